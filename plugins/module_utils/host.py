@@ -1,0 +1,250 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Host: the only door between the core and the machine it looks at.
+
+Parsers and judges never see a Host. A unit test puts a scripted one in its place, so each gatherer can be tried on the
+recorded output of systems that are not at hand.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Optional
+
+from . import netlink
+from .errors import CoreError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
+from .http import HttpReply, http_get
+from .process import Completed, run_process
+from .tls import certificate_end
+
+MAX_READ = 4 << 20
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Turn what the system says about a path that cannot be read into an error of the core."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise SourceMissing(path) from None
+    except OSError as error:
+        raise SourceDenied(path, error.strerror or str(error)) from error
+
+
+class Host:
+    """A host as the core sees it: ``platform`` is ``linux``, ``darwin`` or ``windows``.
+
+    ``budget`` bounds the whole run in seconds: every command and request gets at most what is left of it.
+    """
+
+    platform = ""
+
+    def __init__(self, budget: float = 3600.0) -> None:
+        self.budget = budget
+        self._deadline = time.monotonic() + budget
+
+    def remaining(self) -> float:
+        """Return the seconds left of the budget. Raise ToolTimeout when it is used up."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise ToolTimeout("the run", self.budget)
+        return left
+
+    def extend(self, seconds: float) -> None:
+        """Let the run take at least this much longer: what was taken apart is put together again, whatever happens."""
+        self._deadline = max(self._deadline, time.monotonic() + seconds)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float = 60.0,
+        stdin: Optional[str] = None,
+        env: Optional[Mapping[str, str]] = None,
+        expect: Optional[Collection[int]] = (0,),
+    ) -> Completed:
+        """Given a command as a list of words, run it and return it as Completed.
+
+        Raise ToolMissing, SourceDenied, ToolTimeout, or ToolFailed where the exit code is none of ``expect``
+        (None expects any).
+        """
+        done = run_process(argv, timeout=min(timeout, self.remaining()), stdin=stdin, env=env)
+        if expect is not None and done.rc not in expect:
+            raise ToolFailed(done.argv, done.rc, done.stderr or done.stdout)
+        return done
+
+    def which(self, tool: str) -> Optional[str]:
+        """Return the path of an executable, or None. Looks where root's tools live even if PATH does not say so."""
+        path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+        return shutil.which(tool, path=path)
+
+    def read(self, path: str, limit: int = MAX_READ) -> str:
+        """Return up to ``limit`` bytes of a file as text. Raise SourceMissing or SourceDenied."""
+        return self.read_bytes(path, limit).decode(errors="replace")
+
+    def read_bytes(self, path: str, limit: int = MAX_READ) -> bytes:
+        """Return up to ``limit`` bytes of a file. Raise SourceMissing or SourceDenied."""
+        with _reading(path), open(path, "rb") as stream:
+            return stream.read(limit)
+
+    def entries(self, path: str) -> list[str]:
+        """Return the names in a folder. Raise SourceMissing or SourceDenied."""
+        with _reading(path):
+            return os.listdir(path)
+
+    def link(self, path: str) -> str:
+        """Return what a symlink says, whether or not its target exists. Raise SourceMissing or SourceDenied."""
+        with _reading(path):
+            return os.readlink(path)
+
+    def account(self, uid: int) -> str:
+        """Return the name of an account, or its number where it has none or the system has no such numbers."""
+        return str(uid)
+
+    def ask_kernel(self, family: int, request: bytes) -> bytes:
+        """Given a netlink family and a dump request, return the kernel's messages. Raise SourceMissing or SourceDenied."""
+        raise SourceMissing(f"netlink on {self.platform}")
+
+    def modified(self, path: str) -> float:
+        """Return when a file was last changed, in seconds since the epoch. Raise SourceMissing or SourceDenied."""
+        with _reading(path):
+            return os.stat(path).st_mtime
+
+    def http(
+        self,
+        url: str,
+        timeout: float = 5.0,
+        *,
+        headers: Optional[Mapping[str, str]] = None,
+        tls: Optional[ssl.SSLContext] = None,
+    ) -> HttpReply:
+        """Return the answer to a GET, whatever its status code. Raise SourceMissing or ToolTimeout."""
+        return http_get(url, min(timeout, self.remaining()), headers=headers, tls=tls)
+
+    def certificate_end(self, address: str, port: int, timeout: float = 5.0) -> float:
+        """Return when the certificate of a TLS server ends (epoch). Raise SourceDenied where it shows none."""
+        with _reading(f"the certificate of {address} port {port}"):
+            return certificate_end(address, port, min(timeout, self.remaining()))
+
+    def now(self) -> float:
+        """Return the time as seconds since the epoch."""
+        return time.time()
+
+    def pause(self, seconds: float) -> None:
+        """Wait. Raise ToolTimeout where the budget would not last that long."""
+        if seconds > self.remaining():
+            raise ToolTimeout("the run", self.budget)
+        time.sleep(seconds)
+
+    def name(self) -> str:
+        """Return the host's own name."""
+        return socket.gethostname()
+
+    def is_admin(self) -> bool:
+        """Return whether this account may see everything on the host."""
+        raise CoreError(f"{type(self).__name__} cannot tell whether it is privileged")
+
+    def boot_id(self) -> str:
+        """Return a text that changes with each boot; empty where the system offers none."""
+        return ""
+
+    def process_began(self, pid: int) -> str:
+        """Return a text that tells this process from a later one of the same pid; empty where none has that pid."""
+        raise CoreError(f"{type(self).__name__} cannot tell when a process began")
+
+    def lower_priority(self) -> None:
+        """Give way to the services: maintenance runs at low CPU priority. An account that may not is not an error."""
+
+
+class PosixHost(Host):
+    """What Linux and macOS have in common."""
+
+    def is_admin(self) -> bool:
+        return os.geteuid() == 0
+
+    def account(self, uid: int) -> str:
+        import pwd  # Windows has no such module, and imports this file
+
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return str(uid)
+
+    def lower_priority(self) -> None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, max(10, os.getpriority(os.PRIO_PROCESS, 0)))
+        except OSError:
+            pass
+
+
+class LinuxHost(PosixHost):
+    """Linux: the boot id comes from the kernel."""
+
+    platform = "linux"
+
+    def boot_id(self) -> str:
+        return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def process_began(self, pid: int) -> str:
+        try:
+            fields = self.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()
+        except (SourceMissing, SourceDenied):  # ESRCH while reading: it ended between open and read
+            return ""
+        # proc(5): state is field 3, starttime field 22; a zombie (Z) has ended and only waits for its parent
+        return "" if fields[0] == "Z" else fields[19]
+
+    def ask_kernel(self, family: int, request: bytes) -> bytes:
+        with _reading(f"netlink family {family}"):
+            return netlink.dump(family, request, timeout=min(5.0, self.remaining()))
+
+
+class MacHost(PosixHost):
+    """macOS: the boot session has an id of its own."""
+
+    platform = "darwin"
+
+    def boot_id(self) -> str:
+        return self.run(["sysctl", "-n", "kern.bootsessionuuid"]).stdout.strip()
+
+    def process_began(self, pid: int) -> str:
+        return self.run(["ps", "-o", "lstart=", "-p", str(pid)], expect=(0, 1)).stdout.strip()
+
+
+class WindowsHost(Host):
+    """Windows, by the Python that runs Cryptobot there."""
+
+    platform = "windows"
+
+    def is_admin(self) -> bool:
+        # "net session" succeeds for administrators only, on every Windows version and in every language.
+        return self.run(["net", "session"], expect=None).rc == 0
+
+    def process_began(self, pid: int) -> str:
+        query = f"(Get-Process -Id {pid:d} -ErrorAction SilentlyContinue).StartTime.ToFileTimeUtc()"
+        return self.run(["powershell.exe", "-NoProfile", "-Command", query], expect=None).stdout.strip()
+
+
+HOSTS: dict[str, type[Host]] = {"linux": LinuxHost, "darwin": MacHost, "win32": WindowsHost}
+
+
+def choose_host(budget: float = 3600.0) -> Host:
+    """Return the Host of the system that this process runs on. Raise CoreError where there is none for it."""
+    kind = HOSTS.get(sys.platform)
+    if kind is None:
+        raise CoreError(f"the platform is {sys.platform!r}, expected one of {sorted(HOSTS)}")
+    return kind(budget)
+
+
+def expand(path: str) -> str:
+    """Given a path as an operator writes it, return it absolute with ``~`` resolved. Symlinks are left as they are."""
+    return os.path.abspath(str(Path(path).expanduser()))

@@ -1,0 +1,130 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One maintenance action at a time on a host.
+
+The lock is a file that names its owner: pid, the moment that process began, boot id. It is stale only when that owner
+is gone (another boot, no such process, or a younger process that was given the same pid); age alone never makes it
+stale, because a backup may honestly take hours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Optional
+
+from .errors import CoreError, LockHeld
+from .host import Host
+from .publish import publish_file
+
+NAME = "maintenance.lock"
+STEAL_ATTEMPTS = 3
+
+
+def _owner(procedure: str, host: Host) -> dict[str, Any]:
+    pid = os.getpid()
+    return {
+        "pid": pid,
+        "began": host.process_began(pid),
+        "boot_id": host.boot_id(),
+        "procedure": procedure,
+        "since": host.now(),
+        "heartbeat": host.now(),
+    }
+
+
+def _read_owner(path: Path) -> Optional[dict[str, Any]]:
+    """Return the owner that a lock names, or None where it is gone or was never fully written."""
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    except OSError as error:
+        raise CoreError(f"the lock {path} cannot be read: {error}") from error
+    return owner if isinstance(owner, dict) else None
+
+
+def _is_gone(owner: Optional[dict[str, Any]], host: Host) -> bool:
+    if owner is None or owner.get("boot_id") != host.boot_id():
+        return True
+    return host.process_began(int(owner.get("pid", 0))) != owner.get("began")
+
+
+def _claim(path: Path, owner: dict[str, Any]) -> bool:
+    """Create the lock complete with its content in one step (a hard link), or say that there is one already."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(owner), encoding="utf-8")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def _remove_stale(path: Path, stale: Optional[dict[str, Any]]) -> None:
+    """Move the stale lock aside, and put it back if another run has just replaced it by a living one."""
+    aside = path.with_name(f"{path.name}.stale.{os.getpid()}")
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return
+    if _read_owner(aside) != stale and not path.exists():
+        os.rename(aside, path)
+        return
+    aside.unlink(missing_ok=True)
+
+
+def _acquire(path: Path, procedure: str, host: Host) -> dict[str, Any]:
+    mine = _owner(procedure, host)
+    for _attempt in range(STEAL_ATTEMPTS):
+        if _claim(path, mine):
+            return mine
+        other = _read_owner(path)
+        if not _is_gone(other, host):
+            raise LockHeld(_held_message(path, other or {}, host))
+        _remove_stale(path, other)
+    raise LockHeld(f"{path} could not be taken in {STEAL_ATTEMPTS} attempts: other runs keep taking it")
+
+
+def _held_message(path: Path, owner: dict[str, Any], host: Host) -> str:
+    minutes = (host.now() - float(owner.get("since", 0))) / 60
+    return (
+        f"{owner.get('procedure')} (pid {owner.get('pid')}) has worked on this host for {minutes:.0f} min "
+        f"and holds {path}; expected no other maintenance run"
+    )
+
+
+def _same_owner(path: Path, mine: dict[str, Any]) -> bool:
+    other = _read_owner(path) or {}
+    return all(other.get(key) == mine[key] for key in ("pid", "began", "since"))
+
+
+@contextmanager
+def host_lock(state_dir: str, procedure: str, host: Host) -> Iterator[Callable[[], None]]:
+    """Hold the host's maintenance lock for a block, which gets a function to call now and then as its heartbeat.
+
+    Raise LockHeld, naming the owner, where another run has the lock.
+    """
+    path = Path(state_dir, NAME)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mine = _acquire(path, procedure, host)
+    except OSError as error:
+        raise CoreError(f"the lock {path} cannot be made: {error}; expected a state_dir that can be written") from error
+
+    def beat() -> None:
+        if _same_owner(path, mine):
+            publish_file(path, json.dumps({**mine, "heartbeat": host.now()}).encode())
+
+    try:
+        yield beat
+    finally:
+        if _same_owner(path, mine):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,38 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make the checkout importable as ``ansible_collections.cryptobot.maintenance``, with and without Ansible installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGE = "ansible_collections.cryptobot.maintenance"
+
+
+def _namespace(name: str, paths: list[str]) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__path__ = paths
+    sys.modules[name] = module
+    return module
+
+
+def _graft() -> None:
+    """Put the checkout where its imports expect it, keeping other collections that are installed reachable."""
+    if PACKAGE in sys.modules:  # ansible-test has its own loader and has been here before
+        return
+    found = importlib.util.find_spec("ansible_collections")
+    others = list(found.submodule_search_locations or []) if found else []
+    root = sys.modules.get("ansible_collections") or _namespace("ansible_collections", others)
+    parent = _namespace("ansible_collections.cryptobot", [])
+    parent.maintenance = _namespace(PACKAGE, [str(CHECKOUT)])  # type: ignore[attr-defined]
+    root.cryptobot = parent  # type: ignore[attr-defined]
+
+
+_graft()
+sys.path.insert(0, str(CHECKOUT / "tests" / "unit"))
