@@ -1,0 +1,87 @@
+#!/usr/bin/python
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report
+short_description: Gather the results of a maintenance run into one report
+version_added: "0.1.0"
+author: Cryptobot maintenance contributors
+description:
+  - Gathers every registered C(cryptobot_result_*) of all hosts of the play into one report and publishes it as JSON,
+    as a self-contained HTML page and as a Prometheus textfile, under a folder of its own for each run.
+  - Hosts that failed or could not be reached are in the report as V(unknown), never left out.
+  - Prints a short summary, and fails where a finding is as bad as O(fail_on), where a host was lost, or where a
+    procedure failed, so that C(ansible-playbook) ends non-zero.
+  - Runs on the controller alone and connects to no host. Run it once, in the last play, with C(run_once).
+options:
+  dir:
+    description:
+      - Folder of the reports on the controller. Each run gets C(<dir>/<run id>/) with C(report.json), C(report.html) and
+        C(cryptobot.prom), readable by its owner only, and C(<dir>/latest) is switched to it in one step.
+    type: path
+    required: true
+  title:
+    description: Name of the run in the report, such as the playbook's.
+    type: str
+    default: maintenance
+  fail_on:
+    description:
+      - The status of a finding from which on the run fails.
+      - A host that was lost and a procedure that failed make the run fail with any value but V(never).
+    type: str
+    choices: [warning, unknown, critical, never]
+    default: critical
+  keep:
+    description: Number of runs that are kept; older ones are removed after the new one has been published.
+    type: int
+    default: 90
+  textfile_dir:
+    description:
+      - Folder of a node exporter's textfile collector on the controller. The metrics are put there as
+        C(cryptobot.prom), readable by everybody.
+    type: path
+extends_documentation_fragment:
+  - cryptobot.maintenance.attributes
+attributes:
+  check_mode:
+    support: full
+    details: The report of a check mode run is written as well, and says that nothing was changed.
+  diff_mode:
+    support: none
+  idempotent:
+    support: N/A
+    details: Each run is a report of its own. The hosts are not touched.
+  platform:
+    platforms: posix
+notes:
+  - The shape of C(report.json) is documented in C(docs/report.md) and as a JSON schema in C(docs/report.schema.json).
+"""
+
+EXAMPLES = r"""
+- name: Report
+  hosts: cryptobot
+  gather_facts: false
+  tasks:
+    - name: Write the report
+      cryptobot.maintenance.report:
+        dir: "{{ cryptobot_report_dir }}"
+        fail_on: critical
+      run_once: true
+"""
+
+RETURN = r"""
+status:
+  description: The worst status of the run.
+  returned: always
+  type: str
+  sample: warning
+path:
+  description: Folder of this run's report.
+  returned: always
+  type: str
+  sample: /var/lib/cryptobot-maintenance/reports/20261122T020000Z-5f3a91
+"""

@@ -1,0 +1,54 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report as one self-contained HTML page.
+
+Every value comes from a host and may be hostile: Jinja2 escapes all of it, and the page's own Content-Security-Policy
+allows no script but the one of the template, named by its hash, so that a hole in the escaping would still not run.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+HERE = Path(__file__).parent
+TEMPLATE, SCRIPT, STYLE = "report.html.j2", "report.js", "report.css"
+
+
+def render_html(report: Mapping[str, Any]) -> str:
+    """Given a report, return the page."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(when=_when, plain=_plain, percent=_percent)
+    script, style = (HERE / SCRIPT).read_text("utf-8"), (HERE / STYLE).read_text("utf-8")
+    return environment.get_template(TEMPLATE).render(
+        report=report, script=script, style=style, script_hash=_hash(script), style_hash=_hash(style)
+    )
+
+
+def _hash(text: str) -> str:
+    """Return what Content-Security-Policy calls a hash-source (https://www.w3.org/TR/CSP3/#grammardef-hash-source)."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _percent(value: float) -> float:
+    """Return a ratio as whole percent within 0 to 100, which is all that a bar can show."""
+    return round(min(max(value, 0.0), 1.0) * 100)
