@@ -1,0 +1,15 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base import MaintenanceAction
+
+
+class ActionModule(MaintenanceAction):
+    """The controller's half of the module disk_cleanup."""
+
+    _supports_check_mode = True
+    spec = SPEC

@@ -1,0 +1,81 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
+
+DOCUMENTATION = r"""
+name: select_checks
+short_description: Narrow the nouns of a checkup to those that the tags of a run ask for
+version_added: "0.1.0"
+author: Cryptobot maintenance contributors
+description:
+  - A checkup is one task for many procedures, so tags cannot choose among them by themselves. This filter does it, by
+    the same rules that C(ansible-playbook) follows for tasks.
+  - A noun goes by its own name and by the ids of its procedures.
+positional: _input, run_tags, skip_tags
+options:
+  _input:
+    description: The O(cryptobot.maintenance.checkup#module:checks) to narrow, a dict of noun to options.
+    type: dict
+    required: true
+  run_tags:
+    description: The tags that were asked for, C(ansible_run_tags).
+    type: list
+    elements: str
+    required: true
+  skip_tags:
+    description: The tags that were declined, C(ansible_skip_tags).
+    type: list
+    elements: str
+    default: []
+seealso:
+  - plugin: cryptobot.maintenance.checkup
+    plugin_type: module
+"""
+
+EXAMPLES = r"""
+- name: Look at what the tags ask for
+  cryptobot.maintenance.checkup:
+    checks: "{{ checks | cryptobot.maintenance.select_checks(ansible_run_tags, ansible_skip_tags) }}"
+  vars:
+    checks:
+      resources: {}
+      firewall:
+        policy: "{{ cryptobot_firewall_policy }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The nouns that remain, with their options.
+  type: dict
+"""
+
+EVERYTHING = frozenset({"all", "tagged", "always"})
+
+
+def select_checks(
+    checks: Mapping[str, Any], run_tags: Collection[str], skip_tags: Collection[str] = ()
+) -> dict[str, Any]:
+    """Given a checkup's nouns and the tags of the run, return the nouns that remain. Raise AnsibleFilterError."""
+    unknown = sorted(set(checks) - set(NOUNS))
+    if unknown:
+        raise AnsibleFilterError(f"select_checks: {unknown[0]!r} is no noun of a checkup, expected one of {sorted(NOUNS)}")
+    names = {noun: {noun, *NOUNS[noun].procedures} for noun in checks}
+    wanted, declined = set(run_tags), set(skip_tags)
+    return {
+        noun: options
+        for noun, options in checks.items()
+        if (wanted & EVERYTHING or wanted & names[noun]) and not declined & names[noun]
+    }
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"select_checks": select_checks}

@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: checkup
+short_description: Run several read-only checks of a Cryptobot host in one trip
+version_added: "0.1.0"
+author: Cryptobot maintenance contributors
+description:
+  - Runs any of the collection's read-only nouns in a single module call and returns each one's result under its name.
+  - A trip to a host costs more than everything that these checks do there, so a cadence uses one checkup instead of
+    one task for each procedure. Every noun is also a module of its own.
+  - Nothing is ever changed. Nouns whose module acts are run as in check mode, and V(changed) stays V(false).
+options:
+  checks:
+    description:
+      - What to look at. The keys are nouns, the values are the options of that noun's module.
+      - V(resources) takes the options of M(cryptobot.maintenance.resource_check), V(services) those of
+        M(cryptobot.maintenance.service_check), V(backup) those of M(cryptobot.maintenance.backup_archive) with
+        O(cryptobot.maintenance.backup_archive#module:state=verified), V(cleanup) those of
+        M(cryptobot.maintenance.disk_cleanup), V(database) those of M(cryptobot.maintenance.db_vacuum) with
+        O(cryptobot.maintenance.db_vacuum#module:mode=plan), V(firewall) those of
+        M(cryptobot.maintenance.firewall_audit).
+      - They are validated as that module would. O(state_dir) is handed to each noun that does not name its own.
+    type: dict
+    required: true
+  timeout:
+    description: Seconds that the whole run may take. Nouns not reached by then are reported as V(unknown).
+    type: int
+    default: 600
+extends_documentation_fragment:
+  - cryptobot.maintenance.common
+  - cryptobot.maintenance.attributes
+attributes:
+  check_mode:
+    support: full
+    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir) either.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    platforms: linux
+seealso:
+  - module: cryptobot.maintenance.service_check
+  - module: cryptobot.maintenance.resource_check
+  - module: cryptobot.maintenance.firewall_audit
+"""
+
+EXAMPLES = r"""
+- name: Look at resources, services and firewall in one trip
+  cryptobot.maintenance.checkup:
+    checks:
+      resources:
+        thresholds: "{{ cryptobot_thresholds }}"
+      services:
+        services: "{{ cryptobot_services }}"
+      firewall:
+        policy: "{{ cryptobot_firewall_policy }}"
+  register: cryptobot_result_checkup
+
+- name: Show what is wrong
+  ansible.builtin.debug:
+    msg: "{{ item.value.findings | rejectattr('status', 'eq', 'ok') }}"
+  loop: "{{ cryptobot_result_checkup.results | dict2items }}"
+  loop_control:
+    label: "{{ item.key }}: {{ item.value.status }}"
+"""
+
+RETURN = r"""
+status:
+  description: V(ok) where each noun could be looked at; what they found is under RV(results).
+  returned: success
+  type: str
+  sample: ok
+findings:
+  description: One finding for each noun that was asked for, V(unknown) with the reason where it could not be looked at.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"check": "checkup.ran", "subject": "firewall", "status": "ok", "message": "firewall was looked at in 0.05 s"}]
+results:
+  description: Each noun's result under its name, as its own module returns it, with the seconds it took.
+  returned: success
+  type: dict
+  sample: {"services": {"status": "ok", "findings": [], "seconds": 0.21}}
+metrics:
+  description: Always empty; each noun's metrics are in RV(results).
+  returned: success
+  type: list
+  elements: dict
+actions:
+  description: Always empty, because a checkup does not act.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.spec import SPEC
+
+
+def noun_options(module: AnsibleModule) -> tuple[dict[str, Any], set[str]]:
+    """Given the module, return each noun's validated options and the secrets among them; fail on the first error."""
+    validated, secrets = {}, set()
+    for name, options in module.params["checks"].items():
+        if name not in NOUNS:
+            module.fail_json(msg=f"checks names {name!r}, expected one of {sorted(NOUNS)}")
+        given = {"state_dir": module.params["state_dir"], **(options or {}), **NOUNS[name].force}
+        outcome = ArgumentSpecValidator(dict(NOUNS[name].spec)).validate(given)
+        if outcome.error_messages:
+            module.fail_json(msg=f"checks.{name}: {'; '.join(outcome.error_messages)}")
+        validated[name] = outcome.validated_parameters
+        secrets |= outcome._no_log_values  # the validator offers no public name for them
+    return validated, secrets
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    checks, secrets = noun_options(module)
+    # Until here every value below "checks" counted as secret, which would mask ports and paths in the answer.
+    module.no_log_values = secrets
+    module.params["checks"] = checks
+    exit_with(module, run)
+
+
+if __name__ == "__main__":
+    main()
