@@ -13,21 +13,23 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import ssl
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Optional
 
 from . import netlink
-from .errors import CoreError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
-from .http import HttpReply, http_get
+from .errors import CoreError, InputError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
+from .http import Headers, HttpReply, Tls, http_get
 from .process import Completed, run_process
 from .tls import certificate_end
 
-MAX_READ = 4 << 20
+if sys.platform != "win32":
+    import pwd
+
+MAX_READ = (4 << 20) - 4096  # Linux answers ENOMEM to a read of /proc/sys that asks for 4 MiB or more
 
 
 @contextmanager
@@ -39,6 +41,8 @@ def _reading(path: str) -> Iterator[None]:
         raise SourceMissing(path) from None
     except OSError as error:
         raise SourceDenied(path, error.strerror or str(error)) from error
+    except ValueError as error:  # a NUL in the path
+        raise SourceMissing(repr(path)) from error
 
 
 class Host:
@@ -112,7 +116,7 @@ class Host:
         return str(uid)
 
     def ask_kernel(self, family: int, request: bytes) -> bytes:
-        """Given a netlink family and a dump request, return the kernel's messages. Raise SourceMissing or SourceDenied."""
+        """Given a netlink family and a request, return the kernel's messages. Raise SourceMissing or SourceDenied."""
         raise SourceMissing(f"netlink on {self.platform}")
 
     def modified(self, path: str) -> float:
@@ -120,14 +124,7 @@ class Host:
         with _reading(path):
             return os.stat(path).st_mtime
 
-    def http(
-        self,
-        url: str,
-        timeout: float = 5.0,
-        *,
-        headers: Optional[Mapping[str, str]] = None,
-        tls: Optional[ssl.SSLContext] = None,
-    ) -> HttpReply:
+    def http(self, url: str, timeout: float = 5.0, *, headers: Headers = None, tls: Tls = None) -> HttpReply:
         """Return the answer to a GET, whatever its status code. Raise SourceMissing or ToolTimeout."""
         return http_get(url, min(timeout, self.remaining()), headers=headers, tls=tls)
 
@@ -173,18 +170,14 @@ class PosixHost(Host):
         return os.geteuid() == 0
 
     def account(self, uid: int) -> str:
-        import pwd  # Windows has no such module, and imports this file
-
         try:
             return pwd.getpwuid(uid).pw_name
         except KeyError:
             return str(uid)
 
     def lower_priority(self) -> None:
-        try:
+        with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, max(10, os.getpriority(os.PRIO_PROCESS, 0)))
-        except OSError:
-            pass
 
 
 class LinuxHost(PosixHost):
@@ -193,7 +186,7 @@ class LinuxHost(PosixHost):
     platform = "linux"
 
     def boot_id(self) -> str:
-        return self.read("/proc/sys/kernel/random/boot_id").strip()
+        return self.read("/proc/sys/kernel/random/boot_id", 64).strip()  # /proc/sys refuses reads of 4 MiB and more
 
     def process_began(self, pid: int) -> str:
         try:
@@ -246,5 +239,11 @@ def choose_host(budget: float = 3600.0) -> Host:
 
 
 def expand(path: str) -> str:
-    """Given a path as an operator writes it, return it absolute with ``~`` resolved. Symlinks are left as they are."""
-    return os.path.abspath(str(Path(path).expanduser()))
+    """Given a path as an operator writes it, return it absolute with ``~`` resolved. Symlinks are left as they are.
+
+    Raise InputError where the account whose home it names does not exist.
+    """
+    try:
+        return os.path.abspath(str(Path(path).expanduser()))
+    except RuntimeError:
+        raise InputError("a path", path, "the home folder of an account of this host") from None

@@ -20,6 +20,9 @@ from .errors import SourceMissing, ToolTimeout
 
 MAX_BODY = 1 << 20
 
+Headers = Optional[Mapping[str, str]]
+Tls = Optional[ssl.SSLContext]  # which certificates are accepted
+
 
 @dataclass(frozen=True)
 class HttpReply:
@@ -31,7 +34,7 @@ class HttpReply:
     seconds: float
 
 
-def _opener(tls: Optional[ssl.SSLContext]) -> urllib.request.OpenerDirector:
+def _opener(tls: Tls) -> urllib.request.OpenerDirector:
     """Return an opener for http and https alone.
 
     It has no handler for errors or redirects, because any status code is an answer about the service asked; none for
@@ -45,9 +48,7 @@ def _opener(tls: Optional[ssl.SSLContext]) -> urllib.request.OpenerDirector:
     return opener
 
 
-def http_get(
-    url: str, timeout: float, *, headers: Optional[Mapping[str, str]] = None, tls: Optional[ssl.SSLContext] = None
-) -> HttpReply:
+def http_get(url: str, timeout: float, *, headers: Headers = None, tls: Tls = None) -> HttpReply:
     """Given a URL, return its answer whatever the status code; ``tls`` says which certificates are accepted.
 
     Raise SourceMissing where nothing answers in HTTP, naming why, and ToolTimeout after ``timeout`` seconds of silence,
@@ -55,7 +56,8 @@ def http_get(
     """
     begun = time.monotonic()
     try:
-        status, body = _fetch(urllib.request.Request(url, headers=dict(headers or {})), timeout, tls)
+        request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310 - the opener knows http alone
+        status, body = _fetch(request, timeout, tls)
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, socket.timeout):  # the same class as TimeoutError only since Python 3.10
@@ -64,7 +66,7 @@ def http_get(
     return HttpReply(url, status, body.decode(errors="replace"), time.monotonic() - begun)
 
 
-def _fetch(request: urllib.request.Request, timeout: float, tls: Optional[ssl.SSLContext]) -> tuple[int, bytes]:
+def _fetch(request: urllib.request.Request, timeout: float, tls: Tls) -> tuple[int, bytes]:
     deadline = time.monotonic() + timeout
     with _opener(tls).open(request, timeout=timeout) as reply:
         return reply.status, _read_body(reply, deadline)

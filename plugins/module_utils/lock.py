@@ -11,6 +11,7 @@ stale, because a backup may honestly take hours.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -39,20 +40,23 @@ def _owner(procedure: str, host: Host) -> dict[str, Any]:
 
 
 def _read_owner(path: Path) -> Optional[dict[str, Any]]:
-    """Return the owner that a lock names, or None where it is gone or was never fully written."""
+    """Return the owner that a lock names, an empty dict where it names none, or None where there is no lock."""
     try:
         owner = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return None
+    except ValueError:
+        return {}
     except OSError as error:
         raise CoreError(f"the lock {path} cannot be read: {error}") from error
-    return owner if isinstance(owner, dict) else None
+    return owner if isinstance(owner, dict) else {}
 
 
-def _is_gone(owner: Optional[dict[str, Any]], host: Host) -> bool:
-    if owner is None or owner.get("boot_id") != host.boot_id():
+def _is_gone(owner: dict[str, Any], host: Host) -> bool:
+    if owner.get("boot_id") != host.boot_id():
         return True
-    return host.process_began(int(owner.get("pid", 0))) != owner.get("began")
+    pid = owner.get("pid")
+    return not isinstance(pid, int) or host.process_began(pid) != owner.get("began")
 
 
 def _claim(path: Path, owner: dict[str, Any]) -> bool:
@@ -68,17 +72,29 @@ def _claim(path: Path, owner: dict[str, Any]) -> bool:
     return True
 
 
-def _remove_stale(path: Path, stale: Optional[dict[str, Any]]) -> None:
-    """Move the stale lock aside, and put it back if another run has just replaced it by a living one."""
-    aside = path.with_name(f"{path.name}.stale.{os.getpid()}")
-    try:
-        os.rename(path, aside)
-    except FileNotFoundError:
-        return
-    if _read_owner(aside) != stale and not path.exists():
-        os.rename(aside, path)
-        return
-    aside.unlink(missing_ok=True)
+def _remove_stale(path: Path, host: Host) -> None:
+    """Remove the lock if its owner is gone. One run at a time may do so: the kernel's lock on a file beside says whose
+    turn it is, and forgets it with the process. Otherwise two could see the same stale lock, and the slower one would
+    remove the living lock that the faster one has just put there.
+    """
+    with open(path.with_name(f"{path.name}.turn"), "wb") as turn:
+        _take_turn(turn.fileno())
+        owner = _read_owner(path)
+        if owner is not None and _is_gone(owner, host):
+            path.unlink()
+
+
+def _take_turn_posix(descriptor: int) -> None:
+    fcntl = importlib.import_module("fcntl")
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _take_turn_windows(descriptor: int) -> None:
+    msvcrt = importlib.import_module("msvcrt")
+    msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+
+
+_take_turn = _take_turn_windows if os.name == "nt" else _take_turn_posix
 
 
 def _acquire(path: Path, procedure: str, host: Host) -> dict[str, Any]:
@@ -87,9 +103,9 @@ def _acquire(path: Path, procedure: str, host: Host) -> dict[str, Any]:
         if _claim(path, mine):
             return mine
         other = _read_owner(path)
-        if not _is_gone(other, host):
-            raise LockHeld(_held_message(path, other or {}, host))
-        _remove_stale(path, other)
+        if other is not None and not _is_gone(other, host):
+            raise LockHeld(_held_message(path, other, host))
+        _remove_stale(path, host)
     raise LockHeld(f"{path} could not be taken in {STEAL_ATTEMPTS} attempts: other runs keep taking it")
 
 

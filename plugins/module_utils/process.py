@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Optional
 
 from .errors import SourceDenied, ToolMissing, ToolTimeout
 
+ROOT_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 LAST_WORDS = 2.0  # seconds that a killed process's pipes may take to close
 
 
@@ -29,8 +31,12 @@ class Completed:
 
 
 def plain_environment(extra: Optional[Mapping[str, str]]) -> dict[str, str]:
-    """Return this process's environment in the C locale, because output that is parsed must not be translated."""
-    return {**os.environ, "LC_ALL": "C", "LANG": "C", **(extra or {})}
+    """Return this process's environment in the C locale, because output that is parsed must not be translated.
+
+    PATH also names where root's tools live, so that what ``Host.which`` finds can be run by its name.
+    """
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *ROOT_FOLDERS])
+    return {**os.environ, "PATH": path, "LC_ALL": "C", "LANG": "C", **(extra or {})}
 
 
 def run_process(
@@ -72,10 +78,8 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     A grandchild that made a session of its own may live on and hold the pipes open; it is not waited for.
     """
     if hasattr(os, "killpg"):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     else:
         process.kill()
     try:

@@ -44,6 +44,7 @@ def publish_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Given a path and its new content, put it there in one step, readable by nobody else unless ``mode`` says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    partial.unlink(missing_ok=True)  # of a run that was killed and had the same pid, or planted there
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         with os.fdopen(descriptor, "wb") as stream:

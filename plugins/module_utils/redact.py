@@ -9,16 +9,30 @@ from __future__ import annotations
 import re
 
 MASK = "********"
-_NAMES = r"pass(?:word|wd|phrase)?|secret(?:[_-]?key)?|token|api[_-]?key|private[_-]?key|authorization|credential|dsn"
+_NAMES = (
+    r"(?:passw(?:or)?d|passphrase|(?<![a-z])pass(?![a-z])|pwd|secret|token|api[_-]?key|private[_-]?key|credential|dsn)"
+)
+# name=value, name: value, "name": "value"; also as JSON within a JSON string, where each quote has a backslash.
+# Every repetition is bounded, so that a hostile line costs no more than its length suggests.
+_NAMED = rf"(?:{_NAMES}[\w-]{{0,64}}|authorization)(?:\\?[\"'])?\s{{0,8}}[=:]\s{{0,8}}"
+_SCHEME = r"(?:(?:basic|bearer|digest|negotiate|token|apikey)\s{1,8})?"
 
-# Each pattern keeps its first group and masks what follows it.
-_PATTERNS = (
-    # name=value, name: value, "name": "value", --name value; the name may carry a prefix such as BINANCE_API_SECRET
-    re.compile(rf"(?i)((?:[\w-]*(?:{_NAMES})[\w-]*)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&}}]+"),
-    re.compile(rf"(?i)(--[\w-]*(?:{_NAMES})[\w-]*\s+)\S+"),
-    re.compile(r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*:)[^/\s@]+(?=@)"),  # user:password@ in a URL
-    re.compile(r"(\bak_)[0-9a-f]{8,}\w*"),  # the application's own API key form
+# Each pattern keeps its first group and masks the rest of what it matches.
+_PATTERNS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?s:.)*?(?=-----END|\Z)",
+        rf"({_NAMED}\\\")[^\"\\\n]*",
+        rf"({_NAMED}\")(?:[^\"\\\n]|\\.)*",
+        rf"({_NAMED}')(?:[^'\\\n]|\\.)*",
+        rf"({_NAMED}){_SCHEME}[^\s\"',;&}}]+",
+        rf"((?<![\w-])--[\w-]{{0,40}}?{_NAMES}[\w-]{{0,40}}\s{{1,8}})\S+",
+        r"(\b(?:bearer|basic)\s{1,8})(?=[a-z._~+/=-]*[0-9])[a-z0-9._~+/=-]{8,}",  # a token has a digit, a word has none
+        r"([a-z][a-z0-9+.-]{0,30}://[^/\s:@]{0,128}:)(?![0-9]{1,5}/)[^\s\"']{1,256}(?=@)",  # user:password@ in a URL
+        r"(\b)eyJ[\w-]{5,2048}\.[\w-]{5,2048}(?:\.[\w-]*)?",  # a JSON Web Token
+        r"(\bak_)[0-9a-f]{8,}\w*",  # the application's own API key form
+        r"(\btoken for \S{1,254}: {0,8})\S+",  # and how it prints a token to reset a password
+    )
 )
 
 

@@ -1,0 +1,151 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The core's own main: a request on stdin, an answer on stdout, and nothing of a secret anywhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import types
+from typing import Any
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import entry
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
+
+SECRETS = frozenset({"hunter2", "hunter22"})
+
+
+def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
+    """A noun that returns what it was given, and does as it is told."""
+    print("a stray word")  # must not get between the answer
+    if params.get("raise") == "core":
+        raise CoreError("the orders with hunter2 cannot be read")
+    if params.get("raise") == "defect":
+        raise KeyError("hunter2")
+    return Result(data={"given": params, "check_mode": check_mode}, failure=params.get("failure", ""))
+
+
+SPEC = {
+    "dir": {"type": "path"},
+    "dirs": {"type": "list", "elements": "path"},
+    "name": {"type": "str"},
+    "rules": {"type": "list", "elements": "dict", "options": {"path": {"type": "path"}, "age": {"type": "str"}}},
+    "login": {"type": "dict", "options": {"passfile": {"type": "path"}}},
+}
+
+
+@pytest.fixture(autouse=True)
+def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A noun ``parrot``, where entry.py looks for nouns."""
+    for name, content in (("parrot", {}), ("parrot.run", {"run": run}), ("parrot.spec", {"SPEC": SPEC})):
+        module = types.ModuleType(f"{entry.__package__}.{name}")
+        vars(module).update(content, __path__=[])
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, before: bytes = b"", **params: Any) -> dict[str, Any]:
+    request = {"noun": "parrot", "params": {"timeout": 9, **params}, "check_mode": True, "secrets": sorted(SECRETS)}
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main() sets its own; it is put back
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(before + json.dumps(request).encode())))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    stdout = sys.stdout
+    assert entry.main() == 0
+    written: bytes = stdout.buffer.getvalue()  # type: ignore[attr-defined]
+    assert written.isascii()
+    assert written.count(b"\n") == 1
+    answer: dict[str, Any] = json.loads(written)
+    return answer
+
+
+def test_the_answer_is_one_line_of_ascii_json_whatever_the_core_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ask(monkeypatch, name="Zürich 漢字")
+    assert answer["given"]["name"] == "Zürich 漢字"
+    assert (answer["check_mode"], answer["changed"]) == (True, False)
+
+
+def test_a_byte_order_mark_before_the_request_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask(monkeypatch, before=b"\xef\xbb\xbf", name="x")["given"]["name"] == "x"
+
+
+def test_an_error_of_the_core_is_an_answer_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ask(monkeypatch, **{"raise": "core"})
+    assert (answer["failed"], answer["msg"]) == (True, "the orders with ******** cannot be read")
+
+
+def test_an_action_that_did_not_succeed_fails_with_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ask(monkeypatch, failure="the restart did not succeed")
+    assert (answer["failed"], answer["msg"]) == (True, "the restart did not succeed")
+    assert answer["given"]["failure"] == "the restart did not succeed"
+
+
+def test_a_defect_of_the_core_is_a_traceback_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyError) as raised:
+        ask(monkeypatch, **{"raise": "defect"})
+    entry.complain(SECRETS, raised.type, raised.value, raised.tb)
+    said = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in said
+    assert "KeyError: '********'" in said
+    assert "hunter2" not in said
+
+
+# (given, what of it may be shown), as ansible.module_utils.common.parameters.remove_values does
+MASKS: list[tuple[Any, Any]] = [
+    ("hunter2", entry.HIDDEN),
+    ("with hunter2 in it", "with ******** in it"),
+    ("hunter22 and hunter2", "******** and ********"),
+    ({"a": ["hunter2", {"b": "hunter22"}]}, {"a": [entry.HIDDEN, {"b": entry.HIDDEN}]}),
+    ([True, None, 1, 1.5, "plain"], [True, None, 1, 1.5, "plain"]),
+]
+
+
+@pytest.mark.parametrize(("given", "shown"), MASKS)
+def test_a_secret_is_masked_wherever_it_stands(given: Any, shown: Any) -> None:
+    assert entry.masked(given, SECRETS) == shown
+
+
+def test_a_number_that_is_a_secret_is_hidden() -> None:
+    assert entry.masked({"pin": 1234, "on": True}, frozenset({"1234", "True"})) == {"pin": entry.HIDDEN, "on": True}
+
+
+def test_paths_are_resolved_by_the_host_and_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/user")
+    monkeypatch.setenv("DATA", "/data")
+    given = {
+        "dir": "$DATA/x",
+        "dirs": ["~/a", "/b"],
+        "name": "~ $DATA",
+        "rules": [{"path": "~/logs", "age": "~"}],
+        "login": {"passfile": "~/.pgpass"},
+        "unknown": "~",
+    }
+    assert entry.with_paths("parrot", given) == {
+        "dir": "/data/x",
+        "dirs": ["/home/user/a", "/b"],
+        "name": "~ $DATA",
+        "rules": [{"path": "/home/user/logs", "age": "~"}],
+        "login": {"passfile": "/home/user/.pgpass"},
+        "unknown": "~",
+    }
+
+
+def test_an_option_that_was_not_given_stays_so() -> None:
+    given = {"dir": None, "dirs": None, "rules": None}
+    assert entry.with_paths("parrot", given) == given
+
+
+def test_the_paths_of_the_nouns_of_a_checkup_are_resolved_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/user")
+    given = {"checks": {"parrot": {"dir": "~/x"}}, "state_dir": "~/state"}
+    assert entry.with_paths("checkup", given) == {
+        "checks": {"parrot": {"dir": "/home/user/x"}},
+        "state_dir": "/home/user/state",
+    }
