@@ -1,0 +1,124 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# `make help` lists the targets. Nothing needs to be installed by hand but git, make and a Python of 3.11 to 3.13.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+CORE ?= 2.19
+FAULT ?=
+VENV := .venv
+RUN := $(VENV)/bin/python scripts/layers/run.py
+
+# The Pythons that a release line of ansible-core runs on, the preferred one first.
+pythons_2.19 := 3.11 3.12 3.13
+pythons_2.21 := 3.13 3.12 3.14
+ifeq ($(pythons_$(CORE)),)
+$(error CORE=$(CORE) is not supported here: 2.19 (the default) or 2.21)
+endif
+
+# Each target with "##" behind it is a line of `make help`.
+.PHONY: help
+help: ## show this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  make %-18s %s\n' "$$name" "$$text"; done
+	@echo "  with CORE=2.21 the newest supported ansible-core is used instead of the oldest ($(CORE))"
+
+# --- the demo: no root, no services of the system, everything under .demo/ ---
+
+.PHONY: demo demo-faults demo-clean
+demo: $(VENV)/.core-$(CORE) ## run the weekly maintenance on a small demo Cryptobot; FAULT=name breaks it first
+	@scripts/demo/run.sh $(FAULT)
+
+demo-faults: $(VENV)/.core-$(CORE) ## list the faults that make demo FAULT=name can plant
+	@$(VENV)/bin/python tests/demo/manage.py faults
+
+demo-clean: ## stop the demo and remove it
+	@if [ -d .demo ]; then $(VENV)/bin/python tests/demo/manage.py clean --root .demo; fi
+
+# --- the tests: every layer, or one of them ---
+
+.PHONY: test lint test-unit test-package test-sanity test-demo test-report test-integration test-windows test-faults test-fleet
+test: venv ## run every layer, side by side where it pays; logs are in .logs/
+	@$(RUN) --all
+
+lint: venv ## ruff, mypy, house rules, shellcheck, yamllint, ansible-lint, changelog, generated docs
+	@$(RUN) lint
+
+test-unit: venv ## unit tests; those of the core under Python 3.9, 3.11 and 3.13 too
+	@$(RUN) unit
+
+test-package: venv ## build the collection, install the tarball, use it
+	@$(RUN) package
+
+test-sanity: venv ## ansible-test sanity, offline
+	@$(RUN) sanity
+
+test-demo: venv ## the weekly run on the demo: planned, run, run again, each planted fault
+	@$(RUN) demo
+
+test-report: venv ## the report in a headless browser: no hostile log line may inject script
+	@$(RUN) report
+
+test-integration: venv ## parsers and judges against the real tools of this machine
+	@$(RUN) integration
+
+test-windows: venv ## the bridge over WinRM to a PowerShell on loopback, where pwsh is on PATH
+	@$(RUN) windows
+
+test-faults: venv ## kill -9, full disk, lost permission, corrupt archive
+	@$(RUN) faults
+
+test-fleet: venv ## real systemd hosts, and the Molecule scenarios (needs root on Debian)
+	@$(RUN) fleet
+
+# --- measurements and generated files ---
+
+.PHONY: bench docs format pins
+bench: venv ## run the benchmarks of tests/benchmark and write .bench/results.json
+	@$(RUN) bench
+
+docs: venv ## write docs/checks.md and docs/procedures.md from the code
+	@$(VENV)/bin/python scripts/docs/generate.py
+
+format: venv ## format the Python files and sort their imports
+	@$(VENV)/bin/ruff check --quiet --select I --fix .
+	@$(VENV)/bin/ruff format .
+
+pins: ## resolve requirements/*.in to exact versions in requirements/*.txt
+	@scripts/python/pins.sh
+
+# --- setting up and tidying ---
+
+.PHONY: venv hooks collections build clean
+venv: $(VENV)/.test-$(CORE) ## have everything that tests and checks need in .venv
+
+# The marker files say what .venv holds; one of another release line makes it start anew.
+$(VENV)/.core-$(CORE): requirements/core-$(CORE).txt
+	@echo "installing ansible-core $(CORE) into $(VENV)"
+	@scripts/python/venv.sh $(VENV) $(pythons_$(CORE))
+	@rm -f $(VENV)/.core-* $(VENV)/.test-*
+	@$(VENV)/bin/pip install -qq -r $<
+	@touch $@
+
+$(VENV)/.test-$(CORE): requirements/test.txt $(VENV)/.core-$(CORE)
+	@echo "installing what the tests need into $(VENV)"
+	@$(VENV)/bin/pip install -qq -r requirements/core-$(CORE).txt -r $<
+	@touch $@
+
+hooks: venv ## have git run the fast checks before each commit
+	@$(VENV)/bin/pre-commit install
+
+collections: venv ## fetch the collections that fleet tests and benchmarks compare with
+	@$(VENV)/bin/python scripts/collections/fetch.py
+
+build: $(VENV)/.core-$(CORE) ## build the collection's tarball
+	@$(VENV)/bin/ansible-galaxy collection build --force
+
+clean: demo-clean ## remove everything that the other targets made in the checkout
+	@rm -rf $(VENV) .venv-unit .bench .logs .ansible .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		tests/output cryptobot-maintenance-*.tar.gz
+	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,162 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make what the code says of itself: docs/checks.md, docs/procedures.md, docs/inventory.md and the inventory role's spec.
+
+python scripts/docs/generate.py            write the pages
+python scripts/docs/generate.py --check    say which page is not what the code says, and end with 1
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import inventory
+import sources
+import yaml
+
+NOTE = "<!-- Made by `make docs` from the code; a test compares the two. Change the code instead. -->"
+YAML_NOTE = "# Made by `make docs` from docs/inventory.yml and the modules; a test compares them. Change those instead."
+LICENCE = "\n".join((sources.CHECKOUT / "docs" / "inventory.yml").read_text("utf-8").splitlines()[:4])
+
+
+def cell(text: str) -> str:
+    """Return text that a cell of a Markdown table can hold."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def checks_page() -> str:
+    """Return docs/checks.md: each id that a finding can have, what is looked at and what to do."""
+    modules = sources.modules_by_noun()
+    lines = [
+        "# Checks",
+        NOTE,
+        "",
+        "Each finding names its check by an id of this page. Its status is one of `ok`, `warning`, `critical`, `unknown` and",
+        "`skipped`; what could not be looked at is `unknown`, never `ok`.",
+    ]
+    for noun, checks in sources.catalogues():
+        where = f" (module `{modules[noun]}`)" if noun in modules else ""
+        lines += [
+            "",
+            f"## {noun}{where}",
+            "",
+            "| check | procedure | what is looked at | what to do | source |",
+            "|---|---|---|---|---|",
+        ]
+        for check in sorted(checks.values(), key=lambda check: check.id):
+            cells = (f"`{check.id}`", check.procedure, check.summary, check.remedy, check.source)
+            lines.append(f"| {' | '.join(cell(text) for text in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def covered_by(procedure: str) -> tuple[str, str]:
+    """Return the modules whose checks name the procedure, and the playbooks that a tag of it narrows."""
+    modules = sources.modules_by_noun()
+    nouns = [noun for noun, checks in sources.catalogues() if any(c.procedure == procedure for c in checks.values())]
+    named = sorted({modules[noun] for noun in nouns if noun in modules})
+    books = sorted(sources.tagged_playbooks().get(procedure, ()))
+    return ", ".join(f"`{name}`" for name in named), ", ".join(f"`{name} --tags {procedure}`" for name in books)
+
+
+def procedures_page() -> str:
+    """Return docs/procedures.md: all procedures, and what covers each so far."""
+    rows, covered, total = [], 0, 0
+    for section in sources.procedures():
+        books = ", ".join(f"`{name}`" for name in section["playbooks"])
+        rows += [
+            "",
+            f"## {section['section']}: {section['title']} ({books})",
+            "",
+            "| id | procedure | what a run does | modules | run it by |",
+            "|---|---|---|---|---|",
+        ]
+        for entry in section["procedures"]:
+            modules, run = covered_by(entry["id"])
+            done = bool(modules and run)
+            total, covered = total + 1, covered + done
+            cells = (entry["id"], entry["name"], entry["what"], modules if done else "not yet", run if done else "")
+            rows.append(f"| {' | '.join(cell(text) for text in cells)} |")
+    intro = [
+        "# Procedures",
+        NOTE,
+        "",
+        f"Every maintenance procedure of a Cryptobot installation. {covered} of {total} are covered so far: a module's checks name",
+        "the procedure, and a playbook runs it by its tag.",
+    ]
+    return "\n".join(intro + rows) + "\n"
+
+
+def inventory_page() -> str:
+    """Return docs/inventory.md: each variable of an inventory and what is within it."""
+    lines = [
+        "# The inventory",
+        NOTE,
+        "",
+        "The inventory says what is meant; every module compares it with what is there. A variable that is wrong stops the run",
+        "before anything has been done, and the error names host, variable, value and what is allowed. Defaults are in",
+        "[roles/inventory/defaults/main.yml](../roles/inventory/defaults/main.yml).",
+    ]
+    for name, variable in inventory.variables().items():
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            cell(variable["description"]),
+            "",
+            "| name | type | default | what it is |",
+            "|---|---|---|---|",
+        ]
+        for row in inventory.rows({name: variable}):
+            lines.append(
+                f"| `{row[0].removeprefix(name + '.')}` | {row[1]} | {cell(row[2])} | {cell(plain_markup(row[3]))} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def plain_markup(text: str) -> str:
+    """Given a description with Ansible's markup, return it with code spans instead."""
+    return re.sub(r"\b(?:[COVMFRP]|RV)\(([^)#]*(?:#module:)?)([^)]*)\)", lambda m: f"`{m[2] or m[1]}`", text)
+
+
+def inventory_spec() -> str:
+    """Return roles/inventory/meta/argument_specs.yml."""
+    main = {
+        "short_description": "The variables of a Cryptobot inventory",
+        "description": [
+            "Gives each variable its default and validates it before anything runs. It has no tasks of its own."
+        ],
+        "options": inventory.variables(),
+    }
+    text = yaml.safe_dump({"argument_specs": {"main": main}}, sort_keys=False, width=110, allow_unicode=True)
+    return f"{LICENCE}\n\n{YAML_NOTE}\n{text}"
+
+
+PAGES = {
+    "docs/checks.md": checks_page,
+    "docs/procedures.md": procedures_page,
+    "docs/inventory.md": inventory_page,
+    "roles/inventory/meta/argument_specs.yml": inventory_spec,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with ``--check`` compare them; return the exit code."""
+    sources.make_importable()
+    stale = 0
+    for name, page in PAGES.items():
+        path, text = sources.CHECKOUT / name, page()
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text("utf-8") != text:
+            print(f"{name} is not what the code says: run `make docs`")
+            stale = 1
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,67 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables of an inventory, in the shape of the module options that they are handed to."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import sources
+import yaml
+
+KEPT = ("type", "elements", "required", "choices", "default", "no_log", "aliases")
+
+
+def documented(module: str) -> dict[str, Any]:
+    """Return the options that a module documents."""
+    page = importlib.import_module(f"{sources.PACKAGE}.modules.{module}").DOCUMENTATION
+    return yaml.safe_load(page)["options"]
+
+
+def specified(module: str) -> dict[str, Any]:
+    """Return the argument_spec of a module, which alone says what is secret."""
+    return dict(importlib.import_module(f"{sources.PACKAGE}.action.{module}").ActionModule.spec)
+
+
+def as_argument(option: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """Given a documented option and its spec, return it in the shape of a role's argument_specs."""
+    kept = {key: spec[key] for key in KEPT if key in spec}
+    inner = option.get("suboptions") or {}
+    nested = {name: as_argument(inner[name], spec["options"][name]) for name in inner}
+    return {"description": option["description"], **kept, **({"options": nested} if nested else {})}
+
+
+def variable(entry: dict[str, Any]) -> dict[str, Any]:
+    """Given an entry of docs/inventory.yml, return the variable's argument_spec."""
+    if "from" not in entry:
+        return {key: entry[key] for key in ("description", "type", "choices") if key in entry}
+    module, _dot, name = entry["from"].partition(".")
+    page, spec = documented(module), specified(module)
+    if name:
+        shape = as_argument(page[name], spec[name])
+        shape.pop("required", None)
+        shape.pop("default", None)
+        return {**shape, "description": entry["description"]}
+    parts = {part: as_argument(page[part], spec[part]) for part in entry["options"]}
+    return {"description": entry["description"], "type": "dict", "options": parts}
+
+
+def variables() -> dict[str, dict[str, Any]]:
+    """Return all variables with their argument_specs, in the order of docs/inventory.yml."""
+    text = (sources.CHECKOUT / "docs" / "inventory.yml").read_text("utf-8")
+    return {entry["name"]: variable(entry) for entry in yaml.safe_load(text)}
+
+
+def rows(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Yield (name, type, default, description) of each option and of those within it."""
+    for name, option in options.items():
+        kind = option.get("type", "str") + (f" of {option['elements']}" if option.get("elements") else "")
+        text = option["description"]
+        choices = f" One of {', '.join(map(str, option['choices']))}." if option.get("choices") else ""
+        default = "required" if option.get("required") else option.get("default", "")
+        yield f"{prefix}{name}", kind, str(default), (" ".join(text) if isinstance(text, list) else text) + choices
+        yield from rows(option.get("options", {}), f"{prefix}{name}.")

@@ -1,0 +1,153 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run layers of the tests: `run.py lint` shows its output, `run.py --all` runs all of them, two at a time, to logs.
+
+A layer that this machine cannot run is skipped with the reason. With CI=true, as root on Debian, where every layer
+can run, such a skip is a failure. The last line reads "N passed, N failed, N skipped".
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+from command import run_command
+from outcome import SKIPPED, Counts, Outcome, counts_of_step
+from table import CHECKOUT, COLLECTIONS, LANES, LAYERS, Layer, Step
+
+LOGS = CHECKOUT / ".logs"
+TAIL = 150  # lines of a failed layer's log that are shown
+
+
+def main() -> int:
+    """Run what the command line names; return 1 when anything failed."""
+    options = parse_arguments()
+    LOGS.mkdir(exist_ok=True)
+    outcomes = run_all() if options.all else [run_layer(LAYERS[name], shown=True) for name in options.layers]
+    print()
+    for outcome in outcomes:
+        print(outcome.line())
+    print(sum((outcome.counts for outcome in outcomes), Counts()))
+    return int(any(outcome.failed for outcome in outcomes))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options; exit with 2 when they make no sense."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("layers", nargs="*", choices=[*LAYERS, []], metavar="LAYER", help=", ".join(LAYERS))
+    parser.add_argument("--all", action="store_true", help="every layer, side by side where it pays")
+    options = parser.parse_args()
+    if bool(options.layers) == options.all:
+        parser.error("name layers, or say --all")
+    return options
+
+
+def run_all() -> list[Outcome]:
+    """Run every lane in a thread of its own. Debian packages come first: apt works for one at a time."""
+    started = time.monotonic()
+    for name in chain(*LANES):
+        lacking(LAYERS[name])
+    with ThreadPoolExecutor(len(LANES)) as lanes:
+        outcomes = list(lanes.map(run_lane, LANES))
+    print(f"all layers in {time.monotonic() - started:.0f} s; logs are in {LOGS}")
+    return [outcome for lane in outcomes for outcome in lane]
+
+
+def run_lane(names: tuple[str, ...]) -> list[Outcome]:
+    """Given the layers of one lane, run them in turn and return their outcomes."""
+    return [run_layer(LAYERS[name], shown=False) for name in names]
+
+
+def run_layer(layer: Layer, *, shown: bool) -> Outcome:
+    """Given a layer, run its steps, on the terminal when ``shown``, and return its outcome."""
+    started = time.monotonic()
+    log = LOGS / f"{layer.name}.log"
+    log.write_text("", encoding="utf-8")
+    reason = lacking(layer)
+    if reason:
+        counts, notes = skip(reason)
+    else:
+        counts, notes = run_steps(layer, log, shown=shown)
+    outcome = Outcome(layer.name, counts, time.monotonic() - started, notes)
+    if not shown:
+        announce(outcome, log)
+    return outcome
+
+
+def skip(reason: str) -> tuple[Counts, tuple[str, ...]]:
+    """Given why a layer cannot run here, return its counts and notes: a failure in CI where all layers must run."""
+    if os.environ.get("CI") == "true" and os.geteuid() == 0 and shutil.which("dpkg-query"):
+        return Counts(failed=1), (f"CI must not skip it: {reason}",)
+    return Counts(skipped=1), (reason,)
+
+
+def lacking(layer: Layer) -> str:
+    """Given a layer, have what it needs; return why this machine cannot run it, or nothing."""
+    for argv in layer.needs:
+        tried = subprocess.run(argv, cwd=CHECKOUT, env=environment(layer), capture_output=True, text=True, check=False)
+        if tried.returncode:
+            said = (tried.stderr + tried.stdout).strip().splitlines()
+            return said[-1] if said else f"{' '.join(argv)} ended with {tried.returncode}"
+    return ""
+
+
+def run_steps(layer: Layer, log: Path, *, shown: bool) -> tuple[Counts, tuple[str, ...]]:
+    """Given a layer, run all its steps, also after one failed, and return their counts and what to note."""
+    counts, notes, env = Counts(), [], environment(layer)
+    for number, step in enumerate(layer.steps):
+        junit = LOGS / f"{layer.name}.{number}.xml"
+        junit.unlink(missing_ok=True)
+        code, last_line = run_step(step, junit, log, env, shown=shown)
+        counts += counts_of_step(code, junit)
+        if code:
+            notes.append(f"{step.name}: {last_line}" if code == SKIPPED else f"{step.name} ended with {code}")
+    return counts, tuple(notes)
+
+
+def run_step(step: Step, junit: Path, log: Path, env: dict[str, str], *, shown: bool) -> tuple[int, str]:
+    """Given a step, run it, and return its exit code and the last line that it printed."""
+    headline = f"== {step.name}\n"
+    with log.open("a", encoding="utf-8") as sink:
+        sink.write(headline)
+    if shown:
+        print(headline, end="", flush=True)
+    argv = [*step.argv, f"--junitxml={junit}"] if step.counted else list(step.argv)
+    return run_command(argv, log, env, shown=shown)
+
+
+def announce(outcome: Outcome, log: Path) -> None:
+    """Print how a layer of many ended, with the end of its log when it failed. One write: lanes print side by side."""
+    text = outcome.line()
+    if outcome.failed:
+        tail = log.read_text(encoding="utf-8").splitlines()[-TAIL:]
+        text = "\n".join([text, *(f"  {outcome.layer}| {line}" for line in tail)])
+    print(text, flush=True)
+
+
+def environment(layer: Layer) -> dict[str, str]:
+    """Given a layer, return its environment: .venv first on PATH, and other collections only where it needs them."""
+    found = [str(CHECKOUT / ".collections")]
+    if COLLECTIONS in layer.needs:
+        cache = os.environ.get("CRYPTOBOT_TEST_CACHE") or Path.home() / ".cache" / "cryptobot-maintenance"
+        found.append(str(Path(cache) / "collections"))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    return {
+        **inherited,
+        "PATH": f"{CHECKOUT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(found),
+        "ANSIBLE_NOCOLOR": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
