@@ -1,0 +1,188 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the inventory declares of the services, as frozen records, checked once at the edge."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..errors import InputError
+from ..units import parse_bytes, parse_seconds
+from .order import start_order
+
+_UNIT_TYPES = ("service", "socket", "timer", "target", "path", "mount", "scope")
+_UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
+WILDCARDS = ("", "*", "any", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port that a service is meant to listen on; ``bind`` is the address (empty: any will do)."""
+
+    port: int
+    proto: str = "tcp"
+    bind: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How to ask a service whether it is well: a GET of ``url``, ``samples`` times, each at most ``timeout`` seconds.
+
+    Well is a status code of ``status`` with a body that ``body_regex`` finds something in and whose JSON has the values
+    of ``json`` (by dotted path). ``latency_warn`` is the 95th percentile in seconds. A certificate must last another
+    ``tls_min_days`` and be signed by an authority of ``ca_path`` or of the system, unless ``tls_verify`` is false.
+    """
+
+    url: str
+    host: str
+    port: int
+    status: tuple[int, ...] = (200,)
+    timeout: float = 5.0
+    samples: int = 3
+    latency_warn: float = 1.0
+    body_regex: str = ""
+    json: Mapping[str, Any] = field(default_factory=dict)
+    tls_min_days: int = 21
+    tls_verify: bool = True
+    ca_path: Optional[str] = None
+
+    @property
+    def tls(self) -> bool:
+        """Whether the probe is made over TLS."""
+        return self.url.startswith("https:")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A place that names a port of the service as well: the first group of ``pattern`` in the file ``path``."""
+
+    path: str
+    pattern: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the inventory. A managed one has a ``unit``, a script-started one a ``pid_file``."""
+
+    name: str
+    unit: str = ""
+    pid_file: str = ""
+    command: tuple[str, ...] = ()
+    process: str = ""
+    chdir: str = ""
+    output: str = ""
+    user: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    state: str = "started"
+    enabled: bool = True
+    ports: tuple[Port, ...] = ()
+    probe: Optional[Probe] = None
+    depends_on: tuple[str, ...] = ()
+    declared_in: tuple[Declaration, ...] = ()
+    config_files: tuple[str, ...] = ()
+    start_grace: float = 30.0
+    memory_max: int = 0
+
+    @property
+    def manager(self) -> str:
+        """Who looks after the service: ``systemd``, ``pid_file``, or empty where nothing for Linux is declared."""
+        return "systemd" if self.unit else "pid_file" if self.pid_file else ""
+
+
+def declare(services: Sequence[Mapping[str, Any]]) -> tuple[Service, ...]:
+    """Given the inventory's services, return them in start order. Raise InputError naming service, value and rule."""
+    declared = [_service(raw) for raw in services]
+    names = [service.name for service in declared]
+    for service in declared:
+        _require(names.count(service.name) == 1, "services", service.name, "each name once")
+        unknown = [name for name in service.depends_on if name not in names]
+        _require(not unknown, f"services[{service.name}].depends_on", unknown, f"names of services: {names}")
+    order = start_order({service.name: service.depends_on for service in declared})
+    return tuple(sorted(declared, key=lambda service: order.index(service.name)))
+
+
+def _require(condition: bool, name: str, value: object, expected: str) -> None:
+    if not condition:
+        raise InputError(name, value, expected)
+
+
+def _service(raw: Mapping[str, Any]) -> Service:
+    where = f"services[{raw['name']}]"
+    texts = {key: raw.get(key) or "" for key in ("unit", "pid_file", "process", "chdir", "output", "user")}
+    ports = _ports(raw, where)
+    _regex(f"{where}.process", texts["process"], groups=0)
+    return Service(
+        name=raw["name"],
+        unit=_unit_name(f"{where}.unit", texts.pop("unit")),
+        **texts,
+        command=tuple(raw.get("command") or ()),
+        environment={key: str(value) for key, value in (raw.get("environment") or {}).items()},
+        state=raw.get("state") or "started",
+        enabled=raw.get("enabled") is not False,
+        ports=ports,
+        probe=_probe(raw.get("health"), ports, where),
+        depends_on=tuple(raw.get("depends_on") or ()),
+        declared_in=tuple(_declaration(place, where) for place in raw.get("declared_in") or ()),
+        config_files=tuple(raw.get("config_files") or ()),
+        start_grace=parse_seconds(f"{where}.start_grace", raw.get("start_grace") or "30s"),
+        memory_max=parse_bytes(f"{where}.memory_max", raw.get("memory_max") or 0),
+    )
+
+
+def _unit_name(name: str, unit: str) -> str:
+    full = unit if not unit or unit.rpartition(".")[2] in _UNIT_TYPES else f"{unit}.service"
+    _require(not unit or _UNIT_NAME.fullmatch(full) is not None, name, unit, "the name of a unit, such as auth.service")
+    return full
+
+
+def _ports(raw: Mapping[str, Any], where: str) -> tuple[Port, ...]:
+    first = [{"port": raw["port"], "bind": raw.get("bind")}] if raw.get("port") else []
+    ports = []
+    for entry in [*first, *(raw.get("ports") or ())]:
+        _require(0 < entry["port"] < 65536, f"{where}.port", entry["port"], "a port between 1 and 65535")
+        ports.append(Port(entry["port"], entry.get("proto") or "tcp", entry.get("bind") or ""))
+    return tuple(ports)
+
+
+def _probe(raw: Optional[Mapping[str, Any]], ports: Sequence[Port], where: str) -> Optional[Probe]:
+    if raw is None:
+        return None
+    port = raw.get("port") or next((entry.port for entry in ports if entry.proto == "tcp"), None)
+    _require(port is not None, f"{where}.health.port", port, "a port here, or one of the service")
+    path = raw.get("path") or "/health"
+    _require(path.startswith("/"), f"{where}.health.path", path, "a path that begins with /")
+    _regex(f"{where}.health.body_regex", raw.get("body_regex") or "", groups=0)
+    host = raw.get("host") or _local_address(ports)
+    _require((raw.get("samples") or 1) > 0, f"{where}.health.samples", raw.get("samples"), "at least 1")
+    url = f"{raw.get('scheme') or 'http'}://{f'[{host}]' if ':' in host else host}:{port}{path}"
+    given = {key: raw[key] for key in _PROBE_OPTIONS if raw.get(key) is not None}
+    return Probe(url, host, int(port or 0), tuple(raw.get("status") or (200,)), **given)
+
+
+_PROBE_OPTIONS = ("timeout", "samples", "latency_warn", "body_regex", "json", "tls_min_days", "tls_verify", "ca_path")
+
+
+def _local_address(ports: Sequence[Port]) -> str:
+    """Return where a service is asked from its own host: the address it binds to, else loopback."""
+    bind = ports[0].bind if ports else ""
+    if bind == "::":
+        return "::1"
+    return "127.0.0.1" if bind in WILDCARDS else bind
+
+
+def _declaration(raw: Mapping[str, Any], where: str) -> Declaration:
+    _regex(f"{where}.declared_in.pattern", raw["pattern"], groups=1)
+    return Declaration(raw["path"], raw["pattern"])
+
+
+def _regex(name: str, pattern: str, *, groups: int) -> None:
+    try:
+        found = re.compile(pattern).groups
+    except re.error as error:
+        raise InputError(name, pattern, f"a regular expression ({error})") from error
+    _require(found >= groups, name, pattern, "a regular expression with a group around the port")

@@ -1,0 +1,195 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about whether a service runs, and stays running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Optional
+
+from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from ..processes.parse import ZOMBIE
+from ..units import human_seconds
+from .case import Case
+from .exits import describe_exit
+from .observed import PidFile
+from .parse import Unit
+
+Verdict = tuple[str, str]  # status and message
+
+_AT_BOOT = ("enabled", "static", "indirect", "alias", "generated")  # static and its like are started by other units
+
+
+def judge_state(case: Case) -> Iterator[Finding]:
+    """A service is in its declared state."""
+    observed = case.observed
+    if observed.blind:
+        status, message = UNKNOWN, f"{observed.name} cannot be looked at: {observed.blind}"
+    elif observed.service.state == "stopped":
+        status, message = _stopped(case)
+    elif observed.service.unit:
+        status, message = _unit_state(case, observed.unit)
+    else:
+        status, message = _script_state(case)
+    yield case.finding("state", status, message, expected=observed.service.state, actual=state_of(case))
+
+
+def state_of(case: Case) -> str:
+    """Return the state of a service in the words of its manager."""
+    observed = case.observed
+    if observed.unit is not None:
+        return f"{observed.unit.active}/{observed.unit.sub}"
+    if observed.blind or observed.alive is None:
+        return "unknown"
+    return "running" if observed.alive else "not found" if observed.service.unit else "not running"
+
+
+def _stopped(case: Case) -> Verdict:
+    if case.observed.alive:
+        return WARNING, f"{case.observed.name} runs, but the inventory declares it stopped"
+    return OK, f"{case.observed.name} is stopped, as declared"
+
+
+def _unit_state(case: Case, unit: Optional[Unit]) -> Verdict:
+    if unit is None:
+        return CRITICAL, f"there is no unit {case.observed.service.unit} on this host"
+    if unit.load == "masked":
+        return CRITICAL, f"{unit.id} is masked: nothing can start it"
+    if unit.load != "loaded":
+        return CRITICAL, f"{unit.id} cannot be loaded ({unit.load}): {unit.load_error}"
+    main = case.observed.main
+    if main is not None and main.state == ZOMBIE:
+        return CRITICAL, f"the main process {main.pid} of {unit.id} has ended but was not reaped (zombie)"
+    judge = {"active": _active, "reloading": _active, "inactive": _inactive, "activating": _activating}
+    return judge.get(unit.active, _failed)(case, unit)
+
+
+def _active(case: Case, unit: Unit) -> Verdict:
+    since = f" for {human_seconds(case.age)}" if case.age is not None else ""
+    if unit.sub == "exited" and unit.type not in ("oneshot", ""):
+        return WARNING, f"{unit.id} is active, but its processes have ended; only RemainAfterExit keeps it so"
+    if unit.sub == "exited":
+        return OK, f"{unit.id} has run and ended well; it is a one-time job that counts as active"
+    pid = f", pid {unit.main_pid}" if unit.main_pid else ""
+    return OK, f"{unit.id} is {unit.sub}{pid}{since}"
+
+
+def _inactive(case: Case, unit: Unit) -> Verdict:
+    if case.observed.idle_socket:
+        return OK, f"{unit.id} waits for a first connection: {case.observed.idle_socket} listens for it"
+    if unit.type == "oneshot" and unit.result == "success":
+        if unit.started:
+            return OK, f"{unit.id} is a one-time job; its last run ended well"
+        return UNKNOWN, f"{unit.id} is a one-time job without a trace of a run since the boot"
+    how = describe_exit(unit)
+    return CRITICAL, f"{unit.id} is stopped" + (f"; it last ended with {how}" if how else "")
+
+
+def _activating(case: Case, unit: Unit) -> Verdict:
+    how = describe_exit(unit)
+    if unit.sub == "auto-restart":
+        return CRITICAL, f"{unit.id} has ended ({how or 'no reason given'}) and waits for its next automatic restart"
+    waited = max(0.0, case.snapshot.uptime - unit.changed)
+    status = WARNING if waited < case.observed.service.start_grace else CRITICAL
+    return status, f"{unit.id} has been starting ({unit.sub}) for {human_seconds(waited)}"
+
+
+def _failed(case: Case, unit: Unit) -> Verdict:
+    return CRITICAL, f"{unit.id} is {unit.active} ({unit.sub}): {describe_exit(unit) or unit.result}"
+
+
+def _script_state(case: Case) -> Verdict:
+    observed = case.observed
+    main, name = observed.main, observed.name
+    if main is not None and main.state == ZOMBIE:
+        return CRITICAL, f"{name}, pid {main.pid}, has ended but was not reaped by its parent (zombie)"
+    if main is not None:
+        return OK, f"{name} runs as pid {main.pid} for {human_seconds(case.age or 0)}"
+    return _without_process(
+        name, observed.pid_file or PidFile("", problem="it has no pid file to look at", denied=True)
+    )
+
+
+def _without_process(name: str, pid_file: PidFile) -> Verdict:
+    if pid_file.denied:
+        return UNKNOWN, f"{name} cannot be looked at: {pid_file.problem}"
+    if pid_file.pid:
+        return CRITICAL, f"{name} does not run: its pid file names pid {pid_file.pid}, which is not it"
+    if pid_file.written:  # there is a file, but it says nothing
+        return UNKNOWN, f"nothing tells whether {name} runs: {pid_file.problem}"
+    return CRITICAL, f"{name} does not run: {pid_file.problem}"
+
+
+def judge_pid_file(case: Case) -> Iterator[Finding]:
+    """The pid file of a script-started service names the service."""
+    pid_file, intruder = case.observed.pid_file, case.observed.intruder
+    if pid_file is None or pid_file.denied or not pid_file.written:
+        return
+    if intruder is not None:
+        who = case.snapshot.describe(intruder.pid)
+        text = f"{pid_file.path} is stale: its pid now belongs to another program, {who}"
+        yield case.finding("pid_file", WARNING, text, actual=intruder.pid)
+    elif not pid_file.pid:
+        yield case.finding("pid_file", WARNING, pid_file.problem)
+    elif case.observed.main is None:
+        yield case.finding("pid_file", WARNING, f"{pid_file.path} is stale: process {pid_file.pid} is gone")
+    else:
+        yield case.finding("pid_file", OK, f"{pid_file.path} names the service", actual=pid_file.pid)
+
+
+def judge_enabled(case: Case) -> Iterator[Finding]:
+    """A managed service is started at boot exactly if it is declared so."""
+    unit, wanted = case.observed.unit, case.observed.service.enabled
+    if unit is None or not unit.file_state or unit.load == "masked":
+        return  # not there, made at run time, or told by services.state
+    at_boot = unit.file_state in _AT_BOOT or any(s.startswith("enabled") for s in _trigger_states(case, unit))
+    if at_boot == wanted or unit.file_state in _AT_BOOT[1:]:
+        yield case.finding("enabled", OK, f"{unit.id} is {unit.file_state}", expected=wanted, actual=unit.file_state)
+        return
+    what = "would not be started at the next boot" if wanted else "would be started at the next boot"
+    text = f"{unit.id} is {unit.file_state}: it {what}, and the inventory declares enabled: {str(wanted).lower()}"
+    yield case.finding("enabled", WARNING, text, expected=wanted, actual=unit.file_state)
+
+
+def _trigger_states(case: Case, unit: Unit) -> list[str]:
+    return [case.snapshot.units[name].file_state for name in unit.triggered_by if name in case.snapshot.units]
+
+
+def judge_restarts(case: Case) -> Iterator[Finding]:
+    """A service does not keep restarting."""
+    observed, restarts, policy = case.observed, case.restarts, case.policy
+    if observed.blind or (observed.unit is None and observed.main is None):
+        return
+    window = human_seconds(policy.restarts_window)
+    kills = _memory_kills(case)
+    count = f"at least {restarts.count}" if restarts.at_least else str(restarts.count)
+    text = f"{observed.name} was restarted {count} times in the last {window}"
+    if kills:
+        text += f", {kills} of its processes were killed by the kernel because memory ran out"
+    if restarts.blind:
+        text += f" (by its counter only, the journal cannot be read: {restarts.blind})"
+    yield case.finding("restarts", _restart_status(case, kills), text, expected=0, actual=restarts.count)
+
+
+def _restart_status(case: Case, kills: int) -> str:
+    if case.restarts.count >= case.policy.restarts_crit:
+        return CRITICAL
+    return WARNING if kills or case.restarts.count >= case.policy.restarts_warn else OK
+
+
+def _memory_kills(case: Case) -> int:
+    unit = case.observed.unit
+    times = case.snapshot.journal.out_of_memory.get(unit.id, ()) if unit else ()
+    return sum(1 for at in times if at > case.snapshot.now - case.policy.restarts_window)
+
+
+def judge_daemon_reload(case: Case) -> Iterator[Finding]:
+    """What systemd has loaded of a unit is what is on the disk."""
+    unit = case.observed.unit
+    if unit is not None and unit.need_reload:
+        text = f"the files of {unit.id} have changed since systemd read them: {', '.join(unit.files)}"
+        yield case.finding("daemon_reload", WARNING, text)
+    elif unit is not None:
+        yield case.finding("daemon_reload", OK, f"systemd has read {unit.id} as it is on the disk")

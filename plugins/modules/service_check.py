@@ -1,0 +1,432 @@
+#!/usr/bin/python
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_check
+short_description: Look at the services of a Cryptobot host and never touch one
+version_added: "0.1.0"
+author: Cryptobot maintenance contributors
+description:
+  - Compares the services that the inventory declares with what is there. It looks at the state and how it came about,
+    whether a service starts at boot, automatic restarts, and whether the port is held by that very service and on the
+    declared address. It asks each service's own health probe, and looks for contradicting ports, pending restarts, open
+    files and memory.
+  - Services of systemd and services that a script starts and a pid file names are looked at together. One call of
+    C(systemctl) serves all units.
+  - Where a service is down, the findings of the services that depend on it name it as the place to look first.
+  - What could not be looked at is a finding V(unknown) with its reason, never V(ok). Run it as root to see the owners
+    of sockets and the open files of other accounts.
+  - While the file C(maintenance) in O(state_dir) names an end in the future, in ISO 8601 with a zone such as
+    C(2026-11-22T03:00:00Z), findings are reported as V(skipped).
+options:
+  services:
+    description:
+      - The services that are meant to be on this host, in the shape of the inventory variable C(cryptobot_services).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the service in the inventory and in all reports.
+        type: str
+        required: true
+      unit:
+        description: Name of its systemd unit. C(.service) is added where no type is named.
+        type: str
+      label:
+        description: Label of its launchd job. Not used on Linux.
+        type: str
+      service:
+        description: Name of its Windows service. Not used on Linux.
+        type: str
+      pid_file:
+        description: Pid file of a service that a script starts. O(services[].unit) goes before it.
+        type: path
+      command:
+        description:
+          - Command that starts a script-started service, as a list of words. No secret may be among them.
+          - A process with exactly this command line is known to be the service.
+        type: list
+        elements: str
+      process:
+        description:
+          - Regular expression that the command line of the service's process matches. It decides whether the process
+            that the pid file names is the service.
+          - Without it, a process is the service if it runs O(services[].command), or if it was there when the pid file
+            was written.
+        type: str
+      chdir:
+        description: Folder in which a script-started service is started. Default is the one that it ran in before.
+        type: path
+      output:
+        description: File that the output of a script-started service is appended to. Default is to discard it.
+        type: path
+      user:
+        description: Account that a script-started service is started as. Default is the one that it ran as before.
+        type: str
+      environment:
+        description:
+          - Environment variables that a script-started service is started with, in addition to those that it ran with
+            before. Put no secrets here; services read them from their own files.
+        type: dict
+        default: {}
+      state:
+        description: Whether the service is meant to run.
+        type: str
+        choices: [started, stopped]
+        default: started
+      enabled:
+        description: Whether systemd is meant to start the unit at boot.
+        type: bool
+        default: true
+      port:
+        description: TCP port that the service listens on.
+        type: int
+      bind:
+        description: >-
+          Address that the service listens on. V(0.0.0.0) stands for all IPv4 addresses, V(::) for all, V(any) for
+          either, V(localhost) for the loopback address of either family. Without it every address will do.
+        type: str
+      ports:
+        description: Further ports that the service listens on.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          port:
+            description: Number of the port.
+            type: int
+            required: true
+          proto:
+            description: Protocol of the port.
+            type: str
+            choices: [tcp, udp]
+            default: tcp
+          bind:
+            description: Address, as in O(services[].bind).
+            type: str
+      health:
+        description:
+          - How the service shows that it is well. There is no common page for that, so each service names its own.
+          - Without it the service is not asked.
+        type: dict
+        suboptions:
+          path:
+            description: Path that is requested with GET.
+            type: str
+            default: /health
+          scheme:
+            description: Whether to ask over TLS.
+            type: str
+            choices: [http, https]
+            default: http
+          host:
+            description: Address that is asked. Default is O(services[].bind) where that is one address, else loopback.
+            type: str
+          port:
+            description: Port that is asked. Default is O(services[].port).
+            type: int
+          status:
+            description: Status codes of a service that is well. Redirects are not followed.
+            type: list
+            elements: int
+            default: [200]
+          timeout:
+            description: Seconds that one request may take.
+            type: float
+            default: 5.0
+          samples:
+            description: How many requests are made. The latency is the 95th percentile of their times.
+            type: int
+            default: 3
+          latency_warn:
+            description: Latency in seconds from which on the service is too slow.
+            type: float
+            default: 1.0
+          body_regex:
+            description: Regular expression that must find something in the body.
+            type: str
+          json:
+            description: >-
+              Values that the JSON of the body must have. The keys are dotted paths such as C(database.status), numbers
+              in them count the items of a list from 0.
+            type: dict
+            default: {}
+          tls_min_days:
+            description: Days that the certificate must last.
+            type: int
+            default: 21
+          tls_verify:
+            description: Whether the certificate must be signed by a known authority. Its name is not compared, because
+              the service is asked by a local address.
+            type: bool
+            default: true
+          ca_path:
+            description: File with the authorities that are trusted. Default is those of the system.
+            type: path
+      depends_on:
+        description: Names of the services that this one needs. A cycle is an error.
+        type: list
+        elements: str
+        default: []
+      declared_in:
+        description: Further places that name the port of the service. They are compared with the inventory.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description: File that names the port.
+            type: path
+            required: true
+          pattern:
+            description: Regular expression whose first group is the port.
+            type: str
+            required: true
+      config_files:
+        description: Files that the service reads when it starts. Where one is newer than the process, a restart is
+          pending. Unit files and C(EnvironmentFile=) of systemd are known by themselves.
+        type: list
+        elements: path
+        default: []
+      start_grace:
+        description: How long after its start the service may still be getting ready, such as V(30s) or V(2m).
+        type: str
+        default: 30s
+      memory_max:
+        description: Resident memory that the service may use, such as V(512M).
+        type: str
+  patterns:
+    description: Patterns of unit names, so that also units that nobody declared are seen.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Shell pattern such as V(cryptobot-*).
+        type: str
+        required: true
+      min_match:
+        description: How many units must fit. A pattern that fits none is V(critical), because it checks nothing.
+        type: int
+        default: 1
+      expected:
+        description: Units that must fit. A unit that fits and is neither here nor in O(services) is a finding.
+        type: list
+        elements: str
+        default: []
+  restarts_window:
+    description: Time in which automatic restarts are counted, such as V(1h).
+    type: str
+    default: 1h
+  restarts_warn:
+    description: Restarts in the window from which on there is a warning.
+    type: int
+    default: 1
+  restarts_crit:
+    description: Restarts in the window from which on it is critical.
+    type: int
+    default: 3
+  retries:
+    description: How many times to look again where a service is down, before that is reported.
+    type: int
+    default: 2
+  delay:
+    description: Seconds before looking again.
+    type: float
+    default: 3.0
+  open_files_warn:
+    description: Percent of a process's limit of open files from which on there is a warning.
+    type: int
+    default: 70
+  open_files_crit:
+    description: Percent of a process's limit of open files from which on it is critical.
+    type: int
+    default: 90
+  leak_min_samples:
+    description: How many runs must have measured a process before the growth of its memory is judged.
+    type: int
+    default: 6
+  leak_min_span:
+    description: Time that these runs must span, such as V(6h).
+    type: str
+    default: 6h
+  leak_warn:
+    description: Growth of memory per day from which on there is a warning, such as V(50M).
+    type: str
+    default: 50M
+  timeout:
+    description: Seconds that the whole run may take.
+    type: int
+    default: 180
+extends_documentation_fragment:
+  - cryptobot.maintenance.common
+  - cryptobot.maintenance.attributes
+attributes:
+  check_mode:
+    support: full
+    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir) either.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    platforms: linux
+seealso:
+  - module: cryptobot.maintenance.service_restart
+  - module: cryptobot.maintenance.firewall_audit
+  - module: ansible.builtin.service_facts
+"""
+
+EXAMPLES = r"""
+- name: Look at the services of the inventory
+  cryptobot.maintenance.service_check:
+    services: "{{ cryptobot_services }}"
+  register: cryptobot_result_services
+
+- name: Look at one unit, its port and its health page, and at every unit of that family
+  cryptobot.maintenance.service_check:
+    services:
+      - name: auth
+        unit: cryptobot-auth.service
+        port: 8000
+        bind: 127.0.0.1
+        health:
+          path: /health
+          status: [200]
+          json:
+            status: healthy
+        declared_in:
+          - path: /etc/cryptobot/prometheus.yml
+            pattern: 'auth:(\d+)'
+    patterns:
+      - pattern: cryptobot-*
+        min_match: 5
+        expected: [cryptobot-prometheus.service]
+
+- name: Look at a service that a script starts
+  cryptobot.maintenance.service_check:
+    services:
+      - name: trade
+        pid_file: /tmp/cryptobot_trade.pid
+        process: uvicorn trade\.main:app
+        port: 8004
+        health:
+          path: /metrics
+          body_regex: order_execution_total
+"""
+
+RETURN = r"""
+status:
+  description: The worst status of the findings, one of V(ok), V(warning), V(unknown), V(critical).
+  returned: always
+  type: str
+  sample: warning
+findings:
+  description: What was found, worst first.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - check: services.port_owner
+      subject: auth
+      status: critical
+      message: "tcp port 8000 of auth is held by a process that is not auth: pid 812 (python3 -m http.server)"
+      expected: tcp 8000
+      actual: [812]
+      remedy: End the stray process after looking at what it is, or correct the port in the inventory.
+      procedure: D1.2
+services:
+  description: One record for each declared service, those that a trouble begins with first.
+  returned: always, except on a platform that cannot be looked at
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the service.
+      type: str
+    manager:
+      description: Who looks after it, V(systemd) or V(pid_file).
+      type: str
+    unit:
+      description: Id of its unit.
+      type: str
+    state:
+      description: State in the words of systemd, or V(running), V(not running), V(unknown).
+      type: str
+    substate:
+      description: Sub-state in the words of systemd.
+      type: str
+    enabled:
+      description: State of the unit file.
+      type: str
+    pid:
+      description: Its main process.
+      type: int
+    since:
+      description: When it was started, in seconds since the epoch.
+      type: int
+    uptime_s:
+      description: For how many seconds it has been running.
+      type: float
+    restarts:
+      description: Restarts in the window, and in total since it was last started by hand.
+      type: dict
+    exit:
+      description: How its main process ended last, as code, signal, oom and the result in the words of systemd.
+      type: dict
+    ports:
+      description: Its declared ports.
+      type: list
+      elements: int
+    http:
+      description: Status code, 95th percentile in seconds, and problem of its probe.
+      type: dict
+    resources:
+      description: Memory, open files, threads, processes and processor time of its processes, and growth of memory.
+      type: dict
+    drift:
+      description: Other places that name its port, with what they say.
+      type: list
+      elements: str
+    suppressed_by:
+      description: Services that are down and that this one depends on.
+      type: list
+      elements: str
+    verdict:
+      description: The worst status of its findings.
+      type: str
+metrics:
+  description: Numbers with a name in the style of Prometheus, a unit and labels.
+  returned: always
+  type: list
+  elements: dict
+actions:
+  description: Always empty. This module never acts.
+  returned: always
+  type: list
+  elements: dict
+remembered:
+  description: Whether the run could write what the next one compares with into O(state_dir).
+  returned: outside check mode
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    exit_with(module, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about ports, addresses, probes and certificates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer, PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
+    judge_bind,
+    judge_certificate,
+    judge_health,
+    judge_latency,
+    judge_ports,
+)
+
+from .builders import NOW, UPTIME, make_case, make_observed, make_process, make_service, make_socket, make_unit
+
+DAY = 86400.0
+SERVICE = make_service(unit="cryptobot-auth", port=8000)
+BOUND = make_service(unit="cryptobot-auth", port=8000, bind="127.0.0.1")
+STRAY = make_process(99, command=("python3", "-m", "http.server", "--password", "hunter2"))
+WORKER = make_process(42, parent=41)
+DEAD = {"unit": make_unit(active="failed", sub="failed"), "main": None}
+YOUNG = make_process(began=UPTIME - 3)
+
+
+def _only(findings):
+    (finding,) = findings
+    return finding
+
+
+def _ports(service=SERVICE, sockets=(), blind="", **fields):
+    seen = make_observed(service, **fields)
+    return _only(judge_ports(make_case(seen, sockets=sockets, blind=blind, processes={99: STRAY})))
+
+
+# Who listens, what else is true of the service, the verdict and words of its message.
+PORTS = [
+    ("its main process", {"sockets": [make_socket()]}, "ok", "auth listens on tcp port 8000"),
+    ("its worker", {"sockets": [make_socket(pids=(42,))], "processes": (WORKER,)}, "ok", "listens on"),
+    ("nobody", {}, "critical", "runs, but does not listen on tcp port 8000"),
+    ("nobody yet", {"main": YOUNG}, "warning", "it may still be getting ready"),
+    ("nobody, as it is dead", DEAD, "skipped", "because auth does not run"),
+    ("a stranger", {"sockets": [make_socket(pids=(99,))]}, "critical", "pid 99 (python3 -m http.server"),
+    ("a stranger, and it is dead", {**DEAD, "sockets": [make_socket(pids=(99,))]}, "critical", "is not auth"),
+    ("both", {"sockets": [make_socket(), make_socket(address="0.0.0.0", pids=(99,))]}, "critical", "on 0.0.0.0"),
+    (
+        "a stranger on another address",
+        {"service": BOUND, "sockets": [make_socket(), make_socket(address="10.0.0.1", pids=(99,))]},
+        "ok",
+        "listens",
+    ),
+    (
+        "a stranger on another address only",
+        {"service": BOUND, "sockets": [make_socket(address="10.0.0.1", pids=(99,))]},
+        "critical",
+        "does not listen",
+    ),
+    ("an unseen one", {"sockets": [make_socket(pids=())], "blind": "not root"}, "unknown", "by whom: not root"),
+    ("the kernel", {"sockets": [make_socket(pids=())]}, "critical", "held by the kernel"),
+    (
+        "systemd in its stead",
+        {"sockets": [make_socket(pids=(1,))], "unit": make_unit(active="inactive", triggered_by=("a.socket",))},
+        "ok",
+        "listens on",
+    ),
+    ("systemd for somebody else", {"sockets": [make_socket(pids=(1,))]}, "critical", "is not auth: pid 1"),
+    (
+        "it cannot be looked at",
+        {"blind": "", "unit": None, "pid_file": PidFile("x", denied=True)},
+        "unknown",
+        "cannot be",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "status", "words"), [row[1:] for row in PORTS], ids=[row[0] for row in PORTS])
+def test_a_port_must_be_held_by_that_very_service(fields, status, words):
+    finding = _ports(**fields)
+    assert (finding.status, finding.check) == (status, "services.port_owner")
+    assert words in finding.message
+
+
+def test_the_command_line_of_a_stray_process_is_redacted():
+    finding = _ports(sockets=[make_socket(pids=(99,))])
+    assert "hunter2" not in finding.message
+    assert finding.actual == [99]
+
+
+def test_two_units_on_one_port_are_told_by_name():
+    other = make_process(99, command=("python3", "data.py"), unit="cryptobot-data.service")
+    seen = make_observed(SERVICE)
+    finding = _only(judge_ports(make_case(seen, sockets=[make_socket(pids=(99,))], processes={99: other})))
+    assert "pid 99 (python3 data.py, cryptobot-data.service)" in finding.message
+
+
+def test_without_a_table_of_sockets_the_owner_is_unknown():
+    case = make_case(make_observed(SERVICE), sockets=())
+    snapshot = replace(case.snapshot, sockets=None, sockets_problem="no /proc")
+    finding = _only(judge_ports(replace(case, snapshot=snapshot)))
+    assert (finding.status, finding.message.endswith("no /proc")) == ("unknown", True)
+
+
+def test_udp_ports_are_looked_for_among_udp_sockets():
+    service = make_service(unit="cryptobot-auth", ports=[{"port": 8125, "proto": "udp"}])
+    tcp, udp = make_socket(8125), replace(make_socket(8125), proto="udp")
+    assert _ports(service, [tcp]).status == "critical"
+    assert _ports(service, [udp]).status == "ok"
+
+
+def test_a_service_that_is_meant_to_be_stopped_has_no_ports_to_hold():
+    service = make_service(unit="cryptobot-auth", port=8000, state="stopped")
+    assert list(judge_ports(make_case(make_observed(service)))) == []
+
+
+BINDS = [
+    ("127.0.0.1", [make_socket()], "ok"),
+    ("127.0.0.1", [make_socket(address="0.0.0.0")], "warning"),
+    ("127.0.0.1", [make_socket(address="::", v6only=False)], "warning"),
+    ("127.0.0.1", [make_socket(address="::ffff:127.0.0.1", v6only=False)], "ok"),
+    ("127.0.0.1", [make_socket(), make_socket(address="10.0.0.1")], "warning"),
+    ("0.0.0.0", [make_socket(address="0.0.0.0")], "ok"),
+    ("0.0.0.0", [make_socket(address="::", v6only=False)], "ok"),
+    ("0.0.0.0", [make_socket(address="::", v6only=True)], "warning"),
+    ("0.0.0.0", [make_socket(address="::", v6only=None)], "warning"),
+    ("0.0.0.0", [make_socket()], "warning"),
+    ("::", [make_socket(address="::", v6only=True)], "ok"),
+    ("::1", [make_socket(address="::1", v6only=True)], "ok"),
+    ("localhost", [make_socket(), make_socket(address="::1")], "ok"),
+    ("any", [make_socket(address="::")], "ok"),
+    ("any", [make_socket()], "warning"),
+    ("10.0.0.1", [make_socket(address="10.0.0.1")], "ok"),
+]
+
+
+@pytest.mark.parametrize(("bind", "sockets", "status"), BINDS)
+def test_a_service_listens_on_the_declared_address(bind, sockets, status):
+    service = make_service(unit="cryptobot-auth", port=8000, bind=bind)
+    assert _only(judge_bind(make_case(make_observed(service), sockets=sockets))).status == status
+
+
+@pytest.mark.parametrize(
+    ("bind", "sockets"), [(None, [make_socket()]), ("127.0.0.1", []), ("::", [make_socket(pids=(99,))])]
+)
+def test_without_a_declared_address_or_a_socket_of_its_own_nothing_is_said(bind, sockets):
+    service = make_service(unit="cryptobot-auth", port=8000, bind=bind)
+    assert list(judge_bind(make_case(make_observed(service), sockets=sockets))) == []
+
+
+PROBED = make_service(unit="cryptobot-auth", port=8000, health={"latency_warn": 0.5})
+ANSWERS = [
+    (Answer((0.1,), 200), {}, "ok", "is well"),
+    (Answer((), 500, "answers 500"), {}, "critical", "answers 500"),
+    (Answer((), 500, "answers 500"), {"main": YOUNG}, "warning", "answers 500 (started 3.0 s ago"),
+    (None, DEAD, "skipped", "was not asked, because it does not run"),
+]
+
+
+@pytest.mark.parametrize(("answer", "fields", "status", "words"), ANSWERS)
+def test_a_service_must_answer_its_probe(answer, fields, status, words):
+    finding = _only(judge_health(make_case(make_observed(PROBED, answer=answer, **fields))))
+    assert (finding.status, finding.check) == (status, "services.http")
+    assert words in finding.message
+
+
+def test_a_service_without_a_probe_is_not_judged_by_one():
+    case = make_case(make_observed(SERVICE, answer=Answer((), 500, "bad")))
+    assert [list(rule(case)) for rule in (judge_health, judge_latency, judge_certificate)] == [[], [], []]
+
+
+LATENCIES = [((0.1, 0.2, 0.5), "ok"), ((0.1, 0.2, 0.51), "warning")]
+
+
+@pytest.mark.parametrize(("seconds", "status"), LATENCIES)
+def test_a_slow_answer_is_a_warning(seconds, status):
+    assert _only(judge_latency(make_case(make_observed(PROBED, answer=Answer(seconds, 200))))).status == status
+
+
+def test_a_bad_answer_has_no_latency():
+    assert list(judge_latency(make_case(make_observed(PROBED, answer=Answer((), 500, "bad"))))) == []
+
+
+CERTIFICATES = [
+    (NOW + 22 * DAY, "", "ok", "ends in 22.0 d"),
+    (NOW + 20 * DAY, "", "warning", "ends in 20.0 d"),
+    (NOW - DAY, "", "critical", "ended 1.0 d ago"),
+    (None, "it shows none", "unknown", "it shows none"),
+]
+
+
+@pytest.mark.parametrize(("end", "problem", "status", "words"), CERTIFICATES)
+def test_a_certificate_must_last(end, problem, status, words):
+    service = make_service(unit="cryptobot-auth", port=8000, health={"scheme": "https"})
+    answer = Answer((0.1,), 200, "", end, problem)
+    finding = _only(judge_certificate(make_case(make_observed(service, answer=answer))))
+    assert finding.status == status
+    assert words in finding.message

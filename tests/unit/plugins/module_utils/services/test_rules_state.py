@@ -1,0 +1,216 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about whether a service runs, on units recorded on Debian 12 and 13."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import Restarts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import (
+    judge_daemon_reload,
+    judge_enabled,
+    judge_pid_file,
+    judge_restarts,
+    judge_state,
+)
+
+from .builders import (
+    NOW,
+    SYSTEMS,
+    UPTIME,
+    make_case,
+    make_observed,
+    make_process,
+    make_service,
+    make_snapshot,
+    make_unit,
+    recorded_units,
+    recorded_uptime,
+)
+
+RECORDED = [
+    ("auth", "ok", "is running, pid"),
+    ("strategy", "critical", "has ended (exit code 3) and waits for its next automatic restart"),
+    ("backtest", "critical", "is masked: nothing can start it"),
+    ("trade", "critical", "is failed (failed): exit code 203 (EXEC"),
+    ("signal", "critical", "killed by signal 11 (SIGSEGV)"),
+    ("limit", "critical", "is failed (failed): exit code 1"),
+    ("setup", "ok", "has run and ended well"),
+    ("job", "unknown", "without a trace of a run since the boot"),
+    ("worker@1", "ok", "is running"),
+    ("worker@2", "critical", "is stopped"),
+    ("slow", "critical", "has been starting (start) for 1."),
+    ("timeout", "critical", "took too long to start or stop"),
+    ("broken", "critical", "cannot be loaded (bad-setting): Unit cryptobot-broken.service has a bad"),
+    ("changed", "ok", "is running"),
+]
+
+
+def _recorded(name, system):
+    unit = recorded_units(system)[name]
+    seen = make_observed(make_service(unit=unit.id), unit=unit if unit.found else None, main=None)
+    return make_case(seen, uptime=recorded_uptime(system))
+
+
+def _only(findings):
+    (finding,) = findings
+    return finding
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(("name", "status", "words"), RECORDED, ids=[row[0] for row in RECORDED])
+def test_each_recorded_state_gets_its_verdict(system, name, status, words):
+    finding = _only(judge_state(_recorded(name, system)))
+    assert (finding.status, finding.check) == (status, "services.state")
+    assert words in finding.message
+
+
+def _state(**fields):
+    return _only(judge_state(make_case(make_observed(**fields))))
+
+
+STATES = [
+    ("no unit", {"unit": None, "main": None}, "critical", "there is no unit cryptobot-auth.service"),
+    ("blind", {"unit": None, "main": None, "blind": "no systemd"}, "unknown", "cannot be looked at: no systemd"),
+    ("zombie", {"main": make_process(state="Z")}, "critical", "was not reaped (zombie)"),
+    ("reloading", {"unit": make_unit(active="reloading", sub="reload")}, "ok", "is reload"),
+    ("deactivating", {"unit": make_unit(active="deactivating", sub="stop-sigterm")}, "critical", "is deactivating"),
+    ("exited", {"unit": make_unit(sub="exited", remain=True)}, "warning", "only RemainAfterExit keeps it so"),
+    ("starting", {"unit": make_unit(active="activating", sub="start", changed=UPTIME - 29)}, "warning", "for 29.0 s"),
+    ("starting too long", {"unit": make_unit(active="activating", sub="start")}, "critical", "for 1.4 h"),
+    ("idle", {"unit": make_unit(active="inactive"), "idle_socket": "auth.socket"}, "ok", "auth.socket listens for it"),
+    ("job done", {"unit": make_unit(active="inactive", type="oneshot")}, "ok", "its last run ended well"),
+    (
+        "job failed",
+        {"unit": make_unit(active="inactive", type="oneshot", result="exit-code")},
+        "critical",
+        "is stopped",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "status", "words"), [row[1:] for row in STATES], ids=[row[0] for row in STATES])
+def test_a_state_gets_its_verdict(fields, status, words):
+    finding = _state(**fields)
+    assert finding.status == status
+    assert words in finding.message
+
+
+WANTED_STOPPED = [
+    ({}, "warning", "runs, but"),
+    ({"unit": make_unit(active="inactive")}, "ok", "is stopped, as declared"),
+]
+
+
+@pytest.mark.parametrize(("fields", "status", "words"), WANTED_STOPPED)
+def test_a_service_that_is_declared_stopped_should_be(fields, status, words):
+    finding = _state(service=make_service(unit="cryptobot-auth", state="stopped"), **fields)
+    assert finding.status == status
+    assert words in finding.message
+
+
+PATH = "/run/auth.pid"
+SCRIPT = make_service(pid_file=PATH)
+GOOD = PidFile(PATH, 41, NOW - 5000)
+# pid file, main process, intruder; verdict of the state, then of the pid file (None: it says nothing)
+SCRIPTS = [
+    ("runs", GOOD, make_process(), None, "ok", "ok", "names the service"),
+    ("zombie", GOOD, make_process(state="Z"), None, "critical", "ok", "names the service"),
+    ("gone", GOOD, None, None, "critical", "warning", "is stale: process 41 is gone"),
+    ("stranger", GOOD, None, make_process(command=("vim",)), "critical", "warning", "another program, pid 41"),
+    ("missing", PidFile(PATH, problem="does not exist"), None, None, "critical", None, ""),
+    ("garbage", PidFile(PATH, 0, 5.0, "it holds 'x'"), None, None, "unknown", "warning", "it holds 'x'"),
+    ("denied", PidFile(PATH, problem="denied", denied=True), None, None, "unknown", None, ""),
+    ("hidden", PidFile(PATH, 41, 5.0, "hidepid", denied=True), None, None, "unknown", None, ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("pid_file", "main", "intruder", "state", "file_status", "words"),
+    [r[1:] for r in SCRIPTS],
+    ids=[r[0] for r in SCRIPTS],
+)
+def test_a_script_started_service_is_judged_by_its_pid_file(pid_file, main, intruder, state, file_status, words):
+    seen = make_observed(SCRIPT, unit=None, main=main, pid_file=pid_file, intruder=intruder)
+    case = make_case(seen, processes={intruder.pid: intruder} if intruder else {})
+    assert _only(judge_state(case)).status == state
+    about_file = list(judge_pid_file(case))
+    assert [finding.status for finding in about_file] == ([file_status] if file_status else [])
+    assert all(words in finding.message for finding in about_file)
+
+
+ENABLED = [
+    ("enabled", True, "ok"),
+    ("disabled", True, "warning"),
+    ("enabled", False, "warning"),
+    ("disabled", False, "ok"),
+    ("enabled-runtime", True, "warning"),
+    ("linked", True, "warning"),
+    ("static", True, "ok"),
+    ("static", False, "ok"),
+    ("indirect", True, "ok"),
+]
+
+
+@pytest.mark.parametrize(("file_state", "wanted", "status"), ENABLED)
+def test_a_unit_is_started_at_boot_exactly_if_declared(file_state, wanted, status):
+    service = make_service(unit="cryptobot-auth", enabled=wanted)
+    finding = _only(judge_enabled(make_case(make_observed(service, unit=make_unit(file_state=file_state)))))
+    assert finding.status == status
+
+
+def test_a_unit_behind_an_enabled_socket_is_started_at_boot():
+    unit = make_unit(file_state="disabled", triggered_by=("auth.socket",))
+    seen = make_observed(unit=unit)
+    units = {unit.id: unit, "auth.socket": make_unit(file_state="enabled")}
+    assert _only(judge_enabled(make_case(seen, units=units))).status == "ok"
+
+
+RESTARTS = [
+    (Restarts(0), "ok", "was restarted 0 times in the last 1.0 h"),
+    (Restarts(1), "warning", "was restarted 1 times"),
+    (Restarts(2), "warning", ""),
+    (Restarts(3), "critical", ""),
+    (Restarts(1, at_least=True, blind="not root"), "warning", "at least 1 times"),
+    (Restarts(0, blind="not root"), "ok", "the journal cannot be read: not root"),
+]
+
+
+@pytest.mark.parametrize(("restarts", "status", "words"), RESTARTS)
+def test_a_service_that_keeps_restarting_is_reported(restarts, status, words):
+    finding = _only(judge_restarts(make_case(restarts=restarts)))
+    assert finding.status == status
+    assert words in finding.message
+
+
+def test_an_out_of_memory_kill_is_a_warning_even_without_a_restart():
+    seen = make_observed()
+    old, fresh = NOW - 4000, NOW - 10
+    journal = Journal({}, {seen.unit.id: (old, fresh)})
+    finding = _only(judge_restarts(make_case(seen, journal=journal)))
+    assert finding.status == "warning"
+    assert "1 of its processes were killed by the kernel" in finding.message
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_unit_file_that_was_changed_wants_a_reload(system):
+    assert _only(judge_daemon_reload(_recorded("changed", system))).status == "warning"
+    assert _only(judge_daemon_reload(_recorded("auth", system))).status == "ok"
+
+
+def test_the_remedy_names_the_unit():
+    assert "journalctl -u cryptobot-auth.service" in _state(unit=None, main=None).remedy
+
+
+def test_the_age_of_a_service_does_not_hang_on_the_set_clock():
+    seen = make_observed()
+    early, late = replace(make_snapshot(seen), now=0.0), replace(make_snapshot(seen), now=NOW * 2)
+    assert early.age(seen) == late.age(seen) == 5000.0
+    assert make_snapshot(seen).uptime == UPTIME

@@ -1,0 +1,96 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Parsing of the kernel's socket tables, on tables recorded with listeners of every kind."""
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.diagnosis import (
+    listeners_request,
+    parse_v6only,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import (
+    parse_address,
+    parse_inode,
+    parse_sockets,
+    parse_unit,
+)
+
+PROC = Path(__file__).resolve().parents[4] / "fixtures" / "proc"
+FIXTURES = PROC / "linux-6.18"
+
+TABLES = [
+    ("tcp", 4, "net_tcp.txt", {("0.0.0.0", 8001, 42868), ("0.0.0.0", 2024, 126), ("127.0.0.1", 8000, 42867)}),
+    ("tcp", 6, "net_tcp6.txt", {("::", 8003, 42871), ("::ffff:127.0.0.1", 8004, 42872), ("::1", 8002, 42869)}),
+    ("udp", 4, "net_udp.txt", {("127.0.0.1", 8125, 42875)}),
+    ("udp", 6, "net_udp6.txt", {("::", 5353, 42876)}),
+]
+
+BROKEN = [
+    ("header\n  0: 0100007F 00000000:0000 0A 0:0 0:0 0 0 0 126 1\n", "no port"),
+    ("header\n  0: 0100007F:1F40\n", "cut off"),
+    ("header\n  0: XX00007F:1F40 00000000:0000 0A 0:0 0:0 0 0 0 126 1\n", "not hexadecimal"),
+]
+
+UNITS = [
+    ("0::/system.slice/cryptobot-auth.service\n", "cryptobot-auth.service"),
+    ("0::/system.slice/system-postgresql.slice/postgresql@15-main.service\n", "postgresql@15-main.service"),
+    ("0::/system.slice/docker.service/worker/1\n", "docker.service"),
+    ("0::/user.slice/user-0.slice/session-3.scope\n", "session-3.scope"),
+    ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/bot.service\n", "user@1000.service"),
+    ("0::/system.slice/_cpu.service\n", "cpu.service"),
+    ("5:pids:/\n1:name=systemd:/system.slice/ssh.service\n0::/elsewhere.scope\n", "ssh.service"),
+    ((PROC / "cgroup-debian-12.txt").read_text(), "cryptobot-auth.service"),
+    ((PROC / "cgroup-debian-13.txt").read_text(), "cryptobot-auth.service"),
+    ("0::/init.scope\n", "init.scope"),
+    ("0::/\n", ""),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("proto", "family", "name", "expected"), TABLES)
+def test_only_sockets_that_listen_are_returned(proto, family, name, expected):
+    sockets = parse_sockets(proto, family, (FIXTURES / name).read_text())
+    assert {(entry.address, entry.port, entry.inode) for entry in sockets} == expected
+    assert all((entry.proto, entry.family) == (proto, family) for entry in sockets)
+
+
+@pytest.mark.parametrize(("text", "why"), BROKEN, ids=[why for _text, why in BROKEN])
+def test_a_broken_line_is_named(text, why):
+    with pytest.raises(ParseError, match="/proc/net/tcp6, line 2"):
+        parse_sockets("tcp", 6, text)
+
+
+def test_the_word_order_of_ipv6_addresses_is_the_kernels():
+    assert parse_address(6, "B80D0120000000000000000001000000") == "2001:db8::1"
+
+
+@pytest.mark.parametrize(("text", "unit"), UNITS)
+def test_the_unit_is_the_systems_own(text, unit):
+    assert parse_unit(text) == unit
+
+
+@pytest.mark.parametrize(("link", "inode"), [("socket:[42]", 42), ("pipe:[42]", None), ("/dev/null", None), ("", None)])
+def test_only_sockets_have_a_socket_inode(link, inode):
+    assert parse_inode(link) == inode
+
+
+def test_the_kernel_says_which_ipv6_sockets_also_take_ipv4():
+    dump = bytes.fromhex((FIXTURES / "sock_diag_tcp6.hex").read_text())
+    assert parse_v6only(dump) == {42871: False, 42872: False, 42869: True}
+
+
+def test_a_cut_off_answer_of_the_kernel_gives_what_is_whole():
+    dump = bytes.fromhex((FIXTURES / "sock_diag_tcp6.hex").read_text())
+    assert parse_v6only(dump[:140]) == {42871: False}
+    assert parse_v6only(b"") == {}
+
+
+def test_the_request_asks_for_listeners_only():
+    request = listeners_request("tcp")
+    assert len(request) == 72 == int.from_bytes(request[:4], "little")
+    assert request[20:24] == (1 << 10).to_bytes(4, "little")
