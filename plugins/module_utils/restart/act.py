@@ -1,0 +1,174 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carrying out the plan of a restart. Whatever happens on the way, everything that ran before runs again at the end.
+
+That is one invariant in one place: after the steps, however they ended, each service is looked at and started where it
+does not run. Signals do not interrupt that, and the run's time is extended for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import CoreError
+from ..finding import DONE, FAILED, NOT_DONE, Action
+from ..host import Host
+from . import managers
+from .gate import look, pass_gate
+from .interruption import Interrupted, interruptible
+from .model import RELOAD, START, STOP, SYSTEMD, Before, Options, Outcome, Passage, Plan, Situation
+from .plan import INTERRUPTED, why
+from .record import Record, remove_record, write_record
+
+# How long a service that was being stopped when the run was interrupted has to end before it is started again.
+HASTE = 10.0
+
+# Given the members of a group, say why they must not be stopped at this moment; empty: they may be.
+Guard = Callable[[Sequence[str]], str]
+
+
+@dataclass
+class Stage:
+    """What the steps work with. ``stopping`` are services whose stop was begun and is not known to be complete."""
+
+    host: Host
+    options: Options
+    situation: Situation
+    before: Before
+    guard: Guard
+    state_dir: str
+    outcome: Outcome = field(default_factory=Outcome)
+    stopping: set[str] = field(default_factory=set)
+
+
+def carry_out(stage: Stage, plan: Plan) -> Outcome:
+    """Carry out a plan and return what came of it. Raise CoreError where nothing was done, not even begun."""
+    if not plan.steps:
+        return stage.outcome
+    names = [*plan.repair, *plan.restarted]
+    with interruptible() as interruption:
+        write_record(stage.state_dir, make_record(stage, names), stage.host)
+        try:
+            _steps(stage, plan)
+        except CoreError as error:
+            stage.outcome.failures.append(str(error))
+        finally:
+            interruption.defer()
+            put_back(stage, names)
+    return stage.outcome
+
+
+def make_record(stage: Stage, names: Sequence[str]) -> Record:
+    """Given the names of what will have to run again, return the record of it."""
+    units = {name: stage.situation.service(name).unit for name in names}
+    launches = {name: stage.before.launches[name].as_record() for name in names if name in stage.before.launches}
+    since = stage.host.now()
+    return Record(tuple(names), since, {name: unit for name, unit in units.items() if unit}, launches)
+
+
+def _steps(stage: Stage, plan: Plan) -> None:
+    for name in plan.repair:
+        _start(stage, name, INTERRUPTED)
+    if plan.reload:
+        managers.reload_systemd(stage.host)
+        stage.outcome.actions.append(Action(RELOAD, SYSTEMD, DONE, "unit files had changed since systemd read them"))
+    for group in plan.groups:
+        obstacle = "an earlier step failed" if stage.outcome.failures else stage.guard(group)
+        if obstacle:
+            _leave(stage, group, obstacle)
+        else:
+            _restart_group(stage, group)
+
+
+def _leave(stage: Stage, group: Sequence[str], obstacle: str) -> None:
+    stage.outcome.refused.update(dict.fromkeys(group, obstacle))
+    steps = [*((STOP, name) for name in reversed(group)), *((START, name) for name in group)]
+    stage.outcome.actions += [Action(action, name, NOT_DONE, obstacle) for action, name in steps]
+
+
+def _restart_group(stage: Stage, group: tuple[str, ...]) -> None:
+    for name in reversed(group):
+        _stop(stage, name, why(stage.situation, group, name))
+    for name in group:
+        _start(stage, name, why(stage.situation, group, name))
+
+
+def _stop(stage: Stage, name: str, reason: str) -> None:
+    stage.stopping.add(name)
+    try:
+        # Looked at anew: what was the service when the plan was made may be gone, and its pid somebody else's.
+        managers.stop(
+            stage.host, look(stage.host, stage.situation.service(name)).services[0], stage.options.stop_timeout
+        )
+    except CoreError as error:
+        stage.outcome.actions.append(Action(STOP, name, FAILED, str(error)))
+        raise
+    stage.stopping.discard(name)
+    stage.outcome.actions.append(Action(STOP, name, DONE, reason))
+
+
+def _start(stage: Stage, name: str, reason: str) -> None:
+    """Start a service and let it pass its gate. A service that fails is a failure of the run, but ends no step: what
+    comes after it ran before as well.
+    """
+    passage = _try_start(stage, name)
+    for _again in range(stage.options.start_retries):
+        if not passage.problem:
+            break
+        managers.stop(
+            stage.host, look(stage.host, stage.situation.service(name)).services[0], stage.options.stop_timeout
+        )
+        passage = _try_start(stage, name)
+    stage.outcome.passages[name] = passage
+    if passage.problem:
+        stage.outcome.failures.append(f"{name} did not pass its health gate: {passage.problem}")
+        stage.outcome.actions.append(Action(START, name, FAILED, passage.problem))
+    else:
+        stage.outcome.actions.append(Action(START, name, DONE, reason))
+
+
+def _try_start(stage: Stage, name: str) -> Passage:
+    service, options = stage.situation.service(name), stage.options
+    try:
+        managers.start(stage.host, service, stage.before.launches.get(name), max(options.gate_timeout, 1.0))
+        return pass_gate(stage.host, service, stage.before.failing.get(name, frozenset()), options)
+    except Interrupted:
+        raise
+    except CoreError as error:
+        return Passage(0.0, problem=str(error))
+
+
+def put_back(stage: Stage, names: Sequence[str]) -> None:
+    """Start whatever of ``names`` does not run, in this order, each on its own: one that fails does not stop the rest.
+
+    The record stays where something does not run, so that the next run tries again.
+    """
+    stage.host.extend(stage.options.rollback_timeout)
+    for name in names:
+        try:
+            _put_back(stage, name)
+        except CoreError as error:
+            stage.outcome.failures.append(f"{name} could not be started again: {error}")
+            stage.outcome.actions.append(Action(START, name, FAILED, str(error)))
+            stage.outcome.not_running.append(name)
+    if not stage.outcome.not_running:
+        remove_record(stage.state_dir)
+
+
+def _put_back(stage: Stage, name: str) -> None:
+    service, seen = stage.situation.service(name), look(stage.host, stage.situation.service(name)).services[0]
+    if name in stage.stopping:  # its end was asked for and may come at any moment: let it come, then start it
+        managers.stop(stage.host, seen, HASTE)
+        seen = look(stage.host, service).services[0]
+    if seen.alive:
+        return
+    managers.start(stage.host, service, stage.before.launches.get(name), max(stage.options.gate_timeout, 1.0))
+    passage = pass_gate(stage.host, service, stage.before.failing.get(name, frozenset()), stage.options)
+    stage.outcome.passages[name] = passage
+    if look(stage.host, service).services[0].alive:
+        stage.outcome.actions.append(Action(START, name, DONE, "started again, because the run did not end well"))
+    else:
+        raise CoreError(passage.problem or f"{name} ended right after its start")

@@ -1,0 +1,76 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The health gate: a service that was started must be as well as it was before, and stay so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..finding import OK, SKIPPED, Finding
+from ..host import Host
+from ..services.case import Case
+from ..services.declared import Service
+from ..services.gather import GATHERERS
+from ..services.judge import VITAL, judge
+from ..services.observed import Observed, Snapshot
+from ..services.policy import Policy
+from .model import Options, Passage
+
+Known = frozenset[tuple[str, str]]
+
+
+def failing(findings: Sequence[Finding]) -> Known:
+    """Given the findings of a service, return which vital ones are not ok: they are not demanded after a restart."""
+    return frozenset((f.check, str(f.expected)) for f in findings if f.check in VITAL and f.status not in (OK, SKIPPED))
+
+
+def look(host: Host, service: Service) -> Snapshot:
+    """Return what is there of one service at this moment. Whatever the inventory wants, it is to run again."""
+    return GATHERERS[host.platform](host, [replace(service, state="started")], (), 0.0)
+
+
+def problem_of(snapshot: Snapshot, known: Known) -> str:
+    """Given a look at one service and what was failing before, return what is wrong with it now; empty: nothing.
+
+    That it runs is always demanded.
+    """
+    case = Case(snapshot.services[0], snapshot, Policy())
+    for finding in (f for found in judge([case]).values() for f in found):
+        demanded = finding.check == "services.state" or (finding.check, str(finding.expected)) not in known
+        if finding.check in VITAL and demanded and finding.status not in (OK, SKIPPED):
+            return finding.message
+    return ""
+
+
+def pass_gate(host: Host, service: Service, known: Known, options: Options) -> Passage:
+    """Wait until a service is well and still is after ``gate_settle``, at most ``gate_timeout`` seconds.
+
+    Return how that went; a service that systemd has given up is not waited for.
+    """
+    begun = time.monotonic()
+    while True:
+        snapshot = look(host, service)
+        problem = problem_of(snapshot, known) or _unsettled(host, snapshot, known, options)
+        seconds = time.monotonic() - begun
+        if not problem or seconds >= options.gate_timeout or _hopeless(snapshot.services[0]):
+            seen = snapshot.services[0]
+            return Passage(seconds, seen.rss, problem, seen.main.began if seen.main else None)
+        host.pause(options.gate_delay)
+
+
+def _unsettled(host: Host, snapshot: Snapshot, known: Known, options: Options) -> str:
+    """Look again a little later: a service that dies after its first answer has not passed."""
+    host.pause(options.gate_settle)
+    later = look(host, snapshot.services[0].service)
+    first, second = snapshot.services[0].main, later.services[0].main
+    if first is not None and second is not None and first.began != second.began:
+        return f"{snapshot.services[0].name} ended right after its start and was started again"
+    return problem_of(later, known)
+
+
+def _hopeless(seen: Observed) -> bool:
+    return seen.unit is not None and seen.unit.active == "failed"

@@ -1,0 +1,112 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a restart says of itself: findings, metrics and records. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Finding, Metric
+from ..units import human_bytes
+from .checks import CHECKS
+from .model import Outcome, Plan, Survey
+from .record import Record
+
+
+def judge(survey: Survey, plan: Plan, outcome: Outcome) -> list[Finding]:
+    """Given what was found, planned and done, return the findings."""
+    refused = {**plan.refused, **outcome.refused}
+    return [
+        *_interrupted(survey.record, survey.lost),
+        *_left_alone(survey, plan),
+        *(CHECKS["restart.refused"].finding(WARNING, n, f"{n} is not restarted: {why}") for n, why in refused.items()),
+        *_gates(outcome),
+        *_left_stopped(plan, outcome),
+        *_memory(survey, outcome),
+    ]
+
+
+def _interrupted(record: Optional[Record], lost: tuple[str, ...]) -> Iterator[Finding]:
+    check = CHECKS["restart.interrupted"]
+    if record is not None:
+        text = f"an earlier restart of {', '.join(record.running)} was interrupted half way"
+        yield check.finding(WARNING, "service_restart", text, actual=list(record.running))
+    for name in lost:
+        yield check.finding(
+            CRITICAL, name, f"{name} ran before that restart and is not declared any more; start it by hand"
+        )
+
+
+def _left_alone(survey: Survey, plan: Plan) -> Iterator[Finding]:
+    check = CHECKS["restart.needed"]
+    for name, why in plan.left.items():
+        status = UNKNOWN if name in survey.situation.blind else OK
+        yield check.finding(status, name, f"{name} is left alone: {why}")
+    for name in plan.restarted:
+        reasons = survey.situation.reasons.get(name, ("it depends on what is restarted",))
+        yield check.finding(OK, name, f"{name} is restarted: {'; '.join(reasons)}", actual=list(reasons))
+
+
+def _gates(outcome: Outcome) -> Iterator[Finding]:
+    check = CHECKS["restart.gate"]
+    for name, passage in outcome.passages.items():
+        if passage.problem:
+            yield check.finding(CRITICAL, name, f"{name} is not as well as before its restart: {passage.problem}")
+        else:
+            text = f"{name} was as well as before {passage.seconds:.1f} s after its start"
+            yield check.finding(OK, name, text, actual=round(passage.seconds, 2))
+
+
+def _left_stopped(plan: Plan, outcome: Outcome) -> Iterator[Finding]:
+    check = CHECKS["restart.left"]
+    for name in outcome.not_running:
+        yield check.finding(CRITICAL, name, f"{name} ran before the restart and does not run now")
+    if outcome.actions and not outcome.not_running:
+        count = len(plan.restarted) + len(plan.repair)
+        yield check.finding(OK, "services", f"all {count} services that ran before run now", actual=count)
+
+
+def _memory(survey: Survey, outcome: Outcome) -> Iterator[Finding]:
+    for name, (before, after) in memory_of(survey, outcome).items():
+        gained = f"gave {human_bytes(before - after)} back" if before > after else "gave nothing back"
+        text = f"{name} used {human_bytes(before)} before its restart and {human_bytes(after)} after it: it {gained}"
+        yield CHECKS["restart.memory"].finding(OK, name, text, expected=before, actual=after)
+
+
+def memory_of(survey: Survey, outcome: Outcome) -> dict[str, tuple[int, int]]:
+    """Return the resident memory in bytes before and after, of the services for which both are known."""
+    before = {seen.name: seen.rss for seen in survey.before.snapshot.services}
+    after = {name: passage.rss for name, passage in outcome.passages.items()}
+    return {name: (before[name], rss) for name, rss in after.items() if rss and before.get(name)}
+
+
+def metrics_of(survey: Survey, outcome: Outcome) -> list[Metric]:
+    """Return the numbers of a restart: memory before and after, and the time that each gate took."""
+    metrics = []
+    for name, (before, after) in memory_of(survey, outcome).items():
+        labels = {"service": name}
+        metrics.append(Metric("cryptobot_restart_memory_before_bytes", float(before), "bytes", labels))
+        metrics.append(Metric("cryptobot_restart_memory_after_bytes", float(after), "bytes", labels))
+    for name, passage in outcome.passages.items():
+        metrics.append(Metric("cryptobot_restart_gate_seconds", passage.seconds, "seconds", {"service": name}))
+    return metrics
+
+
+def records_of(survey: Survey, plan: Plan, outcome: Outcome) -> list[dict[str, Any]]:
+    """Return one record per service, as plain JSON values."""
+    memory: Mapping[str, tuple[int, int]] = memory_of(survey, outcome)
+    return [
+        {
+            "name": service.name,
+            "ran_before": service.name in survey.situation.running,
+            "reasons": list(survey.situation.reasons.get(service.name, ())),
+            "chosen": service.name in plan.restarted or service.name in plan.repair,
+            "left_because": plan.left.get(service.name) or plan.refused.get(service.name),
+            "memory_before_bytes": memory.get(service.name, (None, None))[0],
+            "memory_after_bytes": memory.get(service.name, (None, None))[1],
+        }
+        for service in survey.situation.services
+    ]

@@ -1,0 +1,175 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starting a script-started service the way it ran before: same account, folder and environment, on its own feet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import ActionFailed, CoreError, InputError, SourceDenied, SourceMissing
+from ..host import Host
+from ..processes.gather import read_process
+from ..processes.parse import ZOMBIE, Process
+from ..publish import publish_file
+from ..services.declared import Service
+from ..services.pid_file import is_service, read_pid_file
+
+if sys.platform != "win32":
+    import pwd
+
+POLL = 0.1
+# How long a service has to write its own pid file before one is written for it.
+OWN_PID_FILE = 3.0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start a service: ``folder`` and ``environment`` as it had them, ``ids`` (uid, gid, groups) of its account.
+
+    ``environment`` may hold secrets: it is never shown and never written anywhere.
+    """
+
+    folder: str
+    ids: Optional[tuple[int, int, tuple[int, ...]]] = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what may be written to the disk: not the environment."""
+        return {"folder": self.folder, "ids": self.ids}
+
+
+def capture(host: Host, service: Service, main: Optional[Process], recorded: Mapping[str, Any]) -> Launch:
+    """Given a service, its running main process if there is one, and what an interrupted run recorded, return how to
+    start it. What is declared goes before what was seen, and that before what was recorded.
+    """
+    seen = _seen(host, main.pid) if main else Launch("/")
+    ids = _account(service) if service.user else seen.ids or _recorded_ids(recorded)
+    folder = service.chdir or (seen.folder if main else str(recorded.get("folder") or "/"))
+    base = seen.environment or {"PATH": os.environ.get("PATH", os.defpath)}
+    return Launch(folder, ids, {**base, **service.environment})
+
+
+def _seen(host: Host, pid: int) -> Launch:
+    try:
+        pairs = host.read(f"/proc/{pid}/environ").split("\0")
+        environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        return Launch(host.link(f"/proc/{pid}/cwd"), _ids(host.read(f"/proc/{pid}/status")), environment)
+    except (SourceMissing, SourceDenied):
+        return Launch("/")
+
+
+def _ids(status: str) -> tuple[int, int, tuple[int, ...]]:
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    groups = tuple(int(group) for group in fields.get("Groups", "").split())
+    return int(fields["Uid"].split()[1]), int(fields["Gid"].split()[1]), groups
+
+
+def _recorded_ids(recorded: Mapping[str, Any]) -> Optional[tuple[int, int, tuple[int, ...]]]:
+    ids = recorded.get("ids")
+    return (int(ids[0]), int(ids[1]), tuple(int(group) for group in ids[2])) if ids else None
+
+
+def _account(service: Service) -> tuple[int, int, tuple[int, ...]]:
+    try:
+        entry = pwd.getpwnam(service.user)
+    except KeyError:
+        raise InputError(f"services[{service.name}].user", service.user, "an account of this host") from None
+    return entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(service.user, entry.pw_gid))
+
+
+def start_detached(host: Host, service: Service, launch: Launch, timeout: float) -> None:
+    """Start a service by its command and wait until its pid file names it.
+
+    Raise ActionFailed where the command fails, or where no pid file appears in time.
+    """
+    if not service.command:
+        raise ActionFailed(f"{service.name} cannot be started: services[{service.name}].command is not declared")
+    before = read_pid_file(host, service.pid_file).pid
+    try:
+        child = _spawn(service, launch)
+    except OSError as error:
+        raise ActionFailed(f"{service.name} cannot be started: {error}") from error
+    _await_pid_file(host, service, launch, child, before, timeout)
+
+
+def _spawn(service: Service, launch: Launch) -> subprocess.Popen[bytes]:
+    output = _output(service, launch)
+    try:
+        return subprocess.Popen(
+            list(service.command),
+            cwd=launch.folder,
+            env=dict(launch.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # it must not end with the connection that this module came over
+            **_as_account(launch),
+        )
+    finally:
+        if output != subprocess.DEVNULL:
+            os.close(output)
+
+
+def _as_account(launch: Launch) -> dict[str, Any]:
+    """Return what makes a process another account's; nothing where it is ours already."""
+    if launch.ids is None or launch.ids[0] == os.geteuid():
+        return {}
+    uid, gid, groups = launch.ids
+    return {"user": uid, "group": gid, "extra_groups": list(groups)}
+
+
+def _output(service: Service, launch: Launch) -> int:
+    if not service.output:
+        return subprocess.DEVNULL
+    descriptor = os.open(service.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    if launch.ids and os.geteuid() == 0 and os.fstat(descriptor).st_size == 0:
+        os.fchown(descriptor, launch.ids[0], launch.ids[1])
+    return descriptor
+
+
+def _await_pid_file(
+    host: Host, service: Service, launch: Launch, child: subprocess.Popen[bytes], before: int, timeout: float
+) -> None:
+    begun = time.monotonic()
+    while time.monotonic() - begun < timeout:
+        if _named(host, service, before):
+            return None
+        code = child.poll()
+        if code:
+            raise ActionFailed(f"{service.name} did not start: its command ended with exit code {code}")
+        if code is None and time.monotonic() - begun > OWN_PID_FILE:
+            return _write_pid_file(service, launch, child.pid)
+        host.pause(POLL)
+    raise ActionFailed(f"{service.name} did not start: {service.pid_file} names no process after {timeout:.0f} s")
+
+
+def _named(host: Host, service: Service, before: int) -> bool:
+    """Return whether the pid file names a process that is the service and is not the one that was stopped."""
+    pid_file = read_pid_file(host, service.pid_file)
+    process = read_process(host, pid_file.pid) if pid_file.pid and pid_file.pid != before else None
+    if process is None or process.state == ZOMBIE:
+        return False
+    return is_service(service, pid_file, process, host.now() - _uptime(host))
+
+
+def _uptime(host: Host) -> float:
+    return float(host.read("/proc/uptime").split()[0])
+
+
+def _write_pid_file(service: Service, launch: Launch, pid: int) -> None:
+    path = Path(service.pid_file)
+    try:
+        publish_file(path, f"{pid}\n".encode(), 0o644)
+        if launch.ids and os.geteuid() == 0:
+            os.chown(path, launch.ids[0], launch.ids[1])  # so that the service can remove it when it ends
+    except OSError as error:
+        raise CoreError(f"the pid file {path} of {service.name} cannot be written: {error}") from error

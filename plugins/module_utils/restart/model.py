@@ -1,0 +1,160 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The records of a restart: what is asked for, what is planned, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..errors import InputError
+from ..finding import Action
+from ..services.declared import Service
+from ..services.observed import Snapshot
+from ..units import parse_bytes, parse_seconds
+from .record import Record
+
+RELOAD, STOP, START = "reload", "stop", "start"
+SYSTEMD = "systemd"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for. Times are seconds, sizes bytes; 0 of ``max_uptime`` or ``memory_growth`` switches it off."""
+
+    when: str
+    only: tuple[str, ...]
+    excepted: tuple[str, ...]
+    max_uptime: float
+    memory_growth: int
+    gate_timeout: float
+    gate_delay: float
+    gate_settle: float
+    start_retries: int
+    stop_timeout: float
+    rollback_timeout: float
+
+
+def read_options(params: Mapping[str, Any], names: tuple[str, ...]) -> Options:
+    """Given the options of the module and the declared names, return them checked. Raise InputError."""
+    for option in ("only", "except"):
+        unknown = [name for name in params[option] if name not in names]
+        if unknown:
+            raise InputError(option, unknown, f"names of services: {list(names)}")
+    given = ("gate_timeout", "gate_delay", "gate_settle", "start_retries", "stop_timeout", "rollback_timeout")
+    for option in given:
+        if params[option] < 0:
+            raise InputError(option, params[option], "0 or more")
+    return Options(
+        when=params["when"],
+        only=tuple(params["only"]),
+        excepted=tuple(params["except"]),
+        max_uptime=parse_seconds("max_uptime", params["max_uptime"]),
+        memory_growth=parse_bytes("memory_growth", params["memory_growth"]),
+        **{option: params[option] for option in given},
+    )
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a plan is made from.
+
+    ``services`` are the declared ones and the units that systemd stops together with them, in start order. ``running``
+    are the names of those that run, ``blind`` those of which that could not be seen, with the reason. ``reasons`` says
+    for each why it should be restarted. ``interrupted`` are the services that an interrupted restart had stopped or was
+    about to stop. ``reload`` names the units whose files systemd has not read yet.
+    """
+
+    services: tuple[Service, ...]
+    running: frozenset[str] = frozenset()
+    blind: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    interrupted: tuple[str, ...] = ()
+    reload: frozenset[str] = frozenset()
+
+    @property
+    def graph(self) -> dict[str, tuple[str, ...]]:
+        """Who depends on whom."""
+        return {service.name: service.depends_on for service in self.services}
+
+    def service(self, name: str) -> Service:
+        """Return a service by its name."""
+        return next(service for service in self.services if service.name == name)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: ``action`` (reload, stop, start) on ``subject``, and why."""
+
+    action: str
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does, in order: ``repair`` is started first, then each of ``groups`` is stopped and started.
+
+    The members of a group are in start order and depend on one another; between groups there is no dependency.
+    ``steps`` are the same as single steps. ``left`` says of each other service why nothing is done to it, ``refused``
+    of those that should be restarted why they are not.
+    """
+
+    steps: tuple[Step, ...] = ()
+    repair: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
+    reload: bool = False
+    left: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def restarted(self) -> tuple[str, ...]:
+        """The names of all services that are to be restarted, in order."""
+        return tuple(name for group in self.groups for name in group)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """How a service came through its gate: in how many ``seconds``, with how much memory, and what was wrong (empty:
+    nothing).
+    """
+
+    seconds: float
+    rss: int = 0
+    problem: str = ""
+    began: Optional[float] = None
+
+
+@dataclass
+class Outcome:
+    """What came of a run: ``failures`` are sentences, ``not_running`` what ran before and does not now."""
+
+    actions: list[Action] = field(default_factory=list)
+    passages: dict[str, Passage] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    not_running: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What is known from before the first step: the snapshot, and how each service is to be judged and started."""
+
+    snapshot: Snapshot
+    failing: Mapping[str, frozenset[tuple[str, str]]]
+    launches: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found before the first step: the situation to plan from, the details, and the record of an interrupted
+    run, of which ``lost`` are services that are not declared any more and that nothing tells how to start.
+    """
+
+    situation: Situation
+    before: Before
+    record: Optional[Record]
+    lost: tuple[str, ...] = ()

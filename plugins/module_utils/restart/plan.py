@@ -1,0 +1,96 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Making the plan of a restart: pure. Check mode shows what it says, a run does what it says.
+
+A service is restarted together with everything that depends on it and runs: dependents are stopped first and started
+last. So whatever must not be stopped also protects all that it depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..services.order import dependents, together
+from .model import RELOAD, START, STOP, SYSTEMD, Options, Plan, Situation, Step
+
+INTERRUPTED = "it ran before a restart that was interrupted"
+
+
+def make_plan(situation: Situation, options: Options, protected: Mapping[str, str]) -> Plan:
+    """Given the situation and what must not be stopped (with the reason), return the plan."""
+    repair = tuple(s.name for s in situation.services if _is_to_repair(situation, s.name))
+    running = situation.running | set(repair)
+    excepted = {name: f"{name} is excepted" for name in options.excepted}
+    safe = {**excepted, **_unseen(situation), **_without_command(situation), **protected}
+    chosen: set[str] = set()
+    refused: dict[str, str] = {}
+    for name in wanted(situation, options):
+        together_with = dependents(situation.graph, [name]) & (running | set(situation.blind))
+        in_the_way = [safe[other] for other in sorted(together_with & set(safe))]
+        if in_the_way:
+            refused[name] = "; ".join(in_the_way)
+        else:
+            chosen |= together_with
+    groups = tuple(tuple(group) for group in together(situation.graph, chosen))
+    reload = bool(chosen & situation.reload)
+    left = {s.name: _why_left(situation, options, s.name) for s in situation.services}
+    left = {
+        name: why for name, why in left.items() if name not in chosen and name not in refused and name not in repair
+    }
+    steps = tuple(_steps(situation, repair, groups, reload))
+    return Plan(steps, repair, groups, reload, left, refused)
+
+
+def _is_to_repair(situation: Situation, name: str) -> bool:
+    return name in situation.interrupted and name not in situation.running and name not in situation.blind
+
+
+def _unseen(situation: Situation) -> dict[str, str]:
+    return {name: f"{name} cannot be looked at ({why})" for name, why in situation.blind.items()}
+
+
+def _without_command(situation: Situation) -> dict[str, str]:
+    """A script-started service is not stopped where nothing tells how to start it again."""
+    scripts = [service for service in situation.services if service.manager == "pid_file" and not service.command]
+    return {s.name: f"services[{s.name}].command is not declared, so {s.name} could not be started" for s in scripts}
+
+
+def wanted(situation: Situation, options: Options) -> list[str]:
+    """Return the names of the running services that there is a reason to restart, in start order."""
+    names = [service.name for service in situation.services if service.name in situation.running]
+    return [n for n in names if situation.reasons.get(n) and (not options.only or n in options.only)]
+
+
+def _why_left(situation: Situation, options: Options, name: str) -> str:
+    if name in situation.blind:
+        return f"it cannot be looked at: {situation.blind[name]}"
+    if name not in situation.running:
+        return "it did not run before"
+    if name in options.excepted:
+        return "it is excepted"
+    if options.only and name not in options.only:
+        return "it is not among those asked for"
+    return "nothing gives a reason to restart it"
+
+
+def _steps(
+    situation: Situation, repair: tuple[str, ...], groups: tuple[tuple[str, ...], ...], reload: bool
+) -> Iterator[Step]:
+    yield from (Step(START, name, INTERRUPTED) for name in repair)
+    if reload:
+        yield Step(RELOAD, SYSTEMD, "unit files have changed since systemd read them")
+    for group in groups:
+        yield from (Step(STOP, name, why(situation, group, name)) for name in reversed(group))
+        yield from (Step(START, name, why(situation, group, name)) for name in group)
+
+
+def why(situation: Situation, group: tuple[str, ...], name: str) -> str:
+    """Return why a member of a group is restarted: for reasons of its own, or with what it depends on."""
+    own = situation.reasons.get(name)
+    if own:
+        return "; ".join(own)
+    graph = situation.graph
+    roots = [n for n in group if n != name and situation.reasons.get(n) and name in dependents(graph, [n])]
+    return f"it depends on {', '.join(roots)}"

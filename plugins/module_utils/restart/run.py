@@ -1,0 +1,170 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""service_restart: restart what needs it, in dependency order, only when trading is safe; leave running what ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from ..finding import DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
+from ..host import Host
+from ..lock import host_lock
+from ..memory import recall, remember
+from ..services.declared import Service, declare
+from ..services.gather import GATHERERS
+from ..trading.endpoint import Endpoint, read_endpoint
+from ..trading.guard import guard, look
+from ..trading.judge import Trading, judge_dry_run, judge_orders, refusal
+from .act import Stage, carry_out
+from .checks import CHECKS
+from .gather import take_survey
+from .judge import judge, metrics_of, records_of
+from .model import Options, Outcome, Plan, Survey, read_options
+from .plan import make_plan
+
+LOCK_NAME = "W1.4 service_restart"
+KEEP_BEGINS = 10
+
+
+def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
+    """Given the options of service_restart, return what was done, or in check mode what would be.
+
+    Raise InputError before anything is looked at, LockHeld where another maintenance run is at work.
+    """
+    services = declare(params["services"])
+    options = read_options(params, tuple(service.name for service in services))
+    endpoint = read_endpoint(params["trading"], default_url(services, params["trading"]["service"]))
+    if host.platform not in GATHERERS:
+        return Result([_no_gatherer(host)])
+    if check_mode:
+        return _run(params, host, services, options, endpoint, check_mode=True)
+    with host_lock(params["state_dir"], LOCK_NAME, host):
+        return _run(params, host, services, options, endpoint, check_mode=False)
+
+
+def _no_gatherer(host: Host) -> Finding:
+    text = f"the services of a {host.platform} host cannot be restarted by this release"
+    return CHECKS["restart.platform"].finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
+
+
+def default_url(services: Sequence[Service], name: str) -> str:
+    """Given the declared services and the name of the trade service, return where that is asked; empty: not known."""
+    for service in services:
+        if service.name == name and service.probe:
+            scheme, rest = service.probe.url.split("://", 1)
+            return f"{scheme}://{rest.split('/', 1)[0]}"
+        if service.name == name and service.ports:
+            return f"http://127.0.0.1:{service.ports[0].port}"
+    return ""
+
+
+def _run(
+    params: Mapping[str, Any],
+    host: Host,
+    services: Sequence[Service],
+    options: Options,
+    endpoint: Endpoint,
+    *,
+    check_mode: bool,
+) -> Result:
+    survey = take_survey(host, params, services, options)
+    wish = make_plan(survey.situation, options, {})
+    trading, obstacle = ask_trading(host, survey, wish, endpoint, check_mode=check_mode)
+    plan = make_plan(survey.situation, options, protected(survey, endpoint, obstacle))
+    if check_mode:
+        return report(survey, plan, Outcome(_planned(plan)), endpoint, trading, None)
+    stage = Stage(host, options, survey.situation, survey.before, _guard(host, survey, endpoint), params["state_dir"])
+    outcome = carry_out(stage, plan)
+    remember_begins(params["state_dir"], survey, outcome)
+    after = look(host, endpoint, stopped=False) if endpoint.service in outcome.passages else None
+    return report(survey, plan, outcome, endpoint, trading, after)
+
+
+def concerns(survey: Survey, endpoint: Endpoint, names: Sequence[str]) -> bool:
+    """Return whether stopping these services touches the trade service: it is among them, or it is asked elsewhere by a
+    declared URL and may need any of them.
+    """
+    declared = {service.name for service in survey.situation.services}
+    return endpoint.service in names if endpoint.service in declared else bool(endpoint.url and names)
+
+
+def is_stopped(survey: Survey, endpoint: Endpoint) -> bool:
+    """Return whether the trade service is known not to run."""
+    return any(s.name == endpoint.service and s.alive is False for s in survey.before.snapshot.services)
+
+
+def ask_trading(
+    host: Host, survey: Survey, wish: Plan, endpoint: Endpoint, *, check_mode: bool
+) -> tuple[Optional[Trading], str]:
+    """Return what is known of trading and why the trade service must not be stopped; None: the plan does not touch it.
+
+    Check mode does not wait for orders: it plans what a run would do once they are done.
+    """
+    if not concerns(survey, endpoint, wish.restarted):
+        return None, ""
+    stopped = is_stopped(survey, endpoint)
+    if not check_mode:
+        return guard(host, endpoint, stopped=stopped)
+    trading = look(host, endpoint, stopped=stopped)
+    waits = endpoint.when_orders == "wait" and trading.in_flight
+    return trading, "" if waits else refusal(trading, endpoint)
+
+
+def protected(survey: Survey, endpoint: Endpoint, obstacle: str) -> dict[str, str]:
+    """Given why trading must not be disturbed, return the services that must not be stopped, with the reason."""
+    if not obstacle:
+        return {}
+    names = [service.name for service in survey.situation.services]
+    return dict.fromkeys([endpoint.service] if endpoint.service in names else names, obstacle)
+
+
+def _guard(host: Host, survey: Survey, endpoint: Endpoint) -> Any:
+    """Return the question that is put again right before a group is stopped: an order may have come in meanwhile."""
+
+    def ask(group: Sequence[str]) -> str:
+        if not concerns(survey, endpoint, group):
+            return ""
+        return guard(host, endpoint, stopped=is_stopped(survey, endpoint))[1]
+
+    return ask
+
+
+def _planned(plan: Plan) -> list[Action]:
+    return [Action(step.action, step.subject, PLANNED, step.reason) for step in plan.steps]
+
+
+def remember_begins(state_dir: str, survey: Survey, outcome: Outcome) -> None:
+    """Remember which processes this run started, so that service_check does not take them for crashes."""
+    begins = recall(state_dir, "restart").get("begins") or {}
+    for name, passage in outcome.passages.items():
+        if passage.began is not None:
+            begins[name] = [*(begins.get(name) or []), passage.began][-KEEP_BEGINS:]
+    if outcome.passages:
+        remember(state_dir, "restart", {"begins": begins})
+
+
+def report(
+    survey: Survey,
+    plan: Plan,
+    outcome: Outcome,
+    endpoint: Endpoint,
+    trading: Optional[Trading],
+    after: Optional[Trading],
+) -> Result:
+    """Given everything that is known at the end, return the result."""
+    findings = judge(survey, plan, outcome)
+    if trading is not None:
+        findings.append(judge_orders(trading, endpoint))
+        findings += judge_dry_run(after, endpoint, trading) if after else judge_dry_run(trading, endpoint)
+    not_done = {**plan.left, **plan.refused}
+    return Result(
+        findings=findings,
+        metrics=metrics_of(survey, outcome),
+        actions=[*outcome.actions, *(Action("restart", name, NOT_DONE, why) for name, why in not_done.items())],
+        data={"restart": records_of(survey, plan, outcome)},
+        changed=any(action.state in (PLANNED, DONE) for action in outcome.actions),
+        failure="; ".join(outcome.failures),
+    )

@@ -1,0 +1,77 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where and how the trade service is asked, and what follows from its answers: the options as one frozen record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ..errors import InputError
+from ..units import parse_seconds
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The trade service named ``service``, asked at the base ``url`` (empty: it is not known where).
+
+    Times are seconds. ``asks`` is how many times each question is put: every worker process has a memory of its own
+    and any of them may answer.
+    """
+
+    service: str
+    url: str
+    orders_path: str
+    orders_items: Optional[str]
+    state_field: str
+    states_in_flight: tuple[str, ...]
+    states_final: tuple[str, ...]
+    dry_run_path: str
+    dry_run_field: str
+    dry_run: Optional[bool]
+    asks: int
+    timeout: float
+    when_orders: str
+    when_unknown: str
+    wait_timeout: float
+    wait_delay: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def read_endpoint(raw: Mapping[str, Any], default_url: str) -> Endpoint:
+    """Given the option ``trading`` and where the declared trade service listens, return the endpoint.
+
+    Raise InputError naming the option that is wrong.
+    """
+    if raw["asks"] < 1:
+        raise InputError("trading.asks", raw["asks"], "at least 1")
+    url = raw.get("url") or default_url
+    if url and not url.startswith(("http://", "https://")):
+        raise InputError("trading.url", url, "http://ADDRESS:PORT or https://ADDRESS:PORT")
+    return Endpoint(
+        **{name: raw[name] for name in _AS_GIVEN},
+        url=url.rstrip("/"),
+        orders_items=raw.get("orders_items"),
+        states_in_flight=tuple(raw["states_in_flight"]),
+        states_final=tuple(raw["states_final"]),
+        dry_run=raw.get("dry_run"),
+        wait_timeout=parse_seconds("trading.wait_timeout", raw["wait_timeout"]),
+        headers={"Authorization": f"Bearer {raw['token']}"} if raw.get("token") else {},
+    )
+
+
+_AS_GIVEN = (
+    "service",
+    "orders_path",
+    "state_field",
+    "dry_run_path",
+    "dry_run_field",
+    "asks",
+    "timeout",
+    "when_orders",
+    "when_unknown",
+    "wait_delay",
+)

@@ -1,0 +1,142 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Faults in the middle of a restart: whatever ends the run, what ran before runs again, at the latest after the next."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+
+RUNNER = Path(__file__).with_name("runner.py")
+
+
+def _stopped(name):
+    return lambda now, before: now[name] == 0
+
+
+def _started(name):
+    return lambda now, before: now[name] not in (0, before[name])
+
+
+# When the run is struck: what is then true of the services.
+MOMENTS = [
+    ("after the first stop", _stopped("trade")),
+    ("after the last stop", _stopped("a")),
+    ("after the first start", _started("a")),
+    ("before the last start", _started("b")),
+]
+
+
+def _begin(installation, *, budget=120, **options):
+    """Begin a run in a process of its own."""
+    argv = [sys.executable, str(RUNNER), str(budget)]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdin.write(json.dumps(installation.params(when="always", **options)))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def _strike(installation, process, moment, number):
+    """Send a signal as soon as the moment has come."""
+    before = _strike.before
+    for _attempt in range(2000):
+        if moment(installation.pids(), before):
+            process.send_signal(number)
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError("the moment did not come")
+
+
+def _await_all(installation):
+    for name in installation.NAMES:
+        installation.await_running(name)
+
+
+@pytest.mark.parametrize("moment", [row[1] for row in MOMENTS], ids=[row[0] for row in MOMENTS])
+def test_what_a_killed_run_left_stopped_is_started_by_the_next(installation, moment):
+    installation.start_all()
+    _strike.before = installation.pids()
+    process = _begin(installation)
+    _strike(installation, process, moment, signal.SIGKILL)
+    process.communicate()
+    left = installation.pids()
+    assert (installation.state_dir / NAME).exists()
+    planned = run(installation.params(), LinuxHost(60), True)
+    repaired = run(installation.params(), LinuxHost(60))
+    assert repaired.failure == ""
+    assert [a.subject for a in planned.actions if a.state == "planned"] == [n for n, pid in left.items() if not pid]
+    assert [a.subject for a in repaired.actions if a.state == "done"] == [n for n, pid in left.items() if not pid]
+    assert all(installation.pids().values())
+    assert not (installation.state_dir / NAME).exists()
+    assert [f.status for f in repaired.findings if f.check == "restart.interrupted"] == ["warning"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("moment", [MOMENTS[0][1], MOMENTS[1][1]], ids=[MOMENTS[0][0], MOMENTS[1][0]])
+def test_a_signal_ends_the_run_only_after_everything_runs_again(installation, moment, number):
+    installation.start_all()
+    _strike.before = installation.pids()
+    process = _begin(installation)
+    _strike(installation, process, moment, number)
+    out, err = process.communicate(timeout=60)
+    assert err == ""
+    result = json.loads(out)
+    assert all(installation.pids().values())
+    assert not (installation.state_dir / NAME).exists()
+    assert [f["status"] for f in result["findings"] if f["check"] == "restart.left"] == ["ok"]
+
+
+def test_a_run_that_is_out_of_time_still_starts_everything_again(installation):
+    installation.change("a", "--stubborn")
+    installation.start_all()
+    before = installation.pids()
+    result = run(installation.params(when="always", stop_timeout=30.0), LinuxHost(4.0))
+    assert "the run was ended after 4 s" in result.failure
+    assert all(installation.pids().values())
+    assert installation.pids()["trade"] != before["trade"]
+
+
+def test_a_defect_in_the_middle_still_starts_everything_again(installation, monkeypatch):
+    from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import act
+
+    installation.start_all()
+    real = act.managers.start
+    calls = []
+
+    def broken(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise ZeroDivisionError("a defect")
+        return real(*args)
+
+    monkeypatch.setattr(act.managers, "start", broken)
+    with pytest.raises(ZeroDivisionError):
+        run(installation.params(when="always"), LinuxHost(60))
+    assert all(installation.pids().values())
+
+
+def test_a_service_that_dies_right_after_its_first_answer_has_not_passed(installation):
+    installation.start("trade")
+    fragile = {**installation.services["trade"]}
+    words = " ".join(f"'{word}'" for word in fragile["command"])
+    fragile["command"] = ["/bin/sh", "-c", f"{words} & sleep 1.5; kill -9 $!"]
+    fragile["process"] = "program.py"
+    options = {"only": ["trade"], "trade": fragile, "gate_settle": 2.0, "gate_timeout": 1.0}
+    result = run(installation.params(when="always", **options), LinuxHost(60))
+    assert "trade did not pass its health gate" in result.failure

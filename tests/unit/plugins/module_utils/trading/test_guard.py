@@ -1,0 +1,201 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The trading guard: what cannot be known counts as in flight."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, SourceMissing, ToolTimeout
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.checks import CHECKS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard, look
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import (
+    Trading,
+    judge_dry_run,
+    judge_orders,
+    refusal,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
+
+URL = "http://127.0.0.1:8004"
+ORDERS = f"{URL}/api/trades/orders?status=open"
+DRY_RUN = f"{URL}/api/v1/settings/dry_run"
+DEFAULTS = {name: option.get("default") for name, option in OPTIONS.items()}
+FLYING = '[{"id": "o-17", "status": "PARTIALLY_FILLED"}]'
+
+
+def _endpoint(**options):
+    return read_endpoint({**DEFAULTS, **options}, URL)
+
+
+class Trade(FakeHost):
+    """A host whose trade service answers from a list, one after the other, the last one for ever."""
+
+    def __init__(self, *orders: Any, dry_run: Any = (200, '{"dry_run": true}'), **fields: Any) -> None:
+        super().__init__(**fields)
+        self.orders = [(200, body) if isinstance(body, str) else body for body in orders]
+        self.replies[DRY_RUN] = dry_run
+        self.headers: list[Any] = []
+
+    def http(self, url, timeout=5.0, *, headers=None, tls=None):
+        self.headers.append(headers)
+        if url == ORDERS:
+            self.replies[ORDERS] = self.orders.pop(0) if len(self.orders) > 1 else self.orders[0]
+        return super().http(url, timeout)
+
+
+# What the trade service answers, what the options say; the reason to refuse (empty: none) and the finding.
+VERDICTS = [
+    ("nothing in flight", ["[]"], {}, "", "ok"),
+    ("only finished ones", ['[{"id": "o-1", "status": "FILLED"}]'], {}, "", "ok"),
+    ("one in flight", [FLYING], {}, "1 order is in flight, and a restart forgets them: o-17", "warning"),
+    ("one in flight, told to proceed", [FLYING], {"when_orders": "proceed"}, "", "warning"),
+    ("another worker knows one", ["[]", "[]", FLYING], {}, "o-17", "warning"),
+    ("a state nobody knows", ['[{"id": "o-1", "status": "HELD"}]'], {}, "states that are not known: HELD", "unknown"),
+    ("the same, declared final", ['[{"id": "o-1", "status": "HELD"}]'], {"states_final": ["held"]}, "", "ok"),
+    (
+        "the same, declared in flight",
+        ['[{"id": "o-1", "status": "HELD"}]'],
+        {"states_in_flight": ["held"]},
+        "o-1",
+        "warning",
+    ),
+    ("a page", ['{"orders": [], "total": 5}'], {}, "lists 0 of 5", "unknown"),
+    ("garbage", ["<html>"], {}, "expected JSON", "unknown"),
+    ("garbage, told to proceed", ["<html>"], {"when_unknown": "proceed"}, "", "unknown"),
+    ("nothing answers", [SourceMissing("an answer")], {}, "does not exist", "unknown"),
+    ("it hangs", [ToolTimeout("GET", 5)], {}, "was ended after 5 s", "unknown"),
+    ("not found", [(404, "")], {}, "answers 404, expected 200", "unknown"),
+    ("an error", [(500, "")], {}, "answers 500", "unknown"),
+    ("it wants a token", [(401, "")], {}, "trading.token", "unknown"),
+    (
+        "a page with one in flight, unknown may proceed",
+        [f'{{"orders": {FLYING}, "total": 9}}'],
+        {"when_unknown": "proceed"},
+        "o-17",
+        "warning",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("orders", "options", "words", "status"), [row[1:] for row in VERDICTS], ids=[row[0] for row in VERDICTS]
+)
+def test_trade_is_stopped_only_when_nothing_is_in_flight(orders, options, words, status):
+    endpoint = _endpoint(**options)
+    trading, obstacle = guard(Trade(*orders), endpoint, stopped=False)
+    assert words in obstacle if words else obstacle == ""
+    assert judge_orders(trading, endpoint).status == status
+
+
+def test_a_stopped_trade_service_has_nothing_in_its_memory_and_is_not_asked():
+    host = Trade("<html>")
+    trading, obstacle = guard(host, _endpoint(), stopped=True)
+    assert obstacle == ""
+    finding = judge_orders(trading, _endpoint())
+    assert (finding.status, "does not run, so no order is in its memory" in finding.message) == ("ok", True)
+    assert host.headers == []
+
+
+def test_every_question_is_put_as_often_as_declared():
+    host = Trade("[]")
+    look(host, _endpoint(asks=3), stopped=False)
+    assert len(host.headers) == 6
+
+
+def test_without_an_address_it_cannot_be_known():
+    endpoint = read_endpoint(DEFAULTS, "")
+    assert "declare its port, or trading.url" in guard(Trade("[]"), endpoint, stopped=False)[1]
+
+
+def test_the_token_is_sent_and_never_shown():
+    host, endpoint = Trade("[]"), _endpoint(token="s3cret-token")
+    trading, _obstacle = guard(host, endpoint, stopped=False)
+    assert host.headers[0] == {"Authorization": "Bearer s3cret-token"}
+    shown = repr(endpoint) + repr(trading) + json.dumps(judge_orders(trading, endpoint).as_dict())
+    assert "s3cret-token" not in shown
+
+
+def test_orders_are_waited_for_until_none_is_in_flight():
+    host = Trade(FLYING, FLYING, "[]")
+    _trading, obstacle = guard(host, _endpoint(when_orders="wait", asks=1, wait_delay=5.0), stopped=False)
+    assert (obstacle, host.paused) == ("", [5.0, 5.0])
+
+
+def test_waiting_ends_with_a_refusal():
+    host = Trade(FLYING)
+    options = {"when_orders": "wait", "asks": 1, "wait_delay": 5.0, "wait_timeout": "12s"}
+    _trading, obstacle = guard(host, _endpoint(**options), stopped=False)
+    assert "o-17" in obstacle
+    assert host.paused == [5.0, 5.0, 5.0]
+
+
+def test_what_cannot_be_known_is_not_waited_for():
+    host = Trade("<html>")
+    assert guard(host, _endpoint(when_orders="wait"), stopped=False)[1]
+    assert host.paused == []
+
+
+def test_many_orders_are_counted_and_a_few_are_named():
+    trading = Trading(in_flight=tuple(f"o-{n}" for n in range(7)))
+    assert refusal(trading, _endpoint()).endswith("o-0, o-1, o-2, o-3, o-4 and 2 more")
+
+
+BOTH, YES, NO = frozenset({True, False}), frozenset({True}), frozenset({False})
+# The flag now, the flag before the restart (None: not restarted), what is declared; the verdict.
+DRY_RUNS = [
+    (Trading(dry_run=YES), None, None, "warning", "a restart resets that to DRY_RUN of its environment"),
+    (Trading(dry_run=NO), None, None, "warning", "trades for real"),
+    (Trading(dry_run=YES), None, True, "ok", "as declared"),
+    (Trading(dry_run=NO), None, True, "critical", "declares dry_run: true"),
+    (Trading(dry_run=BOTH), None, True, "critical", "disagree"),
+    (Trading(dry_run_unknown="404"), None, True, "unknown", "404"),
+    (Trading(dry_run=YES), Trading(dry_run=YES), None, "ok", "as before"),
+    (Trading(dry_run=NO), Trading(dry_run=YES), None, "critical", "trades for real since its restart"),
+    (Trading(dry_run=YES), Trading(dry_run=NO), None, "critical", "the restart has reset the flag"),
+    (Trading(dry_run=YES), Trading(dry_run=YES), False, "critical", "declares dry_run: false"),
+    (Trading(dry_run=YES), Trading(dry_run_unknown="404"), None, "unknown", "is not known"),
+    (Trading(dry_run=YES), Trading(dry_run_unknown="404"), True, "ok", "as declared"),
+]
+
+
+@pytest.mark.parametrize(("now", "before", "declared", "status", "words"), DRY_RUNS)
+def test_the_dry_run_flag_is_what_it_should_be(now, before, declared, status, words):
+    (finding,) = judge_dry_run(now, _endpoint(dry_run=declared), before)
+    assert finding.status == status
+    assert words in finding.message
+    assert finding.check in CHECKS
+
+
+def test_a_flag_that_is_not_to_be_asked_for_is_not_judged():
+    host = Trade("[]")
+    endpoint = _endpoint(dry_run_path="", asks=1)
+    trading = look(host, endpoint, stopped=False)
+    assert judge_dry_run(trading, endpoint) == []
+    assert len(host.headers) == 1
+
+
+def test_a_flag_that_cannot_be_read_says_nothing_about_orders():
+    trading = look(Trade("[]", dry_run=(404, "")), _endpoint(), stopped=False)
+    assert (trading.unknown, trading.in_flight) == ("", ())
+    assert "answers 404" in trading.dry_run_unknown
+
+
+WRONG = [
+    ({"asks": 0}, "trading.asks"),
+    ({"url": "localhost:8004"}, "trading.url"),
+    ({"wait_timeout": "x"}, "wait_timeout"),
+]
+
+
+@pytest.mark.parametrize(("options", "name"), WRONG)
+def test_a_wrong_option_is_an_error_that_names_it(options, name):
+    with pytest.raises(InputError, match=name):
+        _endpoint(**options)
