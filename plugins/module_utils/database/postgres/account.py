@@ -1,0 +1,50 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Acting as another account of this host for the moment of connecting.
+
+Peer authentication believes the kernel: the server asks it who opened the socket (SO_PEERCRED). So root connects as
+``postgres`` by changing its effective user for that moment; no shell, no sudo, no second process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Optional
+
+from ...errors import CoreError
+
+
+@contextmanager
+def acting_as(account: Optional[str]) -> Iterator[None]:
+    """Have ``account`` as effective user, group and groups for a block; None, or one's own account, changes nothing.
+
+    The whole process changes, so no other thread may open files meanwhile. Raise CoreError where it cannot be done.
+    """
+    entry = _look_up(account) if account else None
+    if entry is None or entry.pw_uid == os.geteuid():
+        yield
+        return
+    if os.geteuid() != 0:
+        raise CoreError(f"system_user is {account!r} and this run is not root: expected become, or no system_user")
+    before = os.getgroups(), os.getegid()
+    try:
+        os.setgroups(os.getgrouplist(entry.pw_name, entry.pw_gid))
+        os.setegid(entry.pw_gid)
+        os.seteuid(entry.pw_uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(before[1])
+        os.setgroups(before[0])
+
+
+def _look_up(account: str) -> Any:
+    try:
+        return importlib.import_module("pwd").getpwnam(account)  # Windows has no such module
+    except (ImportError, KeyError):
+        raise CoreError(f"system_user is {account!r}, expected an account of this host") from None

@@ -1,0 +1,101 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading the catalogs: five queries for a server, two for each of its databases."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from ...errors import CoreError
+from ..settings import Database, Settings
+from . import queries
+from .answers import Raw, Rows, Seen
+from .connection import Session, connect, prepare
+from .features import OLDEST
+
+EVERY = "*"
+FALLBACK = "template1"  # as vacuumdb: where the database postgres was dropped
+LOCK_TIMEOUT = "55P03"
+
+
+def gather(entry: Database, settings: Settings) -> Raw:
+    """Given an entry of the inventory, return what its server's catalogs say.
+
+    Raise DriverMissing, or CoreError where the server cannot be reached; a single database that cannot is in its Seen.
+    """
+    with closing(_first(entry, settings)) as session:
+        server = session.rows(queries.SERVER)
+        version, in_recovery = server.values[0][0], server.values[0][1]
+        if version < OLDEST:
+            raise CoreError(f"{session.where}: the server's version is {version}, expected {OLDEST} (11) or later")
+        ages = session.rows(queries.databases(version))
+        activity = session.rows(queries.ACTIVITY)
+        first = _look(session, entry, settings, version) if entry.database != EVERY and not in_recovery else None
+    if in_recovery:
+        return Raw(server, ages, activity, ())
+    if first is not None:
+        return Raw(server, ages, activity, (first,))
+    return Raw(server, ages, activity, tuple(_visit(entry, settings, name, version) for name in _names(ages)))
+
+
+def _first(entry: Database, settings: Settings) -> Session:
+    """Return a session for the questions about the whole server."""
+    if entry.database != EVERY:
+        return opened(entry, entry.database, settings)
+    try:
+        return opened(entry, entry.login.database, settings)
+    except CoreError as error:
+        if getattr(error, "code", None) is None or entry.login.database == FALLBACK:
+            raise
+        try:
+            return opened(entry, FALLBACK, settings)
+        except CoreError:
+            raise error from None
+
+
+def opened(entry: Database, name: str, settings: Settings) -> Session:
+    """Return a session on a database with our settings. Raise CoreError."""
+    session = connect(entry.login, name)
+    prepare(session, settings.lock_timeout_s)
+    return session
+
+
+def gather_ages(entry: Database, settings: Settings, version: int) -> Rows:
+    """Return the ages of all databases as they are now. Raise CoreError."""
+    with closing(_first(entry, settings)) as session:
+        return session.rows(queries.databases(version))
+
+
+def _names(ages: Rows) -> list[str]:
+    """Return the databases that '*' means: those that allow connections and are no templates."""
+    return [row[0] for row in ages.values if row[1] and not row[2]]
+
+
+def _visit(entry: Database, settings: Settings, name: str, version: int) -> Seen:
+    try:
+        with closing(opened(entry, name, settings)) as session:
+            return _look(session, entry, settings, version)
+    except CoreError as error:
+        return Seen(name, None, None, None, str(error))
+
+
+def _look(session: Session, entry: Database, settings: Settings, version: int) -> Seen:
+    name = session.rows("SELECT current_database()::text AS name").values[0][0]
+    extensions = session.rows(queries.EXTENSIONS)
+    locks = session.rows(queries.LOCKS)
+    return Seen(name, _tables(session, entry, settings, version, extensions), locks, extensions)
+
+
+def _tables(session: Session, entry: Database, settings: Settings, version: int, extensions: Rows) -> Rows:
+    """Return all tables of the database; with the sizes of the last vacuum where asking the files met a lock."""
+    values = {"bloat_bytes": entry.thresholds.bloat_bytes}
+    schema = dict(extensions.values).get("pgstattuple") if settings.exact else None
+    quoted = '"{}"'.format(schema.replace('"', '""')) if schema else ""
+    try:
+        return session.rows(queries.tables(version, exact_sizes=True, pgstattuple=quoted), values)
+    except CoreError as error:
+        if getattr(error, "code", "") != LOCK_TIMEOUT:
+            raise
+        return session.rows(queries.tables(version, exact_sizes=False), values)

@@ -1,0 +1,83 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one run knows of one server: what was seen, what is planned, and in the end how it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ...finding import DONE
+from ..settings import Database, Settings
+from ..steps import Outcome
+from .history import History
+from .plan import Flagged, Plan
+from .reasons import dead_limit
+from .records import Cluster
+from .steps import TableStep
+
+
+@dataclass(frozen=True)
+class Look:
+    """One server of the inventory. ``problem`` is the status and the reason where it could not be looked at."""
+
+    entry: Database
+    settings: Settings
+    cluster: Optional[Cluster] = None
+    history: History = field(default_factory=History)
+    plan: Plan = field(default_factory=Plan)
+    outcomes: tuple[Outcome, ...] = ()
+    problem: Optional[tuple[str, str]] = None
+
+    @property
+    def steps(self) -> tuple[TableStep, ...]:
+        """The steps to take, in their order."""
+        return self.plan.steps
+
+    @property
+    def predicted_s(self) -> float:
+        """The seconds that the steps are predicted to take."""
+        return self.plan.predicted_s
+
+    def subject(self, database: str) -> str:
+        """Return how findings name one of the databases."""
+        return f"{self.entry.name}:{database}"
+
+    def settled(self) -> set[str]:
+        """Return the subjects of the tables whose ordinary step was done."""
+        return {o.step.subject for o in self.outcomes if o.state == DONE and not _is_stage(o)}
+
+    def open_tables(self, database: str, codes: Iterable[str]) -> list[Flagged]:
+        """Return the tables of a database that have one of these reasons and were not settled in this run."""
+        settled, wanted = self.settled(), set(codes)
+        return [
+            flagged
+            for flagged in self.plan.flagged
+            if flagged.database == database
+            and flagged.subject not in settled
+            and wanted & {reason.code for reason in flagged.reasons}
+        ]
+
+    def not_removable(self, database: str) -> dict[str, int]:
+        """Return the tables of a database that were vacuumed and still have too many dead rows, with their number."""
+        vacuumed = {o.step.subject: int(o.after.get("dead", 0)) for o in self.outcomes if o.state == DONE and o.after}
+        limits = self.entry.thresholds
+        return {
+            f.subject: vacuumed[f.subject]
+            for f in self.plan.flagged
+            if f.database == database
+            and vacuumed.get(f.subject, 0) > dead_limit(f.case.table.live, limits)
+            and "dead_rows" in {reason.code for reason in f.reasons}
+        }
+
+    def not_done(self, rule: str) -> list[tuple[str, str]]:
+        """Return the subjects and reasons of what was decided against or did not come out under a check id."""
+        told = [(r.subject, r.reason) for r in self.plan.refusals if r.rule == rule]
+        return told + [(o.step.subject, o.reason) for o in self.outcomes if o.rule == rule and o.state != DONE]
+
+
+def _is_stage(outcome: Outcome) -> bool:
+    return isinstance(outcome.step, TableStep) and outcome.step.target is not None

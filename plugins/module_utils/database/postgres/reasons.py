@@ -1,0 +1,189 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a table needs work: one small function per reason, listed in REASONS. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, NamedTuple, Optional
+
+from ...units import human_bytes
+from ..settings import Thresholds
+from .bloat import Bloat
+from .features import has
+from .horizon import Horizon
+from .records import Server, Table
+
+WRAP_AT = 2**31  # a transaction id is compared with the 2 billion before it
+BLOAT_DEAD_RATIO = 0.01  # a plain vacuum helps a bloated table only by what is dead in it
+# ANALYZE writes these itself, and of pg_statistic it takes no statistics (do_analyze_rel).
+WRITTEN_BY_ANALYZE = frozenset({"pg_statistic", "pg_statistic_ext_data"})
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
+
+VACUUM_CODES = frozenset({"dead_rows", "freeze", "bloat", "never_vacuumed"})
+ANALYZE_CODES = frozenset({"statistics", "never_analyzed"})
+
+
+class Reason(NamedTuple):
+    """One reason: a code for programs and a sentence for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A table and all that its reasons depend on. ``reclaimable`` are its dead rows without those known to be stuck."""
+
+    table: Table
+    server: Server
+    limits: Thresholds
+    horizon: Horizon
+    reclaimable: int
+    bloat: Bloat
+
+
+def dead_rows(case: Case) -> Optional[Reason]:
+    """(a) More removable dead rows than the larger of a fixed number and a share of the live rows, TOAST included."""
+    table = case.table
+    limit = dead_limit(table.live, case.limits)
+    if case.reclaimable > limit:
+        return Reason("dead_rows", f"{case.reclaimable:,} dead rows, more than {limit:,.0f}")
+    limit = dead_limit(table.toast_live, case.limits)
+    if table.toast_dead > limit:
+        return Reason("dead_rows", f"{table.toast_dead:,} dead rows in its TOAST table, more than {limit:,.0f}")
+    return None
+
+
+def dead_limit(live: int, limits: Thresholds) -> float:
+    """Given live rows, return the dead rows from which on a vacuum is worth it."""
+    return max(float(limits.dead_rows), limits.dead_ratio * live)
+
+
+def freeze(case: Case) -> Optional[Reason]:
+    """(b) Its oldest transaction or multixact id is older than a share of what forces autovacuum to freeze."""
+    for age, limit, what in _ages(case):
+        if age > case.limits.xid_ratio * limit:
+            return Reason("freeze", f"{what} age {age:,}, more than {case.limits.xid_ratio:.0%} of {limit:,}")
+    return None
+
+
+def _ages(case: Case) -> tuple[tuple[int, int, str], ...]:
+    table, server = case.table, case.server
+    return (
+        (table.xid_age, server.freeze_max_age, "transaction id"),
+        (table.mxid_age, server.multixact_freeze_max_age, "multixact id"),
+    )
+
+
+def bloat(case: Case) -> Optional[Reason]:
+    """(c) Estimated to be bloated, with dead rows in it whose space a vacuum makes usable again."""
+    if not is_bloated(case.bloat, case.limits) or case.reclaimable <= BLOAT_DEAD_RATIO * case.table.live:
+        return None
+    size = human_bytes(case.bloat.bytes)
+    return Reason("bloat", f"{case.bloat.ratio:.0%} bloat ({size}) with {case.reclaimable:,} dead rows in it")
+
+
+def is_bloated(found: Bloat, limits: Thresholds) -> bool:
+    """Given an estimate, return whether it is above both thresholds; a withheld one is not."""
+    return found.ratio is not None and found.ratio > limits.bloat_ratio and found.bytes > limits.bloat_bytes
+
+
+def statistics(case: Case) -> Optional[Reason]:
+    """(d) More rows changed since the last analyze than a base plus a share of the table."""
+    table, limit = case.table, stale_limit(case.table, case.limits)
+    if stale_share(table, case.limits) <= 1:
+        return None
+    return Reason("statistics", f"{table.modified:,} rows changed since the last analyze, more than {limit:,.0f}")
+
+
+def stale_limit(table: Table, limits: Thresholds) -> float:
+    """Given a table, return the changed rows from which on its statistics are stale."""
+    return limits.analyze_rows + limits.analyze_ratio * table.live
+
+
+def stale_share(table: Table, limits: Thresholds) -> float:
+    """Given a table, return its changed rows as a share of what makes its statistics stale."""
+    if table.name in WRITTEN_BY_ANALYZE:
+        return 0.0
+    return table.modified / max(1.0, stale_limit(table, limits))
+
+
+def never_vacuumed(case: Case) -> Optional[Reason]:
+    """(e) It has rows, no vacuum is on record, and none shows in its visibility map.
+
+    What pg_class knows of the visibility map is as old as the last vacuum or analyze, so it does not count where much
+    has changed since. A crash loses all counters; how much has changed is then unknown, and a vacuum tells.
+    """
+    table = case.table
+    if counters_lost(table):
+        return Reason("never_vacuumed", "its counters were lost, in a crash or a restore of the files")
+    if table.last_vacuum is not None or not _has_rows(table):
+        return None
+    if table.all_visible > 0 and stale_share(table, case.limits) <= 1:
+        return None
+    return Reason("never_vacuumed", "no vacuum is on record")
+
+
+def counters_lost(table: Table) -> bool:
+    """Return whether a table holds rows by its last vacuum or analyze and nothing has been counted of it since.
+
+    The system catalogs of a new database are so too, without having lost anything.
+    """
+    counted = table.live or table.dead or table.modified or table.last_vacuum or table.last_analyze
+    return table.reltuples > 0 and table.heap_bytes > 0 and not counted and table.schema not in SYSTEM_SCHEMAS
+
+
+def never_analyzed(case: Case) -> Optional[Reason]:
+    """(e) It has rows and the planner knows nothing of it."""
+    table = case.table
+    unknown = table.reltuples < 0 if has(case.server.version, "never_analyzed_is_minus_one") else table.reltuples == 0
+    if not unknown or table.last_analyze is not None or not _has_rows(table) or table.name in WRITTEN_BY_ANALYZE:
+        return None
+    return Reason("never_analyzed", "never analyzed")
+
+
+def _has_rows(table: Table) -> bool:
+    return table.child_rows > 0 if table.kind == "p" else table.heap_bytes > 0 and table.live + table.dead > 0
+
+
+REASONS: tuple[Callable[[Case], Optional[Reason]], ...] = (
+    freeze,
+    dead_rows,
+    bloat,
+    never_vacuumed,
+    statistics,
+    never_analyzed,
+)
+
+
+def reasons(case: Case) -> tuple[Reason, ...]:
+    """Given a case, return all reasons that it has. A partitioned table holds no rows: only (e) applies to it."""
+    if case.table.kind == "p":
+        only = never_analyzed(case)
+        return (only,) if only else ()
+    return tuple(found for found in (rule(case) for rule in REASONS) if found)
+
+
+def is_critical(xid_age: int, mxid_age: int, limits: Thresholds) -> bool:
+    """Given ages, return whether the server is close to refusing writes."""
+    oldest = max(xid_age, mxid_age)
+    return oldest > limits.wraparound_critical_age or WRAP_AT - oldest < limits.wraparound_critical_left
+
+
+def is_emergency(table: Table, limits: Thresholds) -> bool:
+    """Given a table, return whether it must be vacuumed whatever the window says."""
+    return table.kind != "p" and is_critical(table.xid_age, table.mxid_age, limits)
+
+
+def nearness(case: Case) -> float:
+    """Given a case, return how close it is to needing work: 1 is at a threshold, 0 far from all."""
+    table, limits = case.table, case.limits
+    return max(
+        case.reclaimable / max(1.0, dead_limit(table.live, limits)),
+        table.xid_age / (limits.xid_ratio * case.server.freeze_max_age),
+        table.mxid_age / (limits.xid_ratio * case.server.multixact_freeze_max_age),
+        stale_share(table, limits),
+    )

@@ -1,0 +1,109 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""db_vacuum for PostgreSQL: look, plan, act, tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...errors import CoreError
+from ...finding import CRITICAL, DONE, UNKNOWN, Result
+from ...host import Host
+from ..backup_gate import Gate, ask_gate
+from ..settings import Database, Settings
+from ..steps import actions, failures
+from .act import act, make_errand
+from .connection import DatabaseError, DriverMissing
+from .gather import gather, gather_ages
+from .history import history_of, learned
+from .judge import judge
+from .look import Look
+from .parse import parse, parse_ages
+from .plan import make_plan
+from .records import Cluster
+from .report import data, lessons, metrics
+from .rewrite import Facts
+
+
+def look(entry: Database, settings: Settings, host: Host, memory: Mapping[str, Any], window_s: float) -> Look:
+    """Given an entry of the inventory, return what is seen of its server and what is planned.
+
+    A server that cannot be reached is a problem of that look. Without psycopg2 a plan is one as well, because it may be
+    part of a larger audit; a run raises DriverMissing before anything is done.
+    """
+    history = history_of(memory)
+    try:
+        cluster = parse(gather(entry, settings), entry)
+    except DriverMissing as error:
+        if not settings.plan_only:
+            raise
+        return Look(entry, settings, problem=(UNKNOWN, str(error)))
+    except CoreError as error:
+        return Look(entry, settings, problem=(_gravity(error), str(error)))
+    plan = make_plan(cluster, settings, history, _facts(cluster, settings, host), window_s)
+    return Look(entry, settings, cluster, history, plan)
+
+
+def _gravity(error: CoreError) -> str:
+    """Return critical where the server did not answer or let us in, unknown where we could not even try."""
+    return CRITICAL if isinstance(error, DatabaseError) else UNKNOWN
+
+
+def _facts(cluster: Cluster, settings: Settings, host: Host) -> Facts:
+    """Return what a rewrite needs to know of this host; nothing is asked where no rewrite may be done."""
+    if settings.rewrite != "allow":
+        return Facts()
+    places = {table.location or cluster.server.data_directory for view in cluster.views for table in view.tables}
+    gate: Gate = ask_gate(settings.backup, cluster.entry, [view.database for view in cluster.views], host)
+    local = [place for place in places if place] if cluster.entry.login.is_local else []
+    return Facts(gate, {place: free for place in local for free in _free_bytes(place)})
+
+
+def _free_bytes(folder: str) -> list[int]:
+    """Return the free bytes of a folder's file system as a list of one, or nothing where it cannot be seen."""
+    try:
+        room = os.statvfs(folder)
+    except (OSError, AttributeError):  # Windows has no statvfs; its servers are not rewritten
+        return []
+    return [room.f_bavail * room.f_frsize]
+
+
+def take(seen: Look, host: Host, deadline: float, beat: Callable[[], None]) -> Look:
+    """Given a look, take its steps and return it with how they came out and with the ages after them."""
+    if seen.cluster is None or not seen.steps:
+        return seen
+    errand = make_errand(seen.entry, seen.cluster.server, seen.settings, host, deadline)
+    outcomes = tuple(act(seen.steps, seen.entry, errand, beat))
+    return replace(seen, outcomes=outcomes, cluster=_refreshed(seen.cluster, seen.settings))
+
+
+def _refreshed(cluster: Cluster, settings: Settings) -> Cluster:
+    try:
+        return replace(cluster, ages=parse_ages(gather_ages(cluster.entry, settings, cluster.server.version)))
+    except CoreError:
+        return cluster
+
+
+def tell(seen: Look, host: Host) -> Result:
+    """Given a look, with its outcomes where the run acted, return the result."""
+    now = host.now()
+    return Result(
+        findings=judge(seen),
+        metrics=metrics(seen, now),
+        actions=actions(seen.steps, seen.plan.refusals, seen.outcomes),
+        data=data(seen, now),
+        changed=any(outcome.state == DONE for outcome in seen.outcomes),
+        failure="; ".join(failures(seen.outcomes)),
+    )
+
+
+def lesson(seen: Look, memory: Mapping[str, Any], host: Host) -> dict[str, Any]:
+    """Given a look at the end of a run and this entry's memory, return what to remember of it."""
+    if seen.cluster is None or seen.cluster.server.in_recovery:
+        return dict(memory)
+    return learned(memory, lessons(seen, seen.cluster), seen.cluster.server.next_xid, host.now())

@@ -1,0 +1,185 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Taking the steps on a SQLite database. Each leaves the database as it was or as it should be, never between."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ...errors import CoreError
+from ...finding import DONE, FAILED, NOT_DONE
+from ...host import Host
+from ..steps import Outcome
+from .checkpoint import checkpoint, shrink_log
+from .holders import holders
+from .plan import FileStep
+from .reader import Busy, Corrupt, Full, Interrupted, analyze_statement, damage, opened
+from .swap import vacuum_into
+
+SLICE_S = 0.2  # the longest that a slice of an incremental vacuum may keep writers waiting
+FIRST_SLICE = 64  # pages
+MOST_PAGES = 1 << 20
+ANALYSIS_LIMIT = 400  # rows per index: what PRAGMA optimize recommends (pragma.html#pragma_analysis_limit)
+MARGIN_S = 5.0
+
+
+class CameOut(NamedTuple):
+    """How a step came out: whether it changed anything, and what is to be said of it."""
+
+    changed: bool = True
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A step with the host it is taken on, and when the window ends (seconds since the epoch)."""
+
+    step: FileStep
+    host: Host
+    deadline: float
+    replicated: bool
+    beat: Callable[[], None]
+
+    def left(self) -> float:
+        """Return the seconds that the step may still take."""
+        return max(0.0, min(self.deadline - self.host.now(), self.host.remaining() - MARGIN_S))
+
+
+def perform(task: Task) -> Outcome:
+    """Given a task, take its step and return how it came out."""
+    if task.left() < task.step.predicted_s:
+        return Outcome(task.step, NOT_DONE, "the window ends before it could be done", rule="database.window")
+    task.beat()
+    begun = time.monotonic()
+    try:
+        before = measured(task.step.path)
+        came_out = _VERBS[task.step.action](task)
+        return _outcome(task.step, came_out, time.monotonic() - begun, before)
+    except CoreError as error:
+        return _not_done(task, error, time.monotonic() - begun)
+
+
+def _outcome(step: FileStep, came_out: CameOut, seconds: float, before: dict[str, int]) -> Outcome:
+    after = measured(step.path)
+    if not came_out.changed:
+        return Outcome(step, NOT_DONE, came_out.why, seconds, "database.locked", before, after)
+    reason = "; ".join([*step.reasons, *([came_out.why] if came_out.why else [])])
+    return Outcome(step, DONE, reason, seconds, "", before, after)
+
+
+def measured(path: str) -> dict[str, int]:
+    """Return the size of a database with its log, and its free bytes.
+
+    The step writes anyway, so this may too: a read-only connection to a database in WAL mode would leave its log.
+    """
+    with opened(path, "rw", MARGIN_S) as connection:
+        size, free = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "freelist_count"))
+    return {"bytes": file_bytes(path) + file_bytes(f"{path}-wal"), "free_bytes": size * free}
+
+
+def file_bytes(path: str) -> int:
+    """Return the size of a file, 0 where there is none."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.seek(0, 2)
+    except FileNotFoundError:
+        return 0
+
+
+def in_place(task: Task) -> CameOut:
+    """VACUUM, then prove the result and give the log back. SQLite undoes it by itself where it cannot end."""
+    with opened(task.step.path, "rw", task.left()) as connection:
+        connection.execute("VACUUM")
+        connection.set_progress_handler(None, 0)  # it is done: the proof may take what it takes
+        found = damage(connection, full=False)
+        if found:
+            raise Corrupt(f"{task.step.path} after VACUUM: {found}")
+        if not task.replicated:
+            shrink_log(connection, task.host)
+    return CameOut()
+
+
+def incremental(task: Task) -> CameOut:
+    """Give free pages back in slices short enough for the writers between them."""
+    with opened(task.step.path, "rw", task.left()) as connection:
+        begun = free = _free_pages(connection)
+        pages = FIRST_SLICE
+        while free and task.left() > SLICE_S:
+            task.beat()
+            started = time.monotonic()
+            # execute() would step once, and each step frees one page; a script is stepped to its end
+            connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+            took = time.monotonic() - started
+            pages = next_slice(pages, took)
+            task.host.pause(min(SLICE_S, took))
+            free = _free_pages(connection)
+    return CameOut(free < begun, f"{free} free pages are left for the next run" if free else "")
+
+
+def _free_pages(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def next_slice(pages: int, took: float) -> int:
+    """Given the pages of a slice and the seconds it took, return the pages of the next: half of what the limit allows,
+    at most twice as many as before.
+    """
+    return max(1, int(min(2.0 * pages, pages * SLICE_S / 2 / max(took, 1e-6), MOST_PAGES)))
+
+
+def analyze(task: Task) -> CameOut:
+    """Take statistics of the tables that PRAGMA optimize named."""
+    with opened(task.step.path, "rw", task.left()) as connection:
+        connection.execute(f"PRAGMA analysis_limit = {ANALYSIS_LIMIT}")
+        for table in task.step.tables:
+            connection.execute(analyze_statement(table))
+    return CameOut()
+
+
+def log_into_file(task: Task) -> CameOut:
+    """Move the log into the database, and give its space back where no reader is in the way."""
+    with opened(task.step.path, "rw", task.left()) as connection:
+        return CameOut(*checkpoint(connection, task.step.path, task.host))
+
+
+def swap(task: Task) -> CameOut:
+    """Write a new file beside the old one, prove it, and put it in its place."""
+    vacuum_into(task.step.path, task.host, task.left())
+    return CameOut()
+
+
+_VERBS: dict[str, Callable[[Task], CameOut]] = {
+    "vacuum": in_place,
+    "vacuum_into": swap,
+    "incremental_vacuum": incremental,
+    "analyze": analyze,
+    "checkpoint": log_into_file,
+}
+
+
+def _not_done(task: Task, error: CoreError, seconds: float) -> Outcome:
+    """Given an error, return the outcome: what somebody else's lock or the window prevented is no failure."""
+    step = task.step
+    if isinstance(error, Busy):
+        users = holders(step.path, task.host)
+        return Outcome(step, NOT_DONE, f"locked by {users.named()}", seconds, "database.locked")
+    if isinstance(error, Interrupted):
+        return Outcome(step, NOT_DONE, "ended at the end of the window, and undone", seconds, "database.window")
+    rule = {Full: "database.space", Corrupt: "database.integrity"}.get(type(error), "database.maintenance")
+    return Outcome(step, FAILED, f"{error}; {_state_after(task)}", seconds, rule)
+
+
+def _state_after(task: Task) -> str:
+    """Return what a check says of the database after a failure."""
+    try:
+        with opened(task.step.path, "ro", max(task.left(), MARGIN_S)) as connection:
+            found = damage(connection, full=False)
+    except CoreError as error:
+        return f"it could not be checked afterwards: {error}"
+    return f"quick_check afterwards: {found}" if found else "the database is intact (quick_check)"

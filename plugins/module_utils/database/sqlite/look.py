@@ -1,0 +1,48 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one run knows of one SQLite database: what was seen, what is planned, and in the end how it came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ..backup_gate import Gate
+from ..settings import Database, Settings
+from ..steps import Outcome
+from .plan import FileStep, Plan
+from .records import Seen
+
+
+@dataclass(frozen=True)
+class Look:
+    """One database. ``problem`` is the check id, the status and the reason where it could not be looked at."""
+
+    entry: Database
+    settings: Settings
+    seen: Optional[Seen] = None
+    plan: Plan = field(default_factory=Plan)
+    gate: Optional[Gate] = None
+    outcomes: tuple[Outcome, ...] = ()
+    problem: Optional[tuple[str, str, str]] = None
+
+    @property
+    def steps(self) -> tuple[FileStep, ...]:
+        """The steps to take, in their order."""
+        return self.plan.steps
+
+    @property
+    def predicted_s(self) -> float:
+        """The seconds that the steps are predicted to take."""
+        return sum(step.predicted_s for step in self.plan.steps)
+
+    def outcome(self, *verbs: str) -> Optional[Outcome]:
+        """Return how the step of one of these verbs came out, or None where none was taken."""
+        return next((o for o in self.outcomes if o.step.action in verbs), None)
+
+    def not_done(self, rule: str) -> list[str]:
+        """Return the reasons of what was decided against or did not come out under a check id."""
+        told = [refusal.reason for refusal in self.plan.refusals if refusal.rule == rule]
+        return told + [outcome.reason for outcome in self.outcomes if outcome.rule == rule]

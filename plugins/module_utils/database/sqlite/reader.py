@@ -1,0 +1,197 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading a SQLite database without leaving a trace, as far as SQLite allows it.
+
+An audit never opens a database for writing. A database in WAL mode that nobody has open and whose log is empty is read
+as immutable, because even a read-only connection would leave a -wal and a -shm file beside it; that is only right while
+the file stands still, so it is compared before and after. Everything else is opened read-only with the usual locks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Optional
+
+from ...errors import CoreError
+from .records import Content
+
+BUSY_S = 5.0
+PROGRESS_STEPS = 200_000  # virtual machine steps between two looks at the clock: some milliseconds
+ORPHANS_COUNTED = 1000
+OPTIMIZE_PLAN = 0x10003  # report only, what might benefit, and (3.46 and later) tables not used on this connection
+
+
+class Busy(CoreError):
+    """Somebody has the database locked."""
+
+
+class Corrupt(CoreError):
+    """SQLite says that the content is damaged."""
+
+
+class Interrupted(CoreError):
+    """The time that a statement may take was used up; SQLite has undone it."""
+
+
+class Full(CoreError):
+    """There was no room; SQLite has undone what it had begun."""
+
+
+class Unreadable(CoreError):
+    """SQLite cannot read the database for another reason."""
+
+
+def translated(path: str, error: sqlite3.Error) -> CoreError:
+    """Given an error of SQLite, return ours. Python before 3.11 offers no error codes, so the message decides."""
+    text = str(error)
+    kinds: tuple[tuple[type[CoreError], tuple[str, ...]], ...] = (
+        (Interrupted, ("interrupted",)),
+        (Busy, ("database is locked", "database table is locked", "database schema is locked")),
+        (Full, ("database or disk is full",)),
+        (Corrupt, ("malformed", "file is not a database", "corrupt")),
+    )
+    kind = next((kind for kind, signs in kinds if any(sign in text for sign in signs)), Unreadable)
+    if "readonly database" in text:
+        text += " (an interrupted transaction waits in its journal: a writer must open it once)"
+    return kind(f"{path}: {text}")
+
+
+@contextmanager
+def opened(path: str, mode: str, seconds: float) -> Iterator[sqlite3.Connection]:
+    """Have a connection for a block, whose statements together may take ``seconds``. Raise our errors for SQLite's.
+
+    ``mode`` is ``ro`` or ``rw``, to which ``&immutable=1`` may be added; a missing file is never made.
+    """
+    until = time.monotonic() + seconds
+    try:
+        with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode={mode}", timeout=BUSY_S, uri=True)) as connection:
+            connection.isolation_level = None
+            connection.text_factory = _text
+            connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS_STEPS)
+            yield connection
+    except sqlite3.Error as error:
+        raise translated(path, error) from error
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def read_content(path: str, *, standing_still: bool, full: bool, seconds: float) -> Content:
+    """Given a database, return what it says of itself, the integrity check included.
+
+    ``standing_still`` is whether nobody has it open and its log is empty. Raise Busy, Corrupt, Interrupted, Unreadable.
+    """
+    if standing_still:
+        before = _fingerprint(path)
+        content = _read(path, "ro&immutable=1", full, seconds)
+        if before == _fingerprint(path):
+            return content
+    return _read(path, "ro", full, seconds)
+
+
+def _fingerprint(path: str) -> tuple[tuple[int, ...], ...]:
+    """Return what changes when somebody writes to the database or opens it."""
+    found: list[tuple[int, ...]] = []
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        try:
+            status = os.stat(name)
+        except OSError:
+            found.append((0,))
+        else:
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _read(path: str, mode: str, full: bool, seconds: float) -> Content:
+    with opened(path, mode, seconds) as connection:
+        schema = _schema_rows(connection)
+        orphans, first = _orphans(connection) if full else (None, "")
+        return Content(
+            page_size=int(_pragma(connection, "page_size")),
+            pages=int(_pragma(connection, "page_count")),
+            free_pages=int(_pragma(connection, "freelist_count")),
+            auto_vacuum=int(_pragma(connection, "auto_vacuum")),
+            journal_mode=str(_pragma(connection, "journal_mode")),
+            user_version=int(_pragma(connection, "user_version")),
+            schema_hash=hashlib.sha256(repr(schema).encode()).hexdigest(),
+            damage=damage(connection, full=full),
+            orphans=orphans,
+            first_orphan=first,
+            stale=stale_tables(connection, schema),
+            litestream_tables=any(name.startswith("_litestream_") for _kind, name, _sql in schema),
+            temp_in_memory=_temp_in_memory(connection),
+        )
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> Any:
+    row = connection.execute(f"PRAGMA {name}").fetchone()
+    return row[0] if row else 0
+
+
+def _schema_rows(connection: sqlite3.Connection) -> list[tuple[str, str, Optional[str]]]:
+    return connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+
+
+def damage(connection: sqlite3.Connection, *, full: bool) -> str:
+    """Return the first complaint of integrity_check or, ten times faster, quick_check; an empty text when sound."""
+    row = connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(1)").fetchone()
+    answer = str(row[0]) if row else "the check gave no answer"
+    return "" if answer == "ok" else answer
+
+
+def _orphans(connection: sqlite3.Connection) -> tuple[int, str]:
+    """Return how many rows refer to nothing (at most ORPHANS_COUNTED are counted) and the first of them."""
+    rows = connection.execute("PRAGMA foreign_key_check").fetchmany(ORPHANS_COUNTED)
+    first = f"{rows[0][0]} row {rows[0][1]} refers to a missing row of {rows[0][2]}" if rows else ""
+    return len(rows), first
+
+
+def stale_tables(connection: sqlite3.Connection, schema: list[tuple[str, str, Optional[str]]]) -> tuple[str, ...]:
+    """Return the tables for which PRAGMA optimize would run ANALYZE, without running it.
+
+    Before 3.46 it only considers tables that this connection has planned a query on, so one is planned on each index.
+    Empty tables are left out: ANALYZE stores nothing for them and would be due again at once.
+    """
+    tables = [name for kind, name, sql in schema if kind == "table" and not str(sql).startswith("CREATE VIRTUAL")]
+    for table in tables:
+        _plan_queries(connection, table)
+    told = {str(row[0]) for row in connection.execute(f"PRAGMA optimize({OPTIMIZE_PLAN})")}
+    due = [table for table in tables if analyze_statement(table) in told]
+    return tuple(table for table in due if connection.execute(_first_row(table)).fetchone())
+
+
+def _first_row(table: str) -> str:
+    return f"SELECT 1 FROM {quoted(table)} LIMIT 1"  # noqa: S608 - the name is quoted
+
+
+def _plan_queries(connection: sqlite3.Connection, table: str) -> None:
+    for index in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
+        columns = connection.execute(f"PRAGMA index_info({quoted(index[1])})").fetchall()
+        if columns and columns[0][2] is not None:  # an index on an expression has no column to ask for
+            where = f"{quoted(table)} WHERE {quoted(columns[0][2])} = 1"
+            connection.execute(f"EXPLAIN SELECT 1 FROM {where}").fetchall()  # noqa: S608 - the names are quoted
+
+
+def analyze_statement(table: str) -> str:
+    """Given a table, return its ANALYZE as PRAGMA optimize spells it."""
+    return f'ANALYZE "main".{quoted(table)}'
+
+
+def quoted(name: str) -> str:
+    """Given a name, return it as a quoted SQL identifier."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _temp_in_memory(connection: sqlite3.Connection) -> bool:
+    """Return whether this build of SQLite keeps temporary databases in memory (tempfiles.html, 3)."""
+    options = {str(row[0]) for row in connection.execute("PRAGMA compile_options")}
+    return bool(options & {"TEMP_STORE=2", "TEMP_STORE=3"})
