@@ -1,0 +1,44 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sources that look emptied: a valid backup of nothing is what an emptied database and ransomware leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Optional
+
+from ..units import human_bytes
+from .catalog.records import BackupSet
+from .sources.records import Entry, Source, Taken
+
+COUNTED = {"files": "files", "sqlite": "rows", "postgresql": "rows"}
+
+
+def find_anomalies(
+    sources: Iterable[Source], taken: Mapping[str, Taken], before: Iterable[BackupSet], max_shrink: float
+) -> list[str]:
+    """Given the sources, what was taken of them and the good sets before (old to new), return what looks emptied."""
+    last: dict[str, Entry] = {entry.name: entry for found in before for entry in found.manifest.sources}
+    found = (
+        anomaly(source, taken[source.name], last.get(source.name), max_shrink)
+        for source in sources
+        if source.name in taken
+    )
+    return [message for message in found if message]
+
+
+def anomaly(source: Source, now: Taken, before: Optional[Entry], max_shrink: float) -> str:
+    """Given a source, what was taken and what the last good set has of it, return what looks wrong, or nothing."""
+    if now.count == 0 and not source.may_be_empty:
+        return f"{source.name} has no {COUNTED.get(source.type, 'things')} at all"
+    if before is None or before.type != source.type or before.live_bytes == 0:
+        return ""
+    lost = 1 - now.live_bytes / before.live_bytes
+    if lost < max_shrink:
+        return ""
+    return (
+        f"{source.name} lost {lost:.0%} of its data: {human_bytes(now.live_bytes)} now, "
+        f"{human_bytes(before.live_bytes)} in the last good set"
+    )

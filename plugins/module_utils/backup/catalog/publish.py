@@ -1,0 +1,81 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Changing the backup folder: begin a set, publish it, record a verification, remove a set, sweep what was left."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from pathlib import Path
+
+from ...host import Host
+from ...publish import PARTIAL, fsync_path, publish_file, publish_folder, publish_link
+from .names import DELETING, LATEST, MANIFEST, OWNER, VERIFIED
+from .parse import verification_document
+from .records import Verification
+
+
+def new_id(now: float) -> str:
+    """Given the time, return an id for a set: it sorts by time, and two of the same second differ."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{secrets.token_hex(3)}"
+
+
+def begin(folder: Path, set_id: str, host: Host) -> Path:
+    """Make the folder in which a set grows, naming this process as its owner. Readers do not take it for a set."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = folder / f"{set_id}{PARTIAL}"
+    partial.mkdir(mode=0o700)
+    owner = {
+        "host": host.name(),
+        "pid": os.getpid(),
+        "began": host.process_began(os.getpid()),
+        "boot_id": host.boot_id(),
+    }
+    (partial / OWNER).write_text(json.dumps(owner), encoding="utf-8")
+    return partial
+
+
+def write_manifest(folder: Path, content: bytes) -> None:
+    """Put a set's manifest into its folder."""
+    publish_file(folder / MANIFEST, content)
+
+
+def record_verification(folder: Path, set_id: str, verification: Verification) -> None:
+    """Put the evidence of a verification beside the manifest."""
+    publish_file(folder / VERIFIED, verification_document(set_id, verification))
+
+
+def publish(partial: Path, set_id: str, *, latest: bool) -> Path:
+    """Give a finished set its name and return its folder; ``latest`` then leads to it."""
+    (partial / OWNER).unlink()
+    final = partial.with_name(set_id)
+    publish_folder(partial, final)
+    if latest:
+        _lead_to(final)
+    return final
+
+
+def _lead_to(final: Path) -> None:
+    """Switch ``latest``; an account that may not make links (Windows) gets a file that names the set."""
+    try:
+        publish_link(final.parent / LATEST, final.name)
+    except (OSError, NotImplementedError):
+        publish_file(final.parent / LATEST, final.name.encode("ascii"))
+
+
+def remove(folder: Path, set_id: str) -> None:
+    """Remove a set: first its name, so that from the first moment on nobody takes what is left for a set."""
+    doomed = folder / f"{set_id}{DELETING}"
+    os.rename(folder / set_id, doomed)
+    fsync_path(folder)
+    shutil.rmtree(doomed)
+
+
+def sweep(folder: Path, name: str) -> None:
+    """Remove a leftover."""
+    shutil.rmtree(folder / name)

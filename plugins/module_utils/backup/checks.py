@@ -1,0 +1,147 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the noun ``backup`` looks at. ``docs/checks.md`` is made from this."""
+
+from __future__ import annotations
+
+from ..finding import Check, catalogue
+
+CHECKS = catalogue(
+    Check(
+        "backup.present",
+        "D1.4",
+        "There is a backup set that counts: its manifest holds, it was verified, and nothing in it looks emptied.",
+        "Take one now: ansible-playbook cryptobot.maintenance.backup --limit <host>.",
+        "A set without evidence that it can be read is no backup.",
+    ),
+    Check(
+        "backup.age",
+        "D1.4",
+        "The newest set that counts is younger than max_age_hours.",
+        "Read backup.last_run, look at the schedule, take a set now: ansible-playbook cryptobot.maintenance.backup.",
+        "Default 26 h: yesterday's backup with two hours of grace. Barman ships this check switched off, pgBackRest's "
+        "info does not say it.",
+    ),
+    Check(
+        "backup.complete",
+        "M4.1",
+        "The newest set holds every declared source; a missing one that is optional is a warning.",
+        "Compare cryptobot_backup.sources with what the set lists; take a set now.",
+        "Sources that fell silently out of a set are found on the day of the restore.",
+    ),
+    Check(
+        "backup.manifest",
+        "D1.4",
+        "Each set's manifest is there, is exactly what was written, and belongs to that set.",
+        "Move the named folder away for examination and take a new set; do not restore from it.",
+        "The manifest carries its own SHA-256 over its exact text.",
+    ),
+    Check(
+        "backup.payload",
+        "D1.4",
+        "L0: each file that the manifest lists is there with its size.",
+        "Do not restore from this set. Take a new one and look for what removed or cut the file.",
+        "restic and pgBackRest test every class of truncation.",
+    ),
+    Check(
+        "backup.checksum",
+        "D1.4",
+        "L1: each file has the SHA-256 that was taken while it was written.",
+        "Do not restore from this set. Take a new one, then check the disk: smartctl -a, dmesg.",
+        "Silent corruption of storage; SHA-256 runs at 1.7 GB/s a core, nearly as fast as the disk.",
+    ),
+    Check(
+        "backup.readable",
+        "M4.2",
+        "L2: archives list and unpack to what the index says, dumps are read through by pg_restore, databases open.",
+        "Do not rely on this set. Take a new one with verify_level L2 and read what failed.",
+        "A checksum proves that the bytes are the same, not that they were ever right.",
+    ),
+    Check(
+        "backup.size_anomaly",
+        "D1.4",
+        "No source became empty or lost half of its data (max_shrink) against the set before.",
+        "Look at the source: was it emptied, encrypted, moved? If the loss is meant, run once with accept_anomaly.",
+        "An emptied database and ransomware both look like a small, perfectly valid backup.",
+    ),
+    Check(
+        "backup.permissions",
+        "D1.4",
+        "The backup folder and its sets are open to their owner only (0700).",
+        "chmod 700 the named folder.",
+        "A backup holds every secret of the host.",
+    ),
+    Check(
+        "backup.last_run",
+        "D1.4",
+        "The last run that was to make a set made one.",
+        "Remove the named cause, then take a set: ansible-playbook cryptobot.maintenance.backup.",
+        "What the backup's own log would say, without a log to read.",
+    ),
+    Check(
+        "backup.leftover",
+        "B1.1",
+        "No set was left half made by a run that ended early.",
+        "Nothing to do: the next run sweeps it. If it returns, look for what ends the runs (out of memory, reboot).",
+        "A .partial folder whose owner (pid, start of process, boot) is gone.",
+    ),
+    Check(
+        "backup.space",
+        "B1.2",
+        "The disk has room for what the next set is expected to take, space_factor times over.",
+        "Give the backup folder more room, or keep fewer sets; nothing is deleted to make room by itself.",
+        "Expected: the larger of the last set and 1.2 times the median of the sets of that label, or what the sources "
+        "hold where there is none yet.",
+    ),
+    Check(
+        "backup.retention",
+        "B1.2",
+        "As many good sets as min_keep says are there, and what the policy no longer keeps can be removed.",
+        "Take sets more often, or lower min_keep knowingly.",
+        "Barman's minimum redundancy is 0 unless set; ours is 3.",
+    ),
+    Check(
+        "backup.pin",
+        "B1.3",
+        "Pins end: none holds its set for longer than a year from its making. What pins cost is told.",
+        "Remove the set by hand if nobody needs it any more, or archive it elsewhere.",
+        "A pin is for the time around a change; longer keeping is what monthly and yearly retention are for.",
+    ),
+    Check(
+        "backup.clock",
+        "B1.2",
+        "The dates of the sets fit the clock: none lies in the future, and none is a leap away from the next.",
+        "Check the time (timedatectl); with a right clock the refusal ends by itself after min_keep new sets.",
+        "After a clock jump every set looks expired at once.",
+    ),
+    Check(
+        "backup.source",
+        "B1.1",
+        "A source was taken whole; one that could not be taken fails the set, unless it is optional.",
+        "Read the message: it names the file, table or command. Make it readable, or declare the source optional.",
+        "Half a source is none: tar's exit code 1 and pg_dump's are failures here.",
+    ),
+    Check(
+        "backup.changed_files",
+        "B1.1",
+        "No file changed under the reader's hands twice in a row.",
+        "Exclude files that are written all the time, or take the service's data through its own interface.",
+        "A file that changes while it is read may mix two states.",
+    ),
+    Check(
+        "backup.live_database",
+        "DB2.2",
+        "No SQLite database is copied as a plain file.",
+        "Declare it as a source of type sqlite: it then leaves the files source by itself.",
+        "A plain copy misses what is in the write-ahead log and may mix two states.",
+    ),
+    Check(
+        "backup.taken",
+        "B1.1",
+        "A set was made, verified to the level asked for and published; or a fresh one made that unnecessary.",
+        "Read the findings backup.source and backup.space of the same run; earlier sets are untouched.",
+        "Success is claimed only after the set was read back.",
+    ),
+)

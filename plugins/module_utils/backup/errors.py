@@ -1,0 +1,25 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The errors of this noun beside the core's own."""
+
+from __future__ import annotations
+
+from ..errors import ActionFailed, CoreError
+
+
+class Unreadable(CoreError):
+    """A file of a set is there and its content cannot be read as what it is."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} cannot be read to its end: {reason}")
+        self.reason = reason
+
+
+class CannotTell(CoreError):
+    """Something that is needed to judge a file of a set is missing on this host."""
+
+
+class NoSpace(ActionFailed):
+    """The disk was full. It ends the whole run, whatever is optional, because what follows would fail as well."""

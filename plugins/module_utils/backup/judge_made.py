@@ -1,0 +1,72 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run that made a set, or was to make one, has to say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..finding import CRITICAL, OK, SKIPPED, WARNING, Finding
+from ..units import human_bytes, human_seconds
+from .anomaly import COUNTED
+from .catalog.records import BackupSet
+from .checks import CHECKS
+from .made import Made
+from .plan import Plan
+from .settings import Settings
+from .sources.records import Taken
+
+NOTED = {
+    "changed": ("backup.changed_files", "changed while they were read, twice"),
+    "database": ("backup.live_database", "are SQLite databases and were copied as plain files"),
+}
+
+
+def judge_made(settings: Settings, plan: Plan, made: Made, failures: Mapping[str, str], why: str = "") -> list[Finding]:
+    """Given what a run came to, the sources that failed it and the reason of the failure, return its findings."""
+    counted = {source.name: COUNTED.get(source.type, "things") for source in settings.sources}
+    findings = [one for name, taken in made.taken.items() for one in _judge_taken(name, taken, counted[name])]
+    findings += [_judge_skipped(name, reason) for name, reason in made.skipped.items()]
+    findings += [_judge_failed(name, reason) for name, reason in failures.items()]
+    return [*findings, judge_outcome(settings, plan, made, why)]
+
+
+def _judge_taken(name: str, taken: Taken, counted: str) -> Iterator[Finding]:
+    message = f"{taken.count} {counted}, {human_bytes(taken.raw_bytes)}, were taken whole"
+    yield CHECKS["backup.source"].finding(OK, name, message, actual=taken.raw_bytes)
+    for kind, (check, text) in NOTED.items():
+        count = taken.notes.counts.get(kind, 0)
+        if count:
+            named = ", ".join(taken.notes.named[kind])
+            yield CHECKS[check].finding(WARNING, name, f"{count} files {text}: {named}", expected=0, actual=count)
+
+
+def _judge_skipped(name: str, reason: str) -> Finding:
+    return CHECKS["backup.source"].finding(WARNING, name, f"the optional source was left out: {reason}")
+
+
+def _judge_failed(name: str, reason: str) -> Finding:
+    return CHECKS["backup.source"].finding(CRITICAL, name, reason, expected="the whole source")
+
+
+def judge_outcome(settings: Settings, plan: Plan, made: Made, why: str = "") -> Finding:
+    """Return whether there is a set now as there should be; ``why`` says why not."""
+    check, title = CHECKS["backup.taken"], settings.title
+    if why:
+        return check.finding(CRITICAL, title, why)
+    if plan.there is not None:
+        return _judge_there(plan.there, plan.not_needed, title)
+    if made.published is None:
+        return check.finding(SKIPPED, title, "a set would be made", remedy="")
+    manifest = made.published.manifest
+    word = "verified" if made.published.good else "kept, but it does not count until a person has looked at it"
+    message = f"set {manifest.id}: {human_bytes(manifest.bytes)} in {human_seconds(manifest.seconds)}, {word}"
+    return check.finding(OK if made.published.good else WARNING, title, message)
+
+
+def _judge_there(there: BackupSet, not_needed: str, title: str) -> Finding:
+    """Return what a set that made a new one unnecessary is worth: one of a given name may turn out not to count."""
+    word = "" if there.good else ", but it does not count as a backup"
+    return CHECKS["backup.taken"].finding(OK if there.good else WARNING, title, f"no set was made: {not_needed}{word}")

@@ -1,0 +1,154 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Making one set: every source into a folder that nobody takes for a set, read back, and only then given its name."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import ActionFailed, CoreError
+from ..host import Host
+from .anomaly import find_anomalies
+from .catalog.document import About, manifest_document
+from .catalog.names import MANIFEST
+from .catalog.parse import parse_manifest, seal
+from .catalog.publish import begin, new_id, publish, record_verification, write_manifest
+from .catalog.records import BackupSet, Catalog, Manifest
+from .errors import NoSpace
+from .made import Made
+from .plan import pin_of
+from .settings import Settings
+from .sources.kinds import take
+from .sources.records import Bench, Source, Workshop
+from .streams.codec import Codec
+from .verification.evidence import evidence
+from .verification.levels import Report, verify
+
+
+class SourceFailed(ActionFailed):
+    """A source that the set cannot do without could not be taken whole."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"no set was made, the source {source} could not be taken: {reason}")
+        self.source, self.reason = source, reason
+
+
+class NotVerified(ActionFailed):
+    """The set that was made could not be read back."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"no set was made, what was written could not be read back: {report.problems[0].message}")
+
+
+def make_set(
+    settings: Settings, catalog: Catalog, codec: Codec, host: Host, made: Made, beat: Callable[[], None]
+) -> None:
+    """Take every source but those that ``made`` has as skipped, verify and publish.
+
+    ``made`` is filled on the way, so that a failure can be told in detail. Raise SourceFailed, NotVerified or another
+    CoreError; then no trace of a set is left.
+    """
+    begun = host.now()
+    with _growing(settings.dir, new_id(begun), host) as partial:
+        workshop = Workshop(partial, host, codec, settings.protected)
+        _take_all(workshop, settings, made, beat)
+        manifest = _write(workshop, begun, settings, catalog, made)
+        made.report = verify(manifest, Bench(partial, partial, host), settings.verify_level)
+        if not made.report.ok:
+            raise NotVerified(made.report)
+        made.published = _publish(partial, manifest, made.report, host)
+
+
+@contextmanager
+def _growing(folder: Path, set_id: str, host: Host) -> Iterator[Path]:
+    """Yield the folder of a set in the making; where the block fails, nothing of it stays."""
+    partial = begin(folder, set_id, host)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _take_all(workshop: Workshop, settings: Settings, made: Made, beat: Callable[[], None]) -> None:
+    """Take the sources, ``jobs`` of them side by side. When one fails, the others are given up."""
+    wanted = [source for source in settings.sources if source.name not in made.skipped]
+    with ThreadPoolExecutor(settings.jobs) as pool:
+        running = [pool.submit(_take_one, source, workshop, made) for source in wanted]
+        try:
+            for done in as_completed(running):
+                done.result()
+                beat()
+        except BaseException:
+            workshop.halt.set()
+            for waiting in running:
+                waiting.cancel()
+            raise
+
+
+def _take_one(source: Source, workshop: Workshop, made: Made) -> None:
+    own = replace(workshop, folder=workshop.folder / source.name)
+    own.folder.mkdir(mode=0o700)
+    try:
+        made.taken[source.name] = take(source, own)
+    except NoSpace as error:
+        raise SourceFailed(source.name, str(error)) from error
+    except CoreError as error:
+        if not source.optional:
+            raise SourceFailed(source.name, str(error)) from error
+        shutil.rmtree(own.folder)
+        made.skipped[source.name] = str(error)
+
+
+def _write(workshop: Workshop, begun: float, settings: Settings, catalog: Catalog, made: Made) -> Manifest:
+    """Seal the manifest of what was taken into the set's folder and return it as a reader will see it."""
+    if not made.taken:
+        raise ActionFailed(f"no set was made, none of its sources could be taken: {made.skipped}")
+    anomalies = find_anomalies(settings.sources, made.taken, catalog.good, settings.max_shrink)
+    accepted = [] if settings.accept_anomaly else anomalies
+    about = _about(workshop, begun, settings)
+    document = manifest_document(about, settings.sources, made.taken, made.skipped, accepted, workshop.codec)
+    content = seal(document)
+    write_manifest(workshop.folder, content)
+    return parse_manifest(content, str(workshop.folder / MANIFEST), about.id)
+
+
+def _about(workshop: Workshop, begun: float, settings: Settings) -> About:
+    return About(
+        id=workshop.folder.stem,
+        host=workshop.host.name(),
+        platform=workshop.host.platform,
+        label=settings.label,
+        name=settings.name,
+        reason=settings.reason,
+        requested_by=settings.requested_by,
+        created=begun,
+        seconds=round(workshop.host.now() - begun, 3),
+        pin_until=pin_of(settings, begun),
+        tools=_tools(workshop.codec, workshop.host),
+    )
+
+
+def _tools(codec: Codec, host: Host) -> dict[str, str]:
+    """Return the versions of what made the set, for whoever has to read it with something else one day."""
+    tools = {"python": platform.python_version(), "system": platform.platform()}
+    if codec.compression.tool:
+        tools[codec.compression.tool] = host.run([codec.compression.tool, "--version"]).stdout.strip()
+    return tools
+
+
+def _publish(partial: Path, manifest: Manifest, report: Report, host: Host) -> BackupSet:
+    """Record the evidence, give the set its name, and return it. ``latest`` leads only to a set that counts."""
+    found = evidence(report, manifest, None, host.now())
+    draft = BackupSet(manifest, partial, found)
+    if found is not None:
+        record_verification(partial, manifest.id, found)
+    return replace(draft, folder=publish(partial, manifest.id, latest=draft.good))

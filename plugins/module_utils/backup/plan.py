@@ -1,0 +1,179 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run would do, decided from what there is and nothing else. Check mode shows the plan, a run carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ..errors import InputError
+from ..units import human_seconds
+from .catalog.parse import LEVELS
+from .catalog.records import BackupSet, Catalog
+from .retention.policy import Candidate, Decisions, decide
+from .settings import Settings
+from .sources.records import Measured
+from .space import Space, predict_space, space_message
+from .times import pin_end
+
+BACK_UP, VERIFY, PUBLISH, PRUNE, SWEEP = "back up", "verify", "publish", "prune", "sweep"
+NEW = "the set of this run"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: a verb, what it acts on, and why."""
+
+    action: str
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole run over a folder. No set is taken where ``there`` is one already, because of ``not_needed``.
+
+    ``left_out`` says why optional sources are not taken, ``impossible`` why others cannot be, which ends the run.
+    """
+
+    catalog: Catalog
+    sources: tuple[Step, ...] = ()
+    finishing: tuple[Step, ...] = ()
+    sweep: tuple[Step, ...] = ()
+    prune: tuple[Step, ...] = ()
+    there: Optional[BackupSet] = None
+    not_needed: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    space: Optional[Space] = None
+    retention: Optional[Decisions] = None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in the order in which they are taken."""
+        return (*self.sweep, *self.sources, *self.finishing, *self.prune)
+
+
+def plan_present(settings: Settings, catalog: Catalog, measured: Measured, now: float, host: str) -> Plan:
+    """Given the options, the folder, what the sources hold, the time and this host's name, plan ``state: present``."""
+    there, not_needed = already_there(settings, catalog, now)
+    if there is not None:
+        return _without_taking(settings, catalog, now, host, there, not_needed)
+    optional = {source.name for source in settings.sources if source.optional}
+    retention = _retention(settings, catalog, now, host, taking=True)
+    return Plan(
+        catalog,
+        sources=_back_up(settings, measured, optional),
+        finishing=_finishing(settings),
+        sweep=_sweep(catalog),
+        prune=_prune(retention),
+        left_out={name: why for name, why in measured.trouble.items() if name in optional},
+        impossible={name: why for name, why in measured.trouble.items() if name not in optional},
+        space=predict_space(settings, catalog, measured),
+        retention=retention,
+    )
+
+
+def _without_taking(
+    settings: Settings, catalog: Catalog, now: float, host: str, there: Optional[BackupSet], not_needed: str
+) -> Plan:
+    retention = _retention(settings, catalog, now, host, taking=False)
+    return Plan(
+        catalog,
+        sweep=_sweep(catalog),
+        prune=_prune(retention),
+        there=there,
+        not_needed=not_needed,
+        retention=retention,
+    )
+
+
+def plan_pruned(settings: Settings, catalog: Catalog, now: float, host: str) -> Plan:
+    """Given the options, the folder, the time and this host's name, plan ``state: pruned``."""
+    return _without_taking(settings, catalog, now, host, None, "")
+
+
+def refusal(plan: Plan) -> str:
+    """Return why no set can be begun, or an empty text."""
+    for name, why in plan.impossible.items():
+        return f"no set was begun, the source {name} cannot be taken: {why}"
+    if plan.space is not None and not plan.space.enough:
+        return f"no set was begun, there is not enough room: {space_message(plan.space)}"
+    return ""
+
+
+def already_there(settings: Settings, catalog: Catalog, now: float) -> tuple[Optional[BackupSet], str]:
+    """Return the set that makes a new one unnecessary and why, or None and an empty text."""
+    if settings.name:
+        there = catalog.named(settings.name)
+        return there, f"a set named {settings.name!r} is there already: {there.id}" if there else ""
+    for found in reversed(catalog.good):
+        age = now - found.created
+        if _stands_for_new(settings, found, age):
+            return found, f"set {found.id} is {human_seconds(age)} old and verified"
+    return None, ""
+
+
+def _stands_for_new(settings: Settings, found: BackupSet, age: float) -> bool:
+    if settings.fresh_for is None or not 0 <= age < settings.fresh_for or found.manifest.label != settings.label:
+        return False
+    held = {entry.name for entry in found.manifest.sources} | set(found.manifest.skipped)
+    level = found.verification.level if found.verification else -1
+    return level >= settings.verify_level and held >= {source.name for source in settings.sources}
+
+
+def _back_up(settings: Settings, measured: Measured, optional: set[str]) -> tuple[Step, ...]:
+    left_out = optional & set(measured.trouble)
+    return tuple(
+        Step(BACK_UP, source.name, f"{source.type} source of set {settings.title}")
+        for source in settings.sources
+        if source.name not in left_out
+    )
+
+
+def _finishing(settings: Settings) -> tuple[Step, ...]:
+    level = LEVELS[settings.verify_level]
+    return (
+        Step(VERIFY, settings.title, f"read back to {level} before it counts"),
+        Step(PUBLISH, settings.title, f"into {settings.dir}"),
+    )
+
+
+def _sweep(catalog: Catalog) -> tuple[Step, ...]:
+    dead = [leftover for leftover in catalog.leftovers if not leftover.alive]
+    return tuple(Step(SWEEP, leftover.name, "left by a run that ended early") for leftover in dead)
+
+
+def _prune(retention: Optional[Decisions]) -> tuple[Step, ...]:
+    removed = retention.removed if retention else {}
+    return tuple(Step(PRUNE, set_id, reason) for set_id, reason in removed.items())
+
+
+def _retention(settings: Settings, catalog: Catalog, now: float, host: str, *, taking: bool) -> Optional[Decisions]:
+    """Return what the policy decides; the set that this run is about to take counts as good.
+
+    Nothing is removed on that promise: the run prunes only after the set is there and counts.
+    """
+    pin = pin_of(settings, now) if taking else None
+    if settings.policy is None:
+        return None
+    candidates = [
+        Candidate(found.id, found.created, found.good, found.manifest.pin_until, found.manifest.host == host)
+        for found in catalog.sets
+    ]
+    new = [Candidate(NEW, now, good=True, pin_until=pin)] if taking else []
+    return decide([*candidates, *new], settings.policy, now)
+
+
+def pin_of(settings: Settings, now: float) -> Optional[float]:
+    """Return until when the set of this run is pinned, or None. Raise InputError where that lies in the past."""
+    if not settings.pin_until:
+        return None
+    end = pin_end(settings.pin_until, now)
+    if end <= now:
+        raise InputError("pin_until", settings.pin_until, "a moment that is still to come")
+    return end

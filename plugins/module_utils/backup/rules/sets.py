@@ -1,0 +1,113 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about the sets: is there one, young enough, complete, sound, and not emptied?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
+from ...units import human_bytes, human_seconds
+from ..catalog.parse import LEVELS
+from ..catalog.records import BackupSet
+from ..checks import CHECKS
+from ..retention.policy import CLOCK_TOLERANCE
+from ..sources.records import Source
+from ..times import to_iso
+from ..verification.levels import Report
+from ..view import View
+
+LEVEL_CHECKS = ("backup.payload", "backup.checksum", "backup.readable")
+
+
+def judge_presence(view: View) -> Iterator[Finding]:
+    """Yield whether there is any set that counts."""
+    count, all_sets = len(view.catalog.good), len(view.catalog.sets) + len(view.catalog.broken)
+    message = f"{count} of {all_sets} sets in {view.dir} count as backups"
+    if not view.catalog.exists:
+        message = f"{view.dir} does not exist, so there is no backup"
+    status = OK if count else CRITICAL
+    yield CHECKS["backup.present"].finding(status, view.dir, message, expected="1 or more", actual=count)
+
+
+def judge_age(view: View) -> Iterator[Finding]:
+    """Yield whether the newest set that counts is young enough."""
+    check, limit = CHECKS["backup.age"], view.settings.max_age
+    if view.newest is None:
+        yield check.finding(SKIPPED, view.dir, "there is no set whose age could be told", remedy="")
+        return
+    age = view.now - view.newest.created
+    status = UNKNOWN if age < -CLOCK_TOLERANCE else CRITICAL if age > limit else OK
+    message = f"the newest set that counts, {view.newest.id}, is {human_seconds(age)} old"
+    yield check.finding(status, view.dir, message, expected=f"at most {human_seconds(limit)}", actual=round(age))
+
+
+def judge_completeness(view: View) -> Iterator[Finding]:
+    """Yield each declared source that the newest set that counts does not hold."""
+    if view.newest is None or not view.settings.sources:
+        reason = "no source is declared" if view.newest else "there is no set that counts"
+        yield CHECKS["backup.complete"].finding(SKIPPED, view.dir, f"{reason}, so nothing can be compared", remedy="")
+        return
+    held = {(entry.name, entry.type) for entry in view.newest.manifest.sources}
+    missing = [source for source in view.settings.sources if (source.name, source.type) not in held]
+    yield from (_missing(source, view.newest) for source in missing)
+    if not missing:
+        message = f"set {view.newest.id} holds all {len(view.settings.sources)} declared sources"
+        yield CHECKS["backup.complete"].finding(OK, view.dir, message)
+
+
+def _missing(source: Source, newest: BackupSet) -> Finding:
+    why = newest.manifest.skipped.get(source.name, "it was not declared when the set was made")
+    message = f"set {newest.id} does not hold the {source.type} source {source.name}: {why}"
+    return CHECKS["backup.complete"].finding(WARNING if source.optional else CRITICAL, source.name, message)
+
+
+def judge_verification(view: View) -> Iterator[Finding]:
+    """Yield for each set that was looked at, and each level up to the one asked for, whether it holds."""
+    for report in view.reports:
+        for level in range(report.level + 1):
+            yield from _judge_level(report, level)
+
+
+def _judge_level(report: Report, level: int) -> Iterator[Finding]:
+    check = CHECKS[LEVEL_CHECKS[level]]
+    found = [problem for problem in report.problems if problem.level == level]
+    for problem in found:
+        subject = f"{report.set_id}/{problem.subject}"
+        yield check.finding(UNKNOWN if problem.unknown else CRITICAL, subject, problem.message)
+    if not found:
+        share = " of the share looked at" if report.partial else ""
+        message = f"all {report.sources} sources{share} hold at {LEVELS[level]}"
+        yield check.finding(OK if _reached(report, level) else SKIPPED, report.set_id, message, remedy="")
+
+
+def _reached(report: Report, level: int) -> bool:
+    """Return whether a level was looked at, for all or some of the sources: what failed below it was not."""
+    return len({problem.subject for problem in report.problems if problem.level < level}) < max(1, report.sources)
+
+
+def judge_anomalies(view: View) -> Iterator[Finding]:
+    """Yield what looks emptied in the newest set, whether it counts or not."""
+    check = CHECKS["backup.size_anomaly"]
+    newest = view.catalog.sets[-1] if view.catalog.sets else None
+    if newest is None:
+        yield check.finding(SKIPPED, view.dir, "there is no set that could be compared", remedy="")
+        return
+    yield from (check.finding(CRITICAL, newest.id, message) for message in newest.manifest.anomalies)
+    if not newest.manifest.anomalies:
+        yield check.finding(OK, newest.id, f"{human_bytes(newest.manifest.bytes)}, no source looks emptied")
+
+
+def judge_last_run(view: View) -> Iterator[Finding]:
+    """Yield whether the last run that was to make a set failed, unless a set that counts was made since."""
+    check, last = CHECKS["backup.last_run"], view.last_run
+    if not last:
+        yield check.finding(SKIPPED, view.dir, "no run is remembered on this host", remedy="")
+        return
+    at = float(last.get("at", 0))
+    made_since = view.newest is not None and view.newest.created > at
+    status = OK if last.get("ok") or made_since else CRITICAL
+    message = f"the last run, at {to_iso(at)}: {last.get('message', '')}"
+    yield check.finding(status, view.dir, message)

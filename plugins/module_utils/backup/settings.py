@@ -1,0 +1,187 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options, validated once at the edge into frozen values; behind this file nothing is checked again."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import InputError
+from ..host import expand
+from ..units import parse_seconds
+from .catalog.names import is_set_id
+from .catalog.parse import LEVELS
+from .retention.policy import PERIODS, Policy
+from .sources.records import Source
+from .verification.levels import Subset
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_A_NAME = "up to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SUBSET = re.compile(r"(\d{1,4})/(\d{1,4})")
+NEWEST, ALL = "newest", "all"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one run. Durations are in seconds, ``verify_level`` is 0 to 2."""
+
+    state: str
+    dir: Path
+    sources: tuple[Source, ...]
+    label: str
+    name: str
+    reason: str
+    requested_by: str
+    pin_until: Optional[str]
+    fresh_for: Optional[float]
+    compression: str
+    compression_level: Optional[int]
+    threads: int
+    jobs: int
+    verify_level: int
+    subset: Optional[Subset]
+    which: str
+    policy: Optional[Policy]
+    max_age: float
+    max_shrink: float
+    accept_anomaly: bool
+    space_factor: float
+    scratch_dir: Optional[Path]
+    state_dir: str
+
+    @property
+    def title(self) -> str:
+        """The name given to the set that is asked for, else its label."""
+        return self.name or self.label
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Real paths that a files source leaves out: the backups themselves, and databases that are taken as such."""
+        databases = [os.path.realpath(source.paths[0]) for source in self.sources if source.type == "sqlite"]
+        beside = ("", "-wal", "-shm", "-journal")
+        return frozenset([os.path.realpath(self.dir), *(path + end for path in databases for end in beside)])
+
+
+def read_settings(params: Mapping[str, Any]) -> Settings:
+    """Given a module's parameters, return the settings. Raise InputError naming the first option that is wrong."""
+    sources = _sources(params["sources"])
+    settings = Settings(
+        state=params["state"],
+        dir=_folder(params["dir"]),
+        sources=sources,
+        label=_name("label", params["label"]),
+        name=_name("name", params["name"]) if params["name"] else "",
+        reason=params["reason"],
+        requested_by=params["requested_by"],
+        pin_until=params["pin_until"],
+        fresh_for=parse_seconds("fresh_for", params["fresh_for"]) if params["fresh_for"] else None,
+        compression=params["compression"],
+        compression_level=params["compression_level"],
+        threads=_at_least(0, "threads", params["threads"]),
+        jobs=_at_least(1, "jobs", params["jobs"]),
+        verify_level=LEVELS.index(params["verify_level"]),
+        subset=_subset(params["subset"]) if params["subset"] else None,
+        which=_which(params["set"]),
+        policy=_policy(params["retention"], params["max_leap"]) if params["retention"] else None,
+        max_age=_at_least(0, "max_age_hours", params["max_age_hours"]) * 3600,
+        max_shrink=_share("max_shrink", params["max_shrink"]),
+        accept_anomaly=params["accept_anomaly"],
+        space_factor=_at_least(0, "space_factor", params["space_factor"]),
+        scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
+        state_dir=params["state_dir"],
+    )
+    _require_together(settings)
+    return settings
+
+
+def _require_together(settings: Settings) -> None:
+    if settings.state == "present" and not settings.sources:
+        raise InputError("sources", [], "at least one source, because state is present")
+    if settings.state == "pruned" and settings.policy is None:
+        raise InputError("retention", None, "what to keep, because state is pruned")
+
+
+def _folder(value: str) -> Path:
+    path = Path(expand(value))
+    if path == Path(path.anchor):
+        raise InputError("dir", value, "a folder of its own, not the root of a file system")
+    return path
+
+
+def _name(option: str, value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise InputError(option, value, _A_NAME)
+    return value
+
+
+def _source_name(position: int, value: str) -> str:
+    """Return a source's name, which is also the name of its folder in a set."""
+    if not _SOURCE_NAME.fullmatch(value):
+        expected = "up to 64 letters, digits, dashes or underscores, the first a letter or digit"
+        raise InputError(f"sources[{position}].name", value, expected)
+    return value
+
+
+def _at_least(least: float, option: str, value: Any) -> Any:
+    if value < least:
+        raise InputError(option, value, f"{least} or more")
+    return value
+
+
+def _share(option: str, value: float) -> float:
+    if not 0 < value <= 1:
+        raise InputError(option, value, "a share above 0 and up to 1, such as 0.5")
+    return value
+
+
+def _which(value: str) -> str:
+    if value not in (NEWEST, ALL) and not is_set_id(value) and not _NAME.fullmatch(value):
+        raise InputError("set", value, f"{NEWEST!r}, {ALL!r}, or the id or name of a set")
+    return value
+
+
+def _subset(value: str) -> Subset:
+    match = _SUBSET.fullmatch(value)
+    if match is None or not 1 <= int(match.group(1)) <= int(match.group(2)):
+        raise InputError("subset", value, "part/parts such as 2/7, the part from 1 to the number of parts")
+    return Subset(int(match.group(1)), int(match.group(2)))
+
+
+def _policy(retention: Mapping[str, Any], max_leap: str) -> Policy:
+    if not any(retention[rule] > 0 for rule in PERIODS):
+        raise InputError("retention", dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
+    counts = {key: _at_least(0, f"retention.{key}", retention[key]) for key in PERIODS}
+    least = _at_least(1, "retention.min_keep", retention["min_keep"])
+    return Policy(**counts, min_keep=least, max_leap=parse_seconds("max_leap", max_leap))
+
+
+def _sources(declared: list[Mapping[str, Any]]) -> tuple[Source, ...]:
+    sources = tuple(_source(position, given) for position, given in enumerate(declared))
+    names = [source.name for source in sources]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError("sources", twice[0], "each name once, because it names the source's files in a set")
+    return sources
+
+
+def _source(position: int, given: Mapping[str, Any]) -> Source:
+    paths = [path for path in (given["path"], *(given["paths"] or ())) if path]
+    if given["type"] != "postgresql" and not paths:
+        raise InputError(f"sources[{position}].path", None, f"what the {given['type']} source {given['name']!r} holds")
+    return Source(
+        name=_source_name(position, given["name"]),
+        type=given["type"],
+        optional=given["optional"],
+        may_be_empty=given["may_be_empty"],
+        paths=tuple(expand(path) for path in paths),
+        exclude=tuple(given["exclude"]),
+        server=given if given["type"] == "postgresql" else {},
+    )

@@ -1,0 +1,72 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The kinds of sources, and what each can do. A new kind is one folder and one line here."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ...errors import ActionFailed, SourceDenied, SourceMissing
+from ...host import Host
+from ..errors import NoSpace
+from ..streams.sink import is_full
+from .files.take import measure as measure_files
+from .files.take import take as take_files
+from .files.verify import verify as verify_files
+from .postgresql.take import measure as measure_postgresql
+from .postgresql.take import take as take_postgresql
+from .postgresql.verify import verify as verify_postgresql
+from .records import Bench, Entry, Source, Taken, Workshop
+from .sqlite.take import measure as measure_sqlite
+from .sqlite.take import take as take_sqlite
+from .sqlite.verify import verify as verify_sqlite
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one kind of source can do. ``copies`` says that taking it needs room for an unpacked copy."""
+
+    measure: Callable[[Source, frozenset[str], Host], int]
+    take: Callable[[Source, Workshop], Taken]
+    verify: Callable[[Entry, Bench], list[str]]
+    copies: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "files": Kind(measure_files, take_files, verify_files),
+    "sqlite": Kind(measure_sqlite, take_sqlite, verify_sqlite, copies=True),
+    "postgresql": Kind(measure_postgresql, take_postgresql, verify_postgresql),
+}
+
+
+def measure(source: Source, protected: frozenset[str], host: Host) -> int:
+    """Return how many bytes a source holds now. Raise CoreError where that cannot be told."""
+    with _naming_trouble(source.name):
+        return KINDS[source.type].measure(source, protected, host)
+
+
+def take(source: Source, workshop: Workshop) -> Taken:
+    """Take a source whole into a set in the making. Raise CoreError where that fails, NoSpace on a full disk."""
+    with _naming_trouble(source.name):
+        return KINDS[source.type].take(source, workshop)
+
+
+@contextmanager
+def _naming_trouble(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise NoSpace(f"the disk was full while the source {name} was taken: {error}") from error
+        if isinstance(error, FileNotFoundError):
+            raise SourceMissing(str(error.filename)) from error
+        raise SourceDenied(str(error.filename or name), error.strerror or str(error)) from error
+    except sqlite3.Error as error:
+        if "disk is full" in str(error):
+            raise NoSpace(f"the disk was full while the database {name} was copied: {error}") from error
+        raise ActionFailed(f"SQLite says of the source {name}: {error}") from error

@@ -1,0 +1,122 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Running pg_dump and pg_dumpall into a file of the set, and reading a dump's table of contents back."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from ....errors import ToolMissing
+from ....host import Host
+from ...errors import CannotTell
+from ...streams.reader import reading
+from ...streams.sink import Written, writing
+from ...streams.stage import CHUNK, Stage
+from ..records import Workshop
+from .parse import Contents, parse_contents
+from .server import Server
+
+
+def pour(argv: Sequence[str], environment: dict[str, str], path: Path, workshop: Workshop) -> tuple[int, Written]:
+    """Given a command, store what it prints; return how many bytes that were, and what came of them.
+
+    Raise ToolFailed where the command or the compressor behind it ends with another exit code than 0.
+    """
+    stage = Stage(argv, workshop.host, env=environment)
+    try:
+        with writing(path, workshop.codec, workshop.host) as sink:
+            raw = 0
+            while chunk := stage.give.read(CHUNK):
+                sink.write(chunk)
+                raw += len(chunk)
+                workshop.pulse()
+            stage.finish()
+            return raw, sink.close()
+    finally:
+        stage.abandon()
+
+
+def dump_command(server: Server, host: Host, snapshot: str, lock_wait_seconds: int) -> list[str]:
+    """Return the command that dumps a database. It does not compress: the set's own compressor is faster and better."""
+    return server.command(
+        host,
+        "pg_dump",
+        "--format=custom",
+        "--compress=0",
+        "--no-password",
+        f"--lock-wait-timeout={lock_wait_seconds * 1000}",
+        f"--snapshot={snapshot}",
+    )
+
+
+def globals_command(server: Server, host: Host, *, role_passwords: bool) -> list[str]:
+    """Return the command that dumps roles, tablespaces and their settings."""
+    words = ["--globals-only", "--no-password"] + ([] if role_passwords else ["--no-role-passwords"])
+    return server.command(host, "pg_dumpall", *words)
+
+
+def file_name(database: str, suffix: str) -> str:
+    """Return the file name of a database's dump; characters that a file name cannot have are percent-encoded."""
+    return f"{quote(database, safe='').replace('.', '%2E')}.dump{suffix}"
+
+
+def contents(path: Path, compression: str, bin_dir: str, host: Host) -> Contents:
+    """Given a dump, return its table of contents, which stands at its beginning.
+
+    Raise ToolFailed where pg_restore cannot read it, CannotTell where there is no pg_restore.
+    """
+    text = _restore(path, compression, bin_dir, host, "--list")
+    return parse_contents(text.decode("utf-8", "replace"), path.name)
+
+
+def read_through(path: Path, compression: str, bin_dir: str, host: Host) -> None:
+    """Have pg_restore read a dump to its last byte, turning it into SQL that nobody keeps. Raise as ``contents``."""
+    _restore(path, compression, bin_dir, host, f"--file={os.devnull}")
+
+
+class _Enough(Exception):
+    """The program has ended and takes no more bytes; its exit code says whether it was content."""
+
+
+def _restore(path: Path, compression: str, bin_dir: str, host: Host, word: str) -> bytes:
+    """Given a dump, feed it to pg_restore as far as that reads, and return what it prints."""
+    program = os.path.join(bin_dir, "pg_restore") if bin_dir else "pg_restore"
+    with tempfile.TemporaryFile() as printed:  # a file, because nobody reads a pipe while we feed another
+        try:
+            stage = Stage([program, word], host, fed=True, output=printed)
+        except ToolMissing as error:
+            raise CannotTell(f"{path.name} cannot be looked into: {error}") from error
+        try:
+            _feed(path, compression, host, stage)
+            stage.finish()
+        finally:
+            stage.abandon()
+        printed.seek(0)
+        return printed.read()
+
+
+def _feed(path: Path, compression: str, host: Host, stage: Stage) -> None:
+    try:
+        with reading(path, compression, host) as stream:
+            while chunk := stream.read(CHUNK):
+                _hand_over(chunk, stage)
+            _hand_over(b"", stage)
+    except _Enough:
+        pass
+
+
+def _hand_over(chunk: bytes, stage: Stage) -> None:
+    """Pass bytes on; none of them mean that there are no more."""
+    try:
+        if chunk:
+            stage.take.write(chunk)
+        else:
+            stage.take.close()
+    except BrokenPipeError:
+        raise _Enough from None

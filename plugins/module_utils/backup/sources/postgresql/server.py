@@ -1,0 +1,73 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How to reach a PostgreSQL server: the account to run its tools as, their folder, and where they connect to.
+
+Everything that libpq needs travels in the environment. A password must not stand in a command line, and a database's
+name given as an argument would be taken for a connection string where it has an equals sign in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ....host import Host
+
+CONNECT_SECONDS = "10"
+_VARIABLES = "PGHOST,PGPORT,PGUSER,PGDATABASE,PGPASSWORD,PGCONNECT_TIMEOUT,PGAPPNAME,LC_ALL"
+_AS_ACCOUNT = {
+    "linux": ("runuser", "-u", "{account}", "--"),
+    "darwin": ("sudo", "-n", f"--preserve-env={_VARIABLES}", "-u", "{account}", "--"),
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server as declared. ``system_user`` is the account that peer authentication knows; it needs root."""
+
+    address: str
+    port: int
+    user: str
+    password: str
+    system_user: str
+    bin_dir: str
+
+    def environment(self, database: str) -> dict[str, str]:
+        """Return the variables that lead libpq to a database. Those without a value are left to libpq's defaults."""
+        values = {
+            "PGHOST": self.address,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password,
+            "PGDATABASE": database,
+            "PGCONNECT_TIMEOUT": CONNECT_SECONDS,
+            "PGAPPNAME": "cryptobot.maintenance",
+        }
+        return {name: value for name, value in values.items() if value}
+
+    def command(self, host: Host, tool: str, *words: str) -> list[str]:
+        """Return the command line of one of the server's tools, as the declared account where there is one."""
+        program = os.path.join(self.bin_dir, tool) if self.bin_dir else tool
+        switch = _AS_ACCOUNT.get(host.platform, ()) if self.system_user else ()
+        return [word.format(account=self.system_user) for word in switch] + [program, *words]
+
+
+def server_of(options: Mapping[str, Any]) -> Server:
+    """Given the options of a PostgreSQL source, return its server."""
+
+    def text(name: str) -> str:
+        value: Optional[Any] = options.get(name)
+        return "" if value is None else str(value)
+
+    return Server(
+        address=text("login_host") or text("login_unix_socket"),
+        port=int(options["login_port"]),
+        user=text("login_user"),
+        password=text("login_password"),
+        system_user=text("system_user"),
+        bin_dir=text("bin_dir"),
+    )

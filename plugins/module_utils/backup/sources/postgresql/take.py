@@ -1,0 +1,113 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Taking a PostgreSQL source: a custom-format dump of each database, and the roles that own what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ....errors import ActionFailed
+from ....host import Host
+from ..records import Notes, Payload, Source, Taken, Workshop
+from . import session as psql
+from .dump import contents, dump_command, file_name, globals_command, pour
+from .parse import Contents, Relation, parse_tool_version
+from .server import Server, server_of
+
+ALL = "*"
+
+
+@dataclass(frozen=True)
+class Dumped:
+    """One database that was dumped."""
+
+    payload: Payload
+    raw_bytes: int
+    facts: Mapping[str, Any]
+
+
+def measure(source: Source, _protected: frozenset[str], host: Host) -> int:
+    """Return what the declared databases take on the server's disk, in bytes."""
+    server = server_of(source.server)
+    return psql.database_bytes(server, _wanted(source, server, host), host)
+
+
+def take(source: Source, workshop: Workshop) -> Taken:
+    """Dump the declared databases and the roles into the workshop's folder and return what was taken.
+
+    Raise ActionFailed where a dump lacks what is in the database, or pg_dump is older than the server.
+    """
+    server = server_of(source.server)
+    tool = _tool_version(server, workshop.host)
+    names = _wanted(source, server, workshop.host)
+    dumped = {name: _dump(name, tool, server, source, workshop) for name in names}
+    payloads = [one.payload for one in dumped.values()]
+    if source.server["globals"]:
+        payloads.append(_dump_globals(server, source, workshop))
+    raw = sum(one.raw_bytes for one in dumped.values())
+    facts = {
+        "path": None,
+        "databases": {name: dict(one.facts) for name, one in dumped.items()},
+        "rows_counted": source.server["rows"],
+        "role_passwords": source.server["role_passwords"],
+        "pg_dump": tool,
+        "bin_dir": server.bin_dir,
+    }
+    return Taken(tuple(payloads), _count(dumped, source), raw, raw, facts, Notes())
+
+
+def _wanted(source: Source, server: Server, host: Host) -> list[str]:
+    declared = str(source.server["database"])
+    names = psql.databases(server, host) if declared == ALL else [declared]
+    if not names:
+        raise ActionFailed(f"the server of source {source.name} has no database that can be connected to")
+    return names
+
+
+def _tool_version(server: Server, host: Host) -> int:
+    return parse_tool_version(host.run(server.command(host, "pg_dump", "--version")).stdout)
+
+
+def _count(dumped: Mapping[str, Dumped], source: Source) -> int:
+    """Return rows where they were counted, else relations: either tells a database that was emptied."""
+    kind = "objects" if source.server["rows"] == "none" else "rows"
+    counts = [one.facts[kind] for one in dumped.values()]
+    return sum(sum(count.values()) if isinstance(count, dict) else int(count) for count in counts)
+
+
+def _dump(database: str, tool: int, server: Server, source: Source, workshop: Workshop) -> Dumped:
+    path = workshop.folder / file_name(database, workshop.codec.suffix)
+    with psql.session(server, database, workshop.host) as conversation:
+        version = psql.server_version(conversation)
+        if version > tool:
+            raise ActionFailed(f"pg_dump is of version {tool}, expected {version} or newer, as the server is")
+        command = dump_command(server, workshop.host, psql.begin(conversation), source.server["lock_wait_timeout"])
+        expected = psql.relations(conversation)
+        rows = psql.rows(conversation, source.server["rows"])
+        raw, written = pour(command, server.environment(database), path, workshop)
+    found = contents(path, workshop.codec.compression.name, server.bin_dir, workshop.host)
+    _require_complete(database, found, expected)
+    payload = workshop.payload(path.name, "dump", written)
+    facts = {"payload": payload.name, "server_version": version, "objects": found.entries, "rows": rows}
+    return Dumped(payload, raw, facts)
+
+
+def _require_complete(database: str, found: Contents, expected: list[Relation]) -> None:
+    """Raise ActionFailed where a dump holds nothing, or lacks a relation that the database had in the same snapshot."""
+    missing = [relation.name for relation in expected if relation.id not in found.relations]
+    if missing:
+        share = f"{len(missing)} of {len(expected)} relations"
+        raise ActionFailed(f"the dump of {database} lacks {share}, among them {missing[0]}")
+    if found.entries == 0:
+        raise ActionFailed(f"the dump of {database} holds no objects at all")
+
+
+def _dump_globals(server: Server, source: Source, workshop: Workshop) -> Payload:
+    path = workshop.folder / f"globals.sql{workshop.codec.suffix}"
+    command = globals_command(server, workshop.host, role_passwords=source.server["role_passwords"])
+    _raw, written = pour(command, server.environment(""), path, workshop)
+    return workshop.payload(path.name, "globals", written)

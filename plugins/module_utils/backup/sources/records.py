@@ -1,0 +1,153 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the kinds of sources have in common: what is declared, what a run took of it, and what a set says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from ...errors import ActionFailed
+from ...host import Host
+from ..streams.codec import Codec
+from ..streams.sink import Written
+
+NAMED_NOTES = 20  # of each kind; the rest is counted
+
+
+@dataclass(frozen=True)
+class Source:
+    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL source."""
+
+    name: str
+    type: str
+    optional: bool = False
+    may_be_empty: bool = False
+    paths: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    server: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Bytes by source; ``trouble`` says of the others why they cannot be taken.
+
+    ``copies`` is the largest unpacked copy that taking them needs, in bytes.
+    """
+
+    sizes: Mapping[str, int]
+    trouble: Mapping[str, str]
+    copies: int
+
+    @property
+    def total(self) -> int:
+        """The bytes of all sources that can be taken."""
+        return sum(self.sizes.values())
+
+
+class GivenUp(ActionFailed):
+    """Another source failed, so this one is not needed any more."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One file of a set, by its path in the set's folder: ``<source>/<file>``.
+
+    ``role`` says what it is to its source (``archive``, ``index``, ``database``, ``dump``, ``globals``).
+    """
+
+    name: str
+    role: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where and how one source is taken: ``folder`` is its own. ``protected`` are real paths that files leave out.
+
+    ``halt`` is set where the whole set is given up; sources are taken side by side.
+    """
+
+    folder: Path
+    host: Host
+    codec: Codec
+    protected: frozenset[str] = frozenset()
+    halt: Event = field(default_factory=Event)
+
+    def pulse(self) -> None:
+        """Say now and then that work goes on. Raise ToolTimeout when time is up, GivenUp where nobody wants it."""
+        self.host.remaining()
+        if self.halt.is_set():
+            raise GivenUp("the set was given up while this source was taken")
+
+    def payload(self, name: str, role: str, written: Written) -> Payload:
+        """Return a finished file of this source as a payload of the set."""
+        return Payload(f"{self.folder.name}/{name}", role, written.size, written.sha256)
+
+
+@dataclass
+class Notes:
+    """Things worth knowing that are no failure, by kind: how many, and the first few by name."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    named: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: str, what: str) -> None:
+        """Note one more ``what`` of a kind (``changed``, ``vanished``, ``special``, ``database``)."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        named = self.named.setdefault(kind, [])
+        if len(named) < NAMED_NOTES:
+            named.append(what)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the notes as plain JSON values."""
+        return {kind: {"count": count, "first": self.named[kind]} for kind, count in sorted(self.counts.items())}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a run took of a source.
+
+    ``count`` is how many things (files, or rows), ``live_bytes`` how much of it is data rather than free room: the two
+    numbers that tell an emptied source. ``facts`` are the source's own entries in the manifest.
+    """
+
+    payloads: tuple[Payload, ...]
+    count: int
+    raw_bytes: int
+    live_bytes: int
+    facts: Mapping[str, Any]
+    notes: Notes
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One source as a manifest lists it. ``facts`` are its keys that only its own kind understands."""
+
+    name: str
+    type: str
+    compression: str
+    payloads: tuple[Payload, ...]
+    count: int
+    raw_bytes: int
+    live_bytes: int
+    facts: Mapping[str, Any]
+
+    def payload(self, role: str) -> Payload:
+        """Return the payload of a role. Raise KeyError where there is none."""
+        return {payload.role: payload for payload in self.payloads}[role]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a set is checked: its folder, and a folder for what has to be unpacked for it."""
+
+    folder: Path
+    scratch: Path
+    host: Host

@@ -1,0 +1,77 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a SQLite file says of itself: whether it is sound, its tables with their rows, its schema."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+from urllib.parse import quote
+
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+SCHEMA = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name, tbl_name"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A copy that was looked at. ``rows`` is None for a table that this SQLite cannot count (a missing extension)."""
+
+    rows: dict[str, Optional[int]]
+    schema_sha256: str
+    live_bytes: int
+    user_version: int
+
+
+@contextmanager
+def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
+    """Given a copy that nobody else has open, yield a connection that writes nothing beside it."""
+    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        yield connection
+
+
+def quick_check(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite finds wrong in a database's structure, nothing where it is sound."""
+    try:
+        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [] if found == ["ok"] else found
+
+
+def schema_sha256(connection: sqlite3.Connection) -> str:
+    """Return the checksum of a database's schema, which is equal for equal schemas whatever rows there are."""
+    lines = "\n".join("\t".join(map(str, row)) for row in connection.execute(SCHEMA))
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def examine(connection: sqlite3.Connection) -> Examined:
+    """Given a sound copy, count its rows and describe it."""
+    tables = [str(row[0]) for row in connection.execute(TABLES)]
+    return Examined(
+        rows={table: _count(connection, table) for table in tables},
+        schema_sha256=schema_sha256(connection),
+        live_bytes=(_pragma(connection, "page_count") - _pragma(connection, "freelist_count"))
+        * _pragma(connection, "page_size"),
+        user_version=_pragma(connection, "user_version"),
+    )
+
+
+def _count(connection: sqlite3.Connection, table: str) -> Optional[int]:
+    quoted = table.replace('"', '""')
+    try:
+        return int(connection.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()[0])  # noqa: S608 - quoted above
+    except sqlite3.OperationalError:
+        return None
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: Any = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return int(value)

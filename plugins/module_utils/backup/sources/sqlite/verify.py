@@ -1,0 +1,67 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Proving that a packed SQLite database opens: unpacked into scratch, compared, and looked at by SQLite."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from ....units import human_bytes
+from ...errors import CannotTell
+from ...streams.reader import reading
+from ...streams.stage import CHUNK
+from ..records import Bench, Entry
+from .examine import open_copy, quick_check, schema_sha256
+
+
+def verify(entry: Entry, bench: Bench) -> list[str]:
+    """Given a SQLite source of a set, return what does not hold of its content, its structure or its schema.
+
+    Raise Unreadable where it cannot be unpacked, CannotTell where there is no room for it.
+    """
+    payload, size = entry.payload("database"), int(entry.facts["size"])
+    free = shutil.disk_usage(bench.scratch).free
+    if free < size:
+        raise CannotTell(f"{bench.scratch} has {human_bytes(free)} free, {payload.name} unpacks to {human_bytes(size)}")
+    handle, name = tempfile.mkstemp(prefix="cryptobot-", suffix=".sqlite", dir=bench.scratch)
+    try:
+        packed = bench.folder / payload.name
+        with os.fdopen(handle, "wb") as copy, reading(packed, entry.compression, bench.host) as stream:
+            sha256 = _unpack(stream, copy, bench)
+        return _judge(Path(name), sha256, entry)
+    finally:
+        os.unlink(name)
+
+
+def _unpack(stream: IO[bytes], copy: IO[bytes], bench: Bench) -> str:
+    digest = hashlib.sha256()
+    while chunk := stream.read(CHUNK):
+        digest.update(chunk)
+        _store(chunk, copy, bench)
+        bench.host.remaining()
+    return digest.hexdigest()
+
+
+def _store(chunk: bytes, copy: IO[bytes], bench: Bench) -> None:
+    try:
+        copy.write(chunk)
+    except OSError as error:
+        raise CannotTell(f"{bench.scratch} could not take the unpacked copy: {error}") from error
+
+
+def _judge(copy: Path, sha256: str, entry: Entry) -> list[str]:
+    payload = entry.payload("database")
+    if sha256 != entry.facts["sha256"]:
+        return [f"{payload.name} unpacks to something else than was packed"]
+    with open_copy(copy) as connection:
+        wrong = [f"{payload.name}: quick_check says {line}" for line in quick_check(connection)]
+        if not wrong and schema_sha256(connection) != entry.facts["schema_sha256"]:
+            wrong = [f"{payload.name}: its schema is another than when it was taken"]
+    return wrong

@@ -1,0 +1,58 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Will the next set fit? A pure prediction from what there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from ..units import human_bytes
+from .catalog.records import Catalog
+from .settings import Settings
+from .sources.records import Measured
+
+GROWTH = 1.2  # a set may be this much larger than the median of those before it
+
+
+@dataclass(frozen=True)
+class Space:
+    """Whether the next set fits, in bytes. ``basis`` says what the prediction stands on."""
+
+    free: int
+    predicted: int
+    required: int
+    basis: str
+
+    @property
+    def enough(self) -> bool:
+        """Whether a set may be begun."""
+        return self.free >= self.required
+
+
+def predict_space(settings: Settings, catalog: Catalog, measured: Measured) -> Space:
+    """Given what there is, return what the next set is expected to take and what must be free for it.
+
+    Expected is the larger of the last set and 1.2 times the median, grown as the sources have grown since; or, without
+    any set of that label, all that the sources hold. Required is ``space_factor`` times that, and room for the largest
+    unpacked copy, which is there only while the set is made.
+    """
+    before = [found.manifest for found in catalog.good if found.manifest.label == settings.label]
+    if not before:
+        predicted, basis = measured.total, "what the sources hold, uncompressed"
+    else:
+        raw = sum(entry.raw_bytes for entry in before[-1].sources)
+        sizes = [manifest.bytes for manifest in before]
+        grown = max(1.0, measured.total / raw) if raw else 1.0
+        predicted, basis = int(max(sizes[-1], median(sizes) * GROWTH) * grown), f"{len(sizes)} sets before it"
+    return Space(catalog.free, predicted, int(predicted * settings.space_factor) + measured.copies, basis)
+
+
+def space_message(space: Space) -> str:
+    """Return the numbers of a space prediction as a sentence."""
+    return (
+        f"{human_bytes(space.free)} free, {human_bytes(space.required)} required for a set of about "
+        f"{human_bytes(space.predicted)} (by {space.basis})"
+    )

@@ -1,0 +1,48 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""``state: pruned``: remove the sets that no rule of the policy keeps."""
+
+from __future__ import annotations
+
+from ...finding import Action, Result
+from ...host import Host
+from ...lock import host_lock
+from ..act import carry_out, failure_of
+from ..catalog.gather import read_catalog
+from ..judge import judge
+from ..plan import Plan, plan_pruned
+from ..report import describe_catalog, describe_retention, metrics
+from ..settings import Settings
+from ..steps import planned
+from ..view import View
+
+PROCEDURE = "B1.2 backup_archive"
+
+
+def pruned(settings: Settings, host: Host, check_mode: bool) -> Result:
+    """Remove what the plan says, or in check mode return the plan."""
+    plan = _plan(settings, host)
+    if check_mode or not plan.steps:
+        return _result(settings, host, plan, planned(plan))
+    with host_lock(settings.state_dir, PROCEDURE, host):
+        plan = _plan(settings, host)
+        return _result(settings, host, plan, carry_out((*plan.sweep, *plan.prune), settings.dir))
+
+
+def _plan(settings: Settings, host: Host) -> Plan:
+    return plan_pruned(settings, read_catalog(settings.dir, host), host.now(), host.name())
+
+
+def _result(settings: Settings, host: Host, plan: Plan, done: list[Action]) -> Result:
+    catalog = read_catalog(settings.dir, host)
+    view = View(settings, catalog, host.now(), retention=plan.retention, has_modes=host.platform != "windows")
+    return Result(
+        findings=judge(view),
+        metrics=metrics(view),
+        actions=done,
+        data={**describe_catalog(catalog), "retention": describe_retention(plan.retention)},
+        changed=bool(done),
+        failure=failure_of(done),
+    )

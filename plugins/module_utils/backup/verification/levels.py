@@ -1,0 +1,149 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The levels of verification: L0 everything is there, L1 the checksums hold, L2 everything opens.
+
+Each level includes the ones below it, and a file that failed at one is not tried at the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+from ...errors import CoreError
+from ..catalog.records import Manifest
+from ..errors import CannotTell
+from ..sources.kinds import KINDS
+from ..sources.records import Bench, Entry, Payload
+from ..streams.stage import CHUNK
+
+L0, L1, L2 = 0, 1, 2
+READERS = 2  # sources looked at side by side; reading, hashing and SQLite run outside of the interpreter's lock
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What does not hold at a level; ``unknown`` where it could not be looked at."""
+
+    level: int
+    subject: str
+    message: str
+    unknown: bool = False
+
+
+@dataclass
+class Report:
+    """What one verification of one set found. ``partial`` says that a subset of it was looked at."""
+
+    set_id: str
+    level: int
+    partial: bool = False
+    problems: list[Problem] = field(default_factory=list)
+    sources: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was looked at holds and nothing stayed unknown."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The ``part``-th of ``parts`` shares; after a run with each part everything has been looked at."""
+
+    part: int
+    parts: int
+
+    def has(self, set_id: str, source: str) -> bool:
+        """Return whether a source of a set is in this share. The answer is the same on every host and every run."""
+        digest = hashlib.sha256(f"{set_id}/{source}".encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % self.parts == self.part - 1
+
+
+def verify(manifest: Manifest, bench: Bench, level: int, subset: Optional[Subset] = None) -> Report:
+    """Given a set's manifest and where it is, return what was found up to a level.
+
+    L0 looks at the whole set; with a subset L1 and L2 look at its share of the sources.
+    """
+    begun = bench.host.now()
+    entries = [entry for entry in manifest.sources if subset is None or subset.has(manifest.id, entry.name)]
+    report = Report(manifest.id, level, partial=len(entries) < len(manifest.sources), sources=len(entries))
+    report.problems += [found for entry in manifest.sources for found in _present(entry, bench)]
+    for wanted, look in ((L1, _checksums), (L2, _opens)):
+        if level >= wanted:
+            failed = {problem.subject for problem in report.problems}
+            report.problems += look([entry for entry in entries if entry.name not in failed], bench)
+    report.bytes = sum(payload.size for entry in entries for payload in entry.payloads)
+    report.seconds = round(bench.host.now() - begun, 3)
+    return report
+
+
+def _present(entry: Entry, bench: Bench) -> list[Problem]:
+    """Return one problem for each payload that is not there as the regular file of the size that the manifest says."""
+    found = []
+    for payload in entry.payloads:
+        reason = _size_differs(bench.folder / payload.name, payload.size)
+        if reason:
+            found.append(Problem(L0, entry.name, f"{payload.name} {reason}"))
+    return found
+
+
+def _size_differs(path: Path, expected: int) -> str:
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        return f"is not there: {error.strerror}"
+    if not stat.S_ISREG(status.st_mode):
+        return "is no regular file"
+    return "" if status.st_size == expected else f"has {status.st_size} bytes, the manifest says {expected}"
+
+
+def _checksums(entries: Iterable[Entry], bench: Bench) -> list[Problem]:
+    pairs = [(entry, payload) for entry in entries for payload in entry.payloads]
+    with ThreadPoolExecutor(READERS) as pool:
+        found = list(pool.map(lambda pair: _checksum(pair[0], pair[1], bench), pairs))
+    return [problem for problem in found if problem is not None]
+
+
+def _checksum(entry: Entry, payload: Payload, bench: Bench) -> Optional[Problem]:
+    try:
+        found = _sha256(bench.folder / payload.name, bench.host.remaining)
+    except OSError as error:
+        return Problem(L1, entry.name, f"{payload.name} cannot be read: {error.strerror}", unknown=True)
+    if found == payload.sha256:
+        return None
+    return Problem(L1, entry.name, f"{payload.name} has another checksum than when it was written")
+
+
+def _sha256(path: Path, beat: Callable[[], object]) -> str:
+    digest, buffer = hashlib.sha256(), bytearray(CHUNK)
+    view = memoryview(buffer)
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            digest.update(view[:count])
+            beat()
+    return digest.hexdigest()
+
+
+def _opens(entries: Iterable[Entry], bench: Bench) -> list[Problem]:
+    with ThreadPoolExecutor(READERS) as pool:
+        return [problem for found in pool.map(lambda entry: _open(entry, bench), entries) for problem in found]
+
+
+def _open(entry: Entry, bench: Bench) -> list[Problem]:
+    try:
+        return [Problem(L2, entry.name, reason) for reason in KINDS[entry.type].verify(entry, bench)]
+    except CannotTell as error:
+        return [Problem(L2, entry.name, str(error), unknown=True)]
+    except (CoreError, OSError, KeyError) as error:
+        return [Problem(L2, entry.name, f"it does not open: {error}")]

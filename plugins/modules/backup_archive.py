@@ -1,0 +1,519 @@
+#!/usr/bin/python
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_archive
+short_description: Take, prove, list and prune backup sets of a Cryptobot host
+version_added: "0.1.0"
+author: Cryptobot maintenance contributors
+description:
+  - Takes files, live SQLite databases and PostgreSQL databases as one set with a manifest of checksums, and reads the
+    set back before it claims success. A set is a folder of its own in O(dir), named by time.
+  - It fails closed. Whatever goes wrong with a source, a command, a compressor or the disk, no set comes of it, earlier
+    sets are untouched, and the task fails with the reason. A run that is killed leaves a folder C(.partial), which
+    nobody takes for a set and the next run sweeps.
+  - Nothing is asked and nothing is stopped. Databases are copied consistently while they are in use.
+  - Only folders that hold a manifest of this module are ever removed, and of them only those that no rule of
+    O(retention) keeps.
+  - The link C(latest) in O(dir) leads to the newest set that counts as a backup.
+options:
+  state:
+    description:
+      - V(present) takes a set, unless O(fresh_for) or O(name) makes that unnecessary, verifies it to O(verify_level),
+        publishes it and then removes what O(retention) no longer keeps.
+      - V(verified) looks whether there is a backup, young enough, complete, of plausible size, and whether it holds.
+        The outcome is recorded in C(verified.json) beside the set as evidence, which counts as no change.
+      - V(listed) shows what is there.
+      - V(pruned) only removes what O(retention) no longer keeps.
+    type: str
+    choices: [present, verified, listed, pruned]
+    default: present
+  dir:
+    description:
+      - Folder of the sets. It is made with mode 0700 where it does not exist; sets are 0700 and their files 0600.
+      - Give it a file system of its own. It must not be one that a source's loss would take with it.
+    type: path
+    required: true
+  sources:
+    description:
+      - What is taken, in the shape of C(cryptobot_backup.sources) of the inventory. Required for O(state=present).
+      - With O(state=verified) the newest set is compared with it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the source, which is also the name of its folder in a set.
+        type: str
+        required: true
+      type:
+        description: What kind of source it is.
+        type: str
+        choices: [files, sqlite, postgresql]
+        required: true
+      optional:
+        description: Whether a set is made without the source where it cannot be taken. Else there is no set then.
+        type: bool
+        default: false
+      may_be_empty:
+        description: Whether it is right that the source has no file, or its tables no row.
+        type: bool
+        default: false
+      path:
+        description:
+          - File or folder of a V(files) source, or the database of a V(sqlite) source.
+          - A folder is taken with all that is in it, names that begin with a dot included. Symlinks are kept as
+            symlinks and followed only where they are declared here by name. Sockets, pipes and devices are noted and
+            left out, and so are O(dir) and databases that are sources of their own.
+        type: path
+      paths:
+        description: Several files or folders of a V(files) source.
+        type: list
+        elements: path
+      exclude:
+        description:
+          - Shell patterns of what a V(files) source leaves out. One with a slash is matched against the path below the
+            declared one, else against the last name alone. What is in a folder that is left out is left out too.
+        type: list
+        elements: str
+        default: []
+      database:
+        description: Database of a V(postgresql) source, or V(*) for all that can be connected to.
+        type: str
+        default: "*"
+      login_host:
+        description: Name or address of the PostgreSQL server. Default is the local socket.
+        type: str
+      login_unix_socket:
+        description: Folder of the PostgreSQL server's socket.
+        type: path
+      login_port:
+        description: Port of the PostgreSQL server.
+        type: int
+        default: 5432
+      login_user:
+        description: Role to connect as. Default is libpq's, the name of the account.
+        type: str
+      login_password:
+        description: Password of that role. It travels in the environment, never in a command line.
+        type: str
+      system_user:
+        description:
+          - Account to run PostgreSQL's tools as, for peer authentication, such as V(postgres). The module then has to
+            run as root.
+        type: str
+      bin_dir:
+        description: Folder of C(pg_dump), C(pg_dumpall), C(pg_restore) and C(psql) where they are not on the PATH.
+        type: path
+      globals:
+        description: Whether to take the roles and tablespaces too, without which a dump's owners cannot be restored.
+        type: bool
+        default: true
+      role_passwords:
+        description: Whether the roles are taken with their password hashes. It needs a superuser.
+        type: bool
+        default: true
+      rows:
+        description:
+          - How the rows of each table are counted for the manifest. V(exact) counts them in the snapshot that is
+            dumped, V(estimated) takes the server's statistics.
+        type: str
+        choices: [exact, estimated, none]
+        default: exact
+      lock_wait_timeout:
+        description: Seconds that C(pg_dump) waits for a table that is locked, before it fails.
+        type: int
+        default: 60
+  label:
+    description: Kind of set, such as V(daily) or V(weekly). Freshness and expected size are told by label.
+    type: str
+    default: regular
+  name:
+    description:
+      - Name of a set that a person asks for, such as V(pre_change). A set of that name that is there already is
+        reported and not made again.
+    type: str
+  reason:
+    description: Why the set is made, for the manifest.
+    type: str
+    default: ""
+  requested_by:
+    description: Who asked for the set, for the manifest.
+    type: str
+    default: ""
+  pin_until:
+    description:
+      - Until when O(retention) must not remove the new set. A duration such as V(30d), a day such as V(2026-12-31), or
+        a moment such as V(2026-12-31T18:00:00Z). A day means its end, in UTC.
+    type: str
+  fresh_for:
+    description:
+      - Age, such as V(20h), up to which a good set of the same O(label) with all O(sources) makes a new one needless.
+      - Without it every run with O(state=present) takes a set. It does not hold for sets with O(name).
+    type: str
+  compression:
+    description: How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).
+    type: str
+    choices: [auto, zstd, gzip, lzma, none]
+    default: auto
+  compression_level:
+    description: Level of compression. Default is 3 for V(zstd), 6 for V(gzip), 1 for V(lzma).
+    type: int
+  threads:
+    description: Threads that zstd may use, V(0) for one each core. They run at low priority.
+    type: int
+    default: 0
+  jobs:
+    description: How many sources are taken side by side.
+    type: int
+    default: 2
+  verify_level:
+    description:
+      - How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums hold, V(L2)
+        they open. Archives are then read through and compared with their index, C(pg_restore) reads dumps to the last
+        byte, and SQLite databases are unpacked and checked.
+    type: str
+    choices: [L0, L1, L2]
+    default: L2
+  subset:
+    description:
+      - Share of the sources that is read at O(verify_level), such as V(2/7). After a run with each part every source of
+        every set was read. All files are looked for at V(L0) each time. Meant for O(set=all).
+    type: str
+  set:
+    description: What O(state=verified) looks into. V(newest), V(all), or the id or name of one set.
+    type: str
+    default: newest
+  retention:
+    description:
+      - Which sets are kept. Without it no set is ever removed.
+      - For each rule the newest good set of each of the last so many days, ISO weeks, months or years that have one
+        stays. So where sets stop being made, nothing is removed any more. While a rule is not yet full the oldest set
+        stays too.
+      - The newest good set, the newest O(retention.min_keep) good sets, pinned sets and sets of other hosts stay.
+    type: dict
+    suboptions:
+      daily:
+        description: Days to keep a set of.
+        type: int
+        default: 0
+      weekly:
+        description: Weeks to keep a set of.
+        type: int
+        default: 0
+      monthly:
+        description: Months to keep a set of.
+        type: int
+        default: 0
+      yearly:
+        description: Years to keep a set of.
+        type: int
+        default: 0
+      min_keep:
+        description: Good sets that always stay, however old they are. At least 1.
+        type: int
+        default: 3
+  max_leap:
+    description:
+      - Gap between two sets that is taken for a clock that jumped. Nothing is removed then before
+        O(retention.min_keep) good sets were made after the gap, and nothing while a set is dated in the future.
+      - The default is longer than a month, so that monthly sets alone are no leaps.
+    type: str
+    default: 35d
+  max_age_hours:
+    description: Age in hours from which on the newest good set is too old.
+    type: float
+    default: 26.0
+  max_shrink:
+    description:
+      - Share of its data that a source may have lost against the last good set. A set that lost more, or has a source
+        without any content, is kept but does not count as a backup, and removes none.
+    type: float
+    default: 0.5
+  accept_anomaly:
+    description: Whether the set counts although a source looks emptied. For one run, after a person has looked.
+    type: bool
+    default: false
+  space_factor:
+    description: How many times the expected size of a set must be free before one is begun.
+    type: float
+    default: 2.0
+  scratch_dir:
+    description:
+      - Folder in which O(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder for
+        temporary files. What is unpacked is removed again.
+    type: path
+  timeout:
+    description: Seconds that the whole run may take.
+    type: int
+    default: 14400
+extends_documentation_fragment:
+  - cryptobot.maintenance.common
+  - cryptobot.maintenance.attributes
+attributes:
+  check_mode:
+    support: full
+    details: The plan names each source, the verification, and each set that would be removed. Nothing is written.
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: With O(fresh_for) or O(name) a second run changes nothing. Without them each run takes a set.
+  platform:
+    platforms: linux
+requirements:
+  - zstd on the host, for the fastest compression. Without it the standard library compresses.
+  - pg_dump, pg_dumpall, pg_restore and psql of the server's version or newer, for PostgreSQL.
+notes:
+  - Run it as root, or as an account that may read all sources. What cannot be read fails the set.
+  - A set can be read without this module. C(zstd -dc archive.tar.zst | tar -x) unpacks files, a SQLite database is
+    the unpacked file itself, and C(zstd -dc main.dump.zst | pg_restore -d main) restores a dump.
+  - Extended attributes and access control lists of files are not kept.
+seealso:
+  - module: cryptobot.maintenance.checkup
+  - module: cryptobot.maintenance.db_vacuum
+"""
+
+EXAMPLES = r"""
+- name: Take today's set unless there is one already, and keep a week of days and a year of months
+  cryptobot.maintenance.backup_archive:
+    dir: /var/backups/cryptobot
+    label: daily
+    fresh_for: 20h
+    sources:
+      - name: install
+        type: files
+        paths: [/opt/cryptobot, /etc/cryptobot]
+        exclude: [logs/*, "*.pyc", venv]
+      - name: main
+        type: sqlite
+        path: /opt/cryptobot/database/cryptobot.db
+      - name: server
+        type: postgresql
+        system_user: postgres
+    retention:
+      daily: 7
+      weekly: 4
+      monthly: 12
+  register: cryptobot_result_backup
+
+- name: Take a set by hand before a change, and keep it for a month
+  cryptobot.maintenance.backup_archive:
+    dir: /var/backups/cryptobot
+    sources: "{{ cryptobot_backup.sources }}"
+    name: pre_change
+    reason: upgrade of the exchange gateway
+    requested_by: "{{ lookup('ansible.builtin.env', 'USER') }}"
+    pin_until: 30d
+
+- name: Prove yesterday's set
+  cryptobot.maintenance.backup_archive:
+    state: verified
+    dir: /var/backups/cryptobot
+    sources: "{{ cryptobot_backup.sources }}"
+    verify_level: L1
+  register: cryptobot_result_backup
+
+- name: Read a seventh of all sets each day, so that every set is read once a week
+  cryptobot.maintenance.backup_archive:
+    state: verified
+    dir: /var/backups/cryptobot
+    set: all
+    subset: "{{ now().isoweekday() }}/7"
+
+- name: Show what is wrong with the backups
+  ansible.builtin.debug:
+    msg: "{{ cryptobot_result_backup.findings | rejectattr('status', 'eq', 'ok') }}"
+"""
+
+RETURN = r"""
+status:
+  description: The worst status of the findings.
+  returned: always
+  type: str
+  sample: ok
+findings:
+  description: What was found, worst first. C(docs/checks.md) lists every check by its id.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - check: backup.age
+      subject: /var/backups/cryptobot
+      status: critical
+      message: the newest set that counts, 20261120T020000Z-5f3a91, is 2.6 d old
+      expected: at most 1.1 d
+      actual: 224640
+      remedy: Read backup.last_run, look at the schedule, take a set now.
+      procedure: D1.4
+actions:
+  description: The steps, planned in check mode, else done, skipped or failed, each with its reason.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - action: back up
+      subject: main
+      state: done
+      reason: sqlite source of set daily
+      details: {}
+metrics:
+  description: Age, size and number of the sets, and the free space.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"name": "cryptobot_backup_age_seconds", "value": 3600, "unit": "seconds", "labels": {}}]
+set:
+  description: The set that was made, or the one that made a new one unnecessary. Null in check mode and on failure.
+  returned: when O(state=present)
+  type: dict
+  contains:
+    id:
+      description: Its id, which sorts by time.
+      type: str
+      sample: 20261122T020000Z-5f3a91
+    path:
+      description: Its folder.
+      type: str
+      sample: /var/backups/cryptobot/20261122T020000Z-5f3a91
+    label:
+      description: Its kind.
+      type: str
+      sample: daily
+    name:
+      description: The name that a person gave it, or empty.
+      type: str
+      sample: pre_change
+    reason:
+      description: Why it was made.
+      type: str
+      sample: upgrade of the exchange gateway
+    requested_by:
+      description: Who asked for it.
+      type: str
+      sample: operator
+    host:
+      description: The host that made it.
+      type: str
+      sample: trade-1
+    created:
+      description: When it was begun, in UTC.
+      type: str
+      sample: "2026-11-22T02:00:00Z"
+    bytes:
+      description: What it takes on the disk.
+      type: int
+      sample: 1234567
+    raw_bytes:
+      description: What its sources hold uncompressed.
+      type: int
+      sample: 7654321
+    ratio:
+      description: The one divided by the other, null where there is nothing to divide by.
+      type: float
+      sample: 0.1613
+    seconds:
+      description: How long taking it took.
+      type: float
+      sample: 12.4
+    pin_until:
+      description: Until when it is pinned, or null.
+      type: str
+      sample: "2026-12-22T02:00:00Z"
+    good:
+      description: Whether it counts as a backup.
+      type: bool
+      sample: true
+    verified:
+      description: The level to which it was read back, or null.
+      type: str
+      sample: L2
+    anomalies:
+      description: What in it looks emptied.
+      type: list
+      elements: str
+      sample: []
+    skipped:
+      description: Optional sources that it lacks, each with the reason.
+      type: dict
+      sample: {}
+    sources:
+      description: Its sources.
+      type: list
+      elements: dict
+      sample: [{"name": "main", "type": "sqlite", "count": 51234, "raw_bytes": 7654321}]
+sets:
+  description: All sets from old to new, each as RV(set).
+  returned: when O(state) is V(verified), V(listed) or V(pruned)
+  type: list
+  elements: dict
+  sample: []
+broken:
+  description: Folders that are named like a set and are none, with the reason.
+  returned: when O(state) is V(verified), V(listed) or V(pruned)
+  type: list
+  elements: dict
+  sample: []
+leftovers:
+  description: Folders that runs left which ended early.
+  returned: when O(state) is V(verified), V(listed) or V(pruned)
+  type: list
+  elements: str
+  sample: []
+verification:
+  description: How the set that was made was read back. Null where none was made.
+  returned: when O(state=present)
+  type: dict
+  sample:
+    set: 20261122T020000Z-5f3a91
+    level: L2
+    ok: true
+    partial: false
+    sources: 3
+    bytes: 1234567
+    seconds: 2.1
+    problems: []
+verifications:
+  description: The same for each set that was looked into.
+  returned: when O(state=verified)
+  type: list
+  elements: dict
+  sample: []
+retention:
+  description: The reason to keep or to remove each set, and why nothing may be removed where the clock is not trusted.
+  returned: when O(state) is V(present), V(verified) or V(pruned)
+  type: dict
+  sample:
+    kept: {"20261122T020000Z-5f3a91": "the newest good set"}
+    removed: {"20261001T020000Z-0b1c2d": "no rule keeps it"}
+    refusal: ""
+space:
+  description: Bytes that are free, that the next set is expected to take, and that must be free for it.
+  returned: when O(state) is V(present) or V(verified)
+  type: dict
+  sample: {"free": 1000000000, "predicted": 1500000, "required": 3000000, "basis": "7 sets before it"}
+free_bytes:
+  description: Bytes that are free in O(dir).
+  returned: always
+  type: int
+  sample: 1000000000
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.spec import SPEC
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    exit_with(module, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sources that look emptied."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Optional
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.anomaly import anomaly, find_anomalies
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Notes, Source, Taken
+
+from .examples import DAY, a_set, an_entry
+
+SOURCE = Source("config", "files")
+
+
+def taken(count: int = 10, live: int = 1000) -> Taken:
+    return Taken((), count, live, live, {}, Notes())
+
+
+CASES: list[tuple[str, Source, Taken, Optional[int], str]] = [
+    ("as before", SOURCE, taken(), 1000, ""),
+    ("grown", SOURCE, taken(live=9000), 1000, ""),
+    ("first of its kind", SOURCE, taken(), None, ""),
+    ("just less than half lost", SOURCE, taken(live=501), 1000, ""),
+    ("half lost", SOURCE, taken(live=500), 1000, "lost 50% of its data"),
+    ("all but lost", SOURCE, taken(live=1), 1000, "lost 100% of its data"),
+    ("no file at all", SOURCE, taken(count=0, live=0), 1000, "no files at all"),
+    ("no row at all, the first time", Source("db", "sqlite"), taken(count=0), None, "no rows at all"),
+    ("empty, and that is right", Source("config", "files", may_be_empty=True), taken(count=0, live=0), 0, ""),
+    ("may be empty, but was not", Source("config", "files", may_be_empty=True), taken(count=0, live=0), 9, "lost 100%"),
+]
+
+
+@pytest.mark.parametrize(("why", "source", "now", "before", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_what_looks_emptied(why, source, now, before, expected):
+    entry = None if before is None else an_entry(source.name, kind=source.type, live=before)
+    found = anomaly(source, now, entry, 0.5)
+    assert expected in found
+    assert bool(found) is bool(expected)
+
+
+def test_a_source_that_changed_its_type_is_not_compared():
+    assert anomaly(SOURCE, taken(live=1), an_entry(kind="sqlite"), 0.5) == ""
+
+
+def test_each_source_is_compared_with_the_last_good_set_that_has_it():
+    old, new = a_set(9 * DAY, sources=("config", "logs"), size=2000), a_set(DAY, sources=("config",), size=10)
+    now = {"config": taken(live=10), "logs": taken(live=10)}
+    found = find_anomalies([SOURCE, replace(SOURCE, name="logs")], now, [old, new], 0.5)
+    assert [message.split()[0] for message in found] == ["logs"]
+
+
+def test_a_source_that_was_left_out_is_no_anomaly():
+    assert find_anomalies([SOURCE], {}, [a_set(DAY)], 0.5) == []

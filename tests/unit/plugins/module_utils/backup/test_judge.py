@@ -1,0 +1,137 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every rule, with the state that makes it speak and the one that lets it be content."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Broken, Leftover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.checks import CHECKS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge import RULES, judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Problem, Report
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.view import View
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import worst
+
+from .examples import DAY, NOW, a_catalog, a_set, files, settings
+
+POLICY = {"retention": {"daily": 7}}
+KEEP = Decisions({}, {})
+
+
+def view(catalog=None, given=None, **more) -> View:
+    read = settings(state="verified", **(given or {}))
+    more.setdefault("space", Space(10, 1, 2, "one set before it"))
+    return View(settings=read, catalog=a_catalog(a_set(3600)) if catalog is None else catalog, now=NOW, **more)
+
+
+def report(*problems: Problem, level: int = 2, sources: int = 1) -> Report:
+    return Report("id", level, problems=list(problems), sources=sources)
+
+
+BAD = a_set(60, anomalies=("config has no files at all",))
+LONG_AGO = a_set(2 * DAY)
+PIN = a_set(DAY, pin_until=NOW + 30 * DAY)
+LONG_PIN = a_set(DAY, pin_until=NOW + 800 * DAY)
+OPTIONAL = {"sources": [files("config", "/a"), files("logs", "/b", optional=True)]}
+MORE = {"sources": [files("config", "/a"), files("logs", "/b")]}
+DEAD = (Leftover("x.partial", "partial", alive=False),)
+ALIVE = (Leftover("x.partial", "partial", alive=True, owner="pid 1 on fake"),)
+
+CASES = [
+    ("backup.present", view(), "ok"),
+    ("backup.present", view(a_catalog(exists=False)), "critical"),
+    ("backup.present", view(a_catalog()), "critical"),
+    ("backup.present", view(a_catalog(a_set(60, verified=None))), "critical"),
+    ("backup.present", view(a_catalog(BAD)), "critical"),
+    ("backup.age", view(), "ok"),
+    ("backup.age", view(a_catalog(LONG_AGO)), "critical"),
+    ("backup.age", view(a_catalog(LONG_AGO), {"max_age_hours": 50.0}), "ok"),
+    ("backup.age", view(a_catalog(a_set(1)), {"max_age_hours": 0.0}), "critical"),
+    ("backup.age", view(a_catalog(LONG_AGO, BAD)), "critical"),
+    ("backup.age", view(a_catalog(a_set(-3600))), "unknown"),
+    ("backup.age", view(a_catalog()), "skipped"),
+    ("backup.complete", view(), "ok"),
+    ("backup.complete", view(given=MORE), "critical"),
+    ("backup.complete", view(given=OPTIONAL), "warning"),
+    ("backup.complete", view(given={"sources": []}), "skipped"),
+    ("backup.complete", view(a_catalog()), "skipped"),
+    ("backup.manifest", view(), "ok"),
+    ("backup.manifest", view(a_catalog(broken=(Broken("x", "it is no JSON"),))), "critical"),
+    ("backup.manifest", view(a_catalog()), "skipped"),
+    ("backup.payload", view(reports=(report(),)), "ok"),
+    ("backup.payload", view(reports=(report(Problem(0, "config", "it is not there")),)), "critical"),
+    ("backup.checksum", view(reports=(report(level=1),)), "ok"),
+    ("backup.checksum", view(reports=(report(Problem(1, "config", "another checksum")),)), "critical"),
+    ("backup.checksum", view(reports=(report(Problem(1, "config", "EIO", unknown=True)),)), "unknown"),
+    ("backup.checksum", view(reports=(report(Problem(0, "config", "it is not there")),)), "skipped"),
+    ("backup.checksum", view(reports=(report(Problem(0, "a", "it is not there"), sources=2),)), "ok"),
+    ("backup.readable", view(reports=(report(),)), "ok"),
+    ("backup.readable", view(reports=(report(Problem(2, "config", "it does not open")),)), "critical"),
+    ("backup.readable", view(reports=(report(Problem(2, "config", "no pg_restore", unknown=True)),)), "unknown"),
+    ("backup.size_anomaly", view(), "ok"),
+    ("backup.size_anomaly", view(a_catalog(LONG_AGO, BAD)), "critical"),
+    ("backup.size_anomaly", view(a_catalog()), "skipped"),
+    ("backup.permissions", view(), "ok"),
+    ("backup.permissions", view(a_catalog(mode=0o755)), "warning"),
+    ("backup.permissions", view(a_catalog(replace(a_set(1), mode=0o750))), "warning"),
+    ("backup.permissions", view(a_catalog(mode=0o777), has_modes=False), "skipped"),
+    ("backup.last_run", view(), "skipped"),
+    ("backup.last_run", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
+    ("backup.last_run", view(last_run={"at": NOW, "ok": False, "message": "the disk was full"}), "critical"),
+    ("backup.last_run", view(last_run={"at": NOW - 2 * DAY, "ok": False, "message": "the disk was full"}), "ok"),
+    ("backup.leftover", view(), "ok"),
+    ("backup.leftover", view(a_catalog(leftovers=DEAD)), "warning"),
+    ("backup.leftover", view(a_catalog(leftovers=ALIVE)), "ok"),
+    ("backup.space", view(), "ok"),
+    ("backup.space", view(space=Space(1, 1, 2, "one set before it")), "critical"),
+    ("backup.space", view(space=None, space_unknown="no sources are declared"), "unknown"),
+    ("backup.space", view(space=None), "skipped"),
+    ("backup.retention", view(), "skipped"),
+    ("backup.retention", view(given=POLICY, retention=KEEP), "ok"),
+    ("backup.retention", view(a_catalog(LONG_AGO, BAD), POLICY, retention=KEEP), "warning"),
+    ("backup.retention", view(a_catalog(LONG_AGO, broken=(Broken("x", "y"),)), POLICY, retention=KEEP), "warning"),
+    ("backup.clock", view(), "ok"),
+    ("backup.clock", view(a_catalog(a_set(-3600))), "critical"),
+    ("backup.clock", view(given=POLICY, retention=Decisions({}, {}, "the clock leapt")), "critical"),
+    ("backup.pin", view(), "ok"),
+    ("backup.pin", view(a_catalog(PIN)), "ok"),
+    ("backup.pin", view(a_catalog(LONG_PIN)), "warning"),
+]
+
+
+@pytest.mark.parametrize(("check", "state", "status"), CASES, ids=[f"{case[0]}-{case[2]}" for case in CASES])
+def test_rule(check, state, status):
+    findings = [finding for finding in judge(state) if finding.check == check]
+    assert findings, f"no rule speaks of {check}"
+    assert worst(finding.status for finding in findings) == status
+
+
+def test_every_rule_of_the_verified_state_is_in_the_table():
+    spoken = {finding.check for finding in judge(view(reports=(report(),)))}
+    assert spoken == {case[0] for case in CASES}
+
+
+def test_every_finding_that_is_not_content_says_what_to_do():
+    for check, state, status in CASES:
+        for finding in judge(state):
+            if finding.check == check and status not in ("ok", "skipped"):
+                assert finding.remedy or finding.status == "ok"
+
+
+def test_rules_speak_in_each_state_of_the_module():
+    for state in RULES:
+        seen = replace(view(reports=(report(),)), settings=settings(state=state, retention={"daily": 1}))
+        assert {finding.check for finding in judge(seen)} <= set(CHECKS)
+
+
+def test_a_broken_set_does_not_hide_the_others():
+    found = judge(view(a_catalog(a_set(60), broken=(Broken("x", "it is no JSON"),))))
+    assert {finding.status for finding in found if finding.check == "backup.present"} == {"ok"}
+    assert [finding.subject for finding in found if finding.check == "backup.manifest"] == ["x"]

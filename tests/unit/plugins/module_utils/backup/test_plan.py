@@ -1,0 +1,113 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run would do, and why not."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Leftover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import (
+    plan_present,
+    plan_pruned,
+    refusal,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Measured
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
+
+from .examples import DAY, NOW, a_catalog, a_set, files, settings
+
+HOURS = 3600.0
+SOUND = Measured({"config": 1000}, {}, 0)
+FRESH = {"fresh_for": "20h"}
+
+
+def plan(catalog, measured=SOUND, **given):
+    return plan_present(settings(**given), catalog, measured, NOW, "fake")
+
+
+def steps(made) -> list[tuple[str, str]]:
+    return [(step.action, step.subject) for step in made.steps]
+
+
+TAKES = [("back up", "config"), ("verify", "regular"), ("publish", "regular")]
+NEEDED = [
+    ("no set is there", [], FRESH, True),
+    ("a fresh one is", [a_set(3 * HOURS)], FRESH, False),
+    ("it is too old", [a_set(21 * HOURS)], FRESH, True),
+    ("freshness was not asked for", [a_set(1)], {}, True),
+    ("it has another label", [a_set(1, label="weekly")], FRESH, True),
+    ("it was never verified", [a_set(1, verified=None)], FRESH, True),
+    ("it was not verified as deep", [a_set(1, verified=1)], FRESH, True),
+    ("less depth will do", [a_set(1, verified=1)], {**FRESH, "verify_level": "L1"}, False),
+    ("it looks emptied", [a_set(1, anomalies=("config has no files at all",))], FRESH, True),
+    ("it lacks a source", [a_set(1, sources=("other",))], FRESH, True),
+    ("it is dated in the future", [a_set(-HOURS)], FRESH, True),
+    ("a set of that name is there", [a_set(900 * DAY, name="pre")], {"name": "pre"}, False),
+    ("a set of another name is there", [a_set(1, name="pre")], {"name": "post"}, True),
+    ("a fresh one does not stand for a named one", [a_set(1)], {**FRESH, "name": "pre"}, True),
+]
+
+
+@pytest.mark.parametrize(("why", "sets", "given", "takes"), NEEDED, ids=[case[0] for case in NEEDED])
+def test_whether_a_set_is_taken(why, sets, given, takes):
+    made = plan(a_catalog(*sets), **given)
+    assert bool(made.sources) is takes
+    assert bool(made.not_needed) is not takes
+    assert (made.there is None) is takes
+
+
+def test_the_steps_of_a_first_run():
+    assert steps(plan(a_catalog())) == TAKES
+
+
+def test_what_was_left_is_swept_first_unless_its_owner_lives():
+    leftovers = (Leftover("a.partial", "partial", alive=False), Leftover("b.partial", "partial", alive=True))
+    assert steps(plan(a_catalog(leftovers=leftovers))) == [("sweep", "a.partial"), *TAKES]
+
+
+def test_the_set_of_this_run_counts_when_it_is_decided_what_goes():
+    sets = [a_set(age * DAY, suffix=age) for age in (1, 2)]
+    retention = {"daily": 1, "min_keep": 2}
+    assert steps(plan(a_catalog(*sets), retention=retention)) == [*TAKES, ("prune", sets[1].id)]
+    assert plan_pruned(settings(retention=retention), a_catalog(*sets), NOW, "fake").steps == ()
+
+
+def test_sets_of_another_host_are_not_pruned():
+    sets = [a_set(age * DAY, host="other", suffix=age) for age in range(1, 9)]
+    assert steps(plan(a_catalog(*sets), retention={"daily": 1, "min_keep": 1})) == TAKES
+
+
+def test_an_optional_source_that_is_not_there_is_left_out():
+    measured = Measured({"config": 1}, {"logs": "gone"}, 0)
+    sources = [files("config", "/a"), files("logs", "/b", optional=True)]
+    made = plan(a_catalog(), measured, sources=sources)
+    assert steps(made) == TAKES
+    assert made.left_out == {"logs": "gone"}
+    assert refusal(made) == ""
+
+
+def test_a_source_that_is_not_there_ends_the_run():
+    made = plan(a_catalog(), Measured({}, {"config": "/etc/cryptobot does not exist"}, 0))
+    assert "config cannot be taken: /etc/cryptobot does not exist" in refusal(made)
+
+
+def test_too_little_room_ends_the_run():
+    assert "not enough room" in refusal(plan(a_catalog(free=1999)))
+    assert refusal(plan(a_catalog(free=2000))) == ""
+
+
+def test_no_room_is_needed_where_no_set_is():
+    assert refusal(plan(a_catalog(a_set(1), free=0), **FRESH)) == ""
+
+
+@pytest.mark.parametrize("pin", ["2020-01-01", "2026-11-18T11:06:40Z", "0d"])
+def test_a_pin_that_is_over_is_an_error_before_anything_is_done(pin):
+    with pytest.raises(InputError, match="still to come"):
+        plan(a_catalog(), pin_until=pin)
+
+
+def test_a_pin_that_is_over_does_not_trouble_a_set_that_is_there():
+    assert plan(a_catalog(a_set(DAY, name="pre")), name="pre", pin_until="2020-01-01").steps == ()

@@ -1,0 +1,173 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which sets stay and which go: cases, then properties over whatever history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import (
+    Candidate,
+    Policy,
+    decide,
+)
+
+from .examples import DAY, NOW
+
+LEAP = 35 * DAY
+WEEK = Policy(daily=7, weekly=0, monthly=0, yearly=0, min_keep=3, max_leap=LEAP)
+ONE = replace(WEEK, daily=1, min_keep=1)
+KEYS = ("daily", "weekly", "monthly", "yearly")
+
+
+def daily(count: int, *, first: float = 0.0, **more) -> list[Candidate]:
+    """Return one set a day, the newest ``first`` days old."""
+    return [Candidate(f"d{age}", NOW - (first + age) * DAY, good=True, **more) for age in range(count)]
+
+
+def gone(candidates: list[Candidate], policy: Policy, now: float = NOW) -> set[str]:
+    return set(decide(candidates, policy, now).removed)
+
+
+CASES = [
+    ("nothing is there", [], WEEK, set()),
+    ("less than the policy keeps", daily(5), WEEK, set()),
+    ("seven days stay of ten", daily(10), WEEK, {"d7", "d8", "d9"}),
+    ("two sets of one day: the newer stays", [*daily(3), Candidate("early", NOW - 3600, good=True)], ONE,
+     {"early", "d1", "d2"}),
+    ("weeks stay beyond the days", daily(22), replace(WEEK, daily=2, weekly=3, min_keep=1),
+     {f"d{age}" for age in range(22)} - {"d0", "d1", "d3", "d10"}),
+    ("min_keep is stronger than the rules", daily(6), replace(ONE, min_keep=5), {"d5"}),
+    ("backups stopped long ago: nothing more goes", daily(9, first=20), WEEK, {"d7", "d8"}),
+    ("sets of other hosts stay", [*daily(1), Candidate("other", NOW - 30 * DAY, good=True, ours=False)], ONE, set()),
+    ("a pin holds", [*daily(2), Candidate("pin", NOW - 20 * DAY, good=True, pin_until=NOW + 1)], ONE, {"d1"}),
+    ("a pin that is over does not", [*daily(2), Candidate("pin", NOW - 20 * DAY, good=True, pin_until=NOW - 1)], ONE,
+     {"d1", "pin"}),
+    ("a bad set stays while few good ones are newer", [*daily(2), Candidate("bad", NOW - 5 * DAY, good=False)], WEEK,
+     set()),
+    ("a bad set goes once enough good ones are newer", [*daily(3), Candidate("bad", NOW - 5 * DAY, good=False)], WEEK,
+     {"bad"}),
+    ("a bad newest set does not stand in for a good one", [Candidate("bad", NOW, good=False), *daily(2, first=1)], ONE,
+     {"d1"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("why", "candidates", "policy", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_what_goes(why, candidates, policy, expected):
+    assert gone(candidates, policy) == expected
+
+
+def test_the_oldest_set_stays_while_a_rule_is_not_yet_full():
+    policy = replace(WEEK, daily=2, monthly=3, min_keep=1)
+    decisions = decide(daily(12), policy, NOW)
+    assert decisions.kept["d11"] == "monthly"
+    assert "d10" in decisions.removed
+
+
+def test_every_set_has_a_reason():
+    decisions = decide([*daily(10), Candidate("bad", NOW - 40 * DAY, good=False)], WEEK, NOW)
+    assert set(decisions.kept) | set(decisions.removed) == {f"d{age}" for age in range(10)} | {"bad"}
+    assert all(decisions.kept.values())
+    assert all(decisions.removed.values())
+
+
+def test_a_set_of_the_future_stops_all_removal():
+    decisions = decide([*daily(20), Candidate("future", NOW + DAY, good=True)], ONE, NOW)
+    assert decisions.removed == {}
+    assert "in the future" in decisions.refusal
+
+
+def test_a_clock_a_year_ahead_removes_nothing():
+    decisions = decide(daily(20), WEEK, NOW + 365 * DAY)
+    assert decisions.removed == {}
+    assert "leapt" in decisions.refusal
+
+
+def test_after_a_leap_removal_starts_again_with_min_keep_new_sets():
+    later = [Candidate(f"n{number}", NOW + (60 + number) * DAY, good=True) for number in range(3)]
+    now = later[-1].created
+    assert gone([*daily(20), *later[:2]], replace(WEEK, daily=1), later[1].created) == set()
+    assert gone([*daily(20), *later], replace(WEEK, daily=1), now) == {f"d{age}" for age in range(20)}
+
+
+def test_monthly_sets_alone_are_no_leap():
+    months = [Candidate(f"m{age}", NOW - age * 31 * DAY, good=True) for age in range(6)]
+    assert decide(months, replace(WEEK, daily=0, monthly=3, min_keep=1), NOW).refusal == ""
+
+
+histories = st.lists(
+    st.builds(
+        Candidate,
+        id=st.uuids().map(str),
+        created=st.floats(min_value=NOW - 900 * DAY, max_value=NOW),
+        good=st.booleans(),
+        pin_until=st.one_of(st.none(), st.floats(min_value=NOW - 90 * DAY, max_value=NOW + 90 * DAY)),
+        ours=st.booleans(),
+    ),
+    max_size=40,
+    unique_by=lambda candidate: candidate.id,
+)
+policies = st.builds(
+    Policy,
+    daily=st.integers(0, 9),
+    weekly=st.integers(0, 5),
+    monthly=st.integers(0, 13),
+    yearly=st.integers(0, 3),
+    min_keep=st.integers(1, 6),
+    max_leap=st.floats(min_value=DAY, max_value=1000 * DAY),
+)
+
+
+def good(candidates, removed=frozenset()):
+    kept = [one for one in candidates if one.good and one.ours and one.id not in removed]
+    return sorted(kept, key=lambda one: (one.created, one.id))
+
+
+@given(histories, policies)
+def test_never_below_min_keep(candidates, policy):
+    removed = gone(candidates, policy)
+    assert len(good(candidates, removed)) >= min(policy.min_keep, len(good(candidates)))
+
+
+@given(histories, policies)
+def test_the_newest_good_set_never_goes(candidates, policy):
+    assert not good(candidates) or good(candidates)[-1].id not in gone(candidates, policy)
+
+
+@given(histories, policies)
+def test_pinned_and_foreign_sets_never_go(candidates, policy):
+    held = {one.id for one in candidates if not one.ours or (one.pin_until or 0) > NOW}
+    assert not held & gone(candidates, policy)
+
+
+@given(histories, policies, st.floats(min_value=1, max_value=2000))
+def test_a_jump_of_the_clock_beyond_the_leap_removes_nothing(candidates, policy, days):
+    newest = max((one.created for one in candidates if one.good), default=None)
+    if newest is not None:
+        assert gone(candidates, policy, newest + policy.max_leap + days * DAY) == set()
+
+
+@given(histories, policies, st.floats(min_value=0.01, max_value=2000))
+def test_a_clock_set_back_behind_a_set_removes_nothing(candidates, policy, days):
+    newest = max((one.created for one in candidates), default=None)
+    if newest is not None:
+        assert gone(candidates, policy, newest - days * DAY - 300) == set()
+
+
+@given(histories, policies)
+def test_what_stayed_stays_when_nothing_changed(candidates, policy):
+    removed = gone(candidates, policy)
+    left = [one for one in candidates if one.id not in removed]
+    assert gone(left, policy) == set()
+
+
+@given(histories, policies, st.sampled_from(KEYS))
+def test_a_wider_rule_never_removes_more(candidates, policy, rule):
+    wider = replace(policy, **{rule: getattr(policy, rule) + 1})
+    assert gone(candidates, wider) <= gone(candidates, policy)
