@@ -1,0 +1,134 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sending a first packet through all base chains that lie between the network and a socket of this host.
+
+The kernel's order (https://wiki.nftables.org/wiki-nftables/index.php/Configuring_chains): base chains by hook, then by
+priority. A drop is final. An accept ends that base chain only, and the next one judges anew. The end of a base chain
+is its policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from .intervals import Intervals, contains, intersect, spanning, subtract
+from .packet import Packet
+from .ruleset import ACCEPT, AWAY, DIVERT, DROP, REJECT, RETURN, UNKNOWN, Chain, Ruleset, Table, Verdict
+from .walk import FINAL, Flow, Outcome, Walker, join
+
+OPEN, FILTERED = "open", "filtered"  # beside UNKNOWN, what becomes of a packet
+NO_RULE = "no rule of the kernel stops it"
+LEADS_AWAY = "it leads away from the sockets of this host, and what filters on that way is not judged"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What becomes of the packet from some sources: open, filtered or unknown, and which rule decided.
+
+    ``packet`` is how it looks in the end: a redirect has given it another port.
+    """
+
+    sources: Intervals
+    verdict: str
+    rule: str
+    packet: Packet
+
+
+class Evaluator:
+    """A ruleset ready to be asked. ``local`` are this host's own addresses of IPv4 (4) and IPv6 (6)."""
+
+    def __init__(self, ruleset: Ruleset, local: Mapping[int, Intervals]) -> None:
+        self._paths = {family: ruleset.base_chains(family) for family in (4, 6)}
+        self._blind = {family: ruleset.why_blind(family) for family in (4, 6)}
+        self._local = local
+        self._walker = Walker()
+
+    def send(self, packet: Packet, sources: Intervals) -> list[Piece]:
+        """Given a packet for this host and its sources, return what becomes of it, in pieces that cover the sources."""
+        pieces: list[Piece] = []
+        passed: list[Outcome] = []
+        flows = [Flow(sources, packet)]
+        for table, chain in self._paths[packet.family]:
+            if chain.devices and packet.iif not in chain.devices:
+                continue
+            if chain.nat and not packet.opens:
+                continue
+            outcomes = [outcome for flow in flows for outcome in self._through(table, chain, flow)]
+            pieces += [_ended(outcome) for outcome in outcomes if not self._goes_on(outcome)]
+            onward = [outcome for outcome in outcomes if self._goes_on(outcome)]
+            passed += onward
+            flows = join(_next_flow(outcome) for outcome in onward)
+        return pieces + [piece for flow in flows for piece in self._arrived(flow, passed)]
+
+    def exchange(self, packet: Packet, source: int) -> list[Piece]:
+        """Given a packet of the host to itself, return what becomes of it: its answer comes in as well."""
+        pieces = self.send(packet, spanning(source, source))
+        answers = self.send(packet.answer(source), spanning(packet.daddr or 0, packet.daddr or 0))
+        if any(piece.verdict != OPEN for piece in pieces) or all(piece.verdict == OPEN for piece in answers):
+            return pieces
+        return [replace(piece, sources=spanning(source, source)) for piece in answers]
+
+    def _through(self, table: Table, chain: Chain, flow: Flow) -> list[Outcome]:
+        """Given a base chain, return its verdicts on a flow: accept, drop, reject, divert or unknown."""
+        policy = f"{table.family} {table.name} {chain.name}: policy {chain.policy}"
+        if chain.nat and flow.packet.ct_status:
+            return [Outcome(flow, Verdict(ACCEPT), policy, by_policy=True)]
+        ended = []
+        for outcome in self._walker.walk(table, chain, flow):
+            at_end = Outcome(outcome.flow, Verdict(chain.policy), policy, by_policy=True)
+            ended.append(_settle(at_end if outcome.verdict.kind == RETURN else outcome))
+        return ended
+
+    def _goes_on(self, outcome: Outcome) -> bool:
+        """Return whether a packet goes on to the next base chain towards the sockets of this host."""
+        verdict = outcome.verdict
+        if verdict.kind != DIVERT or verdict.address is None:
+            return verdict.kind not in (DROP, REJECT, AWAY)
+        return contains(self._local[outcome.flow.packet.family], verdict.address)
+
+    def _arrived(self, flow: Flow, passed: list[Outcome]) -> list[Piece]:
+        """Given what nothing stopped, return it in pieces by the rule that let it through; the last one counts."""
+        doubt = flow.unsure or self._blind[flow.packet.family]
+        if doubt:
+            return [Piece(flow.sources, UNKNOWN, doubt, flow.packet)]
+        pieces, rest = [], flow.sources
+        for outcome in _latest_first(passed):
+            share = intersect(rest, outcome.flow.sources)
+            if share:
+                pieces.append(Piece(share, OPEN, outcome.rule, flow.packet))
+                rest = subtract(rest, share)
+        return pieces + ([Piece(rest, OPEN, NO_RULE, flow.packet)] if rest else [])
+
+
+def _latest_first(passed: list[Outcome]) -> list[Outcome]:
+    """Given what let a packet through, in order, return it with rules before policies and the last first."""
+    latest = passed[::-1]
+    return [outcome for outcome in latest if not outcome.by_policy] + [out for out in latest if out.by_policy]
+
+
+def _settle(outcome: Outcome) -> Outcome:
+    """Given the end of a base chain, return it as unknown where a rule that may have matched says otherwise."""
+    stopped = outcome.verdict.kind in (DROP, REJECT)
+    for kind, rule in outcome.flow.doubts:
+        if kind not in FINAL or outcome.verdict.kind not in FINAL or (kind in (DROP, REJECT)) != stopped:
+            return Outcome(outcome.flow, Verdict(UNKNOWN), rule)
+    return outcome
+
+
+def _ended(outcome: Outcome) -> Piece:
+    """Given an outcome that does not go on to a socket of this host, return it as a piece."""
+    flow, rule = outcome.flow, outcome.rule
+    if outcome.verdict.kind in (DIVERT, AWAY):
+        return Piece(flow.sources, UNKNOWN, f"{rule} ({LEADS_AWAY})", flow.packet)
+    return Piece(flow.sources, FILTERED, rule, flow.packet)
+
+
+def _next_flow(outcome: Outcome) -> Flow:
+    """Given an outcome that goes on, return the flow as the next base chain gets it."""
+    flow, verdict = outcome.flow, outcome.verdict
+    if verdict.kind == DIVERT:
+        return Flow(flow.sources, flow.packet.diverted(verdict.address, verdict.port), (), flow.unsure)
+    return Flow(flow.sources, flow.packet, (), flow.unsure or (outcome.rule if verdict.kind == UNKNOWN else ""))

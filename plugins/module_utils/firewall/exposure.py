@@ -1,0 +1,143 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who can reach a listener: the join of sockets, rules and routes.
+
+What a sender may choose (its port, which of the host's addresses, which port a redirect begins at) counts at its most
+open: what one choice opens is open. Only unicast packets are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from .choices import USUAL_SOURCE_PORT, Choices
+from .evaluate import FILTERED, OPEN, Evaluator, Piece
+from .intervals import Intervals, contains, count, intersect, merge, subtract
+from .listeners import Listener
+from .network import ANY_SOURCE, LINK_LOCAL, Network
+from .packet import LOOPBACK, TCP, UDP, Packet
+from .ruleset import UNKNOWN, Ruleset
+
+LIMITED = "limited"  # open to a part of the sources that were asked for
+PROTOCOL_NUMBERS = {"tcp": TCP, "udp": UDP}
+# A few banned addresses (fail2ban, a blocklist) do not make a port closed: up to one 256th of those asked for.
+_BLOCKLIST_SHARE = 256
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What becomes of the first packets of one family for one listener: which sources get through, which may."""
+
+    family: int
+    pieces: tuple[Piece, ...] = ()
+    why_none: str = ""
+
+    @cached_property
+    def open(self) -> Intervals:
+        """The sources that get through."""
+        return self._part(OPEN)
+
+    @cached_property
+    def unknown(self) -> Intervals:
+        """The sources of which it is not known."""
+        return subtract(self._part(UNKNOWN), self.open)
+
+    def _part(self, verdict: str) -> Intervals:
+        return merge(piece.sources for piece in self.pieces if piece.verdict == verdict)
+
+    def verdict(self, sources: Intervals) -> str:
+        """Given sources, return open (all get through), limited (some do), unknown (some may) or filtered (none)."""
+        through = intersect(self.open, sources)
+        if through:
+            return OPEN if through == sources else LIMITED
+        return UNKNOWN if intersect(self.unknown, sources) else FILTERED
+
+    def nearly_open(self, sources: Intervals) -> bool:
+        """Return whether all but a blocklist's worth of the sources get through."""
+        stopped = subtract(sources, self.open)
+        return count(stopped) * _BLOCKLIST_SHARE <= count(sources) and stopped != sources
+
+    def decided_by(self, sources: Intervals) -> str:
+        """Return the rule that decides for most of the sources, of those that make the verdict what it is."""
+        verdict = self.verdict(sources)
+        wanted = OPEN if verdict == LIMITED else verdict
+        pieces = [piece for piece in self.pieces if piece.verdict == wanted]
+        shares = [(count(intersect(piece.sources, sources)), piece.rule) for piece in pieces]
+        return max(shares, default=(0, self.why_none), key=lambda share: share[0])[1]
+
+
+class Exposer:
+    """Rules and routes ready to be asked about listeners; what was asked before is remembered."""
+
+    def __init__(self, ruleset: Ruleset, network: Network) -> None:
+        self._network = network
+        self._evaluator = Evaluator(ruleset, network.local)
+        self._choices = Choices(ruleset)
+        self._known: dict[tuple[int, int, int, tuple[int, ...]], Exposure] = {}
+
+    def outside(self, listener: Listener, family: int) -> Exposure:
+        """Given a listener, return its exposure to what comes by the host's interfaces beside loopback."""
+        if self._network.blind and family in listener.bound:
+            packet = Packet(family, PROTOCOL_NUMBERS[listener.proto], None, listener.port, USUAL_SOURCE_PORT, "")
+            return Exposure(family, (Piece(ANY_SOURCE[family], UNKNOWN, self._network.blind, packet),))
+        addresses = listener.addresses(family, self._network)
+        if not addresses:
+            return Exposure(family, (), _nowhere(listener, family))
+        return self.port(listener.proto, listener.port, family, addresses)
+
+    def port(self, proto: str, port: int, family: int, addresses: tuple[int, ...]) -> Exposure:
+        """Given a port and the host's addresses at which it is served, return its exposure to the outside.
+
+        Ports that no rule tells apart share one answer.
+        """
+        number = PROTOCOL_NUMBERS[proto]
+        key = (number, self._choices.port_class(port), family, addresses)
+        if key not in self._known:
+            self._known[key] = Exposure(family, tuple(self._pieces(number, port, family, addresses)))
+        return self._known[key]
+
+    def unthought(self, proto: str, family: int, addresses: tuple[int, ...]) -> Exposure:
+        """Return the exposure of a port that no rule thinks of: of the widest range that all rules treat alike."""
+        return self.port(proto, self._choices.widest(), family, addresses)
+
+    def inside(self, listener: Listener, family: int) -> Exposure:
+        """Given a listener, return its exposure to what runs on the host itself."""
+        if family not in listener.inside:
+            return Exposure(family, (), _nowhere(listener, family))
+        address = listener.inside[family]
+        number = PROTOCOL_NUMBERS[listener.proto]
+        packet = Packet(family, number, address, listener.port, USUAL_SOURCE_PORT, LOOPBACK)
+        return Exposure(family, tuple(self._evaluator.exchange(packet, address)))
+
+    def _pieces(self, proto: int, port: int, family: int, addresses: tuple[int, ...]) -> Iterator[Piece]:
+        for entry in (port, *self._choices.redirected_to(proto, port)):
+            for packet in self._choices.packets(Packet(family, proto, None, entry, 0, ""), addresses):
+                for interface, sources in self._network.ways[family].items():
+                    sent = replace(packet, iif=interface)
+                    yield from self._landing(sent, _possible(sent, sources), port, addresses)
+
+    def _landing(self, sent: Packet, sources: Intervals, port: int, addresses: tuple[int, ...]) -> Iterator[Piece]:
+        """Given a packet, return what becomes of it as far as that concerns what listens on ``port``."""
+        for piece in self._evaluator.send(sent, sources) if sources else ():
+            final = piece.packet
+            straight = final.ct_status == 0 and sent.dport == port
+            if straight or (final.dport == port and (final.daddr is None or final.daddr in addresses)):
+                yield piece
+            elif sent.dport == port:
+                yield Piece(piece.sources, FILTERED, f"port {port} is redirected to port {final.dport}", final)
+
+
+def _possible(packet: Packet, sources: Intervals) -> Intervals:
+    """Given a packet, return the sources that can send it: a link-local address is reached from its link only."""
+    link_local = packet.family == 6 and contains(LINK_LOCAL, packet.daddr or 0)
+    return intersect(sources, LINK_LOCAL) if link_local else sources
+
+
+def _nowhere(listener: Listener, family: int) -> str:
+    if family in listener.bound:
+        return f"this host has no IPv{family} address beyond loopback"
+    return f"it serves no IPv{family}" if family not in listener.inside else "it is bound to loopback"

@@ -1,0 +1,96 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sets of numbers (addresses, ports) as sorted boundaries, so that a rule of 50,000 addresses costs a slice.
+
+``Intervals`` is a flat tuple ``(first, end, first, end, ...)``, strictly rising, ``end`` exclusive. A number is in the
+set where an odd count of boundaries is at or below it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+Intervals = tuple[int, ...]
+NOTHING: Intervals = ()
+TOP = 1 << 128  # above every number that a packet field holds
+EVERYTHING: Intervals = (0, TOP)
+BITS = {4: 32, 6: 128}
+
+
+def spanning(first: int, last: int) -> Intervals:
+    """Given the first and the last number, return the set of all from one to the other."""
+    return (first, last + 1)
+
+
+def merge(parts: Iterable[Intervals]) -> Intervals:
+    """Given any number of sets, return their union."""
+    spans = sorted((part[at], part[at + 1]) for part in parts for at in range(0, len(part), 2))
+    union: list[int] = []
+    for first, end in spans:
+        if union and first <= union[-1]:
+            union[-1] = max(union[-1], end)
+        else:
+            union += (first, end)
+    return tuple(union)
+
+
+def _clip(numbers: Intervals, first: int, end: int) -> Intervals:
+    low, high = bisect_right(numbers, first), bisect_left(numbers, end)
+    head = (first,) if low & 1 else ()
+    tail = (end,) if high & 1 else ()
+    return head + numbers[low:high] + tail
+
+
+def intersect(one: Intervals, other: Intervals) -> Intervals:
+    """Given two sets, return what both hold. The time grows with the smaller one."""
+    if len(one) < len(other):
+        one, other = other, one
+    if len(other) == 2:
+        return _clip(one, other[0], other[1])
+    common: list[int] = []
+    for at in range(0, len(other), 2):
+        common += _clip(one, other[at], other[at + 1])
+    return tuple(common)
+
+
+def complement(numbers: Intervals) -> Intervals:
+    """Given a set, return every number that is not in it."""
+    low = numbers[1:] if numbers[:1] == (0,) else (0, *numbers)
+    return low[:-1] if low[-1:] == (TOP,) else (*low, TOP)
+
+
+def subtract(numbers: Intervals, without: Intervals) -> Intervals:
+    """Given a set and what to take away, return the rest."""
+    return intersect(numbers, complement(without)) if without else numbers
+
+
+def contains(numbers: Intervals, number: int) -> bool:
+    """Return whether the number is in the set."""
+    return bool(bisect_right(numbers, number) & 1)
+
+
+def count(numbers: Intervals) -> int:
+    """Return how many numbers the set holds."""
+    return sum(numbers[1::2]) - sum(numbers[::2])
+
+
+def network(text: str) -> tuple[int, Intervals]:
+    """Given an address or network (``10.0.0.0/8``, ``::1``), return its family and its addresses. Raise ValueError."""
+    net = ipaddress.ip_network(text)
+    return net.version, spanning(int(net.network_address), int(net.broadcast_address))
+
+
+def networks(family: int, numbers: Intervals, limit: int = 4) -> list[str]:
+    """Given a set of addresses, return it as networks for a reader; beyond ``limit`` of them only how many follow."""
+    kind = ipaddress.IPv4Address if family == 4 else ipaddress.IPv6Address
+    named: list[str] = []
+    for at in range(0, len(numbers), 2):
+        for net in ipaddress.summarize_address_range(kind(numbers[at]), kind(numbers[at + 1] - 1)):
+            if len(named) == limit:
+                return [*named, f"and {len(numbers) // 2 - at // 2} further ranges"]
+            named.append(str(net))
+    return named

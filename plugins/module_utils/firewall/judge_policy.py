@@ -1,0 +1,117 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rules about the policy: is what it allows there and reachable, and does it still hold. All are pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
+from .audit import Audit, Reach
+from .checks import CHECKS
+from .evaluate import FILTERED, OPEN
+from .exposure import LIMITED, Exposure
+from .intervals import BITS, Intervals, network
+from .network import ANY_SOURCE
+from .policy import ANY, Allowance, is_loopback
+from .ruleset import UNKNOWN as NOT_KNOWN
+
+POLICY = "policy"
+_NAMED = 3
+_SUMMED_UP = 2  # entries that have nothing but the blindness in common are one finding
+_BEST_FIRST = (OPEN, LIMITED, NOT_KNOWN, FILTERED)
+_STATUSES = {OPEN: OK, LIMITED: WARNING, NOT_KNOWN: UNKNOWN, FILTERED: CRITICAL}
+
+
+def judge_expected_closed(audit: Audit) -> list[Finding]:
+    """Given an audit, return a finding per entry of the policy: whether those whom it allows get through."""
+    entries = [entry for entry in audit.wanted.policy if entry.required and not entry.expired(audit.wanted.today)]
+    if not entries:
+        text = "the policy names nothing that must be reachable"
+        return [CHECKS["firewall.expected_closed"].finding(SKIPPED, POLICY, text)]
+    findings = [_entry_finding(audit, entry) for entry in entries]
+    unseen = [finding.subject for finding in findings if finding.status == UNKNOWN and _is_blind(audit)]
+    if len(unseen) < _SUMMED_UP:
+        return findings
+    named = ", ".join(unseen[:_NAMED]) + (f" and {len(unseen) - _NAMED} more" if unseen[_NAMED:] else "")
+    text = f"whether the packet filter lets peers through could not be seen for {len(unseen)} entries: {named}"
+    summary = CHECKS["firewall.expected_closed"].finding(UNKNOWN, POLICY, text, actual=unseen)
+    return [summary, *(finding for finding in findings if finding.subject not in unseen)]
+
+
+def _is_blind(audit: Audit) -> bool:
+    return any(audit.ruleset.why_blind(family) for family in BITS)
+
+
+def _entry_finding(audit: Audit, entry: Allowance) -> Finding:
+    check = CHECKS["firewall.expected_closed"]
+    serving = [reach for reach in audit.reaches if entry.covers(reach.listener.proto, reach.listener.port)]
+    if not serving:
+        text = f"nothing listens on {entry.proto}/{entry.port_text}, which the policy allows"
+        return check.finding(WARNING, str(entry), f"{text} ({entry.why})" if entry.why else text, actual="no listener")
+    answers = {word: _worst_port(word, serving) for word in entry.sources}
+    worst = max(answers.values(), key=_order)[0]
+    words = "; ".join(f"{verdict} to {word}, decided by {rule}" for word, (verdict, rule) in answers.items())
+    text = f"{', '.join(str(reach.listener) for reach in serving[:_NAMED])}: {words}"
+    actual = {word: verdict for word, (verdict, _rule) in answers.items()}
+    return check.finding(_STATUSES[worst], str(entry), text, expected="open to those whom it allows", actual=actual)
+
+
+def _order(answer: tuple[str, str]) -> int:
+    return _BEST_FIRST.index(answer[0])
+
+
+def _worst_port(word: str, serving: list[Reach]) -> tuple[str, str]:
+    """Given a word of the policy, return the verdict on it for the port of a range that is the least open."""
+    ports: dict[int, list[Reach]] = {}
+    for reach in serving:
+        ports.setdefault(reach.listener.port, []).append(reach)
+    answers = {port: _best_for(word, several) for port, several in ports.items()}
+    port = max(answers, key=lambda number: _order(answers[number]))
+    verdict, rule = answers[port]
+    return verdict, rule if len(ports) == 1 or verdict == OPEN else f"{rule} (port {port})"
+
+
+def _best_for(word: str, serving: list[Reach]) -> tuple[str, str]:
+    """Given a word of the policy (any, loopback, a network), return the most open verdict on it, and its rule."""
+    verdicts = [
+        (OPEN if exposure.nearly_open(sources) else exposure.verdict(sources), exposure.decided_by(sources))
+        for reach in serving
+        for exposure, sources in _asked(word, reach)
+    ]
+    closed = (FILTERED, "where it is bound: " + ", ".join(sorted({reach.listener.address for reach in serving})))
+    return min(verdicts, default=closed, key=_order)
+
+
+def _asked(word: str, reach: Reach) -> Iterator[tuple[Exposure, Intervals]]:
+    """Given a word of the policy, return the exposures of a listener that it asks about, and the sources it means."""
+    if is_loopback(word):
+        for family, exposure in reach.inside.items():
+            yield exposure, (reach.listener.inside[family], reach.listener.inside[family] + 1)
+    elif word == ANY:
+        yield from ((exposure, ANY_SOURCE[family]) for family, exposure in reach.outside.items())
+    else:
+        family, sources = network(word)
+        if family in reach.outside:
+            yield reach.outside[family], sources
+
+
+def judge_policy_expired(audit: Audit) -> list[Finding]:
+    """Given an audit, return a finding per entry of the policy that is past its date."""
+    check, today = CHECKS["firewall.policy_expired"], audit.wanted.today
+    expired = [entry for entry in audit.wanted.policy if entry.expired(today)]
+    dated = sum(1 for entry in audit.wanted.policy if entry.expires is not None)
+    findings = []
+    for entry in expired:
+        users = [
+            str(reach.listener) for reach in audit.reaches if entry.covers(reach.listener.proto, reach.listener.port)
+        ]
+        asked = f", ask {entry.owner}" if entry.owner else ""
+        used = f"{', '.join(users)} still listens" if users else "nothing listens there any more"
+        text = f"{entry} expired on {entry.expires}{asked}: {used}"
+        findings.append(
+            check.finding(WARNING, str(entry), text, expected=f"{today} or later", actual=str(entry.expires))
+        )
+    return findings or [check.finding(OK, POLICY, f"none of {dated} entries with a date is past it")]

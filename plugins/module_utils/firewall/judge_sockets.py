@@ -1,0 +1,197 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rules about sockets: who gets through to whom, beside what the policy allows. Each is a pure function."""
+
+from __future__ import annotations
+
+from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from .audit import Audit, Reach
+from .checks import CHECKS
+from .evaluate import FILTERED, OPEN
+from .exposure import LIMITED, Exposure
+from .intervals import Intervals, count, networks, subtract
+from .network import ANY_SOURCE
+from .policy import Allowance
+from .ruleset import UNKNOWN as NOT_KNOWN
+
+SOCKETS = "listening sockets"
+_NAMED = 5  # listeners that a summary names
+
+
+def judge_unexpected_open(audit: Audit) -> list[Finding]:
+    """Given an audit, return a finding per listener that is, or may be, open to more than the policy allows."""
+    findings, unseen = [], []
+    for reach in audit.reaches:
+        opened = _excess(audit, reach, "open")
+        doubtful = _excess(audit, reach, "unknown")
+        if opened:
+            findings.append(_unexpected(audit, reach, opened, CRITICAL))
+        elif doubtful and _only_blind(audit, reach, doubtful):
+            unseen.append(reach)
+        elif doubtful:
+            findings.append(_unexpected(audit, reach, doubtful, UNKNOWN))
+    if unseen:
+        findings.append(_unseen(audit, unseen))
+    return findings or [_nothing_unexpected(audit)]
+
+
+def _excess(audit: Audit, reach: Reach, part: str) -> dict[int, Intervals]:
+    """Given a listener, return by family the sources that are open (or unknown) to it beyond the policy."""
+    beyond = {
+        family: subtract(getattr(exposure, part), audit.allowed(reach.listener, family))
+        for family, exposure in reach.outside.items()
+    }
+    return {family: sources for family, sources in beyond.items() if sources}
+
+
+def _only_blind(audit: Audit, reach: Reach, doubtful: dict[int, Intervals]) -> bool:
+    """Return whether all doubt about a listener comes from rules or routes that could not be seen at all."""
+    return all(
+        reach.outside[family].decided_by(sources) in (audit.ruleset.why_blind(family), audit.network.blind)
+        for family, sources in doubtful.items()
+    )
+
+
+def _unexpected(audit: Audit, reach: Reach, beyond: dict[int, Intervals], status: str) -> Finding:
+    listener = reach.listener
+    rules = {family: reach.outside[family].decided_by(sources) for family, sources in beyond.items()}
+    sources = {f"IPv{family}": describe(family, part) for family, part in beyond.items()}
+    to_whom = " and to ".join(f"{', '.join(words)} by {name}" for name, words in sources.items())
+    verb = "is open to" if status == CRITICAL else "may be open to"
+    because = "; ".join(sorted(set(rules.values())))
+    message = f"{listener}, {listener.owner()}, {verb} {to_whom}. {_allowed_text(audit, reach)} Decided by: {because}"
+    actual = {
+        "sources": sources,
+        "decided_by": rules,
+        "pids": list(listener.pids),
+        "exe": list(listener.exes),
+        "unit": list(listener.units),
+    }
+    return CHECKS["firewall.unexpected_open"].finding(
+        status, str(listener), message, expected="no other sources than the policy's", actual=actual
+    )
+
+
+def _allowed_text(audit: Audit, reach: Reach) -> str:
+    entries = audit.allowances(reach.listener.proto, reach.listener.port)
+    if not entries:
+        return "The policy does not name it."
+    return "The policy says: " + "; ".join(_entry_text(audit, entry) for entry in entries) + "."
+
+
+def _entry_text(audit: Audit, entry: Allowance) -> str:
+    return f"{entry}, expired on {entry.expires}" if entry.expired(audit.wanted.today) else str(entry)
+
+
+def _unseen(audit: Audit, unseen: list[Reach]) -> Finding:
+    names = [f"{reach.listener} ({reach.listener.owner()})" for reach in unseen]
+    more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
+    message = (
+        f"{len(names)} sockets take more peers from outside than the policy allows: {', '.join(names[:_NAMED])}{more}. "
+        "Whether the packet filter stops them could not be seen."
+    )
+    return CHECKS["firewall.unexpected_open"].finding(
+        UNKNOWN, SOCKETS, message, actual=[str(reach.listener) for reach in unseen]
+    )
+
+
+def _nothing_unexpected(audit: Audit) -> Finding:
+    message = f"of {len(audit.reaches)} listening sockets none can be reached by others than the policy allows"
+    return CHECKS["firewall.unexpected_open"].finding(OK, SOCKETS, message)
+
+
+def judge_any_source_internal(audit: Audit) -> list[Finding]:
+    """Given an audit, return a finding per internal service that everybody can reach, whatever the policy says."""
+    internal = [reach for reach in audit.reaches if _is_internal(audit, reach)]
+    findings = [_reachable_by_all(audit, reach) for reach in internal if _open_to_all(reach)]
+    unknown = [str(reach.listener) for reach in internal if any(seen.unknown for seen in reach.outside.values())]
+    if unknown and not findings:
+        message = f"whether everybody can reach {', '.join(unknown[:_NAMED])} could not be seen"
+        return [CHECKS["firewall.any_source_internal"].finding(UNKNOWN, "internal services", message, actual=unknown)]
+    message = f"of {len(internal)} listeners on internal ports none can be reached from everywhere"
+    return findings or [CHECKS["firewall.any_source_internal"].finding(OK, "internal services", message)]
+
+
+def _is_internal(audit: Audit, reach: Reach) -> bool:
+    return reach.listener.proto == "tcp" and reach.listener.port in audit.wanted.internal_ports
+
+
+def _open_to_all(reach: Reach) -> list[int]:
+    return [family for family, seen in reach.outside.items() if seen.nearly_open(ANY_SOURCE[family])]
+
+
+def _reachable_by_all(audit: Audit, reach: Reach) -> Finding:
+    """A policy that says any has at least been thought about: then it is a warning."""
+    listener, families = reach.listener, _open_to_all(reach)
+    meant = all(not subtract(ANY_SOURCE[family], audit.allowed(listener, family)) for family in families)
+    rules = {family: reach.outside[family].decided_by(ANY_SOURCE[family]) for family in families}
+    message = (
+        f"{listener}, {listener.owner()}, is an internal service and is open to everybody by "
+        f"{' and '.join(f'IPv{family}' for family in families)}. {_allowed_text(audit, reach)}"
+    )
+    return CHECKS["firewall.any_source_internal"].finding(
+        WARNING if meant else CRITICAL,
+        str(listener),
+        message,
+        expected="the networks that need it",
+        actual={"sources": "any", "decided_by": rules},
+    )
+
+
+def judge_family_difference(audit: Audit) -> list[Finding]:
+    """Given an audit, return a finding per port that is served in both families and open to everybody in one only."""
+    ports: dict[tuple[str, int], dict[int, list[Exposure]]] = {}
+    for reach in audit.reaches:
+        for family, exposure in reach.outside.items():
+            if family in audit.families:
+                by_family = ports.setdefault((reach.listener.proto, reach.listener.port), {})
+                by_family.setdefault(family, []).append(exposure)
+    both = {port: exposures for port, exposures in ports.items() if len(exposures) > 1}
+    verdicts = {port: _by_family(exposures) for port, exposures in both.items()}
+    findings = [_difference(port, verdicts[port], both[port]) for port in both if _differ(verdicts[port])]
+    unknown = [f"{proto}/{port}" for proto, port in both if NOT_KNOWN in verdicts[proto, port].values()]
+    if unknown and not findings:
+        message = f"whether IPv4 and IPv6 peers of {', '.join(unknown[:_NAMED])} are treated alike could not be seen"
+        return [CHECKS["firewall.family_difference"].finding(UNKNOWN, SOCKETS, message, actual=unknown)]
+    message = f"of {len(both)} ports served by IPv4 and IPv6 none is treated differently"
+    return findings or [CHECKS["firewall.family_difference"].finding(OK, SOCKETS, message)]
+
+
+def _by_family(exposures: dict[int, list[Exposure]]) -> dict[int, str]:
+    return {family: _to_everybody(family, several) for family, several in sorted(exposures.items())}
+
+
+def _differ(verdicts: dict[int, str]) -> bool:
+    return NOT_KNOWN not in verdicts.values() and len(set(verdicts.values())) > 1
+
+
+def _difference(port: tuple[str, int], verdicts: dict[int, str], exposures: dict[int, list[Exposure]]) -> Finding:
+    subject = f"{port[0]}/{port[1]}"
+    words = ", ".join(f"{verdict} by IPv{family}" for family, verdict in verdicts.items())
+    rules = {family: several[0].decided_by(ANY_SOURCE[family]) for family, several in exposures.items()}
+    message = f"{subject} is {words}; decided by {rules[4]} (IPv4) and {rules[6]} (IPv6)"
+    actual = {f"IPv{family}": verdict for family, verdict in verdicts.items()}
+    return CHECKS["firewall.family_difference"].finding(WARNING, subject, message, expected="alike", actual=actual)
+
+
+def _to_everybody(family: int, several: list[Exposure]) -> str:
+    """Given the exposures of the listeners of one port, return the most open verdict on everybody.
+
+    A few banned addresses make no difference between the families.
+    """
+    if any(exposure.nearly_open(ANY_SOURCE[family]) for exposure in several):
+        return OPEN
+    verdicts = [exposure.verdict(ANY_SOURCE[family]) for exposure in several]
+    return next(verdict for verdict in (LIMITED, NOT_KNOWN, FILTERED) if verdict in verdicts)
+
+
+def describe(family: int, sources: Intervals) -> list[str]:
+    """Given sources, return words for them: any where all of a family are meant, but for a few."""
+    missing = subtract(ANY_SOURCE[family], sources)
+    if not missing:
+        return ["any"]
+    if count(missing) < count(sources):
+        return [f"any but {' '.join(networks(family, missing))}"]
+    return networks(family, sources)

@@ -1,0 +1,60 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ``ip -j route show table all`` and ``ip -j link`` print, as the network that this host is in (ip-route(8))."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Any
+
+from ...errors import ParseError
+from ..intervals import BITS, network
+from ..network import Network, Route, ways_of
+from ..packet import LOOPBACK
+
+_NOT_A_WAY = ("local", "broadcast", "multicast", "anycast", "throw")
+
+
+def parse_json(source: str, text: str) -> list[dict[str, Any]]:
+    """Given what an ``ip -j`` command printed, return its entries. Raise ParseError."""
+    try:
+        entries = json.loads(text or "[]")
+    except ValueError as error:
+        raise ParseError(source, 1, text, f"not JSON ({error})") from error
+    return [entry for entry in entries if entry]
+
+
+def parse_network(links: str, routes: dict[int, str]) -> Network:
+    """Given the interfaces and the routes by family, return the network. Raise ParseError."""
+    found_links = parse_json("ip -j link", links)
+    interfaces = [entry["ifname"] for entry in found_links if entry["ifname"] != LOOPBACK]
+    addresses, ways = {}, {}
+    for family in BITS:
+        entries = parse_json(f"ip -j -{family} route show table all", routes.get(family, ""))
+        try:
+            addresses[family] = _addresses(entries)
+            found = [_route(family, entry) for entry in entries if entry.get("type") not in _NOT_A_WAY]
+        except (KeyError, ValueError, TypeError) as error:
+            raise ParseError(
+                f"ip -j -{family} route", 1, str(entries), f"a route of another form ({error!r})"
+            ) from error
+        ways[family] = ways_of(family, found, interfaces)
+    return Network(addresses, ways, filtered=tuple(entry["ifname"] for entry in found_links if "xdp" in entry))
+
+
+def _addresses(entries: list[dict[str, Any]]) -> tuple[int, ...]:
+    """Given routes, return the host's own addresses: those of type local, but for the loopback's."""
+    own = [ipaddress.ip_network(entry["dst"]) for entry in entries if entry.get("type") == "local"]
+    return tuple(sorted({int(net.network_address) for net in own if not net.is_loopback}))
+
+
+def _route(family: int, entry: dict[str, Any]) -> Route:
+    everything = "0.0.0.0/0" if family == 4 else "::/0"
+    destinations = network(everything if entry["dst"] == "default" else entry["dst"])[1]
+    hops = [entry.get("dev", ""), *(hop.get("dev", "") for hop in entry.get("nexthops", ()))]
+    leads = entry.get("type", "unicast") == "unicast"
+    names = tuple(sorted({name for name in hops if name and name != LOOPBACK})) if leads else ()
+    return Route(destinations, names, str(entry.get("table", "main")))

@@ -1,0 +1,110 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What firewall_audit returns beside its findings: sockets, exposures, the state of the filter, numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..finding import Metric
+from .audit import Audit, Reach
+from .exposure import Exposure
+from .intervals import Intervals, network
+from .judge_ruleset import stops
+from .judge_sockets import describe
+from .network import ANY_SOURCE
+from .policy import ANY, LOOPBACK, is_loopback
+
+# What no program on the host itself can see, or what this release does not read: said in every report.
+BLIND_SPOTS = (
+    "filters outside of this host (cloud security groups, routers, load balancers) cannot be seen from here",
+    "eBPF programs (XDP, tc, cgroup: for one systemd's IPAddressDeny=) are not read",
+    "packets that are routed or bridged through this host (containers, virtual machines) are not judged",
+    "sockets and rules of other network namespaces are not looked at",
+)
+
+
+def report(audit: Audit, limit: int) -> dict[str, Any]:
+    """Given an audit, return its data as plain JSON values; at most ``limit`` sockets are spelled out."""
+    shown = audit.reaches[:limit]
+    return {
+        "sockets": [reach.listener.as_dict() for reach in shown],
+        "exposures": [row for reach in shown for row in _exposures(audit, reach)],
+        "left_out": len(audit.reaches) - len(shown),
+        "client_sockets": [str(listener) for listener in audit.clients[:limit]],
+        "engine": _engine(audit),
+        "blind_spots": [*(f"{subject}: {reason}" for subject, reason in sorted(audit.blind.items())), *BLIND_SPOTS],
+    }
+
+
+def _exposures(audit: Audit, reach: Reach) -> list[dict[str, Any]]:
+    rows = [
+        _row(reach, LOOPBACK, exposure, (reach.listener.inside[family], reach.listener.inside[family] + 1))
+        for family, exposure in reach.inside.items()
+    ]
+    for family, exposure in reach.outside.items():
+        rows.append(_row(reach, ANY, exposure, ANY_SOURCE[family]))
+        rows += [_row(reach, word, exposure, sources) for word, sources in _declared(audit, reach, family)]
+    return rows
+
+
+def _declared(audit: Audit, reach: Reach, family: int) -> list[tuple[str, Intervals]]:
+    """Given a listener, return the networks of that family that the policy names for its port."""
+    words = {
+        word
+        for entry in audit.allowances(reach.listener.proto, reach.listener.port)
+        for word in entry.sources
+        if word != ANY and not is_loopback(word)
+    }
+    found = [(word, network(word)) for word in sorted(words)]
+    return [(word, sources) for word, (of_family, sources) in found if of_family == family]
+
+
+def _row(reach: Reach, source: str, exposure: Exposure, sources: Intervals) -> dict[str, Any]:
+    verdict = exposure.verdict(sources)
+    row = {
+        "socket": str(reach.listener),
+        "family": exposure.family,
+        "source": source,
+        "verdict": verdict,
+        "decided_by": exposure.decided_by(sources),
+    }
+    return {**row, "open_to": describe(exposure.family, exposure.open)} if verdict == "limited" else row
+
+
+def _engine(audit: Audit) -> dict[str, Any]:
+    ruleset = audit.ruleset
+    held = [table for table in ruleset.tables if table.holds_rules]
+    return {
+        "visible": {f"IPv{family}": not ruleset.why_blind(family) for family in (4, 6)},
+        "backends": sorted({table.backend for table in held}),
+        "tables": [{"backend": table.backend, "family": table.family, "name": table.name} for table in held],
+        "active": {
+            f"IPv{family}": None
+            if ruleset.why_blind(family)
+            else any(stops(*pair) for pair in ruleset.base_chains(family))
+            for family in (4, 6)
+        },
+        "policies": {
+            f"{table.family} {table.name} {chain.name}": chain.policy
+            for table in held
+            for chain in table.chains.values()
+            if chain.hook == "input"
+        },
+        "managers": {view.name: "enabled" if view.enabled else "disabled" for view in audit.facts.views},
+    }
+
+
+def metrics(audit: Audit) -> list[Metric]:
+    """Given an audit, return its numbers."""
+    opened = sum(1 for reach in audit.reaches if any(seen.open for seen in reach.outside.values()))
+    unknown = sum(1 for reach in audit.reaches if any(seen.unknown for seen in reach.outside.values()))
+    rules = sum(len(chain.rules) for table in audit.ruleset.tables for chain in table.chains.values())
+    return [
+        Metric("cryptobot_firewall_listening_sockets", len(audit.reaches)),
+        Metric("cryptobot_firewall_open_sockets", opened),
+        Metric("cryptobot_firewall_unknown_sockets", unknown),
+        Metric("cryptobot_firewall_rules", rules),
+    ]

@@ -1,0 +1,197 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the kernel's packet filter consists of, whatever tool loaded it: tables, chains, rules, and what they test.
+
+Every parser makes these records; the evaluation knows nothing else. What a parser does not understand becomes a
+``Doubt`` with its text, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from .intervals import Intervals
+
+ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO = "accept", "drop", "reject", "return", "jump", "goto"
+DIVERT = "divert"  # the packet goes on with another address or port (DNAT, redirect)
+AWAY = "away"  # the packet leaves the way to this host's sockets for one that is not modelled
+UNKNOWN = "unknown"  # something decides that is not modelled: a program (queue), an unknown target
+INGRESS = "ingress"
+HOOKS = (INGRESS, "prerouting", "input")  # what a packet for this host passes, in this order
+LEGACY, XTABLES, NFT = "iptables-legacy", "iptables-nft", "nft"
+
+# The numbers of linux/rtnetlink.h, linux/if_packet.h and nf_conntrack_common.h that rules name.
+ADDRESS_TYPES = {
+    "unspec": 0,
+    "unicast": 1,
+    "local": 2,
+    "broadcast": 3,
+    "anycast": 4,
+    "multicast": 5,
+    "blackhole": 6,
+    "unreachable": 7,
+    "prohibit": 8,
+}
+PACKET_TYPES = {"host": 0, "unicast": 0, "broadcast": 1, "multicast": 2, "other": 3}
+CONNECTION_STATES = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64, "snat": 128, "dnat": 256}
+PROTOCOLS = {
+    "icmp": 1,
+    "igmp": 2,
+    "tcp": 6,
+    "udp": 17,
+    "dccp": 33,
+    "gre": 47,
+    "esp": 50,
+    "ah": 51,
+    "icmpv6": 58,
+    "ipv6-icmp": 58,
+    "comp": 108,
+    "sctp": 132,
+    "udplite": 136,
+}
+
+Values = Union[Intervals, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Match:
+    """One test of a rule: the named fields of a packet, taken together, are one of the rows.
+
+    A row holds a set of numbers per field, or interface names (a ``*`` at the end stands for any rest). ``mask`` is put
+    over the field first. ``negated``: the test holds where no row fits.
+    """
+
+    fields: tuple[str, ...]
+    rows: tuple[tuple[Values, ...], ...]
+    text: str
+    negated: bool = False
+    mask: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A test whose outcome is the same for every first packet of a quiet sender: rate limits, reverse-path checks."""
+
+    holds: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A test that is not modelled: it may hold or not."""
+
+    text: str
+
+
+Test = Union[Match, Fixed, Doubt]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a rule changes of a packet: ``field`` (mark, ct_mark, ct_state) gets ``value`` in the bits of ``mask``.
+
+    ``value`` None: it gets something that cannot be foretold.
+    """
+
+    field: str
+    value: Optional[int]
+    mask: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where a rule sends the packet. ``target`` is the chain of a jump or goto, ``address`` and ``port`` of a divert
+    (None: as before for a port; for an address, one of this host's).
+    """
+
+    kind: str
+    target: str = ""
+    address: Optional[int] = None
+    port: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: where it stands (``inet filter input handle 7``), its text, tests, effects, and verdict if it has one."""
+
+    where: str
+    text: str
+    tests: tuple[Test, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    verdict: Optional[Verdict] = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain; a base chain has a hook, a priority and a policy, and at ingress the devices that it sits on.
+
+    A chain of type ``nat`` sees the first packet of a connection only, until an address was chosen.
+    """
+
+    name: str
+    rules: tuple[Rule, ...] = ()
+    hook: str = ""
+    priority: int = 0
+    policy: str = ACCEPT
+    devices: tuple[str, ...] = ()
+    nat: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of one backend. ``family`` is ip, ip6, inet, netdev, bridge or arp."""
+
+    backend: str
+    family: str
+    name: str
+    chains: Mapping[str, Chain] = field(default_factory=dict)
+
+    def serves(self, family: int) -> bool:
+        """Return whether packets of IPv4 (4) or IPv6 (6) for this host pass this table."""
+        return self.family in ("inet", "netdev", "ip" if family == 4 else "ip6")
+
+    def reached_from(self, *names: str) -> list[Chain]:
+        """Given the names of chains, return them and all chains that packets come to from there, each once."""
+        waiting, found = list(names), dict[str, Chain]()
+        while waiting:
+            name = waiting.pop()
+            if name in self.chains and name not in found:
+                found[name] = self.chains[name]
+                verdicts = [rule.verdict for rule in self.chains[name].rules if rule.verdict is not None]
+                waiting += [verdict.target for verdict in verdicts if verdict.kind in (JUMP, GOTO)]
+        return list(found.values())
+
+    @property
+    def holds_rules(self) -> bool:
+        """Whether the table decides anything: a rule, or a policy other than accept."""
+        return any(chain.rules or chain.policy != ACCEPT for chain in self.chains.values())
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """All tables of a host, and for IPv4 (4) and IPv6 (6) why some could not be seen."""
+
+    tables: tuple[Table, ...] = ()
+    blind: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def base_chains(self, family: int) -> list[tuple[Table, Chain]]:
+        """Return what a packet of that family for this host passes, in the kernel's order: by hook, then priority."""
+        passed = [
+            (table, chain)
+            for table in self.tables
+            if table.serves(family)
+            for chain in table.chains.values()
+            if chain.hook in HOOKS
+        ]
+        return sorted(passed, key=lambda pair: (HOOKS.index(pair[1].hook), pair[1].priority))
+
+    def why_blind(self, family: int) -> str:
+        """Return why rules of that family could not be seen; empty where all could."""
+        return "; ".join(self.blind.get(family, ()))

@@ -1,0 +1,159 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Walking one chain, and the chains that it jumps to, with a packet from all its possible sources at once.
+
+A rule that may or may not match (a ``Doubt``) leaves two ways open. The packet goes on as if it had not matched and
+carries along the verdict that it may have met already; where both ways end alike, the doubt did not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ..errors import CoreError
+from .intervals import EVERYTHING, Intervals, intersect, merge, subtract
+from .packet import Packet, fitting_sources
+from .ruleset import ACCEPT, DROP, GOTO, JUMP, REJECT, RETURN, UNKNOWN, Chain, Match, Rule, Table, Verdict
+
+MAX_DEPTH = 64  # the kernel itself allows 16 nested jumps (NFT_JUMP_STACK_SIZE)
+FINAL = (ACCEPT, DROP, REJECT)
+
+Doubts = tuple[tuple[str, str], ...]  # verdicts that may have been met already, each with its rule
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The packet from some sources on its way, with the doubts of this base chain.
+
+    ``unsure``: the rule that made its passing of an earlier base chain unknown.
+    """
+
+    sources: Intervals
+    packet: Packet
+    doubts: Doubts = ()
+    unsure: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a chain does with a part of the flow, and the rule that says so (empty: the end of the chain)."""
+
+    flow: Flow
+    verdict: Verdict
+    rule: str = ""
+    by_policy: bool = False
+
+
+def join(flows: Iterable[Flow]) -> list[Flow]:
+    """Given flows, return them with those that differ by nothing but their sources put together."""
+    alike: dict[tuple[Packet, Doubts, str], list[Intervals]] = {}
+    for flow in flows:
+        alike.setdefault((flow.packet, flow.doubts, flow.unsure), []).append(flow.sources)
+    return [Flow(merge(parts) if parts[1:] else parts[0], *rest) for rest, parts in alike.items()]
+
+
+class Walker:
+    """Rules sorted out once per chain, protocol and port, so that no packet has to pass the rules of other ports."""
+
+    def __init__(self) -> None:
+        self._concerned: dict[tuple[int, int, int], list[Rule]] = {}
+
+    def walk(self, table: Table, chain: Chain, flow: Flow, depth: int = 0) -> list[Outcome]:
+        """Given a chain, return its verdicts on a flow, in parts that cover it; at the chain's end that is ``return``.
+
+        Raise CoreError where chains jump in a circle, which the kernel does not load.
+        """
+        if depth > MAX_DEPTH:
+            raise CoreError(f"the chain {chain.name} of the table {table.family} {table.name} jumps in a circle")
+        pending, outcomes = [flow], []
+        for rule in self._rules(chain, flow.packet):
+            ahead: list[Flow] = []
+            for current in pending:
+                more, verdicts = self._apply(table, rule, current, depth)
+                ahead += more
+                outcomes += verdicts
+            pending = join(ahead) if ahead[1:] else ahead
+            if not pending:
+                break
+        return outcomes + [Outcome(left, Verdict(RETURN)) for left in pending]
+
+    def _rules(self, chain: Chain, packet: Packet) -> list[Rule]:
+        key = (id(chain), packet.proto, packet.dport)  # the ruleset outlives this object, so an id stays one chain's
+        rules = self._concerned.get(key)
+        if rules is None:
+            rules = self._concerned[key] = [rule for rule in chain.rules if concerns(rule, packet)]
+        return rules
+
+    def _apply(self, table: Table, rule: Rule, flow: Flow, depth: int) -> tuple[list[Flow], list[Outcome]]:
+        """Given a rule, return what of a flow goes on to the next rule, and the verdicts on what does not."""
+        hit, certain = _hit(rule, flow)
+        if not hit:
+            return [flow], []
+        rest = subtract(flow.sources, hit)
+        beside = [replace(flow, sources=rest)] if rest else []
+        taken = replace(flow, sources=hit)
+        if not certain:
+            return beside + self._perhaps(table, rule, taken, depth), []
+        if rule.effects:
+            taken = replace(taken, packet=taken.packet.changed(rule.effects))
+        if rule.verdict is None:
+            return [*beside, taken], []
+        outcomes = self._follow(table, rule, rule.verdict, taken, depth)
+        if rule.verdict.kind != JUMP:
+            return beside, outcomes
+        back = [outcome.flow for outcome in outcomes if outcome.verdict.kind == RETURN]
+        return beside + back, [outcome for outcome in outcomes if outcome.verdict.kind != RETURN]
+
+    def _follow(self, table: Table, rule: Rule, verdict: Verdict, flow: Flow, depth: int) -> list[Outcome]:
+        """Given a rule that matches, return the verdicts that it leads to."""
+        if verdict.kind not in (JUMP, GOTO):
+            return [Outcome(flow, verdict, str(rule))]
+        chain = table.chains.get(verdict.target)
+        if chain is None:
+            return [Outcome(flow, Verdict(UNKNOWN), str(rule))]
+        return self.walk(table, chain, flow, depth + 1)
+
+    def _perhaps(self, table: Table, rule: Rule, flow: Flow, depth: int) -> list[Flow]:
+        """Given a rule that may match, return the flow as it goes on, with the verdicts that it may have met."""
+        if rule.effects:
+            flow = replace(flow, packet=flow.packet.blurred({effect.field for effect in rule.effects}))
+        if rule.verdict is None:
+            return [flow]
+        outcomes = self._follow(table, rule, rule.verdict, flow, depth)
+        return [_doubting(outcome, rule, flow.packet) for outcome in outcomes]
+
+
+def _doubting(outcome: Outcome, rule: Rule, before: Packet) -> Flow:
+    """Given where a flow may have ended by a rule that may match, return it as it goes on instead."""
+    flow = outcome.flow
+    changed = {name for name, value in vars(flow.packet).items() if value != getattr(before, name)}
+    flow = replace(flow, packet=before.blurred(changed))
+    if outcome.verdict.kind == RETURN and rule.verdict is not None and rule.verdict.kind == JUMP:
+        return flow
+    met = outcome.verdict.kind if outcome.verdict.kind in FINAL else UNKNOWN
+    return replace(flow, doubts=(*flow.doubts, (met, str(rule))))
+
+
+def _hit(rule: Rule, flow: Flow) -> tuple[Intervals, bool]:
+    """Given a rule, return the sources of a flow that fit its tests, and whether that is certain."""
+    sources, certain = flow.sources, True
+    for test in rule.tests:
+        fitting = fitting_sources(test, flow.packet)
+        if fitting is None:
+            certain = False
+        elif fitting is not EVERYTHING:
+            sources = intersect(sources, fitting)
+            if not sources:
+                break
+    return sources, certain
+
+
+def concerns(rule: Rule, packet: Packet) -> bool:
+    """Return whether a rule can match this protocol and port at all: what else the packet is does not matter here."""
+    return not any(
+        isinstance(test, Match) and test.fields in (("proto",), ("dport",)) and not fitting_sources(test, packet)
+        for test in rule.tests
+    )

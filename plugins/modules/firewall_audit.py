@@ -1,0 +1,327 @@
+#!/usr/bin/python
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: firewall_audit
+short_description: Find out who can reach which socket of a host, beside who should
+version_added: "0.1.0"
+author: Cryptobot maintenance contributors
+description:
+  - Joins the listening sockets of a host with the packet filter that the kernel holds and compares the outcome with a
+    policy. For each socket it says who can open a connection, and which rule decides.
+  - The rules are those of the kernel, from nftables and from both back ends of iptables, for IPv4 and IPv6. What ufw,
+    firewalld or C(nftables.service) have stored is compared with them, and decides nothing.
+  - It sends no packet and changes nothing. The verdict comes from a model of the kernel's packet path. It follows base
+    chains by hook and priority, jumps, sets, maps, connection states, marks and redirects, for the first packet of a
+    connection.
+  - What the model does not know (a match by time of day, a rule that hands packets to a program) makes the verdict
+    V(unknown) where it matters, and the finding names the rule.
+options:
+  policy:
+    description:
+      - All that may be reached, in the shape of the inventory variable C(cryptobot_firewall_policy). What it does not
+        name may be reached from the host itself only.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      port:
+        description:
+          - Port, or range of ports such as V(8000-8004). Of a range each port that is served must be reachable.
+        type: str
+        required: true
+      proto:
+        description: Protocol of the port.
+        type: str
+        choices: [tcp, udp]
+        default: tcp
+      from:
+        description:
+          - Who may reach it. V(any), V(loopback), or networks of IPv4 or IPv6 such as V(10.0.0.0/8).
+        type: list
+        elements: str
+        required: true
+      service:
+        description: Name of the service, for the report.
+        type: str
+      why:
+        description: Reason of the entry.
+        type: str
+      owner:
+        description: Who answers for the entry.
+        type: str
+      expires:
+        description:
+          - Last day of the entry, such as V(2027-06-30), in UTC. After it the entry allows nothing any more, and is a
+            finding itself.
+        type: str
+      required:
+        description: Whether the port must be served and be reachable. If not, the entry only allows it.
+        type: bool
+        default: true
+  scope:
+    description:
+      - V(all) looks at every listening socket of the host.
+      - V(policy) looks only at sockets of ports that O(policy) names, and at those of Cryptobot's own processes, which
+        O(own_paths), O(own_units) and O(own_users) tell from others. It suits a host that has other masters too.
+    type: str
+    choices: [all, policy]
+    default: all
+  own_paths:
+    description:
+      - Folders of Cryptobot. A process whose executable, working folder or a word of its command line lies in one of
+        them is Cryptobot's own. Used with O(scope=policy).
+    type: list
+    elements: path
+    default: []
+  own_units:
+    description: Shell patterns of systemd units that are Cryptobot's own. Used with O(scope=policy).
+    type: list
+    elements: str
+    default: ["cryptobot*"]
+  own_users:
+    description: Accounts whose sockets are Cryptobot's own. Used with O(scope=policy).
+    type: list
+    elements: str
+    default: [cryptobot]
+  require_filter:
+    description:
+      - Whether this host itself must filter what comes in. If not (a network firewall does it), a filter that is absent
+        or lets everything through is reported as V(skipped). What is open beyond the policy stays V(critical).
+    type: bool
+    default: true
+  internal_ports:
+    description: TCP ports of services that must not be reachable from everywhere, whatever O(policy) says.
+    type: list
+    elements: int
+    default: [5432, 6379, 9092, 9200, 5601, 9090, 9093, 9100, 9121, 9187]
+  limit:
+    description: How many sockets are returned at most with their exposures. Findings are never left out.
+    type: int
+    default: 500
+  timeout:
+    description: Seconds that the whole run may take.
+    type: int
+    default: 60
+notes:
+  - Run it as root. Other accounts see neither the packet filter nor the owners of others' sockets. The verdicts are
+    then V(unknown) with that reason, except where the policy allows a socket anyway or it is bound to loopback.
+  - It looks at unicast packets of TCP and UDP for this host. Rate limits count as not reached. A sender is looked at on
+    the interface by which the host would answer it.
+  - UDP has no listening state. A UDP socket on a port that the kernel gives to clients
+    (C(net.ipv4.ip_local_port_range)), or on port 68 or 546, which DHCP clients must use, counts as a client's own and
+    is only listed in RV(client_sockets), unless O(policy) names its port.
+  - It needs C(nft) on the host, or the proof of the kernel that it has no nf_tables. It needs C(iptables-save) and its
+    relatives only where rules of iptables are loaded, and C(ip) of iproute2 for the routes.
+extends_documentation_fragment:
+  - cryptobot.maintenance.common
+  - cryptobot.maintenance.attributes
+attributes:
+  check_mode:
+    support: full
+    details: It changes nothing in either mode.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    platforms: linux
+seealso:
+  - module: cryptobot.maintenance.service_check
+  - module: community.general.listen_ports_facts
+"""
+
+EXAMPLES = r"""
+- name: Compare what can be reached with the policy of the inventory
+  cryptobot.maintenance.firewall_audit:
+    policy: "{{ cryptobot_firewall_policy }}"
+  become: true
+  register: cryptobot_result_firewall
+
+- name: SSH for the site, the services for each other, a metrics port for a while
+  cryptobot.maintenance.firewall_audit:
+    policy:
+      - port: 22
+        from: [10.0.0.0/8, "fd12:3456::/32"]
+        service: sshd
+        why: administration
+        owner: operations
+      - port: 8000-8004
+        from: [loopback]
+        service: cryptobot
+      - port: 9100
+        from: [10.0.5.10]
+        service: node exporter
+        expires: 2027-06-30
+  become: true
+
+- name: Look at Cryptobot only, on a workstation behind a router
+  cryptobot.maintenance.firewall_audit:
+    policy: "{{ cryptobot_firewall_policy }}"
+    scope: policy
+    own_paths: ["{{ cryptobot_install_dir }}"]
+    require_filter: false
+"""
+
+RETURN = r"""
+status:
+  description: The worst status of the findings, one of V(ok), V(warning), V(unknown), V(critical).
+  returned: always
+  type: str
+  sample: critical
+findings:
+  description: What was found, worst first.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - check: firewall.unexpected_open
+      subject: "tcp 0.0.0.0:5432"
+      status: critical
+      message: >-
+        tcp 0.0.0.0:5432, postgresql@15-main.service (pid 812), is open to any by IPv4. The policy does not name it.
+        Decided by: inet filter input: policy accept
+      expected: no other sources than the policy's
+      actual:
+        sources: {IPv4: [any]}
+        decided_by: {4: "inet filter input: policy accept"}
+        pids: [812]
+        exe: [/usr/lib/postgresql/15/bin/postgres]
+        unit: [postgresql@15-main.service]
+      remedy: Stop it, bind it to loopback or close the port; or add it to cryptobot_firewall_policy with its reason.
+      procedure: W2.3
+sockets:
+  description: The listening sockets, one entry for each protocol, address and port.
+  returned: always, except on a platform that cannot be looked at
+  type: list
+  elements: dict
+  contains:
+    proto:
+      description: V(tcp) or V(udp).
+      type: str
+    address:
+      description: Address that it is bound to. V(0.0.0.0) and V(::) are all of them.
+      type: str
+    port:
+      description: Its port.
+      type: int
+    families:
+      description: The families of peers that it takes, 4 and 6.
+      type: list
+      elements: int
+    loopback_only:
+      description: Whether it is bound to loopback, so that nothing outside can reach it.
+      type: bool
+    pids:
+      description: The processes that hold it, as far as they can be seen.
+      type: list
+      elements: int
+    exe:
+      description: Their executables.
+      type: list
+      elements: str
+    user:
+      description: The accounts that opened it.
+      type: list
+      elements: str
+    unit:
+      description: Their systemd units.
+      type: list
+      elements: str
+exposures:
+  description: Who gets through to which socket.
+  returned: always, except on a platform that cannot be looked at
+  type: list
+  elements: dict
+  contains:
+    socket:
+      description: The socket.
+      type: str
+    family:
+      description: Family of the peers, 4 or 6.
+      type: int
+    source:
+      description: Who is asked about. V(loopback), V(any), or a network that the policy names for the port.
+      type: str
+    verdict:
+      description: >-
+        V(open) where all get through, V(limited) where some do, V(filtered) where none does, V(unknown) where that
+        cannot be told.
+      type: str
+    decided_by:
+      description: The rule, chain policy or circumstance that decides for most of the sources.
+      type: str
+    open_to:
+      description: Who gets through, where that is a part.
+      type: list
+      elements: str
+  sample:
+    - socket: "tcp 0.0.0.0:22"
+      family: 4
+      source: any
+      verdict: limited
+      decided_by: "inet filter input handle 9: ip saddr 10.0.0.0/8 tcp dport 22 accept"
+      open_to: [10.0.0.0/8]
+left_out:
+  description: How many sockets O(limit) left out of the two lists.
+  returned: always, except on a platform that cannot be looked at
+  type: int
+outside_scope:
+  description: How many sockets O(scope) left out of the audit.
+  returned: always, except on a platform that cannot be looked at
+  type: int
+client_sockets:
+  description: UDP sockets that count as clients' own.
+  returned: always, except on a platform that cannot be looked at
+  type: list
+  elements: str
+engine:
+  description: >-
+    The packet filter of the kernel. Per family whether it is visible and active, the back ends and tables that hold
+    rules, the policies of the input chains, and the managers of rules that were found.
+  returned: always, except on a platform that cannot be looked at
+  type: dict
+  sample:
+    visible: {IPv4: true, IPv6: true}
+    active: {IPv4: true, IPv6: true}
+    backends: [nft]
+    tables: [{backend: nft, family: inet, name: filter}]
+    policies: {inet filter input: drop}
+    managers: {nftables.service: enabled}
+blind_spots:
+  description: What this audit cannot see or does not look at, with the reason.
+  returned: always, except on a platform that cannot be looked at
+  type: list
+  elements: str
+metrics:
+  description: Numbers of listening, open and unknown sockets and of rules, with Prometheus-style names.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {name: cryptobot_firewall_open_sockets, value: 2, unit: "", labels: {}}
+actions:
+  description: Always empty, because an audit does nothing.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import SPEC
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    exit_with(module, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""These tests load real rules into namespaces that they make: that takes root and the Debian packages in NEEDS."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from .lab import Lab
+
+NEEDS = {"nft": "nftables", "iptables-nft": "iptables", "ip": "iproute2", "ipset": "ipset", "unshare": "util-linux"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip with the reason where namespaces cannot be made or a tool is missing."""
+    missing = [package for tool, package in NEEDS.items() if shutil.which(tool) is None]
+    reason = "needs root" if os.geteuid() else f"needs the packages {' '.join(missing)}" if missing else ""
+    for item in items:
+        if reason and "integration/firewall" in item.nodeid:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """Two namespaces with cables between them, for one test."""
+    with Lab() as made:
+        yield made

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Nothing is filtered: a fresh install.
+set -eu
+nft flush ruleset

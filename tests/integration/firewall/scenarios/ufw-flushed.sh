@@ -1,0 +1,10 @@
+#!/bin/sh
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# ufw is enabled, and something has flushed the kernel's rules.
+set -eu
+ufw allow 22/tcp
+ufw --force enable
+nft flush ruleset
