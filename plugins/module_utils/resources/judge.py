@@ -1,0 +1,147 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the resources of a host mean, given the thresholds: one small function per rule, listed in RULES. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from ..finding import OK, SKIPPED, Finding
+from ..units import human_bytes
+from . import judge_disks, judge_events
+from .checks import CHECKS
+from .history import History
+from .judge_disks import Rule
+from .records import Counted, CpuShares, Load, Memory, Observation, Seen
+from .thresholds import Bounds, Thresholds
+from .verdict import above, below, expected, judged, percent
+
+
+def judge(seen: Observation, limits: Thresholds, history: History, skip: Collection[str]) -> list[Finding]:
+    """Given what was observed, the thresholds and the history before, return every finding."""
+    findings: list[Finding] = []
+    for name, rule in RULES:
+        if name in skip:
+            findings.append(
+                CHECKS[f"resources.{name}"].finding(SKIPPED, name, "left out by the option skip", remedy="")
+            )
+            continue
+        found = rule(seen, limits, history)
+        findings.extend([found] if isinstance(found, Finding) else found)
+    return findings
+
+
+def judge_memory(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for memory that new work can get."""
+
+    def finding(memory: Memory) -> Finding:
+        share = memory.available / memory.total if memory.total else 0.0
+        actual = f"{percent(share)} available, {human_bytes(memory.available)} of {human_bytes(memory.total)}"
+        wanted = expected("at least", limits.memory, percent)
+        message = f"the {memory.bound} has {actual}"
+        return CHECKS["resources.memory"].finding(
+            below(share, limits.memory), "memory", message, expected=wanted, actual=actual
+        )
+
+    return judged("resources.memory", "memory", seen.memory, finding)
+
+
+def _judge_counted(
+    name: str, subject: str, value: Seen[Counted], bounds: Bounds, write: Callable[[float], str]
+) -> Finding:
+    """Return the finding for so many of a limited number of things."""
+
+    def finding(counted: Counted) -> Finding:
+        actual = f"{percent(counted.share)} used, {write(counted.used)} of {write(counted.limit)}"
+        wanted = expected("at most", bounds, percent)
+        status = above(counted.share, bounds)
+        return CHECKS[name].finding(status, subject, f"{subject}: {actual}", expected=wanted, actual=actual)
+
+    return judged(name, subject, value, finding)
+
+
+def judge_swap(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for used swap."""
+    return _judge_counted("resources.swap", "swap", seen.swap, limits.swap, human_bytes)
+
+
+def judge_open_files(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for the open files of the system."""
+    return _judge_counted("resources.open_files", "open files", seen.open_files, limits.open_files, "{:.0f}".format)
+
+
+def judge_connections(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for tracked connections."""
+    value, bounds = seen.connections, limits.connections
+    return _judge_counted("resources.connections", "tracked connections", value, bounds, "{:.0f}".format)
+
+
+def judge_load(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for the load of 15 minutes per processor."""
+
+    def finding(load: Load) -> Finding:
+        share = load.fifteen / load.processors
+        actual = f"{share:.2f} for each of {load.processors} processors"
+        message = f"the load of 15 minutes is {actual} (1, 5, 15 minutes: {load.one}, {load.five}, {load.fifteen})"
+        wanted = expected("at most", limits.load, "{:g}".format)
+        return CHECKS["resources.load"].finding(
+            above(share, limits.load), "load", message, expected=wanted, actual=actual
+        )
+
+    return judged("resources.load", "load", seen.load, finding)
+
+
+def judge_cpu(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for processor time in use. A sample is too short to tell a peak from a state by itself."""
+
+    def finding(shares: CpuShares) -> Finding:
+        status, load = above(shares.busy, limits.busy), seen.load
+        peak = status != OK and isinstance(load, Load) and load.five < load.processors
+        message = f"the processors are {percent(shares.busy)} busy"
+        message += ", a peak: the load of 5 minutes is lower" if peak else ""
+        wanted = expected("at most", limits.busy, percent)
+        return CHECKS["resources.cpu"].finding(
+            OK if peak else status, "processors", message, expected=wanted, actual=percent(shares.busy)
+        )
+
+    return judged("resources.cpu", "processors", seen.cpu, finding)
+
+
+def _judge_share(
+    name: str, text: str, seen: Observation, share: Callable[[CpuShares], float], bounds: Bounds
+) -> Finding:
+    def finding(shares: CpuShares) -> Finding:
+        actual = percent(share(shares))
+        status = above(share(shares), bounds)
+        wanted = expected("at most", bounds, percent)
+        return CHECKS[name].finding(
+            status, "processors", f"{actual} of processor time {text}", expected=wanted, actual=actual
+        )
+
+    return judged(name, "processors", seen.cpu, finding)
+
+
+def judge_iowait(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for time spent waiting for storage."""
+    return _judge_share("resources.iowait", "waits for storage", seen, lambda shares: shares.iowait, limits.iowait)
+
+
+def judge_steal(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for time that the hypervisor gave to others."""
+    return _judge_share("resources.steal", "went to other guests", seen, lambda shares: shares.steal, limits.steal)
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    *judge_disks.RULES,
+    ("memory", judge_memory),
+    ("swap", judge_swap),
+    ("load", judge_load),
+    ("cpu", judge_cpu),
+    ("iowait", judge_iowait),
+    ("steal", judge_steal),
+    ("open_files", judge_open_files),
+    ("connections", judge_connections),
+    *judge_events.RULES,
+)

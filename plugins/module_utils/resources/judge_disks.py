@@ -1,0 +1,127 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules for mounted file systems: space, inodes, and when they will be full. Pure; part of RULES in judge.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Union
+
+from ..finding import CRITICAL, OK, SKIPPED, STATUSES, UNKNOWN, WARNING, Finding, worst
+from ..units import human_bytes, human_seconds
+from .checks import CHECKS
+from .history import NEEDED_SAMPLES, NEEDED_SECONDS, History, Sample, growth
+from .records import Absent, Blind, Mount, Observation, Usage
+from .thresholds import MountLimits, Thresholds
+from .verdict import below, expected, judged, percent
+
+Rule = Callable[[Observation, Thresholds, History], Union[Finding, Iterable[Finding]]]
+
+
+def judge_mounts(seen: Observation, limits: Thresholds, _history: History) -> Iterator[Finding]:
+    """Yield whether the mounts could be listed, and each declared one that cannot be written.
+
+    What is written to a missing mount goes to the file system below instead, and is hidden once it is mounted.
+    """
+    check = CHECKS["resources.mounts"]
+    if not isinstance(seen.mounts, tuple):
+        yield judged(check.id, "mounts", seen.mounts, lambda _mounts: check.finding(OK, "mounts", ""))
+        return
+    present = {mount.path for mount in seen.mounts}
+    yield check.finding(OK, "mounts", f"{len(present)} file systems are looked at: {', '.join(sorted(present))}")
+    for path, limit in limits.mounts.items():
+        if path not in present and not limit.ignore:
+            message = f"{path} is declared in thresholds.mounts, and nothing that can be written is mounted there"
+            yield check.finding(CRITICAL, path, message, expected="mounted", actual="not mounted")
+    yield from _judge_lost(seen, limits)
+
+
+def _judge_lost(seen: Observation, limits: Thresholds) -> Iterator[Finding]:
+    check = CHECKS["resources.mounts"]
+    if isinstance(seen.lost_mounts, (Blind, Absent)):
+        yield check.finding(UNKNOWN, "/etc/fstab", f"could not be looked at: {seen.lost_mounts.reason}")
+        return
+    for path, state in seen.lost_mounts.items():
+        if path not in limits.mounts:
+            message = f"{path} is declared in /etc/fstab and {state}"
+            yield check.finding(WARNING, path, message, expected="mounted as /etc/fstab says", actual=state)
+
+
+def _each_mount(check: str, judge: Callable[[Mount, Usage, Thresholds, History], Finding]) -> Rule:
+    """Return a rule that applies ``judge`` to each mount that is not ignored."""
+
+    def rule(seen: Observation, limits: Thresholds, history: History) -> Iterator[Finding]:
+        for mount in seen.mounts if isinstance(seen.mounts, tuple) else ():
+            if limits.limits(mount.path).ignore:
+                yield CHECKS[check].finding(SKIPPED, mount.path, "ignored by thresholds.mounts", remedy="")
+            elif isinstance(mount.usage, Blind):
+                yield CHECKS[check].finding(UNKNOWN, mount.path, f"could not be looked at: {mount.usage.reason}")
+            else:
+                yield judge(mount, mount.usage, limits, history)
+
+    return rule
+
+
+def _judge_space(mount: Mount, usage: Usage, limits: Thresholds, _history: History) -> Finding:
+    limit = limits.limits(mount.path)
+    status = worst((below(usage.free_share, limit.free), below(usage.available, limit.free_bytes)))
+    actual = f"{percent(usage.free_share)} free, {human_bytes(usage.available)} of {human_bytes(usage.size)}"
+    return CHECKS["resources.disk_space"].finding(
+        status, mount.path, f"{mount.path} has {actual}", expected=_expected_space(limit), actual=actual
+    )
+
+
+def _expected_space(limit: MountLimits) -> str:
+    wanted = (expected("at least", limit.free, percent), expected("at least", limit.free_bytes, human_bytes))
+    return " and ".join(text for text in wanted if text) + " free"
+
+
+def _judge_inodes(mount: Mount, usage: Usage, limits: Thresholds, _history: History) -> Finding:
+    check, limit = CHECKS["resources.inodes"], limits.limits(mount.path).inodes
+    if not usage.inodes:
+        return check.finding(SKIPPED, mount.path, f"{mount.kind} makes inodes as they are needed", remedy="")
+    actual = f"{percent(usage.inodes_free_share)} of {usage.inodes} inodes free"
+    status = below(usage.inodes_free_share, limit)
+    message = f"{mount.path} has {actual}"
+    return check.finding(status, mount.path, message, expected=expected("at least", limit, percent), actual=actual)
+
+
+def _judge_forecast(mount: Mount, usage: Usage, limits: Thresholds, history: History) -> Finding:
+    check, samples = CHECKS["resources.disk_forecast"], history.samples.get(mount.path, ())
+    speed = growth(samples)
+    if speed is None:
+        return check.finding(SKIPPED, mount.path, _too_few(samples), remedy="")
+    if speed * 86400 < 1:  # less than a byte a day
+        return check.finding(
+            OK, mount.path, f"{mount.path} does not fill up", actual=f"{speed * 86400:.0f} bytes a day"
+        )
+    left = usage.available / speed
+    actual = f"full in {human_seconds(left)}"
+    message = f"{mount.path} is {actual} if it grows on by {human_bytes(speed * 86400)} a day"
+    wanted = expected("not within", limits.forecast, human_seconds)
+    return check.finding(_forecast_status(left, usage, limits), mount.path, message, expected=wanted, actual=actual)
+
+
+def _too_few(samples: tuple[Sample, ...]) -> str:
+    span = samples[-1].at - samples[0].at if samples else 0.0
+    return (
+        f"a forecast needs {NEEDED_SAMPLES} samples over {human_seconds(NEEDED_SECONDS)}; "
+        f"there are {len(samples)} over {human_seconds(span)}"
+    )
+
+
+def _forecast_status(left: float, usage: Usage, limits: Thresholds) -> str:
+    """Return the milder of two verdicts: it must be soon, and it must be rather full already."""
+    soon = below(left, limits.forecast)
+    full = below(usage.free_share, limits.forecast_free)
+    return min(soon, full, key=STATUSES.index)
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("mounts", judge_mounts),
+    ("disk_space", _each_mount("resources.disk_space", _judge_space)),
+    ("inodes", _each_mount("resources.inodes", _judge_inodes)),
+    ("disk_forecast", _each_mount("resources.disk_forecast", _judge_forecast)),
+)

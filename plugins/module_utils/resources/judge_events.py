@@ -1,0 +1,112 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules for what happened or is held: killed processes, the clock, deleted files. Pure; part of RULES in judge.py."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from ..finding import OK, UNKNOWN, WARNING, Finding
+from ..units import human_bytes
+from .checks import CHECKS
+from .history import History
+from .judge_disks import Rule
+from .records import Blind, Clock, HeldFile, HeldFiles, Kill, Observation, OomKills
+from .thresholds import Thresholds
+from .verdict import above, expected, judged
+
+LISTED = 5  # so many kills or files are named; the rest is counted
+
+
+def _moment(at: float) -> str:
+    """Given seconds since the epoch, return them as a UTC time for people."""
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def judge_kills(seen: Observation, limits: Thresholds, history: History) -> Finding:
+    """Return the finding for processes killed for want of memory, by the journal or by the count since the last run."""
+    return judged(
+        "resources.oom_kills", "memory", seen.oom, lambda oom: _kills_finding(oom, history, seen.at - limits.oom_window)
+    )
+
+
+def _kills_finding(oom: OomKills, history: History, window_start: float) -> Finding:
+    check = CHECKS["resources.oom_kills"]
+    if isinstance(oom.journal, tuple) and oom.journal:
+        message = f"the kernel killed for want of memory: {_named(oom.journal)}"
+        return check.finding(WARNING, "memory", message, expected="none", actual=len(oom.journal))
+    count, since = _new_kills(oom, history)
+    processes = "1 process" if count == 1 else f"{count} processes"
+    counted = f"{processes} of {oom.scope} killed for want of memory since {_moment(since)}"
+    if not count:
+        return check.finding(OK, "memory", f"no process of {oom.scope} was killed since {_moment(since)}", actual=0)
+    if since > oom.booted or since >= window_start:  # since the last run, or since a boot within the window
+        return check.finding(WARNING, "memory", counted, expected="none", actual=count)
+    if isinstance(oom.journal, Blind):
+        message = f"{counted}; whether lately is not known: {oom.journal.reason}"
+        return check.finding(UNKNOWN, "memory", message, expected="none", actual=count)
+    return check.finding(OK, "memory", f"{counted}, none of them since {_moment(window_start)}", actual=0)
+
+
+def _new_kills(oom: OomKills, history: History) -> tuple[int, float]:
+    """Return how many kills there were since the last run, or since boot where no run looked at this boot yet."""
+    last = history.kills
+    if last is None or last.boot_id != oom.boot_id or last.total > oom.total:
+        return oom.total, oom.booted
+    return oom.total - last.total, last.at
+
+
+def _named(kills: tuple[Kill, ...]) -> str:
+    shown = [f"{kill.process} at {_moment(kill.when)}" for kill in kills[-LISTED:]]
+    return ", ".join(shown) + (f" and {len(kills) - LISTED} before" if len(kills) > LISTED else "")
+
+
+def judge_clock(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for the clock: kept by a time service, and how far off."""
+
+    def finding(clock: Clock) -> Finding:
+        check = CHECKS["resources.clock"]
+        wanted = expected("synchronised and off by at most", limits.clock, "{:g} s".format)
+        whose = f" (the clock is that of the machine which holds this {seen.container})" if seen.container else ""
+        if not clock.synchronised:
+            message = f"{clock.source} says that nothing keeps the clock{whose}"
+            return check.finding(WARNING, "clock", message, expected=wanted, actual="not synchronised")
+        if clock.offset is None:
+            message = f"{clock.source} says that the clock is kept; it does not know by how much it is off{whose}"
+            return check.finding(OK, "clock", message, expected=wanted, actual="synchronised")
+        actual = f"{clock.offset:+.6f} s"
+        message = f"{clock.source} says that the clock is kept and off by {actual}{whose}"
+        return check.finding(above(abs(clock.offset), limits.clock), "clock", message, expected=wanted, actual=actual)
+
+    return judged("resources.clock", "clock", seen.clock, finding)
+
+
+def judge_held(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+    """Return the finding for deleted files that still take space."""
+
+    def finding(held: HeldFiles) -> Finding:
+        check, size = CHECKS["resources.deleted_open_files"], human_bytes(held.size)
+        status = above(held.size, limits.held_bytes)
+        message = f"{len(held.files)} deleted files hold {size}"
+        if status != OK:
+            message += f": {_largest(held.files)}"
+        elif held.unseen:
+            status, message = UNKNOWN, f"{message}, as far as could be seen: {held.unseen}"
+        wanted = expected("at most", limits.held_bytes, human_bytes)
+        return check.finding(status, "deleted files", message, expected=wanted, actual=size)
+
+    return judged("resources.deleted_open_files", "deleted files", seen.held, finding)
+
+
+def _largest(files: tuple[HeldFile, ...]) -> str:
+    shown = [f"{file.path} {human_bytes(file.size)} by {', '.join(file.owners[:3])}" for file in files[:LISTED]]
+    return "; ".join(shown) + (f" and {len(files) - LISTED} smaller ones" if len(files) > LISTED else "")
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("oom_kills", judge_kills),
+    ("clock", judge_clock),
+    ("deleted_open_files", judge_held),
+)

@@ -1,0 +1,61 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What this host's own sources say of its clock. I/O on behalf of gather.py."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from ...errors import CoreError, SourceDenied
+from ...host import Host
+from ..records import Clock
+from .parse import kernel_clock, parse_chrony, parse_timedatectl
+
+
+class _Timex(ctypes.Structure):
+    """struct timex of adjtimex(2), as far as it is read; the rest is room for what the kernel writes."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("frequency", ctypes.c_long),
+        ("maximum_error", ctypes.c_long),
+        ("estimated_error", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 256),
+    )
+
+
+def look_at_clock(host: Host) -> Clock:
+    """Return what the best source says: chrony knows the offset, the kernel often does, systemd only yes or no.
+
+    Raise SourceDenied, with the reason of each, where none of them says anything.
+    """
+    reasons = []
+    for ask in (_ask_chrony, _ask_kernel, _ask_systemd):
+        try:
+            return ask(host)
+        except CoreError as error:
+            reasons.append(str(error))
+    raise SourceDenied("the state of the clock", "; ".join(reasons))
+
+
+def _ask_chrony(host: Host) -> Clock:
+    return parse_chrony(host.run(["chronyc", "-c", "-n", "tracking"], timeout=5.0).stdout)
+
+
+def _ask_kernel(host: Host) -> Clock:
+    del host  # the kernel is asked directly
+    answer = _Timex()
+    library = ctypes.CDLL(None, use_errno=True)
+    state = library.adjtimex(ctypes.byref(answer))
+    if state < 0:
+        raise SourceDenied("adjtimex", os.strerror(ctypes.get_errno()))
+    return kernel_clock(state, answer.status, answer.offset)
+
+
+def _ask_systemd(host: Host) -> Clock:
+    return parse_timedatectl(host.run(["timedatectl", "show"], timeout=5.0).stdout)

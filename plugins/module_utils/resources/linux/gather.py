@@ -1,0 +1,218 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looking at the resources of a Linux host. With its helpers mounts, clock and open_files the only I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import TypeVar, Union
+
+from ...errors import CoreError, SourceMissing
+from ...host import Host
+from ...printable import printable
+from ..records import (
+    Absent,
+    Blind,
+    Counted,
+    CpuShares,
+    CpuTimes,
+    HeldFile,
+    HeldFiles,
+    Kill,
+    Load,
+    Memory,
+    Observation,
+    OomKills,
+    Stall,
+)
+from .clock import look_at_clock
+from .mounts import look_at_mounts, look_for_lost_mounts, within
+from .open_files import DELETED, OpenFile, OpenFiles, process_name
+from .parse import (
+    bounded_memory,
+    cpu_shares,
+    parse_connections,
+    parse_counter,
+    parse_cpu_times,
+    parse_file_number,
+    parse_kills,
+    parse_load,
+    parse_meminfo,
+    parse_pressure,
+    parse_uptime,
+)
+
+T = TypeVar("T")
+NETFILTER = "/proc/sys/net/netfilter"
+# The control group that a container sees as its own: limit, usage and statistics, in version 2 and in version 1.
+MEMORY_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory/memory.stat",
+    ),
+)
+# The first PID namespace of a machine, by linux/proc_ns.h: whoever is in another one is in a container.
+FIRST_NAMESPACE = "pid:[4026531836]"
+# What kind of container it is: systemd writes it into the first of these, the others are mere marks.
+CONTAINER_MARKS = {"/run/systemd/container": "", "/run/.containerenv": "podman", "/.dockerenv": "docker"}
+
+
+def observe(host: Host, *, sample: float, scan: float, window: float, skip: Collection[str]) -> Observation:
+    """Given a Linux host, look at its resources once.
+
+    ``sample`` are the seconds over which processor time is measured, ``scan`` those that the search for deleted open
+    files may take, ``window`` those for which kills are looked up. What takes time is left out where ``skip`` names it.
+    """
+
+    def seen(name: str, look: Callable[[Host], T]) -> Union[T, Blind, Absent]:
+        if name in skip:
+            return Absent("left out by the option skip")
+        return _attempt(lambda: look(host))
+
+    begun, before = host.now(), _attempt(lambda: _cpu_times(host))
+    container = _container(host)
+    return Observation(
+        at=begun,
+        container=container,
+        mounts=_attempt(lambda: look_at_mounts(host)),
+        lost_mounts=_attempt(lambda: look_for_lost_mounts(host)),
+        memory=seen("memory", _memory),
+        swap=seen("swap", _swap),
+        load=seen("load", _load),
+        open_files=seen("open_files", lambda host: parse_file_number(host.read("/proc/sys/fs/file-nr"))),
+        connections=seen("connections", _connections),
+        clock=seen("clock", look_at_clock),
+        oom=seen("oom_kills", lambda host: _oom_kills(host, container, window)),
+        held=seen("deleted_open_files", lambda _host: _held_files(scan)),
+        pressure=dict(_pressure(host)),
+        cpu=seen("cpu", lambda host: _cpu(host, before, sample, host.now() - begun)),  # last: the rest fills the time
+    )
+
+
+def _attempt(look: Callable[[], T]) -> Union[T, Blind, Absent]:
+    """Return what ``look`` returns; an error of the core is a measurement that could not be taken."""
+    try:
+        return look()
+    except CoreError as error:
+        return Blind(str(error))
+
+
+def _container(host: Host) -> str:
+    """Return the kind of container that this host runs in, or an empty text for a machine of its own."""
+    try:
+        if host.link("/proc/self/ns/pid") == FIRST_NAMESPACE:
+            return ""
+    except CoreError:
+        return ""
+    for mark, kind in CONTAINER_MARKS.items():
+        try:
+            text = host.read(mark).strip()
+        except CoreError:
+            continue
+        return kind or text or "container"
+    return "container"
+
+
+def _memory(host: Host) -> Memory:
+    numbers = parse_meminfo(host.read("/proc/meminfo"))
+    machine = Memory(numbers["MemTotal"], numbers["MemAvailable"])
+    for group in MEMORY_GROUPS:
+        try:
+            return bounded_memory(machine, *(host.read(path) for path in group))
+        except SourceMissing:
+            continue  # the other version, or the root group, which has no limit
+    return machine
+
+
+def _swap(host: Host) -> Union[Counted, Absent]:
+    numbers = parse_meminfo(host.read("/proc/meminfo"))
+    total = numbers["SwapTotal"]
+    return Counted(total - numbers["SwapFree"], total) if total else Absent("this host has no swap")
+
+
+def _load(host: Host) -> Load:
+    return parse_load(host.read("/proc/loadavg"), _cpu_times(host)[1])
+
+
+def _connections(host: Host) -> Union[Counted, Absent]:
+    try:
+        return parse_connections(*(host.read(f"{NETFILTER}/nf_conntrack_{name}") for name in ("count", "max")))
+    except SourceMissing:
+        return Absent("the kernel tracks no connections")
+
+
+def _cpu_times(host: Host) -> tuple[CpuTimes, int]:
+    return parse_cpu_times(host.read("/proc/stat"))
+
+
+def _cpu(
+    host: Host, before: Union[tuple[CpuTimes, int], Blind, Absent], sample: float, spent: float
+) -> Union[CpuShares, Blind, Absent]:
+    """Return the shares of the time since ``before``, of which ``spent`` seconds of the sample are over."""
+    if sample <= 0:
+        return Absent("sample_seconds is 0")
+    if not isinstance(before, tuple):
+        return before
+    host.pause(min(sample, max(0.0, sample - spent)))
+    return cpu_shares(before[0], _cpu_times(host)[0]) or Blind("the kernel's tick counters did not move")
+
+
+def _oom_kills(host: Host, container: str, window: float) -> OomKills:
+    now = host.now()
+    booted = now - parse_uptime(host.read("/proc/uptime"))
+    total, scope = _killed_since_boot(host, container)
+    return OomKills(total, scope, booted, host.boot_id(), _attempt_journal(host, container, now - window))
+
+
+def _killed_since_boot(host: Host, container: str) -> tuple[int, str]:
+    """Return how many processes were killed, and where: a container's own group counts its own, /proc/vmstat all."""
+    if container:
+        try:
+            return parse_counter(
+                "memory.events", host.read("/sys/fs/cgroup/memory.events"), "oom_kill"
+            ), "this container"
+        except SourceMissing:
+            pass
+    counter = parse_counter("/proc/vmstat", host.read("/proc/vmstat"), "oom_kill")
+    return counter, "the machine that holds this container" if container else "this host"
+
+
+def _attempt_journal(host: Host, container: str, since: float) -> Union[tuple[Kill, ...], Blind]:
+    if container:
+        return Blind("a container has no kernel log of its own")
+    if not host.is_admin():
+        return Blind("only root may read the kernel's log")
+    command = ["journalctl", "_TRANSPORT=kernel", f"--since=@{since:.0f}", "--grep=[Kk]illed process", "--lines=200"]
+    try:  # exit code 1: nothing matched
+        lines = host.run([*command, "--output=json", "--no-pager", "--quiet"], timeout=20.0, expect=(0, 1)).stdout
+        return parse_kills(lines)
+    except CoreError as error:
+        return Blind(str(error))
+
+
+def _pressure(host: Host) -> Iterator[tuple[str, Stall]]:
+    """Yield what the kernel says of stalls (psi(5)). Kernels without it are left alone: no check needs it."""
+    for resource in ("cpu", "io", "memory"):
+        try:
+            yield resource, parse_pressure(host.read(f"/proc/pressure/{resource}"))
+        except CoreError:
+            continue
+
+
+def _held_files(seconds: float) -> HeldFiles:
+    walk = OpenFiles(seconds)
+    deleted = within(seconds + 2, "the search for deleted open files", lambda: [file for file in walk if file.deleted])
+    owners: dict[tuple[int, int], list[OpenFile]] = {}
+    for file in deleted:
+        owners.setdefault((file.device, file.inode), []).append(file)
+    held = [_held(files) for files in owners.values()]
+    return HeldFiles(tuple(sorted(held, key=lambda file: -file.size)), walk.unseen)
+
+
+def _held(files: list[OpenFile]) -> HeldFile:
+    owners = tuple(f"{printable(process_name(pid))} (pid {pid})" for pid in sorted({file.pid for file in files}))
+    return HeldFile(printable(files[0].path[: -len(DELETED)]), files[0].size, owners)

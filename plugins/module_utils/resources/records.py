@@ -1,0 +1,186 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is observed of a host's resources, the same on every platform. Sizes are bytes, times seconds, shares 0 to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Optional, TypeVar, Union
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A measurement that could not be taken, and why. It is never taken for a good one."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A resource that this host does not have (no swap, no connection tracking), and how that shows."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How full a file system is, as statvfs(3) says. ``available`` is what an ordinary account may still use."""
+
+    size: int
+    used: int
+    available: int
+    inodes: int
+    inodes_available: int
+
+    @property
+    def free_share(self) -> float:
+        """The share of what ordinary accounts can use at all, as df(1) counts: space reserved for root is neither."""
+        usable = self.used + self.available
+        return self.available / usable if usable else 1.0
+
+    @property
+    def inodes_free_share(self) -> float:
+        """The share of inodes left; 1 where the file system makes them as needed (btrfs reports none)."""
+        return self.inodes_available / self.inodes if self.inodes else 1.0
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A mounted file system that holds data and can be written."""
+
+    path: str
+    source: str
+    kind: str
+    usage: Union[Usage, Blind]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``available`` is what new work can get without swapping. ``bound`` says what sets ``total``."""
+
+    total: int
+    available: int
+    bound: str = "machine"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many of a limited number of things are in use."""
+
+    used: int
+    limit: int
+
+    @property
+    def share(self) -> float:
+        """The share in use."""
+        return self.used / self.limit if self.limit else 1.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load averages over 1, 5 and 15 minutes, and the number of processors that share the load."""
+
+    one: float
+    five: float
+    fifteen: float
+    processors: int
+
+
+@dataclass(frozen=True)
+class CpuTimes:
+    """Processor time since boot by what it was spent on, in ticks."""
+
+    total: int
+    idle: int
+    iowait: int
+    steal: int
+
+
+@dataclass(frozen=True)
+class CpuShares:
+    """What processor time was spent on in a sample."""
+
+    busy: float
+    iowait: float
+    steal: float
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What one source says of the system clock; ``offset`` is None where that source does not know it."""
+
+    source: str
+    synchronised: bool
+    offset: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A process that the kernel killed for want of memory."""
+
+    when: float
+    process: str
+
+
+@dataclass(frozen=True)
+class OomKills:
+    """``total`` kills within ``scope`` since the boot named ``boot_id``, at ``booted``.
+
+    ``journal`` has those of the window that was asked for, by the kernel's log.
+    """
+
+    total: int
+    scope: str
+    booted: float
+    boot_id: str
+    journal: Union[tuple[Kill, ...], Blind]
+
+
+@dataclass(frozen=True)
+class HeldFile:
+    """A file that has been deleted and still takes space, because a process has it open."""
+
+    path: str
+    size: int
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HeldFiles:
+    """The deleted files that could be seen; ``unseen`` says what could not be looked at, or is empty."""
+
+    files: tuple[HeldFile, ...]
+    unseen: str = ""
+
+    @property
+    def size(self) -> int:
+        """All bytes that they hold."""
+        return sum(file.size for file in self.files)
+
+
+Stall = Mapping[str, float]  # share of time in which work stalled, by "some_avg10" ... "full_avg300"
+T = TypeVar("T")
+Seen = Union[T, Blind, Absent]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything that one look at a host gives. ``container`` names what the host runs in, or is empty."""
+
+    at: float
+    mounts: Seen[tuple[Mount, ...]]
+    lost_mounts: Seen[Mapping[str, str]]  # declared by the host itself: path, and what is wrong with it
+    memory: Seen[Memory]
+    swap: Seen[Counted]
+    load: Seen[Load]
+    cpu: Seen[CpuShares]
+    open_files: Seen[Counted]
+    connections: Seen[Counted]
+    clock: Seen[Clock]
+    oom: Seen[OomKills]
+    held: Seen[HeldFiles]
+    pressure: Mapping[str, Stall] = field(default_factory=dict)
+    container: str = ""

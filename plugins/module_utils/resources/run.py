@@ -1,0 +1,61 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The resources of a host in one look: procedure D1.1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InputError
+from ..finding import UNKNOWN, Result
+from ..host import Host
+from ..memory import recall, remember
+from .checks import CHECKS
+from .gather import GATHERERS
+from .history import as_memory, extended, read_history
+from .judge import judge
+from .report import as_data, metrics
+from .thresholds import read_thresholds
+
+NOUN = "resources"
+
+
+def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
+    """Given the options of resource_check, return what the host's resources are and mean. It changes nothing.
+
+    What it remembers for the forecast and for kills is written only outside check mode. Raise InputError for
+    thresholds that contradict each other.
+    """
+    limits = read_thresholds(params["thresholds"])
+    _check_seconds(params)
+    observe = GATHERERS.get(host.platform)
+    if observe is None:
+        return _unsupported(host.platform)
+    seen = observe(
+        host,
+        sample=params["sample_seconds"],
+        scan=params["scan_seconds"],
+        window=limits.oom_window,
+        skip=params["skip"],
+    )
+    before = read_history(recall(params["state_dir"], NOUN))
+    after = extended(before, seen)
+    findings = judge(seen, limits, after.with_kills(before.kills), params["skip"])
+    kept = not check_mode and remember(params["state_dir"], NOUN, as_memory(after))
+    data = {**as_data(seen, findings), "remembered": kept}
+    return Result(findings=findings, metrics=metrics(seen, after), data={NOUN: data})
+
+
+def _check_seconds(params: Mapping[str, Any]) -> None:
+    for name in ("sample_seconds", "scan_seconds"):
+        if not 0 <= params[name] <= 60:
+            raise InputError(name, params[name], "seconds, 0 to 60")
+
+
+def _unsupported(platform: str) -> Result:
+    known = ", ".join(sorted(GATHERERS))
+    message = f"the resources of {platform} cannot be looked at yet; expected one of {known}"
+    return Result(findings=[CHECKS["resources.platform"].finding(UNKNOWN, platform, message)])

@@ -1,0 +1,333 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looking at a Linux host: what is asked for, what a refusal becomes, and that nothing can hold the look."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_host import FakeHost, denied
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
+    SourceDenied,
+    SourceMissing,
+    ToolTimeout,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import clock, gather, mounts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux.open_files import OpenFiles
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
+    Absent,
+    Blind,
+    Clock,
+    Counted,
+    CpuShares,
+    HeldFiles,
+    Kill,
+    Load,
+    Memory,
+    Observation,
+    OomKills,
+    Usage,
+)
+
+from .examples import DAY, GIB, USAGE, fixture
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
+
+MACHINE = "proc/debian-12-machine"
+FILES: dict[str, Any] = {
+    **{f"/proc/{name}": fixture(f"{MACHINE}/{name}") for name in ("meminfo", "loadavg", "vmstat", "uptime", "stat")},
+    **{f"/proc/pressure/{name}": fixture(f"{MACHINE}/pressure-{name}") for name in ("cpu", "io", "memory")},
+    "/proc/self/mountinfo": fixture(f"{MACHINE}/mountinfo"),
+    "/proc/sys/fs/file-nr": fixture(f"{MACHINE}/file-nr"),
+    "/etc/fstab": "/dev/vda / ext4 rw 0 1\n",
+}
+COMMANDS: dict[str, Any] = {
+    "chronyc": fixture("chronyc/debian-12/synchronised.csv"),
+    "journalctl": fixture("journalctl/debian-12/killed.json"),
+}
+FIRST = {"/proc/self/ns/pid": gather.FIRST_NAMESPACE}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the look away from this machine's own file systems and processes."""
+    monkeypatch.setattr(mounts, "read_usage", lambda _path: USAGE)
+    monkeypatch.setattr(gather, "_held_files", lambda _seconds: HeldFiles(()))
+
+
+def observe(host: FakeHost, **options: Any) -> Observation:
+    return gather.observe(host, **{"sample": 0.5, "scan": 5.0, "window": DAY, "skip": (), **options})
+
+
+class Ticking(FakeHost):
+    """A host whose processors work on between two looks: 30 of 100 ticks busy, 20 of them waiting for storage."""
+
+    looks = 0
+
+    def read_bytes(self, path: str, limit: int = 4 << 20) -> bytes:
+        if path == "/proc/stat":
+            self.looks += 1
+            turn = self.looks
+            return b"cpu  %d 0 0 %d %d 0 0 0 0 0\ncpu0 0\n" % (1000 + 30 * turn, 5000 + 50 * turn, 100 + 20 * turn)
+        return super().read_bytes(path, limit)
+
+
+def test_a_whole_host_is_seen_in_one_look() -> None:
+    seen = observe(Ticking(files=FILES, commands=COMMANDS, links=FIRST))
+    assert isinstance(seen.mounts, tuple)
+    assert [mount.path for mount in seen.mounts] == ["/", "/dev/shm"]
+    assert seen.memory == Memory(24684092 * 1024, seen.memory.available)  # type: ignore[union-attr]
+    assert isinstance(seen.swap, Absent)
+    assert isinstance(seen.load, Load)
+    assert isinstance(seen.open_files, Counted)
+    assert isinstance(seen.connections, Absent)
+    assert seen.clock == Clock("chronyc", True, -0.000003)
+    assert seen.container == ""
+    assert set(seen.pressure) == {"cpu", "io", "memory"}
+    assert seen.lost_mounts == {}
+
+
+def test_processor_time_is_measured_over_the_sample_and_the_rest_of_the_look_fills_it() -> None:
+    host = Ticking(files=FILES, commands=COMMANDS, links=FIRST)
+    cpu = observe(host, sample=2.0).cpu
+    assert isinstance(cpu, CpuShares)
+    assert cpu.busy == pytest.approx(0.3)
+    assert cpu.iowait == pytest.approx(0.2)
+    assert host.paused == [2.0]
+
+
+SAMPLES = [(2.0, 0.5, 1.5), (2.0, 5.0, 0.0), (2.0, -100.0, 2.0)]  # the last one: the clock was set back meanwhile
+
+
+@pytest.mark.parametrize(("sample", "spent", "paused"), SAMPLES)
+def test_only_the_time_that_is_missing_is_waited_for(sample: float, spent: float, paused: float) -> None:
+    host = Ticking(files=FILES)
+    gather._cpu(host, gather._cpu_times(host), sample, spent)
+    assert host.paused == [paused]
+
+
+def test_no_sample_is_taken_where_none_is_wanted() -> None:
+    host = Ticking(files=FILES, commands=COMMANDS, links=FIRST)
+    assert isinstance(observe(host, sample=0.0).cpu, Absent)
+    assert host.paused == []
+
+
+FIELDS = {
+    "/proc/meminfo": ["memory", "swap"],
+    "/proc/loadavg": ["load"],
+    "/proc/stat": ["load", "cpu"],
+    "/proc/sys/fs/file-nr": ["open_files"],
+    "/proc/uptime": ["oom"],
+    "/proc/vmstat": ["oom"],
+    "/proc/self/mountinfo": ["mounts", "lost_mounts"],
+    "/etc/fstab": ["lost_mounts"],
+}
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_a_file_that_cannot_be_read_blinds_what_depends_on_it_and_nothing_else(path: str) -> None:
+    seen = observe(FakeHost(files={**FILES, path: denied(path)}, commands=COMMANDS, links=FIRST))
+    blind = [name for name, value in vars(seen).items() if isinstance(value, Blind)]
+    standing = ["cpu"]  # the clock of a FakeHost stands still, and so do its ticks
+    assert sorted(set(blind) - set(standing)) == sorted(set(FIELDS[path]) - set(standing))
+
+
+def test_what_takes_time_is_not_looked_at_when_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "_held_files", lambda _seconds: pytest.fail("it looked"))
+    host = FakeHost(files=FILES, commands=COMMANDS, links=FIRST)
+    seen = observe(host, skip=("cpu", "clock", "oom_kills", "deleted_open_files"))
+    assert isinstance(seen.held, Absent)
+    assert (host.ran, host.paused) == ([], [])
+
+
+CONTAINERS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, FIRST, ""),
+    ({"/run/.containerenv": ""}, FIRST, ""),  # a machine made from a container's image
+    ({"/run/systemd/container": "systemd-nspawn\n"}, {"/proc/self/ns/pid": "pid:[4026534275]"}, "systemd-nspawn"),
+    ({"/run/.containerenv": ""}, {"/proc/self/ns/pid": "pid:[4026534275]"}, "podman"),
+    ({"/.dockerenv": ""}, {"/proc/self/ns/pid": "pid:[4026534275]"}, "docker"),
+    ({}, {"/proc/self/ns/pid": "pid:[4026534275]"}, "container"),
+    ({}, {}, ""),
+]
+
+
+@pytest.mark.parametrize(("marks", "links", "kind"), CONTAINERS)
+def test_a_container_is_told_from_a_machine(marks: dict[str, Any], links: dict[str, Any], kind: str) -> None:
+    assert observe(FakeHost(files={**FILES, **marks}, commands=COMMANDS, links=links)).container == kind
+
+
+def test_in_a_container_its_own_limit_and_its_own_kills_count() -> None:
+    group = {
+        "/sys/fs/cgroup/memory.max": f"{GIB}\n",
+        "/sys/fs/cgroup/memory.current": f"{GIB // 2}\n",
+        "/sys/fs/cgroup/memory.stat": "inactive_file 0\n",
+        "/sys/fs/cgroup/memory.events": "low 0\noom 5\noom_kill 4\n",
+    }
+    links = {"/proc/self/ns/pid": "pid:[4026534275]"}
+    seen = observe(FakeHost(files={**FILES, **group}, commands=COMMANDS, links=links))
+    assert seen.memory == Memory(GIB, GIB // 2, "control group")
+    assert isinstance(seen.oom, OomKills)
+    assert (seen.oom.total, seen.oom.scope) == (4, "this container")
+
+
+def test_a_container_without_a_count_of_its_own_says_that_the_machine_is_counted() -> None:
+    links = {"/proc/self/ns/pid": "pid:[4026534275]"}
+    oom = observe(FakeHost(files=FILES, commands=COMMANDS, links=links)).oom
+    assert isinstance(oom, OomKills)
+    assert oom.scope == "the machine that holds this container"
+    assert isinstance(oom.journal, Blind)
+
+
+def test_the_kernels_journal_is_asked_for_the_window_only() -> None:
+    host = FakeHost(files=FILES, commands=COMMANDS, links=FIRST, now=1_800_000_000.0)
+    oom = observe(host, window=3600.0).oom
+    assert isinstance(oom, OomKills)
+    assert oom.journal == (Kill(oom.journal[0].when, "python3.11 (pid 24550)"),)  # type: ignore[index]
+    (asked,) = [line for line in host.ran if line.startswith("journalctl")]
+    assert "_TRANSPORT=kernel --since=@1799996400 --grep=[Kk]illed process" in asked
+
+
+JOURNALS: list[tuple[dict[str, Any], Any]] = [
+    ({"commands": {**COMMANDS, "journalctl": (1, "", "")}}, ()),  # nothing matched
+    ({"commands": {**COMMANDS, "journalctl": (2, "", "broken")}}, Blind),
+    ({"commands": {"chronyc": COMMANDS["chronyc"]}}, Blind),  # no journal on this host
+    ({"commands": COMMANDS, "admin": False}, Blind),
+]
+
+
+@pytest.mark.parametrize(("options", "expected"), JOURNALS)
+def test_a_journal_that_says_nothing_is_told_from_one_that_cannot_be_asked(
+    options: dict[str, Any], expected: Any
+) -> None:
+    oom = observe(FakeHost(files=FILES, links=FIRST, **options)).oom
+    assert isinstance(oom, OomKills)
+    assert oom.journal == expected if expected == () else isinstance(oom.journal, expected)
+
+
+def test_the_best_source_that_answers_tells_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_host: Any) -> Clock:
+        raise SourceDenied("adjtimex", "Operation not permitted")
+
+    deaf = FakeHost(commands={"chronyc": (1, "", "506 Cannot talk to daemon")})
+    monkeypatch.setattr(clock, "_ask_kernel", lambda _host: Clock("the kernel", True))
+    assert clock.look_at_clock(deaf).source == "the kernel"
+    monkeypatch.setattr(clock, "_ask_kernel", refuse)
+    systemd = FakeHost(commands={"timedatectl show": fixture("timedatectl/debian-12/unsynchronised.txt")})
+    assert clock.look_at_clock(systemd) == Clock("timedatectl", False)
+    with pytest.raises(SourceDenied, match=r"506 Cannot talk.*Operation not permitted.*'timedatectl' was not found"):
+        clock.look_at_clock(deaf)
+
+
+def test_this_machines_kernel_answers_for_its_clock() -> None:
+    answer = clock._ask_kernel(FakeHost())
+    assert answer.source == "the kernel"
+    assert answer.offset is None or abs(answer.offset) < 10
+
+
+def test_this_machines_root_is_measured_as_df_measures_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    usage = mounts.read_usage("/")
+    assert usage is not None
+    told = subprocess.run(["df", "-P", "-B1", "/"], capture_output=True, text=True, check=True).stdout.split()
+    size, used, available, capacity = told[-5:-1]
+    assert usage.size == int(size)
+    assert usage.used == pytest.approx(int(used), rel=0.01)
+    assert usage.available == pytest.approx(int(available), rel=0.01)
+    assert abs((1 - usage.free_share) * 100 - int(capacity.rstrip("%"))) <= 1.5  # df rounds up
+
+
+def test_a_single_file_that_is_mounted_is_no_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    (tmp_path / "file").write_text("")
+    assert mounts.read_usage(str(tmp_path / "file")) is None
+    assert isinstance(mounts.read_usage(str(tmp_path)), Usage)
+    with pytest.raises(SourceDenied, match="nowhere"):
+        mounts.read_usage(str(tmp_path / "nowhere"))
+
+
+def test_a_mount_that_does_not_answer_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(mounts, "MOUNT_SECONDS", 0.2)
+    monkeypatch.setattr(mounts, "read_usage", lambda path: over.wait(30) and USAGE if path == "/" else USAGE)
+    begun = time.monotonic()
+    seen = mounts.look_at_mounts(FakeHost(files=FILES))
+    over.set()
+    assert time.monotonic() - begun < 5
+    assert [type(mount.usage) for mount in seen] == [Blind, Usage]
+
+
+def test_an_error_within_the_time_is_passed_on() -> None:
+    def fail() -> None:
+        raise SourceMissing("/x")
+
+    with pytest.raises(SourceMissing):
+        mounts.within(5, "x", fail)
+    with pytest.raises(ToolTimeout, match=r"looking at x was ended after 0\.1 s"):
+        mounts.within(0.1, "looking at x", lambda: time.sleep(1))
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process that holds a deleted file of 3 MiB, by two descriptors, and a file that still exists."""
+    code = (
+        "import os, sys\nfolder = sys.argv[1]\n"
+        "a = open(folder + '/gone\\n(really)', 'wb'); a.write(b'x' * (3 << 20)); a.flush(); os.fsync(a.fileno())\n"
+        "b = os.dup(a.fileno()); c = open(folder + '/stays', 'w')\n"
+        "os.unlink(a.name); print('ready', flush=True); sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=pipe, stdout=pipe, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    yield process, tmp_path
+    process.communicate("")
+
+
+def test_a_deleted_file_that_a_process_holds_is_found_with_its_size_and_owner(
+    holder: tuple[subprocess.Popen[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    process, folder = holder
+    held = gather._held_files(20.0)
+    (mine,) = [file for file in held.files if file.path.startswith(str(folder))]
+    assert mine.path == str(folder / "gone\\n(really)")
+    assert 3 << 20 <= mine.size <= 4 << 20
+    assert [f"(pid {process.pid})" in owner for owner in mine.owners] == [True]
+
+
+def test_processes_that_may_not_be_looked_at_are_counted(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; sys.path[:0] = [sys.argv[1]]; import conftest\n"
+        "from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import open_files\n"
+        "os.getuid() or (os.setgid(65534), os.setuid(65534))\n"
+        "walk = open_files.OpenFiles(20.0); list(walk); print(walk.unseen)"
+    )
+    tests = str(Path(__file__).parents[4])
+    done = subprocess.run([sys.executable, "-c", code, tests], capture_output=True, text=True, check=False)
+    assert "processes of other accounts could not be looked at" in done.stdout, done.stderr
+
+
+def test_a_walk_that_has_no_time_says_so() -> None:
+    walk = OpenFiles(-1.0)
+    assert list(walk) == []
+    assert walk.unseen == "the time for looking at open files was used up"
+
+
+def test_a_whole_real_machine_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    seen = gather.observe(choose_host(60), sample=0.1, scan=10.0, window=DAY, skip=())
+    assert isinstance(seen.mounts, tuple)
+    assert "/" in {mount.path for mount in seen.mounts}
+    blind = [name for name, value in vars(seen).items() if isinstance(value, Blind)]
+    assert set(blind) <= {"clock", "cpu"}  # a container may not ask for the clock; a short sample may see no tick
