@@ -12,4 +12,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module backup_archive."""
 
     _supports_check_mode = True
+    noun = "backup"
     spec = SPEC

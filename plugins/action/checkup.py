@@ -4,27 +4,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
+
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.spec import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base import MaintenanceAction, validate
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base import (
+    Checked,
+    MaintenanceAction,
+    validate,
+)
 
 
 class ActionModule(MaintenanceAction):
     """The controller's half of the module checkup: the options of each noun are validated by that noun's own spec."""
 
     _supports_check_mode = True
+    noun = "checkup"
     spec = SPEC
 
-    def secrets(self, arguments: Mapping[str, Any]) -> Iterable[str]:
-        validate(self.spec, arguments, self._task.action)
-        found: set[str] = set()
-        for name, options in arguments["checks"].items():
-            if name not in NOUNS:
-                raise AnsibleActionFail(f"{self._task.action}: checks names {name!r}, expected one of {sorted(NOUNS)}")
-            given = {**(options or {}), **NOUNS[name].force}
-            found |= validate(NOUNS[name].spec, given, f"{self._task.action}: checks.{name}")
-        return found
+    def check(self, arguments: Mapping[str, Any]) -> Checked:
+        own = super().check(arguments).params
+        nouns = {name: self._check_noun(name, options, own) for name, options in own["checks"].items()}
+        # All of "checks" counts as secret by the spec; what really is secret is for each noun's own spec to say.
+        secrets = frozenset().union(*(noun.secrets for noun in nouns.values()))
+        return Checked({**own, "checks": {name: noun.params for name, noun in nouns.items()}}, secrets)
+
+    def _check_noun(self, name: str, options: Optional[Mapping[str, Any]], own: Mapping[str, Any]) -> Checked:
+        if name not in NOUNS:
+            raise AnsibleActionFail(f"{self._task.action}: checks names {name!r}, expected one of {sorted(NOUNS)}")
+        given = {"state_dir": own["state_dir"], **(options or {}), **NOUNS[name].force}
+        return validate(self.here(NOUNS[name].spec), given, f"{self._task.action}: checks.{name}")

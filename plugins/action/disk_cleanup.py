@@ -12,4 +12,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module disk_cleanup."""
 
     _supports_check_mode = True
+    noun = "cleanup"
     spec = SPEC

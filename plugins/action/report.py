@@ -16,7 +16,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import PREFIX, build_report, must_fail
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import publish_report, publish_textfile
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import (
+    publish_report,
+    publish_textfile,
+)
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import summary_lines
 
 SPEC = {

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Optional
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
@@ -19,7 +19,7 @@ description:
   - A checkup is one task for many procedures, so tags cannot choose among them by themselves. This filter does it, by
     the same rules that C(ansible-playbook) follows for tasks.
   - A noun goes by its own name and by the ids of its procedures.
-positional: _input, run_tags, skip_tags
+positional: _input, run_tags, skip_tags, procedures
 options:
   _input:
     description: The O(cryptobot.maintenance.checkup#module:checks) to narrow, a dict of noun to options.
@@ -35,6 +35,10 @@ options:
     type: list
     elements: str
     default: []
+  procedures:
+    description: Ids of the procedures that the run holds at all; every one where it is left out.
+    type: list
+    elements: str
 seealso:
   - plugin: cryptobot.maintenance.checkup
     plugin_type: module
@@ -61,9 +65,15 @@ EVERYTHING = frozenset({"all", "tagged", "always"})
 
 
 def select_checks(
-    checks: Mapping[str, Any], run_tags: Collection[str], skip_tags: Collection[str] = ()
+    checks: Mapping[str, Any],
+    run_tags: Collection[str],
+    skip_tags: Collection[str] = (),
+    procedures: Optional[Collection[str]] = None,
 ) -> dict[str, Any]:
-    """Given a checkup's nouns and the tags of the run, return the nouns that remain. Raise AnsibleFilterError."""
+    """Given a checkup's nouns, the tags of the run and its procedures, return the nouns that remain.
+
+    Raise AnsibleFilterError where a noun is none of a checkup's.
+    """
     unknown = sorted(set(checks) - set(NOUNS))
     if unknown:
         raise AnsibleFilterError(f"select_checks: {unknown[0]!r} is no noun of a checkup, expected one of {sorted(NOUNS)}")
@@ -72,7 +82,9 @@ def select_checks(
     return {
         noun: options
         for noun, options in checks.items()
-        if (wanted & EVERYTHING or wanted & names[noun]) and not declined & names[noun]
+        if (wanted & EVERYTHING or wanted & names[noun])
+        and not declined & names[noun]
+        and (procedures is None or names[noun] & set(procedures))
     }
 
 

@@ -24,7 +24,7 @@ options:
         O(cryptobot.maintenance.backup_archive#module:state=verified), V(cleanup) those of
         M(cryptobot.maintenance.disk_cleanup), V(database) those of M(cryptobot.maintenance.db_vacuum) with
         O(cryptobot.maintenance.db_vacuum#module:mode=plan), V(firewall) those of
-        M(cryptobot.maintenance.firewall_audit).
+        M(cryptobot.maintenance.firewall_audit), V(restart) those of M(cryptobot.maintenance.service_restart).
       - They are validated as that module would. O(state_dir) is handed to each noun that does not name its own.
     type: dict
     required: true
@@ -66,14 +66,14 @@ EXAMPLES = r"""
 - name: Show what is wrong
   ansible.builtin.debug:
     msg: "{{ item.value.findings | rejectattr('status', 'eq', 'ok') }}"
-  loop: "{{ cryptobot_result_checkup.results | dict2items }}"
+  loop: "{{ cryptobot_result_checkup.nouns | dict2items }}"
   loop_control:
     label: "{{ item.key }}: {{ item.value.status }}"
 """
 
 RETURN = r"""
 status:
-  description: V(ok) where each noun could be looked at; what they found is under RV(results).
+  description: V(ok) where each noun could be looked at; what they found is under RV(nouns).
   returned: success
   type: str
   sample: ok
@@ -83,13 +83,13 @@ findings:
   type: list
   elements: dict
   sample: [{"check": "checkup.ran", "subject": "firewall", "status": "ok", "message": "firewall was looked at in 0.05 s"}]
-results:
+nouns:
   description: Each noun's result under its name, as its own module returns it, with the seconds it took.
   returned: success
   type: dict
   sample: {"services": {"status": "ok", "findings": [], "seconds": 0.21}}
 metrics:
-  description: Always empty; each noun's metrics are in RV(results).
+  description: Always empty; each noun's metrics are in RV(nouns).
   returned: success
   type: list
   elements: dict

@@ -21,6 +21,8 @@ from ..firewall.run import run as run_firewall
 from ..firewall.spec import SPEC as FIREWALL
 from ..resources.run import run as run_resources
 from ..resources.spec import SPEC as RESOURCES
+from ..restart.run import run as run_restart
+from ..restart.spec import SPEC as RESTART
 from ..services.run import run as run_services
 from ..services.spec import SPEC as SERVICES
 
@@ -47,4 +49,5 @@ NOUNS: dict[str, Noun] = {
     "cleanup": Noun(CLEANUP, run_cleanup, ("W1.2",), plan_only=True),
     "database": Noun(DATABASE, run_database, ("W1.3",), {"mode": "plan"}, plan_only=True),
     "firewall": Noun(FIREWALL, run_firewall, ("W2.3",)),
+    "restart": Noun(RESTART, run_restart, ("W1.4",), plan_only=True),
 }

@@ -16,14 +16,14 @@ from .nouns import NOUNS
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
-    """Given ``checks``, a dict of noun to its validated options, return each noun's result under ``results``.
+    """Given ``checks``, a dict of noun to its validated options, return each noun's result under ``nouns``.
 
     A noun that raises is one ``unknown`` finding; the others still run. A checkup never changes anything.
     """
     results = {name: _look(name, options, host, check_mode) for name, options in params["checks"].items()}
     findings = [_ran(name, answer) for name, answer in results.items()]
     seen = {name: answer for name, answer in results.items() if "msg" not in answer}
-    return Result(findings=findings, data={"results": seen})
+    return Result(findings=findings, data={"nouns": seen})
 
 
 def _ran(name: str, answer: dict[str, Any]) -> Finding:

@@ -15,12 +15,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .intervals import Intervals, contains, intersect, spanning, subtract
-from .packet import Packet
-from .ruleset import ACCEPT, AWAY, DIVERT, DROP, REJECT, RETURN, UNKNOWN, Chain, Ruleset, Table, Verdict
+from .packet import INVALID, TCP, Packet
+from .ruleset import (
+    ACCEPT,
+    AWAY,
+    CONNECTION_STATES,
+    DIVERT,
+    DROP,
+    INGRESS,
+    PREROUTING,
+    REJECT,
+    RETURN,
+    UNKNOWN,
+    Chain,
+    Ruleset,
+    Table,
+    Verdict,
+)
 from .walk import FINAL, Flow, Outcome, Walker, join
 
 OPEN, FILTERED = "open", "filtered"  # beside UNKNOWN, what becomes of a packet
 NO_RULE = "no rule of the kernel stops it"
+_CONNTRACK = -200  # NF_IP_PRI_CONNTRACK: from there on packets belong to connections
 LEADS_AWAY = "it leads away from the sockets of this host, and what filters on that way is not judged"
 
 
@@ -65,11 +81,29 @@ class Evaluator:
 
     def exchange(self, packet: Packet, source: int) -> list[Piece]:
         """Given a packet of the host to itself, return what becomes of it: its answer comes in as well."""
-        pieces = self.send(packet, spanning(source, source))
+        pieces = self.connect(packet, spanning(source, source))
         answers = self.send(packet.answer(source), spanning(packet.daddr or 0, packet.daddr or 0))
         if any(piece.verdict != OPEN for piece in pieces) or all(piece.verdict == OPEN for piece in answers):
             return pieces
         return [replace(piece, sources=spanning(source, source)) for piece in answers]
+
+    def connect(self, packet: Packet, sources: Intervals) -> list[Piece]:
+        """Given a first packet and its sources, return who can connect: TCP needs the packet after it as well.
+
+        After a redirect that one is taken to pass: the kernel treats it as the first one without asking the rules.
+        """
+        pieces = self.send(packet, sources)
+        if packet.proto != TCP:
+            return pieces
+        return [part for piece in pieces for part in self._established(piece)]
+
+    def _established(self, piece: Piece) -> list[Piece]:
+        if piece.verdict != OPEN or piece.packet.ct_status:
+            return [piece]
+        return [
+            replace(after, rule=piece.rule, packet=piece.packet) if after.verdict == OPEN else after
+            for after in self.send(piece.packet.next(), piece.sources)
+        ]
 
     def _through(self, table: Table, chain: Chain, flow: Flow) -> list[Outcome]:
         """Given a base chain, return its verdicts on a flow: accept, drop, reject, divert or unknown."""
@@ -77,9 +111,10 @@ class Evaluator:
         if chain.nat and flow.packet.ct_status:
             return [Outcome(flow, Verdict(ACCEPT), policy, by_policy=True)]
         ended = []
-        for outcome in self._walker.walk(table, chain, flow):
+        for outcome in self._walker.walk(table, chain, _as_seen(chain, flow)):
             at_end = Outcome(outcome.flow, Verdict(chain.policy), policy, by_policy=True)
-            ended.append(_settle(at_end if outcome.verdict.kind == RETURN else outcome))
+            settled = _settle(at_end if outcome.verdict.kind == RETURN else outcome)
+            ended.append(replace(settled, flow=_as_tracked(settled.flow, flow.packet)))
         return ended
 
     def _goes_on(self, outcome: Outcome) -> bool:
@@ -101,6 +136,21 @@ class Evaluator:
                 pieces.append(Piece(share, OPEN, outcome.rule, flow.packet))
                 rest = subtract(rest, share)
         return pieces + ([Piece(rest, OPEN, NO_RULE, flow.packet)] if rest else [])
+
+
+def _as_seen(chain: Chain, flow: Flow) -> Flow:
+    """Given a base chain, return a flow as it looks there: before connections are tracked they all look invalid."""
+    untracked_yet = chain.hook == INGRESS or (chain.hook == PREROUTING and chain.priority < _CONNTRACK)
+    if not untracked_yet or flow.packet.ct_state == CONNECTION_STATES["untracked"]:
+        return flow
+    return replace(flow, packet=replace(flow.packet, ct_state=INVALID))
+
+
+def _as_tracked(flow: Flow, before: Packet) -> Flow:
+    """Given a flow behind a base chain, return it with the state of its connection that it has from now on."""
+    if flow.packet.ct_state != INVALID:
+        return flow
+    return replace(flow, packet=replace(flow.packet, ct_state=before.ct_state))
 
 
 def _latest_first(passed: list[Outcome]) -> list[Outcome]:

@@ -122,7 +122,7 @@ class Exposer:
 
     def _landing(self, sent: Packet, sources: Intervals, port: int, addresses: tuple[int, ...]) -> Iterator[Piece]:
         """Given a packet, return what becomes of it as far as that concerns what listens on ``port``."""
-        for piece in self._evaluator.send(sent, sources) if sources else ():
+        for piece in self._evaluator.connect(sent, sources) if sources else ():
             final = piece.packet
             straight = final.ct_status == 0 and sent.dport == port
             if straight or (final.dport == port and (final.daddr is None or final.daddr in addresses)):

@@ -19,7 +19,8 @@ from .ruleset import ADDRESS_TYPES, CONNECTION_STATES, Effect, Fixed, Match, Tes
 
 LOOPBACK = "lo"
 TCP, UDP = 6, 17
-_SYN, _ACK = 0x02, 0x10
+SYN, ACK = 0x02, 0x10
+INVALID, ESTABLISHED = CONNECTION_STATES["invalid"], CONNECTION_STATES["established"]
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,21 @@ class Packet:
     ct_state: Optional[int] = CONNECTION_STATES["new"]
     ct_status: int = 0
     ct_direction: int = 0
+    tcp_flags: int = SYN
 
     @property
     def opens(self) -> bool:
-        """Whether it is the first of its connection, not an answer."""
-        return self.ct_state != CONNECTION_STATES["established"]
+        """Whether it is the first of its connection."""
+        return self.ct_state != ESTABLISHED
 
     def answer(self, peer: int) -> Packet:
         """Given the address that it came from, return what the answer to it looks like on the same interface."""
         swapped = replace(self, daddr=peer, dport=self.sport, sport=self.dport)
-        return replace(swapped, ct_state=CONNECTION_STATES["established"], ct_direction=1)
+        return replace(swapped, ct_state=ESTABLISHED, ct_direction=1, tcp_flags=SYN | ACK)
+
+    def next(self) -> Packet:
+        """Return the sender's next packet: the mark of the connection stays, that of the packet does not."""
+        return replace(self, mark=0, ct_state=ESTABLISHED, tcp_flags=ACK)
 
     def diverted(self, address: Optional[int], port: Optional[int]) -> Packet:
         """Given what a DNAT or redirect names, return the packet after it.
@@ -64,7 +70,7 @@ class Packet:
         if field in _CONSTANT:
             return _CONSTANT[field]
         if field == "tcp_flags":
-            return 0 if self.proto != TCP else _SYN if self.opens else _SYN | _ACK
+            return self.tcp_flags if self.proto == TCP else 0
         if field == "saddr_type":
             return ADDRESS_TYPES["local" if self.iif == LOOPBACK else "unicast"]
         return getattr(self, field)  # type: ignore[no-any-return]

@@ -20,8 +20,8 @@ ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO = "accept", "drop", "reject", "return",
 DIVERT = "divert"  # the packet goes on with another address or port (DNAT, redirect)
 AWAY = "away"  # the packet leaves the way to this host's sockets for one that is not modelled
 UNKNOWN = "unknown"  # something decides that is not modelled: a program (queue), an unknown target
-INGRESS = "ingress"
-HOOKS = (INGRESS, "prerouting", "input")  # what a packet for this host passes, in this order
+INGRESS, PREROUTING = "ingress", "prerouting"
+HOOKS = (INGRESS, PREROUTING, "input")  # what a packet for this host passes, in this order
 LEGACY, XTABLES, NFT = "iptables-legacy", "iptables-nft", "nft"
 
 # The numbers of linux/rtnetlink.h, linux/if_packet.h and nf_conntrack_common.h that rules name.

@@ -39,7 +39,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     table, blind = _sockets(host)
     listeners = listeners_of(table.sockets)
     chosen = _chosen(params, host, gatherer, listeners, wanted.policy)
-    audit = build_audit(wanted, gatherer.facts(host), chosen, blind)
+    audit = build_audit(wanted, gatherer.facts(host), chosen, _blind_in_scope(params, chosen, blind))
     data = {**report(audit, params["limit"]), "outside_scope": len(listeners) - len(chosen)}
     return Result(judge(audit), metrics(audit), data=data)
 
@@ -57,6 +57,13 @@ def _sockets(host: Host) -> tuple[SocketTable, dict[str, str]]:
     except CoreError as error:
         return SocketTable(()), {"sockets": str(error)}
     return table, {"socket owners": table.blind} if table.blind else {}
+
+
+def _blind_in_scope(params: dict[str, Any], chosen: list[Listener], blind: dict[str, str]) -> dict[str, str]:
+    """Return what matters of the blindness: whoever narrowed the scope did not ask who owns the listeners outside."""
+    if params["scope"] == "policy" and all(listener.pids for listener in chosen):
+        return {subject: reason for subject, reason in blind.items() if subject != "socket owners"}
+    return blind
 
 
 def _chosen(

@@ -80,11 +80,9 @@ def _answers(variables: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
         if not isinstance(answer, Mapping):
             continue
         yield noun, answer
-        inner = answer.get("results")
-        if isinstance(inner, Mapping):
-            yield from inner.items()
-        elif isinstance(inner, list):
-            yield from ((noun, turn) for turn in inner if isinstance(turn, Mapping))
+        # what a checkup planned is no action of the run: the acting module says itself what it did
+        yield from ((look, {**seen, "actions": []}) for look, seen in answer.get("nouns", {}).items())
+        yield from ((noun, turn) for turn in answer.get("results", []) if isinstance(turn, Mapping))
 
 
 def _findings(answers: list[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:

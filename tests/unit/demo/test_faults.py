@@ -72,16 +72,16 @@ def is_corrupt(demo):
             return "malformed" in str(error)
 
 
-def declared(demo, name):
-    return demo.declared_faults.exists() and json.loads(demo.declared_faults.read_text()).get(name) == 0
+def declared(demo, name, value):
+    return demo.declared_faults.exists() and json.loads(demo.declared_faults.read_text()).get(name) == value
 
 
 def is_full(demo):
-    return declared(demo, "disk_warning_percent") and declared(demo, "disk_critical_percent")
+    return declared(demo, "disk_free_warning", 100) and declared(demo, "disk_free_critical", 100)
 
 
 def is_stale(demo):
-    return declared(demo, "backup_max_age_hours")
+    return declared(demo, "backup_max_age_hours", 0)
 
 
 # fault, what is true while it is planted and false otherwise
@@ -155,7 +155,7 @@ def test_an_unknown_fault_is_refused_with_the_names_of_the_known(demo):
 
 def test_a_listener_that_cannot_have_its_port_is_an_error(demo, tmp_path):
     with pytest.raises(DemoError, match="is it taken"):
-        start_listener(tmp_path, "127.0.0.1", demo.ports["auth"])
+        start_listener(tmp_path, "127.0.0.1", demo.ports["auth"], inside=tmp_path)
 
 
 def test_a_fault_that_needs_a_service_says_so_and_does_nothing(demo):

@@ -32,10 +32,11 @@ from ..ruleset import (
     Verdict,
 )
 from .nft_draft import Draft
-from .nft_tests import Left, Sets, keys_of, read_left, read_match, rows_of
+from .nft_tests import IPV4_ONLY, IPV6_ONLY, TCP_ONLY, Left, Sets, keys_of, read_left, read_match, rows_of
 from .nft_text import render, render_rule
 from .nft_values import NotModelled, to_address
 
+_ANSWERS = {"tcp reset": (TCP_ONLY,), "icmp": (IPV4_ONLY,), "icmpv6": (IPV6_ONLY,)}
 _MARKS = {"meta": "mark", "ct": "ct_mark"}
 CONTINUE = "continue"
 NOT_TOLD = "not told"  # put where a version of nft is known to leave out what a rule asks for
@@ -69,6 +70,12 @@ def _unlisted(draft: Draft, _body: Any) -> None:
 
 def _final(kind: str) -> Callable[[Draft, Any], None]:
     return lambda draft, _body: draft.decide(Verdict(kind))
+
+
+def _reject(draft: Draft, body: Any) -> None:
+    """Nft leaves out a test that the kind of the answer implies: only TCP is reset, ICMP is the answer of IPv4."""
+    draft.test(*_ANSWERS.get((body or {}).get("type", ""), ()))
+    draft.decide(Verdict(REJECT))
 
 
 def _chain(kind: str) -> Callable[[Draft, Any], None]:
@@ -206,7 +213,7 @@ STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
     "vmap": _vmap,
     "accept": _final(ACCEPT),
     "drop": _final(DROP),
-    "reject": _final(REJECT),
+    "reject": _reject,
     "return": _final(RETURN),
     "jump": _chain(JUMP),
     "goto": _chain(GOTO),

@@ -43,18 +43,18 @@ def _is(field: str, number: int, text: str) -> Match:
     return Match((field,), ((spanning(number, number),),), text)
 
 
-_IP4, _IP6 = _is("family", 4, "IPv4"), _is("family", 6, "IPv6")
+IPV4_ONLY, IPV6_ONLY, TCP_ONLY = _is("family", 4, "IPv4"), _is("family", 6, "IPv6"), _is("proto", 6, "tcp")
 _LEFT = {
-    ("payload", "ip", "saddr"): Left("saddr", to_address, (_IP4,)),
-    ("payload", "ip", "daddr"): Left("daddr", to_address, (_IP4,)),
-    ("payload", "ip", "protocol"): Left("proto", named(PROTOCOLS), (_IP4,)),
-    ("payload", "ip6", "saddr"): Left("saddr", to_address, (_IP6,)),
-    ("payload", "ip6", "daddr"): Left("daddr", to_address, (_IP6,)),
-    ("payload", "ip6", "nexthdr"): Left("proto", named(PROTOCOLS), (_IP6,)),
+    ("payload", "ip", "saddr"): Left("saddr", to_address, (IPV4_ONLY,)),
+    ("payload", "ip", "daddr"): Left("daddr", to_address, (IPV4_ONLY,)),
+    ("payload", "ip", "protocol"): Left("proto", named(PROTOCOLS), (IPV4_ONLY,)),
+    ("payload", "ip6", "saddr"): Left("saddr", to_address, (IPV6_ONLY,)),
+    ("payload", "ip6", "daddr"): Left("daddr", to_address, (IPV6_ONLY,)),
+    ("payload", "ip6", "nexthdr"): Left("proto", named(PROTOCOLS), (IPV6_ONLY,)),
     ("payload", "ether", "type"): Left("family", named(_ETHER_TYPES)),
     ("payload", "th", "sport"): Left("sport", to_number),
     ("payload", "th", "dport"): Left("dport", to_number),
-    ("payload", "tcp", "flags"): Left("tcp_flags", named(TCP_FLAGS), (_is("proto", 6, "tcp"),)),
+    ("payload", "tcp", "flags"): Left("tcp_flags", named(TCP_FLAGS), (TCP_ONLY,)),
     ("meta", "iif"): Left("iif", to_number),
     ("meta", "iifname"): Left("iif", to_number),
     ("meta", "l4proto"): Left("proto", named(PROTOCOLS)),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..root import Demo
 
-DISK = {"disk_warning_percent": 0, "disk_critical_percent": 0}
+DISK = {"disk_free_warning": 100, "disk_free_critical": 100}
 BACKUP_AGE = {"backup_max_age_hours": 0}
 
 

@@ -16,13 +16,22 @@ from .. import processes
 from ..root import DemoError
 
 
-def start_listener(notes: Path, address: str, port: int) -> int:
-    """Given an address and a port, start a web server of an empty folder there and return its pid."""
+def start_listener(notes: Path, address: str, port: int, *, inside: Path) -> int:
+    """Given an address and a port, start a web server of an empty folder there and return its pid.
+
+    It works ``inside`` the installation, as a forgotten debug server would: an audit that looks at Cryptobot's own
+    processes only must see it.
+    """
     empty = notes / "empty"
     empty.mkdir()
     command = [sys.executable, "-m", "http.server", str(port), "--bind", address, "--directory", str(empty)]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd=inside,
     )
     (notes / "listener.json").write_text(json.dumps({"pid": process.pid, "command": command}), encoding="utf-8")
     _wait_for_listener(process, port)

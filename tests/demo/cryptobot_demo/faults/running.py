@@ -62,7 +62,7 @@ def free_strategy(demo: Demo, notes: Path) -> None:
 def usurp_port(demo: Demo, notes: Path) -> str:
     """Kill backtest and let another process listen, and answer 200, on its port."""
     pid = kill_service(demo, STRAY)
-    stray = start_listener(notes, "127.0.0.1", demo.ports[STRAY])
+    stray = start_listener(notes, "127.0.0.1", demo.ports[STRAY], inside=demo.install_dir)
     return f"killed {STRAY} (pid {pid}); its port {demo.ports[STRAY]} now belongs to pid {stray}, which answers 200 too"
 
 
@@ -75,7 +75,8 @@ def return_port(demo: Demo, notes: Path) -> None:
 def open_port(demo: Demo, notes: Path) -> str:
     """Let a process listen to the whole world on a port that no policy names."""
     port = demo.base_port + OPEN_PORT_OFFSET
-    return f"pid {start_listener(notes, '0.0.0.0', port)} listens on 0.0.0.0:{port}, which no rule of the policy allows"
+    pid = start_listener(notes, "0.0.0.0", port, inside=demo.install_dir)
+    return f"pid {pid} listens on 0.0.0.0:{port}, which no rule of the policy allows"
 
 
 def close_port(demo: Demo, notes: Path) -> None:

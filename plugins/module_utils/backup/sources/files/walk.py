@@ -40,7 +40,9 @@ def _any_of(patterns: Sequence[str]) -> Optional[re.Pattern[str]]:
 
 
 def walk(root: str, leave_out: LeaveOut, protected: Collection[str] = ()) -> Iterator[Found]:
-    """Given a file or folder, yield it and all below it as (path, kind), each folder before what is in it.
+    """Given a file or folder, yield it and all below it as (path, kind), each folder right before what is in it.
+
+    That order lets a tar set a folder's own time when it leaves it, which is what tars do.
 
     ``protected`` are real paths that are left out. A symlink is followed only where it is ``root`` itself, because
     that one was declared by name. Raise OSError where a folder cannot be read.
@@ -49,22 +51,22 @@ def walk(root: str, leave_out: LeaveOut, protected: Collection[str] = ()) -> Ite
     if root in protected:
         return
     yield root, kind
-    folders, cut = ([root] if kind == FOLDER else []), len(root) + 1
-    while folders:
-        below: list[str] = []
-        for entry in _sorted_entries(folders.pop()):
-            if entry.path in protected or leave_out(entry.path[cut:], entry.name):
-                continue
+    cut = len(root.rstrip(os.sep)) + 1
+    opened = [_sorted_entries(root)] if kind == FOLDER else []
+    while opened:
+        entry = next(opened[-1], None)
+        if entry is None:
+            opened.pop()
+        elif entry.path not in protected and not leave_out(entry.path[cut:], entry.name):
             kind = _entry_kind(entry)
             yield entry.path, kind
             if kind == FOLDER:
-                below.append(entry.path)
-        folders.extend(reversed(below))
+                opened.append(_sorted_entries(entry.path))
 
 
-def _sorted_entries(folder: str) -> list[os.DirEntry[str]]:
+def _sorted_entries(folder: str) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
+        return iter(sorted(entries, key=lambda entry: entry.name))
 
 
 def _entry_kind(entry: os.DirEntry[str]) -> str:
