@@ -1,0 +1,77 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The weekly checks by our playbook against the same checks written with stock modules, on the demo and on 20 hosts.
+
+The 20 hosts are 20 names for this machine over local connections, so the CPU figure holds controller and modules
+together. Both sides run with the project's ansible.cfg (pipelining on) and read the same demo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pair import Cost, emit, measure
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+STOCK = CHECKOUT / "tests" / "benchmark" / "stock" / "weekly.yml"
+CHECKS = "D1.1,D1.2,D1.4,W2.3"
+RUNS = int(os.environ.get("CRYPTOBOT_BENCH_RUNS", "3"))
+AIM = 5.0
+
+
+def manage(verb: str, root: Path) -> None:
+    subprocess.run([sys.executable, str(CHECKOUT / "tests/demo/manage.py"), verb, "--root", str(root)], check=True, stdout=subprocess.DEVNULL)
+
+
+def inventory(folder: Path, count: int) -> Path:
+    """Write an inventory of ``count`` names for this machine beside a link to the demo's variables."""
+    place = folder / f"hosts-{count}"
+    place.mkdir()
+    (place / "group_vars").symlink_to(CHECKOUT / "inventories" / "demo" / "group_vars")
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    hosts = {f"h{number}": local for number in range(count)}
+    (place / "hosts.yml").write_text(json.dumps({"all": {"children": {"cryptobot": {"hosts": hosts}}}}), encoding="utf-8")
+    return place
+
+
+def play(playbook: Path, hosts: Path, root: Path, *arguments: str) -> Cost:
+    """Run a playbook and return its cost; a finding that makes the run fail is as good a run as any."""
+    ansible = str(Path(sys.executable).with_name("ansible-playbook"))
+    extra = json.dumps({"cryptobot_demo_root": str(root), "cryptobot_serial": "100%"})
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}
+    argv = [ansible, "-i", str(hosts), str(playbook), "-e", extra, *arguments]
+    return measure(argv, cwd=CHECKOUT, env=environment, expect=(0, 2))
+
+
+def compare(folder: Path, root: Path, count: int) -> None:
+    """Run both sides in turn on ``count`` hosts and print wall and CPU."""
+    hosts, ours, peer = inventory(folder, count), [], []
+    for _run in range(RUNS):
+        ours.append(play(CHECKOUT / "playbooks" / "weekly.yml", hosts, root, "--tags", CHECKS))
+        peer.append(play(STOCK, hosts, root))
+    for figure in ("wall", "cpu"):
+        mine, theirs = [getattr(c, figure) for c in ours], [getattr(c, figure) for c in peer]
+        emit(f"weekly.{count}_hosts.{figure}", mine, theirs, "s", AIM)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, root = Path(name), Path(name, "demo")
+        manage("up", root)
+        try:
+            play(CHECKOUT / "playbooks" / "weekly.yml", inventory(folder, 2), root, "--limit", "h0")  # takes the backup
+            for count in (1, 20):
+                compare(folder, root, count)
+        finally:
+            manage("clean", root)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The weekly run on the demo, by the playbook that a user runs: planned, run, run again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .conftest import Demo
+
+# The tests of this file tell one story, in this order: the demo is as installed, it is planned, run, and run again.
+
+
+@pytest.fixture(scope="module")
+def planned(demo: Demo) -> dict:
+    before = demo.tree_hash()
+    ended = demo.play("--check", "--diff")
+    return {
+        "ended": ended,
+        "changes": {path for path, digest in demo.tree_hash().items() if before.get(path) != digest},
+        "lost": set(before) - set(demo.tree_hash()),
+        "actions": demo.actions("planned"),
+        "changed": demo.report()["hosts"][0]["changed"],
+        "critical": critical(demo),
+    }
+
+
+def critical(demo: Demo) -> set[str]:
+    return {finding["check"] for finding in demo.report()["findings"] if finding["status"] == "critical"}
+
+
+@pytest.fixture(scope="module")
+def ran(demo: Demo, planned: dict) -> dict:
+    ended = demo.play()
+    return {
+        "ended": ended,
+        "actions": demo.actions("done"),
+        "changed": demo.report()["hosts"][0]["changed"],
+        "critical": critical(demo),
+    }
+
+
+def test_a_planned_run_changes_not_one_byte(planned: dict) -> None:
+    assert (planned["changes"], planned["lost"]) == (set(), set())
+
+
+def test_the_only_critical_thing_about_a_new_demo_is_that_it_has_no_backup_yet(planned: dict) -> None:
+    assert planned["critical"] == {"backup.present"}
+    assert planned["ended"].returncode == 2, planned["ended"].stdout + planned["ended"].stderr
+
+
+def test_the_plan_holds_a_backup_a_cleanup_and_a_vacuum(planned: dict) -> None:
+    assert {noun for noun, _action, _subject in planned["actions"]} == {"backup", "cleanup", "database"}
+
+
+def test_what_was_planned_is_what_is_done(planned: dict, ran: dict) -> None:
+    assert ran["ended"].returncode == 0, ran["ended"].stdout + ran["ended"].stderr
+    assert ran["actions"] == planned["actions"]
+    assert ran["changed"] == planned["changed"] is True
+
+
+def test_the_run_prints_where_the_report_is(demo: Demo, ran: dict) -> None:
+    place = re.search(r"Report: (\S+)", ran["ended"].stdout)
+    assert place is not None
+    assert place[1].startswith(str(demo.root / "reports"))
+
+
+def test_a_healthy_demo_has_nothing_critical(ran: dict) -> None:
+    assert ran["critical"] == set()
+
+
+def test_the_second_run_changes_nothing(demo: Demo, ran: dict) -> None:
+    ended = demo.play()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert demo.report()["hosts"][0]["changed"] is False
+    assert demo.actions("done") == []
+    assert re.search(r"demo\s+: ok=\d+\s+changed=0\b", ended.stdout)
+
+
+# (tags, the nouns that may run)
+NARROWED = [("W1.3", {"database"}), ("firewall", {"checkup", "firewall"}), ("D1.2", {"checkup", "services"})]
+
+
+@pytest.mark.parametrize(("tags", "nouns"), NARROWED)
+def test_tags_narrow_the_run_to_a_procedure_or_a_noun(demo: Demo, ran: dict, tags: str, nouns: set) -> None:
+    demo.play("--tags", tags)
+    assert {procedure["noun"] for procedure in demo.report()["hosts"][0]["procedures"]} == nouns
+
+
+def test_an_inventory_typo_is_named_before_anything_runs(demo: Demo, ran: dict) -> None:
+    newest = demo.report()["run"]["id"]
+    ended = demo.play("-e", '{"cryptobot_services": [{"name": "auth", "prot": 18000}]}')
+    assert ended.returncode != 0
+    assert "cryptobot_services" in ended.stdout
+    assert "prot" in ended.stdout
+    assert demo.report()["run"]["id"] == newest

@@ -1,0 +1,69 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup import run as checkup
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS, Noun
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceMissing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Check, Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
+
+from fake_host import FakeHost
+
+BAD = Check("good.thing", "D1.1", "A thing.", "Mend it.")
+
+
+def good(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
+    return Result(findings=[BAD.finding("warning", "x", "is odd")], changed=True, data={"planned_only": check_mode})
+
+
+def missing(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
+    raise SourceMissing("/proc/thing")
+
+
+def broken(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
+    raise KeyError("a defect")
+
+
+@pytest.fixture(autouse=True)
+def nouns(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"good": Noun({}, good, ("D1.1",)), "acting": Noun({}, good, ("W1.2",), plan_only=True)}
+    table.update(missing=Noun({}, missing, ("D1.2",)), broken=Noun({}, broken, ("W2.3",)))
+    monkeypatch.setattr(checkup, "NOUNS", table)
+
+
+def look(*names: str) -> dict[str, Any]:
+    return checkup.run({"checks": {name: {} for name in names}}, FakeHost()).as_dict()
+
+
+@pytest.mark.parametrize(("noun", "reason"), [("missing", "/proc/thing does not exist"), ("broken", "KeyError")])
+def test_a_noun_that_could_not_look_is_unknown_and_the_others_still_run(noun: str, reason: str) -> None:
+    answer = look(noun, "good")
+    assert answer["status"] == "unknown"
+    assert reason in answer["findings"][0]["message"]
+    assert set(answer["nouns"]) == {"good"}
+
+
+def test_what_a_noun_found_does_not_change_that_it_could_look() -> None:
+    answer = look("good")
+    assert (answer["status"], answer["nouns"]["good"]["status"]) == ("ok", "warning")
+
+
+def test_a_checkup_never_reports_a_change() -> None:
+    answer = look("good", "acting")
+    assert [answer["changed"], answer["nouns"]["good"]["changed"], answer["nouns"]["acting"]["changed"]] == [False] * 3
+
+
+def test_an_acting_noun_is_only_made_to_plan() -> None:
+    results = look("good", "acting")["nouns"]
+    assert (results["acting"]["planned_only"], results["good"]["planned_only"]) == (True, False)
+
+
+def test_every_acting_noun_of_the_table_is_kept_to_looking() -> None:
+    acting = {name for name, noun in NOUNS.items() if noun.plan_only or noun.force}
+    assert acting == {"backup", "cleanup", "database", "restart"}

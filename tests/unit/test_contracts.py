@@ -1,0 +1,139 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What holds for every module and noun alike: documentation equals code, ids are documented, shells are the same."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+yaml = pytest.importorskip("yaml", reason="the core's own environments have no YAML; the controller's has")
+pytest.importorskip("ansible", reason="modules and action plugins need ansible-core")
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PLUGINS = "ansible_collections.cryptobot.maintenance.plugins"
+SHELLS = {"bridge"}  # PowerShell, whose options validate-modules compares
+MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in SHELLS)
+NOUN_MODULES = [name for name in MODULES if name != "report"]
+CATALOGUES = sorted((CHECKOUT / "plugins").glob("*/*/checks.py"))
+FRAGMENTS = {"cryptobot.maintenance.common": "common", "cryptobot.maintenance.attributes": "attributes"}
+
+
+def documented(module: str) -> dict[str, Any]:
+    """Return the documented options of a module, those of its fragments included."""
+    text = importlib.import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION
+    page = yaml.safe_load(text)
+    options: dict[str, Any] = {}
+    for name in page.get("extends_documentation_fragment", []):
+        fragment = importlib.import_module(f"{PLUGINS}.doc_fragments.{FRAGMENTS[name]}").ModuleDocFragment
+        options.update(yaml.safe_load(fragment.DOCUMENTATION).get("options") or {})
+    return {**options, **page["options"]}
+
+
+def spec_of(module: str) -> dict[str, Any]:
+    action = importlib.import_module(f"{PLUGINS}.action.{module}")
+    return dict(getattr(action, "SPEC", None) or action.ActionModule.spec)
+
+
+def interface(options: dict[str, Any], nested: str) -> dict[str, Any]:
+    """Return what a user can rely on, in one shape for documentation (suboptions) and argument_spec (options)."""
+    return {
+        name: {
+            "type": option.get("type", "str"),
+            "elements": option.get("elements"),
+            "required": bool(option.get("required", False)),
+            "default": option.get("default"),
+            "choices": sorted(map(str, option.get("choices") or [])),
+            "options": interface(option.get(nested) or {}, nested),
+        }
+        for name, option in options.items()
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_documented_options_are_those_of_the_code(module: str) -> None:
+    assert interface(documented(module), "suboptions") == interface(spec_of(module), "options")
+
+
+def secrets(options: dict[str, Any], path: str = "") -> dict[str, bool]:
+    """Return each option whose name says that it is a credential, and whether it is marked no_log."""
+    found = {}
+    for name, option in options.items():
+        where = f"{path}{name}"
+        if re.search(r"password|secret|token|api_key", name) and option.get("type") in (None, "str"):
+            found[where] = option.get("no_log") is True
+        found.update(secrets(option.get("options") or {}, f"{where}."))
+    return found
+
+
+def test_every_credential_among_the_options_is_marked_as_secret() -> None:
+    marked = {f"{module}.{name}": mark for module in MODULES for name, mark in secrets(spec_of(module)).items()}
+    assert marked, "no module has a credential: the test looks at the wrong names"
+    assert [name for name, mark in marked.items() if not mark] == []
+
+
+@pytest.mark.parametrize("module", NOUN_MODULES)
+def test_every_module_has_its_half_on_the_controller_and_opts_in_to_check_mode(module: str) -> None:
+    action = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule
+    assert action._supports_check_mode is True
+
+
+@pytest.mark.parametrize("module", NOUN_MODULES)
+def test_the_main_of_a_module_is_an_outline(module: str) -> None:
+    source = (CHECKOUT / "plugins" / "modules" / f"{module}.py").read_text("utf-8")
+    mains = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "main"]
+    assert len(mains) == 1
+    assert (mains[0].end_lineno or 0) - mains[0].lineno <= 15
+
+
+def noun_runs() -> list[str]:
+    return sorted(path.parent.name for path in (CHECKOUT / "plugins" / "module_utils").glob("*/run.py"))
+
+
+@pytest.mark.parametrize("noun", noun_runs())
+def test_every_noun_runs_by_the_same_signature(noun: str) -> None:
+    run = importlib.import_module(f"{PLUGINS}.module_utils.{noun}.run").run
+    parameters = inspect.signature(run).parameters
+    assert list(parameters)[:3] == ["params", "host", "check_mode"]
+    assert parameters["check_mode"].default is False
+
+
+def used_ids(folder: Path) -> set[str]:
+    text = "\n".join(path.read_text("utf-8") for path in folder.rglob("*.py") if path.name != "checks.py")
+    whole = set(re.findall(r'"([a-z]+\.[a-z0-9_]+)"', text))
+    rules = {f"{folder.name}.{rule}" for rule in re.findall(r'"([a-z0-9_]+)"', text)}  # named without their noun
+    return whole | rules
+
+
+@pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.parent.name)
+def test_every_check_of_the_catalogue_is_made_somewhere(catalogue: Path) -> None:
+    dotted = ".".join(catalogue.relative_to(CHECKOUT / "plugins").with_suffix("").parts)
+    checks = importlib.import_module(f"{PLUGINS}.{dotted}").CHECKS
+    assert set(checks) - used_ids(catalogue.parent) == set()
+
+
+def all_checks() -> list[Any]:
+    names = [".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts) for path in CATALOGUES]
+    return [check for name in names for check in importlib.import_module(f"{PLUGINS}.{name}").CHECKS.values()]
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.id)
+def test_every_check_belongs_to_a_known_procedure_and_says_what_to_do(check: Any) -> None:
+    sections = yaml.safe_load((CHECKOUT / "docs" / "procedures.yml").read_text("utf-8"))
+    known = {entry["id"] for section in sections for entry in section["procedures"]}
+    assert check.procedure in known
+    assert check.summary.endswith(".")
+    assert check.remedy
+
+
+def test_no_two_nouns_share_a_check_id() -> None:
+    ids = [check.id for check in all_checks()]
+    assert sorted(ids) == sorted(set(ids))
