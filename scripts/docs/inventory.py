@@ -17,9 +17,13 @@ KEPT = ("type", "elements", "required", "choices", "default", "no_log", "aliases
 
 
 def documented(module: str) -> dict[str, Any]:
-    """Return the options that a module documents."""
-    page = importlib.import_module(f"{sources.PACKAGE}.modules.{module}").DOCUMENTATION
-    return yaml.safe_load(page)["options"]
+    """Return the options that a module documents, those of its fragments included."""
+    page = yaml.safe_load(importlib.import_module(f"{sources.PACKAGE}.modules.{module}").DOCUMENTATION)
+    options: dict[str, Any] = {}
+    for name in page["extends_documentation_fragment"]:
+        fragment = importlib.import_module(f"{sources.PACKAGE}.doc_fragments.{name.rpartition('.')[2]}").ModuleDocFragment
+        options.update(yaml.safe_load(fragment.DOCUMENTATION)["options"])
+    return {**options, **page["options"]}
 
 
 def specified(module: str) -> dict[str, Any]:

@@ -24,7 +24,6 @@ SHELLS = {"bridge"}  # PowerShell, whose options validate-modules compares
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in SHELLS)
 NOUN_MODULES = [name for name in MODULES if name != "report"]
 CATALOGUES = sorted((CHECKOUT / "plugins").glob("*/*/checks.py"))
-FRAGMENTS = {"cryptobot.maintenance.common": "common", "cryptobot.maintenance.attributes": "attributes"}
 
 
 def documented(module: str) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def documented(module: str) -> dict[str, Any]:
     page = yaml.safe_load(text)
     options: dict[str, Any] = {}
     for name in page.get("extends_documentation_fragment", []):
-        fragment = importlib.import_module(f"{PLUGINS}.doc_fragments.{FRAGMENTS[name]}").ModuleDocFragment
+        fragment = importlib.import_module(f"{PLUGINS}.doc_fragments.{name.rpartition('.')[2]}").ModuleDocFragment
         options.update(yaml.safe_load(fragment.DOCUMENTATION).get("options") or {})
     return {**options, **page["options"]}
 

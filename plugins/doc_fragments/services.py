@@ -1,0 +1,190 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The option C(services), whose shape is that of the inventory variable cryptobot_services."""
+
+    DOCUMENTATION = r"""
+options:
+  services:
+    description:
+      - The services that are meant to be on this host, in the shape of the inventory variable C(cryptobot_services).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the service in the inventory and in all reports.
+        type: str
+        required: true
+      unit:
+        description: Name of its systemd unit. C(.service) is added where no type is named.
+        type: str
+      label:
+        description: Label of its launchd job. Not used on Linux.
+        type: str
+      service:
+        description: Name of its Windows service. Not used on Linux.
+        type: str
+      pid_file:
+        description: Pid file of a service that a script starts. O(services[].unit) goes before it.
+        type: path
+      command:
+        description:
+          - Command that starts a script-started service, as a list of words. No secret may be among them.
+          - A process with exactly this command line is known to be the service.
+        type: list
+        elements: str
+      process:
+        description:
+          - Regular expression that the command line of the service's process matches. It decides whether the process
+            that the pid file names is the service.
+          - Without it, a process is the service if it runs O(services[].command), or if it was there when the pid file
+            was written.
+        type: str
+      chdir:
+        description: Folder in which a script-started service is started. Default is the one that it ran in before.
+        type: path
+      output:
+        description: File that the output of a script-started service is appended to. Default is to discard it.
+        type: path
+      user:
+        description: Account that a script-started service is started as. Default is the one that it ran as before.
+        type: str
+      environment:
+        description:
+          - Environment variables that a script-started service is started with, in addition to those that it ran with
+            before. Put no secrets here; services read them from their own files.
+        type: dict
+        default: {}
+      state:
+        description: Whether the service is meant to run.
+        type: str
+        choices: [started, stopped]
+        default: started
+      enabled:
+        description: Whether systemd is meant to start the unit at boot.
+        type: bool
+        default: true
+      port:
+        description: TCP port that the service listens on.
+        type: int
+      bind:
+        description: >-
+          Address that the service listens on. V(0.0.0.0) stands for all IPv4 addresses, V(::) for all, V(any) for
+          either, V(localhost) for the loopback address of either family. Without it every address will do.
+        type: str
+      ports:
+        description: Further ports that the service listens on.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          port:
+            description: Number of the port.
+            type: int
+            required: true
+          proto:
+            description: Protocol of the port.
+            type: str
+            choices: [tcp, udp]
+            default: tcp
+          bind:
+            description: Address, as in O(services[].bind).
+            type: str
+      health:
+        description:
+          - How the service shows that it is well. There is no common page for that, so each service names its own.
+          - Without it the service is not asked.
+        type: dict
+        suboptions:
+          path:
+            description: Path that is requested with GET.
+            type: str
+            default: /health
+          scheme:
+            description: Whether to ask over TLS.
+            type: str
+            choices: [http, https]
+            default: http
+          host:
+            description: Address that is asked. Default is O(services[].bind) where that is one address, else loopback.
+            type: str
+          port:
+            description: Port that is asked. Default is O(services[].port).
+            type: int
+          status:
+            description: Status codes of a service that is well. Redirects are not followed.
+            type: list
+            elements: int
+            default: [200]
+          timeout:
+            description: Seconds that one request may take.
+            type: float
+            default: 5.0
+          samples:
+            description: How many requests are made. The latency is the 95th percentile of their times.
+            type: int
+            default: 3
+          latency_warn:
+            description: Latency in seconds from which on the service is too slow.
+            type: float
+            default: 1.0
+          body_regex:
+            description: Regular expression that must find something in the body.
+            type: str
+          json:
+            description: >-
+              Values that the JSON of the body must have. The keys are dotted paths such as C(database.status), numbers
+              in them count the items of a list from 0.
+            type: dict
+            default: {}
+          tls_min_days:
+            description: Days that the certificate must last.
+            type: int
+            default: 21
+          tls_verify:
+            description: Whether the certificate must be signed by a known authority. Its name is not compared, because
+              the service is asked by a local address.
+            type: bool
+            default: true
+          ca_path:
+            description: File with the authorities that are trusted. Default is those of the system.
+            type: path
+      depends_on:
+        description: Names of the services that this one needs. A cycle is an error.
+        type: list
+        elements: str
+        default: []
+      declared_in:
+        description: Further places that name the port of the service. They are compared with the inventory.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description: File that names the port.
+            type: path
+            required: true
+          pattern:
+            description: Regular expression whose first group is the port.
+            type: str
+            required: true
+      config_files:
+        description: Files that the service reads when it starts. Where one is newer than the process, a restart is
+          pending. Unit files and C(EnvironmentFile=) of systemd are known by themselves.
+        type: list
+        elements: path
+        default: []
+      start_grace:
+        description: How long after its start the service may still be getting ready, such as V(30s) or V(2m).
+        type: str
+        default: 30s
+      memory_max:
+        description: Resident memory that the service may use, such as V(512M).
+        type: str
+"""
