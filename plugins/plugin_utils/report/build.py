@@ -64,7 +64,7 @@ def _host(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         "status": worst(finding["status"] for finding in kept),
         "counts": _counts(kept),
         "changed": any(answer.get("changed", False) for _noun, answer in answers),
-        "procedures": [_procedure(noun, answer) for noun, answer in answers],
+        "procedures": _procedures(answers),
         "actions": [{"noun": noun, **action} for noun, answer in answers for action in answer.get("actions", [])],
         "metrics": [metric for _noun, answer in answers for metric in answer.get("metrics", [])],
         "findings": kept,
@@ -115,6 +115,22 @@ def _ended(noun: str, answer: Mapping[str, Any]) -> Finding:
         status = CRITICAL if answer.get("findings") else UNKNOWN
         return check.finding(status, noun, str(answer.get("msg", "failed without a message")), expected="an end")
     return check.finding(OK, noun, "came to its end")
+
+
+def _procedures(answers: list[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Return each noun's outcome once, the worst of its look and its deed, in the order in which they came."""
+    merged: dict[str, dict[str, Any]] = {}
+    for noun, answer in answers:
+        new = _procedure(noun, answer)
+        old = merged.get(noun, new)
+        merged[noun] = {
+            "noun": noun,
+            "status": worst((old["status"], new["status"])),
+            "changed": old["changed"] or new["changed"],
+            "failed": old["failed"] or new["failed"],
+            "message": new["message"] or old["message"],
+        }
+    return list(merged.values())
 
 
 def _procedure(noun: str, answer: Mapping[str, Any]) -> dict[str, Any]:

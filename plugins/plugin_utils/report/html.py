@@ -29,7 +29,7 @@ def render_html(report: Mapping[str, Any]) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(when=_when, plain=_plain, percent=_percent)
+    environment.filters.update(when=_when, plain=_plain, percent=_percent, words=_words)
     script, style = (HERE / SCRIPT).read_text("utf-8"), (HERE / STYLE).read_text("utf-8")
     return environment.get_template(TEMPLATE).render(
         report=report, script=script, style=style, script_hash=_hash(script), style_hash=_hash(style)
@@ -52,3 +52,8 @@ def _plain(value: Any) -> str:
 def _percent(value: float) -> float:
     """Return a ratio as whole percent within 0 to 100, which is all that a bar can show."""
     return round(min(max(value, 0.0), 1.0) * 100)
+
+
+def _words(metric: str) -> str:
+    """Given the name of a metric, return it for people: ``cryptobot_resources_disk_free_ratio`` is disk free."""
+    return " ".join(metric.split("_")[2:-1]) or metric
