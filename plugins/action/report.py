@@ -15,6 +15,7 @@ from typing import Any, Optional
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import PREFIX, build_report, must_fail
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import (
     publish_report,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Optional
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 
 DOCUMENTATION = r"""
@@ -76,7 +77,9 @@ def select_checks(
     """
     unknown = sorted(set(checks) - set(NOUNS))
     if unknown:
-        raise AnsibleFilterError(f"select_checks: {unknown[0]!r} is no noun of a checkup, expected one of {sorted(NOUNS)}")
+        raise AnsibleFilterError(
+            f"select_checks: {unknown[0]!r} is no noun of a checkup, expected one of {sorted(NOUNS)}"
+        )
     names = {noun: {noun, *NOUNS[noun].procedures} for noun in checks}
     wanted, declined = set(run_tags), set(skip_tags)
     return {

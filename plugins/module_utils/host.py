@@ -37,7 +37,7 @@ def _reading(path: str) -> Iterator[None]:
     """Turn what the system says about a path that cannot be read into an error of the core."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
         raise SourceMissing(path) from None
     except OSError as error:
         raise SourceDenied(path, error.strerror or str(error)) from error

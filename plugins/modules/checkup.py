@@ -82,7 +82,7 @@ findings:
   returned: success
   type: list
   elements: dict
-  sample: [{"check": "checkup.ran", "subject": "firewall", "status": "ok", "message": "firewall was looked at in 0.05 s"}]
+  sample: [{"check": "checkup.ran", "subject": "firewall", "status": "ok"}]
 nouns:
   description: Each noun's result under its name, as its own module returns it, with the seconds it took.
   returned: success
@@ -104,6 +104,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.run import run

@@ -521,6 +521,7 @@ metrics:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.spec import SPEC

@@ -20,8 +20,8 @@ description:
 options:
   dir:
     description:
-      - Folder of the reports on the controller. Each run gets C(<dir>/<run id>/) with C(report.json), C(report.html) and
-        C(cryptobot.prom), readable by its owner only, and C(<dir>/latest) is switched to it in one step.
+      - Folder of the reports on the controller. Each run gets C(<dir>/<run id>/) with C(report.json), C(report.html)
+        and C(cryptobot.prom), readable by its owner only, and C(<dir>/latest) is switched to it in one step.
     type: path
     required: true
   title:

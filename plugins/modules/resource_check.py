@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: resource_check
 short_description: Judge disk, memory, load, clock and other resources of a host
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (@cryptobot)
 description:
   - Looks once at the resources of a host and judges them, without an agent and without a time series database.
   - Free space and inodes of each mounted file system, and when each will be full; memory, swap, load, processor time,
@@ -218,6 +218,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: linux
 notes:
   - Without root the open files of other accounts and the kernel's log cannot be seen. Deleted open files are then
@@ -308,7 +309,7 @@ resources:
         - path: /
           source: /dev/vda1
           kind: ext4
-          usage: {size: 105089261568, used: 52544630784, available: 47198347264, inodes: 6553600, inodes_available: 610000}
+          usage: {size: 1050000000, used: 520000000, available: 470000000, inodes: 6553600, inodes_available: 6100000}
     lost_mounts:
       description: Paths that C(/etc/fstab) declares and that are not mounted or can only be read, with which it is.
       type: dict

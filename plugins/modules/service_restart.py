@@ -43,6 +43,14 @@ options:
       token:
         description: Bearer token that the trade service wants to be asked with.
         type: str
+      tls_verify:
+        description: Whether the certificate of an C(https) URL must be signed by a known authority. Its name is not
+          compared.
+        type: bool
+        default: true
+      ca_path:
+        description: File with the authorities that are trusted. Default is those of the system.
+        type: path
       orders_path:
         description: Path that lists the open orders.
         type: str

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make what the code says of itself: docs/checks.md, docs/procedures.md, docs/inventory.md and the inventory role's spec.
+"""Make what the code says of itself: checks.md, procedures.md and inventory.md of docs/, the inventory role's spec.
 
 python scripts/docs/generate.py            write the pages
 python scripts/docs/generate.py --check    say which page is not what the code says, and end with 1
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,13 +21,18 @@ import sources
 import yaml
 
 NOTE = "<!-- Made by `make docs` from the code; a test compares the two. Change the code instead. -->"
-YAML_NOTE = "# Made by `make docs` from docs/inventory.yml and the modules; a test compares them. Change those instead."
+YAML_NOTE = "# Made by `make docs` from docs/inventory.yml and the modules; a test compares them. Change those instead.\n# yamllint disable rule:line-length"
 LICENCE = "\n".join((sources.CHECKOUT / "docs" / "inventory.yml").read_text("utf-8").splitlines()[:4])
 
 
 def cell(text: str) -> str:
     """Return text that a cell of a Markdown table can hold."""
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def paragraph(text: str) -> str:
+    """Return text in lines of at most 120 characters."""
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def checks_page() -> str:
@@ -36,8 +42,10 @@ def checks_page() -> str:
         "# Checks",
         NOTE,
         "",
-        "Each finding names its check by an id of this page. Its status is one of `ok`, `warning`, `critical`, `unknown` and",
-        "`skipped`; what could not be looked at is `unknown`, never `ok`.",
+        paragraph(
+            "Each finding names its check by an id of this page. Its status is one of `ok`, `warning`, `critical`,"
+            " `unknown` and `skipped`; what could not be looked at is `unknown`, never `ok`."
+        ),
     ]
     for noun, checks in sources.catalogues():
         where = f" (module `{modules[noun]}`)" if noun in modules else ""
@@ -85,8 +93,10 @@ def procedures_page() -> str:
         "# Procedures",
         NOTE,
         "",
-        f"Every maintenance procedure of a Cryptobot installation. {covered} of {total} are covered so far: a module's checks name",
-        "the procedure, and a playbook runs it by its tag.",
+        paragraph(
+            f"Every maintenance procedure of a Cryptobot installation. {covered} of {total} are covered so far: a"
+            " module's checks name the procedure, and a playbook runs it by its tag."
+        ),
     ]
     return "\n".join(intro + rows) + "\n"
 
@@ -97,9 +107,11 @@ def inventory_page() -> str:
         "# The inventory",
         NOTE,
         "",
-        "The inventory says what is meant; every module compares it with what is there. A variable that is wrong stops the run",
-        "before anything has been done, and the error names host, variable, value and what is allowed. Defaults are in",
-        "[roles/inventory/defaults/main.yml](../roles/inventory/defaults/main.yml).",
+        paragraph(
+            "The inventory says what is meant; every module compares it with what is there. A variable that is wrong"
+            " stops the run before anything has been done, and the error names host, variable, value and what is"
+            " allowed. Defaults are in [roles/inventory/defaults/main.yml](../roles/inventory/defaults/main.yml)."
+        ),
     ]
     for name, variable in inventory.variables().items():
         lines += [
@@ -132,7 +144,7 @@ def inventory_spec() -> str:
         ],
         "options": inventory.variables(),
     }
-    text = yaml.safe_dump({"argument_specs": {"main": main}}, sort_keys=False, width=110, allow_unicode=True)
+    text = yaml.safe_dump({"argument_specs": {"main": main}}, sort_keys=False, width=100, allow_unicode=True)
     return f"{LICENCE}\n\n{YAML_NOTE}\n{text}"
 
 

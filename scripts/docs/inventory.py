@@ -21,7 +21,9 @@ def documented(module: str) -> dict[str, Any]:
     page = yaml.safe_load(importlib.import_module(f"{sources.PACKAGE}.modules.{module}").DOCUMENTATION)
     options: dict[str, Any] = {}
     for name in page["extends_documentation_fragment"]:
-        fragment = importlib.import_module(f"{sources.PACKAGE}.doc_fragments.{name.rpartition('.')[2]}").ModuleDocFragment
+        fragment = importlib.import_module(
+            f"{sources.PACKAGE}.doc_fragments.{name.rpartition('.')[2]}"
+        ).ModuleDocFragment
         options.update(yaml.safe_load(fragment.DOCUMENTATION)["options"])
     return {**options, **page["options"]}
 

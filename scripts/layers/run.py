@@ -17,14 +17,16 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 
 from command import run_command
 from outcome import SKIPPED, Counts, Outcome, counts_of_step
-from table import CHECKOUT, COLLECTIONS, LANES, LAYERS, Layer, Step
+from table import AT_A_TIME, CHECKOUT, COLLECTIONS, LAYERS, ON_FREE_PORTS, ORDER, Layer, Step
 
 LOGS = CHECKOUT / ".logs"
+FREE_PORTS = Lock()
 TAIL = 150  # lines of a failed layer's log that are shown
 
 
@@ -52,19 +54,20 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def run_all() -> list[Outcome]:
-    """Run every lane in a thread of its own. Debian packages come first: apt works for one at a time."""
+    """Run every layer, some side by side. What they need comes first: apt works for one at a time."""
     started = time.monotonic()
-    for name in chain(*LANES):
+    for name in ORDER:
         lacking(LAYERS[name])
-    with ThreadPoolExecutor(len(LANES)) as lanes:
-        outcomes = list(lanes.map(run_lane, LANES))
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        outcomes = list(pool.map(run_beside, ORDER))
     print(f"all layers in {time.monotonic() - started:.0f} s; logs are in {LOGS}")
-    return [outcome for lane in outcomes for outcome in lane]
+    return outcomes
 
 
-def run_lane(names: tuple[str, ...]) -> list[Outcome]:
-    """Given the layers of one lane, run them in turn and return their outcomes."""
-    return [run_layer(LAYERS[name], shown=False) for name in names]
+def run_beside(name: str) -> Outcome:
+    """Given a layer's name, run it to its log while others run, but not beside one that wants the same ports."""
+    with FREE_PORTS if name in ON_FREE_PORTS else nullcontext():
+        return run_layer(LAYERS[name], shown=False)
 
 
 def run_layer(layer: Layer, *, shown: bool) -> Outcome:
@@ -125,7 +128,7 @@ def run_step(step: Step, junit: Path, log: Path, env: dict[str, str], *, shown: 
 
 
 def announce(outcome: Outcome, log: Path) -> None:
-    """Print how a layer of many ended, with the end of its log when it failed. One write: lanes print side by side."""
+    """Print how a layer of many ended, with the end of its log when it failed. One write: layers print side by side."""
     text = outcome.line()
     if outcome.failed:
         tail = log.read_text(encoding="utf-8").splitlines()[-TAIL:]
@@ -145,6 +148,7 @@ def environment(layer: Layer) -> dict[str, str]:
         "PATH": f"{CHECKOUT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(found),
         "ANSIBLE_NOCOLOR": "1",
+        "PY_COLORS": "0",  # pytest and molecule
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -118,10 +118,9 @@ LAYERS = {
     )
 }
 
-# What runs side by side on two cores: the fleet mostly waits for its hosts, the other lane computes.
-# Demo and faults share a lane, because both look for free ports for a demo of their own. Benchmarks are no test, and
-# want the machine for themselves.
-LANES = (
-    ("lint", "unit", "package", "sanity", "windows", "report", "integration", "demo", "faults"),
-    ("fleet",),
-)
+# The order in which `make test` starts them, two at a time: the fleet mostly waits for its hosts, so it goes first,
+# beside whatever computes. Benchmarks are no test, and want the machine for themselves.
+ORDER = ("fleet", "lint", "unit", "package", "sanity", "demo", "report", "windows", "integration", "faults")
+AT_A_TIME = 2
+# Those that start demos of their own look for free ports, and may find the same ones: one of them at a time.
+ON_FREE_PORTS = ("unit", "demo", "faults")

@@ -27,7 +27,11 @@ AIM = 5.0
 
 
 def manage(verb: str, root: Path) -> None:
-    subprocess.run([sys.executable, str(CHECKOUT / "tests/demo/manage.py"), verb, "--root", str(root)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, str(CHECKOUT / "tests/demo/manage.py"), verb, "--root", str(root)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def inventory(folder: Path, count: int) -> Path:
@@ -37,7 +41,9 @@ def inventory(folder: Path, count: int) -> Path:
     (place / "group_vars").symlink_to(CHECKOUT / "inventories" / "demo" / "group_vars")
     local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
     hosts = {f"h{number}": local for number in range(count)}
-    (place / "hosts.yml").write_text(json.dumps({"all": {"children": {"cryptobot": {"hosts": hosts}}}}), encoding="utf-8")
+    (place / "hosts.yml").write_text(
+        json.dumps({"all": {"children": {"cryptobot": {"hosts": hosts}}}}), encoding="utf-8"
+    )
     return place
 
 

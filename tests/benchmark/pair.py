@@ -37,8 +37,11 @@ def measure(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], expect: S
 
 
 def emit(identity: str, ours: Sequence[float], peer: Sequence[float], unit: str, aim: float) -> None:
-    """Print one line of .bench/results.json: the medians, and how many times the peer's cost ours is contained in it."""
+    """Print one line of .bench/results.json: the medians, and the peer's cost divided by ours."""
     mine, theirs = statistics.median(ours), statistics.median(peer)
     line = {"id": identity, "ours": round(mine, 3), "peer": round(theirs, 3), "unit": unit}
     print(json.dumps({**line, "ratio": round(theirs / mine, 2), "aim": aim}), flush=True)
-    print(f"{identity}: ours {mine:.2f} {unit}, peer {theirs:.2f} {unit}, peer/ours {theirs / mine:.2f} (aim {aim})", file=sys.stderr)
+    print(
+        f"{identity}: ours {mine:.2f} {unit}, peer {theirs:.2f} {unit}, peer/ours {theirs / mine:.2f} (aim {aim})",
+        file=sys.stderr,
+    )

@@ -57,7 +57,9 @@ class FakeHost(Host):
         self.ran: list[str] = []
         self.paused: list[float] = []
 
-    def run(self, argv: Any, *, timeout: float = 60.0, stdin: Any = None, env: Any = None, expect: Any = (0,)) -> Completed:
+    def run(
+        self, argv: Any, *, timeout: float = 60.0, stdin: Any = None, env: Any = None, expect: Any = (0,)
+    ) -> Completed:
         line = " ".join(argv)
         self.ran.append(line)
         answer = self._answer(line, argv[0])

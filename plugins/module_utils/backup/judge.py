@@ -40,9 +40,12 @@ VERIFIED: tuple[Rule, ...] = (
     judge_retention,
     *LISTED,
 )
+# What an earlier look of the same play may have found wanting, and a good set has made right since.
+MADE_RIGHT: tuple[Rule, ...] = (judge_presence, judge_age, judge_completeness, judge_last_run)
 RULES: dict[str, tuple[Rule, ...]] = {"present": PRESENT, "verified": VERIFIED, "listed": LISTED, "pruned": PRUNED}
 
 
 def judge(view: View) -> list[Finding]:
     """Given the view of a run, return the findings of its state's rules."""
-    return [finding for rule in RULES[view.settings.state] for finding in rule(view)]
+    made_right = MADE_RIGHT if view.made_right else ()
+    return [finding for rule in (*RULES[view.settings.state], *made_right) for finding in rule(view)]

@@ -30,14 +30,7 @@ def judge_made(settings: Settings, plan: Plan, made: Made, failures: Mapping[str
     findings = [one for name, taken in made.taken.items() for one in _judge_taken(name, taken, counted[name])]
     findings += [_judge_skipped(name, reason) for name, reason in made.skipped.items()]
     findings += [_judge_failed(name, reason) for name, reason in failures.items()]
-    return [*findings, judge_outcome(settings, plan, made, why), *_judge_presence(settings, plan, made)]
-
-
-def _judge_presence(settings: Settings, plan: Plan, made: Made) -> Iterator[Finding]:
-    """Say that there is a backup now, for a report in which an earlier look found none."""
-    there = made.published or plan.there
-    if there is not None and there.good:
-        yield CHECKS["backup.present"].finding(OK, str(settings.dir), f"set {there.id} is there and counts as a backup")
+    return [*findings, judge_outcome(settings, plan, made, why)]
 
 
 def _judge_taken(name: str, taken: Taken, counted: str) -> Iterator[Finding]:

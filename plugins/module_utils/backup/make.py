@@ -20,7 +20,7 @@ from .anomaly import find_anomalies
 from .catalog.document import About, manifest_document
 from .catalog.names import MANIFEST
 from .catalog.parse import parse_manifest, seal
-from .catalog.publish import begin, new_id, publish, record_verification, write_manifest
+from .catalog.publish import begin, new_id, partial_of, publish, record_verification, write_manifest
 from .catalog.records import BackupSet, Catalog, Manifest
 from .errors import NoSpace
 from .made import Made
@@ -29,6 +29,7 @@ from .settings import Settings
 from .sources.kinds import take
 from .sources.records import Bench, Source, Workshop
 from .streams.codec import Codec
+from .streams.sink import is_full
 from .verification.evidence import evidence
 from .verification.levels import Report, verify
 
@@ -69,13 +70,25 @@ def make_set(
 
 @contextmanager
 def _growing(folder: Path, set_id: str, host: Host) -> Iterator[Path]:
-    """Yield the folder of a set in the making; where the block fails, nothing of it stays."""
-    partial = begin(folder, set_id, host)
+    """Yield the folder of a set in the making; where it cannot be made or the block fails, nothing of it stays.
+
+    Raise NoSpace or ActionFailed where the system refuses what the block does to it.
+    """
+    partial = partial_of(folder, set_id)
     try:
+        begin(partial, host)
         yield partial
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _explained(error, partial) from error
         raise
+
+
+def _explained(error: OSError, partial: Path) -> ActionFailed:
+    if is_full(error):
+        return NoSpace(f"no set was made, the disk of {partial.parent} was full")
+    return ActionFailed(f"no set was made, {error.filename or partial} could not be written: {error.strerror}")
 
 
 def _take_all(workshop: Workshop, settings: Settings, made: Made, beat: Callable[[], None]) -> None:

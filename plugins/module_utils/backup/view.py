@@ -22,7 +22,8 @@ from .verification.levels import Report
 class View:
     """The state that is judged. ``reports`` are this run's verifications, ``catalog`` already knows their outcome.
 
-    ``space`` is None where it could not be told, for the reason in ``space_unknown``.
+    ``space`` is None where it could not be told, for the reason in ``space_unknown``. ``made_right``
+    says that this run was to see to a good set, and there is one.
     """
 
     settings: Settings
@@ -34,6 +35,7 @@ class View:
     retention: Optional[Decisions] = None
     last_run: Mapping[str, Any] = field(default_factory=dict)
     has_modes: bool = True
+    made_right: bool = False
 
     @property
     def newest(self) -> Optional[BackupSet]:

@@ -39,7 +39,7 @@ def _look(name: str, options: dict[str, Any], host: Host, check_mode: bool) -> d
         result = noun.run(options, host, check_mode or noun.plan_only)
     except CoreError as error:
         return {"msg": str(error)}
-    except Exception as error:  # a defect of one noun must not blind the others
+    except Exception as error:  # noqa: BLE001 - a defect of one noun must not blind the others
         return {"msg": f"{type(error).__name__}: {error} (a defect of the noun {name}, please report it)"}
     # What a plan would change is no change: the acting module says so when it runs.
     return {**result.as_dict(), "changed": False, "seconds": round(host.now() - begun, 3)}

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import reduce
 
+from .index import PortIndex, concerns
 from .intervals import Intervals, complement, intersect
 from .network import LINK_LOCAL
 from .packet import Packet
 from .ruleset import DIVERT, Match, Rule, Ruleset
-from .walk import concerns
 
 USUAL_SOURCE_PORT = 40000  # what the kernel gives to clients: see net.ipv4.ip_local_port_range
 _MAX_ENTRIES = 16  # parts of a redirect's ports that are tried
@@ -32,7 +32,7 @@ class Choices:
         self._diverts = [rule for rule in rules if rule.verdict is not None and rule.verdict.kind == DIVERT]
         targets = {rule.verdict.port for rule in self._diverts if rule.verdict and rule.verdict.port is not None}
         self._ports = sorted({*_bounds(rules, "dport"), *targets, *(port + 1 for port in targets)})
-        self._choosy = [rule for rule in rules if _bounds([rule], "sport") or _bounds([rule], "daddr")]
+        self._choosy = PortIndex(rule for rule in rules if _bounds([rule], "sport") or _bounds([rule], "daddr"))
 
     def port_class(self, port: int) -> int:
         """Given a port, return the number that it shares with all ports which no rule tells apart from it."""
@@ -53,7 +53,7 @@ class Choices:
 
     def packets(self, packet: Packet, addresses: Iterable[int]) -> Iterator[Packet]:
         """Given a packet and the addresses that it may be for, return it with each choice that rules tell apart."""
-        rules = [rule for rule in self._choosy if concerns(rule, packet)]
+        rules = self._choosy.rules(packet)
         bounds = sorted({*_bounds(rules, "daddr"), *LINK_LOCAL})  # whose sources are others than those of the rest
         by_class = {bisect_right(bounds, address): address for address in addresses}
         ports = _source_ports(sorted(_bounds(rules, "sport")))

@@ -49,8 +49,25 @@ class Exposure:
     def _part(self, verdict: str) -> Intervals:
         return merge(piece.sources for piece in self.pieces if piece.verdict == verdict)
 
+    @cached_property
+    def _answers(self) -> dict[Intervals, tuple[str, str]]:
+        return {}  # many listeners share an exposure, and the same sources are asked about for each
+
     def verdict(self, sources: Intervals) -> str:
         """Given sources, return open (all get through), limited (some do), unknown (some may) or filtered (none)."""
+        return self._answer(sources)[0]
+
+    def decided_by(self, sources: Intervals) -> str:
+        """Return the rule that decides for most of the sources, of those that make the verdict what it is."""
+        return self._answer(sources)[1]
+
+    def _answer(self, sources: Intervals) -> tuple[str, str]:
+        if sources not in self._answers:
+            verdict = self._verdict(sources)
+            self._answers[sources] = (verdict, self._decider(sources, OPEN if verdict == LIMITED else verdict))
+        return self._answers[sources]
+
+    def _verdict(self, sources: Intervals) -> str:
         through = intersect(self.open, sources)
         if through:
             return OPEN if through == sources else LIMITED
@@ -61,11 +78,8 @@ class Exposure:
         stopped = subtract(sources, self.open)
         return count(stopped) * _BLOCKLIST_SHARE <= count(sources) and stopped != sources
 
-    def decided_by(self, sources: Intervals) -> str:
-        """Return the rule that decides for most of the sources, of those that make the verdict what it is."""
-        verdict = self.verdict(sources)
-        wanted = OPEN if verdict == LIMITED else verdict
-        pieces = [piece for piece in self.pieces if piece.verdict == wanted]
+    def _decider(self, sources: Intervals, verdict: str) -> str:
+        pieces = [piece for piece in self.pieces if piece.verdict == verdict]
         shares = [(count(intersect(piece.sources, sources)), piece.rule) for piece in pieces]
         return max(shares, default=(0, self.why_none), key=lambda share: share[0])[1]
 

@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..errors import CoreError
+from .index import PortIndex
 from .intervals import EVERYTHING, Intervals, intersect, merge, subtract
 from .packet import Packet, fitting_sources
-from .ruleset import ACCEPT, DROP, GOTO, JUMP, REJECT, RETURN, UNKNOWN, Chain, Match, Rule, Table, Verdict
+from .ruleset import ACCEPT, DROP, GOTO, JUMP, REJECT, RETURN, UNKNOWN, Chain, Rule, Table, Verdict
 
 MAX_DEPTH = 64  # the kernel itself allows 16 nested jumps (NFT_JUMP_STACK_SIZE)
 FINAL = (ACCEPT, DROP, REJECT)
@@ -56,10 +57,10 @@ def join(flows: Iterable[Flow]) -> list[Flow]:
 
 
 class Walker:
-    """Rules sorted out once per chain, protocol and port, so that no packet has to pass the rules of other ports."""
+    """Chains whose rules are indexed once, so that no packet has to pass the rules of other ports."""
 
     def __init__(self) -> None:
-        self._concerned: dict[tuple[int, int, int], list[Rule]] = {}
+        self._indexes: dict[int, PortIndex] = {}
 
     def walk(self, table: Table, chain: Chain, flow: Flow, depth: int = 0) -> list[Outcome]:
         """Given a chain, return its verdicts on a flow, in parts that cover it; at the chain's end that is ``return``.
@@ -81,11 +82,10 @@ class Walker:
         return outcomes + [Outcome(left, Verdict(RETURN)) for left in pending]
 
     def _rules(self, chain: Chain, packet: Packet) -> list[Rule]:
-        key = (id(chain), packet.proto, packet.dport)  # the ruleset outlives this object, so an id stays one chain's
-        rules = self._concerned.get(key)
-        if rules is None:
-            rules = self._concerned[key] = [rule for rule in chain.rules if concerns(rule, packet)]
-        return rules
+        key = id(chain)  # the ruleset outlives this object, so an id stays one chain's
+        if key not in self._indexes:
+            self._indexes[key] = PortIndex(chain.rules)
+        return self._indexes[key].rules(packet)
 
     def _apply(self, table: Table, rule: Rule, flow: Flow, depth: int) -> tuple[list[Flow], list[Outcome]]:
         """Given a rule, return what of a flow goes on to the next rule, and the verdicts on what does not."""
@@ -149,11 +149,3 @@ def _hit(rule: Rule, flow: Flow) -> tuple[Intervals, bool]:
             if not sources:
                 break
     return sources, certain
-
-
-def concerns(rule: Rule, packet: Packet) -> bool:
-    """Return whether a rule can match this protocol and port at all: what else the packet is does not matter here."""
-    return not any(
-        isinstance(test, Match) and test.fields in (("proto",), ("dport",)) and not fitting_sources(test, packet)
-        for test in rule.tests
-    )

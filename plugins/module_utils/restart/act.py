@@ -17,7 +17,7 @@ from ..errors import CoreError
 from ..finding import DONE, FAILED, NOT_DONE, Action
 from ..host import Host
 from . import managers
-from .gate import look, pass_gate
+from .gate import glance, pass_gate
 from .interruption import Interrupted, interruptible
 from .model import RELOAD, START, STOP, SYSTEMD, Before, Options, Outcome, Passage, Plan, Situation
 from .plan import INTERRUPTED, why
@@ -46,9 +46,9 @@ class Stage:
 
 def carry_out(stage: Stage, plan: Plan) -> Outcome:
     """Carry out a plan and return what came of it. Raise CoreError where nothing was done, not even begun."""
-    if not plan.steps:
+    names = to_run_again(stage.situation, plan)
+    if not names:
         return stage.outcome
-    names = [*plan.repair, *plan.restarted]
     with interruptible() as interruption:
         write_record(stage.state_dir, make_record(stage, names), stage.host)
         try:
@@ -59,6 +59,16 @@ def carry_out(stage: Stage, plan: Plan) -> Outcome:
             interruption.defer()
             put_back(stage, names)
     return stage.outcome
+
+
+def to_run_again(situation: Situation, plan: Plan) -> list[str]:
+    """Return what has to run when all is done, in start order.
+
+    That is what the plan touches, and whatever an interrupted run had touched although it seems to run: it may have
+    been told to end and be about to.
+    """
+    names = {*plan.repair, *plan.restarted, *(set(situation.interrupted) - set(situation.blind))}
+    return [service.name for service in situation.services if service.name in names]
 
 
 def make_record(stage: Stage, names: Sequence[str]) -> Record:
@@ -100,9 +110,7 @@ def _stop(stage: Stage, name: str, reason: str) -> None:
     stage.stopping.add(name)
     try:
         # Looked at anew: what was the service when the plan was made may be gone, and its pid somebody else's.
-        managers.stop(
-            stage.host, look(stage.host, stage.situation.service(name)).services[0], stage.options.stop_timeout
-        )
+        managers.stop(stage.host, glance(stage.host, stage.situation.service(name)), stage.options.stop_timeout)
     except CoreError as error:
         stage.outcome.actions.append(Action(STOP, name, FAILED, str(error)))
         raise
@@ -118,9 +126,7 @@ def _start(stage: Stage, name: str, reason: str) -> None:
     for _again in range(stage.options.start_retries):
         if not passage.problem:
             break
-        managers.stop(
-            stage.host, look(stage.host, stage.situation.service(name)).services[0], stage.options.stop_timeout
-        )
+        managers.stop(stage.host, glance(stage.host, stage.situation.service(name)), stage.options.stop_timeout)
         passage = _try_start(stage, name)
     stage.outcome.passages[name] = passage
     if passage.problem:
@@ -159,16 +165,16 @@ def put_back(stage: Stage, names: Sequence[str]) -> None:
 
 
 def _put_back(stage: Stage, name: str) -> None:
-    service, seen = stage.situation.service(name), look(stage.host, stage.situation.service(name)).services[0]
+    service, seen = stage.situation.service(name), glance(stage.host, stage.situation.service(name))
     if name in stage.stopping:  # its end was asked for and may come at any moment: let it come, then start it
         managers.stop(stage.host, seen, HASTE)
-        seen = look(stage.host, service).services[0]
+        seen = glance(stage.host, service)
     if seen.alive:
         return
     managers.start(stage.host, service, stage.before.launches.get(name), max(stage.options.gate_timeout, 1.0))
     passage = pass_gate(stage.host, service, stage.before.failing.get(name, frozenset()), stage.options)
     stage.outcome.passages[name] = passage
-    if look(stage.host, service).services[0].alive:
+    if glance(stage.host, service).alive:
         stage.outcome.actions.append(Action(START, name, DONE, "started again, because the run did not end well"))
     else:
         raise CoreError(passage.problem or f"{name} ended right after its start")

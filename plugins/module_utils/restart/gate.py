@@ -33,6 +33,11 @@ def look(host: Host, service: Service) -> Snapshot:
     return GATHERERS[host.platform](host, [replace(service, state="started")], (), 0.0)
 
 
+def glance(host: Host, service: Service) -> Observed:
+    """Return what is there of one service without asking it: one that hangs would take its time to answer."""
+    return look(host, replace(service, probe=None)).services[0]
+
+
 def problem_of(snapshot: Snapshot, known: Known) -> str:
     """Given a look at one service and what was failing before, return what is wrong with it now; empty: nothing.
 

@@ -100,7 +100,7 @@ def _increments(memory: Mapping[str, Any], restarts: int, snapshot: Snapshot, wi
     rows = [*_rows(memory, "counts", 3), [snapshot.now, snapshot.boot_id, restarts]]
     begin = snapshot.now - window
     certain = sum(_rise(before, row) for before, row in zip(rows, rows[1:]) if before[0] > begin)
-    last = rows[-2] if len(rows) > 1 else [0.0, "", 0]
+    last: list[Any] = rows[-2] if len(rows) > 1 else [0.0, "", 0]
     return certain, 0 if last[0] > begin else _rise(last, rows[-1])
 
 

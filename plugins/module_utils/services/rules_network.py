@@ -14,6 +14,7 @@ from ..units import human_seconds
 from .case import Case
 from .declared import WILDCARDS, Port
 
+LOOK_AS_ROOT = "Run as root."
 _INIT = 1
 DAY = 86400.0
 
@@ -24,7 +25,9 @@ def judge_ports(case: Case) -> Iterator[Finding]:
         return
     for port in case.observed.service.ports:
         status, text, actual = _judge_port(case, port)
-        yield case.finding("port_owner", status, text, expected=f"{port.proto} {port.port}", actual=actual)
+        remedy = LOOK_AS_ROOT if status == UNKNOWN else ""
+        expected = f"{port.proto} {port.port}"
+        yield case.finding("port_owner", status, text, expected=expected, actual=actual, remedy=remedy)
 
 
 def _judge_port(case: Case, port: Port) -> tuple[str, str, object]:

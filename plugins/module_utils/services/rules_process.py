@@ -12,7 +12,7 @@ from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..units import human_bytes, human_seconds
 from .case import Case
 from .observed import Claim, Observed
-from .rules_network import owns
+from .rules_network import LOOK_AS_ROOT, owns
 
 STEADY = 0.8  # below this share of explained variance the growth is noise
 WORTH = 0.2  # growth below this share of the memory is not worth a word
@@ -69,7 +69,7 @@ def judge_restart_pending(case: Case) -> Iterator[Finding]:
         yield case.finding("restart_pending", WARNING, text, actual=reasons)
     elif observed.denied:
         text = f"nothing tells whether {observed.name} runs what is on the disk: {observed.denied}"
-        yield case.finding("restart_pending", UNKNOWN, text, remedy="Run as root.")
+        yield case.finding("restart_pending", UNKNOWN, text, remedy=LOOK_AS_ROOT)
     elif observed.odd_files:
         text = f"the time of {', '.join(observed.odd_files)} lies in the future, so nothing tells whether it was read"
         yield case.finding("restart_pending", UNKNOWN, text, remedy="Set the time of the file with touch.")
@@ -84,7 +84,7 @@ def judge_open_files(case: Case) -> Iterator[Finding]:
         return
     if observed.denied:
         text = f"the open files of {observed.name} cannot be counted: {observed.denied}"
-        yield case.finding("open_files", UNKNOWN, text, remedy="Run as root.")
+        yield case.finding("open_files", UNKNOWN, text, remedy=LOOK_AS_ROOT)
         return
     shares = [100 * d.open_files / d.open_files_limit for d in observed.details.values() if d.open_files_limit]
     share = max(shares, default=0.0)

@@ -33,7 +33,8 @@ def judge_state(case: Case) -> Iterator[Finding]:
         status, message = _unit_state(case, observed.unit)
     else:
         status, message = _script_state(case)
-    yield case.finding("state", status, message, expected=observed.service.state, actual=state_of(case))
+    remedy = "Remove what keeps it from being looked at, then look again." if status == UNKNOWN else ""
+    yield case.finding("state", status, message, expected=observed.service.state, actual=state_of(case), remedy=remedy)
 
 
 def state_of(case: Case) -> str:

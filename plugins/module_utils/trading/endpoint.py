@@ -18,8 +18,9 @@ from ..units import parse_seconds
 class Endpoint:
     """The trade service named ``service``, asked at the base ``url`` (empty: it is not known where).
 
-    Times are seconds. ``asks`` is how many times each question is put: every worker process has a memory of its own
-    and any of them may answer.
+    Over https its certificate must be signed by an authority of ``ca_path`` or of the system, unless ``tls_verify`` is
+    false. Times are seconds. ``asks`` is how many times each question is put: every worker process has a memory of its
+    own and any of them may answer.
     """
 
     service: str
@@ -38,6 +39,8 @@ class Endpoint:
     when_unknown: str
     wait_timeout: float
     wait_delay: float
+    tls_verify: bool
+    ca_path: Optional[str]
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -55,6 +58,7 @@ def read_endpoint(raw: Mapping[str, Any], default_url: str) -> Endpoint:
         **{name: raw[name] for name in _AS_GIVEN},
         url=url.rstrip("/"),
         orders_items=raw.get("orders_items"),
+        ca_path=raw.get("ca_path"),
         states_in_flight=tuple(raw["states_in_flight"]),
         states_final=tuple(raw["states_final"]),
         dry_run=raw.get("dry_run"),
@@ -74,4 +78,5 @@ _AS_GIVEN = (
     "when_orders",
     "when_unknown",
     "wait_delay",
+    "tls_verify",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..errors import CoreError, SourceDenied
 from ..host import Host
+from ..tls import local_tls
 from .endpoint import Endpoint
 from .parse import Orders, parse_flag, parse_orders
 
@@ -29,7 +30,11 @@ def ask_dry_run(host: Host, endpoint: Endpoint) -> set[bool]:
 def _body(host: Host, endpoint: Endpoint, source: str) -> str:
     if not endpoint.url:
         raise CoreError(f"it is not known where to ask {endpoint.service}: declare its port, or trading.url")
-    reply = host.http(source, endpoint.timeout, headers=endpoint.headers)
+    try:
+        tls = local_tls(verify=endpoint.tls_verify, ca_path=endpoint.ca_path) if source.startswith("https:") else None
+    except OSError as error:
+        raise SourceDenied(str(endpoint.ca_path), str(error)) from error
+    reply = host.http(source, endpoint.timeout, headers=endpoint.headers, tls=tls)
     if reply.status in (401, 403):
         raise SourceDenied(source, f"it answers {reply.status}, expected 200 (trading.token)")
     if reply.status != 200:

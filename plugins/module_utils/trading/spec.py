@@ -12,6 +12,8 @@ OPTIONS: dict[str, Any] = {
     "service": {"type": "str", "default": "trade"},
     "url": {"type": "str"},
     "token": {"type": "str", "no_log": True},
+    "tls_verify": {"type": "bool", "default": True},
+    "ca_path": {"type": "path"},
     "orders_path": {"type": "str", "default": "/api/trades/orders?status=open"},
     "orders_items": {"type": "str"},
     "state_field": {"type": "str", "default": "status"},

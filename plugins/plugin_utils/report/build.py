@@ -74,7 +74,9 @@ def _host(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
 def _answers(variables: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (noun, result) for each registered result, the nouns of a checkup and the turns of a loop one by one."""
     # the checkup first: what the other procedures say of the same subject was seen later
-    names = sorted((name for name in variables if name.startswith(PREFIX)), key=lambda name: ("checkup" not in name, name))
+    names = sorted(
+        (name for name in variables if name.startswith(PREFIX)), key=lambda name: ("checkup" not in name, name)
+    )
     for name in names:
         noun, answer = name[len(PREFIX) :], variables[name]
         if not isinstance(answer, Mapping):
@@ -100,7 +102,9 @@ def _reached(answers: list[tuple[str, Mapping[str, Any]]]) -> Finding:
     lost = [(noun, answer) for noun, answer in answers if answer.get("unreachable", False)]
     if lost:
         noun, answer = lost[0]
-        return check.finding(UNKNOWN, "host", f"could not be reached for {noun}: {answer.get('msg', 'no reason given')}")
+        return check.finding(
+            UNKNOWN, "host", f"could not be reached for {noun}: {answer.get('msg', 'no reason given')}"
+        )
     if not answers:
         return check.finding(UNKNOWN, "host", "returned no result at all", expected="a result", actual="none")
     return check.finding(OK, "host", "was reached from the first task to the last")

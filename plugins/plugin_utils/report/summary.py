@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
+    CRITICAL,
+    OK,
+    SKIPPED,
+    UNKNOWN,
+    WARNING,
+)
 
 COLOURS = {CRITICAL: "red", UNKNOWN: "purple", WARNING: "yellow", OK: "green", SKIPPED: "cyan"}
 MAX_FINDINGS = 20
@@ -38,7 +44,10 @@ def _bad(findings: list[Mapping[str, Any]]) -> Iterator[Line]:
     bad = [finding for finding in findings if finding["status"] not in (OK, SKIPPED)]
     for finding in bad[:MAX_FINDINGS]:
         where = f"{finding['host']} {finding['check']} [{finding['subject']}]"
-        yield f"  {finding['status']:>8}  {printable(where)}: {printable(finding['message'])}", COLOURS[finding["status"]]
+        yield (
+            f"  {finding['status']:>8}  {printable(where)}: {printable(finding['message'])}",
+            COLOURS[finding["status"]],
+        )
     if len(bad) > MAX_FINDINGS:
         yield f"  ... and {len(bad) - MAX_FINDINGS} more in the report", "normal"
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real databases: a PostgreSQL server for the session, a database of its own for each test, and db_vacuum run on them."""
+"""Real databases: a PostgreSQL server for the session, a database of its own for each test, db_vacuum run on them."""
 
 from __future__ import annotations
 

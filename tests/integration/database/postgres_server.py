@@ -98,12 +98,10 @@ class Server:
 
     def connect(self, database: str, **login: Any) -> Any:
         """Return a psycopg2 connection in autocommit, for the test to prepare and to check by another route."""
-        import psycopg2  # noqa: PLC0415 - only where a server is at hand
+        import psycopg2
 
         with effective(self.account if not login else None):
-            connection = psycopg2.connect(
-                dbname=database, port=self.port, **({"host": str(self.folder)} if not login else login)
-            )
+            connection = psycopg2.connect(dbname=database, port=self.port, **(login or {"host": str(self.folder)}))
         connection.autocommit = True
         return connection
 

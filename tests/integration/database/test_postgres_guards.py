@@ -124,9 +124,7 @@ def test_a_transaction_in_another_database_holds_nothing_back_here(
     assert finding(result, "database.dead_rows").status == "ok"
 
 
-def test_a_prepared_transaction_that_holds_the_horizon_is_named(
-    server: Server, database: str, vacuum: Vacuum
-) -> None:
+def test_a_prepared_transaction_that_holds_the_horizon_is_named(server: Server, database: str, vacuum: Vacuum) -> None:
     fill(server, database, "trades", 30_000, 12_000)
     server.sql(database, "BEGIN", "INSERT INTO trades VALUES (999999, '')", "PREPARE TRANSACTION 'forgotten'")
     try:

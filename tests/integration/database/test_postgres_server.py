@@ -185,6 +185,6 @@ def test_a_rewrite_needs_every_gate_and_then_gives_the_space_back(
 
 def plant_backup(folder: Path, database: str) -> None:
     """Have a verified set that holds the database."""
-    from .test_sqlite import plant_set  # noqa: PLC0415 - the two test files share one contract
+    from .test_sqlite import plant_set
 
     plant_set(folder, [{"name": "main", "type": "postgresql", "database": database}], created=time.time() - 60)

@@ -55,7 +55,12 @@ def test_check_mode_plans_exactly_what_the_run_then_does_and_changes_nothing(
     assert planned.changed
     done = vacuum(databases=[entry])
     assert steps(planned, "planned") == steps(done, "done")
-    assert [subject.rsplit(".", 1)[1] for _action, subject in steps(done, "done")] == ["large", "small", "stale", "fresh"]
+    assert [subject.rsplit(".", 1)[1] for _action, subject in steps(done, "done")] == [
+        "large",
+        "small",
+        "stale",
+        "fresh",
+    ]
     assert dict(steps(done, "done"))["analyze"].endswith("stale")
 
 
@@ -137,9 +142,7 @@ def test_several_jobs_do_the_same_steps(server: Server, database: str, vacuum: V
     assert len(steps(done, "done")) == 6
 
 
-def test_a_partitioned_table_without_statistics_is_analyzed_once(
-    server: Server, database: str, vacuum: Vacuum
-) -> None:
+def test_a_partitioned_table_without_statistics_is_analyzed_once(server: Server, database: str, vacuum: Vacuum) -> None:
     server.sql(
         database,
         "CREATE TABLE ohlcv (at date, price int) PARTITION BY RANGE (at)",

@@ -321,9 +321,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_seen_before_anything_is_written(
-    tmp_path: Path, vacuum: Vacuum, backup: dict[str, Any]
-) -> None:
+def test_a_full_disk_is_seen_before_anything_is_written(tmp_path: Path, vacuum: Vacuum, backup: dict[str, Any]) -> None:
     with small_disk(tmp_path / "disk", 16) as disk:
         path = make(disk / "main.db", rows=2500)
         plant_set(Path(backup["dir"]), [{"type": "sqlite", "path": str(path)}], created=time.time())
@@ -389,7 +387,13 @@ def moments(options: dict[str, Any], shares: Sequence[float]) -> list[float]:
 
 @pytest.mark.parametrize(
     ("strategy", "mode"),
-    [("in_place", "delete"), ("in_place", "wal"), ("into_swap", "delete"), ("into_swap", "wal"), ("incremental", "wal")],
+    [
+        ("in_place", "delete"),
+        ("in_place", "wal"),
+        ("into_swap", "delete"),
+        ("into_swap", "wal"),
+        ("incremental", "wal"),
+    ],
 )
 def test_a_run_that_is_killed_leaves_the_database_intact_and_the_next_run_succeeds(
     strategy: str, mode: str, tmp_path: Path, vacuum: Vacuum, backup: dict[str, Any]

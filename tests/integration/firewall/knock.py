@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Try connections at once: a JSON list of [protocol, port, source or null, target] on stdin, true or false on stdout."""
+"""Try connections at once: a JSON list of [protocol, port, source or null, target] comes in, true or false go out."""
 
 from __future__ import annotations
 
@@ -35,11 +35,7 @@ def begin(proto: str, port: int, source: Optional[str], target: str) -> Optional
 
 
 def arrived(one: socket.socket) -> bool:
-    """Return whether a socket that something has happened to is connected (TCP) or was answered (UDP)."""
-    if one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        return False
-    if one.type == socket.SOCK_STREAM:
-        return True
+    """Return whether what a socket has to tell is the listener's answer: a connection alone is not enough for TCP."""
     try:
         return one.recv(8) == b"!"
     except OSError:
@@ -52,10 +48,7 @@ def main() -> None:
     answers, until = [False] * len(sockets), time.monotonic() + PATIENCE
     open_ones = {one: place for place, one in enumerate(sockets) if one is not None}
     while open_ones and time.monotonic() < until:
-        streams = [one for one in open_ones if one.type == socket.SOCK_STREAM]
-        datagrams = [one for one in open_ones if one.type == socket.SOCK_DGRAM]
-        ready = select.select(datagrams, streams, [], max(0.0, until - time.monotonic()))
-        for one in ready[0] + ready[1]:
+        for one in select.select(list(open_ones), [], [], max(0.0, until - time.monotonic()))[0]:
             answers[open_ones.pop(one)] = arrived(one)
     print(json.dumps(answers))
 

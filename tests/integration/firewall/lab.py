@@ -29,8 +29,10 @@ HOST = {"host": "127.0.0.1", "host6": "::1"}
 CABLES = """
 ip -n {server} link set lo up
 ip -n {client} link set lo up
-ip link add eth0 address 02:00:00:00:00:10 netns {server} type veth peer name out0 address 02:00:00:00:00:11 netns {client}
-ip link add eth1 address 02:00:00:00:00:20 netns {server} type veth peer name out1 address 02:00:00:00:00:21 netns {client}
+ip link add eth0 address 02:00:00:00:00:10 netns {server} type veth peer name out0 netns {client}
+ip link add eth1 address 02:00:00:00:00:20 netns {server} type veth peer name out1 netns {client}
+ip -n {client} link set out0 address 02:00:00:00:00:11
+ip -n {client} link set out1 address 02:00:00:00:00:21
 ip -n {server} link set eth0 up
 ip -n {server} link set eth1 up
 ip -n {client} link set out0 up
@@ -51,8 +53,13 @@ ip -n {client} neigh add fd00::1 lladdr 02:00:00:00:00:20 dev out1
 """
 NEIGHBOURS = {"out0": ("02:00:00:00:00:11", "eth0"), "out1": ("02:00:00:00:00:21", "eth1")}
 # The scenario gets folders of its own where it writes, so that the machine's configuration stays as it is.
-ISOLATE = "mount --make-rprivate / && mount -t tmpfs run /run && cp {scenario} /run/scenario.sh && mount -t proc proc /proc && sh -c '{copies}' && sh /run/scenario.sh"
 COPIES = "\n".join(line for line in COLLECT.splitlines() if line.startswith("if [ -d /etc/"))
+ISOLATE = f"""set -eu
+mount --make-rprivate /
+mount -t tmpfs run /run
+mount -t proc proc /proc
+{COPIES}
+sh"""
 
 
 class Knock(NamedTuple):
@@ -92,8 +99,7 @@ class Lab:
 
     def load(self, scenario: Path) -> None:
         """Run a scenario on the server, with mounts and processes of its own; its rules stay."""
-        isolate = ISOLATE.format(scenario=scenario, copies=COPIES)
-        self.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", isolate)
+        self.run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", f"{ISOLATE} {scenario}")
 
     def serve(self, *ports: tuple[str, int]) -> None:
         """Let the server listen on ports (protocol, number), at all its addresses of both families."""

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Listen on ports given as ``tcp:22 udp:53``, at all addresses of both families; answer each UDP packet."""
+"""Listen on ports given as ``tcp:22 udp:53``, at all addresses of both families; answer each peer with one byte."""
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import sys
@@ -26,6 +27,12 @@ def open_socket(family: socket.AddressFamily, proto: str, port: int) -> socket.s
     return waiting
 
 
+def greet(waiting: socket.socket) -> None:
+    """Take a TCP connection and say a word, so that the peer knows that its packets arrive."""
+    with contextlib.suppress(OSError), waiting.accept()[0] as connection:
+        connection.sendall(b"!")
+
+
 def main() -> None:
     """Wait for peers until somebody ends this process."""
     ports = [(word.split(":")[0], int(word.split(":")[1])) for word in sys.argv[1:]]
@@ -34,7 +41,7 @@ def main() -> None:
     while True:
         for one in select.select(waiting, [], [])[0]:
             if one.type == socket.SOCK_STREAM:
-                one.accept()[0].close()
+                greet(one)
             else:
                 _data, peer = one.recvfrom(64)
                 one.sendto(b"!", peer)

@@ -36,7 +36,7 @@ ip -6 addr add fd00::1/8 dev eth1 nodad
 ip route add default via 203.0.113.1
 ip -6 route add default via 2001:db8::1
 if [ -d /etc/ufw ]; then cp -a /etc/ufw /run/ufw-copy; mount --bind /run/ufw-copy /etc/ufw; fi
-if [ -d /etc/firewalld ]; then cp -a /etc/firewalld /run/firewalld-copy; mount --bind /run/firewalld-copy /etc/firewalld; fi
+if [ -d /etc/firewalld ]; then cp -a /etc/firewalld /run/fwd-copy; mount --bind /run/fwd-copy /etc/firewalld; fi
 sh /run/scenario.sh >&2
 cd /run/out
 nft -j list ruleset >nft.json
@@ -59,6 +59,17 @@ ip -j link show >link.json
 ip -j -4 route show table all >route4.json
 ip -j -6 route show table all >route6.json
 sed -i '/^# \(Generated\|Completed\)/s/ on .*//' ./*.v[46] 2>/dev/null || true
+"""
+# /run of the namespaces is empty, but for the scenario, the script above and the folder that the output goes to.
+PREPARE = """set -eu
+mount --make-rprivate /
+mount -t tmpfs run {root}/run
+mkdir {root}/run/out
+mount --bind {out} {root}/run/out
+cp {scenario} {root}/run/scenario.sh
+cp {collect} {root}/run/collect.sh
+mount -t proc proc {root}/proc
+exec chroot {root} sh /run/collect.sh
 """
 # Where each of the files goes, by the tool that it is of.
 PLACES = {
@@ -87,12 +98,7 @@ def record(scenario: Path, root: Path) -> dict[str, str]:
         out.mkdir()
         inner = Path(folder, "collect.sh")
         inner.write_text(COLLECT, encoding="utf-8")
-        # /run of the namespaces: empty, but for the scenario and the folder that the output goes to
-        prepare = (
-            f"mount --make-rprivate / && mount -t tmpfs run {root}/run && mkdir {root}/run/out && mount --bind {out} {root}/run/out"
-            f" && cp {scenario} {root}/run/scenario.sh && cp {inner} {root}/run/collect.sh && mount -t proc proc {root}/proc"
-            f" && exec chroot {root} sh /run/collect.sh"
-        )
+        prepare = PREPARE.format(root=root, out=out, scenario=scenario, collect=inner)
         unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", prepare]
         subprocess.run(unshare, check=True, timeout=120)
         return {path.name: path.read_text(encoding="utf-8") for path in out.iterdir()}
@@ -104,6 +110,8 @@ def store(name: str, system: str, files: dict[str, str]) -> None:
         old = FIXTURES / place.format(os=system, name=name)
         if "{name}" in place:
             old.unlink(missing_ok=True)
+    if name != "nft-empty":  # the network is the same in all scenarios
+        files = {file: text for file, text in files.items() if "iproute2" not in PLACES[file]}
     for file, text in files.items():
         path = FIXTURES / PLACES[file].format(os=system, name=name)
         path.parent.mkdir(parents=True, exist_ok=True)

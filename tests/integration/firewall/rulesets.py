@@ -25,7 +25,7 @@ def random_ports(random: Random) -> str:
 
 
 def nft_tests(random: Random, proto: str) -> list[str]:
-    """Return some tests of an nft rule about one protocol and one family: nft refuses rules that contradict themselves."""
+    """Return some tests of an nft rule about one protocol and family: nft refuses contradictions."""
     sign = random.choice(("", "", "!= "))
     ports, number = random_ports(random), random.choice(("0x0", "0x1", "0x2"))
     some = [

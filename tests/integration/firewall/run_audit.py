@@ -7,25 +7,47 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import conftest  # noqa: F401  (makes the checkout importable as a collection)
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import POLICY, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
+
+
+class Narrowed(LinuxHost):
+    """This host without its tools, as one where nothing is installed."""
+
+    def which(self, tool: str) -> Optional[str]:
+        return None
+
+    def run(self, argv: Sequence[str], **_options: Any) -> Completed:
+        if argv[0] != "ip":
+            raise ToolMissing(argv[0])
+        return super().run(argv)
 
 
 def main() -> None:
-    """Print the result."""
+    """Print the result. ``_account`` is the account to become before, ``_bare`` takes the tools away."""
     options = json.load(sys.stdin)
+    host = Narrowed(60) if options.pop("_bare", False) else LinuxHost(60)
+    account = options.pop("_account", None)
+    if account is not None:
+        os.setgroups([])
+        os.setuid(account)
     params = {name: option.get("default") for name, option in SPEC.items()}
     params.update(options)
     defaults = {name: option.get("default") for name, option in POLICY.items()}
     params["policy"] = [{**defaults, **entry, "port": str(entry["port"])} for entry in params["policy"]]
-    print(json.dumps(run(params, LinuxHost(60)).as_dict()))
+    print(json.dumps(run(params, host).as_dict()))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from .lab import Knock, Lab
 from .rulesets import PORTS, SOURCES4, SOURCES6, iptables_ruleset, nft_ruleset
 
-COUNT = int(os.environ.get("FIREWALL_RULESETS", "24"))
+COUNT = int(os.environ.get("FIREWALL_RULESETS", "8"))
 KNOCKS = [
     Knock(proto, port, source)
     for proto, port, source in [

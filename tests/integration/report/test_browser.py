@@ -12,9 +12,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from plugins.plugin_utils.report.samples import HOSTILE, RUN, finding, result
+
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_report
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.html import render_html
-from plugins.plugin_utils.report.samples import HOSTILE, RUN, finding, result
 
 CHROMIUM = shutil.which("chromium")
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]

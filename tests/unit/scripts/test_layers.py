@@ -110,11 +110,31 @@ def test_the_output_of_a_failed_layer_is_shown_and_that_of_a_good_one_is_not(loa
     assert "all is well" in (tmp_path / "x.log").read_text(encoding="utf-8")
 
 
-def test_every_layer_is_in_exactly_one_lane_but_the_benchmarks(load):
+def test_make_test_runs_every_layer_once_but_the_benchmarks(load):
     table = load("layers/table")
-    laned = [name for lane in table.LANES for name in lane]
 
-    assert sorted([*laned, "bench"]) == sorted(table.LAYERS)
+    assert sorted([*table.ORDER, "bench"]) == sorted(table.LAYERS)
+    assert set(table.ON_FREE_PORTS) <= set(table.ORDER)
+
+
+def test_layers_run_side_by_side_but_for_those_on_free_ports(load, tmp_path, monkeypatch):
+    run = load("layers/run")
+    waits = "touch $0.here; for i in 1 2 3 4 5 6 7 8 9 10; do [ -e $1.here ] && exit 0; sleep 0.1; done; exit 1"
+
+    def waiting_for(name, other):
+        return run.Layer(name, (run.Step("wait", (*SH, waits, str(tmp_path / name), str(tmp_path / other))),))
+
+    layers = [waiting_for(*pair) for pair in (("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"))]
+    for name, value in {
+        "LOGS": tmp_path,
+        "LAYERS": {layer.name: layer for layer in layers},
+        "ORDER": ("a", "b", "c", "d"),
+        "ON_FREE_PORTS": ("c", "d"),
+    }.items():
+        monkeypatch.setattr(run, name, value)
+
+    # a and b meet; of c and d, whoever goes first waits in vain for the other
+    assert [outcome.failed for outcome in run.run_all()] in ([False, False, True, False], [False, False, False, True])
 
 
 def test_a_step_that_takes_too_long_is_ended(load, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ...host import Host
@@ -25,10 +26,14 @@ def new_id(now: float) -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{secrets.token_hex(3)}"
 
 
-def begin(folder: Path, set_id: str, host: Host) -> Path:
-    """Make the folder in which a set grows, naming this process as its owner. Readers do not take it for a set."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = folder / f"{set_id}{PARTIAL}"
+def partial_of(folder: Path, set_id: str) -> Path:
+    """Return the folder in which a set grows. Readers do not take it for a set."""
+    return folder / f"{set_id}{PARTIAL}"
+
+
+def begin(partial: Path, host: Host) -> None:
+    """Make the folder in which a set grows, and name this process as its owner."""
+    partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial.mkdir(mode=0o700)
     owner = {
         "host": host.name(),
@@ -37,7 +42,6 @@ def begin(folder: Path, set_id: str, host: Host) -> Path:
         "boot_id": host.boot_id(),
     }
     (partial / OWNER).write_text(json.dumps(owner), encoding="utf-8")
-    return partial
 
 
 def write_manifest(folder: Path, content: bytes) -> None:
@@ -61,11 +65,15 @@ def publish(partial: Path, set_id: str, *, latest: bool) -> Path:
 
 
 def _lead_to(final: Path) -> None:
-    """Switch ``latest``; an account that may not make links (Windows) gets a file that names the set."""
+    """Switch ``latest``; an account that may not make links (Windows) gets a file that names the set.
+
+    It is a signpost for people: nothing here reads it, and the set is there without it.
+    """
     try:
         publish_link(final.parent / LATEST, final.name)
     except (OSError, NotImplementedError):
-        publish_file(final.parent / LATEST, final.name.encode("ascii"))
+        with suppress(OSError):
+            publish_file(final.parent / LATEST, final.name.encode("ascii"))
 
 
 def remove(folder: Path, set_id: str) -> None:

@@ -17,7 +17,7 @@ from ...lock import host_lock
 from .. import steps
 from ..act import carry_out, failure_of, give_way
 from ..catalog.gather import read_catalog
-from ..gather import measure_sources, remember_run
+from ..gather import last_run, measure_sources, remember_run
 from ..judge import judge
 from ..judge_made import judge_made, judge_outcome
 from ..made import Made
@@ -108,6 +108,7 @@ def _failed(settings: Settings, plan: Plan, host: Host, so_far: Outcome, error: 
 
 
 def _result(settings: Settings, plan: Plan, host: Host, outcome: Outcome) -> Result:
+    there = outcome.made.published or plan.there
     view = View(
         settings=settings,
         catalog=read_catalog(settings.dir, host),
@@ -115,7 +116,9 @@ def _result(settings: Settings, plan: Plan, host: Host, outcome: Outcome) -> Res
         reports=(outcome.made.report,) if outcome.made.report else (),
         space=plan.space,
         retention=plan.retention,
+        last_run=last_run(settings),
         has_modes=host.platform != "windows",
+        made_right=there is not None and there.good,
     )
     return Result(
         findings=[*outcome.findings, *judge(view)],

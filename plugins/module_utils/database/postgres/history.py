@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -57,7 +58,7 @@ def history_of(memory: Mapping[str, Any]) -> History:
             for profile, values in kept.get("mb_s", {}).items():
                 speeds.setdefault(profile, {})[name] = [float(value) for value in values if value > 0]
         left = {name: (int(kept["left"][0]), int(kept["left"][1])) for name, kept in tables.items() if kept.get("left")}
-        ages = [(float(at), int(xid)) for at, xid in memory.get("ages", [])]
+        ages = [(float(at), int(xid)) for at, xid in memory.get("ages", []) if math.isfinite(at)]
     except (AttributeError, KeyError, TypeError, ValueError, IndexError):
         return History()
     return History(speeds, left, ages)
@@ -77,8 +78,12 @@ class Lesson:
 
 
 def learned(memory: Mapping[str, Any], lessons: Sequence[Lesson], next_xid: int, now: float) -> dict[str, Any]:
-    """Given one entry's part of the memory and the lessons of this run, return what to remember."""
-    tables = {name: kept for name, kept in _tables(memory).items() if now - _when(kept) < FORGET_AFTER_S}
+    """Given one entry's part of the memory and the lessons of this run, return what to remember.
+
+    A memory of another form is forgotten.
+    """
+    known = _tables(memory) if history_of(memory) != History() else {}
+    tables = {name: kept for name, kept in known.items() if now - _when(kept) < FORGET_AFTER_S}
     for lesson in lessons:
         old = tables.get(lesson.table, {})
         speeds = dict(old.get("mb_s", {}))

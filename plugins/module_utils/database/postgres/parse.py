@@ -54,9 +54,14 @@ def _extensions(seen: Seen) -> frozenset[str]:
 
 
 class Report(NamedTuple):
-    """What VACUUM (VERBOSE) says of one table and its TOAST table together; None where it does not say it."""
+    """What VACUUM (VERBOSE) says of one table and its TOAST table together; None where it does not say it.
+
+    ``removed`` are rows; ``dead_items`` are the places in pages that became free, also of rows that a read had removed
+    before.
+    """
 
     removed: Optional[int] = None
+    dead_items: Optional[int] = None
     not_removable: Optional[int] = None
     index_scans: Optional[int] = None
     pages_scanned: Optional[int] = None
@@ -70,6 +75,7 @@ class Report(NamedTuple):
 # The report that VACUUM (VERBOSE) prints from PostgreSQL 15 on, in the C locale (heap_vacuum_rel in vacuumlazy.c).
 _REPORT = {
     "removed": re.compile(r"^tuples: (\d+) removed", re.MULTILINE),
+    "dead_items": re.compile(r"had (\d+) dead item identifiers removed$", re.MULTILINE),
     "not_removable": re.compile(r"^tuples: .*?(\d+) are dead but not yet removable", re.MULTILINE),
     "index_scans": re.compile(r"^(?:INFO:  )?finished vacuuming .*: index scans: (\d+)", re.MULTILINE),
     "pages_scanned": re.compile(r"^pages: .*?(\d+) scanned", re.MULTILINE),

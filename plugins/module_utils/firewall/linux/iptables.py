@@ -59,13 +59,21 @@ def _table(dump: Dump, lines: list[tuple[int, str]]) -> Table:
         number, line = lines[0] if lines else (1, "COMMIT")
         raise ParseError(dump.source, number, line, "a table does not begin with *NAME")
     name = lines[0][1][1:]
-    policies = {line.split()[0][1:]: line.split()[1] for _number, line in lines[1:] if line.startswith(":")}
+    policies = dict(_declared(dump, entry) for entry in lines[1:] if entry[1].startswith(":"))
     rules: dict[str, list[Rule]] = {chain: [] for chain in policies}
     for number, line in lines[1:]:
         if not line.startswith(":"):
             _add_rule(dump, name, rules, (number, line))
     chains = {chain: _chain(name, chain, policy, rules[chain]) for chain, policy in policies.items()}
     return Table(dump.backend, _FAMILIES[dump.family], name, chains)
+
+
+def _declared(dump: Dump, entry: tuple[int, str]) -> tuple[str, str]:
+    """Given a line that declares a chain (``:INPUT DROP [0:0]``), return its name and policy."""
+    words = entry[1][1:].split()
+    if len(words) < 2:
+        raise ParseError(dump.source, entry[0], entry[1], "a chain without a policy")
+    return words[0], words[1]
 
 
 def _chain(table: str, name: str, policy: str, rules: list[Rule]) -> Chain:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ParseError
-from ..ruleset import ACCEPT, INGRESS, NFT, UNKNOWN, Chain, Doubt, Rule, Table, Verdict
+from ..ruleset import ACCEPT, DROP, INGRESS, NFT, UNKNOWN, Chain, Doubt, Rule, Table, Verdict
 from .nft_statements import NOT_TOLD, read_rule
 
 SOURCE = "nft -j list ruleset"
@@ -23,6 +23,9 @@ _TELLS_LIMITS = (1, 0, 6)
 # Up to 1.0.6 the JSON does not say which device a chain at ingress sits on.
 _SOME_DEVICE = Doubt("the packet comes by a device of this chain, which nft does not tell")
 
+# What reading JSON of another form than expected can raise.
+_OTHER_FORM = (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration, RecursionError)
+
 Key = tuple[str, str]  # family and name of a table
 Version = tuple[int, ...]
 
@@ -31,16 +34,13 @@ def parse_nft(text: str) -> tuple[Table, ...]:
     """Given the JSON of a ruleset, return its tables. Raise ParseError where it is of another form."""
     try:
         entries = json.loads(text)["nftables"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ParseError(SOURCE, 1, text, f"not the JSON of a ruleset ({error})") from error
-    drafts: dict[Key, dict[str, Any]] = {}
-    version = _version(entries)
-    for number, entry in enumerate(entries, start=1):
-        try:
+        drafts: dict[Key, dict[str, Any]] = {}
+        for entry in entries:
             _collect(drafts, entry)
-        except (KeyError, TypeError, StopIteration) as error:
-            raise ParseError(SOURCE, number, str(entry), f"entry of another form ({error!r})") from error
-    return tuple(_table(key, draft, version) for key, draft in drafts.items())
+        version = _version(entries)
+        return tuple(_table(key, draft, version) for key, draft in drafts.items())
+    except _OTHER_FORM as error:
+        raise ParseError(SOURCE, 1, text, f"not the JSON of a ruleset ({error!r})") from error
 
 
 def _version(entries: list[Any]) -> Version:
@@ -78,7 +78,7 @@ def _rules(raw: dict[str, Any], sets: dict[str, Any], version: Version) -> list[
     try:
         statements = [_with_gaps(statement, version) for statement in raw.get("expr", [])]
         return read_rule(where, statements, sets)
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration):
+    except _OTHER_FORM:
         # one rule of another form must not hide the others: what it does is unknown, and it says so
         text = str(raw.get("expr"))[:_SHOWN]
         return [Rule(where, text, (Doubt(text),), (), Verdict(UNKNOWN))]
@@ -93,12 +93,15 @@ def _with_gaps(statement: dict[str, Any], version: Version) -> dict[str, Any]:
 
 def _chain(body: dict[str, Any], rules: list[Rule]) -> Chain:
     hook, policy, devices = body.get("hook", ""), body.get("policy", ACCEPT), body.get("dev", ())
+    priority = int(body.get("prio", 0))
+    if policy not in (ACCEPT, DROP):
+        raise ValueError(f"the policy {policy!r} of a chain")
     if hook == INGRESS and not devices:
         rules = [replace(rule, tests=(_SOME_DEVICE, *rule.tests)) for rule in rules]
         rules += [Rule(body["name"], f"policy {policy}", (_SOME_DEVICE,), (), Verdict(policy))]
         policy = ACCEPT
     names = (devices,) if isinstance(devices, str) else tuple(devices)
-    return Chain(body["name"], tuple(rules), hook, body.get("prio", 0), policy, names, body.get("type") == "nat")
+    return Chain(body["name"], tuple(rules), hook, priority, policy, names, body.get("type") == "nat")
 
 
 def needs_iptables(text: str) -> bool:

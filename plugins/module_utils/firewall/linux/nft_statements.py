@@ -57,7 +57,9 @@ def read_rule(where: str, statements: list[Any], sets: Sets) -> list[Rule]:
 def read_verdict(statement: Any) -> Verdict:
     """Given a verdict as a map holds it (``{"jump": {"target": "web"}}``), return it."""
     name, body = next(iter(statement.items()))
-    return Verdict(name, body["target"] if isinstance(body, dict) else "")
+    if name in (JUMP, GOTO):
+        return Verdict(name, str(body["target"]))
+    return Verdict(name if name in (ACCEPT, DROP, RETURN, CONTINUE) else UNKNOWN)
 
 
 def _nothing(_draft: Draft, _body: Any) -> None:
@@ -79,7 +81,7 @@ def _reject(draft: Draft, body: Any) -> None:
 
 
 def _chain(kind: str) -> Callable[[Draft, Any], None]:
-    return lambda draft, body: draft.decide(Verdict(kind, body["target"]))
+    return lambda draft, body: draft.decide(Verdict(kind, str(body["target"])))
 
 
 def _match(draft: Draft, body: Any) -> None:
@@ -193,7 +195,7 @@ def _destination(address: Any, port: Any) -> Verdict:
     """
     if isinstance(address, dict) and len(address.get("concat", ())) == 2:
         address, port = address["concat"]
-    if isinstance(address, (dict, list)) or isinstance(port, (dict, list)):
+    if isinstance(address, (dict, list)) or not (port is None or isinstance(port, int)):
         return Verdict(AWAY)
     return Verdict(DIVERT, "", None if address is None else to_address(address), port)
 

@@ -86,9 +86,8 @@ def read_left(left: Any) -> Left:
     key = _key(left)
     if key in _LEFT:
         return _LEFT[key]
-    if key[0] == "payload" and key[1] in PROTOCOLS:
-        guard = _is("proto", PROTOCOLS[key[1]], key[1])
-        return Left(key[2] if key[2] in ("sport", "dport") else f"{key[1]} {key[2]}", to_number, (guard,))
+    if key[0] == "payload" and key[1] in PROTOCOLS and key[2] in ("sport", "dport"):
+        return Left(key[2], to_number, (_protocol(key[1]),))
     raise NotModelled(" ".join(key))
 
 
@@ -102,11 +101,17 @@ def read_match(body: Mapping[str, Any], sets: Sets) -> list[Test]:
         return [*_guards(body["left"]), Doubt(text)]
 
 
+def _protocol(name: str) -> Match:
+    return _is("proto", PROTOCOLS[name], name)
+
+
 def _guards(left: Any) -> list[Test]:
-    try:
-        return [*read_left(left).guards]
-    except NotModelled:
+    """Given the left side of a test that is not modelled, return the silent tests before it, which are."""
+    key = _key(left)
+    if key[0] != "payload":
         return []
+    families = {"ip": [IPV4_ONLY], "ip6": [IPV6_ONLY]}
+    return [*families.get(key[1], ()), *([_protocol(key[1])] if key[1] in PROTOCOLS else [])]
 
 
 def _constant(left: Any, op: str, right: Any) -> Optional[bool]:

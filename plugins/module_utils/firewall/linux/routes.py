@@ -21,16 +21,15 @@ _NOT_A_WAY = ("local", "broadcast", "multicast", "anycast", "throw")
 def parse_json(source: str, text: str) -> list[dict[str, Any]]:
     """Given what an ``ip -j`` command printed, return its entries. Raise ParseError."""
     try:
-        entries = json.loads(text or "[]")
-    except ValueError as error:
-        raise ParseError(source, 1, text, f"not JSON ({error})") from error
-    return [entry for entry in entries if entry]
+        return [dict(entry) for entry in json.loads(text or "[]") if entry]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ParseError(source, 1, text, f"not a JSON list of records ({error})") from error
 
 
 def parse_network(links: str, routes: dict[int, str]) -> Network:
     """Given the interfaces and the routes by family, return the network. Raise ParseError."""
     found_links = parse_json("ip -j link", links)
-    interfaces = [entry["ifname"] for entry in found_links if entry["ifname"] != LOOPBACK]
+    interfaces = [str(entry.get("ifname")) for entry in found_links if entry.get("ifname") != LOOPBACK]
     addresses, ways = {}, {}
     for family in BITS:
         entries = parse_json(f"ip -j -{family} route show table all", routes.get(family, ""))
@@ -42,7 +41,7 @@ def parse_network(links: str, routes: dict[int, str]) -> Network:
                 f"ip -j -{family} route", 1, str(entries), f"a route of another form ({error!r})"
             ) from error
         ways[family] = ways_of(family, found, interfaces)
-    return Network(addresses, ways, filtered=tuple(entry["ifname"] for entry in found_links if "xdp" in entry))
+    return Network(addresses, ways, filtered=tuple(str(entry.get("ifname")) for entry in found_links if "xdp" in entry))
 
 
 def _addresses(entries: list[dict[str, Any]]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ table inet filter {
     chain input {
         type filter hook input priority filter; policy drop;
         iif "lo" accept
+        ct state established,related accept
         tcp dport 22 ct state new limit rate over 10/minute drop
         tcp dport 22 ct count over 20 reject
         tcp dport 22 accept

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("ansible", reason="a filter plugin needs ansible-core")
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.cryptobot.maintenance.plugins.filter.select_checks import select_checks
 
 CHECKS = {"resources": {}, "services": {"services": []}, "firewall": {}}

@@ -57,6 +57,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, before: bytes = b"", **params: Any) -> 
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
     stdout = sys.stdout
     assert entry.main() == 0
+    stdout.flush()
     written: bytes = stdout.buffer.getvalue()  # type: ignore[attr-defined]
     assert written.isascii()
     assert written.count(b"\n") == 1

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("ansible", reason="an action plugin needs ansible-core")
 
 from ansible.errors import AnsibleActionFail
+
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base import MaintenanceAction, validate
 
 SPEC = {
@@ -27,7 +28,9 @@ class Action(MaintenanceAction):
 
 
 def run_with(arguments: dict[str, Any], answer: dict[str, Any], *, windows: bool = False) -> dict[str, Any]:
-    task = mock.MagicMock(args=arguments, action="cryptobot.maintenance.thing", async_val=0, check_mode=False, delegate_to=None)
+    task = mock.MagicMock(
+        args=arguments, action="cryptobot.maintenance.thing", async_val=0, check_mode=False, delegate_to=None
+    )
     connection = mock.MagicMock()
     connection._shell._IS_WINDOWS = windows
     action = Action(task, connection, mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), None)
@@ -39,7 +42,12 @@ def run_with(arguments: dict[str, Any], answer: dict[str, Any], *, windows: bool
 
 
 # (arguments, what the error must name)
-WRONG = [({}, "port"), ({"port": "eighty"}, "eighty"), ({"port": 80, "prot": "tcp"}, "prot"), ({"port": 1, "login": {"user": "x"}}, "user")]
+WRONG = [
+    ({}, "port"),
+    ({"port": "eighty"}, "eighty"),
+    ({"port": 80, "prot": "tcp"}, "prot"),
+    ({"port": 1, "login": {"user": "x"}}, "user"),
+]
 
 
 @pytest.mark.parametrize(("arguments", "named"), WRONG)
@@ -50,7 +58,9 @@ def test_a_wrong_argument_is_named_before_any_trip_to_the_host(arguments: dict, 
 
 
 def test_a_secret_argument_is_masked_wherever_it_comes_back() -> None:
-    answer = run_with({"port": 80, "login": {"password": "hunter2"}}, {"msg": "login with hunter2 failed", "list": ["hunter2"]})
+    answer = run_with(
+        {"port": 80, "login": {"password": "hunter2"}}, {"msg": "login with hunter2 failed", "list": ["hunter2"]}
+    )
     assert "hunter2" not in str(answer)
     assert answer["msg"] == "login with ******** failed"
 

@@ -13,8 +13,9 @@ SIZE = "SELECT json_build_array(sum(pg_database_size(datname))::bigint) FROM pg_
 VERSION = "SELECT json_build_array(current_setting('server_version_num')::int / 10000)"
 
 # A statement or idle timeout of the server's must not end a transaction that a long dump stands on.
+# A table that stays locked must end the counting as it ends the dump: {lock_wait} is in milliseconds.
 BEGIN = (
-    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
+    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = {lock_wait:d}; "
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 )
 SNAPSHOT = "SELECT json_build_array(pg_export_snapshot())"

@@ -78,9 +78,9 @@ def database_bytes(server: Server, names: list[str], host: Host) -> int:
     return int(answer[0]) if answer[0] != "None" else 0
 
 
-def begin(conversation: Session) -> str:
+def begin(conversation: Session, lock_wait_seconds: int) -> str:
     """Begin the transaction that the dump stands on, and return its snapshot's name."""
-    conversation.ask(queries.BEGIN)
+    conversation.ask(queries.BEGIN.format(lock_wait=lock_wait_seconds * 1000))
     return parse_names(conversation.ask(queries.SNAPSHOT))[0]
 
 

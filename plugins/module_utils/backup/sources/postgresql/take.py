@@ -85,7 +85,8 @@ def _dump(database: str, tool: int, server: Server, source: Source, workshop: Wo
         version = psql.server_version(conversation)
         if version > tool:
             raise ActionFailed(f"pg_dump is of version {tool}, expected {version} or newer, as the server is")
-        command = dump_command(server, workshop.host, psql.begin(conversation), source.server["lock_wait_timeout"])
+        lock_wait = source.server["lock_wait_timeout"]
+        command = dump_command(server, workshop.host, psql.begin(conversation, lock_wait), lock_wait)
         expected = psql.relations(conversation)
         rows = psql.rows(conversation, source.server["rows"])
         raw, written = pour(command, server.environment(database), path, workshop)

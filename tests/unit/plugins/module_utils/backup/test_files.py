@@ -109,7 +109,8 @@ def source(tmp_path) -> Path:
     (root / "dangling").symlink_to("/no/such/place")
     (root / "long").symlink_to("x" * 300)
     os.link(root / "big", root / "deep" / "same")
-    os.utime(root / "secret", ns=(1, 1_234_567_890_123_456_789))
+    for path in [root / "secret", root / "deep" / ".hidden", root / "deep", root]:
+        os.utime(path, ns=(1, 1_234_567_890_123_456_789))
     return root
 
 
@@ -134,7 +135,8 @@ def with_tarfile(path: Path, target: Path) -> None:
 
 def listing(root: Path) -> dict:
     seen = {}
-    for path in [root, *root.rglob("*")]:
+    below = [Path(folder, name) for folder, folders, names in os.walk(root) for name in folders + names]
+    for path in [root, *below]:
         status = path.lstat()
         what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else ""
         mtime = 0 if path.is_symlink() else int(status.st_mtime)

@@ -52,7 +52,9 @@ TAKEN = Taken((Payload("config/archive.tar", "archive", 10, "ab" * 32),), 3, 9, 
 
 
 def a_document(**changes) -> dict:
-    document = manifest_document(ABOUT, [SOURCE], {"config": TAKEN}, {"logs": "gone"}, [], Codec(COMPRESSIONS["none"], 0))
+    document = manifest_document(
+        ABOUT, [SOURCE], {"config": TAKEN}, {"logs": "gone"}, [], Codec(COMPRESSIONS["none"], 0)
+    )
     return {**document, **changes}
 
 
@@ -92,14 +94,20 @@ def test_a_byte_more_is_noticed():
 
 
 PAYLOADS = ["../x", "/etc/passwd", "config/../../x", "config/", "config/.hidden", "a/b/c", "a\\b", "plain", ""]
+
+
+def with_payload(name: str) -> dict:
+    payload = {"name": name, "role": "archive", "size": 1, "sha256": ""}
+    return {"sources": [{**a_document()["sources"][0], "payloads": [payload]}]}
+
+
 REFUSED = [
     ({"format": 2}, "another than 1"),
     ({"id": "20261118T110640Z-000000"}, "belongs to another set"),
     ({"created": "yesterday"}, "missing or of another type"),
     ({"sources": None}, "missing or of another type"),
     ({"sources": [{}]}, "missing or of another type"),
-    *(({"sources": [{**a_document()["sources"][0], "payloads": [{"name": name, "role": "r", "size": 1, "sha256": ""}]}]},
-       "missing or of another type") for name in PAYLOADS),
+    *((with_payload(name), "missing or of another type") for name in PAYLOADS),
 ]  # fmt: skip
 
 

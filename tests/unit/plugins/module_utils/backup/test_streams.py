@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell, NoSpace, Unreadable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import (
@@ -33,9 +34,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     ToolTimeout,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
-from fake_host import FakeHost
 
-CONTENT = b"".join(hashlib.sha256(str(number).encode()).digest() * 8 for number in range(9000))  # 2.3 MB, not repetitive
+CONTENT = b"".join(
+    hashlib.sha256(str(number).encode()).digest() * 8 for number in range(9000)
+)  # 2.3 MB, not repetitive
 NAMES = sorted(COMPRESSIONS)
 
 
@@ -174,6 +176,11 @@ def test_a_compressor_that_fails_fails_the_file(tmp_path, monkeypatch, why, scri
         packed(tmp_path / "f", "zstd", CONTENT * 2)
 
 
+def write_megabytes(sink, count: int) -> None:
+    for _ in range(count):
+        sink.write(os.urandom(1 << 20))
+
+
 def test_a_full_disk_is_named(tmp_path):
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
@@ -183,8 +190,7 @@ def test_a_full_disk_is_named(tmp_path):
         os.unlink(tmp_path / "g")
         os.dup2(os.open("/dev/full", os.O_WRONLY), sink._file._stream.fileno())
         with pytest.raises(NoSpace, match="the disk was full"):
-            for _chunk in range(9):
-                sink.write(os.urandom(1 << 20))
+            write_megabytes(sink, 9)
         sink.abandon()
 
 
@@ -194,17 +200,23 @@ def test_a_full_disk_ends_the_compressor_too(tmp_path):
     sink = open_sink(tmp_path / "g", codec("zstd"), choose_host())
     os.dup2(os.open("/dev/full", os.O_WRONLY), sink._file._stream.fileno())
     with pytest.raises(NoSpace, match="the disk was full"):
-        for _chunk in range(64):
-            sink.write(os.urandom(1 << 20))
+        write_megabytes(sink, 64)
     sink.abandon()
     assert sink._stage._process.poll() is not None
 
 
 def test_a_sink_that_is_abandoned_leaves_no_process(tmp_path):
-    with pytest.raises(RuntimeError), writing(tmp_path / "f", codec("zstd"), choose_host()) as sink:
-        sink.write(b"x")
-        raise RuntimeError("the source failed")
-    assert sink._stage._process.poll() is not None
+    sinks = []
+
+    def fail() -> None:
+        with writing(tmp_path / "f", codec("zstd"), choose_host()) as sink:
+            sinks.append(sink)
+            sink.write(b"x")
+            raise RuntimeError("the source failed")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert sinks[0]._stage._process.poll() is not None
 
 
 def test_a_process_ends_with_the_time_of_the_run():

@@ -7,13 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fake_host import FakeHost
+
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup import run as checkup
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS, Noun
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Check, Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
-
-from fake_host import FakeHost
 
 BAD = Check("good.thing", "D1.1", "A thing.", "Mend it.")
 

@@ -56,6 +56,12 @@ def test_too_few_samples_give_no_forecast_and_say_so(samples: tuple[Sample, ...]
     assert (finding.status, f"there are {len(samples)}" in finding.message) == (SKIPPED, True)
 
 
+def test_one_large_download_among_the_samples_does_not_look_like_growth() -> None:
+    samples = list(grown(2.0 * GIB, days=9))
+    samples[9] = Sample(samples[9].at, samples[9].used + 30 * GIB, SIZE)
+    assert growth(tuple(samples)) == pytest.approx(2.0 * GIB / DAY, rel=0.1)
+
+
 def test_one_cleanup_among_the_samples_does_not_hide_the_growth() -> None:
     samples = list(grown(2.0 * GIB, days=9))
     for number in range(8, 10):  # 30 GiB were freed two days ago

@@ -51,6 +51,7 @@ NUMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("inodes", {"mounts": mounted(inodes=0, inodes_available=0)}, SKIPPED),
     ("memory", {"memory": Memory(1000, 100)}, OK),
     ("memory", {"memory": Memory(1000, 99)}, WARNING),
+    ("memory", {"memory": Memory(1000, 50)}, WARNING),
     ("memory", {"memory": Memory(1000, 49)}, CRITICAL),
     ("swap", {"swap": Counted(80, 100)}, OK),
     ("swap", {"swap": Counted(81, 100)}, WARNING),
@@ -69,6 +70,7 @@ NUMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("steal", {"cpu": CpuShares(0.0, 0.0, 0.11)}, WARNING),
     ("open_files", {"open_files": Counted(70, 100)}, OK),
     ("open_files", {"open_files": Counted(71, 100)}, WARNING),
+    ("open_files", {"open_files": Counted(90, 100)}, WARNING),  # exactly the critical bound is not above it
     ("open_files", {"open_files": Counted(91, 100)}, CRITICAL),
     ("connections", {"connections": Counted(75, 100)}, OK),
     ("connections", {"connections": Counted(76, 100)}, WARNING),
@@ -184,7 +186,7 @@ KILLS: list[tuple[int, float, Any, LastKills | None, str, str]] = [
     (3, LONG_AGO, Blind("not root"), LastKills("boot-1", 3, NOW - 2 * DAY), OK, "no process"),
     (4, LONG_AGO, Blind("not root"), LastKills("boot-1", 3, NOW - 2 * DAY), WARNING, "1 process "),
     (4, LONG_AGO, (), LastKills("boot-1", 3, NOW - 2 * DAY), WARNING, "1 process "),
-    (4, NOW - HOUR, Blind("not root"), LastKills("boot-0", 9, NOW - 2 * DAY), WARNING, "4 processes"),  # rebooted
+    (4, NOW - HOUR, Blind("not root"), LastKills("boot-0", 2, NOW - 2 * DAY), WARNING, "4 processes"),  # rebooted
     (2, LONG_AGO, Blind("not root"), LastKills("boot-1", 3, NOW - 2 * DAY), UNKNOWN, "2 processes"),  # it cannot shrink
 ]
 

@@ -2,358 +2,206 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""service_restart on real processes with pid files."""
+"""service_restart on a host whose systemd is a table."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
+import json
 
 import pytest
-from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import LockHeld
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.lock import host_lock
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import record
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run as check
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+from .systemd_host import ORDERS, SystemdHost, Unit
 
-ORDER = ["stop trade", "stop b", "stop a", "start a", "start b", "start trade"]
+DEFAULTS = {name: option["default"] for name, option in SPEC.items() if "default" in option}
+TRADING = {name: option.get("default") for name, option in OPTIONS.items()}
+QUICK = {"gate_timeout": 0.05, "gate_delay": 0.01, "gate_settle": 0.0, "start_retries": 0}
+SERVICES = [
+    {"name": "auth", "unit": "auth"},
+    {"name": "strategy", "unit": "strategy", "depends_on": ["auth"]},
+    {"name": "trade", "unit": "trade", "depends_on": ["strategy"], "port": 8004},
+    {"name": "alone", "unit": "alone"},
+]
+NO_PORTS = [{key: value for key, value in service.items() if key != "port"} for service in SERVICES]
+FLYING = (200, '[{"id": "o-17", "status": "OPEN"}]')
 
 
-def _run(installation, check_mode=False, **options):
-    return run(installation.params(**options), LinuxHost(120), check_mode)
+def _host(**units):
+    given = {
+        "auth": Unit(),
+        "strategy": Unit(requires=("auth.service",)),
+        "trade": Unit(requires=("strategy.service",)),
+        "alone": Unit(),
+    }
+    return SystemdHost(**{**given, **units})
 
 
-def _steps(result, state):
-    return [f"{action.action} {action.subject}" for action in result.actions if action.state == state]
+def _run(host, tmp_path, check_mode=False, *, services=NO_PORTS, trading=None, **options):
+    url = {"url": "http://127.0.0.1:8004", "asks": 1, **(trading or {})}
+    given = {"services": services, "trading": {**TRADING, **url}, "state_dir": str(tmp_path)}
+    return run({**DEFAULTS, **QUICK, **given, **options}, host, check_mode)
 
 
-def _finding(result, check, subject):
-    (found,) = [f for f in result.findings if (f.check, f.subject) == (check, subject)]
+def _steps(result, *states):
+    return [f"{a.action} {a.subject}" for a in result.actions if a.state in states]
+
+
+def _status(result, check, subject):
+    (found,) = [f.status for f in result.findings if (f.check, f.subject) == (check, subject)]
     return found
 
 
-def test_everything_is_restarted_in_the_order_of_dependencies(installation):
-    installation.start_all()
-    before = installation.pids()
-    result = _run(installation, when="always")
-    after = installation.pids()
-    assert result.failure == ""
-    assert _steps(result, "done") == ORDER
-    assert result.changed is True
-    assert all(after[name] and after[name] != before[name] for name in after)
-    assert not (installation.state_dir / NAME).exists()
-    assert _finding(result, "restart.left", "services").status == "ok"
+def test_units_are_stopped_and_started_in_the_order_of_dependencies(tmp_path):
+    host = _host()
+    result = _run(host, tmp_path, when="always")
+    assert host.log == ["-trade", "-strategy", "-auth", "+auth", "+strategy", "+trade", "-alone", "+alone"]
+    assert (result.failure, result.changed, host.running) == ("", True, {"auth", "strategy", "trade", "alone"})
 
 
-def test_check_mode_plans_exactly_what_a_run_does_and_touches_nothing(installation):
-    installation.start_all()
-    before = installation.pids()
-    planned = _run(installation, True, when="always")
-    assert installation.pids() == before
-    assert not installation.state_dir.exists()
-    done = _run(installation, when="always")
-    assert _steps(planned, "planned") == _steps(done, "done") == ORDER
-    assert planned.changed is done.changed is True
+SITUATIONS = [
+    ("everything", {}, {"when": "always"}),
+    ("nothing", {}, {"max_uptime": "0"}),
+    ("old ones", {"alone": Unit(since=999_000.0)}, {}),
+    ("unit files changed", {"alone": Unit(need_reload=True)}, {"max_uptime": "0"}),
+    ("some stopped", {"trade": Unit(requires=("strategy.service",), since=None)}, {"when": "always"}),
+    ("only one", {}, {"when": "always", "only": ["alone"]}),
+    ("one excepted", {}, {"when": "always", "except": ["trade"]}),
+    (
+        "not declared, but required",
+        {"dashboard": Unit(requires=("auth.service",))},
+        {"when": "always", "only": ["auth"]},
+    ),
+]
 
 
-def test_a_second_run_finds_no_reason(installation):
-    config = installation.root / "config.yaml"
-    config.write_text("old")
-    installation.start("trade")
-    service = {**installation.services["trade"], "config_files": [str(config)]}
-    assert _steps(_run(installation, trade=service), "done") == []
-    time.sleep(1.5)  # files of the second in which a service began do not count as newer
-    config.write_text("new")
-    first, second = _run(installation, trade=service), _run(installation, trade=service)
-    assert _steps(first, "done") == ["stop trade", "start trade"]
-    assert "config.yaml has changed since it was started" in _finding(first, "restart.needed", "trade").message
-    assert (_steps(second, "done"), second.changed) == ([], False)
+@pytest.mark.parametrize(("units", "options"), [row[1:] for row in SITUATIONS], ids=[row[0] for row in SITUATIONS])
+def test_check_mode_plans_what_a_run_does(units, options, tmp_path):
+    planned = _run(_host(**units), tmp_path, True, **options)
+    untouched = _host(**units)
+    _run(untouched, tmp_path, True, **options)
+    done = _run(_host(**units), tmp_path, **options)
+    assert _steps(planned, "planned", "skipped") == _steps(done, "done", "skipped")
+    assert planned.changed == done.changed
+    assert untouched.log == []
 
 
-def test_what_does_not_run_is_not_started(installation):
-    installation.start("a")
-    installation.start("b")
-    result = _run(installation, when="always")
-    assert _steps(result, "done") == ["stop b", "stop a", "start a", "start b"]
-    assert installation.pid("trade") == 0
-    assert "it did not run before" in _finding(result, "restart.needed", "trade").message
+def test_a_second_run_finds_nothing_to_do(tmp_path):
+    host = _host(alone=Unit(need_reload=True))
+    first, second = _run(host, tmp_path), _run(host, tmp_path)
+    assert (first.changed, second.changed) == (True, False)
+    assert _steps(first, "done")[0] == "reload systemd"
 
 
-def test_memory_before_and_after_is_told(installation):
-    installation.start("trade")
-    result = _run(installation, when="always", only=["trade"])
-    numbers = {metric.name: metric.value for metric in result.metrics}
-    assert numbers["cryptobot_restart_memory_before_bytes"] > 1 << 20
-    assert numbers["cryptobot_restart_memory_after_bytes"] > 1 << 20
-    assert _finding(result, "restart.memory", "trade").status == "ok"
+def test_what_systemd_stops_without_being_asked_runs_again(tmp_path):
+    host = _host(dashboard=Unit(requires=("auth.service",)), widget=Unit(requires=("dashboard.service",)))
+    before = host.running
+    result = _run(host, tmp_path, when="always", only=["auth"])
+    assert host.running == before
+    assert "start dashboard.service" in _steps(result, "done")
+    assert host.log.index("-widget.service" if "-widget.service" in host.log else "-widget") < host.log.index("-auth")
 
 
-FLYING = '[{"id": "o-17", "status": "OPEN"}]'
+def test_a_follower_that_did_not_run_is_not_started(tmp_path):
+    host = _host(dashboard=Unit(requires=("auth.service",), since=None))
+    _run(host, tmp_path, when="always")
+    assert "dashboard" not in host.running
 
 
-def test_with_an_order_in_flight_nothing_that_trade_needs_is_touched(installation):
-    installation.change("trade", "--orders", FLYING)
-    installation.start_all()
-    before = installation.pids()
-    result = _run(installation, when="always")
-    assert installation.pids() == before
-    assert (result.failure, result.changed) == ("", False)
-    assert _finding(result, "trading.orders_in_flight", "trade").status == "warning"
-    assert "o-17" in _finding(result, "restart.refused", "a").message
-    assert not (installation.state_dir / NAME).exists()
+def test_a_unit_that_does_not_start_fails_the_run_and_the_others_run(tmp_path):
+    host = _host(strategy=Unit(requires=("auth.service",), broken=1))
+    result = _run(host, tmp_path, when="always")
+    assert "strategy did not pass its health gate" in result.failure
+    assert host.running == {"auth", "strategy", "trade", "alone"}
+    assert _status(result, "restart.left", "services") == "ok"
+    assert not (tmp_path / NAME).exists()
 
 
-def test_with_leave_to_proceed_an_order_is_reported_and_forgotten(installation):
-    installation.change("trade", "--orders", FLYING)
-    installation.start_all()
-    result = _run(installation, when="always", trading={"when_orders": "proceed"})
-    assert _steps(result, "done") == ORDER
-    assert _finding(result, "trading.orders_in_flight", "trade").status == "warning"
+def test_a_later_group_is_not_touched_after_a_failure(tmp_path):
+    host = _host(strategy=Unit(requires=("auth.service",), broken=1))
+    result = _run(host, tmp_path, when="always")
+    assert "-alone" not in host.log
+    assert "an earlier step failed" in [a.reason for a in result.actions if a.subject == "alone"]
 
 
-def test_when_trade_does_not_answer_it_is_not_stopped(installation):
-    installation.start_all()
-    installation.make_sick("trade")
-    before = installation.pids()
-    result = _run(installation, when="always")
-    assert installation.pids() == before
-    assert _finding(result, "trading.orders_in_flight", "trade").status == "unknown"
+def test_a_unit_that_never_starts_is_named_and_left_in_the_record(tmp_path):
+    host = _host(trade=Unit(requires=("strategy.service",), broken=9))
+    result = _run(host, tmp_path, when="always")
+    assert _status(result, "restart.left", "trade") == "critical"
+    assert host.running == {"auth", "strategy", "alone"}
+    assert "trade" in json.loads((tmp_path / NAME).read_text())["running"]
+    host.units["trade.service"].broken = 0
+    again = _run(host, tmp_path)
+    assert _steps(again, "done")[0] == "start trade"
+    assert not (tmp_path / NAME).exists()
 
 
-def test_when_trade_does_not_run_no_order_can_be_lost(installation):
-    installation.start("a")
-    installation.start("b")
-    result = _run(installation, when="always")
-    assert _steps(result, "done") == ["stop b", "stop a", "start a", "start b"]
+def test_a_failed_start_is_tried_again(tmp_path):
+    host = _host(alone=Unit(broken=1))
+    result = _run(host, tmp_path, when="always", only=["alone"], start_retries=1)
+    assert (result.failure, host.log) == ("", ["-alone", "+alone", "-alone", "+alone"])
 
 
-def test_a_trade_service_elsewhere_protects_everything_here(installation):
-    installation.change("trade", "--orders", FLYING)
-    installation.start_all()
-    url = f"http://127.0.0.1:{installation.services['trade']['port']}"
-    params = installation.params(when="always", trading={"url": url})
-    params["services"] = params["services"][:2]
-    before = installation.pids()
-    result = run(params, LinuxHost(60))
-    assert installation.pids() == before
-    assert "o-17" in _finding(result, "restart.refused", "a").message
+def test_a_unit_that_cannot_be_stopped_fails_the_run_and_nothing_stays_down(tmp_path):
+    host = _host(strategy=Unit(requires=("auth.service",), stuck=True))
+    result = _run(host, tmp_path, when="always")
+    assert "canceled" in result.failure
+    assert host.running == {"auth", "strategy", "trade", "alone"}
+    assert _steps(result, "failed")[0] == "stop strategy"
 
 
-def test_a_service_that_does_not_come_back_well_fails_the_run_and_everything_runs(installation):
-    installation.start_all()
-    installation.services["b"]["command"][-1] = str(installation.root / "always.sick")
-    (installation.root / "always.sick").touch()
-    result = _run(installation, when="always", gate_timeout=1.0)
-    assert "b did not pass its health gate" in result.failure
-    assert "answers 500" in result.failure
-    assert all(installation.pids().values())
-    assert _finding(result, "restart.gate", "b").status == "critical"
-    assert _finding(result, "restart.left", "services").status == "ok"
-    assert _steps(result, "failed") == ["start b"]
-    assert "start trade" in _steps(result, "done")
+def test_an_order_that_comes_in_after_the_plan_still_protects(tmp_path):
+    class Busy(SystemdHost):
+        asked = 0
+
+        def http(self, url, timeout=5.0, **_how):
+            if url == ORDERS:
+                self.asked += 1
+                self.replies[ORDERS] = FLYING if self.asked > 1 else (200, "[]")
+            return super().http(url, timeout)
+
+    host = _host()
+    host.__class__ = Busy
+    result = _run(host, tmp_path, when="always", services=SERVICES, trading={"url": None})
+    assert host.log == ["-alone", "+alone"]
+    assert (result.failure, host.running) == ("", {"auth", "strategy", "trade", "alone"})
+    assert _status(result, "restart.refused", "trade") == "warning"
+    assert "stop trade" in _steps(result, "skipped")
 
 
-def test_what_was_not_well_before_is_not_demanded_afterwards(installation):
-    installation.make_sick("b")
-    installation.start_all()
-    result = _run(installation, when="always", gate_timeout=2.0)
-    assert result.failure == ""
-    assert _steps(result, "done") == ORDER
+def test_check_mode_does_not_wait_for_orders(tmp_path):
+    host = _host()
+    host.replies[ORDERS] = FLYING
+    planned = _run(host, tmp_path, True, when="always", trading={"when_orders": "wait"})
+    assert "stop trade" in _steps(planned, "planned")
+    assert host.paused == []
 
 
-def test_a_failed_start_is_tried_again(installation):
-    installation.start("trade")
-    flag = installation.root / "first"
-    script = f'test -e {flag} && exec "$@"; touch {flag}; exit 3'
-    service = {**installation.services["trade"]}
-    service["command"] = ["/bin/sh", "-c", script, "sh", *service["command"]]
-    service["process"] = "program.py"
-    once = _run(installation, when="always", only=["trade"], trade=service, start_retries=0)
-    assert "exit code 3" in once.failure
-    assert installation.pid("trade")  # the second attempt was the one that put it back
-    flag.unlink()
-    again = _run(installation, when="always", only=["trade"], trade=service, start_retries=1)
-    assert again.failure == ""
+def test_the_flag_is_compared_after_the_restart(tmp_path):
+    class Resetting(SystemdHost):
+        def _start(self, name):
+            super()._start(name)
+            if name == "trade.service":
+                self.replies["http://127.0.0.1:8004/api/v1/settings/dry_run"] = (200, '{"dry_run": false}')
+
+    host = _host()
+    host.__class__ = Resetting
+    result = _run(host, tmp_path, when="always")
+    assert _status(result, "trading.dry_run", "trade") == "critical"
 
 
-def test_a_service_that_cannot_be_started_leaves_a_record_for_the_next_run(installation):
-    installation.start_all()
-    broken = {**installation.services["trade"], "command": [*installation.services["trade"]["command"], "--exit", "3"]}
-    broken["process"] = "program.py"
-    result = _run(installation, when="always", trade=broken)
-    assert "trade" in result.failure
-    assert _finding(result, "restart.left", "trade").status == "critical"
-    assert (installation.pid("a") and installation.pid("b"), installation.pid("trade")) != (0, 0)
-    assert (installation.state_dir / NAME).exists()
-    planned = _run(installation, True)
-    repaired = _run(installation)
-    assert _steps(planned, "planned") == _steps(repaired, "done") == ["start trade"]
-    assert _finding(repaired, "restart.interrupted", "service_restart").status == "warning"
-    assert installation.pid("trade")
-    assert not (installation.state_dir / NAME).exists()
+def test_a_unit_that_is_no_longer_declared_is_started_all_the_same(tmp_path):
+    record = {"running": ["gone", "script"], "since": 1.0, "units": {"gone": "gone.service"}, "launches": {}}
+    (tmp_path / NAME).write_text(json.dumps(record))
+    host = _host(gone=Unit(since=None))
+    result = _run(host, tmp_path, max_uptime="0")
+    assert _steps(result, "done") == ["start gone"]
+    assert _status(result, "restart.interrupted", "script") == "critical"
 
 
-def test_a_stubborn_service_is_killed_with_its_workers_after_the_timeout(installation):
-    installation.change("trade", "--stubborn", "--workers", "2")
-    installation.start("trade")
-    old = [p for p in os.listdir("/proc") if p.isdigit() and _is(installation, p, "--stubborn")]
-    assert len(old) == 3
-    result = _run(installation, when="always", only=["trade"], stop_timeout=0.5)
-    assert result.failure == ""
-    assert not [pid for pid in old if _is(installation, pid, "--stubborn")]
-    installation.await_running("trade")
-
-
-def _is(installation, pid, word):
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return word.encode() in command and str(installation.root).encode() in command
-
-
-def test_only_the_service_itself_is_ever_signalled(installation):
-    installation.start_all()
-    bystander = installation.pid("a")
-    Path(installation.services["trade"]["pid_file"]).write_text(f"{bystander}\n")
-    service = {**installation.services["trade"], "process": r"trade\.pid"}
-    result = _run(installation, when="always", only=["trade"], trade=service)
-    assert installation.pid("a") == bystander
-    assert "it did not run before" in _finding(result, "restart.needed", "trade").message
-
-
-def test_a_service_without_a_command_is_said_to_be_lost_before_it_is(installation):
-    installation.start("trade")
-    service = {**installation.services["trade"], "command": None, "process": "program.py"}
-    result = _run(installation, when="always", only=["trade"], trade=service)
-    assert "command" in _finding(result, "restart.refused", "trade").message
-    assert installation.pid("trade")
-
-
-def test_a_pid_file_is_written_for_a_service_that_writes_none(installation):
-    service = installation.services["trade"]
-    place = service["command"].index("--pid-file")
-    del service["command"][place : place + 2]
-    child = subprocess.Popen(service["command"], start_new_session=True)
-    Path(service["pid_file"]).write_text(f"{child.pid}\n")
-    installation.await_running("trade")
-    result = _run(installation, when="always", only=["trade"])
-    child.wait(timeout=10)
-    assert result.failure == ""
-    assert installation.pid("trade") not in (0, child.pid)
-
-
-def test_a_service_that_makes_a_daemon_of_itself_is_known_by_its_pid_file(installation):
-    installation.change("trade", "--daemon")
-    installation.start("trade")
-    before = installation.pid("trade")
-    result = _run(installation, when="always", only=["trade"])
-    assert result.failure == ""
-    assert installation.pid("trade") not in (0, before)
-
-
-def test_a_service_comes_back_with_the_environment_folder_and_account_it_had(installation):
-    report, folder = installation.root / "report", installation.root / "folder"
-    folder.mkdir()
-    installation.change("trade", "--report", str(report))
-    installation.start("trade", cwd=folder, env={"GREETING": "hello", "PATH": os.environ["PATH"]})
-    before = report.read_text()
-    report.unlink()
-    service = {**installation.services["trade"], "environment": {"MORE": "please"}}
-    assert _run(installation, when="always", only=["trade"], trade=service).failure == ""
-    assert report.read_text() == before.replace("'MORE': None", "'MORE': 'please'")
-    assert "'GREETING': 'hello'" in before
-    assert str(folder) in before
-
-
-@pytest.fixture
-def open_folder():
-    """Return a folder that every account can enter and write to, which a folder of pytest is not."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)
-        yield Path(folder)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another account")
-def test_root_starts_a_service_as_the_account_it_ran_as(installation, open_folder):
-    report, pid_file = open_folder / "report", open_folder / "trade.pid"
-    script = f"(id -u; id -g; id -G) > {report}; exec sleep 600"
-    command = ["/bin/sh", "-c", script]
-    child = subprocess.Popen(command, user=65534, group=65534, extra_groups=[65533], cwd="/", start_new_session=True)
-    pid_file.write_text(f"{child.pid}\n")
-    while not report.exists() or report.read_text().count("\n") < 3:
-        time.sleep(0.05)
-    before = report.read_text()
-    report.unlink()
-    service = {"name": "trade", "pid_file": str(pid_file), "command": command}
-    trading = {"when_unknown": "proceed"}
-    result = _run(installation, when="always", only=["trade"], trade=service, trading=trading)
-    child.wait(timeout=10)
-    os.kill(int(pid_file.read_text()), signal.SIGKILL)
-    assert result.failure == ""
-    assert before.split()[:2] == ["65534", "65534"]
-    assert report.read_text() == before
-    assert pid_file.stat().st_uid == 65534
-
-
-def test_while_another_run_is_at_work_nothing_is_done(installation):
-    installation.start("trade")
-    before = installation.pids()
-    host = LinuxHost(60)
-    with host_lock(str(installation.state_dir), "another", host), pytest.raises(LockHeld):
-        _run(installation, when="always")
-    assert installation.pids() == before
-
-
-def test_without_a_place_for_its_record_nothing_is_stopped(installation, monkeypatch):
-    installation.start("trade")
-    before = installation.pids()
-
-    def full(*_args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(record, "publish_file", full)
-    with pytest.raises(Exception, match="without it nothing is stopped"):
-        _run(installation, when="always")
-    assert installation.pids() == before
-
-
-def test_a_record_that_cannot_be_read_is_an_error_and_not_forgotten(installation):
-    installation.state_dir.mkdir()
-    (installation.state_dir / NAME).write_text("{")
-    with pytest.raises(Exception, match="cannot be read"):
-        _run(installation)
-    assert (installation.state_dir / NAME).exists()
-
-
-def test_service_check_does_not_take_a_restart_for_a_crash(installation):
-    defaults = {name: option["default"] for name, option in SPEC.items() if "default" in option}
-    installation.start_all()
-    params = installation.params(when="always")
-    look = {**defaults, "state_dir": params["state_dir"], "services": params["services"], "retries": 0}
-    check(look, LinuxHost(60))
-    run(params, LinuxHost(60))
-    found = [f for f in check(look, LinuxHost(60)).findings if f.check == "services.restarts"]
-    assert {f.subject: f.status for f in found} == {"a": "ok", "b": "ok", "trade": "ok"}
-    installation.end()
-    installation.start_all()
-    found = [f for f in check(look, LinuxHost(60)).findings if f.check == "services.restarts"]
-    assert {f.subject: f.status for f in found} == {"a": "warning", "b": "warning", "trade": "warning"}
-
-
-@pytest.mark.parametrize("platform", ["darwin", "windows"])
-def test_a_platform_without_a_way_is_one_unknown_finding(platform, installation):
-    (finding,) = run(installation.params(), FakeHost(platform)).findings
-    assert (finding.check, finding.status) == ("restart.platform", "unknown")
+def test_without_any_service_nothing_is_done(tmp_path):
+    result = _run(SystemdHost(), tmp_path, services=[], when="always")
+    assert (result.actions, result.findings, result.changed) == ([], [], False)

@@ -193,6 +193,20 @@ def test_a_hidden_process_table_never_makes_a_pid_file_stale(tmp_path):
     assert "hidepid" in result.findings[0].message
 
 
+def test_a_service_that_does_not_run_is_not_asked_because_a_request_could_start_it(tmp_path):
+    class Deaf(FakeHost):
+        def http(self, url, timeout=5.0, **_how):
+            raise AssertionError(f"{url} was asked")
+
+    host = _host("debian-12")
+    host.__class__ = Deaf
+    idle = {"name": "idle", "unit": "cryptobot-socketed", "port": 8010, "health": {}}
+    dead = {"name": "dead", "unit": "cryptobot-trade", "port": 8004, "health": {}}
+    result = run(_params(tmp_path, [idle, dead]), host)
+    assert [f.status for f in result.findings if f.check == "services.http"] == ["skipped", "skipped"]
+    assert _statuses(result, "idle")["state"] == "ok"
+
+
 def test_a_stale_pid_file_is_reported_and_left(tmp_path):
     pid_file = tmp_path / "auth.pid"
     pid_file.write_text("4711\n")

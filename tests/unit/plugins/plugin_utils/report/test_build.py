@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_report, must_fail
 
 from .samples import RUN, checkup, finding, result
@@ -40,12 +41,16 @@ def test_each_way_a_task_can_end_becomes_its_finding(registered: dict, check: st
 
 
 def test_a_skipped_procedure_makes_no_finding_of_its_own() -> None:
-    report = build_report({"h1": {"cryptobot_result_y": SKIPPED, "cryptobot_result_x": result(finding("a.b", "ok"))}}, RUN)
+    report = build_report(
+        {"h1": {"cryptobot_result_y": SKIPPED, "cryptobot_result_x": result(finding("a.b", "ok"))}}, RUN
+    )
     assert [found["subject"] for found in report["findings"] if found["check"] == "run.procedure"] == ["x"]
 
 
 def test_a_lost_host_keeps_what_was_found_before_it_went() -> None:
-    report = build_report({"h1": {"cryptobot_result_a": result(finding("a.b", "warning")), "cryptobot_result_b": LOST}}, RUN)
+    report = build_report(
+        {"h1": {"cryptobot_result_a": result(finding("a.b", "warning")), "cryptobot_result_b": LOST}}, RUN
+    )
     assert statuses(report, "a.b") == ["warning"]
     assert report["hosts"][0]["status"] == "unknown"
 
@@ -64,7 +69,10 @@ def test_another_subject_of_the_same_check_is_kept() -> None:
 
 
 def test_the_worst_host_and_the_worst_finding_come_first() -> None:
-    hosts = {name: {"cryptobot_result_x": result(finding("a.b", status))} for name, status in [("good", "ok"), ("bad", "critical")]}
+    hosts = {
+        name: {"cryptobot_result_x": result(finding("a.b", status))}
+        for name, status in [("good", "ok"), ("bad", "critical")]
+    }
     report = build_report(hosts, RUN)
     assert [host["name"] for host in report["hosts"]] == ["bad", "good"]
     assert report["findings"][0]["status"] == report["run"]["status"] == "critical"

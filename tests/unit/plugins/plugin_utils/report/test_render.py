@@ -10,8 +10,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_report
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import publish_report, publish_textfile
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import (
+    publish_report,
+    publish_textfile,
+)
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.html import render_html
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.prometheus import render_prometheus
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import printable, summary_lines

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults in the middle of a restart: whatever ends the run, what ran before runs again, at the latest after the next."""
+"""Faults in the middle of a restart: whatever ends the run, what ran before runs again, at once or next time."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import act
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
 
@@ -34,26 +35,29 @@ def _started(name):
 
 # When the run is struck: what is then true of the services.
 MOMENTS = [
-    ("after the first stop", _stopped("trade")),
+    ("while stopping", _stopped("trade")),
     ("after the last stop", _stopped("a")),
     ("after the first start", _started("a")),
     ("before the last start", _started("b")),
 ]
 
 
-def _begin(installation, *, budget=120, **options):
-    """Begin a run in a process of its own."""
-    argv = [sys.executable, str(RUNNER), str(budget)]
+def _begin(installation):
+    """Start the services and begin a run in a process of its own; the services take long enough to be struck at."""
+    for name in installation.NAMES:
+        installation.change(name, "--slow", "0.4")
+    installation.start_all()
+    before = installation.pids()
+    argv = [sys.executable, str(RUNNER), "120"]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdin.write(json.dumps(installation.params(when="always", **options)))
+    process.stdin.write(json.dumps(installation.params(when="always")))
     process.stdin.close()
     process.stdin = None
-    return process
+    return before, process
 
 
-def _strike(installation, process, moment, number):
+def _strike(installation, process, before, moment, number):
     """Send a signal as soon as the moment has come."""
-    before = _strike.before
     for _attempt in range(2000):
         if moment(installation.pids(), before):
             process.send_signal(number)
@@ -70,11 +74,10 @@ def _await_all(installation):
 
 @pytest.mark.parametrize("moment", [row[1] for row in MOMENTS], ids=[row[0] for row in MOMENTS])
 def test_what_a_killed_run_left_stopped_is_started_by_the_next(installation, moment):
-    installation.start_all()
-    _strike.before = installation.pids()
-    process = _begin(installation)
-    _strike(installation, process, moment, signal.SIGKILL)
+    before, process = _begin(installation)
+    _strike(installation, process, before, moment, signal.SIGKILL)
     process.communicate()
+    time.sleep(0.5)  # for a service that was just told to end
     left = installation.pids()
     assert (installation.state_dir / NAME).exists()
     planned = run(installation.params(), LinuxHost(60), True)
@@ -87,13 +90,18 @@ def test_what_a_killed_run_left_stopped_is_started_by_the_next(installation, mom
     assert [f.status for f in repaired.findings if f.check == "restart.interrupted"] == ["warning"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
-@pytest.mark.parametrize("moment", [MOMENTS[0][1], MOMENTS[1][1]], ids=[MOMENTS[0][0], MOMENTS[1][0]])
+SIGNALS = [
+    (signal.SIGTERM, _stopped("trade")),
+    (signal.SIGTERM, _stopped("a")),
+    (signal.SIGINT, _stopped("a")),
+    (signal.SIGHUP, _started("a")),
+]
+
+
+@pytest.mark.parametrize(("number", "moment"), SIGNALS)
 def test_a_signal_ends_the_run_only_after_everything_runs_again(installation, moment, number):
-    installation.start_all()
-    _strike.before = installation.pids()
-    process = _begin(installation)
-    _strike(installation, process, moment, number)
+    before, process = _begin(installation)
+    _strike(installation, process, before, moment, number)
     out, err = process.communicate(timeout=60)
     assert err == ""
     result = json.loads(out)
@@ -102,7 +110,22 @@ def test_a_signal_ends_the_run_only_after_everything_runs_again(installation, mo
     assert [f["status"] for f in result["findings"] if f["check"] == "restart.left"] == ["ok"]
 
 
-def test_a_run_that_is_out_of_time_still_starts_everything_again(installation):
+def test_a_record_of_services_that_all_run_again_is_cleared(installation):
+    before, process = _begin(installation)
+    _strike(installation, process, before, _stopped("trade"), signal.SIGKILL)
+    process.communicate()
+    time.sleep(0.5)
+    for name, pid in installation.pids().items():
+        if not pid:
+            installation.start(name)  # by hand, before the next run
+    assert run(installation.params(), LinuxHost(60), True).changed is False
+    result = run(installation.params(), LinuxHost(60))
+    assert (result.changed, result.failure) == (False, "")
+    assert not (installation.state_dir / NAME).exists()
+
+
+def test_a_run_that_is_out_of_time_still_starts_everything_again(installation, monkeypatch):
+    monkeypatch.setattr(act, "HASTE", 1.0)
     installation.change("a", "--stubborn")
     installation.start_all()
     before = installation.pids()
@@ -113,8 +136,6 @@ def test_a_run_that_is_out_of_time_still_starts_everything_again(installation):
 
 
 def test_a_defect_in_the_middle_still_starts_everything_again(installation, monkeypatch):
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import act
-
     installation.start_all()
     real = act.managers.start
     calls = []

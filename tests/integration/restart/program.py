@@ -4,7 +4,7 @@
 
 """A service for the tests of restart: it listens, answers, writes its pid file, and misbehaves as it is told.
 
-python3 program.py PORT [--pid-file PATH] [--sick PATH] [--stubborn] [--workers N] [--daemon] [--exit CODE]
+python3 program.py PORT [--pid-file PATH] [--sick PATH] [--stubborn] [--workers N] [--daemon] [--slow SECONDS]
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def parse_arguments():
     parser.add_argument("--workers", type=int, default=0, help="children that ignore SIGTERM and live on")
     parser.add_argument("--daemon", action="store_true", help="end at once and let a child be the service")
     parser.add_argument("--exit", type=int, help="end at once with this code")
+    parser.add_argument("--slow", type=float, default=0, help="seconds before it listens")
     parser.add_argument("--orders", default="[]", help="what /api/trades/orders answers")
     parser.add_argument("--report", type=Path, help="write account, folder and environment there")
     return parser.parse_args()
@@ -65,6 +66,7 @@ def main():
     if arguments.stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     start_workers(arguments.workers)
+    time.sleep(arguments.slow)
     server = ThreadingHTTPServer(("127.0.0.1", arguments.port), handler_of(arguments))
     if arguments.pid_file:
         arguments.pid_file.write_text(f"{os.getpid()}\n")

@@ -1,0 +1,151 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Deciding what is deleted, and in which order: pure, so that check mode and a run cannot differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Optional
+
+from ..units import human_seconds
+from .records import DELETE, FILE, FOLDER, REMOVE_FOLDER, Entry, Identity, InUse, Obstacle, Plan, Rule, Scan, Step
+
+# Names of databases: never deleted, whatever a rule says. A -wal or -journal that is gone is a database that is broken.
+DATABASES = tuple(
+    f"*.{suffix}{part}" for suffix in ("db", "db3", "sqlite", "sqlite3") for part in ("", "-wal", "-shm", "-journal")
+)
+BUDGET, BOUND = "budget", "max_files"
+
+
+def plan(scans: Sequence[Scan], in_use: InUse, now: float, budget: Optional[int], max_files: int) -> Plan:
+    """Given what stands in the folders of the rules, return what is deleted: oldest first, over all rules.
+
+    With a ``budget`` in bytes the plan ends as soon as it frees that much; it never has more than ``max_files`` steps.
+    """
+    refused = {scan.rule.name: reason for scan in scans for reason in [_refusal(scan, in_use)] if reason}
+    able = [scan for scan in scans if scan.rule.name not in refused]
+    held: list[Obstacle] = []
+    files = _without_doubles(step for scan in able for step in _files(scan, in_use, now, held))
+    files.sort(key=lambda step: (step.entry.time(step.rule.age_by), step.path))
+    chosen, left = _within(_with_freed(files), budget, max_files)
+    folders = [] if left else _folders(able, chosen, in_use, now)
+    return Plan((*chosen, *folders[: max_files - len(chosen)]), tuple(held), left, refused)
+
+
+def _refusal(scan: Scan, in_use: InUse) -> str:
+    """Return why a rule does nothing at all, or an empty text."""
+    rule = scan.rule
+    if scan.problem:
+        return scan.problem
+    if rule.keep and not scan.complete:
+        return f"which {rule.keep} files are the newest is not known, because not everything could be looked at"
+    if in_use.unseen and rule.age is None:
+        return f"it has no age, and files in use cannot be told: {in_use.unseen}"
+    return ""
+
+
+def _files(scan: Scan, in_use: InUse, now: float, held: list[Obstacle]) -> Iterator[Step]:
+    """Yield a step for each file that the rule deletes; files that a guard spares are added to ``held``."""
+    rule = scan.rule
+    covered = [entry for entry in scan.entries if _is_covered(entry, rule, scan.uid)]
+    covered.sort(key=lambda entry: (-entry.time(rule.age_by), entry.parts))
+    for entry in covered[rule.keep :]:
+        if _is_old(entry, rule, now) and entry.size >= rule.min_size:
+            path = "/".join((rule.path, *entry.parts))
+            guard = _guard(entry, in_use)
+            if guard:
+                held.append(Obstacle(path, guard))
+            else:
+                yield Step(DELETE, rule, entry, path, _reason(entry, rule, now), 0)
+
+
+def _is_covered(entry: Entry, rule: Rule, uid: Optional[int]) -> bool:
+    """Return whether a rule speaks of this name at all: a regular file of its owner that one of its patterns fits."""
+    name = entry.parts[-1]
+    fits = not rule.patterns or any(fnmatchcase(name, pattern) for pattern in rule.patterns)
+    return fits and entry.kind == FILE and (uid is None or entry.uid == uid)
+
+
+def _is_old(entry: Entry, rule: Rule, now: float) -> bool:
+    return rule.age is None or now - entry.time(rule.age_by) >= rule.age
+
+
+def _guard(entry: Entry, in_use: InUse) -> str:
+    """Return why a file that the rule would delete is spared, or an empty text."""
+    if any(fnmatchcase(entry.parts[-1].lower(), pattern) for pattern in DATABASES):
+        return "it has the name of a database"
+    return "a process has it open" if entry.identity in in_use.identities else ""
+
+
+def _reason(entry: Entry, rule: Rule, now: float) -> str:
+    age = human_seconds(now - entry.time(rule.age_by))
+    least = f", at least {human_seconds(rule.age)}" if rule.age else ""
+    kept = f", not among the {rule.keep} newest" if rule.keep else ""
+    return f"rule {rule.name}: {age} old by {rule.age_by}{least}{kept}"
+
+
+def _without_doubles(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps with each path once: where rules overlap, the first of them deletes."""
+    return list({step.path: step for step in reversed(list(steps))}.values())
+
+
+def _with_freed(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield the steps with what each frees: a file with several names frees nothing before its last one goes."""
+    gone: Counter[Identity] = Counter()
+    for step in steps:
+        gone[step.entry.identity] += 1
+        last = gone[step.entry.identity] >= step.entry.links
+        yield replace(step, freed=step.entry.allocated if last else 0)
+
+
+def _within(
+    steps: Iterable[Step], budget: Optional[int], max_files: int
+) -> tuple[list[Step], dict[str, tuple[int, int]]]:
+    """Return the steps up to the budget and the bound, and how many files and bytes were left by which of them."""
+    chosen: list[Step] = []
+    left: dict[str, tuple[int, int]] = {}
+    freed = 0
+    for step in steps:
+        stop = BUDGET if budget is not None and freed >= budget else BOUND if len(chosen) >= max_files else ""
+        if stop:
+            count, size = left.get(stop, (0, 0))
+            left[stop] = (count + 1, size + step.freed)
+            continue
+        chosen.append(step)
+        freed += step.freed
+    return chosen, left
+
+
+def _folders(scans: Iterable[Scan], chosen: Sequence[Step], in_use: InUse, now: float) -> list[Step]:
+    """Return a step for each folder that is old and empty, or will be once the chosen files are gone, deepest first."""
+    steps: list[Step] = []
+    gone = Counter(_parent(step.path) for step in chosen)
+    for scan in scans:
+        if scan.rule.empty_dirs and scan.complete:
+            steps.extend(_empty_folders(scan, gone, in_use, now))
+    return steps
+
+
+def _empty_folders(scan: Scan, gone: Counter[str], in_use: InUse, now: float) -> Iterator[Step]:
+    rule, mounts = scan.rule, {obstacle.path for obstacle in scan.not_entered}
+    held = Counter(_parent(_full(rule, entry)) for entry in scan.entries)
+    folders = [entry for entry in scan.entries if entry.kind == FOLDER and (scan.uid is None or entry.uid == scan.uid)]
+    for entry in sorted(folders, key=lambda entry: (-len(entry.parts), entry.parts)):
+        path = _full(rule, entry)
+        spared = path in mounts or entry.identity in in_use.identities or not _is_old(entry, rule, now)
+        if held[path] == gone[path] and not spared:
+            gone[_parent(path)] += 1
+            yield Step(REMOVE_FOLDER, rule, entry, path, f"{_reason(entry, rule, now)}, empty", entry.allocated)
+
+
+def _full(rule: Rule, entry: Entry) -> str:
+    return "/".join((rule.path, *entry.parts))
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]

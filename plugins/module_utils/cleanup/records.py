@@ -1,0 +1,132 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the noun cleanup hands from step to step: rules, what stands in a folder, and what shall happen to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+FILE, FOLDER, LINK, OTHER = "file", "folder", "link", "other"
+DELETE, REMOVE_FOLDER = "delete", "remove_folder"
+Identity = tuple[int, int]  # device and inode: what a name leads to, whatever it is called
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One declared rule, validated. ``age`` is seconds or None, ``min_size`` bytes; a file must meet everything."""
+
+    name: str
+    path: str
+    patterns: tuple[str, ...] = ()
+    age: Optional[float] = None
+    age_by: str = "mtime"
+    owner: Optional[str] = None
+    keep: int = 0
+    recurse: bool = False
+    min_size: int = 0
+    empty_dirs: bool = False
+    optional: bool = False
+
+
+class Entry(NamedTuple):
+    """One name below a rule's folder, as lstat(2) shows it. ``parts`` are the names that lead to it from there."""
+
+    parts: tuple[str, ...]
+    kind: str
+    identity: Identity
+    links: int
+    uid: int
+    size: int
+    allocated: int
+    mtime: float
+    ctime: float
+    atime: float
+
+    def time(self, by: str) -> float:
+        """Return the time that an age is counted from; ``newest`` is the latest of the three."""
+        return max(self.mtime, self.ctime, self.atime) if by == "newest" else float(getattr(self, by))
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """A folder that was not looked into, or a name that was left alone, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What stands below a rule's folder.
+
+    ``problem`` is why the folder itself could not be looked at, or empty. ``unread`` are folders that could not be
+    read; ``not_entered`` other file systems and protected names; ``bound`` says which bound ended the look early, or is
+    empty. ``uid`` is the account of the rule's owner, None where the rule names none.
+    """
+
+    rule: Rule
+    entries: tuple[Entry, ...] = ()
+    uid: Optional[int] = None
+    problem: str = ""
+    missing: bool = False
+    unread: tuple[Obstacle, ...] = ()
+    not_entered: tuple[Obstacle, ...] = ()
+    bound: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that the rule covers was seen."""
+        return not (self.problem or self.unread or self.bound)
+
+
+@dataclass(frozen=True)
+class InUse:
+    """What processes have open, by identity; ``unseen`` says what could not be looked at, or is empty."""
+
+    identities: frozenset[Identity] = frozenset()
+    unseen: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One deletion: ``freed`` are the bytes that it gives back, 0 where another name still leads to the file."""
+
+    action: str
+    rule: Rule
+    entry: Entry
+    path: str
+    reason: str
+    freed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, in order, and what it decided against.
+
+    ``held`` are files that a rule covers and a guard spares. ``left`` counts files and bytes beyond the budget or the
+    bound of files, by which of the two. ``refused`` are rules that do nothing, with the reason.
+    """
+
+    steps: tuple[Step, ...] = ()
+    held: tuple[Obstacle, ...] = ()
+    left: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def freed(self) -> int:
+        """All bytes that the steps give back."""
+        return sum(step.freed for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a step: an action state of finding.py with its reason. ``swapped``: a folder was replaced."""
+
+    step: Step
+    state: str
+    reason: str
+    swapped: bool = False

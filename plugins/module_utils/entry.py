@@ -1,0 +1,119 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The core's own main, for hosts to which it travels as a zip: one ASCII JSON request in, one ASCII JSON answer out.
+
+The request holds ``noun``, ``params`` (validated by the controller), ``check_mode`` and ``secrets``, the values that
+must not be shown. The answer is the result of a module. A defect of the core ends in a traceback on stderr, in which
+they are masked too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, BinaryIO
+
+from ._ansible_module import exit_with
+
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # Ansible's word for a value that is a secret as a whole
+MASK = "********"
+
+
+class Exchange:
+    """What exit_with needs of a module; it keeps the answer instead of ending the process."""
+
+    def __init__(self, params: dict[str, Any], check_mode: bool) -> None:
+        self.params, self.check_mode = params, check_mode
+        self.answer: dict[str, Any] = {}
+
+    def exit_json(self, **kwargs: Any) -> None:
+        """Keep the answer of a run that succeeded."""
+        self.answer = {"changed": False, **kwargs}
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        """Keep the answer of a run that failed."""
+        self.answer = {"changed": False, **kwargs, "failed": True, "msg": msg}
+
+
+def main() -> int:
+    """Answer the request on stdin and return the exit code. Nothing but the answer is written to stdout."""
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    request = read_request(sys.stdin.buffer)
+    sys.excepthook = partial(complain, frozenset(request["secrets"]))
+    answer = masked(answer_to(request), frozenset(request["secrets"]))
+    stdout.buffer.write(json.dumps(answer).encode("ascii") + b"\n")
+    stdout.buffer.flush()
+    return 0
+
+
+def complain(secrets: frozenset[str], *error: Any) -> None:
+    """Given an error that nobody caught, write its traceback to stderr, without the secrets."""
+    sys.stderr.write(masked("".join(traceback.format_exception(*error)), secrets))
+
+
+def read_request(stream: BinaryIO) -> dict[str, Any]:
+    """Return the request. A byte order mark before it is skipped: some versions of .NET begin a pipe with one."""
+    request: dict[str, Any] = json.loads(stream.read().decode("utf-8-sig"))
+    return request
+
+
+def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Given a request, run its noun and return what a module would. Raise ImportError where there is no such noun."""
+    noun = request["noun"]
+    exchange = Exchange(with_paths(noun, request["params"]), request["check_mode"])
+    exit_with(exchange, _part(noun, "run").run)
+    return exchange.answer
+
+
+def _part(noun: str, name: str) -> Any:
+    return importlib.import_module(f".{noun}.{name}", __package__)
+
+
+def with_paths(noun: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Given a noun's parameters, return them with ``~`` and variables of the host resolved in every path option."""
+    resolved: dict[str, Any] = _resolve_options(_part(noun, "spec").SPEC, params)
+    if noun == "checkup":  # its option is a dict of other nouns' parameters
+        resolved["checks"] = {name: with_paths(name, options) for name, options in params["checks"].items()}
+    return resolved
+
+
+def _resolve_options(spec: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _resolve(spec.get(name, {}), value) for name, value in params.items()}
+
+
+def _resolve(option: Mapping[str, Any], value: Any) -> Any:
+    """Given an option of an argument_spec and its value, return the value with its paths resolved."""
+    kind = option.get("type")
+    if isinstance(value, list):
+        return [_resolve({**option, "type": option.get("elements")}, each) for each in value]
+    if kind == "path" and isinstance(value, str):
+        return os.path.expanduser(os.path.expandvars(value))
+    if isinstance(value, dict) and "options" in option:
+        return _resolve_options(option["options"], value)
+    return value
+
+
+def masked(value: Any, secrets: frozenset[str]) -> Any:
+    """Given plain JSON, return it without the secrets, as Ansible does with the result of a module."""
+    if isinstance(value, dict):
+        return {key: masked(each, secrets) for key, each in value.items()}
+    if isinstance(value, list):
+        return [masked(each, secrets) for each in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if str(value) in secrets:
+        return HIDDEN
+    return _without(value, secrets) if isinstance(value, str) else value
+
+
+def _without(text: str, secrets: frozenset[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):  # one secret may be a part of another
+        text = text.replace(secret, MASK)
+    return text

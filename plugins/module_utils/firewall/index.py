@@ -1,0 +1,59 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules found by the protocol and port that they speak of, so that with thousands of them a packet meets a few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .intervals import count
+from .packet import Packet, fitting_sources
+from .ruleset import Match, Rule
+
+_FEW = 64  # ports: up to so many, a rule is noted under each of them
+
+Placed = tuple[int, Rule]
+
+
+class PortIndex:
+    """Rules in their order. Those of a few ports are noted by port, those of many are looked through."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._of_port: dict[int, list[Placed]] = {}
+        self._others: list[Placed] = []
+        self._known: dict[tuple[int, int], list[Rule]] = {}
+        for placed in enumerate(rules):
+            for notes in self._notes_for(placed[1]):
+                notes.append(placed)
+
+    def _notes_for(self, rule: Rule) -> list[list[Placed]]:
+        ports = _few_ports(rule)
+        return [self._of_port.setdefault(port, []) for port in ports] if ports else [self._others]
+
+    def rules(self, packet: Packet) -> list[Rule]:
+        """Given a packet, return the rules that can match its protocol and destination port, in their order."""
+        key = (packet.proto, packet.dport)
+        if key not in self._known:
+            placed = sorted([*self._of_port.get(packet.dport, ()), *self._others], key=lambda entry: entry[0])
+            self._known[key] = [rule for _place, rule in placed if concerns(rule, packet)]
+        return self._known[key]
+
+
+def _few_ports(rule: Rule) -> list[int]:
+    """Given a rule, return the ports that it speaks of if they are few; a rule of no port speaks of all."""
+    for test in rule.tests:
+        if isinstance(test, Match) and test.fields == ("dport",) and not test.negated:
+            ports = test.rows[0][0]
+            if not isinstance(ports, frozenset) and 0 < count(ports) <= _FEW:
+                return [port for at in range(0, len(ports), 2) for port in range(ports[at], ports[at + 1])]
+    return []
+
+
+def concerns(rule: Rule, packet: Packet) -> bool:
+    """Return whether a rule can match this protocol and port at all: what else the packet is does not matter here."""
+    return not any(
+        isinstance(test, Match) and test.fields in (("proto",), ("dport",)) and not fitting_sources(test, packet)
+        for test in rule.tests
+    )

@@ -1,0 +1,208 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The backup folder: what is a set, what was one, what never became one, and what belongs to somebody else."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.act import carry_out, failure_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import publish as publishing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.gather import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.names import is_set_id
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.publish import (
+    begin,
+    new_id,
+    partial_of,
+    publish,
+    record_verification,
+    remove,
+    write_manifest,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Verification
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import PRUNE, Step
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+
+from .examples import NOW, act, files
+
+HOST = choose_host()
+ID = "20261118T110640Z-00c0de"
+
+
+@pytest.fixture
+def backups(tmp_path) -> Path:
+    """A backup folder with one set in it."""
+    (tmp_path / "config").write_text("x")
+    act(tmp_path, sources=[files("config", tmp_path / "config")], compression="none")
+    return tmp_path / "backups"
+
+
+def begun(backups: Path) -> Path:
+    """Return a set in the making."""
+    partial = partial_of(backups, ID)
+    begin(partial, HOST)
+    return partial
+
+
+def only_set(backups: Path) -> Path:
+    return next(path for path in backups.iterdir() if is_set_id(path.name))
+
+
+def test_ids_sort_by_time_and_differ_within_a_second():
+    ids = [new_id(NOW), new_id(NOW + 1), new_id(NOW + 86400)]
+    assert ids == sorted(ids)
+    assert len({new_id(NOW) for _ in range(50)}) > 1
+    assert all(is_set_id(one) for one in ids)
+
+
+def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
+    catalog = read_catalog(tmp_path / "deep" / "down", HOST)
+    assert (catalog.exists, catalog.sets) == (False, ())
+    assert catalog.free > 0
+
+
+def test_a_folder_that_may_not_be_read_is_no_empty_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "listdir", lambda _path: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    with pytest.raises(SourceDenied):
+        read_catalog(tmp_path, HOST)
+
+
+def test_a_published_set_is_a_good_one(backups):
+    found = read_catalog(backups, HOST).sets
+    assert [one.good for one in found] == [True]
+    assert os.readlink(backups / "latest") == found[0].id
+
+
+NO_SETS = [
+    ("no manifest", lambda folder: (folder / "manifest.json").unlink(), "does not exist"),
+    ("an emptied manifest", lambda folder: (folder / "manifest.json").write_bytes(b""), "it is no JSON"),
+    ("an edited manifest", lambda folder: edit(folder / "manifest.json"), "it was changed since it was written"),
+]
+
+
+def edit(path: Path) -> None:
+    path.write_text(path.read_text().replace('"label": "regular"', '"label": "monthly"'))
+
+
+@pytest.mark.parametrize(("why", "damage", "reason"), NO_SETS, ids=[case[0] for case in NO_SETS])
+def test_a_set_without_a_manifest_that_holds_is_none(backups, why, damage, reason):
+    damage(only_set(backups))
+    catalog = read_catalog(backups, HOST)
+    assert catalog.sets == ()
+    assert reason in catalog.broken[0].reason
+
+
+def test_a_set_under_another_name_is_none(backups):
+    only_set(backups).rename(backups / ID)
+    assert "belongs to another set" in read_catalog(backups, HOST).broken[0].reason
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"])
+def test_without_evidence_a_set_does_not_count(backups, content):
+    evidence = only_set(backups) / "verified.json"
+    if content is None:
+        evidence.unlink()
+    else:
+        evidence.write_bytes(content)
+    assert [one.good for one in read_catalog(backups, HOST).sets] == [False]
+
+
+def test_evidence_against_a_set_counts(backups):
+    found = read_catalog(backups, HOST).sets[0]
+    record_verification(found.folder, found.id, Verification(1, False, NOW, {"manifest_sha256": found.manifest.sha256}))
+    assert [one.good for one in read_catalog(backups, HOST).sets] == [False]
+
+
+def test_what_somebody_else_put_there_is_left_alone(backups):
+    for name in ("notes.txt", "20261118T110640Z", "old.partial", "x.deleting"):
+        (backups / name).mkdir()
+    catalog = read_catalog(backups, HOST)
+    assert (len(catalog.sets), catalog.broken, catalog.leftovers) == (1, (), ())
+
+
+def leftover(backups: Path, **owner) -> bool:
+    """Return whether a set in the making counts as alive."""
+    partial = begun(backups)
+    if owner:
+        (partial / "owner.json").write_text(json.dumps({**json.loads((partial / "owner.json").read_text()), **owner}))
+    found = read_catalog(backups, HOST)
+    assert [one.name for one in found.leftovers] == [f"{ID}.partial"]
+    assert not any(one.id == ID for one in found.sets)
+    return found.leftovers[0].alive
+
+
+OWNERS = [
+    ("this very process", {}, True),
+    ("a process that is gone", {"pid": 2**22 - 1}, False),
+    ("a younger process of the same pid", {"began": "1"}, False),
+    ("another boot", {"boot_id": "another"}, False),
+    ("another host", {"host": "another", "boot_id": "another"}, True),
+]
+
+
+@pytest.mark.parametrize(("why", "owner", "alive"), OWNERS, ids=[case[0] for case in OWNERS])
+def test_whose_leftovers_may_be_swept(backups, why, owner, alive):
+    assert leftover(backups, **owner) is alive
+
+
+NAMELESS = json.dumps({"pid": "x", "host": HOST.name(), "boot_id": HOST.boot_id(), "began": "1"}).encode()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", NAMELESS])
+def test_a_leftover_that_names_no_owner_died_early(backups, content):
+    partial = begun(backups)
+    if content is None:
+        (partial / "owner.json").unlink()
+    else:
+        (partial / "owner.json").write_bytes(content)
+    assert read_catalog(backups, HOST).leftovers[0].alive is False
+
+
+def test_a_set_that_is_being_removed_is_none_from_the_first_moment_on(backups, monkeypatch):
+    set_id = only_set(backups).name
+    monkeypatch.setattr(publishing.shutil, "rmtree", lambda _path: (_ for _ in ()).throw(OSError("killed")))
+    done = carry_out([Step(PRUNE, set_id, "old")], backups)
+    assert [(one.state, "killed" in one.reason) for one in done] == [(FAILED, True)]
+    assert set_id in failure_of(done)
+    monkeypatch.undo()
+    catalog = read_catalog(backups, HOST)
+    assert catalog.sets == ()
+    assert [one.kind for one in catalog.leftovers] == ["deleting"]
+
+
+def test_removing_removes_that_set_alone(backups):
+    (backups / "keep").mkdir()
+    set_id = only_set(backups).name
+    assert [one.state for one in carry_out([Step(PRUNE, set_id, "old")], backups)] == [DONE]
+    assert sorted(path.name for path in backups.iterdir()) == ["keep", "latest"]
+
+
+def test_a_name_that_is_taken_is_not_overwritten(backups):
+    there = only_set(backups)
+    partial = begun(backups)
+    write_manifest(partial, b"{}")
+    partial.rename(backups / f"{there.name}.partial")
+    with pytest.raises(FileExistsError):
+        publish(backups / f"{there.name}.partial", there.name, latest=True)
+    assert read_catalog(backups, HOST).sets[0].good
+
+
+def test_where_links_cannot_be_made_a_file_names_the_latest_set(backups, monkeypatch):
+    monkeypatch.setattr(publishing, "publish_link", lambda *_: (_ for _ in ()).throw(OSError("no privilege")))
+    os.unlink(backups / "latest")
+    partial = begun(backups)
+    publish(partial, ID, latest=True)
+    assert (backups / "latest").read_text() == ID
+
+
+def test_removing_needs_nothing_but_the_name(backups):
+    remove(backups, only_set(backups).name)
+    assert read_catalog(backups, HOST).sets == ()

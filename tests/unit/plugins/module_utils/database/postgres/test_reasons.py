@@ -1,0 +1,140 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a table needs work, rule by rule and right at each threshold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.bloat import Bloat
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.horizon import Horizon
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.reasons import (
+    Case,
+    is_critical,
+    is_emergency,
+    nearness,
+    reasons,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Table
+
+from ..options import postgresql, settings
+from .builders import server, table
+
+LIMITS = settings([postgresql()]).databases[0].thresholds
+NO_BLOAT = Bloat(None, 0)
+GB = 1_000_000_000
+
+
+def case(one: Table, bloat: Bloat = NO_BLOAT, version: int = 150_018) -> Case:
+    return Case(one, server(version=version), LIMITS, Horizon(None, 0, 1), one.dead, bloat)
+
+
+# what differs from a healthy table, and the codes of the reasons that it then has
+CASES: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, []),
+    # (a) more dead rows than the larger of 10,000 and 10 %
+    ({"dead": 10_000}, []),
+    ({"dead": 10_001}, ["dead_rows"]),
+    ({"live": 1_000_000, "dead": 100_000}, []),
+    ({"live": 1_000_000, "dead": 100_001}, ["dead_rows"]),
+    ({"live": 0, "dead": 10_001}, ["dead_rows"]),
+    ({"toast_live": 100, "toast_dead": 10_001}, ["dead_rows"]),
+    ({"toast_live": 1_000_000, "toast_dead": 100_000}, []),
+    # (b) half of what forces autovacuum to freeze
+    ({"xid_age": 100_000_000}, []),
+    ({"xid_age": 100_000_001}, ["freeze"]),
+    ({"mxid_age": 200_000_000}, []),
+    ({"mxid_age": 200_000_001}, ["freeze"]),
+    # (d) 50 rows and 10 % changed
+    ({"modified": 10_050}, []),
+    ({"modified": 10_051}, ["statistics"]),
+    ({"live": 0, "modified": 50}, []),
+    ({"live": 0, "modified": 51}, ["statistics"]),
+    ({"name": "pg_statistic", "schema": "pg_catalog", "modified": 99_999}, []),
+    # (e) never vacuumed, never analyzed, counters lost
+    ({"last_vacuum": None}, []),  # the visibility map shows one
+    ({"last_vacuum": None, "all_visible": 0}, ["never_vacuumed"]),
+    ({"last_vacuum": None, "modified": 10_051}, ["never_vacuumed", "statistics"]),
+    ({"last_vacuum": None, "all_visible": 0, "live": 0, "dead": 0, "reltuples": 0.0}, []),
+    ({"last_vacuum": None, "all_visible": 0, "heap_bytes": 0}, []),
+    ({"last_analyze": None}, []),  # pg_class shows one
+    ({"last_analyze": None, "reltuples": -1.0}, ["never_analyzed"]),
+    ({"last_analyze": 1.0, "reltuples": -1.0}, []),
+    ({"last_vacuum": None, "last_analyze": None, "live": 0}, ["never_vacuumed"]),  # lost in a crash
+    ({"last_vacuum": None, "last_analyze": None, "live": 0, "schema": "pg_catalog"}, []),  # a new database
+    # partitioned tables hold no rows themselves
+    ({"kind": "p", "heap_bytes": 0, "reltuples": -1.0, "last_analyze": None, "child_rows": 5}, ["never_analyzed"]),
+    ({"kind": "p", "heap_bytes": 0, "reltuples": -1.0, "last_analyze": None, "child_rows": 0}, []),
+    ({"kind": "p", "heap_bytes": 0, "reltuples": 9.0, "dead": 99_999, "xid_age": 2**31 - 1}, []),
+    # several at once, the most serious first
+    ({"xid_age": 150_000_000, "dead": 50_000, "modified": 50_000}, ["freeze", "dead_rows", "statistics"]),
+]
+
+
+@pytest.mark.parametrize(("given", "codes"), CASES)
+def test_a_table_has_exactly_the_reasons_that_its_counters_give_it(given: dict[str, Any], codes: list[str]) -> None:
+    assert [reason.code for reason in reasons(case(table(**given)))] == codes
+
+
+# ratio, bytes, dead rows, and whether bloat is a reason for a plain vacuum
+BLOAT = [
+    (0.5, GB, 5_000, True),
+    (0.5, GB, 1_000, False),  # 1 % dead: a plain vacuum gives nothing back
+    (0.2, GB, 5_000, False),
+    (0.5, 100 << 20, 5_000, False),
+    (None, 0, 5_000, False),
+]
+
+
+@pytest.mark.parametrize(("ratio", "size", "dead", "counts"), BLOAT)
+def test_bloat_is_a_reason_where_both_thresholds_are_crossed_and_rows_are_dead(
+    ratio: float, size: int, dead: int, counts: bool
+) -> None:
+    found = [reason.code for reason in reasons(case(table(dead=dead), Bloat(ratio, size)))]
+    assert found == (["bloat"] if counts else [])
+
+
+@pytest.mark.parametrize(("version", "reltuples", "unknown"), [
+    (130_000, 0.0, True), (130_000, -1.0, False), (140_000, -1.0, True), (140_000, 0.0, False),
+])  # fmt: skip
+def test_releases_before_14_write_0_rows_where_nothing_is_known(version: int, reltuples: float, unknown: bool) -> None:
+    one = table(last_analyze=None, reltuples=reltuples)
+    assert ("never_analyzed" in [r.code for r in reasons(case(one, version=version))]) is unknown
+
+
+def test_a_reason_says_the_number_and_the_limit() -> None:
+    found = reasons(case(table(dead=50_000, live=400_000)))
+    assert found[0].text == "50,000 dead rows, more than 40,000"
+
+
+# transaction and multixact ages, and whether writes are about to stop: above 1.3 billion or fewer than 10 million left
+AGES = [
+    (1_300_000_000, 0, False),
+    (1_300_000_001, 0, True),
+    (0, 1_300_000_001, True),
+    (2**31 - 9_999_999, 0, True),
+    (200_000_000, 400_000_000, False),
+]
+
+
+@pytest.mark.parametrize(("xid_age", "mxid_age", "critical"), AGES)
+def test_an_age_is_critical_above_the_limit(xid_age: int, mxid_age: int, critical: bool) -> None:
+    assert is_critical(xid_age, mxid_age, LIMITS) is critical
+    assert is_emergency(table(xid_age=xid_age, mxid_age=mxid_age), LIMITS) is critical
+
+
+def test_a_partitioned_table_is_never_an_emergency() -> None:
+    assert is_emergency(table(kind="p", xid_age=2**31 - 1), LIMITS) is False
+
+
+NEAR = [({}, 0.01), ({"dead": 5_000}, 0.5), ({"xid_age": 90_000_000}, 0.9), ({"modified": 10_050}, 1.0),
+        ({"name": "pg_statistic", "modified": 10_050}, 0.01)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "expected"), NEAR)
+def test_nearness_is_the_share_of_the_nearest_threshold(given: dict[str, Any], expected: float) -> None:
+    assert nearness(case(table(**given))) == pytest.approx(expected, abs=0.01)

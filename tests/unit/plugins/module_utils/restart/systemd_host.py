@@ -1,0 +1,105 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host whose systemd is a table: a stopped unit takes along what requires it, and units break as they are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
+
+ORDERS = "http://127.0.0.1:8004/api/trades/orders?status=open"
+DRY_RUN = "http://127.0.0.1:8004/api/v1/settings/dry_run"
+
+
+@dataclass
+class Unit:
+    """One unit: what it ``requires``, since when it is active (None: it is not), and how it misbehaves."""
+
+    requires: tuple[str, ...] = ()
+    since: float | None = 10.0
+    need_reload: bool = False
+    broken: int = 0  # how many starts fail
+    stuck: bool = False  # it cannot be stopped
+
+
+class SystemdHost(FakeHost):
+    """``log`` lists what was done to systemd: -unit, +unit, *reload."""
+
+    def __init__(self, **units: Unit) -> None:
+        super().__init__(files={"/proc/net/tcp": "header\n"})
+        self.units = {f"{name}.service": unit for name, unit in units.items()}
+        self.log: list[str] = []
+        self.uptime = 1_000_000.0
+        self.replies = {ORDERS: (200, "[]"), DRY_RUN: (200, '{"dry_run": true}')}
+
+    def read_bytes(self, path, limit=4 << 20):
+        return f"{self.uptime} 0".encode() if path == "/proc/uptime" else super().read_bytes(path, limit)
+
+    def run(self, argv, *, timeout=60.0, stdin=None, env=None, expect=(0,)):
+        self.remaining()
+        words = [word for word in argv if word != "--no-ask-password"]
+        names = words[words.index("--") + 1 :] if "--" in words else []
+        out = (
+            getattr(self, "_" + words[1].replace("-", "_"), lambda *_names: "")(*names)
+            if words[0] == "systemctl"
+            else ""
+        )
+        return Completed(tuple(argv), 0, out or "", "")
+
+    def _show(self, *names):
+        return "\n\n".join(self._block(name) for name in names) + "\n"
+
+    def _block(self, name):
+        unit = self.units.get(name)
+        state = "inactive" if unit is None or unit.since is None else "active"
+        followers = [other for other, its in self.units.items() if name in its.requires]
+        rows = {
+            "Id": name,
+            "Names": name,
+            "Type": "simple",
+            "LoadState": "not-found" if unit is None else "loaded",
+            "ActiveState": state,
+            "SubState": "running" if state == "active" else "dead",
+            "Result": "success",
+            "UnitFileState": "enabled",
+            "NeedDaemonReload": "yes" if unit and unit.need_reload else "no",
+            "ActiveEnterTimestampMonotonic": int(1e6 * (unit.since or 0)) if unit else 0,
+            "RequiredBy": " ".join(followers),
+        }
+        return "\n".join(f"{key}={value}" for key, value in rows.items())
+
+    def _stop(self, name):
+        if self.units[name].stuck:
+            raise ToolFailed(["systemctl", "stop", name], 1, f"Job for {name} canceled.")
+        self.log.append(f"-{name.removesuffix('.service')}")
+        self._fall(name)
+
+    def _fall(self, name):
+        self.units[name].since = None
+        for other, unit in self.units.items():
+            if name in unit.requires and unit.since is not None:
+                self._fall(other)
+
+    def _start(self, name):
+        unit = self.units[name]
+        self.log.append(f"+{name.removesuffix('.service')}")
+        if unit.broken:
+            unit.broken -= 1
+            raise ToolFailed(["systemctl", "start", name], 1, f"Job for {name} failed.")
+        self.uptime += 1.0
+        unit.since = self.uptime
+
+    def _daemon_reload(self):
+        self.log.append("*reload")
+        for unit in self.units.values():
+            unit.need_reload = False
+
+    @property
+    def running(self):
+        return {name.removesuffix(".service") for name, unit in self.units.items() if unit.since is not None}

@@ -1,0 +1,113 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The packed core: the same bytes everywhere, only what is core, and a zip that Pythons old and new can start."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.pack import CORE, pack
+
+FIND = Path(__file__).resolve().parents[5] / "scripts" / "python" / "find.sh"
+TOO_OLD = ("3.6", "3.7", "3.8")
+FINE = ("3.9", "3.13")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    core = tmp_path / "module_utils"
+    shutil.copytree(CORE, core, ignore=shutil.ignore_patterns("__pycache__"))
+    return core
+
+
+def names(content: bytes) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.namelist()
+
+
+def test_the_same_sources_give_the_same_bytes_at_any_time_and_place(tree: Path) -> None:
+    first = pack(tree)
+    for path in tree.rglob("*.py"):
+        os.utime(path, (1, 1))
+        path.chmod(0o600)
+    moved = tree.rename(tree.with_name("elsewhere"))
+    (moved / "__pycache__").mkdir()
+    (moved / "__pycache__" / "entry.cpython-39.pyc").write_bytes(b"x")
+    assert pack(moved) == first
+
+
+def test_no_header_of_the_zip_tells_of_the_day_or_the_machine() -> None:
+    with zipfile.ZipFile(io.BytesIO(pack().content)) as archive:
+        headers = {(entry.date_time, entry.create_system, entry.external_attr) for entry in archive.infolist()}
+    assert headers == {((1980, 1, 1, 0, 0, 0), 3, 0o644 << 16)}
+
+
+def test_another_source_gives_another_hash(tree: Path) -> None:
+    first = pack(tree)
+    (tree / "errors.py").write_text("# changed\n")
+    assert pack(tree).sha256 != first.sha256
+
+
+def test_the_hash_is_that_of_what_arrives(tree: Path) -> None:
+    packed = pack(tree)
+    arrived = gzip.decompress(base64.b64decode(packed.to_travel()))
+    assert hashlib.sha256(arrived).hexdigest() == packed.sha256
+    assert len(packed.to_travel()) < len(packed.content)
+
+
+def test_only_the_core_is_packed_and_every_folder_is_a_package() -> None:
+    packed = names(pack().content)
+    assert "__main__.py" in packed
+    inside = [name for name in packed if name != "__main__.py"]
+    assert all(name.startswith("cryptobot_maintenance/") and name.endswith(".py") for name in inside)
+    assert {f"{Path(name).parent}/__init__.py" for name in inside} <= set(inside)
+    assert len(inside) == len(set(inside)) > 10
+
+
+def python(version: str) -> str:
+    found = subprocess.run([str(FIND), version], capture_output=True, text=True, check=False)
+    if found.returncode:
+        pytest.skip(f"there is no Python {version} on this machine")
+    return found.stdout.strip()
+
+
+def start(interpreter: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the packed core as the bridge does, with a request that it answers on any platform."""
+    zipped = folder / "with 'quotes' and ü.zip"
+    zipped.write_bytes(pack().content)
+    params = {"checks": {}, "state_dir": str(folder), "timeout": 60}
+    request = {"noun": "services", "params": params, "check_mode": True, "secrets": []}
+    argv = [interpreter, "-I", "-B", str(zipped)]
+    return subprocess.run(argv, input=json.dumps(request), capture_output=True, text=True, cwd=folder, check=False)
+
+
+@pytest.mark.parametrize("version", TOO_OLD)
+def test_a_python_that_is_too_old_says_so_and_which_it_is(version: str, tmp_path: Path) -> None:
+    ended = start(python(version), tmp_path)
+    assert (ended.returncode, ended.stdout) == (78, "")
+    assert ended.stderr.startswith(f"{version}.")
+
+
+@pytest.mark.parametrize("version", FINE)
+def test_the_core_starts_from_the_zip(version: str, tmp_path: Path) -> None:
+    ended = start(python(version), tmp_path)
+    assert "KeyError" in ended.stderr, ended.stderr  # the noun's own: this request lacks its options
+    assert "services/run.py" in ended.stderr
+
+
+def test_the_core_starts_from_the_zip_on_this_python(tmp_path: Path) -> None:
+    assert "services/run.py" in start(sys.executable, tmp_path).stderr
