@@ -77,7 +77,10 @@ function New-ProtectedFolder {
     # that a run at the same time never sees them half made.
     param([string]$Folder)
     $top = $Folder
-    while (-not [IO.Directory]::Exists([IO.Path]::GetDirectoryName($top))) { $top = [IO.Path]::GetDirectoryName($top) }
+    for ($above = [IO.Path]::GetDirectoryName($top); -not [IO.Directory]::Exists($above); $above = [IO.Path]::GetDirectoryName($top)) {
+        if (-not $above) { throw "the cache folder '$Folder' cannot be made: its drive does not exist" }
+        $top = $above
+    }
     $stage = "$top.$([guid]::NewGuid().ToString('N')).partial"
     try {
         [void][IO.Directory]::CreateDirectory($stage)
@@ -89,7 +92,7 @@ function New-ProtectedFolder {
         }
         try { [IO.Directory]::Move($stage, $top) } catch { if (-not [IO.Directory]::Exists($Folder)) { throw } }
     }
-    catch { throw "the cache folder '$Folder' cannot be made and protected: $($_.Exception.GetBaseException().Message)" }
+    catch { throw "the cache folder '$Folder' cannot be made and protected: " + $_.Exception.GetBaseException().Message }
     finally { if ([IO.Directory]::Exists($stage)) { [IO.Directory]::Delete($stage, $true) } }
 }
 
@@ -128,7 +131,8 @@ function Save-Payload {
     }
     catch {
         # A run at the same time may have been faster; what it left is checked like any other.
-        if (-not [IO.File]::Exists($Path)) { throw "the payload cannot be written to '$Path': $($_.Exception.GetBaseException().Message)" }
+        $why = $_.Exception.GetBaseException().Message
+        if (-not [IO.File]::Exists($Path)) { throw "the payload cannot be written to '$Path': $why" }
     }
     finally { [IO.File]::Delete($partial) }
 }
@@ -213,16 +217,16 @@ function Send-Request {
 
 function Wait-End {
     # Wait until a process ends. Return why it must be ended, or nothing where it did so itself.
-    param([Diagnostics.Process]$Process, [Diagnostics.Stopwatch]$Clock, [int]$Seconds, [IO.MemoryStream]$Output)
+    param([Diagnostics.Process]$Process, [Diagnostics.Stopwatch]$Clock, [int]$Seconds, [IO.Stream]$Output)
     while (-not $Process.WaitForExit(200)) {
         if ($Clock.Elapsed.TotalSeconds -ge $Seconds) { return "did not end within the $Seconds s that it may take" }
         if ($Output.Length -gt $maxAnswer) { return "printed more than $maxAnswer bytes" }
     }
 }
 
-function Talk {
+function Join-Conversation {
     # Give a started process its request and collect its output. Return why it must be ended, or nothing.
-    param([Diagnostics.Process]$Process, [string]$Request, [int]$Seconds, [IO.MemoryStream]$Output, [IO.MemoryStream]$Errors)
+    param([Diagnostics.Process]$Process, [string]$Request, [int]$Seconds, [IO.Stream]$Output, [IO.Stream]$Errors)
     $clock = [Diagnostics.Stopwatch]::StartNew()
     $copies = [Threading.Tasks.Task[]]@(
         $Process.StandardOutput.BaseStream.CopyToAsync($Output)
@@ -241,7 +245,7 @@ function Invoke-Payload {
     $output = New-Object -TypeName IO.MemoryStream
     $errors = New-Object -TypeName IO.MemoryStream
     $process = Start-Python $Python $Payload
-    try { $fault = Talk $process $Request $Seconds $output $errors }
+    try { $fault = Join-Conversation $process $Request $Seconds $output $errors }
     finally { if (-not $process.HasExited) { Stop-Tree $process } }
     @{
         fault = $fault
@@ -309,7 +313,9 @@ function Get-Answer {
 function Confirm-Options {
     # Throw where an option has a value that its type alone does not forbid. The hash becomes part of a path.
     param([Collections.IDictionary]$Options)
-    if ($Options.payload_sha256 -cnotmatch '\A[0-9a-f]{64}\z') { throw 'payload_sha256 is no SHA-256, 64 hexadecimal digits' }
+    if ($Options.payload_sha256 -cnotmatch '\A[0-9a-f]{64}\z') {
+        throw "payload_sha256 is '$($Options.payload_sha256)', expected 64 hexadecimal digits in lower case"
+    }
     if ($Options.timeout -lt 1 -or $Options.timeout -gt $maxTimeout) {
         throw "timeout is $($Options.timeout), expected 1 to $maxTimeout seconds"
     }

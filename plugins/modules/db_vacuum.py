@@ -280,7 +280,7 @@ options:
     type: str
     default: 30s
   load_max:
-    description: Load of the last minute per core above which a run pauses, for a minute in all.
+    description: Load of the last minute per core above which a run pauses before a table, for 20 s in all.
     type: float
     default: 4.0
   require_backup:

@@ -21,7 +21,9 @@ import sources
 import yaml
 
 NOTE = "<!-- Made by `make docs` from the code; a test compares the two. Change the code instead. -->"
-YAML_NOTE = "# Made by `make docs` from docs/inventory.yml and the modules; a test compares them. Change those instead.\n# yamllint disable rule:line-length"
+YAML_NOTE = """\
+# Made by `make docs` from docs/inventory.yml and the modules; a test compares them. Change those instead.
+# yamllint disable rule:line-length"""
 LICENCE = "\n".join((sources.CHECKOUT / "docs" / "inventory.yml").read_text("utf-8").splitlines()[:4])
 
 

@@ -31,7 +31,9 @@ class Choices:
         rules = [rule for table in ruleset.tables for chain in table.chains.values() for rule in chain.rules]
         self._diverts = [rule for rule in rules if rule.verdict is not None and rule.verdict.kind == DIVERT]
         targets = {rule.verdict.port for rule in self._diverts if rule.verdict and rule.verdict.port is not None}
-        self._ports = sorted({*_bounds(rules, "dport"), *targets, *(port + 1 for port in targets)})
+        self._ports = sorted(
+            {*_bounds(rules, "dport"), *_bounds(rules, "sport"), *targets, *(port + 1 for port in targets)}
+        )
         self._choosy = PortIndex(rule for rule in rules if _bounds([rule], "sport") or _bounds([rule], "daddr"))
 
     def port_class(self, port: int) -> int:

@@ -91,7 +91,7 @@ class Exposer:
         self._network = network
         self._evaluator = Evaluator(ruleset, network.local)
         self._choices = Choices(ruleset)
-        self._known: dict[tuple[int, int, int, tuple[int, ...]], Exposure] = {}
+        self._known: dict[tuple[object, ...], Exposure] = {}
 
     def outside(self, listener: Listener, family: int) -> Exposure:
         """Given a listener, return its exposure to what comes by the host's interfaces beside loopback."""
@@ -122,10 +122,12 @@ class Exposer:
         """Given a listener, return its exposure to what runs on the host itself."""
         if family not in listener.inside:
             return Exposure(family, (), _nowhere(listener, family))
-        address = listener.inside[family]
-        number = PROTOCOL_NUMBERS[listener.proto]
-        packet = Packet(family, number, address, listener.port, USUAL_SOURCE_PORT, LOOPBACK)
-        return Exposure(family, tuple(self._evaluator.exchange(packet, address)))
+        address, number = listener.inside[family], PROTOCOL_NUMBERS[listener.proto]
+        key = (number, self._choices.port_class(listener.port), family, (LOOPBACK, address))
+        if key not in self._known:
+            packet = Packet(family, number, address, listener.port, USUAL_SOURCE_PORT, LOOPBACK)
+            self._known[key] = Exposure(family, tuple(self._evaluator.exchange(packet, address)))
+        return self._known[key]
 
     def _pieces(self, proto: int, port: int, family: int, addresses: tuple[int, ...]) -> Iterator[Piece]:
         for entry in (port, *self._choices.redirected_to(proto, port)):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 
 from .intervals import count
 from .packet import Packet, fitting_sources
@@ -18,31 +19,41 @@ Placed = tuple[int, Rule]
 
 
 class PortIndex:
-    """Rules in their order. Those of a few ports are noted by port, those of many are looked through."""
+    """Rules in their order. Those of a few ports are noted by port; those of many ports, or of any, are kept apart."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._of_port: dict[int, list[Placed]] = {}
-        self._others: list[Placed] = []
+        self._of_many: list[Placed] = []
+        self._of_any: list[Placed] = []
+        self._of_any_by_proto: dict[int, list[Placed]] = {}
         self._known: dict[tuple[int, int], list[Rule]] = {}
         for placed in enumerate(rules):
             for notes in self._notes_for(placed[1]):
                 notes.append(placed)
 
     def _notes_for(self, rule: Rule) -> list[list[Placed]]:
-        ports = _few_ports(rule)
-        return [self._of_port.setdefault(port, []) for port in ports] if ports else [self._others]
+        if not any(isinstance(test, Match) and test.fields == ("dport",) for test in rule.tests):
+            return [self._of_any]
+        return [self._of_port.setdefault(port, []) for port in _few_ports(rule)] or [self._of_many]
 
     def rules(self, packet: Packet) -> list[Rule]:
         """Given a packet, return the rules that can match its protocol and destination port, in their order."""
         key = (packet.proto, packet.dport)
         if key not in self._known:
-            placed = sorted([*self._of_port.get(packet.dport, ()), *self._others], key=lambda entry: entry[0])
-            self._known[key] = [rule for _place, rule in placed if concerns(rule, packet)]
+            narrow = [*self._of_port.get(packet.dport, ()), *self._of_many]
+            placed = [entry for entry in narrow if concerns(entry[1], packet)] + self._any_port(packet)
+            self._known[key] = [rule for _place, rule in sorted(placed, key=itemgetter(0))]
         return self._known[key]
+
+    def _any_port(self, packet: Packet) -> list[Placed]:
+        """Return the rules that ask for no port and can match the protocol of a packet."""
+        if packet.proto not in self._of_any_by_proto:
+            self._of_any_by_proto[packet.proto] = [entry for entry in self._of_any if concerns(entry[1], packet)]
+        return self._of_any_by_proto[packet.proto]
 
 
 def _few_ports(rule: Rule) -> list[int]:
-    """Given a rule, return the ports that it speaks of if they are few; a rule of no port speaks of all."""
+    """Given a rule, return the ports that it asks for, or none where they are too many to note."""
     for test in rule.tests:
         if isinstance(test, Match) and test.fields == ("dport",) and not test.negated:
             ports = test.rows[0][0]

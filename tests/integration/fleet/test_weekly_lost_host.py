@@ -42,6 +42,7 @@ def interrupted(site: Site) -> Interrupted:
                 break
         said += running.stdout.read()
     assert FIRST_THAT_ACTS in said, said
+    assert "Report: " in said, said
     return Interrupted(running.returncode, said, site.report())
 
 

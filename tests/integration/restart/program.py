@@ -4,7 +4,7 @@
 
 """A service for the tests of restart: it listens, answers, writes its pid file, and misbehaves as it is told.
 
-python3 program.py PORT [--pid-file PATH] [--sick PATH] [--stubborn] [--workers N] [--daemon] [--slow SECONDS]
+python3 program.py PORT [--pid-file PATH] [--sick PATH] [--stubborn] [--workers N] [--daemon] [--slow SECONDS] [--lingers SECONDS]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +25,7 @@ def parse_arguments():
     parser.add_argument("--pid-file", type=Path)
     parser.add_argument("--sick", type=Path, help="while this file is there, every answer is 500")
     parser.add_argument("--stubborn", action="store_true", help="ignore SIGTERM")
+    parser.add_argument("--lingers", type=float, default=0, help="seconds from SIGTERM to its end")
     parser.add_argument("--workers", type=int, default=0, help="children that ignore SIGTERM and live on")
     parser.add_argument("--daemon", action="store_true", help="end at once and let a child be the service")
     parser.add_argument("--exit", type=int, help="end at once with this code")
@@ -49,6 +51,11 @@ def handler_of(arguments):
     return Handler
 
 
+def end_later(arguments):
+    arguments.pid_file.with_suffix(".told").touch()
+    threading.Timer(arguments.lingers, os._exit, (0,)).start()
+
+
 def start_workers(count):
     for _worker in range(count):
         if os.fork() == 0:
@@ -65,6 +72,8 @@ def main():
         return 0
     if arguments.stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if arguments.lingers:
+        signal.signal(signal.SIGTERM, lambda *_: end_later(arguments))
     start_workers(arguments.workers)
     time.sleep(arguments.slow)
     server = ThreadingHTTPServer(("127.0.0.1", arguments.port), handler_of(arguments))

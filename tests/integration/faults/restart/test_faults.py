@@ -67,9 +67,13 @@ def _strike(installation, process, before, moment, number):
     raise AssertionError("the moment did not come")
 
 
-def _await_all(installation):
-    for name in installation.NAMES:
-        installation.await_running(name)
+def _settled(installation):
+    """Return which services run once nothing changes any more: one was just told to end, or is just coming up."""
+    seen = [installation.pids()]
+    while len(seen) < 5 or any(pids != seen[-1] for pids in seen[-5:]):
+        time.sleep(0.3)
+        seen.append(installation.pids())
+    return seen[-1]
 
 
 @pytest.mark.parametrize("moment", [row[1] for row in MOMENTS], ids=[row[0] for row in MOMENTS])
@@ -77,8 +81,7 @@ def test_what_a_killed_run_left_stopped_is_started_by_the_next(installation, mom
     before, process = _begin(installation)
     _strike(installation, process, before, moment, signal.SIGKILL)
     process.communicate()
-    time.sleep(0.5)  # for a service that was just told to end
-    left = installation.pids()
+    left = _settled(installation)
     assert (installation.state_dir / NAME).exists()
     planned = run(installation.params(), LinuxHost(60), True)
     repaired = run(installation.params(), LinuxHost(60))
@@ -110,12 +113,23 @@ def test_a_signal_ends_the_run_only_after_everything_runs_again(installation, mo
     assert [f["status"] for f in result["findings"] if f["check"] == "restart.left"] == ["ok"]
 
 
+def test_a_service_that_was_told_to_end_is_waited_for_and_started_again(installation):
+    installation.change("trade", "--lingers", "3")
+    before, process = _begin(installation)
+    while not (installation.root / "trade.told").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    time.sleep(3.5)
+    assert all(installation.pids().values())
+    assert installation.pid("trade") != before["trade"]
+
+
 def test_a_record_of_services_that_all_run_again_is_cleared(installation):
     before, process = _begin(installation)
     _strike(installation, process, before, _stopped("trade"), signal.SIGKILL)
     process.communicate()
-    time.sleep(0.5)
-    for name, pid in installation.pids().items():
+    for name, pid in _settled(installation).items():
         if not pid:
             installation.start(name)  # by hand, before the next run
     assert run(installation.params(), LinuxHost(60), True).changed is False

@@ -56,12 +56,12 @@ def test_without_standbys_nobody_is_asked() -> None:
     assert pulled([], standbys=0)[0] == ""
 
 
-def test_a_busy_host_is_waited_for_a_minute_in_all() -> None:
+def test_a_busy_host_is_waited_for_so_long_in_all_and_no_longer() -> None:
     host = FakeHost()
     brake = Brake(server(), settings([postgresql()]), host, host.now() + 600, lambda: 9.0)
     for _number in range(3):
         assert brake(FakeSession({}), step("t")) == ""  # type: ignore[arg-type]
-    assert sum(host.paused) == 60
+    assert sum(host.paused) == 20
 
 
 def test_a_host_that_calms_down_is_not_waited_for_longer() -> None:
