@@ -76,10 +76,10 @@ function New-ProtectedFolder {
     # Make a folder and those above it that are missing. They get their name when they are protected, not before, so
     # that a run at the same time never sees them half made.
     param([string]$Folder)
-    $top = $Folder
-    for ($above = [IO.Path]::GetDirectoryName($top); -not [IO.Directory]::Exists($above); $above = [IO.Path]::GetDirectoryName($top)) {
+    $top, $above = $Folder, [IO.Path]::GetDirectoryName($Folder)
+    while (-not [IO.Directory]::Exists($above)) {
         if (-not $above) { throw "the cache folder '$Folder' cannot be made: its drive does not exist" }
-        $top = $above
+        $top, $above = $above, [IO.Path]::GetDirectoryName($above)
     }
     $stage = "$top.$([guid]::NewGuid().ToString('N')).partial"
     try {

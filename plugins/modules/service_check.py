@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: service_check
 short_description: Look at the services of a Cryptobot host and never touch one
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (@cryptobot)
 description:
   - Compares the services that the inventory declares with what is there. It looks at the state and how it came about,
     whether a service starts at boot, automatic restarts, and whether the port is held by that very service and on the
@@ -99,6 +99,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: linux
 seealso:
   - module: cryptobot.maintenance.service_restart

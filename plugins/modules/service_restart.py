@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: service_restart
 short_description: Restart the services of a Cryptobot host in dependency order, when trading allows it
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (@cryptobot)
 description:
   - Restarts the services that have a reason to be restarted, together with everything that depends on them and runs.
     Dependents are stopped first and started last; services without a dependency between them are restarted one group
@@ -187,6 +187,7 @@ attributes:
     support: full
     details: With O(when=always) every run restarts.
   platform:
+    support: full
     platforms: linux
 notes:
   - The process that runs this module starts script-started services. Where the host ends all processes of a session

@@ -87,6 +87,7 @@ LINT = (
     Step("mypy", ("mypy",)),
     Step("house rules", ("python", "scripts/lint/house_rules.py")),
     Step("shellcheck", ("scripts/lint/shell.sh",)),
+    Step("PowerShell 5.1", ("scripts/lint/powershell.sh",)),
     Step("yamllint", ("yamllint", "--strict", ".")),
     Step("ansible-lint", ("ansible-lint", "--offline", "--nocolor")),
     Step("changelog", ("antsibull-changelog", "lint")),

@@ -86,7 +86,10 @@ class Walk:
             return
         try:
             with opened_below(folder, entry.parts[-1:]) as inner:
-                self._look_into(inner, entry.parts)
+                if inner.identity == entry.identity:
+                    self._look_into(inner, entry.parts)
+                else:
+                    self.not_entered.append(Obstacle(self._full(entry.parts), "another folder took its place"))
         except NotEntered as reason:
             self.not_entered.append(Obstacle(self._full(entry.parts), str(reason)))
         except FileNotFoundError:

@@ -64,6 +64,9 @@ def _activity(audit: Audit, family: int) -> Finding:
         return check.finding(
             SKIPPED, subject, f"{text}; the inventory does not ask this host to filter (require_filter)"
         )
+    if audit.network.only_link_local(family):
+        text = f"{text}; its only addresses of that family are link-local, which neighbours alone can reach"
+        return check.finding(WARNING, subject, text, expected="an active packet filter", actual="none")
     return check.finding(CRITICAL, subject, text, expected="an active packet filter", actual="none")
 
 

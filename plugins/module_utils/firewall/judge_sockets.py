@@ -141,11 +141,14 @@ def _reachable_by_all(audit: Audit, reach: Reach) -> Finding:
 
 
 def judge_family_difference(audit: Audit) -> list[Finding]:
-    """Given an audit, return a finding per port that is served in both families and open to everybody in one only."""
+    """Given an audit, return a finding per port that is served in both families and treated differently by them.
+
+    Where IPv6 has link-local addresses only, there is nothing to compare.
+    """
     ports: dict[tuple[str, int], dict[int, list[Exposure]]] = {}
     for reach in audit.reaches:
         for family, exposure in reach.outside.items():
-            if family in audit.families:
+            if family in audit.families and not audit.network.only_link_local(family):
                 by_family = ports.setdefault((reach.listener.proto, reach.listener.port), {})
                 by_family.setdefault(family, []).append(exposure)
     both = {port: exposures for port, exposures in ports.items() if len(exposures) > 1}

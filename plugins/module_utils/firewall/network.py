@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .intervals import BITS, Intervals, count, intersect, merge, network, subtract
+from .intervals import BITS, Intervals, contains, count, intersect, merge, network, subtract
 
 LOOPBACK_SOURCES = {4: network("127.0.0.0/8")[1], 6: network("::1")[1]}
 LOOPBACK_ADDRESS = {4: 0x7F000001, 6: 1}
@@ -48,6 +48,10 @@ class Network:
     ways: Mapping[int, Mapping[str, Intervals]]
     blind: str = ""
     filtered: tuple[str, ...] = ()
+
+    def only_link_local(self, family: int) -> bool:
+        """Return whether nobody but the neighbours on its links can reach this host by that family."""
+        return family == 6 and all(contains(LINK_LOCAL, number) for number in self.addresses[family])
 
     @property
     def local(self) -> dict[int, Intervals]:

@@ -48,6 +48,7 @@ def carry_out(stage: Stage, plan: Plan) -> Outcome:
     """Carry out a plan and return what came of it. Raise CoreError where nothing was done, not even begun."""
     names = to_run_again(stage.situation, plan)
     if not names:
+        remove_record(stage.state_dir)  # of services that nothing tells how to start; the findings name them
         return stage.outcome
     with interruptible() as interruption:
         write_record(stage.state_dir, make_record(stage, names), stage.host)
@@ -67,7 +68,7 @@ def to_run_again(situation: Situation, plan: Plan) -> list[str]:
     That is what the plan touches, and whatever an interrupted run had touched although it seems to run: it may have
     been told to end and be about to.
     """
-    names = {*plan.repair, *plan.restarted, *(set(situation.interrupted) - set(situation.blind))}
+    names = {*plan.repair, *plan.restarted, *situation.interrupted}
     return [service.name for service in situation.services if service.name in names]
 
 
@@ -169,6 +170,8 @@ def _put_back(stage: Stage, name: str) -> None:
     if name in stage.stopping:  # its end was asked for and may come at any moment: let it come, then start it
         managers.stop(stage.host, seen, HASTE)
         seen = glance(stage.host, service)
+    if seen.alive is None:
+        raise CoreError("it cannot be looked at, so nothing tells whether it runs")
     if seen.alive:
         return
     managers.start(stage.host, service, stage.before.launches.get(name), max(stage.options.gate_timeout, 1.0))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..finding import OK, SKIPPED, Finding
+from ..finding import CRITICAL, OK, SKIPPED, Finding
 from ..host import Host
 from ..services.case import Case
 from ..services.declared import Service
@@ -20,6 +20,7 @@ from ..services.observed import Observed, Snapshot
 from ..services.policy import Policy
 from .model import Options, Passage
 
+STATE = "services.state"
 Known = frozenset[tuple[str, str]]
 
 
@@ -45,7 +46,8 @@ def problem_of(snapshot: Snapshot, known: Known) -> str:
     """
     case = Case(snapshot.services[0], snapshot, Policy())
     for finding in (f for found in judge([case]).values() for f in found):
-        demanded = finding.check == "services.state" or (finding.check, str(finding.expected)) not in known
+        down = finding.check == STATE and finding.status == CRITICAL
+        demanded = down or (finding.check, str(finding.expected)) not in known
         if finding.check in VITAL and demanded and finding.status not in (OK, SKIPPED):
             return finding.message
     return ""

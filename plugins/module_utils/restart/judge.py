@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Finding, Metric
+from ..finding import CRITICAL, DONE, FAILED, OK, UNKNOWN, WARNING, Finding, Metric
 from ..units import human_bytes
 from .checks import CHECKS
 from .model import Outcome, Plan, Survey
@@ -64,7 +64,7 @@ def _left_stopped(plan: Plan, outcome: Outcome) -> Iterator[Finding]:
     check = CHECKS["restart.left"]
     for name in outcome.not_running:
         yield check.finding(CRITICAL, name, f"{name} ran before the restart and does not run now")
-    if outcome.actions and not outcome.not_running:
+    if not outcome.not_running and any(action.state in (DONE, FAILED) for action in outcome.actions):
         count = len(plan.restarted) + len(plan.repair)
         yield check.finding(OK, "services", f"all {count} services that ran before run now", actual=count)
 

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 from ..errors import ActionFailed, CoreError, InputError, SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.gather import read_process
+from ..processes.gather import read_process, uptime
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
 from ..services.declared import Service
@@ -158,11 +158,7 @@ def _named(host: Host, service: Service, before: int) -> bool:
     process = read_process(host, pid_file.pid) if pid_file.pid and pid_file.pid != before else None
     if process is None or process.state == ZOMBIE:
         return False
-    return is_service(service, pid_file, process, host.now() - _uptime(host))
-
-
-def _uptime(host: Host) -> float:
-    return float(host.read("/proc/uptime").split()[0])
+    return is_service(service, pid_file, process, host.now() - uptime(host))
 
 
 def _write_pid_file(service: Service, launch: Launch, pid: int) -> None:

@@ -60,7 +60,8 @@ def _without_command(situation: Situation) -> dict[str, str]:
 def wanted(situation: Situation, options: Options) -> list[str]:
     """Return the names of the running services that there is a reason to restart, in start order."""
     names = [service.name for service in situation.services if service.name in situation.running]
-    return [n for n in names if situation.reasons.get(n) and (not options.only or n in options.only)]
+    asked_for = [name for name in names if not options.only or name in options.only]
+    return [name for name in asked_for if situation.reasons.get(name) and name not in options.excepted]
 
 
 def _why_left(situation: Situation, options: Options, name: str) -> str:

@@ -78,7 +78,7 @@ def _run(
         return report(survey, plan, Outcome(_planned(plan)), endpoint, trading, None)
     stage = Stage(host, options, survey.situation, survey.before, _guard(host, survey, endpoint), params["state_dir"])
     outcome = carry_out(stage, plan)
-    remember_begins(params["state_dir"], survey, outcome)
+    remember_begins(params["state_dir"], outcome)
     after = look(host, endpoint, stopped=False) if endpoint.service in outcome.passages else None
     return report(survey, plan, outcome, endpoint, trading, after)
 
@@ -136,7 +136,7 @@ def _planned(plan: Plan) -> list[Action]:
     return [Action(step.action, step.subject, PLANNED, step.reason) for step in plan.steps]
 
 
-def remember_begins(state_dir: str, survey: Survey, outcome: Outcome) -> None:
+def remember_begins(state_dir: str, outcome: Outcome) -> None:
     """Remember which processes this run started, so that service_check does not take them for crashes."""
     begins = recall(state_dir, "restart").get("begins") or {}
     for name, passage in outcome.passages.items():

@@ -52,13 +52,22 @@ class Growth:
 def remember_service(memory: Mapping[str, Any], observed: Observed, snapshot: Snapshot) -> dict[str, Any]:
     """Given what is remembered of a service and what is seen now, return what to remember next."""
     now, boot = snapshot.now, snapshot.boot_id
-    counts = [*_rows(memory, "counts", 3), *([[now, boot, observed.unit.restarts]] if observed.unit else [])]
-    begins = [*_rows(memory, "begins", 3), *([[now, boot, observed.main.began]] if observed.main else [])]
+    counts, begins = _rows(memory, "counts", 3), _rows(memory, "begins", 3)
+    if observed.unit:
+        counts = extend(counts, [now, boot, observed.unit.restarts])
+    if observed.main:
+        begins = extend(begins, [now, boot, observed.main.began])
     began = [boot, observed.main.began] if observed.main else memory.get("began")
     rss = _rows(memory, "rss", 2) if memory.get("began") == began else []
     if observed.main and observed.rss and (not rss or now - rss[-1][0] >= RSS_SPACING):
         rss = thin([*rss, [now, observed.rss]])
-    return {"counts": counts[-KEEP_COUNTS:], "begins": begins[-KEEP_COUNTS:], "rss": rss, "began": began}
+    return {"counts": counts, "begins": begins, "rss": rss, "began": began}
+
+
+def extend(rows: list[list[Any]], row: list[Any]) -> list[list[Any]]:
+    """Given samples and a new one, return them with it: of a value that stays, only the first and the last sample."""
+    stays = len(rows) > 1 and rows[-2][1:] == rows[-1][1:] == row[1:]
+    return [*(rows[:-1] if stays else rows), row][-KEEP_COUNTS:]
 
 
 def _rows(memory: Mapping[str, Any], key: str, width: int) -> list[list[Any]]:

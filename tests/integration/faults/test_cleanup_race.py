@@ -28,6 +28,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="renameat2, and /proc for files in use")
 
 SECONDS = 6.0
+OLD = 1_700_000_000.0  # the precious files look exactly like those to be deleted, down to size and time
 FILES = 20
 # Swaps "sub" and "link" in one step, again and again, by renameat2(2) with RENAME_EXCHANGE.
 SWAPPER = """
@@ -52,11 +53,11 @@ def _options(folder: Path, **changes: object) -> dict[str, object]:
     return {**module, "rules": [{**rule, **changes}], "state_dir": str(folder.parent / "state")}
 
 
-def _fill(folder: Path, old: float) -> None:
+def _fill(folder: Path) -> None:
     for number in range(FILES):
         path = folder / f"{number}.log"
         path.write_bytes(b"x")
-        os.utime(path, (old, old))
+        os.utime(path, (OLD, OLD))
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def raced(tmp_path: Path) -> Iterator[Path]:
     tree, precious = tmp_path / "tree", tmp_path / "precious"
     (tree / "sub").mkdir(parents=True)
     precious.mkdir()
-    _fill(precious, time.time() - 40 * 86400)
+    _fill(precious)
     (tree / "link").symlink_to(precious)
     swapper = subprocess.Popen([sys.executable, "-c", SWAPPER, str(tree)], stdout=subprocess.PIPE, text=True)
     assert swapper.stdout is not None
@@ -76,7 +77,7 @@ def raced(tmp_path: Path) -> Iterator[Path]:
     assert swaps > 1000, "the race was not one"
 
 
-def _refill(tree: Path, old: float) -> None:
+def _refill(tree: Path) -> None:
     """Put old files into the real folder, whichever of the two names it has at the moment."""
     descriptor = -1
     while descriptor < 0:
@@ -87,17 +88,17 @@ def _refill(tree: Path, old: float) -> None:
     for number in range(FILES):
         file = os.open(f"{number}.log", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=descriptor)
         os.write(file, b"x")
-        os.utime(file, (old, old))
+        os.utime(file, (OLD, OLD))
         os.close(file)
     os.close(descriptor)
 
 
 def test_no_symlink_that_is_swapped_in_leads_the_cleanup_out_of_its_folder(raced: Path) -> None:
-    tree, old = raced / "tree", time.time() - 40 * 86400
+    tree = raced / "tree"
     deleted = avoided = 0
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        _refill(tree, old)
+        _refill(tree)
         result = run(_options(tree), choose_host(60))
         done = [action for action in result.actions if action.state == "done"]
         deleted += len(done)
@@ -115,10 +116,10 @@ def _clean_by_path(tree: Path) -> None:
 
 
 def test_the_same_race_leads_a_cleaner_by_path_out_of_its_folder(raced: Path) -> None:
-    tree, old = raced / "tree", time.time() - 40 * 86400
+    tree = raced / "tree"
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and len(list((raced / "precious").iterdir())) == FILES:
-        _refill(tree, old)
+        _refill(tree)
         _clean_by_path(tree)
     assert len(list((raced / "precious").iterdir())) < FILES, "the race is too tame to prove anything"
 
@@ -134,7 +135,7 @@ def test_this_system_can_exchange_two_names_in_one_step(tmp_path: Path) -> None:
 def test_two_cleanups_at_once_delete_each_file_once(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
-    _fill(tree, time.time() - 40 * 86400)
+    _fill(tree)
     code = (
         "import json, sys; sys.path[:0] = [sys.argv[1]]; import conftest\n"
         "from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run\n"

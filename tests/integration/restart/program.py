@@ -4,7 +4,7 @@
 
 """A service for the tests of restart: it listens, answers, writes its pid file, and misbehaves as it is told.
 
-python3 program.py PORT [--pid-file PATH] [--sick PATH] [--stubborn] [--workers N] [--daemon] [--slow SECONDS] [--lingers SECONDS]
+Run it with --help to see how.
 """
 
 from __future__ import annotations

@@ -74,10 +74,13 @@ def test_the_program_of_the_inventory_is_the_one_that_up_starts():
     assert environment.from_string(template).render(inventory_dir=str(INVENTORY)) == str(SERVICE_SCRIPT)
 
 
-def test_every_port_of_a_service_has_a_line_in_the_policy():
+def test_the_policy_allows_the_ports_of_all_services_and_no_others():
     declared = variables()
     ports = [service["port"] for service in declared["cryptobot_services"]]
-    assert [rule["port"] for rule in declared["cryptobot_firewall_policy"]] == ports
+    (allowed,) = [rule["port"] for rule in declared["cryptobot_firewall_policy"]]
+    assert allowed == "{{ cryptobot_demo_base_port }}-{{ cryptobot_demo_base_port | int + 4 }}"
+    assert ports[0] == "{{ cryptobot_demo_base_port | int }}"
+    assert ports[1:] == [f"{{{{ cryptobot_demo_base_port | int + {offset} }}}}" for offset in range(1, 5)]
 
 
 def test_the_declared_faults_change_thresholds_that_the_inventory_uses():

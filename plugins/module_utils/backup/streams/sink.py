@@ -177,7 +177,7 @@ class _ToolSink:
         if self._error is not None:
             raise self._error
         self._stage.finish()
-        raise ToolFailed(self._stage.argv, 0, "it ended before its input did")
+        raise ToolFailed((self._stage.name,), 0, "it ended before its input did")
 
     def abandon(self) -> None:
         self._stage.kill()

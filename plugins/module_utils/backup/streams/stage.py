@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from ...process import plain_environment
 
 CHUNK = 1 << 20  # bytes that travel at a time: large enough that the system calls do not count
 LAST_WORDS = 4096
+_ERROR = re.compile(r"\b(error|fatal|failed)\b", re.IGNORECASE)
 
 if sys.platform != "win32":
     import fcntl
@@ -31,7 +33,7 @@ _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; the fcntl module names it since Python
 
 class Stage:
     """A running process. ``take`` is its standard input where ``fed``, ``give`` its standard output unless ``output``
-    is a file for it.
+    is a file for it. ``name`` is what errors call it, where ``argv`` begins with what starts it as another account.
 
     Host.run keeps what a command prints in memory; here it flows. The process ends with the host's time budget at the
     latest, and then its pipes close, so that nobody waits for ever on the other side.
@@ -45,8 +47,10 @@ class Stage:
         fed: bool = False,
         env: Optional[Mapping[str, str]] = None,
         output: Optional[IO[bytes]] = None,
+        name: str = "",
     ) -> None:
         self.argv, self._budget, self._expired = tuple(argv), host.budget, False
+        self.name = name or self.argv[0]
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         self._process = self._start(fed, env, output)
         self._clock = Timer(host.remaining(), self._expire)
@@ -79,14 +83,14 @@ class Stage:
     def take(self) -> IO[bytes]:
         """The pipe into the process."""
         if self._process.stdin is None:
-            raise ValueError(f"{self.argv[0]} was started without an input")
+            raise ValueError(f"{self.name} was started without an input")
         return self._process.stdin
 
     @property
     def give(self) -> IO[bytes]:
         """The pipe out of the process."""
         if self._process.stdout is None:
-            raise ValueError(f"{self.argv[0]} was started without an output")
+            raise ValueError(f"{self.name} was started without an output")
         return self._process.stdout
 
     def finish(self) -> None:
@@ -96,9 +100,9 @@ class Stage:
         words = self.last_words()
         self._close()
         if self._expired:
-            raise ToolTimeout(f"the command {self.argv[0]!r}", self._budget)
+            raise ToolTimeout(f"the command {self.name!r}", self._budget)
         if rc != 0:
-            raise ToolFailed(self.argv, rc, words)
+            raise ToolFailed((self.name,), rc, telling_line(words))
 
     def last_words(self) -> str:
         """Return the end of what the process printed on its standard error."""
@@ -132,6 +136,13 @@ class Stage:
             if pipe is not None:
                 with suppress(OSError):  # what was still buffered for a process that is gone
                     pipe.close()
+
+
+def telling_line(words: str) -> str:
+    """Given what a program printed last, return the line that names the error: hints and carets may come after it."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    named = [line for line in lines if _ERROR.search(line)]
+    return (named or lines or [""])[-1]
 
 
 def _widen(pipe: Optional[IO[bytes]]) -> None:

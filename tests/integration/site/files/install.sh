@@ -32,7 +32,8 @@ database() {
     as_postgres createuser cryptobot
     as_postgres createdb --owner cryptobot cryptobot
     # every row of the audit log is written anew once, so as many are dead as are alive
-    python3 "$demo/manage.py" sql --bloat-rounds 1 | as_postgres psql -q -X -d cryptobot
+    python3 "$demo/manage.py" sql --bloat-rounds 1 >/tmp/demo.sql
+    as_postgres psql -q -X -d cryptobot -f /tmp/demo.sql
 }
 
 as_postgres() {

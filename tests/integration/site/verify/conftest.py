@@ -40,4 +40,6 @@ def connect() -> Callable[[str], Any]:
 def runs() -> Runs:
     """Return the reports, of which there is one for each run."""
     folder = Path(os.environ["CRYPTOBOT_TEST_REPORTS"])
-    return Runs(*(Report(file.parent) for file in sorted(folder.glob("2*/report.json"))))
+    files = sorted(folder.glob("2*/report.json"))
+    assert len(files) == len(Runs._fields), "each of converge, idempotence and side_effect must have run once"
+    return Runs(*(Report(file.parent) for file in files))

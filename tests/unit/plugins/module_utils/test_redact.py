@@ -112,7 +112,7 @@ HOSTILE = [
 
 
 def test_a_long_hostile_line_costs_no_more_than_its_length_suggests() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     for line in HOSTILE:
         redact(line)
-    assert time.monotonic() - begun < 8  # an unbounded repetition takes minutes
+    assert time.process_time() - begun < 8  # an unbounded repetition takes minutes

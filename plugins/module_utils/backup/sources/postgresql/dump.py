@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,15 +19,15 @@ from ...streams.sink import Written, writing
 from ...streams.stage import CHUNK, Stage
 from ..records import Workshop
 from .parse import Contents, parse_contents
-from .server import Server
+from .server import Command, Server
 
 
-def pour(argv: Sequence[str], environment: dict[str, str], path: Path, workshop: Workshop) -> tuple[int, Written]:
+def pour(command: Command, path: Path, workshop: Workshop) -> tuple[int, Written]:
     """Given a command, store what it prints; return how many bytes that were, and what came of them.
 
     Raise ToolFailed where the command or the compressor behind it ends with another exit code than 0.
     """
-    stage = Stage(argv, workshop.host, env=environment)
+    stage = Stage(command.argv, workshop.host, env=command.environment, name=command.tool)
     try:
         with writing(path, workshop.codec, workshop.host) as sink:
             raw = 0
@@ -42,7 +41,7 @@ def pour(argv: Sequence[str], environment: dict[str, str], path: Path, workshop:
         stage.abandon()
 
 
-def dump_command(server: Server, host: Host, snapshot: str, lock_wait_seconds: int) -> list[str]:
+def dump_command(server: Server, host: Host, database: str, snapshot: str, lock_wait_seconds: int) -> Command:
     """Return the command that dumps a database. It does not compress: the set's own compressor is faster and better."""
     return server.command(
         host,
@@ -52,10 +51,11 @@ def dump_command(server: Server, host: Host, snapshot: str, lock_wait_seconds: i
         "--no-password",
         f"--lock-wait-timeout={lock_wait_seconds * 1000}",
         f"--snapshot={snapshot}",
+        database=database,
     )
 
 
-def globals_command(server: Server, host: Host, *, role_passwords: bool) -> list[str]:
+def globals_command(server: Server, host: Host, *, role_passwords: bool) -> Command:
     """Return the command that dumps roles, tablespaces and their settings."""
     words = ["--globals-only", "--no-password"] + ([] if role_passwords else ["--no-role-passwords"])
     return server.command(host, "pg_dumpall", *words)

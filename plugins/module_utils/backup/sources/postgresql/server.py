@@ -26,6 +26,15 @@ _AS_ACCOUNT = {
 
 
 @dataclass(frozen=True)
+class Command:
+    """A tool that is ready to run: ``tool`` is its own name, ``argv`` may begin with what switches the account."""
+
+    tool: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Server:
     """One server as declared. ``system_user`` is the account that peer authentication knows; it needs root."""
 
@@ -49,11 +58,12 @@ class Server:
         }
         return {name: value for name, value in values.items() if value}
 
-    def command(self, host: Host, tool: str, *words: str) -> list[str]:
-        """Return the command line of one of the server's tools, as the declared account where there is one."""
+    def command(self, host: Host, tool: str, *words: str, database: str = "") -> Command:
+        """Return one of the server's tools as a command, run as the declared account where there is one."""
         program = os.path.join(self.bin_dir, tool) if self.bin_dir else tool
         switch = _AS_ACCOUNT.get(host.platform, ()) if self.system_user else ()
-        return [word.format(account=self.system_user) for word in switch] + [program, *words]
+        account = [word.format(account=self.system_user) for word in switch]
+        return Command(tool, (*account, program, *words), self.environment(database))
 
 
 def server_of(options: Mapping[str, Any]) -> Server:

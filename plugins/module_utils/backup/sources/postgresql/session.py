@@ -45,14 +45,14 @@ class Session:
 
     def _explain(self) -> None:
         self._stage.finish()
-        raise ToolFailed(self._stage.argv, 0, "it ended in the middle of an answer")
+        raise ToolFailed((self._stage.name,), 0, "it ended in the middle of an answer")
 
 
 @contextmanager
 def session(server: Server, database: str, host: Host) -> Iterator[Session]:
     """Given a server and a database, yield a conversation with it."""
-    argv = server.command(host, "psql", "-XwAtq", "-v", "ON_ERROR_STOP=1")
-    stage = Stage(argv, host, fed=True, env=server.environment(database))
+    command = server.command(host, "psql", "-XwAtq", "-v", "ON_ERROR_STOP=1", database=database)
+    stage = Stage(command.argv, host, fed=True, env=command.environment, name=command.tool)
     try:
         yield Session(stage)
     finally:

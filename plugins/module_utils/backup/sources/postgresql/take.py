@@ -69,12 +69,12 @@ def _wanted(source: Source, server: Server, host: Host) -> list[str]:
 
 
 def _tool_version(server: Server, host: Host) -> int:
-    return parse_tool_version(host.run(server.command(host, "pg_dump", "--version")).stdout)
+    return parse_tool_version(host.run(server.command(host, "pg_dump", "--version").argv).stdout)
 
 
 def _count(dumped: Mapping[str, Dumped], source: Source) -> int:
-    """Return rows where they were counted, else relations: either tells a database that was emptied."""
-    kind = "objects" if source.server["rows"] == "none" else "rows"
+    """Return rows where they were really counted, else objects: a server that was never analyzed estimates nothing."""
+    kind = "rows" if source.server["rows"] == "exact" else "objects"
     counts = [one.facts[kind] for one in dumped.values()]
     return sum(sum(count.values()) if isinstance(count, dict) else int(count) for count in counts)
 
@@ -86,10 +86,10 @@ def _dump(database: str, tool: int, server: Server, source: Source, workshop: Wo
         if version > tool:
             raise ActionFailed(f"pg_dump is of version {tool}, expected {version} or newer, as the server is")
         lock_wait = source.server["lock_wait_timeout"]
-        command = dump_command(server, workshop.host, psql.begin(conversation, lock_wait), lock_wait)
+        command = dump_command(server, workshop.host, database, psql.begin(conversation, lock_wait), lock_wait)
         expected = psql.relations(conversation)
         rows = psql.rows(conversation, source.server["rows"])
-        raw, written = pour(command, server.environment(database), path, workshop)
+        raw, written = pour(command, path, workshop)
     found = contents(path, workshop.codec.compression.name, server.bin_dir, workshop.host)
     _require_complete(database, found, expected)
     payload = workshop.payload(path.name, "dump", written)
@@ -110,5 +110,5 @@ def _require_complete(database: str, found: Contents, expected: list[Relation]) 
 def _dump_globals(server: Server, source: Source, workshop: Workshop) -> Payload:
     path = workshop.folder / f"globals.sql{workshop.codec.suffix}"
     command = globals_command(server, workshop.host, role_passwords=source.server["role_passwords"])
-    _raw, written = pour(command, server.environment(""), path, workshop)
+    _raw, written = pour(command, path, workshop)
     return workshop.payload(path.name, "globals", written)

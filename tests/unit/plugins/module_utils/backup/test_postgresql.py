@@ -84,45 +84,46 @@ def test_a_password_travels_in_the_environment_alone():
     assert environment["PGDATABASE"] == "trade=1"
     host = FakeHost()
     commands = [
-        dump_command(reached, host, "1-2", 60),
+        dump_command(reached, host, "trade=1", "1-2", 60),
         globals_command(reached, host, role_passwords=True),
         reached.command(host, "psql"),
     ]
-    assert not any("s3cret" in word or "trade=1" in word for command in commands for word in command)
-    assert all("--no-password" in command for command in commands[:2])
+    assert not any("s3cret" in word or "trade=1" in word for command in commands for word in command.argv)
+    assert all("--no-password" in command.argv for command in commands[:2])
+    assert commands[0].environment["PGDATABASE"] == "trade=1"
 
 
 def test_a_dump_stands_on_the_snapshot_and_does_not_wait_for_locks_for_ever():
-    command = dump_command(server(), FakeHost(), "00000003-1", 60)
+    command = dump_command(server(), FakeHost(), "main", "00000003-1", 60).argv
     assert command[0] == "pg_dump"
     assert {"--format=custom", "--snapshot=00000003-1", "--lock-wait-timeout=60000"} <= set(command)
 
 
 def test_roles_without_passwords_need_no_superuser():
-    assert "--no-role-passwords" in globals_command(server(), FakeHost(), role_passwords=False)
-    assert "--no-role-passwords" not in globals_command(server(), FakeHost(), role_passwords=True)
+    assert "--no-role-passwords" in globals_command(server(), FakeHost(), role_passwords=False).argv
+    assert "--no-role-passwords" not in globals_command(server(), FakeHost(), role_passwords=True).argv
 
 
 ACCOUNTS = [
-    ("linux", ["runuser", "-u", "postgres", "--", "psql"]),
-    ("windows", ["psql"]),
+    ("linux", ("runuser", "-u", "postgres", "--", "psql")),
+    ("windows", ("psql",)),
 ]
 
 
 @pytest.mark.parametrize(("platform", "expected"), ACCOUNTS)
 def test_another_account_is_taken_on_as_the_system_does_it(platform, expected):
-    assert server(system_user="postgres").command(FakeHost(platform), "psql") == expected
+    assert server(system_user="postgres").command(FakeHost(platform), "psql").argv == expected
 
 
 def test_macos_hands_the_connection_through_sudo():
-    command = server(system_user="postgres").command(FakeHost("darwin"), "psql")
-    assert command[:2] == ["sudo", "-n"]
-    assert command[-4:] == ["-u", "postgres", "--", "psql"]
+    command = server(system_user="postgres").command(FakeHost("darwin"), "psql").argv
+    assert command[:2] == ("sudo", "-n")
+    assert command[-4:] == ("-u", "postgres", "--", "psql")
     assert set(server(**LOGIN).environment("x")) <= {*command[2].split("=")[1].split(","), "LC_ALL"}
 
 
 def test_tools_of_a_declared_folder_are_used():
-    assert server(bin_dir="/usr/pgsql-15/bin").command(FakeHost(), "psql") == ["/usr/pgsql-15/bin/psql"]
+    assert server(bin_dir="/usr/pgsql-15/bin").command(FakeHost(), "psql").argv == ("/usr/pgsql-15/bin/psql",)
 
 
 NAMES = [

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import walk
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.folders import (
+    Folder,
     NotEntered,
     opened_below,
     opened_root,
@@ -69,6 +72,23 @@ def test_the_root_stays_usable_after_a_folder_below_it_was_closed(tmp_path: Path
         with opened_below(root, ()) as same:
             assert same.identity == root.identity
         assert os.listdir(root.descriptor) == []
+
+
+def test_a_folder_that_is_replaced_while_it_is_looked_at_is_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "other" / "precious.log")
+    put(tmp_path / "tree" / "sub" / "x.log")
+
+    def late(parent: Folder, parts: tuple[str, ...]) -> AbstractContextManager[Folder]:
+        (tmp_path / "tree" / "sub").rename(tmp_path / "aside")
+        (tmp_path / "other").rename(tmp_path / "tree" / "sub")
+        return opened_below(parent, parts)
+
+    monkeypatch.setattr(walk, "opened_below", late)
+    looked = scan(rule(path=str(tmp_path / "tree"), recurse=True), (), Bounds(10**6, float("inf")))
+    assert [entry.parts for entry in looked.entries] == [("sub",)]
+    assert [obstacle.reason for obstacle in looked.not_entered] == ["another folder took its place"]
 
 
 def test_a_tree_deeper_than_the_bound_is_told_and_not_followed_for_ever(tmp_path: Path) -> None:

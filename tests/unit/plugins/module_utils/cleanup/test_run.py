@@ -143,8 +143,9 @@ def test_a_file_that_a_process_has_open_is_spared(logs: Path) -> None:
 
 
 def test_a_file_that_a_process_has_mapped_is_spared(logs: Path) -> None:
-    code = (
-        "import mmap, sys\nwith open(sys.argv[1], 'rb') as f: m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)\n"
+    code = (  # Python's own mmap would keep the file open beside the mapping
+        "import ctypes, sys\nlibc = ctypes.CDLL(None)\nlibc.mmap.restype = ctypes.c_void_p\n"
+        "with open(sys.argv[1], 'rb') as f: libc.mmap(None, ctypes.c_size_t(9), 1, 2, f.fileno(), ctypes.c_long(0))\n"
         "print('ready', flush=True); sys.stdin.read()"
     )
     pipe = subprocess.PIPE

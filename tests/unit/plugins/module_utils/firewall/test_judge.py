@@ -74,6 +74,7 @@ def only(made: Audit, check: str) -> Finding:
 
 
 OPEN_ALL = Ruleset()
+LINK_LOCAL_ONLY = replace(HOST, addresses={4: (OWN4,), 6: (0xFE80 << 112 | 5,)})
 CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
     # the rules of the kernel
     ("rules_visible", audit(NOT_SEEN), [("unknown", "kernel rules")]),
@@ -95,6 +96,7 @@ CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
     ("inactive", audit(OPEN_ALL, require_filter=False), [("skipped", "IPv4"), ("skipped", "IPv6")]),
     ("inactive", audit(OPEN_ALL, network=replace(HOST, addresses={4: (OWN4,), 6: ()})), [("critical", "IPv4")]),
     ("inactive", audit(OPEN_ALL, network=Network({4: (), 6: ()}, {4: {}, 6: {}})), [("skipped", "IPv4")]),
+    ("inactive", audit(ruleset(filter_table()), network=LINK_LOCAL_ONLY), [("ok", "IPv4"), ("warning", "IPv6")]),
     ("inactive", audit(NOT_SEEN), []),
     ("inactive", audit(), [("ok", "IPv4"), ("ok", "IPv6")]),
     (
@@ -166,6 +168,11 @@ CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
     (
         "family_difference",
         audit(ruleset(filter_table()), [socket("::")], network=replace(HOST, addresses={4: (OWN4,), 6: ()})),
+        [("ok", "listening sockets")],
+    ),
+    (
+        "family_difference",
+        audit(ruleset(filter_table()), [socket("::")], network=LINK_LOCAL_ONLY),
         [("ok", "listening sockets")],
     ),
     ("family_difference", audit(NOT_SEEN, [socket("::")]), [("unknown", "listening sockets")]),

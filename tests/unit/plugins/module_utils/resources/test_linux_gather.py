@@ -283,7 +283,7 @@ def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     code = (
         "import os, sys\nfolder = sys.argv[1]\n"
         "a = open(folder + '/gone\\n(really)', 'wb'); a.write(b'x' * (3 << 20)); a.flush(); os.fsync(a.fileno())\n"
-        "b = os.dup(a.fileno()); c = open(folder + '/stays', 'w')\n"
+        "b = os.dup(a.fileno()); c = open(folder + '/stays (deleted)', 'w')\n"
         "os.unlink(a.name); print('ready', flush=True); sys.stdin.read()"
     )
     pipe = subprocess.PIPE
@@ -300,7 +300,7 @@ def test_a_deleted_file_that_a_process_holds_is_found_with_its_size_and_owner(
     monkeypatch.undo()
     process, folder = holder
     held = gather._held_files(20.0)
-    (mine,) = [file for file in held.files if file.path.startswith(str(folder))]
+    (mine,) = [file for file in held.files if file.path.startswith(str(folder))]  # not the one that is called so
     assert mine.path == str(folder / "gone\\n(really)")
     assert 3 << 20 <= mine.size <= 4 << 20
     assert [f"(pid {process.pid})" in owner for owner in mine.owners] == [True]

@@ -128,6 +128,7 @@ LEFT = [
     ({"running": ALL - {"alone"}}, "it did not run before"),
     ({"wanted": ["alone"], "only": ["trade"]}, "it is not among those asked for"),
     ({"except": ["alone"]}, "it is excepted"),
+    ({"wanted": ["alone"], "except": ["alone"]}, "it is excepted"),
     ({"running": ALL - {"alone"}, "blind": {"alone": "not root"}}, "it cannot be looked at: not root"),
 ]
 

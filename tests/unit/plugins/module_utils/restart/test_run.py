@@ -10,6 +10,7 @@ import json
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
@@ -200,6 +201,38 @@ def test_a_unit_that_is_no_longer_declared_is_started_all_the_same(tmp_path):
     result = _run(host, tmp_path, max_uptime="0")
     assert _steps(result, "done") == ["start gone"]
     assert _status(result, "restart.interrupted", "script") == "critical"
+
+
+def test_a_record_of_services_that_nothing_tells_how_to_start_is_told_once(tmp_path):
+    record = {"running": ["script"], "since": 1.0, "units": {}, "launches": {}}
+    (tmp_path / NAME).write_text(json.dumps(record))
+    assert _status(_run(_host(), tmp_path, max_uptime="0"), "restart.interrupted", "script") == "critical"
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_record_is_kept_while_its_services_cannot_be_looked_at(tmp_path):
+    record = {"running": ["auth"], "since": 1.0, "units": {"auth": "auth.service"}, "launches": {}}
+    (tmp_path / NAME).write_text(json.dumps(record))
+
+    class Blind(SystemdHost):
+        def _show(self, *_names):
+            raise ToolFailed(["systemctl", "show"], 1, "Failed to connect to bus")
+
+    host = _host()
+    host.__class__ = Blind
+    result = _run(host, tmp_path)
+    assert "auth could not be started again: it cannot be looked at" in result.failure
+    assert (tmp_path / NAME).exists()
+
+
+def test_a_unit_that_was_odd_before_may_be_so_afterwards(tmp_path):
+    class Exited(SystemdHost):
+        def _block(self, name):
+            return super()._block(name).replace("SubState=running", "SubState=exited")
+
+    host = _host()
+    host.__class__ = Exited
+    assert _run(host, tmp_path, when="always", only=["alone"]).failure == ""
 
 
 def test_without_any_service_nothing_is_done(tmp_path):

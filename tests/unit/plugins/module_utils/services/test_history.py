@@ -11,9 +11,11 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import (
+    KEEP_COUNTS,
     KEEP_RSS,
     RSS_SPACING,
     count_restarts,
+    extend,
     fit_line,
     measure_growth,
     remember_service,
@@ -104,6 +106,16 @@ def test_what_is_remembered_is_what_the_next_run_needs():
     assert memory["counts"] == [[NOW, "boot-1", 2]]
     assert memory["begins"] == [[NOW, "boot-1", UPTIME - 5000]]
     assert memory["rss"] == [[NOW, 10 << 20]]
+
+
+def test_of_a_value_that_stays_the_first_and_the_last_sample_are_kept():
+    rows = []
+    for when, value in enumerate([0, 0, 0, 0, 1, 1, 1, 0]):
+        rows = extend(rows, [when, "boot-1", value])
+    assert [(when, value) for when, _boot, value in rows] == [(0, 0), (3, 0), (4, 1), (6, 1), (7, 0)]
+    for when in range(100, 400):
+        rows = extend(rows, [when, "boot-1", when])
+    assert len(rows) == KEEP_COUNTS
 
 
 def test_memory_samples_of_another_process_are_forgotten():

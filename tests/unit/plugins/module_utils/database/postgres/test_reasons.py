@@ -127,6 +127,12 @@ def test_an_age_is_critical_above_the_limit(xid_age: int, mxid_age: int, critica
     assert is_emergency(table(xid_age=xid_age, mxid_age=mxid_age), LIMITS) is critical
 
 
+@pytest.mark.parametrize(("left", "critical"), [(9_999_999, True), (10_000_000, False)])
+def test_few_transactions_left_are_critical_whatever_age_was_declared_critical(left: int, critical: bool) -> None:
+    late = settings([postgresql(thresholds={"wraparound_critical_age": 2**31 - 1})]).databases[0].thresholds
+    assert is_critical(2**31 - left, 0, late) is critical
+
+
 def test_a_partitioned_table_is_never_an_emergency() -> None:
     assert is_emergency(table(kind="p", xid_age=2**31 - 1), LIMITS) is False
 
