@@ -17,12 +17,10 @@ from ..errors import ToolTimeout
 from ..finding import DONE, FAILED, NOT_DONE
 from ..host import Host
 from .folders import Folder, NotEntered, opened_below, opened_root
-from .records import DELETE, Identity, Outcome, Step
+from .records import CHANGED, DELETE, FILLED, GONE, LATE, Identity, Outcome, Step
 
 Root = Union[Folder, OSError, NotEntered]
 BEAT_EVERY = 500  # steps
-GONE = "it was gone before its turn"
-CHANGED = "it changed after the plan was made"
 
 
 def carry_out(
@@ -35,7 +33,7 @@ def carry_out(
             if number % BEAT_EVERY == 0:
                 beat()
             if not _has_time(host):
-                yield Outcome(step, NOT_DONE, "the time of the run was used up")
+                yield Outcome(step, NOT_DONE, LATE)
                 continue
             path = step.rule.path
             if path not in roots:
@@ -70,7 +68,7 @@ def _carry_out(step: Step, root: Root) -> Outcome:
         return Outcome(step, NOT_DONE, f"a folder on the way was replaced: {reason}", swapped=True)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            return Outcome(step, NOT_DONE, "it is no longer empty")
+            return Outcome(step, NOT_DONE, FILLED)
         return Outcome(step, FAILED, error.strerror or str(error))
 
 

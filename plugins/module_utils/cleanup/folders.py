@@ -20,6 +20,7 @@ from typing import Optional
 from .records import Identity
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_TRACE = getattr(os, "O_NOATIME", 0)  # a look must not make a folder younger
 SYMLINK = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)  # what opening a symlink with O_NOFOLLOW gives, by system
 
 
@@ -37,7 +38,10 @@ class Folder:
 
 
 def _open(name: str, parent: Optional[int]) -> Folder:
-    descriptor = os.open(name, _FLAGS, dir_fd=parent)
+    try:
+        descriptor = os.open(name, _FLAGS | _NO_TRACE, dir_fd=parent)
+    except PermissionError:  # only its owner and root may look into a folder without a trace
+        descriptor = os.open(name, _FLAGS, dir_fd=parent)
     try:
         status = os.fstat(descriptor)
         return Folder(descriptor, (status.st_dev, status.st_ino), f"{status.st_dev}:{_mount_id(descriptor)}")

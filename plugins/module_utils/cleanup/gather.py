@@ -53,7 +53,14 @@ def scan(rule: Rule, sealed: Collection[Identity], bounds: Bounds) -> Scan:
         return Scan(rule, problem=f"the owner {rule.owner!r} is no account of this host")
     except OSError as error:
         return Scan(rule, problem=f"{rule.path} cannot be opened: {error.strerror or error}")
-    return Scan(rule, tuple(entries), uid, "", False, tuple(walk.unread), tuple(walk.not_entered), walk.bound)
+    return Scan(
+        rule,
+        entries=tuple(entries),
+        uid=uid,
+        unread=tuple(walk.unread),
+        not_entered=tuple(walk.not_entered),
+        bound=walk.bound,
+    )
 
 
 def _uid(owner: Optional[str]) -> Optional[int]:

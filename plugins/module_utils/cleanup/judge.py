@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ..finding import CRITICAL, FAILED, NOT_DONE, OK, PLANNED, SKIPPED, UNKNOWN, WARNING, Finding
+from ..finding import CRITICAL, DONE, FAILED, OK, PLANNED, SKIPPED, UNKNOWN, WARNING, Finding
 from ..printable import printable
 from ..units import human_bytes
 from .checks import CHECKS
 from .plan import BOUND, BUDGET
-from .records import InUse, Obstacle, Outcome, Plan, Scan
+from .records import LATE, InUse, Obstacle, Outcome, Plan, Scan
 
 NAMED = 5  # so many paths are named in a message; the rest is counted
 
@@ -41,7 +41,7 @@ class Run:
     @property
     def freed(self) -> int:
         """The bytes of all steps that were done."""
-        return sum(outcome.step.freed for outcome in self.outcomes if outcome.state == "done")
+        return sum(outcome.step.freed for outcome in self.outcomes if outcome.state == DONE)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def judge_reclaimable(run: Run) -> Iterator[Finding]:
     """Yield what the rules would free, or have freed."""
     check, count = CHECKS["cleanup.reclaimable"], len(run.plan.steps)
     if run.outcomes and not run.only_planned:
-        done = sum(outcome.state == "done" for outcome in run.outcomes)
+        done = sum(outcome.state == DONE for outcome in run.outcomes)
         message = f"{done} of {count} planned deletions were done and freed {human_bytes(run.freed)}"
         yield check.finding(OK, "all rules", message, actual=run.freed)
         return
@@ -150,10 +150,7 @@ def judge_failures(run: Run) -> Iterator[Finding]:
         message = f"{count} deletions were refused ({reason}): {_named(paths)}"
         yield check.finding(CRITICAL, rule, message, expected="deleted", actual=reason)
     if not failed:
-        gone = sum(outcome.state == NOT_DONE for outcome in run.outcomes)
-        yield check.finding(
-            OK, "all rules", "no deletion was refused" + (f"; {gone} were not needed any more" if gone else "")
-        )
+        yield check.finding(OK, "all rules", "no deletion was refused")
 
 
 def judge_bounds(run: Run) -> Iterator[Finding]:
@@ -169,6 +166,10 @@ def judge_bounds(run: Run) -> Iterator[Finding]:
         yield check.finding(
             OK, "left by the budget", f"{count} files with {human_bytes(size)} are kept for another run"
         )
+    late = sum(outcome.reason == LATE for outcome in run.outcomes)
+    if late:
+        message = f"{late} deletions are left for the next run, because {LATE}"
+        yield check.finding(WARNING, "timeout", message, remedy="Run it again, or raise timeout.")
     if BOUND in run.plan.left:
         count, size = run.plan.left[BOUND]
         message = f"{count} files with {human_bytes(size)} are left for the next run, because max_files was reached"

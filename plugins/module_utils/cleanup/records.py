@@ -12,6 +12,9 @@ from typing import NamedTuple, Optional
 
 FILE, FOLDER, LINK, OTHER = "file", "folder", "link", "other"
 DELETE, REMOVE_FOLDER = "delete", "remove_folder"
+# Why a step was not done although nothing was wrong.
+GONE, CHANGED = "it was gone before its turn", "it changed after the plan was made"
+FILLED, LATE = "it is no longer empty", "the time of the run was used up"
 Identity = tuple[int, int]  # device and inode: what a name leads to, whatever it is called
 
 

@@ -105,22 +105,16 @@ class Walk:
 
 
 def _entry(parts: tuple[str, ...], status: os.stat_result, sealed: Collection[Identity]) -> Entry:
-    """Return what lstat says of a name. What is protected counts as something special, which no rule covers."""
+    """Return what lstat(2) says of a name. What is protected counts as something special, which no rule covers."""
     identity = (status.st_dev, status.st_ino)
-    kind = OTHER if identity in sealed else _KINDS.get(stat.S_IFMT(status.st_mode), OTHER)
-    return entry_of(parts, kind, status)
-
-
-def entry_of(parts: tuple[str, ...], kind: str, status: os.stat_result) -> Entry:
-    """Return an Entry of a kind from what lstat(2) says. Blocks are 512 bytes there, whatever the file system's are."""
     return Entry(
         parts=parts,
-        kind=kind,
-        identity=(status.st_dev, status.st_ino),
+        kind=OTHER if identity in sealed else _KINDS.get(stat.S_IFMT(status.st_mode), OTHER),
+        identity=identity,
         links=status.st_nlink,
         uid=status.st_uid,
         size=status.st_size,
-        allocated=status.st_blocks * 512,
+        allocated=status.st_blocks * 512,  # lstat's blocks have 512 bytes, whatever the file system's have
         mtime=status.st_mtime,
         ctime=status.st_ctime,
         atime=status.st_atime,

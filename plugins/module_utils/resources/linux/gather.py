@@ -45,6 +45,8 @@ from .parse import (
 )
 
 T = TypeVar("T")
+_LEFT_OUT = Absent("left out by the option skip")
+OF_CPU = {"cpu", "iowait", "steal"}  # the checks that share one sample of processor time
 NETFILTER = "/proc/sys/net/netfilter"
 # The control group that a container sees as its own: limit, usage and statistics, in version 2 and in version 1.
 MEMORY_GROUPS = (
@@ -66,11 +68,12 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
 
     ``sample`` are the seconds over which processor time is measured, ``scan`` those that the search for deleted open
     files may take, ``window`` those for which kills are looked up. What takes time is left out where ``skip`` names it.
+    Processor time comes last, because what was done before it fills the time of its sample.
     """
 
     def seen(name: str, look: Callable[[Host], T]) -> Union[T, Blind, Absent]:
         if name in skip:
-            return Absent("left out by the option skip")
+            return _LEFT_OUT
         return _attempt(lambda: look(host))
 
     begun, before = host.now(), _attempt(lambda: _cpu_times(host))
@@ -89,7 +92,7 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
         oom=seen("oom_kills", lambda host: _oom_kills(host, container, window)),
         held=seen("deleted_open_files", lambda _host: _held_files(scan)),
         pressure=dict(_pressure(host)),
-        cpu=seen("cpu", lambda host: _cpu(host, before, sample, host.now() - begun)),  # last: the rest fills the time
+        cpu=_LEFT_OUT if set(skip) >= OF_CPU else _attempt(lambda: _cpu(host, before, sample, host.now() - begun)),
     )
 
 
@@ -165,7 +168,7 @@ def _oom_kills(host: Host, container: str, window: float) -> OomKills:
     now = host.now()
     booted = now - parse_uptime(host.read("/proc/uptime"))
     total, scope = _killed_since_boot(host, container)
-    return OomKills(total, scope, booted, host.boot_id(), _attempt_journal(host, container, now - window))
+    return OomKills(total, scope, booted, host.boot_id(), _journal(host, container, now - window))
 
 
 def _killed_since_boot(host: Host, container: str) -> tuple[int, str]:
@@ -181,7 +184,7 @@ def _killed_since_boot(host: Host, container: str) -> tuple[int, str]:
     return counter, "the machine that holds this container" if container else "this host"
 
 
-def _attempt_journal(host: Host, container: str, since: float) -> Union[tuple[Kill, ...], Blind]:
+def _journal(host: Host, container: str, since: float) -> Union[tuple[Kill, ...], Blind]:
     if container:
         return Blind("a container has no kernel log of its own")
     if not host.is_admin():

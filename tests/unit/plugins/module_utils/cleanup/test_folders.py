@@ -91,6 +91,14 @@ def test_a_folder_that_is_replaced_while_it_is_looked_at_is_not_looked_into(
     assert [obstacle.reason for obstacle in looked.not_entered] == ["another folder took its place"]
 
 
+def test_looking_does_not_make_a_folder_younger(tmp_path: Path) -> None:
+    put(tmp_path / "tree" / "sub" / "x.log")
+    for folder in (tmp_path / "tree" / "sub", tmp_path / "tree"):
+        os.utime(folder, (1_000_000_000, 1_000_000_000))
+    scan(rule(path=str(tmp_path / "tree"), recurse=True), (), Bounds(10**6, float("inf")))
+    assert [os.stat(tmp_path / "tree" / name).st_atime for name in ("", "sub")] == [1_000_000_000] * 2
+
+
 def test_a_tree_deeper_than_the_bound_is_told_and_not_followed_for_ever(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["d"] * (MAX_DEPTH + 5))
     put(deep / "x.log")

@@ -318,6 +318,7 @@ def test_time_that_is_used_up_while_deleting_leaves_the_rest_for_the_next_run(lo
     result = clean(logs, host=host)
     assert states(result) == {"old.log.1": NOT_DONE}
     assert (result.changed, (logs / "old.log.1").exists()) == (False, True)
+    assert findings(result, "budget") == {"timeout": WARNING}
 
 
 BUDGETS = [("4K", 1, OK), ("9K", 2, OK), ("1G", 3, WARNING)]

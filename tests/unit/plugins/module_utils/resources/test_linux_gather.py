@@ -117,6 +117,11 @@ def test_only_the_time_that_is_missing_is_waited_for(sample: float, spent: float
     assert host.paused == [paused]
 
 
+def test_a_sample_is_taken_for_each_check_that_wants_it() -> None:
+    host = Ticking(files=FILES, commands=COMMANDS, links=FIRST)
+    assert isinstance(observe(host, skip=("cpu", "steal")).cpu, CpuShares)
+
+
 def test_no_sample_is_taken_where_none_is_wanted() -> None:
     host = Ticking(files=FILES, commands=COMMANDS, links=FIRST)
     assert isinstance(observe(host, sample=0.0).cpu, Absent)
@@ -146,7 +151,7 @@ def test_a_file_that_cannot_be_read_blinds_what_depends_on_it_and_nothing_else(p
 def test_what_takes_time_is_not_looked_at_when_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gather, "_held_files", lambda _seconds: pytest.fail("it looked"))
     host = FakeHost(files=FILES, commands=COMMANDS, links=FIRST)
-    seen = observe(host, skip=("cpu", "clock", "oom_kills", "deleted_open_files"))
+    seen = observe(host, skip=("cpu", "iowait", "steal", "clock", "oom_kills", "deleted_open_files"))
     assert isinstance(seen.held, Absent)
     assert (host.ran, host.paused) == ([], [])
 
