@@ -15,7 +15,7 @@ DOCUMENTATION = r"""
 name: select_checks
 short_description: Narrow the nouns of a checkup to those that the tags of a run ask for
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - A checkup is one task for many procedures, so tags cannot choose among them by themselves. This filter does it, by
     the same rules that C(ansible-playbook) follows for tasks.

@@ -22,7 +22,7 @@ from typing import Optional
 
 from . import netlink
 from .errors import CoreError, InputError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
-from .http import Headers, HttpReply, Tls, http_get
+from .web import Headers, HttpReply, Tls, http_get
 from .process import Completed, run_process
 from .tls import certificate_end
 

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: backup_archive
 short_description: Take, prove, list and prune backup sets of a Cryptobot host
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Takes files, live SQLite databases and PostgreSQL databases as one set with a manifest of checksums, and reads the
     set back before it claims success. A set is a folder of its own in O(dir), named by time.
@@ -264,6 +264,7 @@ attributes:
     support: partial
     details: With O(fresh_for) or O(name) a second run changes nothing. Without them each run takes a set.
   platform:
+    support: full
     platforms: linux
 requirements:
   - zstd on the host, for the fastest compression. Without it the standard library compresses.

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: bridge
 short_description: Have the Python of a Windows host run the collection's core
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors (@cryptobot)
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - On a Windows host every other module of this collection is run by this one. It is not meant for playbooks; it has a
     page so that an administrator can read what is done on the host.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: checkup
 short_description: Run several read-only checks of a Cryptobot host in one trip
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Runs any of the collection's read-only nouns in a single module call and returns each one's result under its name.
   - A trip to a host costs more than everything that these checks do there, so a cadence uses one checkup instead of
@@ -44,6 +44,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: linux
 seealso:
   - module: cryptobot.maintenance.service_check

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: db_vacuum
 short_description: Vacuum the PostgreSQL tables and SQLite files that need it, and say why
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Looks at every declared database, decides which tables or files need work, and does it within a window.
   - In PostgreSQL a table is vacuumed or analyzed where it has too many dead rows, an old transaction id, bloat that a
@@ -345,6 +345,7 @@ attributes:
     support: full
     details: A run changes something only where a table or file needs it; right after it nothing does.
   platform:
+    support: full
     platforms: linux
 notes:
   - Connect to the server itself, not through a pooler in transaction mode, which loses the session's settings.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: disk_cleanup
 short_description: Delete old files by declared rules, with guards
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors (@cryptobot)
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Deletes what the declared rules allow, oldest first, and nothing else. A rule names a folder, and patterns, an age
     or both.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: firewall_audit
 short_description: Find out who can reach which socket of a host, beside who should
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Joins the listening sockets of a host with the packet filter that the kernel holds and compares the outcome with a
     policy. For each socket it says who can open a connection, and which rule decides.
@@ -112,6 +112,8 @@ notes:
     then V(unknown) with that reason, except where the policy allows a socket anyway or it is bound to loopback.
   - It looks at unicast packets of TCP and UDP for this host. Rate limits count as not reached. A sender is looked at on
     the interface by which the host would answer it.
+  - A source counts as let in where all but one 64th of its addresses get through, so that a few that are banned do not
+    make a port closed. What is open beyond O(policy) is counted to the last address.
   - UDP has no listening state. A UDP socket on a port that the kernel gives to clients
     (C(net.ipv4.ip_local_port_range)), or on port 68 or 546, which DHCP clients must use, counts as a client's own and
     is only listed in RV(client_sockets), unless O(policy) names its port.
@@ -129,6 +131,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: linux
 seealso:
   - module: cryptobot.maintenance.service_check

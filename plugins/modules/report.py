@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: report
 short_description: Gather the results of a maintenance run into one report
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Gathers every registered C(cryptobot_result_*) of all hosts of the play into one report and publishes it as JSON,
     as a self-contained HTML page and as a Prometheus textfile, under a folder of its own for each run.
@@ -56,6 +56,7 @@ attributes:
     support: N/A
     details: Each run is a report of its own. The hosts are not touched.
   platform:
+    support: full
     platforms: posix
 notes:
   - The shape of C(report.json) is documented in C(docs/report.md) and as a JSON schema in C(docs/report.schema.json).

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: resource_check
 short_description: Judge disk, memory, load, clock and other resources of a host
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors (@cryptobot)
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Looks once at the resources of a host and judges them, without an agent and without a time series database.
   - Free space and inodes of each mounted file system, and when each will be full; memory, swap, load, processor time,

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: service_check
 short_description: Look at the services of a Cryptobot host and never touch one
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors (@cryptobot)
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Compares the services that the inventory declares with what is there. It looks at the state and how it came about,
     whether a service starts at boot, automatic restarts, and whether the port is held by that very service and on the

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: service_restart
 short_description: Restart the services of a Cryptobot host in dependency order, when trading allows it
 version_added: "0.1.0"
-author: Cryptobot maintenance contributors (@cryptobot)
+author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Restarts the services that have a reason to be restarted, together with everything that depends on them and runs.
     Dependents are stopped first and started last; services without a dependency between them are restarted one group

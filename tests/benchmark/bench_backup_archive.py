@@ -69,8 +69,8 @@ def make_files(root: Path, chance: random.Random) -> None:
 def rows(chance: random.Random) -> Iterator[tuple[object, ...]]:
     """Yield rows of a table of candles, out of a stock of 50,000 that is larger than a compressor's memory."""
     stock = [
-        (chance.choice(PAIRS), *(chance.uniform(1, 60000) for _ in range(5)), f"{chance.getrandbits(280):0140x}")
-        for _ in range(50_000)
+        (chance.choice(PAIRS), *(chance.uniform(1, 60000) for _unused in range(5)), f"{chance.getrandbits(280):0140x}")
+        for _unused in range(50_000)
     ]
     return islice(cycle(stock), ROWS)
 
@@ -129,7 +129,7 @@ def compare(place: Path) -> None:
     sizes: dict[str, list[float]] = {}
     taken: dict[str, tuple[list[float], list[float]]] = {"full_set": ([], []), "full_set_proved": ([], [])}
     one(place, peer(place, proved=False), {})  # whoever came first would read from the disk
-    for _ in range(RUNS):
+    for _unused in range(RUNS):
         for name, level in (("full_set", "L1"), ("full_set_proved", "L2")):
             taken[name][0].append(one(place, ours(place, level), sizes))
             taken[name][1].append(one(place, peer(place, proved=level == "L2"), sizes))

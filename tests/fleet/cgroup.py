@@ -27,8 +27,8 @@ def hierarchies(mountinfo: str) -> list[Path]:
     """Given the text of /proc/self/mountinfo, return the cgroup v2 mount and the v1 one that belongs to systemd."""
     found = []
     for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _source, options, *_ = [*after.split(), "", "", ""]
+        before, _unused, after = line.partition(" - ")
+        kind, _source, options, *_unused = [*after.split(), "", "", ""]
         if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")):
             found.append(Path(before.split()[4]))
 
@@ -94,12 +94,12 @@ def _kill_process(pid: int) -> None:
 def remove(*names: str) -> None:
     """Remove the emptied cgroup, the innermost folders first."""
     for top in folders(*names):
-        for folder, _, _ in os.walk(top, topdown=False):
+        for folder, _unused, _unused in os.walk(top, topdown=False):
             _remove_folder(Path(folder))
 
 
 def _remove_folder(folder: Path) -> None:
-    for _ in range(50):  # the kernel needs a moment after the last process
+    for _unused in range(50):  # the kernel needs a moment after the last process
         try:
             return folder.rmdir()
         except FileNotFoundError:

@@ -22,7 +22,7 @@ from .errors import FleetError
 def main(argv: Sequence[str]) -> int:
     """Given the words after the program's name, run the command and return the exit code."""
     options = parse(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a half-made fleet is taken down
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))  # so that a half-made fleet is taken down
     try:
         if options.command in MAKING:
             check.require()

@@ -127,7 +127,7 @@ def _start(fleet: str, host: str, ready: Path) -> subprocess.Popen[bytes]:
 def _is_ready(ready: socket.socket, supervisor: subprocess.Popen[bytes]) -> bool:
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and supervisor.poll() is None:
-        readable, _, _ = select.select([ready], [], [], 0.2)
+        readable, _unused, _unused = select.select([ready], [], [], 0.2)
         if readable and b"READY=1" in ready.recv(4096).splitlines():
             return True
 

@@ -51,7 +51,7 @@ def _create(plan: FleetPlan, roots: dict[str, list[Path]]) -> None:
     _raise_inotify_limits()
     network.make(plan)
     with ThreadPoolExecutor(BOOTS_AT_ONCE) as pool:
-        for _ in pool.map(lambda one: _create_host(plan, one, roots[one.name]), plan.hosts):
+        for _unused in pool.map(lambda one: _create_host(plan, one, roots[one.name]), plan.hosts):
             pass
     state.write_plan(plan)
 

@@ -18,7 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     ToolMissing,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.http import HttpReply
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.web import HttpReply
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
 
 Answer = Union[str, tuple[int, str, str], Exception]

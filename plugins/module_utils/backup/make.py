@@ -113,7 +113,7 @@ def _take_one(source: Source, workshop: Workshop, made: Made) -> None:
     try:
         made.taken[source.name] = take(source, own)
     except NoSpace as error:
-        raise SourceFailed(source.name, str(error)) from error
+        raise SourceFailed(source.name, str(error)) from error  # pylint: disable=bad-exception-cause
     except CoreError as error:
         if not source.optional:
             raise SourceFailed(source.name, str(error)) from error

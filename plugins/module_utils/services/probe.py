@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 from ..errors import CoreError, SourceDenied
 from ..host import Host
-from ..http import HttpReply
+from ..web import HttpReply
 from ..tls import local_tls
 from .declared import Probe
 from .observed import Answer

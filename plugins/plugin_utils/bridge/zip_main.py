@@ -13,4 +13,5 @@ if tuple(sys.version_info[:2]) < (3, 9):
     sys.stderr.write(".".join(map(str, sys.version_info[:3])) + "\n")
     sys.exit(TOO_OLD)
 
-sys.exit(importlib.import_module("cryptobot_maintenance.entry").main())
+if __name__ == "__main__":
+    sys.exit(importlib.import_module("cryptobot_maintenance.entry").main())

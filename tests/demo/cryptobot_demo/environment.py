@@ -18,4 +18,4 @@ def read_environment(path: Path) -> dict[str, str]:
     except (FileNotFoundError, PermissionError):
         return {}
     pairs = [line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#")]
-    return {key.strip(): value.strip().strip('"') for key, _, value in pairs}
+    return {key.strip(): value.strip().strip('"') for key, _unused, value in pairs}

@@ -103,7 +103,7 @@ def _write_stale_files(install_dir: Path, rng: random.Random, moment: float) -> 
     """Write temporary files and rotated logs, some old enough to be cleaned and some that must stay."""
     for age_days in (0.1, 1, 9, 10, 20, 40):
         path = install_dir / "data" / "tmp" / f"ohlcv_{age_days:g}d.tmp"
-        _write_aged(path, bytes(rng.getrandbits(8) for _ in range(4096)) * 8, moment - age_days * DAY)
+        _write_aged(path, bytes(rng.getrandbits(8) for _unused in range(4096)) * 8, moment - age_days * DAY)
     for service in SERVICES:
         rotated = install_dir / "logs" / f"{service}_service.log"
         lines = f"INFO:{service}:rotated line\n".encode() * 2000

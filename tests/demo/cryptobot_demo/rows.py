@@ -66,7 +66,7 @@ def role_rows(rng: random.Random, now: datetime) -> list[Row]:
 
 def user_role_rows(rng: random.Random, now: datetime) -> list[Row]:
     """Return one role per user."""
-    return [(user, role) for user, role in enumerate(ROLE_OF_USER, start=1)]
+    return list(enumerate(ROLE_OF_USER, start=1))
 
 
 def api_key_rows(rng: random.Random, now: datetime) -> list[Row]:

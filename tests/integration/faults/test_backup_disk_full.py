@@ -79,7 +79,7 @@ def test_full_while_a_database_is_copied(place, monkeypatch):
     result = act(place, sources=sources, space_factor=0.0)
     assert "not enough room" in result.failure  # the unpacked copy is counted whatever the factor
     # somebody else writes to that disk as well, so the room that was there when the run began is gone
-    monkeypatch.setattr(plan, "predict_space", lambda *_: space.Space(1 << 40, 0, 0, "a guess"))
+    monkeypatch.setattr(plan, "predict_space", lambda *_unused: space.Space(1 << 40, 0, 0, "a guess"))
     result = act(place, sources=sources)
     assert "the disk was full" in result.failure
     assert visible_sets(place / "backups") == {}

@@ -81,7 +81,7 @@ def test_killed_at_random_moments(tmp_path, options):
     answer(run(tmp_path, **options))
     whole = time.monotonic() - begun
     chance = random.Random(20261122)
-    for _ in range(12):
+    for _unused in range(12):
         argv = [sys.executable, str(RUNNER), json.dumps(params(tmp_path, **options))]
         with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(chance.uniform(0, whole))
@@ -96,7 +96,7 @@ def test_killed_at_random_moments(tmp_path, options):
 def test_two_runs_at_once(tmp_path, options):
     """One takes the set, the other is told who works on the host; neither harms the other."""
     argv = [sys.executable, str(RUNNER), json.dumps(params(tmp_path, **options))]
-    both = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _unused in range(2)]
     ends = [(process.communicate(), process.returncode) for process in both]
     codes = sorted(code for _said, code in ends)
     said = "".join(text for (_out, text), _code in ends)

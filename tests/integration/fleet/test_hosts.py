@@ -28,7 +28,7 @@ def lab(fleet) -> Fleet:
     return fleet(
         list(SERVERS),
         layers=["admin", "pg"],
-        release={name: release for name, (release, _) in SERVERS.items()},
+        release={name: release for name, (release, _unused) in SERVERS.items()},
         groups={"cryptobot_db": list(SERVERS)},
     )
 
@@ -108,7 +108,7 @@ def test_a_host_that_dies_in_the_middle_of_a_task_does_not_hold_the_play_up(lab)
     )
     _wait_for(lambda: lab.status("db-new", "pgrep", "-x", "sleep") == 0)
     lab.stop("db-new")
-    said, _ = play.communicate()
+    said, _unused = play.communicate()
     lab.start("db-new")
     assert "db-new | UNREACHABLE!" in said
     assert play.returncode == 4

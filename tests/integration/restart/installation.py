@@ -28,7 +28,7 @@ TRADING = {name: option.get("default") for name, option in OPTIONS.items()}
 
 def free_ports(count):
     """Return ports that nobody listens on at the moment."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _unused in range(count)]
     ports = [listener.getsockname()[1] for listener in listeners]
     for listener in listeners:
         listener.close()

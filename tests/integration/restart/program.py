@@ -73,7 +73,7 @@ def main():
     if arguments.stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if arguments.lingers:
-        signal.signal(signal.SIGTERM, lambda *_: end_later(arguments))
+        signal.signal(signal.SIGTERM, lambda *_unused: end_later(arguments))
     start_workers(arguments.workers)
     time.sleep(arguments.slow)
     server = ThreadingHTTPServer(("127.0.0.1", arguments.port), handler_of(arguments))

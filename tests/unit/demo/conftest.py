@@ -35,7 +35,7 @@ def is_free(port):
 def base_port():
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % PARTS
     chooser = random.SystemRandom()
-    for _ in range(200):
+    for _unused in range(200):
         base = LOWEST + worker * PART + chooser.randrange(PART - max(OFFSETS))
         if all(is_free(base + offset) for offset in OFFSETS):
             return base

@@ -107,7 +107,7 @@ def test_errors_and_slow_answers_stay_below_the_usual_alerts(pages):
     for name in ("data", "strategy", "backtest", "trade"):
         counts = re.findall(r'http_requests_total\{.*status="(.)xx"\} (\S+)', pages[name])
         failed = sum(float(count) for group, count in counts if group == "5")
-        assert failed / sum(float(count) for _, count in counts) < 0.05
+        assert failed / sum(float(count) for _unused, count in counts) < 0.05
 
 
 @pytest.mark.parametrize(("value", "text"), LABELS)

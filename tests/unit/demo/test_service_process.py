@@ -63,7 +63,7 @@ def test_a_signal_ends_it_cleanly_within_a_second(run, tmp_path, base_port, numb
     assert int(pid_file.read_text()) == process.pid
     sent = time.monotonic()
     process.send_signal(number)
-    output, _ = process.communicate(timeout=5)
+    output, _unused = process.communicate(timeout=5)
     assert time.monotonic() - sent < 1
     assert process.returncode == 0
     assert not pid_file.exists()
@@ -74,7 +74,7 @@ def test_it_logs_to_its_file_what_it_logs_to_stdout(run, tmp_path, base_port):
     process = run("backtest", base_port)
     assert ask(base_port, "/health")[0] == 404
     process.terminate()
-    output, _ = process.communicate(timeout=5)
+    output, _unused = process.communicate(timeout=5)
     logged = (tmp_path / "logs" / "backtest_service.log").read_text()
     assert logged == output.decode()
     assert '"GET /health HTTP/1.1" 404 Not Found' in logged
@@ -101,7 +101,7 @@ def test_quiet_leaves_the_log_as_it_is_while_requests_come(run, tmp_path, base_p
     run("strategy", base_port, "--quiet", "--traffic-seconds", "0.05")
     log = tmp_path / "logs" / "strategy_service.log"
     before = log.read_bytes()
-    for _ in range(3):
+    for _unused in range(3):
         assert ask(base_port, "/health")[0] == 200
     time.sleep(0.3)
     assert log.read_bytes() == before
@@ -134,6 +134,6 @@ def test_trade_starts_with_the_planted_orders_and_the_mode_of_its_env_file(run, 
 
 def test_it_speaks_http_1_1_as_uvicorn(run, base_port):
     run("auth", base_port)
-    status, _, headers = ask(base_port, "/")
+    status, _unused, headers = ask(base_port, "/")
     assert (status, headers["location"], headers["server"]) == (307, "/docs", "uvicorn")
     assert ask(base_port, "/health", method="POST", body="{}")[0] == 405

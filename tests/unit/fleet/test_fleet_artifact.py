@@ -69,7 +69,7 @@ def test_two_runs_that_want_the_same_build_it_once():
         built.append(folder)
         fill(folder)
 
-    def want(_: int) -> Path:
+    def want(_unused: int) -> Path:
         both_want_it.wait(10)
         return artifact.ensure("base", "bookworm", "k1", build)
 

@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     judge_server.permission,
     judge_tables.locked,
     judge_tables.window,
+    judge_server.gates,
     judge_server.replica_lag,
     judge_tables.index_passes,
     judge_server.integrity,

@@ -105,6 +105,15 @@ def permission(look: Look, cluster: Cluster) -> list[Finding]:
     return [verdict("database.permission", look.entry.name, bool(barred), message if barred else fine, len(barred))]
 
 
+def gates(look: Look, cluster: Cluster) -> list[Finding]:
+    """A rewrite that was allowed had its backup and its room; where none is due there is nothing to say."""
+    return [
+        CHECKS[rule].finding(WARNING, subject, reason)
+        for rule in ("database.backup_gate", "database.space")
+        for subject, reason in look.not_done(rule)
+    ]
+
+
 def replica_lag(look: Look, cluster: Cluster) -> list[Finding]:
     """The standbys keep up; without standbys there is nothing to say."""
     server, limit = cluster.server, look.settings.replica_lag_s

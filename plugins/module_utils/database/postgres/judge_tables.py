@@ -64,7 +64,7 @@ def bloat(look: Look, cluster: Cluster) -> list[Finding]:
 
 
 def _bloated(look: Look, subject: str, found: Bloat) -> Finding:
-    advice = [reason for name, reason in look.not_done("database.bloat") if name == subject]
+    advice = [r.reason for r in look.plan.refusals if r.action == "rewrite" and r.subject == subject]
     message = f"{found.ratio:.0%} of it is empty ({human_bytes(found.bytes)})" + "".join(f"; {text}" for text in advice)
     limits = look.entry.thresholds
     expected = f"at most {limits.bloat_ratio:.0%} or {human_bytes(limits.bloat_bytes)}"

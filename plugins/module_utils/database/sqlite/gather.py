@@ -33,7 +33,8 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
     header = parse_header(declared, host.read_bytes(path, HEADER_BYTES))
     wal_bytes, had_shm = _size(f"{path}-wal"), os.path.exists(f"{path}-shm")
     users = holders(path, host)
-    still = header.is_wal and not wal_bytes and users.proved_none
+    # whoever reads or writes a database in WAL mode has made a -shm file first (walformat.html, 1)
+    still = header.is_wal and not wal_bytes and (users.proved_none or not had_shm)
     content = read_content(path, standing_still=still, full=full, seconds=host.remaining())
     return Seen(
         path=path,

@@ -17,7 +17,6 @@ import testinfra
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from fleet.handle import Fleet
 from integration.site.report import Report
 
 
@@ -32,8 +31,8 @@ class Runs(NamedTuple):
 @pytest.fixture(scope="session")
 def connect() -> Callable[[str], Any]:
     """Return what gives a testinfra host of the scenario: connect("app").service("cron").is_running."""
-    lab = Fleet(os.environ["CRYPTOBOT_TEST_FLEET"])
-    return lambda name: testinfra.get_host(f"ssh://{name}", ssh_config=str(lab.ssh_config))
+    config = str(Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "ssh_config")
+    return lambda name: testinfra.get_host(f"ssh://{name}", ssh_config=config)
 
 
 @pytest.fixture(scope="session")

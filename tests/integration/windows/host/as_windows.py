@@ -12,7 +12,7 @@ parts that only Windows has when it is imported, so it is imported before.
 from __future__ import annotations
 
 import runpy
-import ssl  # noqa: F401
+import ssl  # noqa: F401  # pylint: disable=unused-import
 import sys
 
 version, *options, payload = sys.argv[1:]

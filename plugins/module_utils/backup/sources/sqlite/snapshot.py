@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Optional
 from urllib.parse import quote
 
-from ....errors import SourceMissing
-
 BUSY_SECONDS = 5.0
 PAGES = 1000  # a step: 4 MB of the usual pages
 PAUSE = 0.005  # seconds between two steps, in which a writer gets its turn
@@ -56,14 +54,11 @@ class _Progress:
 
 @contextmanager
 def open_source(path: str) -> Iterator[sqlite3.Connection]:
-    """Given a database's path, yield a connection that reads it. Raise SourceMissing where there is no such file.
+    """Given a database's path, yield a connection that reads it; it never makes a file of that name.
 
-    SQLite would make an empty database of a missing one. Where a write-ahead log lies beside it the connection is
-    read-only, so that the log is not folded into the database by us; without one it is not, because a read-only
-    connection would leave a new log behind.
+    Where a write-ahead log lies beside the database the connection is read-only, so that the log is not folded into it
+    by us; without one it is not, because a read-only connection would leave a new log behind.
     """
-    if not Path(path).is_file():
-        raise SourceMissing(path)
     mode = "ro" if Path(f"{path}-wal").exists() else "rw"
     uri = f"file:{quote(path)}?mode={mode}"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:

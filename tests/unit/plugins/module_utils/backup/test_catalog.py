@@ -59,7 +59,7 @@ def only_set(backups: Path) -> Path:
 def test_ids_sort_by_time_and_differ_within_a_second():
     ids = [new_id(NOW), new_id(NOW + 1), new_id(NOW + 86400)]
     assert ids == sorted(ids)
-    assert len({new_id(NOW) for _ in range(50)}) > 1
+    assert len({new_id(NOW) for _unused in range(50)}) > 1
     assert all(is_set_id(one) for one in ids)
 
 
@@ -70,7 +70,9 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
 
 
 def test_a_folder_that_may_not_be_read_is_no_empty_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "listdir", lambda _path: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    monkeypatch.setattr(
+        os, "listdir", lambda _path: (_unused for _unused in ()).throw(PermissionError(13, "Permission denied"))
+    )
     with pytest.raises(SourceDenied):
         read_catalog(tmp_path, HOST)
 
@@ -168,7 +170,7 @@ def test_a_leftover_that_names_no_owner_died_early(backups, content):
 
 def test_a_set_that_is_being_removed_is_none_from_the_first_moment_on(backups, monkeypatch):
     set_id = only_set(backups).name
-    monkeypatch.setattr(publishing.shutil, "rmtree", lambda _path: (_ for _ in ()).throw(OSError("killed")))
+    monkeypatch.setattr(publishing.shutil, "rmtree", lambda _path: (_unused for _unused in ()).throw(OSError("killed")))
     done = carry_out([Step(PRUNE, set_id, "old")], backups)
     assert [(one.state, "killed" in one.reason) for one in done] == [(FAILED, True)]
     assert set_id in failure_of(done)
@@ -196,7 +198,9 @@ def test_a_name_that_is_taken_is_not_overwritten(backups):
 
 
 def test_where_links_cannot_be_made_a_file_names_the_latest_set(backups, monkeypatch):
-    monkeypatch.setattr(publishing, "publish_link", lambda *_: (_ for _ in ()).throw(OSError("no privilege")))
+    monkeypatch.setattr(
+        publishing, "publish_link", lambda *_unused: (_unused for _unused in ()).throw(OSError("no privilege"))
+    )
     os.unlink(backups / "latest")
     partial = begun(backups)
     publish(partial, ID, latest=True)

@@ -216,7 +216,7 @@ def test_what_cannot_be_read_back_is_not_published(tmp_path, sources, monkeypatc
 
 
 def test_a_compression_that_is_not_there_is_an_error_in_both_modes(tmp_path, sources, monkeypatch):
-    monkeypatch.setattr(TRULY, "which", lambda *_: None)
+    monkeypatch.setattr(TRULY, "which", lambda *_unused: None)
     for check_mode in (True, False):
         with pytest.raises(ToolMissing):
             act(tmp_path, check_mode=check_mode, sources=sources, compression="zstd")
@@ -279,7 +279,7 @@ def test_an_anomaly_that_a_person_accepted_counts(tmp_path, sources):
 
 def test_the_backups_do_not_back_up_themselves(tmp_path, sources):
     everything = [files("all", tmp_path), sources[1]]
-    for _ in range(2):
+    for _unused in range(2):
         act(tmp_path, sources=everything)
     counts = [one["sources"][0]["count"] for one in act(tmp_path, state="listed").data["sets"]]
     # the second run also finds what the first remembered in the state folder

@@ -93,6 +93,19 @@ def test_what_is_still_in_the_log_is_taken_too(tmp_path):
         assert os.path.getsize(f"{path}-wal") == size  # nothing was folded into the database by us
 
 
+def test_the_log_of_a_crashed_application_is_left_as_it_is(tmp_path):
+    path = database(tmp_path / "app.db", rows=1)
+    crashed = tmp_path / "crashed.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("INSERT INTO trades (symbol) VALUES ('in the log')")
+        for end in ("", "-wal"):
+            Path(f"{crashed}{end}").write_bytes(Path(f"{path}{end}").read_bytes())
+    before = [Path(f"{crashed}{end}").read_bytes() for end in ("", "-wal")]
+    assert taken(tmp_path, crashed).facts["rows"] == {"trades": 2}
+    assert [Path(f"{crashed}{end}").read_bytes() for end in ("", "-wal")] == before
+
+
 def test_the_copy_needs_no_log_beside_it(tmp_path):
     path = database(tmp_path / "app.db")
     with closing(sqlite3.connect(path)) as connection:
@@ -136,7 +149,7 @@ class Writer:
         self.thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self.stop.set()
         self.thread.join()
 
@@ -218,6 +231,15 @@ def test_a_damaged_database_is_no_backup(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ActionFailed, match=r"app.db is damaged, quick_check says|SQLite says"):
         take_any(Source("main", "sqlite", paths=(str(path),)), workshop(tmp_path))
+
+
+def test_damage_that_no_query_meets_is_found_all_the_same(tmp_path):
+    path = database(tmp_path / "app.db")
+    content = bytearray(path.read_bytes() + bytes(4096))  # a page that belongs to nothing ...
+    content[28:32] = (len(content) // 4096).to_bytes(4, "big")  # ... and the header counts it
+    path.write_bytes(content)
+    with pytest.raises(ActionFailed, match="quick_check says: .* never used"):
+        taken(tmp_path, path)
 
 
 def test_something_else_is_no_database(tmp_path):

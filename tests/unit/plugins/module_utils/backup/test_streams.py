@@ -26,7 +26,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.strea
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.reader import reading
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.sink import open_sink, writing
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.stage import Stage
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.stage import (
+    Stage,
+    telling_line,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     InputError,
     ToolFailed,
@@ -177,7 +180,7 @@ def test_a_compressor_that_fails_fails_the_file(tmp_path, monkeypatch, why, scri
 
 
 def write_megabytes(sink, count: int) -> None:
-    for _ in range(count):
+    for _unused in range(count):
         sink.write(os.urandom(1 << 20))
 
 
@@ -232,6 +235,19 @@ def test_the_last_words_of_a_process_are_its_error():
     stage = Stage(["sh", "-c", "echo first >&2; echo 'relation is gone' >&2; exit 4"], choose_host())
     with pytest.raises(ToolFailed, match="exit code 4: relation is gone"):
         stage.finish()
+
+
+WORDS = [
+    ("", ""),
+    ("one\ntwo\n", "two"),
+    ("pg_dump: error: ERROR:  timeout\npg_dump: detail: Query was: LOCK", "pg_dump: error: ERROR:  timeout"),
+    ("psql:<stdin>:3: ERROR:  no table\nLINE 1: SELECT\n        ^", "psql:<stdin>:3: ERROR:  no table"),
+]
+
+
+@pytest.mark.parametrize(("words", "line"), WORDS)
+def test_the_line_that_names_the_error_is_told(words, line):
+    assert telling_line(words) == line
 
 
 def test_a_program_that_is_not_there_is_named():

@@ -116,6 +116,15 @@ def test_what_is_no_regular_file_is_noticed_at_l0(made, why, replace_it):
     assert levels(look(made, 0)) == {0}
 
 
+def test_a_link_of_the_very_same_size_is_noticed_at_l0(made):
+    path = made.folder / "config" / "index.jsonl.gz"
+    size = path.stat().st_size
+    real = path.rename(path.with_name("real"))
+    path.symlink_to(("." + "/" * (size - len(real.name) - 1)) + real.name)
+    assert path.lstat().st_size == size
+    assert levels(look(made, 0)) == {0}
+
+
 def test_what_fails_at_one_level_is_not_tried_at_the_next_and_the_rest_is(made):
     (made.folder / "config" / "archive.tar.gz").unlink()
     flip(made.folder / "main" / "database.sqlite.gz", 0.5)

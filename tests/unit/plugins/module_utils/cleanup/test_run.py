@@ -41,11 +41,19 @@ from .trees import aged, clean, left, put, states
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc for files in use")
 
 
+LOOK_AT_PROCESSES = run_module.IN_USE["linux"]
+
+
 @pytest.fixture(autouse=True)
-def everything_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no process but those of a test count, so that the tests do not depend on the account that runs them."""
-    real = run_module.IN_USE["linux"]
-    monkeypatch.setitem(run_module.IN_USE, "linux", lambda: InUse(real().identities))
+def nothing_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at no process, which is slow, and depends on the account that runs the tests."""
+    monkeypatch.setitem(run_module.IN_USE, "linux", InUse)
+
+
+@pytest.fixture
+def this_machines_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the processes of this machine after all; those that may not be looked at do not count."""
+    monkeypatch.setitem(run_module.IN_USE, "linux", lambda: InUse(LOOK_AT_PROCESSES().identities))
 
 
 @pytest.fixture
@@ -134,6 +142,7 @@ def test_a_file_that_is_linked_elsewhere_frees_nothing(logs: Path) -> None:
     assert (logs.parent / "second-name").read_bytes() == b"x" * 5000
 
 
+@pytest.mark.usefixtures("this_machines_processes")
 def test_a_file_that_a_process_has_open_is_spared(logs: Path) -> None:
     with (logs / "old.log.1").open():
         result = clean(logs)
@@ -142,6 +151,7 @@ def test_a_file_that_a_process_has_open_is_spared(logs: Path) -> None:
     assert findings(result, "guard")["a process has it open"] == SKIPPED
 
 
+@pytest.mark.usefixtures("this_machines_processes")
 def test_a_file_that_a_process_has_mapped_is_spared(logs: Path) -> None:
     code = (  # Python's own mmap would keep the file open beside the mapping
         "import ctypes, sys\nlibc = ctypes.CDLL(None)\nlibc.mmap.restype = ctypes.c_void_p\n"

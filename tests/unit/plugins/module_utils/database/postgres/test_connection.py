@@ -71,7 +71,7 @@ class Driver(types.ModuleType):
     def connect(self, **arguments: Any) -> Driver:
         self.arguments, self.user_at_connect = arguments, os.geteuid()
         if self.refusal:
-            raise self.refusal
+            raise self.refusal  # pylint: disable=raising-bad-type
         return self
 
     def cursor(self) -> Cursor:

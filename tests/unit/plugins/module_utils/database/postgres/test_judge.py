@@ -155,6 +155,14 @@ def test_corruption_met_by_a_vacuum_is_critical() -> None:
     assert told(after, "database.maintenance")[0].status == "ok"
 
 
+def test_a_rewrite_that_lacks_its_backup_is_told_by_the_gate_and_beside_the_bloat() -> None:
+    bloated = cluster(view(table(heap_bytes=900 * MB)))
+    one = look(bloated, rewrite="allow", services_stopped=True, require_backup={"dir": "/backups"})
+    [gate] = told(one, "database.backup_gate")
+    assert (gate.status, "it was not asked for" in gate.message) == ("warning", True)
+    assert "it was not asked for: VACUUM FULL would give back" in told(one, "database.bloat")[0].message
+
+
 def test_a_failed_step_is_critical() -> None:
     [finding] = told(taken(look(cluster(view(dirty()))), FAILED, "database.maintenance"), "database.maintenance")
     assert (finding.status, finding.subject) == ("critical", "main:cryptobot.public.trades")

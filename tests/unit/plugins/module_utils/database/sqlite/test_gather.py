@@ -91,6 +91,14 @@ def test_a_link_is_followed_to_where_sqlite_puts_its_log(tmp_path: Path) -> None
     assert gather(str(tmp_path / "link.db"), LinuxHost(60.0), full=False).path == str(real)
 
 
+def test_without_sight_of_other_accounts_a_database_that_nobody_uses_is_read_without_a_trace() -> None:
+    with unprivileged() as folder:
+        path = make(folder / "demo.db", mode="wal")
+        seen = gather(str(path), LinuxHost(60.0), full=False)
+        assert (seen.holders.complete, seen.is_wal) == (False, True)
+        assert [other.name for other in folder.iterdir()] == ["demo.db"]
+
+
 def test_litestream_is_known_by_its_folder(tmp_path: Path) -> None:
     path = make(tmp_path / "demo.db")
     (tmp_path / ".demo.db-litestream").mkdir()

@@ -209,7 +209,7 @@ MESSAGES = [
 @pytest.mark.parametrize(("message", "kind"), MESSAGES)
 def test_each_message_of_sqlite_has_its_kind_and_keeps_the_path(message: str, kind: type) -> None:
     error = translated("/data/demo.db", sqlite3.OperationalError(message))
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert str(error).startswith(f"/data/demo.db: {message}")
 
 

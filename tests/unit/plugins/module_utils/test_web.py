@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, SourceMissing, ToolTimeout
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.http import MAX_BODY, http_get
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.web import MAX_BODY, http_get
 
 
 def _reply(status: str, body: bytes, *headers: str) -> bytes:
