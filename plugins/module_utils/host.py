@@ -22,9 +22,9 @@ from typing import Optional
 
 from . import netlink
 from .errors import CoreError, InputError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
-from .web import Headers, HttpReply, Tls, http_get
 from .process import Completed, run_process
 from .tls import certificate_end
+from .web import Headers, HttpReply, Tls, http_get
 
 if sys.platform != "win32":
     import pwd

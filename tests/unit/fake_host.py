@@ -18,8 +18,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     ToolMissing,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.web import HttpReply
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.web import HttpReply
 
 Answer = Union[str, tuple[int, str, str], Exception]
 

@@ -14,8 +14,8 @@ from typing import Any, Optional
 
 from ..errors import CoreError, SourceDenied
 from ..host import Host
-from ..web import HttpReply
 from ..tls import local_tls
+from ..web import HttpReply
 from .declared import Probe
 from .observed import Answer
 

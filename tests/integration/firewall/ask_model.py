@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-import conftest  # noqa: F401  (makes the checkout importable as a collection)
+import conftest  # noqa: F401  # pylint: disable=unused-import  (makes the checkout importable as a collection)
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.choices import USUAL_SOURCE_PORT
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.evaluate import Evaluator

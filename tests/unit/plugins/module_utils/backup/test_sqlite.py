@@ -238,7 +238,7 @@ def test_damage_that_no_query_meets_is_found_all_the_same(tmp_path):
     content = bytearray(path.read_bytes() + bytes(4096))  # a page that belongs to nothing ...
     content[28:32] = (len(content) // 4096).to_bytes(4, "big")  # ... and the header counts it
     path.write_bytes(content)
-    with pytest.raises(ActionFailed, match="quick_check says: .* never used"):
+    with pytest.raises(ActionFailed, match=r"quick_check says: .* never used"):
         taken(tmp_path, path)
 
 
