@@ -164,7 +164,10 @@ def stale_tables(connection: sqlite3.Connection, schema: list[tuple[str, str, Op
     tables = [name for kind, name, sql in schema if kind == "table" and not str(sql).startswith("CREATE VIRTUAL")]
     for table in tables:
         _plan_queries(connection, table)
-    told = {str(row[0]) for row in connection.execute(f"PRAGMA optimize({OPTIMIZE_PLAN})")}
+    try:
+        told = {str(row[0]) for row in connection.execute(f"PRAGMA optimize({OPTIMIZE_PLAN})")}
+    except sqlite3.OperationalError:  # SQLite 3.46 and newer refuse even the plan on a read-only connection
+        return ()
     due = [table for table in tables if analyze_statement(table) in told]
     return tuple(table for table in due if connection.execute(_first_row(table)).fetchone())
 
