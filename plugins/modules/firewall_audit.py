@@ -191,7 +191,7 @@ findings:
       expected: no other sources than the policy's
       actual:
         sources: {IPv4: [any]}
-        decided_by: {4: "inet filter input: policy accept"}
+        decided_by: {IPv4: "inet filter input: policy accept"}
         pids: [812]
         exe: [/usr/lib/postgresql/15/bin/postgres]
         unit: [postgresql@15-main.service]

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from ..units import human_bytes
-from .catalog.records import Catalog
+from .catalog.records import Catalog, Manifest
 from .settings import Settings
 from .sources.records import Measured
 
+COMPARABLE = ("files", "sqlite")
 GROWTH = 1.2  # a set may be this much larger than the median of those before it
 
 
@@ -43,11 +44,20 @@ def predict_space(settings: Settings, catalog: Catalog, measured: Measured) -> S
     if not before:
         predicted, basis = measured.total, "what the sources hold, uncompressed"
     else:
-        raw = sum(entry.raw_bytes for entry in before[-1].sources)
         sizes = [manifest.bytes for manifest in before]
-        grown = max(1.0, measured.total / raw) if raw else 1.0
-        predicted, basis = int(max(sizes[-1], median(sizes) * GROWTH) * grown), f"{len(sizes)} sets before it"
+        expected = max(sizes[-1], median(sizes) * GROWTH) * _growth(before[-1], measured)
+        predicted, basis = int(expected), f"{len(sizes)} sets before it"
     return Space(catalog.free, predicted, int(predicted * settings.space_factor) + measured.copies, basis)
+
+
+def _growth(last: Manifest, measured: Measured) -> float:
+    """Return how many times as much the sources hold as in the last set, 1 where they have shrunk.
+
+    A server's tables measure otherwise on its disk than in a dump, so they do not tell.
+    """
+    comparable = [entry for entry in last.sources if entry.type in COMPARABLE and entry.name in measured.sizes]
+    raw = sum(entry.raw_bytes for entry in comparable)
+    return max(1.0, sum(measured.sizes[entry.name] for entry in comparable) / raw) if raw else 1.0
 
 
 def space_message(space: Space) -> str:

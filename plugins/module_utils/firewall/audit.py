@@ -10,14 +10,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .exposure import Exposer, Exposure
 from .facts import Facts
-from .intervals import BITS, Intervals, merge
 from .listeners import Listener, is_client
-from .network import Network
+from .model.exposure import Exposer, Exposure
+from .model.intervals import BITS, Intervals, merge
+from .model.network import Network
+from .model.ruleset import Ruleset
+from .model.shadow import Shadow, find_shadows
 from .policy import Allowance
-from .ruleset import Ruleset
-from .shadow import Shadow, find_shadows
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .network import Network
-from .ruleset import Ruleset
+from .model.network import Network
+from .model.ruleset import Ruleset
 from .views import View
 
 

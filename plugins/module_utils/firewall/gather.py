@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..host import Host
 from .facts import Facts
 from .linux import gather as linux
-from .linux.assemble import assemble
+from .linux.parse import parse
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Gatherer:
 
 
 def _linux_facts(host: Host) -> Facts:
-    return assemble(linux.gather(host))
+    return parse(linux.gather(host))
 
 
 GATHERERS = {"linux": Gatherer(_linux_facts, linux.gather_places)}

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from .audit import Audit, Reach
 from .checks import CHECKS
-from .evaluate import FILTERED, OPEN
-from .exposure import LIMITED, Exposure
-from .intervals import BITS, Intervals, network
-from .network import ANY_SOURCE
+from .model.evaluate import FILTERED, OPEN
+from .model.exposure import LIMITED, Exposure
+from .model.intervals import BITS, Intervals, network
+from .model.network import ANY_SOURCE
+from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .policy import ANY, Allowance, is_loopback
-from .ruleset import UNKNOWN as NOT_KNOWN
 
 POLICY = "policy"
 _NAMED = 3

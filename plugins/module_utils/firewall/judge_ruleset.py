@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from .audit import Audit
 from .checks import CHECKS
-from .evaluate import FILTERED
-from .exposure import Exposure
-from .network import ANY_SOURCE
-from .ruleset import ACCEPT, AWAY, DROP, LEGACY, REJECT, Chain, Table
-from .ruleset import UNKNOWN as NOT_KNOWN
+from .model.evaluate import FILTERED
+from .model.exposure import Exposure
+from .model.network import ANY_SOURCE
+from .model.ruleset import ACCEPT, AWAY, DROP, LEGACY, REJECT, Chain, Table
+from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .views import View
 
 RULES_SUBJECT = "kernel rules"

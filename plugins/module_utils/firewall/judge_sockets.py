@@ -9,12 +9,12 @@ from __future__ import annotations
 from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Finding
 from .audit import Audit, Reach
 from .checks import CHECKS
-from .evaluate import FILTERED, OPEN
-from .exposure import LIMITED, Exposure
-from .intervals import Intervals, count, networks, subtract
-from .network import ANY_SOURCE
+from .model.evaluate import FILTERED, OPEN
+from .model.exposure import LIMITED, Exposure
+from .model.intervals import Intervals, count, networks, subtract
+from .model.network import ANY_SOURCE
+from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .policy import Allowance
-from .ruleset import UNKNOWN as NOT_KNOWN
 
 SOCKETS = "listening sockets"
 _NAMED = 5  # listeners that a summary names
@@ -64,7 +64,7 @@ def _unexpected(audit: Audit, reach: Reach, beyond: dict[int, Intervals], status
     message = f"{listener}, {listener.owner()}, {verb} {to_whom}. {_allowed_text(audit, reach)} Decided by: {because}"
     actual = {
         "sources": sources,
-        "decided_by": rules,
+        "decided_by": _named(rules),
         "pids": list(listener.pids),
         "exe": list(listener.exes),
         "unit": list(listener.units),
@@ -72,6 +72,10 @@ def _unexpected(audit: Audit, reach: Reach, beyond: dict[int, Intervals], status
     return CHECKS["firewall.unexpected_open"].finding(
         status, str(listener), message, expected="no other sources than the policy's", actual=actual
     )
+
+
+def _named(rules: dict[int, str]) -> dict[str, str]:
+    return {f"IPv{family}": rule for family, rule in rules.items()}
 
 
 def _allowed_text(audit: Audit, reach: Reach) -> str:
@@ -136,7 +140,7 @@ def _reachable_by_all(audit: Audit, reach: Reach) -> Finding:
         str(listener),
         message,
         expected="the networks that need it",
-        actual={"sources": "any", "decided_by": rules},
+        actual={"sources": "any", "decided_by": _named(rules)},
     )
 
 

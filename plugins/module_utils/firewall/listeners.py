@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ..sockets.parse import Socket
-from .intervals import BITS
-from .network import LOOPBACK_ADDRESS, Network
+from .model.intervals import BITS
+from .model.network import LOOPBACK_ADDRESS, Network
 
 _DHCP_CLIENT_PORTS = (68, 546)  # RFC 2131, section 4.1; RFC 8415, section 7.2: a client must use these
 
@@ -61,7 +61,7 @@ class Listener:
             "address": self.address,
             "port": self.port,
             "families": sorted(self.inside),
-            "loopback_only": not self.bound,
+            "loopback_only": bool(self.inside) and not self.bound,
             "pids": list(self.pids),
             "exe": list(self.exes),
             "user": list(self.users),
@@ -98,11 +98,14 @@ def _distinct(group: list[Socket], field: str) -> tuple[str, ...]:
 def _reach(text: str, *, dual: bool) -> tuple[dict[int, Optional[int]], dict[int, int]]:
     """Given the address of a socket, return its address beyond loopback and the one for the host itself, by family.
 
-    A socket of all IPv6 addresses takes IPv4 peers too unless it is known not to (ipv6(7), IPV6_V6ONLY).
+    A socket of all IPv6 addresses takes IPv4 peers too unless it is known not to (ipv6(7), IPV6_V6ONLY). One of a
+    multicast address gets nothing that is sent to the host itself.
     """
     address = ipaddress.ip_address(text)
     mapped = getattr(address, "ipv4_mapped", None)
     address = mapped or address
+    if address.is_multicast:
+        return {}, {}
     if not address.is_unspecified:
         own = {address.version: int(address)}
         return ({} if address.is_loopback else dict(own)), own

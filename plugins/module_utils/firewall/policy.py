@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ..errors import InputError
-from .intervals import EVERYTHING, Intervals, contains, merge, network, spanning
+from .model.intervals import EVERYTHING, Intervals, contains, merge, network, spanning
 
 ANY, LOOPBACK = "any", "loopback"
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")

@@ -10,11 +10,11 @@ from typing import Any
 
 from ..finding import Metric
 from .audit import Audit, Reach
-from .exposure import Exposure
-from .intervals import Intervals, network
 from .judge_ruleset import stops
 from .judge_sockets import describe
-from .network import ANY_SOURCE
+from .model.exposure import Exposure
+from .model.intervals import Intervals, network
+from .model.network import ANY_SOURCE
 from .policy import ANY, LOOPBACK, is_loopback
 
 # What no program on the host itself can see, or what this release does not read: said in every report.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 from .postgres_server import Server, binaries, running_server
+from .sqlite_files import plant_set
 
 
 class Vacuum(Protocol):
@@ -80,6 +82,15 @@ def vacuum(tmp_path: Path) -> Vacuum:
             return run(validated(state_dir=str(self.state), **options), choose_host(300), check_mode)
 
     return Call()
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> dict[str, Any]:
+    """A verified backup of every database that a test makes."""
+    names = ("cryptobot", "main", "wal", "sliced")
+    sources = [{"name": name, "type": "sqlite", "path": str(tmp_path / f"{name}.db")} for name in names]
+    plant_set(tmp_path / "backups", sources, created=time.time() - 3600)
+    return {"dir": str(tmp_path / "backups")}
 
 
 def finding(result: Result, check: str, subject: str = "") -> Any:

@@ -17,6 +17,7 @@ import pytest
 
 from .conftest import Vacuum, finding, need_binaries, steps
 from .postgres_server import Server, running_server
+from .sqlite_files import plant_set
 from .test_postgres_tables import fill
 
 NEAR_WRAPAROUND = 1_400_000_000
@@ -169,7 +170,7 @@ def test_a_rewrite_needs_every_gate_and_then_gives_the_space_back(
     assert "services_stopped" in running.actions[0].reason and running.actions[0].state == "skipped"
     unproved = vacuum(databases=[entry], services_stopped=True, **allowed)
     assert "no backup set" in unproved.actions[0].reason
-    plant_backup(backups, database)
+    plant_set(backups, [{"name": "main", "type": "postgresql", "database": database}], created=time.time() - 60)
     with_client = server.connect(database)
     busy = vacuum(databases=[entry], services_stopped=True, **allowed)
     with_client.close()
@@ -181,10 +182,3 @@ def test_a_rewrite_needs_every_gate_and_then_gives_the_space_back(
     assert finding(done, "database.bloat").status == "ok"
     assert server.sql(database, "SELECT count(*) FROM audit_logs") == [(24_000,)]
     assert vacuum(databases=[entry], services_stopped=True, **allowed).changed is False
-
-
-def plant_backup(folder: Path, database: str) -> None:
-    """Have a verified set that holds the database."""
-    from .test_sqlite import plant_set
-
-    plant_set(folder, [{"name": "main", "type": "postgresql", "database": database}], created=time.time() - 60)

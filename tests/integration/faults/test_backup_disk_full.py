@@ -64,7 +64,9 @@ def test_full_is_foreseen(place):
 def test_full_does_not_excuse_an_optional_source(place):
     """A full disk would leave out one optional source after the other, and call what is left a set."""
     grow(place, 40)
-    sources = [{**config(place)["sources"][0], "optional": True}]
+    (place / "few").write_text("x")
+    few = {"name": "few", "type": "files", "path": str(place / "few"), "optional": True}
+    sources = [few, {**config(place)["sources"][0], "optional": True}]
     result = act(place, sources=sources, space_factor=0.0)
     assert "the disk was full" in result.failure
     assert visible_sets(place / "backups") == {}

@@ -12,17 +12,18 @@ from __future__ import annotations
 import ipaddress
 import json
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-import conftest  # noqa: F401  # pylint: disable=unused-import  (makes the checkout importable as a collection)
-
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.choices import USUAL_SOURCE_PORT
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.evaluate import Evaluator
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import spanning
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.assemble import assemble
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.gather import gather
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.packet import LOOPBACK, TCP, UDP, Packet
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.choices import USUAL_SOURCE_PORT
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Evaluator
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import (
+    LOOPBACK,
+    TCP,
+    UDP,
+    Packet,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 
 PROTOCOLS = {"tcp": TCP, "udp": UDP}
@@ -40,7 +41,7 @@ def answer(evaluator: Evaluator, proto: str, port: int, source: str, way: tuple[
 
 def main() -> None:
     """Answer all questions."""
-    facts = assemble(gather(LinuxHost(60)))
+    facts = parse(gather(LinuxHost(60)))
     evaluator = Evaluator(facts.ruleset, facts.network.local)
     print(json.dumps([answer(evaluator, *question) for question in json.load(sys.stdin)]))
 

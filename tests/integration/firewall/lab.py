@@ -24,6 +24,12 @@ from .record import COLLECT
 HERE = Path(__file__).resolve().parent
 SITE = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
 SERVER = {(4, "world"): "203.0.113.10", (6, "world"): "2001:db8::10", (4, "site"): "10.0.0.1", (6, "site"): "fd00::1"}
+BEGIN = """
+import runpy, sys
+sys.path.insert(0, sys.argv[1])
+import conftest
+runpy.run_path(sys.argv[2], run_name="__main__")
+"""
 HOST = {"host": "127.0.0.1", "host6": "::1"}
 
 CABLES = """
@@ -128,14 +134,12 @@ class Lab:
     def ask(self, knocks: list[Knock]) -> dict[Knock, str]:
         """Ask the model what becomes of connections, by the rules and routes that the server has now."""
         questions = [[knock.proto, knock.port, HOST.get(knock.source, knock.source), _way(knock)] for knock in knocks]
-        printed = self.run(sys.executable, str(HERE / "ask_model.py"), stdin=json.dumps(questions))
+        printed = self.run(*_with_core("ask_model.py"), stdin=json.dumps(questions))
         return dict(zip(knocks, json.loads(printed)))
 
     def audit(self, **options: Any) -> dict[str, Any]:
         """Run the noun on the server, as the module does, and return its result."""
-        result: dict[str, Any] = json.loads(
-            self.run(sys.executable, str(HERE / "run_audit.py"), stdin=json.dumps(options))
-        )
+        result: dict[str, Any] = json.loads(self.run(*_with_core("run_audit.py"), stdin=json.dumps(options)))
         return result
 
     def _try(self, namespace: str, knocks: list[Knock]) -> list[bool]:
@@ -171,6 +175,11 @@ def _target(knock: Knock) -> str:
     if knock.source in HOST:
         return HOST[knock.source]
     return SERVER[6 if ":" in knock.source else 4, "site" if _is_site(knock.source) else "world"]
+
+
+def _with_core(script: str) -> list[str]:
+    """Return the command that runs one of these scripts with the core importable as a collection (see conftest.py)."""
+    return [sys.executable, "-c", BEGIN, str(HERE.parents[1]), str(HERE / script)]
 
 
 def _way(knock: Knock) -> tuple[str, str]:

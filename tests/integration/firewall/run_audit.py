@@ -10,11 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Optional
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-import conftest  # noqa: F401  # pylint: disable=unused-import  (makes the checkout importable as a collection)
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run

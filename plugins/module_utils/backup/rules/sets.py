@@ -19,6 +19,7 @@ from ..times import to_iso
 from ..verification.levels import Report
 from ..view import View
 
+LOOK_AGAIN = "Give it what the message misses (a program, room in scratch_dir, the right to read); verify again."
 LEVEL_CHECKS = ("backup.payload", "backup.checksum", "backup.readable")
 
 
@@ -76,7 +77,10 @@ def _judge_level(report: Report, level: int) -> Iterator[Finding]:
     found = [problem for problem in report.problems if problem.level == level]
     for problem in found:
         subject = f"{report.set_id}/{problem.subject}"
-        yield check.finding(UNKNOWN if problem.unknown else CRITICAL, subject, problem.message)
+        if problem.unknown:
+            yield check.finding(UNKNOWN, subject, problem.message, remedy=LOOK_AGAIN)
+        else:
+            yield check.finding(CRITICAL, subject, problem.message)
     if not found:
         share = " of the share looked at" if report.partial else ""
         message = f"all {report.sources} sources{share} hold at {LEVELS[level]}"

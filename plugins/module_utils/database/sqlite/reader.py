@@ -26,7 +26,7 @@ from .records import Content
 BUSY_S = 5.0
 PROGRESS_STEPS = 200_000  # virtual machine steps between two looks at the clock: some milliseconds
 ORPHANS_COUNTED = 1000
-OPTIMIZE_PLAN = 0x10003  # report only, what might benefit, and (3.46 and later) tables not used on this connection
+GROWTH = 25  # pragma.html#pragma_optimize, as SQLite did it until 3.45
 
 
 class Busy(CoreError):
@@ -114,7 +114,8 @@ def _fingerprint(path: str) -> tuple[tuple[int, ...], ...]:
 def _read(path: str, mode: str, full: bool, seconds: float) -> Content:
     with opened(path, mode, seconds) as connection:
         schema = _schema_rows(connection)
-        orphans, first = _orphans(connection) if full else (None, "")
+        found = damage(connection, full=full)
+        orphans, first = _orphans(connection) if full and not found else (None, "")
         return Content(
             page_size=int(_pragma(connection, "page_size")),
             pages=int(_pragma(connection, "page_count")),
@@ -123,10 +124,10 @@ def _read(path: str, mode: str, full: bool, seconds: float) -> Content:
             journal_mode=str(_pragma(connection, "journal_mode")),
             user_version=int(_pragma(connection, "user_version")),
             schema_hash=hashlib.sha256(repr(schema).encode()).hexdigest(),
-            damage=damage(connection, full=full),
+            damage=found,
             orphans=orphans,
             first_orphan=first,
-            stale=stale_tables(connection, schema),
+            stale=() if found else stale_tables(connection, schema),  # damaged pages are not read for less
             litestream_tables=any(name.startswith("_litestream_") for _kind, name, _sql in schema),
             temp_in_memory=_temp_in_memory(connection),
         )
@@ -156,36 +157,50 @@ def _orphans(connection: sqlite3.Connection) -> tuple[int, str]:
 
 
 def stale_tables(connection: sqlite3.Connection, schema: list[tuple[str, str, Optional[str]]]) -> tuple[str, ...]:
-    """Return the tables for which PRAGMA optimize would run ANALYZE, without running it.
+    """Return the tables that PRAGMA optimize would run ANALYZE on, in the words of its documentation: those with an
+    index that was never analyzed, and those that have grown to 25 times what their statistics say.
 
-    Before 3.46 it only considers tables that this connection has planned a query on, so one is planned on each index.
-    Empty tables are left out: ANALYZE stores nothing for them and would be due again at once.
+    PRAGMA optimize can tell them itself, but from 3.46 on not on a read-only connection. Empty tables are left out:
+    ANALYZE stores nothing for them and would be due again at once.
     """
+    analyzed = _analyzed(connection) if any(name == "sqlite_stat1" for _kind, name, _sql in schema) else {}
     tables = [name for kind, name, sql in schema if kind == "table" and not str(sql).startswith("CREATE VIRTUAL")]
-    for table in tables:
-        _plan_queries(connection, table)
-    try:
-        told = {str(row[0]) for row in connection.execute(f"PRAGMA optimize({OPTIMIZE_PLAN})")}
-    except sqlite3.OperationalError:  # SQLite 3.46 and newer refuse even the plan on a read-only connection
-        return ()
-    due = [table for table in tables if analyze_statement(table) in told]
-    return tuple(table for table in due if connection.execute(_first_row(table)).fetchone())
+    own = (table for table in tables if not table.startswith("sqlite_"))
+    return tuple(table for table in own if _is_stale(connection, table, analyzed.get(table, {})))
 
 
-def _first_row(table: str) -> str:
-    return f"SELECT 1 FROM {quoted(table)} LIMIT 1"  # noqa: S608 - the name is quoted
+def _analyzed(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """Return how many rows each table had when it was analyzed, by table and index (fileformat2.html, 2.6.3)."""
+    found: dict[str, dict[str, int]] = {}
+    for table, index, stat in connection.execute("SELECT tbl, idx, stat FROM sqlite_stat1"):
+        rows = str(stat).split(" ", 1)[0]
+        found.setdefault(str(table), {})[str(index)] = int(rows) if rows.isdigit() else 0
+    return found
 
 
-def _plan_queries(connection: sqlite3.Connection, table: str) -> None:
-    for index in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
-        columns = connection.execute(f"PRAGMA index_info({quoted(index[1])})").fetchall()
-        if columns and columns[0][2] is not None:  # an index on an expression has no column to ask for
-            where = f"{quoted(table)} WHERE {quoted(columns[0][2])} = 1"
-            connection.execute(f"EXPLAIN SELECT 1 FROM {where}").fetchall()  # noqa: S608 - the names are quoted
+def _is_stale(connection: sqlite3.Connection, table: str, analyzed: dict[str, int]) -> bool:
+    indexes = connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall()
+    # the primary key of a WITHOUT ROWID table is analyzed under the table's name, an empty partial index not at all
+    names = {
+        table if origin == "pk" and table in analyzed else name
+        for _number, name, _unique, origin, partial in indexes
+        if not partial
+    }
+    if not indexes or not connection.execute(_up_to(table, 1)).fetchone()[0]:
+        return False
+    if not analyzed or names - set(analyzed):
+        return True
+    limit = GROWTH * max(1, *analyzed.values())
+    return bool(connection.execute(_up_to(table, limit + 1)).fetchone()[0] > limit)
+
+
+def _up_to(table: str, limit: int) -> str:
+    """Return the query that counts a table's rows, but no further than a limit."""
+    return f"SELECT count(*) FROM (SELECT 1 FROM {quoted(table)} LIMIT {limit})"  # noqa: S608 - the name is quoted
 
 
 def analyze_statement(table: str) -> str:
-    """Given a table, return its ANALYZE as PRAGMA optimize spells it."""
+    """Given a table, return its ANALYZE."""
     return f'ANALYZE "main".{quoted(table)}'
 
 

@@ -10,49 +10,24 @@ because asking for others would create them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 from typing import Optional
 
 from ...errors import CoreError, SourceDenied, SourceMissing
 from ...host import Host
-from ..intervals import BITS
-from ..ruleset import LEGACY, XTABLES
+from ..model.intervals import BITS
+from ..model.ruleset import LEGACY, XTABLES
+from .evidence import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Evidence, Reading
 from .nft import needs_iptables
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables
 
 NO_TABLES = '{"nftables": []}'
 NOT_ROOT = "the kernel shows its packet filter to root only, and this account is not root"
 EPHEMERAL = "/proc/sys/net/ipv4/ip_local_port_range"
-UFW_FILES = ("/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
-SERVICES = ("firewalld.service", "nftables.service")
-FIREWALLD_RUNNING, FIREWALLD_STORED = "firewalld runtime", "firewalld permanent"
 _ZONES = ["firewall-cmd", "--list-all-zones"]
 _IPTABLES = {4: "iptables", 6: "ip6tables"}
 _LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 _XTABLES_NAMES = ("filter", "nat", "mangle", "raw", "security")
-_MAX_RULES = 64 << 20
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A text that was read, or why it could not be."""
-
-    text: str = ""
-    blind: str = ""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that was read: rules by back end and family (4, 6), routes, interfaces, and what manages the rules."""
-
-    nft: Reading
-    saves: Mapping[tuple[str, int], Reading] = field(default_factory=dict)
-    ipsets: Reading = Reading()
-    links: Reading = Reading()
-    routes: Mapping[int, Reading] = field(default_factory=dict)
-    ephemeral: Reading = Reading()
-    managers: Mapping[str, Reading] = field(default_factory=dict)
 
 
 def gather(host: Host) -> Evidence:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...errors import ParseError
-from ..intervals import Intervals, spanning
-from ..ruleset import PROTOCOLS
+from ..model.intervals import Intervals, spanning
+from ..model.ruleset import PROTOCOLS
 
 _KINDS = {"ip": "addr", "net": "addr", "port": "port"}
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...errors import ParseError
-from ..ruleset import ACCEPT, DROP, Chain, Rule, Table
+from ..model.ruleset import ACCEPT, DROP, Chain, Rule, Table
 from .ipset import IpSets
 from .iptables_options import Part, split_parts
 from .iptables_targets import read_target

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Callable
 from typing import Optional
 
-from ..ruleset import (
+from ..model.ruleset import (
     ACCEPT,
     AWAY,
     CONNECTION_STATES,
@@ -23,7 +23,7 @@ from ..ruleset import (
     Effect,
     Verdict,
 )
-from ..ruleset import GOTO as TO_CHAIN
+from ..model.ruleset import GOTO as TO_CHAIN
 from .iptables_options import GOTO, TARGET, Part
 
 Outcome = tuple[tuple[Effect, ...], Optional[Verdict]]

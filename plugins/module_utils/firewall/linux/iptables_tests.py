@@ -13,8 +13,8 @@ import ipaddress
 from collections.abc import Callable
 from typing import Union
 
-from ..intervals import EVERYTHING, Intervals, merge, network, spanning
-from ..ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test, Values
+from ..model.intervals import EVERYTHING, Intervals, merge, network, spanning
+from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test, Values
 from .ipset import IpSet, IpSets
 from .iptables_options import GOTO, TARGET, Option, Part
 from .nft_tests import TCP_FLAGS

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Optional
 
-from ..ruleset import Doubt, Fixed, Match, Rule, Ruleset, Test
+from ..model.ruleset import Doubt, Fixed, Match, Rule, Ruleset, Test
 from ..views import View
-from .gather import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Reading
+from .evidence import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Reading
 from .iptables import Dump, parse_save, rules_of
 
 _CONF, _DEFAULTS = UFW_FILES[:2]
@@ -68,8 +68,9 @@ def _differences(managers: Mapping[str, Reading], ruleset: Ruleset, family: int)
         return []
     stored = list(rules_of(parse_save(Dump("ufw", family, managers[path].text, {}, path)), chain))
     running = list(rules_of(tuple(table for table in ruleset.tables if table.family == _FAMILIES[family]), chain))
-    missing = [f"only in {path}: {rule.text}" for rule in stored if _meaning(rule) not in map(_meaning, running)]
-    return missing + [f"only in the kernel: {rule}" for rule in running if _meaning(rule) not in map(_meaning, stored)]
+    there, here = set(map(_meaning, stored)), set(map(_meaning, running))
+    missing = [f"only in {path}: {rule.text}" for rule in stored if _meaning(rule) not in here]
+    return missing + [f"only in the kernel: {rule}" for rule in running if _meaning(rule) not in there]
 
 
 def _meaning(rule: Rule) -> tuple[object, ...]:

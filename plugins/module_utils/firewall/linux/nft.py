@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ParseError
-from ..ruleset import ACCEPT, DROP, INGRESS, NFT, UNKNOWN, Chain, Doubt, Rule, Table, Verdict
+from ..model.ruleset import ACCEPT, DROP, INGRESS, NFT, UNKNOWN, Chain, Doubt, Rule, Table, Verdict
 from .nft_statements import NOT_TOLD, read_rule
 
 SOURCE = "nft -j list ruleset"

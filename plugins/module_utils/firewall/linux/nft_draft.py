@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..ruleset import UNKNOWN, Effect, Rule, Test, Verdict
+from ..model.ruleset import UNKNOWN, Effect, Rule, Test, Verdict
 from .nft_tests import Sets
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Optional
 
-from ..ruleset import (
+from ..model.ruleset import (
     ACCEPT,
     AWAY,
     CONNECTION_STATES,

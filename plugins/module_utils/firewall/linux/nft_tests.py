@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ..intervals import TOP, spanning
-from ..ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test
+from ..model.intervals import TOP, spanning
+from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test
 from .nft_text import render
 from .nft_values import Convert, NotModelled, Row, elements_of, named, read_rows, read_values, to_address, to_number
 

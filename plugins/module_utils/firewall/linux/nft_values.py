@@ -13,8 +13,8 @@ import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..intervals import EVERYTHING, Intervals, merge, spanning
-from ..ruleset import Values
+from ..model.intervals import EVERYTHING, Intervals, merge, spanning
+from ..model.ruleset import Values
 
 _STATEFUL_FREE = {
     "val",

@@ -11,9 +11,9 @@ import json
 from typing import Any
 
 from ...errors import ParseError
-from ..intervals import BITS, network
-from ..network import Network, Route, ways_of
-from ..packet import LOOPBACK
+from ..model.intervals import BITS, network
+from ..model.network import Network, Route, ways_of
+from ..model.packet import LOOPBACK
 
 _NOT_A_WAY = ("local", "broadcast", "multicast", "anycast", "throw")
 

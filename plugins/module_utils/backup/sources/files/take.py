@@ -20,7 +20,7 @@ from .walk import LINK, leaving_out, size_below, walk
 def measure(source: Source, protected: frozenset[str], _host: Host) -> int:
     """Return the bytes of all files of a source. Raise SourceMissing where one of its paths is not there."""
     left_out = leaving_out(source.exclude)
-    return sum(size_below(_real(path), left_out, protected) for path in outermost(source.paths))
+    return sum(size_below(path, left_out, protected) for path in real_paths(source.paths))
 
 
 def take(source: Source, workshop: Workshop) -> Taken:
@@ -32,8 +32,7 @@ def take(source: Source, workshop: Workshop) -> Taken:
     paths, codec, host = [workshop.folder / name for name in names], workshop.codec, workshop.host
     with writing(paths[0], codec, host) as sink, writing(paths[1], codec, host) as index:
         archive = Archive(sink, index, workshop.pulse)
-        for path in outermost(source.paths):
-            _add_all(archive, path, source, workshop)
+        _add_all(archive, source, workshop)
         archive.finish()
         written = (sink.close(), index.close())
     roles = ("archive", "index")
@@ -42,27 +41,30 @@ def take(source: Source, workshop: Workshop) -> Taken:
     return Taken(payloads, archive.files, archive.bytes, archive.bytes, facts, archive.notes)
 
 
-def _add_all(archive: Archive, path: str, source: Source, workshop: Workshop) -> None:
-    real = _real(path)
-    if os.path.islink(path):  # the link that was declared, beside what it leads to
+def _add_all(archive: Archive, source: Source, workshop: Workshop) -> None:
+    for path in real_paths(source.paths):
+        try:
+            for found, kind in walk(path, leaving_out(source.exclude), workshop.protected):
+                archive.add(found, kind)
+        except OSError as error:
+            raise SourceDenied(error.filename or path, error.strerror or str(error)) from error
+    for path in filter(os.path.islink, source.paths):  # the links that were declared, beside what they lead to
         archive.add(path, LINK)
-    try:
-        for found, kind in walk(real, leaving_out(source.exclude), workshop.protected):
-            archive.add(found, kind)
-    except OSError as error:
-        raise SourceDenied(error.filename or real, error.strerror or str(error)) from error
+
+
+def real_paths(paths: Iterable[str]) -> list[str]:
+    """Given declared paths, return where they lead, without those that lie below another, so that nothing comes twice.
+
+    Raise SourceMissing where one is not there.
+    """
+    chosen: list[str] = []
+    for path in sorted({_real(path) for path in paths}):
+        if not any(path.startswith(above.rstrip(os.sep) + os.sep) for above in chosen):
+            chosen.append(path)
+    return chosen
 
 
 def _real(path: str) -> str:
     if not os.path.exists(path):
         raise SourceMissing(path)
     return os.path.realpath(path)
-
-
-def outermost(paths: Iterable[str]) -> list[str]:
-    """Given paths, return them without those that lie below another of them, so that nothing is taken twice."""
-    chosen: list[str] = []
-    for path in sorted({os.path.abspath(path) for path in paths}):
-        if not any(path.startswith(above.rstrip(os.sep) + os.sep) for above in chosen):
-            chosen.append(path)
-    return chosen

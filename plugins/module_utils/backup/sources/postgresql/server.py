@@ -36,7 +36,9 @@ class Command:
 
 @dataclass(frozen=True)
 class Server:
-    """One server as declared. ``system_user`` is the account that peer authentication knows; it needs root."""
+    """One server as declared. ``system_user`` is the account that peer authentication knows; taking it on needs root,
+    so an unprivileged run is left the account that it is.
+    """
 
     address: str
     port: int
@@ -61,7 +63,7 @@ class Server:
     def command(self, host: Host, tool: str, *words: str, database: str = "") -> Command:
         """Return one of the server's tools as a command, run as the declared account where there is one."""
         program = os.path.join(self.bin_dir, tool) if self.bin_dir else tool
-        switch = _AS_ACCOUNT.get(host.platform, ()) if self.system_user else ()
+        switch = _AS_ACCOUNT.get(host.platform, ()) if self.system_user and host.is_admin() else ()
         account = [word.format(account=self.system_user) for word in switch]
         return Command(tool, (*account, program, *words), self.environment(database))
 

@@ -22,7 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.archive import member_name
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.take import (
     measure,
-    outermost,
+    real_paths,
     take,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.tar_format import (
@@ -168,7 +168,7 @@ def test_a_declared_path_that_is_a_symlink_is_followed(tmp_path):
     (tmp_path / "v2" / "file").touch()
     (tmp_path / "current").symlink_to("v2")
     taken(tmp_path, tmp_path / "current")
-    assert [name.replace(str(tmp_path)[1:], "") for name in names(tmp_path)] == ["/current", "/v2", "/v2/file"]
+    assert [name.replace(str(tmp_path)[1:], "") for name in names(tmp_path)] == ["/v2", "/v2/file", "/current"]
 
 
 def test_a_single_file_is_a_source_too(tmp_path):
@@ -213,8 +213,12 @@ def test_what_is_protected_is_left_out(tmp_path):
     assert [Path(name).name for name in names(tmp_path)] == ["source", "keep"]
 
 
-def test_a_path_within_another_is_taken_once():
-    assert outermost(["/a/b", "/a", "/ab", "/a/b/c", "/a/"]) == ["/a", "/ab"]
+def test_a_path_within_another_is_taken_once(tmp_path):
+    for name in ("a/b/c", "ab"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("a")
+    declared = [f"{tmp_path}/{name}" for name in ("a/b", "a", "ab", "a/b/c", "a/", "link", "link/b")]
+    assert real_paths(declared) == [f"{tmp_path}/a", f"{tmp_path}/ab"]
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path):

@@ -115,6 +115,10 @@ def test_another_account_is_taken_on_as_the_system_does_it(platform, expected):
     assert server(system_user="postgres").command(FakeHost(platform), "psql").argv == expected
 
 
+def test_an_unprivileged_run_stays_the_account_that_it_is():
+    assert server(system_user="postgres").command(FakeHost(admin=False), "psql").argv == ("psql",)
+
+
 def test_macos_hands_the_connection_through_sudo():
     command = server(system_user="postgres").command(FakeHost("darwin"), "psql").argv
     assert command[:2] == ("sudo", "-n")

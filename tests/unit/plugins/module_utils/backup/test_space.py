@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Measured
@@ -33,6 +35,13 @@ def test_prediction(why, sizes, measured, predicted, required):
 def test_sets_that_do_not_count_or_have_another_label_predict_nothing():
     sets = [a_set(1, size=9000, verified=None), a_set(2, size=9000, label="weekly")]
     assert predict_space(settings(), a_catalog(*sets), Measured({"config": 7}, {}, 0)).predicted == 7
+
+
+def test_a_server_measures_otherwise_than_its_dump_and_does_not_tell_of_growth():
+    before = a_set(DAY, size=100)
+    dumped = replace(before.manifest.sources[0], type="postgresql")
+    before = replace(before, manifest=replace(before.manifest, sources=(dumped,)))
+    assert predict_space(settings(), a_catalog(before), Measured({"config": 9000}, {}, 0)).predicted == 120
 
 
 def test_the_factor_is_an_option():

@@ -10,11 +10,8 @@ import ipaddress
 from functools import cache
 from pathlib import Path
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.facts import Facts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import spanning
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.assemble import assemble
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.gather import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.evidence import (
     FIREWALLD_RUNNING,
     FIREWALLD_STORED,
     SERVICES,
@@ -22,8 +19,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
     Evidence,
     Reading,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import LEGACY, XTABLES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 SYSTEMS = ("debian-11", "debian-12", "debian-13")
@@ -74,7 +74,7 @@ def evidence(system: str, name: str) -> Evidence:
 @cache
 def facts(system: str, name: str) -> Facts:
     """Return the facts of a recorded scenario."""
-    return assemble(evidence(system, name))
+    return parse(evidence(system, name))
 
 
 @cache

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import Intervals, network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.iptables import Dump, parse_save
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.network import ANY_SOURCE, Network
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import XTABLES, Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals, network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES, Ruleset
 
 OWN4, OWN6 = 0xCB00710A, (0x20010DB8 << 96) + 0x10  # 203.0.113.10, 2001:db8::10
 HOST = Network({4: (OWN4,), 6: (OWN6,)}, {family: {"eth0": ANY_SOURCE[family]} for family in (4, 6)})

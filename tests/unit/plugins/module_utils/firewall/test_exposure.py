@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.exposure import Exposer, Exposure
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import merge, subtract
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import (
     Listener,
     is_client,
     listeners_of,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.network import ANY_SOURCE, Network
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer, Exposure
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import merge, subtract
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket
 
 from .small import HOST, OWN4, OWN6, filter_table, numbers, ruleset
@@ -41,6 +41,8 @@ BOUND = [
     ("::", True, {6: None}, {6: LOOP6}),
     ("::", False, {4: None, 6: None}, {4: LOOP4, 6: LOOP6}),
     ("::1", False, {}, {6: LOOP6}),
+    ("224.0.0.251", False, {}, {}),
+    ("ff02::fb", False, {}, {}),
     ("::ffff:127.0.0.1", False, {}, {4: LOOP4}),
     ("::ffff:203.0.113.10", False, {4: OWN4}, {4: OWN4}),
 ]

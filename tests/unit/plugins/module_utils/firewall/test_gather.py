@@ -12,13 +12,13 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.assemble import assemble
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.gather import gather, gather_places
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft_kernel import (
     TABLES_REQUEST,
     parse_tables,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import LEGACY, XTABLES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
 
 from .recorded import FIXTURES
 
@@ -37,7 +37,7 @@ def host(commands: Optional[dict[str, Any]] = None, **values: Any) -> FakeHost:
 
 
 def blind(asked: FakeHost) -> dict[int, tuple[str, ...]]:
-    return dict(assemble(gather(asked)).ruleset.blind)
+    return dict(parse(gather(asked)).ruleset.blind)
 
 
 def test_the_kernels_own_list_of_tables_is_read() -> None:
@@ -100,7 +100,7 @@ def only_xtables() -> bytes:
 
 def test_without_nft_tables_of_iptables_are_read_by_its_own_tool() -> None:
     asked = host({"iptables-nft-save": SAVE, "ip6tables-nft-save": SAVE}, kernel={TABLES_REQUEST: only_xtables()})
-    found = assemble(gather(asked)).ruleset
+    found = parse(gather(asked)).ruleset
     assert (found.blind, [table.backend for table in found.tables]) == ({4: (), 6: ()}, [XTABLES, XTABLES])
 
 
@@ -130,7 +130,7 @@ def test_a_tool_that_fails_is_named_with_its_reason(commands: dict[str, Any], ex
 def test_legacy_tools_are_only_asked_about_tables_that_the_kernel_has() -> None:
     files = {"/proc/net/ip_tables_names": "filter\n", "/proc/net/ip6_tables_names": ""}
     asked = host({"nft": EMPTY_NFT, "iptables-legacy-save": SAVE, "ip6tables-legacy-save": SAVE}, files=files)
-    found = assemble(gather(asked)).ruleset
+    found = parse(gather(asked)).ruleset
     assert ([(table.backend, table.family) for table in found.tables], found.blind) == (
         [(LEGACY, "ip")],
         {4: (), 6: ()},
@@ -147,7 +147,7 @@ def test_the_plain_save_command_is_taken_for_the_back_end_that_it_says(version: 
         {"nft": EMPTY_NFT, "iptables-save --version": version, "iptables-save": SAVE},
         files={"/proc/net/ip_tables_names": "filter\n"},
     )
-    found = assemble(gather(asked)).ruleset
+    found = parse(gather(asked)).ruleset
     assert [table.backend for table in found.tables] == ([expected] if expected else [])
     assert bool(found.blind[4]) == (expected is None)
 
@@ -160,7 +160,7 @@ def test_legacy_tables_that_may_not_be_read_are_a_blindness_of_their_family_only
 def test_ipsets_are_read_where_rules_name_them_and_their_absence_is_told() -> None:
     with_set = SAVE.replace("-p tcp", "-m set --match-set office src -p tcp")
     asked = host({"nft": WITH_XT, "iptables-nft-save": with_set, "ip6tables-nft-save": ""})
-    assert "rules name ipsets" in assemble(gather(asked)).blind["ipsets"]
+    assert "rules name ipsets" in parse(gather(asked)).blind["ipsets"]
     assert "ipset save" not in gather_lines(
         {"nft": WITH_XT, "iptables-nft-save": SAVE, "ip6tables-nft-save": "", "ipset save": ""}
     )
@@ -173,7 +173,7 @@ def gather_lines(commands: dict[str, Any]) -> list[str]:
 
 
 def test_without_ip_the_routes_are_not_known() -> None:
-    facts = assemble(gather(FakeHost(commands={"nft": EMPTY_NFT})))
+    facts = parse(gather(FakeHost(commands={"nft": EMPTY_NFT})))
     assert "'ip' was not found" in facts.network.blind
     assert "routes" in facts.blind
 
@@ -184,14 +184,14 @@ RANGES = [("1024\t2048\n", (1024, 2048)), ("", (32768, 60999)), ("strange", (327
 @pytest.mark.parametrize(("text", "expected"), RANGES)
 def test_the_range_of_clients_ports_is_the_kernels_or_its_default(text: str, expected: tuple[int, int]) -> None:
     files = {"/proc/sys/net/ipv4/ip_local_port_range": text} if text else {}
-    assert assemble(gather(host({"nft": EMPTY_NFT}, files=files))).ephemeral == expected
+    assert parse(gather(host({"nft": EMPTY_NFT}, files=files))).ephemeral == expected
 
 
 def test_services_are_asked_about_only_where_systemd_runs() -> None:
     commands = {"nft": EMPTY_NFT, "systemctl is-enabled": (1, "disabled\n", "")}
     assert not any("systemctl" in line for line in gather_lines(commands))
     asked = host(commands, files={"/run/systemd/system/x": ""})
-    assert assemble(gather(asked)).views == ()
+    assert parse(gather(asked)).views == ()
     assert [line for line in asked.ran if "systemctl" in line] == [
         "systemctl is-enabled firewalld.service",
         "systemctl is-enabled nftables.service",
@@ -204,7 +204,7 @@ def test_a_service_that_is_enabled_and_not_in_the_kernel_is_seen() -> None:
         "systemctl is-enabled": "enabled\n",
         "firewall-cmd": (252, "", "FirewallD is not running"),
     }
-    (firewalld, nftables) = assemble(gather(host(commands, files={"/run/systemd/system/x": ""}))).views
+    (firewalld, nftables) = parse(gather(host(commands, files={"/run/systemd/system/x": ""}))).views
     assert [(view.name, view.loaded, view.blind) for view in (firewalld, nftables)] == [
         ("firewalld", False, ""),
         ("nftables.service", False, ""),
@@ -213,7 +213,7 @@ def test_a_service_that_is_enabled_and_not_in_the_kernel_is_seen() -> None:
 
 def test_ufw_files_that_may_not_be_read_are_told_with_the_view() -> None:
     files = {"/etc/ufw/ufw.conf": "ENABLED=yes\n", "/etc/ufw/user.rules": SourceDenied("/etc/ufw/user.rules")}
-    (ufw,) = assemble(gather(host({"nft": EMPTY_NFT}, files=files))).views
+    (ufw,) = parse(gather(host({"nft": EMPTY_NFT}, files=files))).views
     assert (ufw.enabled, ufw.loaded, "user.rules cannot be read" in ufw.blind) == (True, False, True)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import (
     EVERYTHING,
     complement,
     contains,

@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.ipset import parse_ipsets
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.iptables import Dump, parse_save
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.packet import Packet, fitting_sources
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import XTABLES, Rule
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet, fitting_sources
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES, Rule
 
 SSH = Packet(4, 6, 0x0A000001, 22, 40000, "eth0")
 SETS = parse_ipsets(
@@ -121,7 +121,7 @@ SOURCES = [
 def test_sources_are_cut_out(line: str, inside: str, outside: str) -> None:
     import ipaddress
 
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import contains
+    from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import contains
 
     found = [fitting_sources(test, SSH) for test in rule_of(f"{line} -j DROP").tests]
     assert [

@@ -19,9 +19,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.che
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.facts import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import RULES, judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import listeners_of
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.network import Network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import parse_policy
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import LEGACY, Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.views import View
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket
 
@@ -288,7 +288,7 @@ def test_an_unexpected_socket_is_named_with_owner_sources_rule_and_policy() -> N
     )
     assert finding.actual == {
         "sources": {"IPv4": ["any"]},
-        "decided_by": {4: "no rule of the kernel stops it"},
+        "decided_by": {"IPv4": "no rule of the kernel stops it"},
         "pids": [812],
         "exe": ["/usr/bin/nc"],
         "unit": ["stray.service"],

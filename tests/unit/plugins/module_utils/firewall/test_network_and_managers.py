@@ -14,7 +14,11 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.managers import setting
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.routes import parse_network
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.network import ANY_SOURCE, Route, ways_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import (
+    ANY_SOURCE,
+    Route,
+    ways_of,
+)
 
 from .recorded import SYSTEMS, facts
 from .small import numbers
@@ -55,6 +59,11 @@ WAYS = [
         {"eth0": "all", "wg0": "all"},
     ),
     (
+        "a narrow route of another table does not take a source from the main one",
+        [("0.0.0.0/0", "eth0", "main"), ("100.64.0.0/10", "wg0", "52")],
+        {"eth0": "all", "wg0": "100.64.0.0/10"},
+    ),
+    (
         "a route to nowhere",
         [("0.0.0.0/0", "eth0", "main"), ("10.0.0.0/8", "", "main")],
         {"eth0": "but 10.0.0.0/8", "wg0": ""},
@@ -69,7 +78,7 @@ def test_a_source_comes_by_the_interface_that_its_answer_leaves_by(
     found = ways_of(
         4, [Route(numbers(net), (name,) if name else (), table) for net, name, table in routes], ["eth0", "wg0"]
     )
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import subtract
+    from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import subtract
 
     for name, words in expected.items():
         but = words.startswith("but ")

@@ -11,8 +11,8 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft import parse_nft
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.packet import Packet, fitting_sources
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import Rule
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet, fitting_sources
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Rule
 
 SSH = Packet(4, 6, 0x0A000001, 22, 40000, "eth0")
 SETS = [

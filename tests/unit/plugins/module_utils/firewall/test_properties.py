@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.evaluate import Evaluator
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import count, merge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.ipset import parse_ipsets
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.iptables import Dump, parse_save
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft import parse_nft
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.routes import parse_network
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.network import ANY_SOURCE
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.packet import Packet
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import XTABLES, Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Evaluator
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import count, merge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES, Ruleset
 
 from .recorded import FIXTURES, scenarios
 from .small import HOST, OWN4, filter_table, ruleset

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.shadow import find_shadows
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.shadow import find_shadows
 
 from .recorded import facts
 from .small import filter_table, ruleset

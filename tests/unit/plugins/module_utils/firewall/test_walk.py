@@ -9,11 +9,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.evaluate import Evaluator
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.intervals import count, merge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.network import ANY_SOURCE
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.packet import Packet
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.ruleset import Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Evaluator
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import count, merge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 
 from .small import HOST, OWN4, filter_table, numbers, ruleset
 

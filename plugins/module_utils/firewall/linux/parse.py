@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from ...errors import CoreError
 from ..facts import Facts
-from ..intervals import BITS
-from ..network import Network
-from ..ruleset import XTABLES, Ruleset, Table
+from ..model.intervals import BITS
+from ..model.network import Network
+from ..model.ruleset import XTABLES, Ruleset, Table
 from ..views import View
-from .gather import Evidence, Reading
+from .evidence import Evidence, Reading
 from .ipset import IpSets, parse_ipsets
 from .iptables import Dump, parse_save
 from .managers import read_views
@@ -22,10 +22,10 @@ from .routes import parse_network
 _DEFAULT_EPHEMERAL = (32768, 60999)  # the kernel's own default of net.ipv4.ip_local_port_range
 
 
-def assemble(evidence: Evidence) -> Facts:
+def parse(evidence: Evidence) -> Facts:
     """Given what was read, return the facts. What could not be read, or not be understood, is named in them."""
     blind: dict[str, str] = {}
-    ruleset = assemble_ruleset(evidence, blind)
+    ruleset = parse_ruleset(evidence, blind)
     network = _network(evidence, blind)
     views = _views(evidence, ruleset, blind)
     for name in network.filtered:
@@ -33,7 +33,7 @@ def assemble(evidence: Evidence) -> Facts:
     return Facts(ruleset, network, views, _ephemeral(evidence.ephemeral), blind)
 
 
-def assemble_ruleset(evidence: Evidence, blind: dict[str, str]) -> Ruleset:
+def parse_ruleset(evidence: Evidence, blind: dict[str, str]) -> Ruleset:
     """Given what was read, return the rules of all back ends. What else cannot be seen is added to ``blind``."""
     ipsets = _ipsets(evidence, blind)
     unseen: dict[int, list[str]] = {family: [] for family in BITS}

@@ -76,7 +76,7 @@ class Evaluator:
             pieces += [_ended(outcome) for outcome in outcomes if not self._goes_on(outcome)]
             onward = [outcome for outcome in outcomes if self._goes_on(outcome)]
             passed += onward
-            flows = join(_next_flow(outcome) for outcome in onward)
+            flows = join([_next_flow(outcome) for outcome in onward])
         return pieces + [piece for flow in flows for piece in self._arrived(flow, passed)]
 
     def exchange(self, packet: Packet, source: int) -> list[Piece]:
@@ -90,7 +90,7 @@ class Evaluator:
     def connect(self, packet: Packet, sources: Intervals) -> list[Piece]:
         """Given a first packet and its sources, return who can connect: TCP needs the packet after it as well.
 
-        After a redirect that one is taken to pass: the kernel treats it as the first one without asking the rules.
+        After a redirect that one is taken to pass, because how it is translated is not modelled.
         """
         pieces = self.send(packet, sources)
         if packet.proto != TCP:

@@ -10,15 +10,16 @@ carries along the verdict that it may have met already; where both ways end alik
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import CoreError
+from ...errors import CoreError
 from .index import PortIndex
 from .intervals import EVERYTHING, Intervals, intersect, merge, subtract
 from .packet import Packet, fitting_sources
 from .ruleset import ACCEPT, DROP, GOTO, JUMP, REJECT, RETURN, UNKNOWN, Chain, Rule, Table, Verdict
 
+_MANY = 64  # flows through one chain that are told apart by the rules of their doubts
 MAX_DEPTH = 64  # the kernel itself allows 16 nested jumps (NFT_JUMP_STACK_SIZE)
 FINAL = (ACCEPT, DROP, REJECT)
 
@@ -48,12 +49,18 @@ class Outcome:
     by_policy: bool = False
 
 
-def join(flows: Iterable[Flow]) -> list[Flow]:
-    """Given flows, return them with those that differ by nothing but their sources put together."""
-    alike: dict[tuple[Packet, Doubts, str], list[Intervals]] = {}
+def join(flows: Sequence[Flow]) -> list[Flow]:
+    """Given flows, return them with those put together that differ by nothing but their sources.
+
+    Of many flows those are put together, too, whose doubts differ by nothing but the rules they name.
+    """
+    if len(flows) == 1:
+        return [flows[0]]
+    alike: dict[tuple[object, ...], list[Flow]] = {}
     for flow in flows:
-        alike.setdefault((flow.packet, flow.doubts, flow.unsure), []).append(flow.sources)
-    return [Flow(merge(parts) if parts[1:] else parts[0], *rest) for rest, parts in alike.items()]
+        doubts = flow.doubts if len(flows) <= _MANY else tuple(kind for kind, _rule in flow.doubts)
+        alike.setdefault((flow.packet, doubts, flow.unsure), []).append(flow)
+    return [replace(group[0], sources=merge(flow.sources for flow in group)) for group in alike.values()]
 
 
 class Walker:
@@ -76,7 +83,7 @@ class Walker:
                 more, verdicts = self._apply(table, rule, current, depth)
                 ahead += more
                 outcomes += verdicts
-            pending = join(ahead) if ahead[1:] else ahead
+            pending = join(ahead)
             if not pending:
                 break
         return outcomes + [Outcome(left, Verdict(RETURN)) for left in pending]
@@ -134,6 +141,8 @@ def _doubting(outcome: Outcome, rule: Rule, before: Packet) -> Flow:
     if outcome.verdict.kind == RETURN and rule.verdict is not None and rule.verdict.kind == JUMP:
         return flow
     met = outcome.verdict.kind if outcome.verdict.kind in FINAL else UNKNOWN
+    if met in (kind for kind, _rule in flow.doubts):
+        return flow  # one rule is enough to name
     return replace(flow, doubts=(*flow.doubts, (met, str(rule))))
 
 

@@ -14,18 +14,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ..listeners import Listener
 from .choices import USUAL_SOURCE_PORT, Choices
 from .evaluate import FILTERED, OPEN, Evaluator, Piece
 from .intervals import Intervals, contains, count, intersect, merge, subtract
-from .listeners import Listener
 from .network import ANY_SOURCE, LINK_LOCAL, Network
 from .packet import LOOPBACK, TCP, UDP, Packet
 from .ruleset import UNKNOWN, Ruleset
 
 LIMITED = "limited"  # open to a part of the sources that were asked for
 PROTOCOL_NUMBERS = {"tcp": TCP, "udp": UDP}
-# A few banned addresses (fail2ban, a blocklist) do not make a port closed: up to one 256th of those asked for.
-_BLOCKLIST_SHARE = 256
+# Banned addresses (fail2ban, a blocklist) and private networks that come from nowhere do not make a port closed: up to
+# one 64th of the sources that are asked for. All private networks of IPv4 are one 200th of its addresses.
+_BLOCKLIST_SHARE = 64
+NO_ROUTE = "no route of this host leads to them"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Exposure:
     def _decider(self, sources: Intervals, verdict: str) -> str:
         pieces = [piece for piece in self.pieces if piece.verdict == verdict]
         shares = [(count(intersect(piece.sources, sources)), piece.rule) for piece in pieces]
-        return max(shares, default=(0, self.why_none), key=lambda share: share[0])[1]
+        return max(shares, default=(0, self.why_none or NO_ROUTE), key=lambda share: share[0])[1]
 
 
 class Exposer:
