@@ -44,13 +44,13 @@ def command_line(pid: int) -> list[str]:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
     except OSError:
-        return _command_line_by_ps(pid) if not Path("/proc/self").exists() else []
+        return _asked_of_ps(pid, "command").split() if not Path("/proc/self").exists() else []
 
 
-def _command_line_by_ps(pid: int) -> list[str]:
+def _asked_of_ps(pid: int, what: str) -> str:
     """The same for systems without ``/proc`` (macOS), as far as spaces allow."""
-    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return shown.stdout.split()
+    shown = subprocess.run(["ps", "-o", f"{what}=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip()
 
 
 def running_pid(demo: Demo, name: str) -> Optional[int]:
@@ -120,13 +120,24 @@ def end_process(pid: int) -> None:
 
 
 def wait_gone(pid: int, seconds: float) -> bool:
-    """Given a process id, wait until it has ended (a zombie has); return False where it takes longer."""
+    """Given a process id, wait until it has ended (a zombie has); return False where it takes longer.
+
+    A process that ends loses its command line before its sockets, so only its state tells.
+    """
     deadline = time.monotonic() + seconds
-    while command_line(pid):
+    while _state(pid) not in ("", "Z", "X"):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
+
+
+def _state(pid: int) -> str:
+    """Given a process id, return the letter of its state as in proc(5), or nothing where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return _asked_of_ps(pid, "stat")[:1] if not Path("/proc/self").exists() else ""
 
 
 def _last_words(demo: Demo, name: str) -> str:

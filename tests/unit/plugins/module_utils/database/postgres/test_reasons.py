@@ -52,8 +52,10 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     # (d) 50 rows and 10 % changed
     ({"modified": 10_050}, []),
     ({"modified": 10_051}, ["statistics"]),
-    ({"live": 0, "modified": 50}, []),
-    ({"live": 0, "modified": 51}, ["statistics"]),
+    ({"reltuples": 0.0, "modified": 50}, []),
+    ({"reltuples": 0.0, "modified": 51}, ["statistics"]),
+    ({"live": 90_000, "modified": 10_050}, []),  # deletes that were counted since: the share is of what was analyzed
+    ({"reltuples": -1.0, "last_analyze": 1.0, "live": 1_000, "modified": 151}, ["statistics"]),
     ({"name": "pg_statistic", "schema": "pg_catalog", "modified": 99_999}, []),
     # (e) never vacuumed, never analyzed, counters lost
     ({"last_vacuum": None}, []),  # the visibility map shows one
