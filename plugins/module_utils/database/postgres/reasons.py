@@ -102,8 +102,8 @@ def statistics(case: Case) -> Optional[Reason]:
 def stale_limit(table: Table, limits: Thresholds) -> float:
     """Given a table, return the changed rows from which on its statistics are stale.
 
-    The share is of the rows that the statistics were made of, as in autovacuum's own formula (runtime-config-autovacuum,
-    relation_needs_vacanalyze); the live rows that are counted move meanwhile, and stand in before the first analyze.
+    The share is of the rows that the statistics were made of, as in autovacuum's formula (relation_needs_vacanalyze in
+    autovacuum.c); the live rows that are counted move meanwhile, and stand in before the first analyze.
     """
     known = table.reltuples if table.reltuples >= 0 else table.live
     return limits.analyze_rows + limits.analyze_ratio * known
