@@ -11,20 +11,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._ansible_module import Run
-from ..backup.run import run as run_backup
 from ..backup.spec import SPEC as BACKUP
-from ..cleanup.run import run as run_cleanup
 from ..cleanup.spec import SPEC as CLEANUP
-from ..database.run import run as run_database
 from ..database.spec import SPEC as DATABASE
-from ..firewall.run import run as run_firewall
 from ..firewall.spec import SPEC as FIREWALL
-from ..resources.run import run as run_resources
 from ..resources.spec import SPEC as RESOURCES
-from ..restart.run import run as run_restart
 from ..restart.spec import SPEC as RESTART
-from ..services.run import run as run_services
 from ..services.spec import SPEC as SERVICES
+from .runs import (
+    run_backup,
+    run_cleanup,
+    run_database,
+    run_firewall,
+    run_resources,
+    run_restart,
+    run_services,
+)
 
 
 @dataclass(frozen=True)
