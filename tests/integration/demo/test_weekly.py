@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -98,3 +99,20 @@ def test_an_inventory_typo_is_named_before_anything_runs(demo: Demo, ran: dict) 
     assert "cryptobot_services" in ended.stdout
     assert "prot" in ended.stdout
     assert demo.report()["run"]["id"] == newest
+
+
+def test_an_asked_for_restart_without_tags_leaves_every_service_running(demo: Demo, ran: dict) -> None:
+    ended = demo.play("-e", "cryptobot_restart_when=always")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    restarted = {subject for noun, action, subject in demo.actions("done") if (noun, action) == ("restart", "start")}
+    assert restarted == {"auth", "data", "strategy", "trade", "backtest"}
+    assert demo.statuses("services.state") == {"ok"}
+
+
+def test_a_run_that_reaches_no_host_still_writes_its_report(demo: Demo, ran: dict) -> None:
+    nowhere = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": demo.port + 4_000}
+    ended = demo.play("-e", json.dumps(nowhere))
+    assert ended.returncode != 0, ended.stdout + ended.stderr
+    hosts = {host["name"]: host["status"] for host in demo.report()["hosts"]}
+    assert hosts == {"demo": "unknown"}
+    assert demo.statuses("run.reached") == {"unknown"}
