@@ -20,6 +20,9 @@ from pathlib import Path
 from pair import Cost, emit, measure
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "tests"))
+from integration.windows.controller import environment  # noqa: E402 - the path is set above
+
 STOCK = CHECKOUT / "tests" / "benchmark" / "stock" / "weekly.yml"
 CHECKS = "D1.1,D1.2,D1.4,W2.3"
 RUNS = int(os.environ.get("CRYPTOBOT_BENCH_RUNS", "3"))
@@ -51,9 +54,8 @@ def play(playbook: Path, hosts: Path, root: Path, *arguments: str) -> Cost:
     """Run a playbook and return its cost; a finding that makes the run fail is as good a run as any."""
     ansible = str(Path(sys.executable).with_name("ansible-playbook"))
     extra = json.dumps({"cryptobot_demo_root": str(root), "cryptobot_serial": "100%"})
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}
     argv = [ansible, "-i", str(hosts), str(playbook), "-e", extra, *arguments]
-    return measure(argv, cwd=CHECKOUT, env=environment, expect=(0, 2))
+    return measure(argv, cwd=CHECKOUT, env=environment(), expect=(0, 2))
 
 
 def compare(folder: Path, root: Path, count: int) -> None:
