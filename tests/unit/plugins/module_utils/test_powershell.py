@@ -1,0 +1,124 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asking Windows by PowerShell: what is sent, what comes back, and why there is no answer where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import powershell
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
+    ParseError,
+    SourceDenied,
+    SourceMissing,
+    ToolMissing,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import (
+    Answers,
+    ask,
+    literal,
+    parse_answers,
+    reason_of,
+    script_of,
+)
+
+LITERALS = [
+    ("plain", "'plain'"),
+    ("it's", "'it''s'"),
+    ("typographic \u2018\u2019\u201a\u201b", "'typographic \u2018\u2018\u2019\u2019\u201a\u201a\u201b\u201b'"),
+    ("$(Remove-Item x)", "'$(Remove-Item x)'"),
+    (7, "7"),
+    (["a", "b'c"], "@('a', 'b''c')"),
+]
+ANSWERS = [
+    ({"value": [1, 2]}, [1, 2]),
+    ({"value": []}, []),
+    ({"value": None}, []),
+    ({"value": {"Name": "one"}}, [{"Name": "one"}]),
+    ({"value": {"value": [1], "Count": 1}}, [1]),
+]
+REFUSALS = [
+    (
+        {"error": "Access is denied.\r\nAt line 1", "kind": "PermissionDenied"},
+        SourceDenied,
+        "Access is denied. At line 1",
+    ),
+    (
+        {"error": "not recognized", "missing": "Get-NetFirewallRule", "kind": "ObjectNotFound"},
+        ToolMissing,
+        "Get-NetFire",
+    ),
+    ({"error": "No instance", "kind": "ObjectNotFound"}, SourceMissing, "asked"),
+]
+GARBAGE = ["", "[1]", "null", '{"asked": 1}', "#< CLIXML", '{"asked": {"value": [1]']
+
+
+@pytest.mark.parametrize(("value", "written"), LITERALS)
+def test_a_literal_expands_nothing(value, written):
+    assert literal(value) == written
+
+
+@pytest.mark.parametrize(("answer", "expected"), ANSWERS)
+def test_an_answer_is_a_list_however_the_version_writes_it(answer, expected):
+    assert Answers({"asked": answer})["asked"] == expected
+    assert reason_of(Answers({"asked": answer}), "asked") == ""
+
+
+@pytest.mark.parametrize(("answer", "error", "said"), REFUSALS)
+def test_a_refusal_says_why(answer, error, said):
+    with pytest.raises(error, match=said):
+        Answers({"asked": answer})["asked"]
+    assert said in reason_of(Answers({"asked": answer}), "asked")
+
+
+def test_what_was_not_answered_is_not_an_empty_answer():
+    with pytest.raises(SourceDenied, match="it was not answered"):
+        Answers({})["asked"]
+
+
+@pytest.mark.parametrize("text", GARBAGE)
+def test_what_is_no_answer_is_named(text):
+    with pytest.raises(ParseError, match=r"the answer of powershell\.exe"):
+        parse_answers(text)
+
+
+def test_one_powershell_answers_all_queries():
+    host = FakeHost("windows", commands={"powershell.exe": json.dumps({"a": {"value": [1]}, "b": {"error": "no"}})})
+    answers = ask(host, {"a": "1", "b": "2"})
+    assert answers["a"] == [1]
+    assert len(host.ran) == 1
+
+
+def test_the_engine_itself_answers_as_the_parser_expects(monkeypatch):
+    if shutil.which("pwsh") is None:
+        reason = "PowerShell is needed: no `pwsh` on PATH"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    monkeypatch.setattr(powershell, "ARGV", ("pwsh", *powershell.ARGV[1:]))
+    hostile = "it\u2019s 'ä' \U0001f600 $HOME"
+    queries = {
+        "text": literal(hostile),
+        "many": "1..3 | ForEach-Object { [pscustomobject]@{ n = $_ } }",
+        "none": "@()",
+        "gone": "Get-Nonsense",
+        "refused": "throw 'no way'",
+        "when": "Utc ([datetime]'2026-01-02T03:04:05Z')",
+    }
+    answers = ask(choose_host(60.0), queries)
+    assert answers["text"] == [hostile]
+    assert answers["many"] == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert answers["none"] == []
+    assert answers["when"] == ["2026-01-02T03:04:05.000Z"]
+    assert reason_of(answers, "gone") == "the command 'Get-Nonsense' was not found on this host"
+    assert reason_of(answers, "refused") == "refused cannot be read: no way"
+
+
+def test_names_and_queries_are_in_the_script_and_nothing_else_of_the_host():
+    assert "Ask 'it''s' { Get-Date }" in script_of({"it's": "Get-Date"})
