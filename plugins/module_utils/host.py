@@ -5,44 +5,31 @@
 """Host: the only door between the core and the machine it looks at.
 
 Parsers and judges never see a Host. A unit test puts a scripted one in its place, so each gatherer can be tried on the
-recorded output of systems that are not at hand.
+recorded output of systems that are not at hand. What talks to networks is imported where it is used: few nouns need it,
+and a Windows host has no compiled copy of the core, so that each file of it costs each run.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from . import netlink
 from .errors import CoreError, InputError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
 from .process import Completed, run_process
-from .tls import certificate_end
-from .web import Headers, HttpReply, Tls, http_get
+from .reading import reading
 
+if TYPE_CHECKING:
+    from .web import Headers, HttpReply, Tls
 if sys.platform != "win32":
     import pwd
 
 MAX_READ = (4 << 20) - 4096  # Linux answers ENOMEM to a read of /proc/sys that asks for 4 MiB or more
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[None]:
-    """Turn what the system says about a path that cannot be read into an error of the core."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
-        raise SourceMissing(path) from None
-    except OSError as error:
-        raise SourceDenied(path, error.strerror or str(error)) from error
-    except ValueError as error:  # a NUL in the path
-        raise SourceMissing(repr(path)) from error
 
 
 class Host:
@@ -98,17 +85,17 @@ class Host:
 
     def read_bytes(self, path: str, limit: int = MAX_READ) -> bytes:
         """Return up to ``limit`` bytes of a file. Raise SourceMissing or SourceDenied."""
-        with _reading(path), open(path, "rb") as stream:
+        with reading(path), open(path, "rb") as stream:
             return stream.read(limit)
 
     def entries(self, path: str) -> list[str]:
         """Return the names in a folder. Raise SourceMissing or SourceDenied."""
-        with _reading(path):
+        with reading(path):
             return os.listdir(path)
 
     def link(self, path: str) -> str:
         """Return what a symlink says, whether or not its target exists. Raise SourceMissing or SourceDenied."""
-        with _reading(path):
+        with reading(path):
             return os.readlink(path)
 
     def account(self, uid: int) -> str:
@@ -121,16 +108,20 @@ class Host:
 
     def modified(self, path: str) -> float:
         """Return when a file was last changed, in seconds since the epoch. Raise SourceMissing or SourceDenied."""
-        with _reading(path):
+        with reading(path):
             return os.stat(path).st_mtime
 
     def http(self, url: str, timeout: float = 5.0, *, headers: Headers = None, tls: Tls = None) -> HttpReply:
         """Return the answer to a GET, whatever its status code. Raise SourceMissing or ToolTimeout."""
+        from .web import http_get
+
         return http_get(url, min(timeout, self.remaining()), headers=headers, tls=tls)
 
     def certificate_end(self, address: str, port: int, timeout: float = 5.0) -> float:
         """Return when the certificate of a TLS server ends (epoch). Raise SourceDenied where it shows none."""
-        with _reading(f"the certificate of {address} port {port}"):
+        from .tls import certificate_end
+
+        with reading(f"the certificate of {address} port {port}"):
             return certificate_end(address, port, min(timeout, self.remaining()))
 
     def now(self) -> float:
@@ -145,6 +136,8 @@ class Host:
 
     def name(self) -> str:
         """Return the host's own name."""
+        import socket
+
         return socket.gethostname()
 
     def is_admin(self) -> bool:
@@ -197,7 +190,9 @@ class LinuxHost(PosixHost):
         return "" if fields[0] == "Z" else fields[19]
 
     def ask_kernel(self, family: int, request: bytes) -> bytes:
-        with _reading(f"netlink family {family}"):
+        from . import netlink
+
+        with reading(f"netlink family {family}"):
             return netlink.dump(family, request, timeout=min(5.0, self.remaining()))
 
 
@@ -223,8 +218,12 @@ class WindowsHost(Host):
         return self.run(["net", "session"], expect=None).rc == 0
 
     def process_began(self, pid: int) -> str:
-        query = f"(Get-Process -Id {pid:d} -ErrorAction SilentlyContinue).StartTime.ToFileTimeUtc()"
-        return self.run(["powershell.exe", "-NoProfile", "-Command", query], expect=None).stdout.strip()
+        # Win32_Process shows this to every account. Get-Process shows it of one's own processes only, and of others
+        # nothing, as if there were no such process: a lock would be taken from its living owner.
+        shown = "if ($_.CreationDate) { $_.CreationDate.ToFileTimeUtc() } else { throw 'its begin is not told' }"
+        query = f"$ErrorActionPreference = 'Stop'; Get-CimInstance Win32_Process -Filter 'ProcessId={pid:d}' "
+        argv = ["powershell.exe", "-NoProfile", "-NonInteractive", "-Command", f"{query}| ForEach-Object {{ {shown} }}"]
+        return self.run(argv).stdout.strip()
 
 
 HOSTS: dict[str, type[Host]] = {"linux": LinuxHost, "darwin": MacHost, "win32": WindowsHost}

@@ -6,7 +6,8 @@
 
 The lock is a file that names its owner: pid, the moment that process began, boot id. It is stale only when that owner
 is gone (another boot, no such process, or a younger process that was given the same pid); age alone never makes it
-stale, because a backup may honestly take hours.
+stale, because a backup may honestly take hours. Where a system has no boot id (Windows), pid and begin alone tell: no
+process of another boot began at the same moment.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Optional
 
 from .errors import CoreError, LockHeld
 from .host import Host
-from .publish import publish_file
+from .publish import patiently, publish_file
 
 NAME = "maintenance.lock"
 STEAL_ATTEMPTS = 3
@@ -41,8 +42,10 @@ def _owner(procedure: str, host: Host) -> dict[str, Any]:
 
 def _read_owner(path: Path) -> Optional[dict[str, Any]]:
     """Return the owner that a lock names, an empty dict where it names none, or None where there is no lock."""
+    texts: list[str] = []
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
+        patiently(lambda: texts.append(path.read_text(encoding="utf-8")))
+        owner = json.loads(texts[0])
     except FileNotFoundError:
         return None
     except ValueError:
@@ -68,7 +71,7 @@ def _claim(path: Path, owner: dict[str, Any]) -> bool:
     except FileExistsError:
         return False
     finally:
-        draft.unlink(missing_ok=True)
+        patiently(lambda: draft.unlink(missing_ok=True))
     return True
 
 
@@ -81,7 +84,7 @@ def _remove_stale(path: Path, host: Host) -> None:
         _take_turn(turn.fileno())
         owner = _read_owner(path)
         if owner is not None and _is_gone(owner, host):
-            path.unlink()
+            patiently(path.unlink)
 
 
 def _take_turn_posix(descriptor: int) -> None:
@@ -143,4 +146,4 @@ def host_lock(state_dir: str, procedure: str, host: Host) -> Iterator[Callable[[
         yield beat
     finally:
         if _same_owner(path, mine):
-            path.unlink(missing_ok=True)
+            patiently(lambda: path.unlink(missing_ok=True))

@@ -13,13 +13,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .publish import publish_file
+from .publish import patiently, publish_file
 
 
 def recall(state_dir: str, noun: str) -> dict[str, Any]:
     """Return what ``noun`` remembered, or an empty dict where there is nothing readable."""
+    path, texts = Path(state_dir, f"{noun}.json"), []
     try:
-        memory = json.loads(Path(state_dir, f"{noun}.json").read_text(encoding="utf-8"))
+        patiently(lambda: texts.append(path.read_text(encoding="utf-8")))  # it may be about to be replaced
+        memory = json.loads(texts[0])
     except (OSError, ValueError):
         return {}
     return memory if isinstance(memory, dict) else {}

@@ -27,7 +27,9 @@ _BEGIN = """
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $answers = @{}
-function Utc($when) { if ($when) { ([datetime]$when).ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'") } }
+function Utc($when) {
+    if ($when) { ([datetime]$when).ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'") } else { $null }
+}
 function Ask([string]$name, [scriptblock]$query) {
     try { $answers[$name] = @{ value = @(& $query) } }
     catch {

@@ -4,24 +4,51 @@
 
 """Publishing files and folders so that a crash at any moment leaves the old state or the new one, never half of it.
 
-The order is the one that survives a power cut: write beside, fsync the content, rename, fsync the folder.
+The order is the one that survives a power cut: write beside, fsync the content, rename, fsync the folder. Windows does
+not let a file be replaced or removed while somebody reads it, so there it is tried again for a while; and it has no
+modes: who may read a file there is said by the permissions of its folder.
 """
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 PARTIAL = ".partial"
+# ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, and of a name that is about to go
+# ERROR_DELETE_PENDING: what Windows answers while another process has the file open.
+HELD = (5, 32, 33, 303)
+PATIENCE, PAUSE = 5.0, 0.05  # seconds
+# FlushFileBuffers needs the right to write; elsewhere a file that may only be read can be flushed, too.
+FOLDERS_OPEN = os.name != "nt"
+TO_FLUSH = (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | getattr(os, "O_BINARY", 0)
+
+
+def patiently(action: Callable[[], object]) -> None:
+    """Do something to a name that others may have open for a moment, again and again for up to PATIENCE seconds.
+
+    Raise what the last attempt raised. Only Windows gives such errors; any other is raised at once.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            action()
+        except PermissionError as error:
+            if getattr(error, "winerror", None) not in HELD or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 def fsync_path(path: Path) -> None:
     """Flush one file or folder to the disk. Systems that cannot open a folder (Windows) flush it by themselves."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, TO_FLUSH)
     except PermissionError:
-        if path.is_dir() and os.name == "nt":
+        if path.is_dir() and not FOLDERS_OPEN:
             return
         raise
     try:
@@ -41,7 +68,10 @@ def fsync_tree(root: Path) -> None:
 
 
 def publish_file(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Given a path and its new content, put it there in one step, readable by nobody else unless ``mode`` says so."""
+    """Given a path and its new content, put it there in one step, readable by nobody else unless ``mode`` says so.
+
+    Raise OSError; the old content, and nothing beside it, is there then.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
     partial.unlink(missing_ok=True)  # of a run that was killed and had the same pid, or planted there
@@ -52,7 +82,7 @@ def publish_file(path: Path, content: bytes, mode: int = 0o600) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(partial, mode)  # the umask may have taken bits away
-        os.replace(partial, path)
+        patiently(lambda: os.replace(partial, path))
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -64,7 +94,7 @@ def publish_folder(partial: Path, final: Path) -> None:
     if final.exists():
         raise FileExistsError(f"{final} is there already; it is not overwritten")
     fsync_tree(partial)
-    os.rename(partial, final)
+    patiently(lambda: os.rename(partial, final))  # a virus scanner may still look at what was written
     fsync_path(final.parent)
 
 
@@ -73,5 +103,5 @@ def publish_link(link: Path, target: str) -> None:
     partial = link.with_name(f"{link.name}.{os.getpid()}{PARTIAL}")
     partial.unlink(missing_ok=True)
     partial.symlink_to(target)
-    os.replace(partial, link)
+    patiently(lambda: os.replace(partial, link))
     fsync_path(link.parent)

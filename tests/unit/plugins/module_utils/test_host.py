@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_host import FakeHost
@@ -28,9 +29,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
     HOSTS,
     Host,
     LinuxHost,
+    WindowsHost,
     choose_host,
     expand,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="it asks the kernel of Linux")
 
@@ -225,3 +228,33 @@ def test_the_fake_host_behaves_as_one_that_lacks_what_is_not_written_down() -> N
         with pytest.raises(error):
             ask()
     assert fake.ran == ["systemctl show a", "launchctl"]
+
+
+class Asked(WindowsHost):
+    """Windows with one PowerShell answer: exit code, stdout, stderr."""
+
+    def __init__(self, rc: int, out: str, err: str = "") -> None:
+        super().__init__(60.0)
+        self.answer, self.asked = (rc, out, err), ""
+
+    def run(self, argv: Any, *, expect: Any = (0,), **_options: Any) -> Completed:
+        self.asked = argv[-1]
+        rc, out, err = self.answer
+        if expect is not None and rc not in expect:
+            raise ToolFailed(argv, rc, err)
+        return Completed(tuple(argv), rc, out, err)
+
+
+BEGINS = [((0, "133456789012345678\r\n"), "133456789012345678"), ((0, ""), "")]
+
+
+@pytest.mark.parametrize(("answer", "began"), BEGINS)
+def test_windows_tells_when_a_process_began_or_that_there_is_none(answer: tuple[int, str], began: str) -> None:
+    host = Asked(*answer)
+    assert host.process_began(4242) == began
+    assert "'ProcessId=4242'" in host.asked
+
+
+def test_a_windows_that_does_not_tell_is_not_taken_for_one_without_the_process() -> None:
+    with pytest.raises(ToolFailed, match="Access denied"):
+        Asked(1, "", "Access denied").process_began(4242)

@@ -200,3 +200,54 @@ def test_a_lock_taken_over_by_another_run_in_the_meantime_is_not_removed(
     with pytest.raises(LockHeld, match="the faster one"), host_lock(str(tmp_path), "W1.3", choose_host()):
         pass
     assert _owner(tmp_path)["procedure"] == "the faster one"
+
+
+class Windows(FakeHost):
+    """Windows as the lock sees it: no boot id, and processes by pid and begin."""
+
+    def __init__(self, began: dict[int, str]) -> None:
+        super().__init__("windows", boot_id="")
+        self.began = began
+
+    def process_began(self, pid: int) -> str:
+        return self.began.get(pid, "")
+
+
+OWNERS_ON_WINDOWS = [
+    ("lives", {4242: "133456789"}, True),
+    ("is gone", {}, False),
+    ("had its pid given away, perhaps after a boot", {4242: "133999999"}, False),
+]
+
+
+@pytest.mark.parametrize(("owner", "began", "held"), OWNERS_ON_WINDOWS, ids=[row[0] for row in OWNERS_ON_WINDOWS])
+def test_without_a_boot_id_pid_and_begin_tell_whether_the_owner_lives(
+    owner: str, began: dict[int, str], held: bool, tmp_path: Path
+) -> None:
+    owner_of = {"pid": 4242, "began": "133456789", "boot_id": "", "procedure": "W1.2 other", "since": 0.0}
+    (tmp_path / NAME).write_text(json.dumps(owner_of))
+    host = Windows({**began, os.getpid(): "134000000"})
+    if held:
+        with pytest.raises(LockHeld, match=r"W1\.2 other"), host_lock(str(tmp_path), "W1.3", host):
+            pass
+    else:
+        with host_lock(str(tmp_path), "W1.3", host):
+            assert _owner(tmp_path)["began"] == "134000000"
+
+
+def test_a_lock_that_others_are_reading_is_given_back_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [32, 32, 5]
+    unlink = Path.unlink
+
+    def held(path: Path, missing_ok: bool = False) -> None:
+        if path.name == NAME and refusals:
+            error = PermissionError(13, "The process cannot access the file")
+            error.winerror = refusals.pop()  # type: ignore[attr-defined,unused-ignore]
+            raise error
+        unlink(path, missing_ok=missing_ok)
+
+    with host_lock(str(tmp_path), "W1.3", Windows({})):
+        monkeypatch.setattr(Path, "unlink", held)
+    assert not (tmp_path / NAME).exists()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,3 +52,20 @@ def test_a_new_memory_replaces_the_old_one_whole(tmp_path: Path) -> None:
     remember(str(tmp_path), "services", {"both": 2})
     assert recall(str(tmp_path), "services") == {"both": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["services.json"]
+
+
+def test_a_memory_that_is_being_replaced_is_recalled_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(str(tmp_path), "services", {"a": 1})
+    refusals, read = [32, 5], Path.read_text
+
+    def held(path: Path, **options: Any) -> str:
+        if refusals:
+            error = PermissionError(13, "The process cannot access the file")
+            error.winerror = refusals.pop()  # type: ignore[attr-defined,unused-ignore]
+            raise error
+        return read(path, **options)
+
+    monkeypatch.setattr(Path, "read_text", held)
+    assert recall(str(tmp_path), "services") == {"a": 1}

@@ -10,7 +10,9 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,81 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.publish impo
     publish_folder,
     publish_link,
 )
+
+
+class Held(PermissionError):
+    """What Windows answers where another process has a name open: a number of its own beside the errno."""
+
+    def __init__(self, winerror: int) -> None:
+        super().__init__(13, "held")
+        self.winerror = winerror
+
+
+def _held_for(times: int, winerror: int, real: Callable[..., None]) -> Callable[..., None]:
+    """Return a call that is refused so many times before it is the real one."""
+    left = [times]
+
+    def call(*arguments: Any) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise Held(winerror)
+        real(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("winerror", [5, 32, 33, 303])
+def test_a_file_that_is_being_read_is_replaced_as_soon_as_its_reader_is_done(
+    winerror: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_file(tmp_path / "file", b"old")
+    monkeypatch.setattr(publish, "PAUSE", 0.001)
+    monkeypatch.setattr(publish.os, "replace", _held_for(3, winerror, os.replace))
+    publish_file(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert _leftovers(tmp_path) == []
+
+
+def test_a_file_that_is_held_for_ever_stays_as_it_was_and_nothing_is_left_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_file(tmp_path / "file", b"old")
+    monkeypatch.setattr(publish, "PATIENCE", 0.02)
+    monkeypatch.setattr(publish, "PAUSE", 0.001)
+    monkeypatch.setattr(publish.os, "replace", _held_for(10**6, 32, os.replace))
+    with pytest.raises(PermissionError):
+        publish_file(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert _leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [PermissionError(1, "not allowed"), Held(1314), OSError(28, "full")])
+def test_any_other_refusal_is_not_tried_again(error: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def refuse(*names: Any) -> None:
+        calls.append(1)
+        raise error
+
+    monkeypatch.setattr(publish.os, "replace", refuse)
+    with pytest.raises(OSError, match=str(error.strerror)):
+        publish_file(tmp_path / "file", b"new")
+    assert calls == [1]
+
+
+def test_a_folder_that_cannot_be_opened_is_not_flushed_on_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(publish.os, "open", refuse)
+    with pytest.raises(PermissionError):
+        publish.fsync_path(tmp_path)
+    monkeypatch.setattr(publish, "FOLDERS_OPEN", False)
+    publish.fsync_path(tmp_path)
+    with pytest.raises(PermissionError):
+        publish.fsync_path(tmp_path / "file")  # of a file it is an error everywhere
 
 
 def _mode(path: Path) -> int:
