@@ -22,21 +22,36 @@ options:
         type: str
         required: true
       unit:
-        description: Name of its systemd unit. C(.service) is added where no type is named.
+        description: Name of its systemd unit. C(.service) is added where no type is named. Only Linux hosts use it;
+          each platform takes the name of its own, so that all three may be given.
         type: str
       label:
-        description: Label of its launchd job. Not used on Linux.
+        description:
+          - Label of its launchd job. Only macOS hosts use it.
+          - A label alone is looked for in the domain C(system), and where O(services[].user) is given, or where the
+            module does not run as root, in the domains of that user too. A domain may also stand before it, as in
+            V(gui/501/com.cryptobot.auth).
         type: str
       service:
-        description: Name of its Windows service. Not used on Linux.
+        description: Name of its Windows service, in capitals or not; it may differ from what Windows shows for it. Only
+          Windows hosts use it.
         type: str
       pid_file:
-        description: Pid file of a service that a script starts. O(services[].unit) goes before it.
+        description: Pid file of a service that a script starts. O(services[].unit), O(services[].label) or
+          O(services[].service), whichever the platform has, goes before it.
         type: path
       command:
         description:
           - Command that starts a script-started service, as a list of words. No secret may be among them.
           - A process with exactly this command line is known to be the service.
+        type: list
+        elements: str
+      stop_command:
+        description:
+          - Command that ends a script-started service, as a list of words. No secret may be among them.
+          - Windows has no signal to end a process by. There a script-started service is not restarted unless this is
+            given, and its processes are waited for, not killed.
+          - On Linux and macOS the processes that the command leaves are ended by signals, as without it.
         type: list
         elements: str
       process:
@@ -67,7 +82,7 @@ options:
         choices: [started, stopped]
         default: started
       enabled:
-        description: Whether systemd is meant to start the unit at boot.
+        description: Whether systemd, launchd or Windows is meant to start the service at boot.
         type: bool
         default: true
       port:

@@ -15,8 +15,8 @@ description:
     whether a service starts at boot, automatic restarts, and whether the port is held by that very service and on the
     declared address. It asks each service's own health probe, and looks for contradicting ports, pending restarts, open
     files and memory.
-  - Services of systemd and services that a script starts and a pid file names are looked at together. One call of
-    C(systemctl) serves all units.
+  - Services of systemd, launchd and Windows, and services that a script starts and a pid file names, are looked at
+    together. One call of C(systemctl) serves all units, one C(powershell.exe) everything on a Windows host.
   - Where a service is down, the findings of the services that depend on it name it as the place to look first.
   - What could not be looked at is a finding V(unknown) with its reason, never V(ok). Run it as root to see the owners
     of sockets and the open files of other accounts.
@@ -24,7 +24,8 @@ description:
     C(2026-11-22T03:00:00Z), findings are reported as V(skipped).
 options:
   patterns:
-    description: Patterns of unit names, so that also units that nobody declared are seen.
+    description: Patterns of the names of units, launchd labels or Windows services, so that also those that nobody
+      declared are seen. On Windows capitals do not matter.
     type: list
     elements: dict
     default: []
@@ -100,7 +101,26 @@ attributes:
     support: full
   platform:
     support: full
-    platforms: linux
+    platforms: linux, macos, windows
+    details: The same findings on all three, with C(skipped) and the reason where a platform has no equivalent; see the
+      notes. What was tried on real macOS and Windows hosts is in the pages of the collection about them.
+notes:
+  - "On macOS a job is what C(launchctl print) says of it, or where that does not answer C(launchctl list). A job that
+    waits because it keeps ending (C(spawn scheduled)) is down. RV(services[].restarts) counts by C(runs), which begins
+    anew whenever the job is loaded. C(services.enabled) expects the plist in C(/Library/LaunchDaemons): one in
+    C(/Library/LaunchAgents) waits for a login."
+  - "On Windows a service of NSSM is the program that NSSM runs; where that has ended the service is down, although
+    Windows calls it running. Restarts are the events 7031 and 7034 of the System log and NSSM's own 1014. An automatic
+    delayed start counts as started at boot."
+  - "C(services.daemon_reload) and C(services.open_files) are V(skipped) on macOS and Windows: neither has a copy of
+    settings to reload, macOS does not show the limit of another process, and Windows sets none."
+  - "C(services.restart_pending) compares the times of the program, of the plist and of configuration files with the
+    begin of the process on macOS and Windows. Replaced libraries are seen on Linux only, and so are processes that were
+    ended because memory ran out."
+  - "C(services.memory) counts resident pages on Linux and macOS, and the working set on Windows. Threads are not
+    counted on macOS."
+  - "Without root on macOS the owners of other accounts' sockets, and without elevation on Windows the paths and command
+    lines of other accounts' processes and the event logs, cannot be seen."
 seealso:
   - module: cryptobot.maintenance.service_restart
   - module: cryptobot.maintenance.firewall_audit
@@ -132,6 +152,15 @@ EXAMPLES = r"""
       - pattern: cryptobot-*
         min_match: 5
         expected: [cryptobot-prometheus.service]
+
+- name: Look at a service on hosts of all three systems; each takes the name that it has
+  cryptobot.maintenance.service_check:
+    services:
+      - name: auth
+        unit: cryptobot-auth.service
+        label: com.cryptobot.auth
+        service: CryptobotAuth
+        port: 8000
 
 - name: Look at a service that a script starts
   cryptobot.maintenance.service_check:
@@ -175,19 +204,20 @@ services:
       description: Name of the service.
       type: str
     manager:
-      description: Who looks after it, V(systemd) or V(pid_file).
+      description: Who looks after it, one of V(systemd), V(launchd), V(windows), V(pid_file).
       type: str
     unit:
-      description: Id of its unit.
+      description: Id of its unit, launchd label or name of its Windows service.
       type: str
     state:
       description: State in the words of systemd, or V(running), V(not running), V(unknown).
       type: str
     substate:
-      description: Sub-state in the words of systemd.
+      description: Sub-state in the words of systemd, launchd or Windows.
       type: str
     enabled:
-      description: State of the unit file.
+      description: State of the unit file; on Windows V(enabled), V(delayed), V(manual) or V(disabled), on macOS
+        V(enabled), V(login), V(manual), V(transient) (its plist is not where the next boot looks) or V(disabled).
       type: str
     pid:
       description: Its main process.

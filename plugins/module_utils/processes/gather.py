@@ -2,62 +2,71 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading /proc: which processes there are, and the details of a few. The only I/O of this noun."""
+"""Who reads the processes of a platform, and the few questions that are asked of a single one.
+
+On Linux one process is a few small files; macOS and Windows list all of them at once, so there a single question costs
+as much as all: ask ``take_census`` where more than one answer is needed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Optional
 
-from ..errors import SourceDenied, SourceMissing
+from ..errors import CoreError
 from ..host import Host
-from ..sockets.parse import parse_unit
-from .parse import (
-    Details,
-    Process,
-    parse_command,
-    parse_open_files_limit,
-    parse_replaced,
-    parse_stat,
-    parse_status,
-)
-
-MAX_MAPS = 16 << 20
+from .linux import gather as linux
+from .linux.gather import gather_linux, read_details
+from .parse import Census, Process
 
 
-def uptime(host: Host) -> float:
-    """Return the seconds since the boot, the clock in which processes and units begin. No set clock moves it."""
-    return float(host.read("/proc/uptime").split()[0])
+# Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
+def _gather_macos(host: Host) -> Census:
+    from .macos.gather import gather_macos
+
+    return gather_macos(host)
+
+
+def _gather_windows(host: Host) -> Census:
+    from .windows.gather import gather_windows
+
+    return gather_windows(host)
+
+
+GATHERERS: dict[str, Callable[[Host], Census]] = {
+    "linux": gather_linux,
+    "darwin": _gather_macos,
+    "windows": _gather_windows,
+}
+# What a platform can answer without listing all processes.
+_TABLE: dict[str, Callable[[Host], dict[int, Process]]] = {"linux": linux.process_table}
+_ONE: dict[str, Callable[[Host, int], Optional[Process]]] = {"linux": linux.read_process}
+_UPTIME: dict[str, Callable[[Host], float]] = {"linux": linux.uptime}
+
+__all__ = ["GATHERERS", "process_table", "read_details", "read_process", "take_census", "uptime"]
+
+
+def take_census(host: Host) -> Census:
+    """Return the processes of a host. Raise CoreError where they cannot be listed."""
+    gather = GATHERERS.get(host.platform)
+    if gather is None:
+        raise CoreError(f"the processes of a {host.platform} host cannot be read by this release")
+    return gather(host)
 
 
 def process_table(host: Host) -> dict[int, Process]:
-    """Given a Linux host, return its processes by pid. Processes that end meanwhile are left out."""
-    found = (read_process(host, int(name)) for name in host.entries("/proc") if name.isdigit())
-    return {process.pid: process for process in found if process}
+    """Return the processes of a host by pid. Raise CoreError where they cannot be listed."""
+    read = _TABLE.get(host.platform)
+    return read(host) if read else dict(take_census(host).processes)
 
 
 def read_process(host: Host, pid: int) -> Optional[Process]:
     """Return one process, or None where there is none of that pid (also one that this account may not see)."""
-    try:
-        process = parse_stat(host.read(f"/proc/{pid}/stat"))
-        command = parse_command(host.read_bytes(f"/proc/{pid}/cmdline", 1 << 16))
-        unit = parse_unit(host.read(f"/proc/{pid}/cgroup"))
-    except (SourceMissing, SourceDenied):
-        return None
-    return Process(**{**vars(process), "command": command, "unit": unit})
+    read = _ONE.get(host.platform)
+    return read(host, pid) if read else take_census(host).processes.get(pid)
 
 
-def read_details(host: Host, pid: int) -> Details:
-    """Return the details of one process; a process that has ended meanwhile has none."""
-    try:
-        uid, rss = parse_status(host.read(f"/proc/{pid}/status"))
-        limit = parse_open_files_limit(host.read(f"/proc/{pid}/limits"))
-    except (SourceMissing, SourceDenied) as error:
-        return Details(denied="" if isinstance(error, SourceMissing) else str(error))
-    try:
-        count = len(host.entries(f"/proc/{pid}/fd"))
-        replaced = parse_replaced(host.link(f"/proc/{pid}/exe"), host.read(f"/proc/{pid}/maps", MAX_MAPS))
-    except SourceMissing:
-        return Details(uid, rss, 0, limit)
-    except SourceDenied as error:
-        return Details(uid, rss, 0, limit, denied=str(error))
-    return Details(uid, rss, count, limit, replaced)
+def uptime(host: Host) -> float:
+    """Return the seconds since the boot, in the clock in which processes and units begin."""
+    read = _UPTIME.get(host.platform)
+    return read(host) if read else take_census(host).uptime

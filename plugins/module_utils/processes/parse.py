@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Processes as the kernel shows them: pure functions over the files of proc(5), and the records they make."""
+"""The records of processes, which all platforms share, and the files of proc(5) that Linux shows them in. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from ..errors import ParseError
 
@@ -22,9 +22,13 @@ _PASSING = re.compile(r"/(?:dev|tmp|run|proc|var/tmp|var/run|memfd:|SYSV|\[aio\]
 
 @dataclass(frozen=True)
 class Process:
-    """One process: ``began`` in seconds since the boot, ``cpu`` used in seconds, ``unit`` the system's systemd unit.
+    """One process: ``began`` in seconds since the boot, ``cpu`` used in seconds.
 
-    ``command`` is the command line as words; a zombie and a kernel thread have none.
+    ``unit`` is what the system's service manager calls what it belongs to: systemd unit, launchd label or Windows
+    service. ``command`` is the command line as words; a zombie and a kernel thread have none. ``session`` is the
+    leader of its session (of its process group on macOS; Windows has neither). ``threads`` is 0 where it is not known.
+    ``exe`` is the path of its program, where the system names one that cannot be replaced unseen (not on Linux: there
+    ``Details.replaced`` knows better).
     """
 
     pid: int
@@ -36,6 +40,7 @@ class Process:
     threads: int
     command: tuple[str, ...] = ()
     unit: str = ""
+    exe: str = ""
 
     @property
     def title(self) -> str:
@@ -57,6 +62,38 @@ class Details:
     open_files_limit: int = 0
     replaced: tuple[str, ...] = ()
     denied: str = ""
+
+
+@dataclass(frozen=True)
+class Census:
+    """The processes of a host at one moment, by pid.
+
+    ``uptime`` is in seconds since the boot, the clock in which ``Process.began`` counts; ``boot_id`` changes with each
+    boot. ``details`` gives the details of a process by its pid. ``hidden`` says why processes may be missing.
+    """
+
+    uptime: float
+    boot_id: str
+    processes: Mapping[int, Process]
+    details: Callable[[int], Details]
+    hidden: str = ""
+
+
+def with_units(processes: Mapping[int, Process], units: Mapping[int, str]) -> dict[int, Process]:
+    """Given processes, and units by the pid of the process that the service manager started, return the processes with
+    the unit of themselves or of their nearest forebear that has one.
+    """
+    return {pid: replace(process, unit=_unit_of(pid, processes, units)) for pid, process in processes.items()}
+
+
+def _unit_of(pid: int, processes: Mapping[int, Process], units: Mapping[int, str]) -> str:
+    seen: set[int] = set()
+    while pid in processes and pid not in seen:
+        if pid in units:
+            return units[pid]
+        seen.add(pid)
+        pid = processes[pid].parent
+    return ""
 
 
 def parse_stat(text: str) -> Process:

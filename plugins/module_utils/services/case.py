@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..finding import CRITICAL, WARNING, Finding
+from ..finding import CRITICAL, SKIPPED, WARNING, Finding
 from ..redact import redact
 from ..units import human_seconds
 from .checks import CHECKS
 from .history import Growth, Restarts
 from .observed import Observed, Snapshot
 from .policy import Policy
+from .words import LOOK_AS_ADMIN, Words, words_of
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,41 @@ class Case:
     def finding(
         self, rule: str, status: str, message: str, *, expected: Any = None, actual: Any = None, remedy: str = ""
     ) -> Finding:
-        """Return a finding about this service; secrets in its texts are masked, UNIT in the remedy is filled in."""
+        """Return a finding about this service; secrets in its texts are masked, names in the remedy are filled in."""
         check = CHECKS[f"services.{rule}"]
-        unit = self.observed.service.unit or self.observed.name
+        advice = remedy or self.words.remedies.get(rule) or check.remedy
         return check.finding(
             status,
             self.observed.name,
             redact(message),
             expected=expected,
             actual=actual,
-            remedy=(remedy or check.remedy).replace("UNIT", unit),
+            remedy=self._filled_in(advice),
         )
+
+    def _filled_in(self, advice: str) -> str:
+        service, unit = self.observed.service, self.observed.unit
+        name, quote = service.unit or self.observed.name, self.words.quote
+        target = (unit.target if unit else "") or (name if "/" in name else f"system/{name}")
+        plist = quote(unit.files[0]) if unit and unit.files else "its plist"
+        domain = target.rpartition("/")[0]
+        filled = {"UNIT": quote(name), "TARGET": quote(target), "DOMAIN": domain, "PLIST": plist}
+        return re.sub("|".join(filled), lambda found: filled[found[0]], advice)
+
+    @property
+    def words(self) -> Words:
+        """The words of whoever looks after the service."""
+        return words_of(self.observed.service.manager)
+
+    def look_as_admin(self) -> str:
+        """Return the remedy for what this account may not see."""
+        return LOOK_AS_ADMIN.get(self.snapshot.platform, LOOK_AS_ADMIN["linux"])
+
+    def lacking(self, rule: str) -> Iterator[Finding]:
+        """Yield the finding that this platform has nothing for a rule to judge; nothing where it has."""
+        reason = self.snapshot.lacks.get(rule)
+        if reason:
+            yield self.finding(rule, SKIPPED, reason, remedy="None needed.")
 
 
 Memory = Mapping[str, Any]

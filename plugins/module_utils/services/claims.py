@@ -48,7 +48,8 @@ def gather_claims(host: Host, service: Service, unit: Optional[Unit], main: Opti
 
 def _claims(host: Host, service: Service, unit: Optional[Unit], main: Optional[Process]) -> Iterator[Claim]:
     if unit is not None:
-        yield from (Claim(f"ExecStart of {unit.id}", port) for port in ports_in_command(unit.exec_start))
+        where = f"{'ExecStart' if unit.manager == 'systemd' else 'the command'} of {unit.id}"
+        yield from (Claim(where, port) for port in ports_in_command(unit.exec_start))
         ports = ports_in_environment(service.name, unit.environment, own=True)
         yield from (Claim(f"Environment of {unit.id}", port) for port in ports)
         for path in unit.environment_files:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -17,6 +17,8 @@ from .order import start_order
 
 _UNIT_TYPES = ("service", "socket", "timer", "target", "path", "mount", "scope")
 _UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
+_LABEL = re.compile(r"(?:system/|(?:gui|user)/\d+/)?[^/\s\x00-\x1f]+")
+_WINDOWS_NAME = re.compile(r"[^/\\\x00-\x1f]{1,256}")  # CreateService: both slashes are not allowed
 WILDCARDS = ("", "*", "any", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
 
 
@@ -67,12 +69,17 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the inventory. A managed one has a ``unit``, a script-started one a ``pid_file``."""
+    """One service of the inventory. A managed one has a ``unit``, a script-started one a ``pid_file``.
+
+    ``unit`` is its name to ``managed_by``: a unit of ``systemd``, a label of ``launchd`` (perhaps with its domain:
+    ``gui/501/com.cryptobot.auth``), or a service of ``windows``.
+    """
 
     name: str
     unit: str = ""
     pid_file: str = ""
     command: tuple[str, ...] = ()
+    stop_command: tuple[str, ...] = ()
     process: str = ""
     chdir: str = ""
     output: str = ""
@@ -87,16 +94,22 @@ class Service:
     config_files: tuple[str, ...] = ()
     start_grace: float = 30.0
     memory_max: int = 0
+    managed_by: str = "systemd"
 
     @property
     def manager(self) -> str:
-        """Who looks after the service: ``systemd``, ``pid_file``, or empty where nothing for Linux is declared."""
-        return "systemd" if self.unit else "pid_file" if self.pid_file else ""
+        """Who looks after the service: ``systemd``, ``launchd``, ``windows``, ``pid_file``, or empty where nothing that
+        this platform has is declared.
+        """
+        return self.managed_by if self.unit else "pid_file" if self.pid_file else ""
 
 
-def declare(services: Sequence[Mapping[str, Any]]) -> tuple[Service, ...]:
-    """Given the inventory's services, return them in start order. Raise InputError naming service, value and rule."""
-    declared = [_service(raw) for raw in services]
+def declare(services: Sequence[Mapping[str, Any]], platform: str = "linux") -> tuple[Service, ...]:
+    """Given the inventory's services and the platform of the host, return them in start order.
+
+    Raise InputError naming service, value and rule.
+    """
+    declared = [_service(raw, MANAGERS.get(platform, MANAGERS["linux"])) for raw in services]
     names = [service.name for service in declared]
     for service in declared:
         _require(names.count(service.name) == 1, "services", service.name, "each name once")
@@ -111,16 +124,18 @@ def _require(condition: bool, name: str, value: object, expected: str) -> None:
         raise InputError(name, value, expected)
 
 
-def _service(raw: Mapping[str, Any]) -> Service:
+def _service(raw: Mapping[str, Any], manager: Manager) -> Service:
     where = f"services[{raw['name']}]"
-    texts = {key: raw.get(key) or "" for key in ("unit", "pid_file", "process", "chdir", "output", "user")}
+    texts = {key: raw.get(key) or "" for key in ("pid_file", "process", "chdir", "output", "user")}
     ports = _ports(raw, where)
     _regex(f"{where}.process", texts["process"], groups=0)
     return Service(
         name=raw["name"],
-        unit=_unit_name(f"{where}.unit", texts.pop("unit")),
+        unit=manager.check(f"{where}.{manager.option}", raw.get(manager.option) or ""),
+        managed_by=manager.name,
         **texts,
         command=tuple(raw.get("command") or ()),
+        stop_command=tuple(raw.get("stop_command") or ()),
         environment={key: str(value) for key, value in (raw.get("environment") or {}).items()},
         state=raw.get("state") or "started",
         enabled=raw.get("enabled") is not False,
@@ -138,6 +153,34 @@ def _unit_name(name: str, unit: str) -> str:
     full = unit if not unit or unit.rpartition(".")[2] in _UNIT_TYPES else f"{unit}.service"
     _require(not unit or _UNIT_NAME.fullmatch(full) is not None, name, unit, "the name of a unit, such as auth.service")
     return full
+
+
+def _label(name: str, label: str) -> str:
+    _require(not label or _LABEL.fullmatch(label) is not None, name, label, "a label, such as com.cryptobot.auth")
+    return label
+
+
+def _windows_name(name: str, service: str) -> str:
+    fits = not service or _WINDOWS_NAME.fullmatch(service) is not None
+    _require(fits, name, service, "the name of a service without slashes, at most 256 characters")
+    return service
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A service manager: its ``name``, the ``option`` that names a service to it, and what checks such a name."""
+
+    name: str
+    option: str
+    check: Callable[[str, str], str]
+
+
+# By platform. The inventory may give a name for each; a host takes that of its own.
+MANAGERS: dict[str, Manager] = {
+    "linux": Manager("systemd", "unit", _unit_name),
+    "darwin": Manager("launchd", "label", _label),
+    "windows": Manager("windows", "service", _windows_name),
+}
 
 
 def _ports(raw: Mapping[str, Any], where: str) -> tuple[Port, ...]:

@@ -44,7 +44,31 @@ _RESULTS = {
     "resources": "not started for want of a resource (a missing EnvironmentFile counts)",
     "protocol": "not started: it did not tell systemd what its type promises",
     "exec-condition": "not started: its ExecCondition was not met",
+    "no-program": "NSSM runs, but the program that it is to keep running does not",
+    "service-specific": "its own error code, which its documentation explains",
 }
+
+
+# sysexits(3), as launchctl names it: launchd itself ends with it where it cannot start the program.
+_BY_LAUNCHD = {78: "EX_CONFIG: launchd could not start its program (missing, not executable, or not allowed)"}
+
+# System error codes of Windows that the service manager gives as ExitCode.
+_WIN32 = {
+    2: "its program was not found",
+    3: "the folder of its program was not found",
+    5: "access denied",
+    1053: "it did not answer the service manager in time",
+    1054: "it could not start a thread",
+    1056: "it runs already",
+    1058: "it is disabled, or nothing enables it",
+    1067: "its process ended unexpectedly",
+    1068: "a service that it depends on does not start",
+    1069: "its account cannot log on (password or right)",
+    1070: "it hung while it was starting",
+    1075: "a service that it depends on does not exist or is being deleted",
+    1079: "its account differs from that of others in the same process",
+}
+_MEANINGS = {"systemd": _BEFORE_START, "launchd": _BY_LAUNCHD, "windows": _WIN32}
 
 
 def signal_name(number: int) -> str:
@@ -61,11 +85,16 @@ def describe_exit(unit: Unit) -> str:
     if unit.exit_code in KILLED:
         ended = f"killed by signal {signal_name(unit.exit_status)}" + (", core dumped" if unit.exit_code == 3 else "")
     elif unit.exit_code == 1 and unit.exit_status:
-        meaning = _BEFORE_START.get(unit.exit_status, "")
-        ended = f"exit code {unit.exit_status}" + (f" ({meaning})" if meaning else "")
+        meaning = "" if unit.result == "service-specific" else _MEANINGS[unit.manager].get(unit.exit_status, "")
+        ended = f"exit code {_code(unit.exit_status)}" + (f" ({meaning})" if meaning else "")
     else:
         ended = ""
     return "; ".join(part for part in (words, ended) if part)
+
+
+def _code(status: int) -> str:
+    """Codes that Windows gives to a crash (NTSTATUS) are known by their hexadecimal form: 0xC0000005."""
+    return f"{status} (0x{status:X})" if status >= 1 << 31 else str(status)
 
 
 def exit_record(unit: Unit) -> dict[str, object]:

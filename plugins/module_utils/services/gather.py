@@ -2,120 +2,128 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Putting together what is seen of the services of a host: one pass over systemd, /proc, the sockets and the probes."""
+"""Putting together what is seen of the services of a host.
+
+What a platform has of its own is in its reader (linux/, macos/, windows/): all of them return a Machine. From there on
+everything is the same. For others to use:
+
+- ``GATHERERS[host.platform](host, services, patterns, window)``: everything about all services, as a Snapshot;
+- ``look_at(host, service)``: the state, main process and processes of one service and nothing else, for whoever waits
+  for one to start or stop: one ``systemctl show``, one ``launchctl print``, or one powershell.exe.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Optional
+from dataclasses import replace
 
-from ..errors import CoreError, SourceDenied, SourceMissing
+from ..errors import SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.gather import process_table, read_details, uptime
-from ..processes.parse import Process, of_unit, tree_of
-from ..sockets.parse import SocketTable
-from ..sockets.table import listening
+from ..processes.parse import Details, of_unit, tree_of
 from .claims import gather_claims
-from .declared import Service
+from .declared import MANAGERS, Service
+from .linux.gather import read_linux
+from .machine import Machine, Wish
 from .observed import Observed, Snapshot
-from .parse import Journal, Unit, unit_of
+from .parse import Unit, unit_of
 from .pid_file import read_pid_file, whose
 from .probe import ask_all
-from .systemd import Units, gather_journal, gather_units
-
-NOTHING_DECLARED = "neither a unit nor a pid file is declared for it, so nothing tells which process it is"
-
-HIDDEN = "the processes of other accounts are hidden from this one (hidepid), so nothing tells whether it runs"
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What is read once and looked at for every service."""
+# Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
+def _read_macos(host: Host, wish: Wish) -> Machine:
+    from .macos.gather import read_macos
 
-    now: float
-    uptime: float
-    boot_id: str
-    units: Units
-    processes: dict[int, Process]
-
-    @property
-    def boot_time(self) -> float:
-        """When the host was started, in seconds since the epoch."""
-        return self.now - self.uptime
+    return read_macos(host, wish)
 
 
-def gather_linux(
-    host: Host, services: Sequence[Service], patterns: Sequence[str] = (), window: float = 0.0
-) -> Snapshot:
-    """Given the declared services, patterns of units and a window in seconds for the journal, return what is there."""
-    machine = read_machine(host, services, patterns)
+def _read_windows(host: Host, wish: Wish) -> Machine:
+    from .windows.gather import read_windows
+
+    return read_windows(host, wish)
+
+
+# Who reads a platform.
+READERS: dict[str, Callable[[Host, Wish], Machine]] = {
+    "linux": read_linux,
+    "darwin": _read_macos,
+    "windows": _read_windows,
+}
+
+
+def gather(host: Host, services: Sequence[Service], patterns: Sequence[str] = (), window: float = 0.0) -> Snapshot:
+    """Given the declared services, patterns of units and a window in seconds for events, return what is there."""
+    machine = READERS[host.platform](host, Wish(services, patterns, window))
     seen = [observe(host, machine, service) for service in services]
-    sockets, problem = _sockets(host)
     return Snapshot(
         now=machine.now,
         uptime=machine.uptime,
         boot_id=machine.boot_id,
         services=with_answers(host, seen),
         units=machine.units.by_name,
-        units_problem=machine.units.problem,
+        units_problem=machine.units.problem or machine.units.unmatched,
         matched=machine.units.matched,
         processes=machine.processes,
-        sockets=sockets,
-        sockets_problem=problem,
-        journal=_journal(host, machine, window),
+        sockets=None if machine.hidden and not machine.processes else machine.sockets,
+        sockets_problem=machine.sockets_problem or machine.hidden,
+        journal=machine.journal,
+        lacks=machine.lacks,
+        platform=host.platform,
     )
 
 
-def read_machine(host: Host, services: Sequence[Service], patterns: Sequence[str] = ()) -> Machine:
-    """Return what is read once: the clock, the units and the processes."""
-    units = gather_units(host, {service.unit for service in services if service.unit}, patterns)
-    return Machine(host.now(), uptime(host), host.boot_id(), units, process_table(host))
-
-
-def _journal(host: Host, machine: Machine, window: float) -> Journal:
-    if machine.units.problem or not machine.units.by_name or not window:
-        return Journal({}, {}, machine.units.problem or "it was not asked")
-    return gather_journal(host, machine.now - window)
-
-
-def _sockets(host: Host) -> tuple[Optional[SocketTable], str]:
-    try:
-        return listening(host), ""
-    except CoreError as error:
-        return None, f"the listening sockets cannot be read: {error}"
+def look_at(host: Host, service: Service) -> Observed:
+    """Given one declared service, return its state and processes, without sockets, files, ports and probe."""
+    return _seen(host, READERS[host.platform](host, Wish([service], sockets=False)), service)
 
 
 def observe(host: Host, machine: Machine, service: Service) -> Observed:
     """Given one declared service, return what is there of it, its answer to the probe not yet included."""
-    if service.manager == "":
-        return Observed(service, blind=NOTHING_DECLARED)
-    seen = _of_unit(machine, service) if service.unit else _of_pid_file(host, machine, service)
+    seen = _seen(host, machine, service)
     if seen.blind:
         return seen
     changed, odd = _files(host, machine, seen)
     return replace(
         seen,
-        details={process.pid: read_details(host, process.pid) for process in seen.processes},
+        details=_details(machine, seen),
         claims=gather_claims(host, service, seen.unit, seen.main),
         changed_files=changed,
         odd_files=odd,
     )
 
 
+def _seen(host: Host, machine: Machine, service: Service) -> Observed:
+    if service.manager == "":
+        what = MANAGERS[host.platform].option
+        text = f"neither a {what} nor a pid file is declared for it, so nothing tells which process it is"
+        return Observed(service, blind=text)
+    return _of_unit(machine, service) if service.unit else _of_pid_file(host, machine, service)
+
+
+def _details(machine: Machine, seen: Observed) -> dict[int, Details]:
+    """Return the details of a service's processes; where processes are hidden, that they are."""
+    if machine.hidden and not machine.processes and seen.alive:
+        return {seen.unit.main_pid if seen.unit else 0: Details(denied=machine.hidden)}
+    return {process.pid: machine.details(process.pid) for process in seen.processes}
+
+
 def _of_unit(machine: Machine, service: Service) -> Observed:
-    if machine.units.problem:
-        return Observed(service, blind=machine.units.problem)
+    problem = machine.units.problem or machine.units.problems.get(service.unit, "")
+    if problem:
+        return Observed(service, blind=problem)
     unit = unit_of(machine.units.by_name, service.unit)
     if unit is None:
         return Observed(service)
-    processes = of_unit((unit.id, *unit.names), machine.processes)
     main = machine.processes.get(unit.main_pid) if unit.main_pid else None
+    # A process that hosts several Windows services belongs to none of them, and yet it runs this one.
+    processes = of_unit((unit.id, *unit.names), machine.processes) or ((main,) if main else ())
     return Observed(service, unit, main=main, processes=processes, idle_socket=_idle_socket(machine, unit))
 
 
 def _idle_socket(machine: Machine, unit: Unit) -> str:
     """Return the socket unit that waits to start a unit that is not running; empty where there is none."""
+    if unit.manager == "launchd" and unit.triggered_by and unit.active == "inactive":
+        return unit.triggered_by[0]
     waiting = [machine.units.by_name[name] for name in unit.triggered_by if name in machine.units.by_name]
     return next((s.id for s in waiting if s.active == "active" and unit.active == "inactive"), "")
 
@@ -123,8 +131,8 @@ def _idle_socket(machine: Machine, unit: Unit) -> str:
 def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
     pid_file = read_pid_file(host, service.pid_file)
     process = machine.processes.get(pid_file.pid)
-    if pid_file.pid and process is None and 1 not in machine.processes:  # mounted with hidepid: see proc(5)
-        pid_file = replace(pid_file, denied=True, problem=HIDDEN)
+    if pid_file.pid and process is None and machine.hidden:
+        pid_file = replace(pid_file, denied=True, problem=f"{machine.hidden}, so nothing tells whether it runs")
     main, intruder = whose(service, pid_file, process, machine.boot_time)
     processes = tree_of(main.pid, machine.processes) if main else ()
     return Observed(service, pid_file=pid_file, main=main, intruder=intruder, processes=processes)
@@ -151,7 +159,8 @@ def _files(host: Host, machine: Machine, seen: Observed) -> tuple[tuple[str, ...
 def _files_of(seen: Observed) -> list[str]:
     unit_files = [*seen.unit.files, *(path.lstrip("-") for path in seen.unit.environment_files)] if seen.unit else []
     declared = [place.path for place in seen.service.declared_in]
-    return list(dict.fromkeys([*unit_files, *seen.service.config_files, *declared]))
+    program = [seen.main.exe] if seen.main and seen.main.exe else []
+    return list(dict.fromkeys([*unit_files, *program, *seen.service.config_files, *declared]))
 
 
 def with_answers(host: Host, seen: Sequence[Observed]) -> tuple[Observed, ...]:
@@ -166,5 +175,4 @@ def with_answers(host: Host, seen: Sequence[Observed]) -> tuple[Observed, ...]:
 
 Gatherer = Callable[[Host, Sequence[Service], Sequence[str], float], Snapshot]
 
-# Which gatherer looks at a platform. macOS (launchctl) and Windows (Get-CimInstance) get theirs here and nowhere else.
-GATHERERS: dict[str, Gatherer] = {"linux": gather_linux}
+GATHERERS: dict[str, Gatherer] = dict.fromkeys(READERS, gather)

@@ -20,18 +20,21 @@ KEEP_COUNTS, KEEP_RSS = 60, 200
 RSS_SPACING = 300.0  # seconds: a check every minute must not push out the samples of yesterday
 SAME_BEGIN = 0.02  # two ticks of the kernel's clock
 DAY = 86400.0
+UNCOUNTED = ("windows",)  # managers that keep no counter of restarts, only events
 
 
 @dataclass(frozen=True)
 class Restarts:
     """How often a service was restarted in a window: ``count``, which is ``at_least`` that many where not all could be
-    seen, and ``total`` since it was last started by hand. ``blind`` says what could not be seen.
+    seen, and ``total`` since it was last started by hand. ``blind`` says what could not be seen; ``counted`` is false
+    where there is no counter either, so that nothing is known.
     """
 
     count: int = 0
     total: int = 0
     at_least: bool = False
     blind: str = ""
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def count_restarts(
     recent = snapshot.uptime - unit.changed < window
     counted = certain + (1 if undated and recent else 0)
     blind = snapshot.journal.blind
-    return Restarts(max(len(logged), counted), unit.restarts, bool(blind) and recent and undated > 1, blind)
+    at_least = bool(blind) and recent and undated > 1
+    return Restarts(max(len(logged), counted), unit.restarts, at_least, blind, unit.manager not in UNCOUNTED)
 
 
 def _increments(memory: Mapping[str, Any], restarts: int, snapshot: Snapshot, window: float) -> tuple[int, int]:

@@ -119,7 +119,8 @@ class Snapshot:
     """A host's services at one moment: ``now`` in epoch seconds, ``uptime`` in seconds since the boot ``boot_id``.
 
     ``units`` are all units looked at, by each of their names, ``matched`` the ids that each pattern found.
-    ``sockets`` is None where they could not be read, and ``sockets_problem`` says why.
+    ``sockets`` is None where they could not be read, and ``sockets_problem`` says why. ``lacks`` says by rule why this
+    platform has nothing to judge.
     """
 
     now: float
@@ -133,6 +134,8 @@ class Snapshot:
     sockets: Optional[SocketTable] = None
     sockets_problem: str = ""
     journal: Journal = field(default_factory=lambda: Journal({}, {}, "it was not asked"))
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    platform: str = "linux"
 
     def age(self, observed: Observed) -> Optional[float]:
         """Return for how many seconds a service has been running; None where it is not, or nothing tells."""

@@ -37,33 +37,36 @@ class Unit:
 
     ``exit_code`` and ``exit_status`` are those of the main process (sigchld codes: 1 exited with a status, 2 killed by
     a signal, 3 killed with a core dump). ``stops_with`` are the units that the manager stops together with this one.
-    ``environment`` may hold secrets and never leaves this process.
+    ``environment`` may hold secrets and never leaves this process. ``manager`` is systemd, launchd or windows;
+    ``target`` is what launchd calls the job (``system/com.cryptobot.auth``), ``files`` then begin with its plist.
     """
 
     id: str
     names: tuple[str, ...]
-    load: str
-    load_error: str
-    active: str
-    sub: str
-    result: str
-    file_state: str
-    files: tuple[str, ...]
-    need_reload: bool
-    type: str
-    remain: bool
-    restarts: int
-    main_pid: int
-    exit_code: int
-    exit_status: int
-    started: float
-    active_since: float
-    changed: float
-    triggered_by: tuple[str, ...]
-    exec_start: str
-    environment: str
-    environment_files: tuple[str, ...]
-    stops_with: tuple[str, ...]
+    load: str = "loaded"
+    load_error: str = ""
+    active: str = "inactive"
+    sub: str = ""
+    result: str = ""
+    file_state: str = ""
+    files: tuple[str, ...] = ()
+    need_reload: bool = False
+    type: str = ""
+    remain: bool = False
+    restarts: int = 0
+    main_pid: int = 0
+    exit_code: int = 0
+    exit_status: int = 0
+    started: float = 0.0
+    active_since: float = 0.0
+    changed: float = 0.0
+    triggered_by: tuple[str, ...] = ()
+    exec_start: str = ""
+    environment: str = ""
+    environment_files: tuple[str, ...] = ()
+    stops_with: tuple[str, ...] = ()
+    manager: str = "systemd"
+    target: str = ""
 
     def __repr__(self) -> str:
         return f"Unit({self.id} {self.load} {self.active}/{self.sub})"

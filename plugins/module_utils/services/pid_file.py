@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Optional
 
 from ..errors import SourceDenied, SourceMissing
@@ -24,7 +23,7 @@ CLOCK_SLACK = 2.0
 def read_pid_file(host: Host, path: str) -> PidFile:
     """Given the path of a pid file, return what it says."""
     try:
-        text = host.read(path, 64).strip()
+        text = _text(host.read_bytes(path, 64)).strip()
         written = host.modified(path)
     except SourceMissing:
         return PidFile(path, problem=f"the pid file {path} does not exist")
@@ -33,6 +32,11 @@ def read_pid_file(host: Host, path: str) -> PidFile:
     if re.fullmatch(r"[1-9]\d{0,9}", text) is None:
         return PidFile(path, 0, written, f"the pid file {path} holds {text[:40]!r}, expected a process id")
     return PidFile(path, int(text), written)
+
+
+def _text(content: bytes) -> str:
+    """Windows PowerShell writes UTF-16 where output is redirected into a file."""
+    return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
 
 
 def is_service(service: Service, pid_file: PidFile, process: Process, boot_time: float) -> bool:
@@ -49,11 +53,24 @@ def is_service(service: Service, pid_file: PidFile, process: Process, boot_time:
 
 
 def runs_command(actual: Sequence[str], declared: Sequence[str]) -> bool:
-    """Return whether a command line is the declared one, perhaps behind an interpreter that the kernel put in front."""
+    """Return whether a command line is the declared one, perhaps behind an interpreter that the kernel put in front.
+
+    macOS shows a command line without its quotes: words that hold spaces are then compared in pieces.
+    """
+    return _ends_with(actual, declared) or _ends_with(actual, " ".join(declared).split())
+
+
+def _ends_with(actual: Sequence[str], declared: Sequence[str]) -> bool:
     if not declared or len(actual) < len(declared):
         return False
     tail = actual[len(actual) - len(declared) :]
-    return PurePath(tail[0]).name == PurePath(declared[0]).name and list(tail[1:]) == list(declared[1:])
+    return _program(tail[0]) == _program(declared[0]) and list(tail[1:]) == list(declared[1:])
+
+
+def _program(word: str) -> str:
+    """Return the name of a program without folder, and without what only Windows writes."""
+    name = word.replace("\\", "/").rpartition("/")[2]
+    return name[:-4].casefold() if name.casefold().endswith(".exe") else name
 
 
 def whose(

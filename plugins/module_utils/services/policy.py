@@ -13,6 +13,8 @@ from typing import Any
 from ..errors import InputError
 from ..units import parse_bytes, parse_seconds
 
+_SUFFIX = {"linux": ".service"}  # what a name without a type stands for; labels and Windows services have no types
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -40,13 +42,13 @@ class Policy:
     leak_warn: int = 50 << 20
 
 
-def read_policy(params: Mapping[str, Any]) -> Policy:
-    """Given the options, return the policy. Raise InputError naming the option that is wrong."""
+def read_policy(params: Mapping[str, Any], platform: str = "linux") -> Policy:
+    """Given the options and the platform, return the policy. Raise InputError naming the option that is wrong."""
     warn, crit = params["restarts_warn"], params["restarts_crit"]
     if not 0 < warn <= crit:
         raise InputError("restarts_warn", warn, f"between 1 and restarts_crit ({crit})")
     return Policy(
-        patterns=tuple(_pattern(raw) for raw in params["patterns"]),
+        patterns=tuple(_pattern(raw, _SUFFIX.get(platform, "")) for raw in params["patterns"]),
         restarts_window=parse_seconds("restarts_window", params["restarts_window"]),
         restarts_warn=warn,
         restarts_crit=crit,
@@ -58,6 +60,6 @@ def read_policy(params: Mapping[str, Any]) -> Policy:
     )
 
 
-def _pattern(raw: Mapping[str, Any]) -> Pattern:
-    expected = tuple(name if "." in name else f"{name}.service" for name in raw.get("expected") or ())
+def _pattern(raw: Mapping[str, Any], suffix: str) -> Pattern:
+    expected = tuple(name if "." in name else f"{name}{suffix}" for name in raw.get("expected") or ())
     return Pattern(raw["pattern"], 1 if raw.get("min_match") is None else raw["min_match"], expected)

@@ -45,7 +45,7 @@ def _resources(case: Case) -> dict[str, Any]:
     return {
         "rss_bytes": observed.rss,
         "open_files": sum(detail.open_files for detail in observed.details.values()),
-        "threads": sum(process.threads for process in observed.processes),
+        "threads": sum(process.threads for process in observed.processes) or None,
         "processes": len(observed.processes),
         "cpu_s": round(sum(process.cpu for process in observed.processes), 2),
         "growth_bytes_per_day": round(case.growth.per_day) if case.growth else None,
@@ -62,8 +62,10 @@ def service_metrics(case: Case) -> list[Metric]:
         values.append(("uptime_seconds", case.age, "seconds"))
     if observed.rss:
         values.append(("resident_memory_bytes", float(observed.rss), "bytes"))
+    threads = sum(process.threads for process in observed.processes)  # 0: macOS does not tell
+    if threads:
+        values.append(("threads", float(threads), ""))
     if observed.processes:
-        values.append(("threads", float(sum(p.threads for p in observed.processes)), ""))
         values.append(("cpu_seconds", sum(p.cpu for p in observed.processes), "seconds"))
     if observed.details and not observed.denied:
         values.append(("open_files", float(sum(d.open_files for d in observed.details.values())), ""))

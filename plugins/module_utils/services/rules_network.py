@@ -14,7 +14,6 @@ from ..units import human_seconds
 from .case import Case
 from .declared import WILDCARDS, Port
 
-LOOK_AS_ROOT = "Run as root."
 _INIT = 1
 DAY = 86400.0
 
@@ -25,7 +24,7 @@ def judge_ports(case: Case) -> Iterator[Finding]:
         return
     for port in case.observed.service.ports:
         status, text, actual = _judge_port(case, port)
-        remedy = LOOK_AS_ROOT if status == UNKNOWN else ""
+        remedy = case.look_as_admin() if status == UNKNOWN else ""
         expected = f"{port.proto} {port.port}"
         yield case.finding("port_owner", status, text, expected=expected, actual=actual, remedy=remedy)
 
@@ -45,7 +44,7 @@ def _judge_port(case: Case, port: Port) -> tuple[str, str, object]:
     if mine:
         return OK, f"{name} listens on {what}", _pids(mine)
     hidden = [entry for entry in listeners if not entry.pids]
-    return _without_owner(case, what, case.snapshot.sockets.blind) if hidden else _nobody(case, what)
+    return _without_owner(case, what, case.snapshot.sockets.blind) if hidden else _nobody(case, what, port.proto)
 
 
 def _without_owner(case: Case, what: str, blind: str) -> tuple[str, str, object]:
@@ -54,7 +53,10 @@ def _without_owner(case: Case, what: str, blind: str) -> tuple[str, str, object]
     return CRITICAL, f"{what} of {case.observed.name} is held by the kernel, not by a process", None
 
 
-def _nobody(case: Case, what: str) -> tuple[str, str, object]:
+def _nobody(case: Case, what: str, proto: str) -> tuple[str, str, object]:
+    unread = case.snapshot.sockets.unread.get(proto) if case.snapshot.sockets else ""
+    if unread:
+        return UNKNOWN, f"nothing tells whether anybody listens on {what}: {unread}", None
     if not case.observed.alive:
         return SKIPPED, f"nobody listens on {what}, because {case.observed.name} does not run", None
     return case.failing(), f"{case.observed.name} runs, but does not listen on {what}{case.grace_note()}", None
@@ -84,13 +86,21 @@ def judge_bind(case: Case) -> Iterator[Finding]:
         if not port.bind or not mine:
             continue
         actual = sorted({entry.address for entry in mine})
-        wrong = sorted({entry.address for entry in mine if not binds(port.bind, entry)})
+        wrong = sorted(
+            {entry.address for entry in mine if not binds(port.bind, entry) and not _twin(port.bind, entry, mine)}
+        )
         if wrong:
             text = f"{case.observed.name} listens on {', '.join(wrong)} port {port.port}, declared is {port.bind}"
             yield case.finding("bind", WARNING, text, expected=port.bind, actual=actual)
         else:
             text = f"{case.observed.name} listens on {', '.join(actual)} port {port.port}, as declared"
             yield case.finding("bind", OK, text, expected=port.bind, actual=actual)
+
+
+def _twin(declared: str, entry: Socket, mine: Sequence[Socket]) -> bool:
+    """Windows lists a socket of both families twice, as 0.0.0.0 and as ::, and does not say that it is one."""
+    both = declared == "0.0.0.0" and entry.address == "::" and entry.v6only is None  # noqa: S104 - compared with
+    return both and any(other.address == declared and other.pids == entry.pids for other in mine)
 
 
 def binds(declared: str, entry: Socket) -> bool:

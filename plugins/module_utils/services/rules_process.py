@@ -12,7 +12,7 @@ from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..units import human_bytes, human_seconds
 from .case import Case
 from .observed import Claim, Observed
-from .rules_network import LOOK_AS_ROOT, owns
+from .rules_network import owns
 
 STEADY = 0.8  # below this share of explained variance the growth is noise
 WORTH = 0.2  # growth below this share of the memory is not worth a word
@@ -69,7 +69,7 @@ def judge_restart_pending(case: Case) -> Iterator[Finding]:
         yield case.finding("restart_pending", WARNING, text, actual=reasons)
     elif observed.denied:
         text = f"nothing tells whether {observed.name} runs what is on the disk: {observed.denied}"
-        yield case.finding("restart_pending", UNKNOWN, text, remedy=LOOK_AS_ROOT)
+        yield case.finding("restart_pending", UNKNOWN, text, remedy=case.look_as_admin())
     elif observed.odd_files:
         text = f"the time of {', '.join(observed.odd_files)} lies in the future, so nothing tells whether it was read"
         yield case.finding("restart_pending", UNKNOWN, text, remedy="Set the time of the file with touch.")
@@ -82,9 +82,12 @@ def judge_open_files(case: Case) -> Iterator[Finding]:
     observed, policy = case.observed, case.policy
     if not observed.alive or not observed.details:
         return
+    if case.snapshot.lacks.get("open_files"):
+        yield from case.lacking("open_files")
+        return
     if observed.denied:
         text = f"the open files of {observed.name} cannot be counted: {observed.denied}"
-        yield case.finding("open_files", UNKNOWN, text, remedy=LOOK_AS_ROOT)
+        yield case.finding("open_files", UNKNOWN, text, remedy=case.look_as_admin())
         return
     shares = [100 * d.open_files / d.open_files_limit for d in observed.details.values() if d.open_files_limit]
     share = max(shares, default=0.0)

@@ -19,7 +19,9 @@ from .parse import Unit
 
 Verdict = tuple[str, str]  # status and message
 
-_AT_BOOT = ("enabled", "static", "indirect", "alias", "generated")  # static and its like are started by other units
+# UnitFileState in systemctl(1). Windows: "delayed" starts two minutes after the others.
+_AT_BOOT = ("enabled", "delayed")
+_BY_OTHERS = ("static", "indirect", "alias", "generated")  # started by other units
 
 
 def judge_state(case: Case) -> Iterator[Finding]:
@@ -55,9 +57,9 @@ def _stopped(case: Case) -> Verdict:
 
 def _unit_state(case: Case, unit: Optional[Unit]) -> Verdict:
     if unit is None:
-        return CRITICAL, f"there is no unit {case.observed.service.unit} on this host"
+        return CRITICAL, f"there is no {case.words.kind} {case.observed.service.unit} on this host"
     if unit.load == "masked":
-        return CRITICAL, f"{unit.id} is masked: nothing can start it"
+        return CRITICAL, f"{unit.id} is {case.words.barred}: nothing can start it"
     if unit.load != "loaded":
         return CRITICAL, f"{unit.id} cannot be loaded ({unit.load}): {unit.load_error}"
     main = case.observed.main
@@ -98,7 +100,8 @@ def _activating(case: Case, unit: Unit) -> Verdict:
 
 
 def _failed(case: Case, unit: Unit) -> Verdict:
-    return CRITICAL, f"{unit.id} is {unit.active} ({unit.sub}): {describe_exit(unit) or unit.result}"
+    how = describe_exit(unit) or unit.result
+    return CRITICAL, f"{unit.id} is {unit.active} ({unit.sub})" + (f": {how}" if how else "")
 
 
 def _script_state(case: Case) -> Verdict:
@@ -145,13 +148,24 @@ def judge_enabled(case: Case) -> Iterator[Finding]:
     unit, wanted = case.observed.unit, case.observed.service.enabled
     if unit is None or not unit.file_state or unit.load == "masked":
         return  # not there, made at run time, or told by services.state
-    at_boot = unit.file_state in _AT_BOOT or any(s.startswith("enabled") for s in _trigger_states(case, unit))
-    if at_boot == wanted or unit.file_state in _AT_BOOT[1:]:
+    if unit.file_state == "unknown":
+        text = f"nothing tells whether {unit.id} is started at the next boot"
+        yield case.finding("enabled", UNKNOWN, text, expected=wanted, remedy=case.look_as_admin())
+        return
+    at_boot = _at_boot(unit) or any(state.startswith("enabled") for state in _trigger_states(case, unit))
+    if at_boot == wanted or unit.file_state in _BY_OTHERS:
         yield case.finding("enabled", OK, f"{unit.id} is {unit.file_state}", expected=wanted, actual=unit.file_state)
         return
     what = "would not be started at the next boot" if wanted else "would be started at the next boot"
     text = f"{unit.id} is {unit.file_state}: it {what}, and the inventory declares enabled: {str(wanted).lower()}"
     yield case.finding("enabled", WARNING, text, expected=wanted, actual=unit.file_state)
+
+
+def _at_boot(unit: Unit) -> bool:
+    """An instance of a template that is enabled for this boot only was enabled by a generator, at every boot anew: so
+    Debian starts postgresql@15-main.service.
+    """
+    return unit.file_state in _AT_BOOT or (unit.file_state == "enabled-runtime" and "@" in unit.id)
 
 
 def _trigger_states(case: Case, unit: Unit) -> list[str]:
@@ -163,6 +177,10 @@ def judge_restarts(case: Case) -> Iterator[Finding]:
     observed, restarts, policy = case.observed, case.restarts, case.policy
     if observed.blind or (observed.unit is None and observed.main is None):
         return
+    if restarts.blind and not restarts.counted and not restarts.count:
+        text = f"nothing tells how often {observed.name} was restarted: {restarts.blind}"
+        yield case.finding("restarts", UNKNOWN, text, expected=0, remedy=case.look_as_admin())
+        return
     window = human_seconds(policy.restarts_window)
     kills = _memory_kills(case)
     count = f"at least {restarts.count}" if restarts.at_least else str(restarts.count)
@@ -170,7 +188,7 @@ def judge_restarts(case: Case) -> Iterator[Finding]:
     if kills:
         text += f", {kills} of its processes were killed by the kernel because memory ran out"
     if restarts.blind:
-        text += f" (by its counter only, the journal cannot be read: {restarts.blind})"
+        text += f" (by {'its counter' if restarts.counted else 'some events'} only, {case.words.log}: {restarts.blind})"
     yield case.finding("restarts", _restart_status(case, kills), text, expected=0, actual=restarts.count)
 
 
@@ -189,7 +207,9 @@ def _memory_kills(case: Case) -> int:
 def judge_daemon_reload(case: Case) -> Iterator[Finding]:
     """What systemd has loaded of a unit is what is on the disk."""
     unit = case.observed.unit
-    if unit is not None and unit.need_reload:
+    if case.snapshot.lacks.get("daemon_reload"):
+        yield from case.lacking("daemon_reload") if unit is not None else ()
+    elif unit is not None and unit.need_reload:
         text = f"the files of {unit.id} have changed since systemd read them: {', '.join(unit.files)}"
         yield case.finding("daemon_reload", WARNING, text)
     elif unit is not None:

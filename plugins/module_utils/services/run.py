@@ -51,7 +51,7 @@ class Look:
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """Given the options of service_check, return what is found of the services. Raise InputError before looking."""
-    look = prepare(params)
+    look = prepare(params, host.platform)
     gather = GATHERERS.get(host.platform)
     if gather is None:
         return Result([_no_gatherer(host)])
@@ -63,11 +63,11 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     return result
 
 
-def prepare(params: Mapping[str, Any]) -> Look:
-    """Given the options, return what to go by. Raise InputError naming the option that is wrong."""
+def prepare(params: Mapping[str, Any], platform: str) -> Look:
+    """Given the options and the platform, return what to go by. Raise InputError naming the option that is wrong."""
     state_dir = params["state_dir"]
     ours = recall(state_dir, RESTART).get("begins") or {}
-    return Look(declare(params["services"]), read_policy(params), recall(state_dir, NOUN), ours)
+    return Look(declare(params["services"], platform), read_policy(params, platform), recall(state_dir, NOUN), ours)
 
 
 def _no_gatherer(host: Host) -> Finding:

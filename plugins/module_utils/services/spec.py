@@ -44,6 +44,7 @@ SERVICE: dict[str, Any] = {
     "service": {"type": "str"},
     "pid_file": {"type": "path"},
     "command": {"type": "list", "elements": "str"},
+    "stop_command": {"type": "list", "elements": "str"},
     "process": {"type": "str"},
     "chdir": {"type": "path"},
     "output": {"type": "path"},

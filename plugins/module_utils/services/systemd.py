@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 
 from ..errors import CoreError
 from ..host import Host
+from .machine import Units
 from .parse import (
     OUT_OF_MEMORY,
     PROPERTIES,
@@ -26,15 +26,6 @@ from .parse import (
 
 MAX_EVENTS = 5000
 _LIST = ("--no-pager", "--plain", "--no-legend", "--full")
-
-
-@dataclass(frozen=True)
-class Units:
-    """The units of a host by name, and the ids that each pattern matched. ``problem``: why there are none to see."""
-
-    by_name: Mapping[str, Unit] = field(default_factory=dict)
-    matched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    problem: str = ""
 
 
 def gather_units(host: Host, names: Collection[str], patterns: Collection[str]) -> Units:

@@ -2,78 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading the socket tables of the kernel and who holds which socket: the only I/O of this noun."""
+"""Who reads the listening sockets of a platform."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
-from .diagnosis import NETLINK_SOCK_DIAG, listeners_request
-from .parse import parse_inode
-
-TABLES = (("tcp", 4), ("tcp", 6), ("udp", 4), ("udp", 6))
-MAX_TABLE = 64 << 20  # a row is 150 bytes: some 400,000 connections
+from .linux.table import gather_linux
+from .parse import SocketTable
 
 
-@dataclass
-class Holders:
-    """Who holds which socket: ``pids`` by inode, and how many processes did not let themselves be looked at."""
+# Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
+def _gather_macos(host: Host) -> SocketTable:
+    from .macos.gather import gather_macos
 
-    pids: dict[int, list[int]] = field(default_factory=dict)
-    denied: int = 0
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The kernel's tables as it gave them: text by protocol and family, and the answers about IPv6 sockets."""
-
-    texts: dict[tuple[str, int], str]
-    diagnosis: tuple[bytes, ...] = ()
+    return gather_macos(host)
 
 
-def gather_linux(host: Host) -> Tables:
-    """Return the socket tables of a Linux host. Raise SourceMissing or SourceDenied where it has none."""
-    texts = {("tcp", 4): host.read("/proc/net/tcp", MAX_TABLE)}
-    for proto, family in TABLES[1:]:
-        try:
-            texts[proto, family] = host.read(f"/proc/net/{proto}{'6' if family == 6 else ''}", MAX_TABLE)
-        except SourceMissing:  # a kernel without IPv6 has no tables for it
-            continue
-    return Tables(texts, _diagnosis(host))
+def _gather_windows(host: Host) -> SocketTable:
+    from .windows.gather import gather_windows
+
+    return gather_windows(host)
 
 
-def _diagnosis(host: Host) -> tuple[bytes, ...]:
-    """Return the kernel's answers about IPv6 sockets, or nothing where it gives none: v6only then stays unknown."""
-    try:
-        return tuple(host.ask_kernel(NETLINK_SOCK_DIAG, listeners_request(proto)) for proto in ("tcp", "udp"))
-    except CoreError:
-        return ()
-
-
-def find_holders(host: Host, inodes: Collection[int]) -> Holders:
-    """Given the inodes of sockets, return which processes hold them, as far as this account may see."""
-    holders = Holders()
-    for pid in sorted(int(name) for name in host.entries("/proc") if name.isdigit()):
-        try:
-            links = [_link(host, f"/proc/{pid}/fd/{name}") for name in host.entries(f"/proc/{pid}/fd")]
-        except SourceMissing:  # it ended meanwhile
-            continue
-        except SourceDenied:
-            holders.denied += 1
-            continue
-        for inode in {parse_inode(link) for link in links}.intersection(inodes):
-            holders.pids.setdefault(inode or 0, []).append(pid)
-    return holders
-
-
-def _link(host: Host, path: str) -> str:
-    try:
-        return host.link(path)
-    except SourceMissing:  # closed meanwhile
-        return ""
-
-
-GATHERERS: dict[str, Callable[[Host], Tables]] = {"linux": gather_linux}
+GATHERERS: dict[str, Callable[[Host], SocketTable]] = {
+    "linux": gather_linux,
+    "darwin": _gather_macos,
+    "windows": _gather_windows,
+}

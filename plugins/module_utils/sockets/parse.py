@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The kernel's socket tables as text, and the owners of sockets: pure functions and the records they make.
+"""The records of sockets, which all platforms share, and the kernel's socket tables of Linux as text. Pure.
 
 Formats: proc(5) for ``/proc/net/tcp`` and its relatives and for ``/proc/PID/cgroup``.
 """
@@ -10,7 +10,8 @@ Formats: proc(5) for ``/proc/net/tcp`` and its relatives and for ``/proc/PID/cgr
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Optional
 
@@ -26,8 +27,12 @@ class Socket:
 
     ``proto`` is tcp or udp, ``family`` 4 or 6, ``address`` the numeric address (``0.0.0.0`` and ``::`` are all of
     them), ``v6only`` whether an IPv6 socket refuses IPv4 peers (None: could not be learned, or an IPv4 socket).
-    ``uid`` and ``user`` made the socket. ``pids`` are the processes that hold it, smallest first; ``exe`` and ``unit``
-    (the system's unit, from the control group) are those of the first. Without ``pids`` nothing is known of processes.
+    ``uid`` and ``user`` made the socket (-1 and empty where that is not known; Windows has no numbers for accounts, and
+    names the account of the process). ``pids`` are the processes that hold it, smallest first; ``exe`` (its path, or
+    its name where the path is hidden), ``unit`` and ``services`` are those of the first. ``unit`` is what the system's
+    service manager calls it: the systemd unit, the launchd label, or the Windows service; where one process hosts
+    several Windows services, ``services`` has them all and ``unit`` is empty. Without ``pids`` nothing is known of
+    processes. ``inode`` is 0 where the platform has none.
     """
 
     proto: str
@@ -41,14 +46,19 @@ class Socket:
     exe: str = ""
     user: str = ""
     unit: str = ""
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class SocketTable:
-    """The listening sockets of a host. ``blind`` says why the owners of some could not be seen; empty: all could."""
+    """The listening sockets of a host. ``blind`` says why the owners of some could not be seen; empty: all could.
+
+    ``unread`` says by protocol why sockets of it may be missing from the table; ``blind`` then names these reasons too.
+    """
 
     sockets: tuple[Socket, ...]
     blind: str = ""
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_address(family: int, text: str) -> str:

@@ -8,65 +8,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import CoreError, SourceDenied, SourceMissing
+from ..errors import CoreError
 from ..host import Host
-from .diagnosis import parse_v6only
-from .gather import GATHERERS, Holders, Tables, find_holders
-from .parse import Socket, SocketTable, parse_sockets, parse_unit
+from .gather import GATHERERS
+from .parse import SocketTable
 
 
 def listening(host: Host) -> SocketTable:
     """Given a host, return its listening TCP and unconnected UDP sockets, by protocol, port, family and address.
 
-    ``blind`` of the answer says why owners could not be seen, if any could not. Raise CoreError where the sockets
-    themselves cannot be read, and ParseError where a table is of another form than proc(5) says.
+    ``blind`` of the answer says why owners could not be seen, ``unread`` why sockets themselves could not. Raise
+    CoreError where no sockets can be read at all, and ParseError where an answer is of another form than documented.
     """
     gather = GATHERERS.get(host.platform)
     if gather is None:
         raise CoreError(f"the listening sockets of a {host.platform} host cannot be read by this release")
-    sockets = parse_tables(gather(host))
-    holders = find_holders(host, {entry.inode for entry in sockets})
-    owned = [_with_owner(host, entry, tuple(holders.pids.get(entry.inode, ()))) for entry in sockets]
-    return SocketTable(tuple(owned), blind_reason(host, owned, holders))
-
-
-def parse_tables(tables: Tables) -> list[Socket]:
-    """Given the kernel's tables, return the listening sockets in a stable order, without owners."""
-    v6only: dict[int, bool] = {}
-    for dump in tables.diagnosis:
-        v6only.update(parse_v6only(dump))
-    found = [entry for (proto, family), text in tables.texts.items() for entry in parse_sockets(proto, family, text)]
-    found.sort(key=lambda entry: (entry.proto, entry.port, entry.family, entry.address, entry.inode))
-    return [replace(entry, v6only=v6only.get(entry.inode)) if entry.family == 6 else entry for entry in found]
-
-
-def _with_owner(host: Host, entry: Socket, pids: tuple[int, ...]) -> Socket:
-    user = host.account(entry.uid)
-    if not pids:
-        return replace(entry, user=user)
-    return replace(entry, user=user, pids=pids, exe=executable(host, pids[0]), unit=unit_of(host, pids[0]))
-
-
-def executable(host: Host, pid: int) -> str:
-    """Return the path of a process's executable; empty where it has none, has ended, or does not show it."""
-    try:
-        return host.link(f"/proc/{pid}/exe")
-    except (SourceMissing, SourceDenied):
-        return ""
-
-
-def unit_of(host: Host, pid: int) -> str:
-    """Return the systemd unit that a process belongs to; empty where it belongs to none or has ended."""
-    try:
-        return parse_unit(host.read(f"/proc/{pid}/cgroup"))
-    except (SourceMissing, SourceDenied):
-        return ""
-
-
-def blind_reason(host: Host, sockets: list[Socket], holders: Holders) -> str:
-    """Return why owners of sockets are missing; empty where none is, or where only the kernel itself can own them."""
-    missing = sum(1 for entry in sockets if not entry.pids)
-    if not missing or (host.is_admin() and not holders.denied):
-        return ""
-    why = f"{holders.denied} processes do not let this account look at their files" if holders.denied else "not root"
-    return f"the owners of {missing} of {len(sockets)} listening sockets cannot be seen: {why}"
+    table = gather(host)
+    ordered = sorted(table.sockets, key=lambda entry: (entry.proto, entry.port, entry.family, entry.address))
+    return replace(table, sockets=tuple(ordered))

@@ -205,8 +205,36 @@ def test_a_unit_file_that_was_changed_wants_a_reload(system):
     assert _only(judge_daemon_reload(_recorded("auth", system))).status == "ok"
 
 
+INSTANCES = [
+    ("of a template, by a generator", "postgresql@15-main.service", True, "ok"),
+    ("of a template, though it is not meant to", "postgresql@15-main.service", False, "warning"),
+    ("by hand, until the next boot", "cryptobot-auth.service", True, "warning"),
+]
+
+
+@pytest.mark.parametrize(("why", "name", "wanted", "status"), INSTANCES, ids=[row[0] for row in INSTANCES])
+def test_an_instance_that_is_enabled_for_this_boot_was_enabled_by_a_generator(why, name, wanted, status):
+    unit = make_unit(id=name, names=(name,), file_state="enabled-runtime")
+    service = make_service(unit=name, enabled=wanted)
+    assert _only(judge_enabled(make_case(make_observed(service, unit=unit)))).status == status
+
+
 def test_the_remedy_names_the_unit():
     assert "journalctl -u cryptobot-auth.service" in _state(unit=None, main=None).remedy
+
+
+@pytest.mark.parametrize("rule", [judge_state, judge_restarts])
+def test_the_remedy_of_a_script_started_service_does_not_speak_of_systemd(rule):
+    seen = make_observed(make_service(pid_file="/run/auth.pid"), unit=None, pid_file=PidFile("/run/auth.pid", 41, 1.0))
+    finding = _only(rule(make_case(replace(seen, main=make_process(state="Z")), restarts=Restarts(5))))
+    assert finding.status == "critical"
+    assert "journalctl" not in finding.remedy
+    assert "the log that it writes" in finding.remedy
+
+
+def test_where_nothing_counts_restarts_nothing_is_claimed_of_them():
+    finding = _only(judge_restarts(make_case(restarts=Restarts(blind="access denied", counted=False))))
+    assert (finding.status, "access denied" in finding.message) == ("unknown", True)
 
 
 def test_the_age_of_a_service_does_not_hang_on_the_set_clock():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.diagnosis import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux.diagnosis import (
     listeners_request,
     parse_v6only,
 )

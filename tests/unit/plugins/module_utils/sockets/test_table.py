@@ -14,7 +14,7 @@ from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.diagnosis import listeners_request
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux.diagnosis import listeners_request
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.table import listening
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures" / "proc" / "linux-6.18"
@@ -83,8 +83,8 @@ def test_a_kernel_without_ipv6_has_ipv4_sockets_only():
 
 
 def test_a_platform_without_a_gatherer_is_an_error_that_names_it():
-    with pytest.raises(CoreError, match="darwin"):
-        listening(FakeHost("darwin"))
+    with pytest.raises(CoreError, match="plan9"):
+        listening(FakeHost("plan9"))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the sockets of a real Linux kernel")

@@ -13,7 +13,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from ..netlink import HEADER, messages
+from ...netlink import HEADER, messages
 
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
 NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300

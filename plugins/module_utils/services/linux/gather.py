@@ -1,0 +1,38 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asking a Linux host about its services: systemd and its journal, /proc, the sockets."""
+
+from __future__ import annotations
+
+from ...host import Host
+from ..machine import NOT_ASKED, Machine, Units, Wish, count_processes, read_sockets
+from ..parse import Journal
+from ..systemd import gather_journal, gather_units
+
+
+def read_linux(host: Host, wish: Wish) -> Machine:
+    """Return what there is on a Linux host."""
+    units = gather_units(host, {service.unit for service in wish.services if service.unit}, wish.patterns)
+    now, census = host.now(), count_processes(host)
+    sockets, problem = read_sockets(host, wish)
+    journal = _journal(host, units, now, wish.window)
+    return Machine(
+        now=now,
+        uptime=census.uptime,
+        boot_id=census.boot_id,
+        units=units,
+        processes=census.processes,
+        details=census.details,
+        hidden=census.hidden,
+        journal=journal,
+        sockets=sockets,
+        sockets_problem=problem,
+    )
+
+
+def _journal(host: Host, units: Units, now: float, window: float) -> Journal:
+    if units.problem or not units.by_name or not window:
+        return Journal({}, {}, units.problem or NOT_ASKED)
+    return gather_journal(host, now - window)

@@ -1,0 +1,68 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The events of Windows about services that ended unexpectedly. Pure: numbers and values, never messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...errors import CoreError, SourceMissing
+from ...fields import Fields, fields_of
+from ...powershell import Answers
+from ..machine import Units
+from ..parse import Journal
+
+
+def parse_events(answers: Answers, units: Units) -> Journal:
+    """Given the answers and the services, return when each was restarted or ended unexpectedly.
+
+    Windows has no event for a service that was ended because memory ran out.
+    """
+    labels = _labels(answers)
+    times: dict[str, list[float]] = {}
+    blind = [
+        *_read(answers, "restarts", times, lambda values: _service_of(values, labels, units)),
+        *_read(answers, "nssm_restarts", times, lambda values: values[0] if values else ""),
+    ]
+    return Journal({name: tuple(sorted(found)) for name, found in times.items()}, {}, "; ".join(blind))
+
+
+def _read(
+    answers: Answers, query: str, times: dict[str, list[float]], name_of: Callable[[list[str]], str]
+) -> list[str]:
+    """Add the moments of a query's events; return why it has no answer, if it has none."""
+    try:
+        rows = fields_of(query, answers[query])
+        found = [(name_of(_values(row)), row.when("TimeCreated")) for row in rows]
+    except SourceMissing:  # no such event, or NSSM was never installed
+        return []
+    except CoreError as error:
+        return [str(error)]
+    for name, when in found:
+        if name and when is not None:
+            times.setdefault(name, []).append(when)
+    return []
+
+
+def _values(row: Fields) -> list[str]:
+    values: Any = row.raw.get("Values")
+    return [str(each) for each in (values if isinstance(values, list) else [values]) if each is not None]
+
+
+def _labels(answers: Answers) -> dict[str, str]:
+    """Return the names of services by what the service manager shows for them, in the language of the host."""
+    try:
+        return {row.text("DisplayName"): row.text("Name") for row in fields_of("services", answers["services"])}
+    except CoreError:
+        return {}
+
+
+def _service_of(values: list[str], labels: Mapping[str, str], units: Units) -> str:
+    """Return the service of an event: its name, the last value where that is one, or that of its display name."""
+    if not values:
+        return ""
+    unit = units.by_name.get(values[-1].rstrip("\0"))
+    return unit.id if unit else labels.get(values[0], "")

@@ -1,0 +1,143 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The answers of Windows about its services, as units. Pure.
+
+States: Win32_Service.State. A service of NSSM is nssm.exe, which stays while its program comes and goes: what counts is
+the program, its child. NSSM says "Paused" while it waits before it starts a program anew that keeps ending.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Optional
+
+from ...errors import CoreError
+from ...fields import Fields, fields_of
+from ...powershell import Answers
+from ...processes.parse import Census, Process
+from ..machine import Units, Wish
+from ..parse import Unit, by_name
+
+NEVER_STARTED = 1077  # ERROR_SERVICE_NEVER_STARTED: not since the boot
+SPECIFIC = 1066  # ERROR_SERVICE_SPECIFIC_ERROR: see ServiceSpecificExitCode
+START_MODES = {"Auto": "enabled", "Boot": "enabled", "System": "enabled", "Manual": "manual", "Disabled": "disabled"}
+STATES = {
+    "Running": ("active", "running"),
+    "Continue Pending": ("active", "continue-pending"),
+    "Start Pending": ("activating", "start-pending"),
+    "Stop Pending": ("deactivating", "stop-pending"),
+    "Pause Pending": ("paused", "pause-pending"),
+    "Paused": ("paused", "paused"),
+}
+NO_PROGRAM = "no-program"
+_NSSM = re.compile(r"(?:^|[\\/\"])nssm(?:\.exe)?(?=[\" ]|$)", re.IGNORECASE)
+_CONSOLES = ("conhost.exe",)  # Windows gives one to every console program
+
+
+def parse_units(answers: Answers, census: Census, wish: Wish) -> Units:
+    """Given the answers, the processes and what is wished for, return the services as units."""
+    try:
+        rows = [row for row in fields_of("services", answers["services"]) if row.text("Name")]
+        programs, dependents = _by_name(answers, "nssm"), _by_name(answers, "dependents")
+        units = [_unit(row, census, programs.get(row.text("Name")), dependents.get(row.text("Name"))) for row in rows]
+    except CoreError as error:
+        return Units(problem=f"the service manager cannot be asked: {error}")
+    return Units(_as_declared(by_name(units), wish), {each: _fitting(units, each) for each in wish.patterns})
+
+
+def _by_name(answers: Answers, query: str) -> dict[str, Fields]:
+    """Return what a query answered by the name of the service; nothing where it was refused or not asked."""
+    try:
+        return {row.text("Name"): row for row in fields_of(query, answers[query])}
+    except CoreError:
+        return {}
+
+
+def _as_declared(units: Mapping[str, Unit], wish: Wish) -> dict[str, Unit]:
+    """Return the units by name, and by the name that the inventory has: Windows cares for no capitals."""
+    folded = {name.casefold(): unit for name, unit in units.items()}
+    declared = {service.unit: folded.get(service.unit.casefold()) for service in wish.services if service.unit}
+    return {**units, **{name: unit for name, unit in declared.items() if unit is not None}}
+
+
+def _fitting(units: Collection[Unit], pattern: str) -> tuple[str, ...]:
+    return tuple(sorted(unit.id for unit in units if fnmatchcase(unit.id.casefold(), pattern.casefold())))
+
+
+def _unit(row: Fields, census: Census, program: Optional[Fields], dependents: Optional[Fields]) -> Unit:
+    path, name = row.text("PathName"), row.text("Name")
+    wrapper = census.processes.get(row.whole("ProcessId", 0))
+    wrapped = _NSSM.search(path) is not None
+    main = _program(wrapper, census) if wrapped else wrapper
+    active, sub, load = _state(row, wrapped=wrapped, lost=bool(wrapped and wrapper and not main))
+    code = row.whole("ExitCode", 0)
+    stopped = active in ("inactive", "failed") and sub != NO_PROGRAM
+    began = main.began if main else 0.0
+    return Unit(
+        id=name,
+        names=(name,),
+        load=load,
+        active=active,
+        sub=sub,
+        file_state=_file_state(row),
+        type="nssm" if wrapped else "",
+        main_pid=main.pid if main else 0 if wrapped else row.whole("ProcessId", 0),
+        exit_code=1 if stopped and code not in (0, NEVER_STARTED) else 0,
+        exit_status=row.whole("ServiceSpecificExitCode", 0) if code == SPECIFIC else code,
+        result="service-specific" if code == SPECIFIC and stopped else NO_PROGRAM if sub == NO_PROGRAM else "",
+        started=began,
+        active_since=began,
+        changed=began or (wrapper.began if wrapper else 0.0),
+        exec_start=_command(path, program),
+        environment="\n".join(_texts(program, "Environment")),
+        stops_with=_texts(dependents, "Dependents"),
+        manager="windows",
+    )
+
+
+def _program(wrapper: Optional[Process], census: Census) -> Optional[Process]:
+    """Return the program that NSSM runs: its first child that is no console."""
+    if wrapper is None:
+        return None
+    children = [p for p in census.processes.values() if p.parent == wrapper.pid and not _is_console(p)]
+    return min(children, key=lambda process: (process.began, process.pid), default=None)
+
+
+def _is_console(process: Process) -> bool:
+    return process.command[:1] != () and process.command[0].replace("\\", "/").casefold().endswith(_CONSOLES)
+
+
+def _state(row: Fields, *, wrapped: bool, lost: bool) -> tuple[str, str, str]:
+    """Return active state, sub-state and load state in the words of systemd."""
+    state, code = row.text("State"), row.whole("ExitCode", 0)
+    if state == "Stopped":
+        if row.text("StartMode") == "Disabled":
+            return "inactive", "dead", "masked"
+        return ("inactive", "dead", "loaded") if code in (0, NEVER_STARTED) else ("failed", "failed", "loaded")
+    if wrapped and state == "Paused":
+        return "activating", "auto-restart", "loaded"
+    if lost and state == "Running":
+        return "failed", NO_PROGRAM, "loaded"
+    return (*STATES.get(state, ("unknown", state.casefold() or "unknown")), "loaded")
+
+
+def _file_state(row: Fields) -> str:
+    state = START_MODES.get(row.text("StartMode"), "unknown")
+    return "delayed" if state == "enabled" and row.flag("DelayedAutoStart") else state
+
+
+def _command(path: str, program: Optional[Fields]) -> str:
+    """Return the command line of a service, that of its program where NSSM runs one."""
+    if program is None or not program.text("Application"):
+        return path
+    return f"{program.text('Application')} {program.text('AppParameters')}".strip()
+
+
+def _texts(row: Optional[Fields], name: str) -> tuple[str, ...]:
+    value: Any = row.raw.get(name) if row else None
+    values = value if isinstance(value, list) else [value]
+    return tuple(str(each) for each in values if each)

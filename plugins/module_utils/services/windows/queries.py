@@ -1,0 +1,59 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is asked of Windows about its services. Each query answers plain objects in which no language matters."""
+
+from __future__ import annotations
+
+from ...powershell import literal
+from ...processes.windows.queries import BOOT, PROCESSES
+from ...sockets.windows.queries import TCP, UDP, USERS
+
+# State and StartMode are English words on every Windows.
+SERVICES = """Get-CimInstance Win32_Service | Select-Object Name, DisplayName, State, StartMode, DelayedAutoStart,
+    ExitCode, ServiceSpecificExitCode, ProcessId, PathName, StartName"""
+
+# What NSSM runs. Of the environment only ports leave the host: the rest may be secrets.
+NSSM = """Get-CimInstance Win32_Service | Where-Object { $_.PathName -match 'nssm' } | ForEach-Object {
+    $key = "HKLM:\\SYSTEM\\CurrentControlSet\\Services\\$($_.Name)\\Parameters"
+    $set = Get-ItemProperty -LiteralPath $key -ErrorAction SilentlyContinue
+    $lines = @($set.AppEnvironment) + @($set.AppEnvironmentExtra)
+    [pscustomobject]@{ Name = $_.Name; Application = $set.Application; AppParameters = $set.AppParameters
+        AppDirectory = $set.AppDirectory
+        Environment = @($lines | Where-Object { $_ -match '^\\w*PORT=\\d{1,5}$' }) } }"""
+
+# Windows stops these together with a service, or refuses to stop it.
+DEPENDENTS = """Get-Service -ErrorAction SilentlyContinue | Where-Object { $_.DependentServices } | ForEach-Object {
+    [pscustomobject]@{ Name = $_.Name; Dependents = @($_.DependentServices | ForEach-Object { $_.Name }) } }"""
+
+# The values of an event, not its message: that is in the language of the host. The last value of what the service
+# manager logs is binary: the name of the service.
+_EVENTS = """Get-WinEvent -MaxEvents 5000 -FilterHashtable @{{ LogName = {log}; ProviderName = {provider}; Id = {ids}
+        StartTime = (Get-Date).AddSeconds(-{window}) }} | ForEach-Object {{
+    $values = $_.Properties | ForEach-Object {{
+        if ($_.Value -is [byte[]]) {{ [Text.Encoding]::Unicode.GetString($_.Value) }} else {{ [string]$_.Value }} }}
+    [pscustomobject]@{{ Id = $_.Id; TimeCreated = Utc $_.TimeCreated; Values = @($values) }} }}"""
+
+TERMINATED = "7031, 7034"  # a service ended unexpectedly, with and without a recovery action
+NSSM_RESTART = "1014"  # messages.mc of NSSM: the program ended, it is restarted
+
+STATE: dict[str, str] = {"services": SERVICES, "processes": PROCESSES, "boot": BOOT, "nssm": NSSM}
+MORE: dict[str, str] = {"dependents": DEPENDENTS, "tcp": TCP, "udp": UDP, "users": USERS}
+
+
+def events(window: float) -> dict[str, str]:
+    """Given a window in seconds, return the queries for services that ended unexpectedly or were restarted in it."""
+    return {
+        "restarts": _events("System", "Service Control Manager", TERMINATED, window),
+        "nssm_restarts": _events("Application", "nssm", NSSM_RESTART, window),
+    }
+
+
+def _events(log: str, provider: str, ids: str, window: float) -> str:
+    return _EVENTS.format(log=literal(log), provider=literal(provider), ids=ids, window=literal(round(window)))
+
+
+def queries(window: float, *, everything: bool) -> dict[str, str]:
+    """Return what to ask: the state of the services, and where ``everything`` is wished the rest too."""
+    return {**STATE, **(MORE if everything else {}), **(events(window) if window else {})}

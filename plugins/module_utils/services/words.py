@@ -1,0 +1,81 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an operator of each platform calls a service and does with one: the words of messages and remedies. Pure.
+
+UNIT in a remedy stands for the name of the service to its manager.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ..powershell import literal
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one way to manage services.
+
+    ``kind`` is what it calls a service, ``barred`` how it calls one that nothing can start, ``log`` why restarts are
+    only counted. ``remedies`` by rule go before those of the catalogue, which are those of systemd. ``quote`` makes a
+    name one word of a command line that an operator may copy.
+    """
+
+    kind: str
+    barred: str = "masked"
+    log: str = "the journal cannot be read"
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    quote: Callable[[str], str] = shlex.quote
+
+
+WORDS: dict[str, Words] = {
+    "systemd": Words("unit"),
+    "launchd": Words(
+        "launchd job",
+        barred="disabled in launchd",
+        log="launchd keeps no log of them",
+        remedies={
+            "state": "Read the log that `launchctl print TARGET` names (stderr path), remove the cause, then "
+            "`launchctl kickstart TARGET`, or `launchctl bootstrap DOMAIN PLIST` where it is not loaded.",
+            "enabled": "launchctl enable TARGET (or disable) and keep its plist in /Library/LaunchDaemons, or correct "
+            "`enabled` in the inventory.",
+            "restarts": "Read the log that `launchctl print TARGET` names (stderr path) for what ended it.",
+        },
+    ),
+    "windows": Words(
+        "Windows service",
+        barred="disabled",
+        log="the event log cannot be read",
+        quote=literal,
+        remedies={
+            "state": "Read its own log and the System log (Get-WinEvent -FilterHashtable @{LogName='System'; "
+            "ProviderName='Service Control Manager'} -MaxEvents 20), remove the cause, then Start-Service -Name UNIT.",
+            "enabled": "Set-Service -Name UNIT -StartupType Automatic (or Manual), or correct `enabled` in the "
+            "inventory.",
+            "restarts": "Read its own log and the System log around the restarts for what ended it.",
+        },
+    ),
+    "pid_file": Words(
+        "script-started service",
+        remedies={
+            "state": "Read the log that it writes, remove the cause, then start it by its own command.",
+            "restarts": "Read the log that it writes around the restarts for what ended it.",
+        },
+    ),
+}
+
+# How to see what only the owner and the administrator see.
+LOOK_AS_ADMIN: dict[str, str] = {
+    "linux": "Run as root.",
+    "darwin": "Run as root.",
+    "windows": "Run as an administrator, elevated.",
+}
+
+
+def words_of(manager: str) -> Words:
+    """Given who looks after a service, return its words."""
+    return WORDS.get(manager, WORDS["pid_file"])

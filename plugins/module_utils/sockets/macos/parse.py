@@ -1,0 +1,161 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What lsof, netstat, ps and launchctl of macOS print about sockets and their owners. Pure.
+
+Sources: lsof(8), "OUTPUT FOR OTHER PROGRAMS"; netstat(1) of macOS, where ``tcp46`` is a socket of both families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from ...errors import ParseError
+from ..address import WILDCARD, plain_address
+from ..parse import Socket
+
+Place = tuple[str, int, str, int]  # protocol, family, address, port
+_FAMILY = {"IPv4": 4, "IPv6": 6}
+_KINDS = {"tcp4": (4, None), "tcp6": (6, True), "tcp46": (6, False), "udp4": (4, None), "udp6": (6, True)}
+KINDS: Mapping[str, tuple[int, Optional[bool]]] = {**_KINDS, "udp46": (6, False)}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A socket that a process holds: where it listens, the kernel's address of it, and the process."""
+
+    place: Place
+    device: str
+    pid: int
+    command: str
+    uid: int
+    user: str
+
+
+def place_of(socket: Socket) -> Place:
+    """Return where a socket listens."""
+    return socket.proto, socket.family, socket.address, socket.port
+
+
+def parse_lsof(text: str) -> tuple[Held, ...]:
+    """Given the output of ``lsof -F pcuLftdPnT``, return the sockets that wait for peers, once per process.
+
+    Connected UDP sockets and those without a port are left out. Raise ParseError naming the line of another form.
+    """
+    held: dict[tuple[int, Place, str], Held] = {}
+    for number, process, file in _files(text):
+        try:
+            found = _held(process, file)
+        except (KeyError, ValueError) as error:
+            raise ParseError("lsof", number, file.get("n", ""), f"no usable {error}") from error
+        if found:
+            held.setdefault((found.pid, found.place, found.device), found)
+    return tuple(held.values())
+
+
+def _files(text: str) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
+    """Given fields one a line, return for each file the line where it begins, the fields of its process and its own."""
+    process: dict[str, str] = {}
+    file: dict[str, str] = {}
+    begun = 1
+    for number, line in enumerate([*text.splitlines(), "p"], start=1):
+        mark, value = line[:1], line[1:]
+        if mark in ("p", "f"):
+            if file:
+                yield begun, process, file
+            process = {"p": value} if mark == "p" else process
+            file, begun = ({"f": value} if mark == "f" else {}), number
+        elif mark == "T":
+            file[value.partition("=")[0]] = value.partition("=")[2]
+        else:
+            (file if file else process)[mark] = value
+
+
+def _held(process: Mapping[str, str], file: Mapping[str, str]) -> Optional[Held]:
+    proto, name = file.get("P", "").lower(), file["n"]
+    if proto not in ("tcp", "udp") or file.get("ST", "LISTEN") != "LISTEN" or "->" in name:
+        return None
+    address, _colon, port = name.rpartition(":")
+    if not port.isdigit():  # a UDP socket that has no port yet: *:*
+        return None
+    place = _place(proto, _FAMILY[file["t"]], address.strip("[]"), port)
+    pid, uid = int(process["p"]), int(process.get("u", "-1"))
+    return Held(place, file.get("d", ""), pid, process.get("c", ""), uid, process.get("L", ""))
+
+
+def _place(proto: str, family: int, address: str, port: str) -> Place:
+    return proto, family, WILDCARD[family] if address == "*" else plain_address(address)[1], int(port)
+
+
+def merge_held(held: Iterable[Held]) -> tuple[Socket, ...]:
+    """Given sockets once per process, return each socket once, with all processes that hold it."""
+    groups: dict[tuple[Place, str], list[Held]] = {}
+    for entry in held:
+        groups.setdefault((entry.place, entry.device), []).append(entry)
+    return tuple(_socket(sorted(group, key=lambda entry: entry.pid)) for group in groups.values())
+
+
+def _socket(group: list[Held]) -> Socket:
+    first = group[0]
+    pids = tuple(entry.pid for entry in group)
+    return Socket(*first.place, inode=0, uid=first.uid, pids=pids, exe=first.command, user=first.user)
+
+
+def parse_netstat(text: str) -> tuple[Socket, ...]:
+    """Given the output of ``netstat -anW -p tcp`` (or udp), return the sockets that wait for peers, without owners.
+
+    Raise ParseError naming the line of another form.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = line.split()
+        if not fields or fields[0] not in KINDS:
+            continue
+        try:
+            row = _row(*KINDS[fields[0]], fields)
+        except (ValueError, IndexError) as error:
+            raise ParseError(
+                "netstat", number, line, f"expected protocol, queues, addresses, state ({error})"
+            ) from error
+        found += [row] if row else []
+    return tuple(found)
+
+
+def _row(family: int, v6only: Optional[bool], fields: list[str]) -> Optional[Socket]:
+    proto, (local, peer) = fields[0][:3], fields[3:5]
+    waits = peer == "*.*" and (proto == "udp" or fields[5] == "LISTEN")
+    address, _dot, port = local.rpartition(".")
+    if not waits or not port.isdigit():
+        return None
+    return Socket(*_place(proto, family, address, port), inode=0, uid=-1, v6only=v6only)
+
+
+def combine(owned: Iterable[Socket], listed: Iterable[Socket]) -> tuple[Socket, ...]:
+    """Given sockets with owners (lsof) and all sockets (netstat), return all, with what each of the two knows."""
+    owned, listed = tuple(owned), tuple(listed)
+    kinds: dict[Place, set[Optional[bool]]] = {}
+    for entry in listed:
+        kinds.setdefault(place_of(entry), set()).add(entry.v6only)
+    seen = {place_of(entry) for entry in owned}
+    known = [replace(entry, v6only=_only(kinds.get(place_of(entry), set()))) for entry in owned]
+    return (*known, *(entry for entry in listed if place_of(entry) not in seen))
+
+
+def _only(kinds: set[Optional[bool]]) -> Optional[bool]:
+    """Return the one answer; None where there is none, or where sockets of one place differ."""
+    return next(iter(kinds)) if len(kinds) == 1 else None
+
+
+def parse_programs(text: str) -> dict[int, str]:
+    """Given the output of ``ps -axo pid=,comm=``, return the path of each process's program by pid."""
+    rows = (line.split(None, 1) for line in text.splitlines())
+    return {int(row[0]): row[1].strip() for row in rows if len(row) == 2 and row[0].isdigit()}
+
+
+def parse_labels(text: str) -> dict[int, str]:
+    """Given the output of ``launchctl list``, return the label of each job that has a process, by pid."""
+    rows = (line.split("\t") for line in text.splitlines())
+    return {int(row[0]): row[2] for row in rows if len(row) == 3 and row[0].isdigit()}

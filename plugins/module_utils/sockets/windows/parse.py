@@ -1,0 +1,121 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The answers of Windows about sockets, processes and services, put together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ...errors import CoreError, SourceMissing
+from ...fields import Fields, fields_of
+from ...powershell import Answers
+from ..address import plain_address
+from ..parse import Socket, SocketTable
+
+_WHO = {"processes": "name the processes", "services": "tell which services they host"}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process as far as sockets care: the path of its executable (or its name), services that it hosts, account."""
+
+    exe: str = ""
+    services: tuple[str, ...] = ()
+    user: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The one service that it hosts; empty where it hosts none or several."""
+        return self.services[0] if len(self.services) == 1 else ""
+
+
+@dataclass
+class Owners:
+    """What is known of the processes by pid; ``blind`` says what is not known of them."""
+
+    exes: dict[int, str] = field(default_factory=dict)
+    services: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    users: dict[int, str] = field(default_factory=dict)
+    blind: list[str] = field(default_factory=list)
+
+    def of(self, pid: int) -> Owner:
+        """Return what is known of one process."""
+        return Owner(self.exes.get(pid, ""), self.services.get(pid, ()), self.users.get(pid, ""))
+
+
+def parse_answers(answers: Answers) -> SocketTable:
+    """Given the answers to QUERIES, return the sockets with owners. What has no answer is in ``blind`` or ``unread``.
+
+    Raise ParseError where an answer about sockets is of another form.
+    """
+    owners, sockets, unread = parse_owners(answers), [], {}
+    for proto in ("tcp", "udp"):
+        try:
+            sockets += [_socket(proto, row, owners) for row in fields_of(proto, answers[proto])]
+        except SourceMissing:  # no endpoint at all is an error of its own to Get-NetTCPConnection
+            continue
+        except CoreError as error:
+            unread[proto] = f"the {proto} sockets cannot be read: {error}"
+    return SocketTable(tuple(sockets), "; ".join([*unread.values(), *owners.blind]), unread)
+
+
+def _socket(proto: str, row: Fields, owners: Owners) -> Socket:
+    port, pid = row.whole("LocalPort"), row.whole("OwningProcess")
+    try:
+        family, address = plain_address(row.text("LocalAddress"))
+    except ValueError:
+        raise row.wrong("LocalAddress", "expected an address") from None
+    owner = owners.of(pid)
+    return Socket(
+        proto,
+        family,
+        address,
+        port,
+        inode=0,
+        uid=-1,
+        v6only=None,  # Windows does not say whether a socket takes both families
+        pids=(pid,),
+        exe=owner.exe,
+        user=owner.user,
+        unit=owner.unit,
+        services=owner.services,
+    )
+
+
+def parse_owners(answers: Answers) -> Owners:
+    """Given the answers about processes, services and accounts, return them by pid; what has none is in ``blind``."""
+    owners = Owners()
+    for name, read in _READERS.items():
+        try:
+            for row in fields_of(name, answers[name]):
+                read(owners, row)
+        except CoreError as error:
+            if name in _WHO:
+                owners.blind.append(f"nothing can {_WHO[name]} that own sockets: {error}")
+    return owners
+
+
+def _read_process(owners: Owners, row: Fields) -> None:
+    owners.exes[row.whole("ProcessId")] = row.text("ExecutablePath") or row.text("Name")
+
+
+def _read_service(owners: Owners, row: Fields) -> None:
+    pid = row.whole("ProcessId", 0)  # 0: it does not run
+    if pid:
+        owners.services[pid] = tuple(sorted([*owners.services.get(pid, ()), row.text("Name")]))
+        owners.users[pid] = row.text("StartName")
+
+
+def _read_user(owners: Owners, row: Fields) -> None:
+    if row.text("UserName"):
+        owners.users[row.whole("Id")] = row.text("UserName")
+
+
+_READERS: dict[str, Callable[[Owners, Fields], None]] = {
+    "processes": _read_process,
+    "services": _read_service,
+    "users": _read_user,
+}
