@@ -171,6 +171,28 @@ options:
         description: Size that deleted files may hold while a process has them open.
         type: str
         default: 1G
+      skip:
+        description:
+          - Checks that are left out on this host, so that an inventory can say it. O(skip) adds to them.
+        type: list
+        elements: str
+        choices:
+          - clock
+          - connections
+          - cpu
+          - deleted_open_files
+          - disk_forecast
+          - disk_space
+          - inodes
+          - iowait
+          - load
+          - memory
+          - mounts
+          - oom_kills
+          - open_files
+          - steal
+          - swap
+        default: []
   skip:
     description: Checks that are left out. Each is reported as V(skipped), so a report shows that nobody looked.
     type: list
@@ -219,12 +241,26 @@ attributes:
     support: full
   platform:
     support: full
-    platforms: linux
+    platforms: linux, macos, windows
+    details:
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for the tools
+        of macOS and for what Windows answers. The questions to Windows were evaluated by the real engine of
+        PowerShell 7.
 notes:
   - Without root the open files of other accounts and the kernel's log cannot be seen. Deleted open files are then
     V(unknown), and so are killed processes where their count alone does not say when.
   - In a container the load, the open files and the clock are those of the machine that holds it, and the findings say
-    so. Memory is that of the container's own limit, where it has one.
+    so. A clock that nothing keeps is V(skipped) there, because it is the one of that machine. Memory is that of the
+    container's own limit, where it has one.
+  - "Windows: volumes are named by their letter or by the folder they are mounted in (C(D:\\), C(C:\\mnt\\data)). Memory
+    is that of the machine or the commit limit, whichever is scarcer; page files are the swap. It has no load averages,
+    so the processor queue of the moment is judged by the same bounds; no limit of open files, so the process that has
+    the most handles is judged; and it notes exhausted memory (event 2004) instead of whom it killed. Inodes, waiting
+    for storage, stolen time, tracked connections and deleted open files are V(skipped)."
+  - "macOS: an APFS container is looked at once, at C(/System/Volumes/Data) where it holds that, and the sealed system
+    volume not at all. Swap files are judged with the room they can grow into. The kernel's own word on memory pressure
+    counts. JetsamEvent reports take the place of killed processes. Waiting for storage and stolen time are V(skipped).
+    The offset of the clock is asked of the time server (C(sntp)), which changes nothing."
   - A file system whose server does not answer within 5 seconds is V(unknown) and holds nobody.
 seealso:
   - module: cryptobot.maintenance.disk_cleanup
@@ -248,7 +284,7 @@ EXAMPLES = r"""
           disk_free_warning: 8
           disk_free_bytes_warning: 200G
         - mount: /srv/backup
-    skip: [clock]
+      skip: [clock]  # of this host, by its inventory; the option skip of the module adds to it
   become: true
 
 - name: Show what is wrong, and what to do about it
@@ -314,36 +350,44 @@ resources:
       description: Paths that C(/etc/fstab) declares and that are not mounted or can only be read, with which it is.
       type: dict
       sample: {"/srv/data": "can only be read now"}
+    mount_table:
+      description: What the host itself declares its mounts in.
+      type: str
+      sample: /etc/fstab
     memory:
-      description: Memory in bytes, and whether the machine or a control group bounds it.
+      description: Memory in bytes, whether the machine, a control group or the commit limit bounds it, and the kernel's
+        own alarm.
       type: dict
-      sample: {"total": 16777216000, "available": 8388608000, "bound": "machine"}
+      sample: {"total": 16777216000, "available": 8388608000, "bound": "machine", "alarm": ""}
     swap:
       description: Swap space in bytes.
       type: dict
-      sample: {"used": 0, "limit": 2147483648}
+      sample: {"used": 0, "limit": 2147483648, "what": ""}
     load:
-      description: Load averages over 1, 5 and 15 minutes, and the number of processors.
+      description: Load averages over 1, 5 and 15 minutes, and the number of processors. On Windows C(length), how many
+        threads wait for a processor, in place of the averages.
       type: dict
       sample: {"one": 0.5, "five": 0.4, "fifteen": 0.3, "processors": 2}
     cpu:
-      description: Shares of processor time in the sample.
+      description: Shares of processor time in the sample; one that the system does not count is a dict with C(absent).
       type: dict
       sample: {"busy": 0.12, "iowait": 0.01, "steal": 0.0}
     open_files:
-      description: Open files of the whole system and the kernel's limit.
+      description: Open files of the whole system and the kernel's limit, or what is counted in their place.
       type: dict
-      sample: {"used": 2257, "limit": 2466177}
+      sample: {"used": 2257, "limit": 2466177, "what": ""}
     connections:
       description: Connections that the kernel tracks and its limit.
       type: dict
-      sample: {"used": 12, "limit": 262144}
+      sample: {"used": 12, "limit": 262144, "what": ""}
     clock:
       description: Whether the clock is kept, how far it is off in seconds if that is known, and who says so.
       type: dict
       sample: {"source": "chronyc", "synchronised": true, "offset": -0.000003}
     oom:
-      description: How many processes were killed for want of memory since the boot, and those that the journal names.
+      description:
+        - How many processes were killed for want of memory since the boot, and those that the journal names.
+        - On Windows and macOS C(source), C(since), C(booted) and C(events), what was noted of exhausted memory.
       type: dict
       sample: {"total": 0, "scope": "this host", "booted": 1795364391.0, "boot_id": "5f1c", "journal": []}
     held:

@@ -52,7 +52,8 @@ CHECKS = catalogue(
     Check(
         "resources.memory",
         "D1.1",
-        "Memory that new work can get without swapping, of the machine or of the limit that this container has.",
+        "Memory that new work can get without swapping, of the machine or of the limit that this container has; on "
+        "Windows of the commit limit where that is scarcer; on macOS the kernel's own word on the pressure counts too.",
         "See who uses it (`ps -eo pid,rss,args --sort=-rss | head`), restart what leaks, or add memory.",
         f"Warning below 10 %: {_AWESOME} (HostOutOfMemory). Critical below 5 %: half of that, where the kernel begins "
         "to kill.",
@@ -60,14 +61,14 @@ CHECKS = catalogue(
     Check(
         "resources.swap",
         "D1.1",
-        "Used swap space.",
+        "Used swap space: swap, page files of Windows, or the swap files of macOS with the room they can grow into.",
         "See who was swapped out (`grep VmSwap /proc/*/status | sort -k2 -n | tail`); memory is short or was.",
         f"Warning above 80 %: {_AWESOME} (HostSwapIsFillingUp).",
     ),
     Check(
         "resources.load",
         "D1.1",
-        "Load average over 15 minutes for each processor.",
+        "Load average over 15 minutes for each processor; on Windows, which has none, the processor queue now.",
         "See what runs and what waits (`top`, `ps -eo state,pid,args | grep '^[RD]'`).",
         f"Warning above 2: {_MIXIN} (NodeSystemSaturation: for 15 minutes, which a single look can only see in the "
         "15 minute average). Critical is not set, because waiting for a disk counts as load too.",
@@ -96,14 +97,15 @@ CHECKS = catalogue(
     Check(
         "resources.open_files",
         "D1.1",
-        "Open files of the whole system against the kernel's limit.",
+        "Open files of the whole system against the kernel's limit; on Windows, which has none, the handles of the "
+        "process that has the most against what one process may have.",
         "See who holds them (`lsof | awk '{print $1}' | sort | uniq -c | sort -n`), or raise fs.file-max.",
         f"Warning above 70 %, critical above 90 %: {_MIXIN} (NodeFileDescriptorLimit).",
     ),
     Check(
         "resources.connections",
         "D1.1",
-        "Connections that the kernel's firewall tracks, against its limit.",
+        "Connections that the kernel's firewall tracks, against its limit (Linux, and pf of macOS).",
         "See who opens them (`conntrack -L | head`), or raise net.netfilter.nf_conntrack_max.",
         f"Warning above 75 %: {_MIXIN} (NodeHighNumberConntrackEntriesUsed). Critical above 95 %: at 100 % the kernel "
         "drops new connections.",
@@ -111,14 +113,16 @@ CHECKS = catalogue(
     Check(
         "resources.oom_kills",
         "D1.1",
-        "Processes that the kernel killed for want of memory since the last run, or within the window.",
+        "Processes that the kernel killed for want of memory since the last run, or within the window; on Windows "
+        "event 2004 and on macOS JetsamEvent reports, which note that memory was exhausted.",
         "See who was killed and how large it was (`journalctl -k | grep -i 'killed process'`); bound it or add memory.",
         f"Any kill is a warning: {_AWESOME} (HostOomKillDetected).",
     ),
     Check(
         "resources.clock",
         "D1.1",
-        "Whether the clock is kept by a time service, and how far it is off.",
+        "Whether the clock is kept by a time service, and how far it is off. In a container where nothing keeps it, it "
+        "is the one of the host and skipped.",
         "Start a time service (`timedatectl set-ntp true`, or chrony) and see what it says (`chronyc tracking`).",
         f"Not synchronised is a warning: {_MIXIN} (NodeClockNotSynchronising). Offset above 50 ms is a warning: "
         "NodeClockSkewDetected. Above 1 s is critical: exchanges refuse requests whose time is off.",

@@ -7,8 +7,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from .linux.gather import observe as observe_linux
 from .records import Observation
 
-GATHERERS: dict[str, Callable[..., Observation]] = {"linux": observe_linux}
+
+# Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
+def _observe_macos(*given: Any, **named: Any) -> Observation:
+    from .macos.gather import observe
+
+    return observe(*given, **named)
+
+
+def _observe_windows(*given: Any, **named: Any) -> Observation:
+    from .windows.gather import observe
+
+    return observe(*given, **named)
+
+
+GATHERERS: dict[str, Callable[..., Observation]] = {
+    "linux": observe_linux,
+    "darwin": _observe_macos,
+    "windows": _observe_windows,
+}

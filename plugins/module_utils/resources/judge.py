@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Union
 
-from ..finding import OK, SKIPPED, Finding
+from ..finding import OK, SKIPPED, Finding, worst
 from ..units import human_bytes
 from . import judge_disks, judge_events
 from .checks import CHECKS
 from .history import History
 from .judge_disks import Rule
-from .records import Counted, CpuShares, Load, Memory, Observation, Seen
+from .records import Absent, Counted, CpuShares, Load, Memory, Observation, Queue, Seen
 from .thresholds import Bounds, Thresholds
 from .verdict import above, below, expected, judged, percent
 
@@ -41,9 +42,9 @@ def judge_memory(seen: Observation, limits: Thresholds, _history: History) -> Fi
         actual = f"{percent(share)} available, {human_bytes(memory.available)} of {human_bytes(memory.total)}"
         wanted = expected("at least", limits.memory, percent)
         message = f"the {memory.bound} has {actual}"
-        return CHECKS["resources.memory"].finding(
-            below(share, limits.memory), "memory", message, expected=wanted, actual=actual
-        )
+        message += f"; the kernel itself calls the pressure {memory.alarm}" if memory.alarm not in ("", OK) else ""
+        status = worst((below(share, limits.memory), memory.alarm or OK))
+        return CHECKS["resources.memory"].finding(status, "memory", message, expected=wanted, actual=actual)
 
     return judged("resources.memory", "memory", seen.memory, finding)
 
@@ -57,7 +58,8 @@ def _judge_counted(
         actual = f"{percent(counted.share)} used, {write(counted.used)} of {write(counted.limit)}"
         wanted = expected("at most", bounds, percent)
         status = above(counted.share, bounds)
-        return CHECKS[name].finding(status, subject, f"{subject}: {actual}", expected=wanted, actual=actual)
+        message = f"{counted.what or subject}: {actual}"
+        return CHECKS[name].finding(status, subject, message, expected=wanted, actual=actual)
 
     return judged(name, subject, value, finding)
 
@@ -79,28 +81,31 @@ def judge_connections(seen: Observation, limits: Thresholds, _history: History) 
 
 
 def judge_load(seen: Observation, limits: Thresholds, _history: History) -> Finding:
-    """Return the finding for the load of 15 minutes per processor."""
+    """Return the finding for the load of 15 minutes per processor, or for the queue that stands in for it."""
+    if isinstance(seen.load, Queue):
+        text = "the processor queue at this moment is {}: Windows has no load averages"
+        return _load_finding(seen.load.length, seen.load.processors, text, limits)
 
     def finding(load: Load) -> Finding:
-        share = load.fifteen / load.processors
-        actual = f"{share:.2f} for each of {load.processors} processors"
-        message = f"the load of 15 minutes is {actual} (1, 5, 15 minutes: {load.one}, {load.five}, {load.fifteen})"
-        wanted = expected("at most", limits.load, "{:g}".format)
-        return CHECKS["resources.load"].finding(
-            above(share, limits.load), "load", message, expected=wanted, actual=actual
-        )
+        text = f"the load of 15 minutes is {{}} (1, 5, 15 minutes: {load.one}, {load.five}, {load.fifteen})"
+        return _load_finding(load.fifteen, load.processors, text, limits)
 
     return judged("resources.load", "load", seen.load, finding)
+
+
+def _load_finding(load: float, processors: int, text: str, limits: Thresholds) -> Finding:
+    actual = f"{load / processors:.2f} for each of {processors} processors"
+    status, wanted = above(load / processors, limits.load), expected("at most", limits.load, "{:g}".format)
+    return CHECKS["resources.load"].finding(status, "load", text.format(actual), expected=wanted, actual=actual)
 
 
 def judge_cpu(seen: Observation, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for processor time in use. A sample is too short to tell a peak from a state by itself."""
 
     def finding(shares: CpuShares) -> Finding:
-        status, load = above(shares.busy, limits.busy), seen.load
-        peak = status != OK and isinstance(load, Load) and load.five < load.processors
-        message = f"the processors are {percent(shares.busy)} busy"
-        message += ", a peak: the load of 5 minutes is lower" if peak else ""
+        status = above(shares.busy, limits.busy)
+        peak = "" if status == OK else _peak(shares, seen.load)
+        message = f"the processors are {percent(shares.busy)} busy{peak}"
         wanted = expected("at most", limits.busy, percent)
         return CHECKS["resources.cpu"].finding(
             OK if peak else status, "processors", message, expected=wanted, actual=percent(shares.busy)
@@ -109,18 +114,26 @@ def judge_cpu(seen: Observation, limits: Thresholds, _history: History) -> Findi
     return judged("resources.cpu", "processors", seen.cpu, finding)
 
 
-def _judge_share(
-    name: str, text: str, seen: Observation, share: Callable[[CpuShares], float], bounds: Bounds
-) -> Finding:
-    def finding(shares: CpuShares) -> Finding:
-        actual = percent(share(shares))
-        status = above(share(shares), bounds)
-        wanted = expected("at most", bounds, percent)
-        return CHECKS[name].finding(
-            status, "processors", f"{actual} of processor time {text}", expected=wanted, actual=actual
-        )
+def _peak(shares: CpuShares, load: Seen[Union[Load, Queue]]) -> str:
+    """Return why a busy sample is a mere peak: less than one thread for each processor runs or waits. Empty if not."""
+    if isinstance(load, Queue):
+        idle = load.length + shares.busy * load.processors < load.processors
+        return ", a peak: hardly anything waits for a processor" if idle else ""
+    if isinstance(load, Load) and load.five < load.processors:
+        return ", a peak: the load of 5 minutes is lower"
+    return ""
 
-    return judged(name, "processors", seen.cpu, finding)
+
+def _judge_share(
+    name: str, text: str, seen: Observation, share: Callable[[CpuShares], Union[float, Absent]], bounds: Bounds
+) -> Finding:
+    def finding(value: float) -> Finding:
+        actual, wanted = percent(value), expected("at most", bounds, percent)
+        message = f"{actual} of processor time {text}"
+        return CHECKS[name].finding(above(value, bounds), "processors", message, expected=wanted, actual=actual)
+
+    value: Seen[float] = share(seen.cpu) if isinstance(seen.cpu, CpuShares) else seen.cpu
+    return judged(name, "processors", value, finding)
 
 
 def judge_iowait(seen: Observation, limits: Thresholds, _history: History) -> Finding:

@@ -41,19 +41,22 @@ def judge_mounts(seen: Observation, limits: Thresholds, _history: History) -> It
 def _judge_lost(seen: Observation, limits: Thresholds) -> Iterator[Finding]:
     check = CHECKS["resources.mounts"]
     if isinstance(seen.lost_mounts, (Blind, Absent)):
-        yield check.finding(UNKNOWN, "/etc/fstab", f"could not be looked at: {seen.lost_mounts.reason}")
+        yield check.finding(UNKNOWN, seen.mount_table, f"could not be looked at: {seen.lost_mounts.reason}")
         return
     for path, state in seen.lost_mounts.items():
         if path not in limits.mounts:
-            message = f"{path} is declared in /etc/fstab and {state}"
-            yield check.finding(WARNING, path, message, expected="mounted as /etc/fstab says", actual=state)
+            message = f"{path} is declared in {seen.mount_table} and {state}"
+            yield check.finding(WARNING, path, message, expected=f"mounted as {seen.mount_table} says", actual=state)
 
 
 def _each_mount(check: str, judge: Callable[[Mount, Usage, Thresholds, History], Finding]) -> Rule:
-    """Return a rule that applies ``judge`` to each mount that is not ignored."""
+    """Return a rule that applies ``judge`` to each mount that is not ignored; without a list of them it is unknown."""
 
     def rule(seen: Observation, limits: Thresholds, history: History) -> Iterator[Finding]:
-        for mount in seen.mounts if isinstance(seen.mounts, tuple) else ():
+        if not isinstance(seen.mounts, tuple):
+            yield judged(check, "mounts", seen.mounts, lambda _mounts: CHECKS[check].finding(OK, "mounts", ""))
+            return
+        for mount in seen.mounts:
             if limits.limits(mount.path).ignore:
                 yield CHECKS[check].finding(SKIPPED, mount.path, "ignored by thresholds.mounts", remedy="")
             elif isinstance(mount.usage, Blind):
@@ -81,7 +84,7 @@ def _expected_space(limit: MountLimits) -> str:
 def _judge_inodes(mount: Mount, usage: Usage, limits: Thresholds, _history: History) -> Finding:
     check, limit = CHECKS["resources.inodes"], limits.limits(mount.path).inodes
     if not usage.inodes:
-        return check.finding(SKIPPED, mount.path, f"{mount.kind} makes inodes as they are needed", remedy="")
+        return check.finding(SKIPPED, mount.path, f"{mount.kind} has no fixed number of inodes", remedy="")
     actual = f"{percent(usage.inodes_free_share)} of {usage.inodes} inodes free"
     status = below(usage.inodes_free_share, limit)
     message = f"{mount.path} has {actual}"

@@ -13,7 +13,7 @@ from ..units import human_bytes
 from .checks import CHECKS
 from .history import History
 from .judge_disks import Rule
-from .records import Blind, Clock, HeldFile, HeldFiles, Kill, Observation, OomKills
+from .records import Blind, Clock, Exhaustions, HeldFile, HeldFiles, Kill, Observation, OomKills
 from .thresholds import Thresholds
 from .verdict import above, expected, judged
 
@@ -26,10 +26,24 @@ def _moment(at: float) -> str:
 
 
 def judge_kills(seen: Observation, limits: Thresholds, history: History) -> Finding:
-    """Return the finding for processes killed for want of memory, by the journal or by the count since the last run."""
+    """Return the finding for processes killed for want of memory, by the journal or by the count since the last run.
+
+    Where the system notes exhausted memory instead of whom it killed, that is judged.
+    """
+    if isinstance(seen.oom, Exhaustions):
+        return _exhaustions_finding(seen.oom)
     return judged(
         "resources.oom_kills", "memory", seen.oom, lambda oom: _kills_finding(oom, history, seen.at - limits.oom_window)
     )
+
+
+def _exhaustions_finding(oom: Exhaustions) -> Finding:
+    check, since = CHECKS["resources.oom_kills"], _moment(oom.since)
+    if not oom.events:
+        message = f"{oom.source} noted no exhausted memory since {since}"
+        return check.finding(OK, "memory", message, expected="none", actual=0)
+    message = f"{oom.source} noted exhausted memory, most of it held by: {_named(oom.events)}"
+    return check.finding(WARNING, "memory", message, expected="none", actual=len(oom.events))
 
 
 def _kills_finding(oom: OomKills, history: History, window_start: float) -> Finding:

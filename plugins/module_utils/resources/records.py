@@ -59,19 +59,24 @@ class Mount:
 
 @dataclass(frozen=True)
 class Memory:
-    """``available`` is what new work can get without swapping. ``bound`` says what sets ``total``."""
+    """``available`` is what new work can get without swapping. ``bound`` says what sets ``total``.
+
+    ``alarm`` is the status that the kernel itself gives its memory (macOS); empty where it gives none.
+    """
 
     total: int
     available: int
     bound: str = "machine"
+    alarm: str = ""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """How many of a limited number of things are in use."""
+    """How many of a limited number of things are in use. ``what`` says of which things, where not of the usual ones."""
 
     used: int
     limit: int
+    what: str = ""
 
     @property
     def share(self) -> float:
@@ -90,6 +95,14 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Queue:
+    """What Windows has in place of load averages: how many threads are ready and wait for a processor, at a moment."""
+
+    length: int
+    processors: int
+
+
+@dataclass(frozen=True)
 class CpuTimes:
     """Processor time since boot by what it was spent on, in ticks."""
 
@@ -101,11 +114,11 @@ class CpuTimes:
 
 @dataclass(frozen=True)
 class CpuShares:
-    """What processor time was spent on in a sample."""
+    """What processor time was spent on in a sample; Absent where the system does not count it."""
 
     busy: float
-    iowait: float
-    steal: float
+    iowait: Union[float, Absent]
+    steal: Union[float, Absent]
 
 
 @dataclass(frozen=True)
@@ -119,7 +132,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Kill:
-    """A process that the kernel killed for want of memory."""
+    """A process that the kernel killed for want of memory, or that held most of it when it was exhausted."""
 
     when: float
     process: str
@@ -137,6 +150,19 @@ class OomKills:
     booted: float
     boot_id: str
     journal: Union[tuple[Kill, ...], Blind]
+
+
+@dataclass(frozen=True)
+class Exhaustions:
+    """What a system noted of exhausted memory ``since`` a time, where it does not count whom it killed for that.
+
+    ``source`` is who notes it, ``booted`` when the system was started (None where that is not known).
+    """
+
+    source: str
+    since: float
+    booted: Optional[float]
+    events: tuple[Kill, ...]
 
 
 @dataclass(frozen=True)
@@ -168,19 +194,23 @@ Seen = Union[T, Blind, Absent]
 
 @dataclass(frozen=True)
 class Observation:
-    """Everything that one look at a host gives. ``container`` names what the host runs in, or is empty."""
+    """Everything that one look at a host gives. ``container`` names what the host runs in, or is empty.
+
+    ``mount_table`` is what the host itself says it should have mounted, and where ``lost_mounts`` comes from.
+    """
 
     at: float
     mounts: Seen[tuple[Mount, ...]]
     lost_mounts: Seen[Mapping[str, str]]  # declared by the host itself: path, and what is wrong with it
     memory: Seen[Memory]
     swap: Seen[Counted]
-    load: Seen[Load]
+    load: Seen[Union[Load, Queue]]
     cpu: Seen[CpuShares]
     open_files: Seen[Counted]
     connections: Seen[Counted]
     clock: Seen[Clock]
-    oom: Seen[OomKills]
+    oom: Seen[Union[OomKills, Exhaustions]]
     held: Seen[HeldFiles]
     pressure: Mapping[str, Stall] = field(default_factory=dict)
     container: str = ""
+    mount_table: str = "/etc/fstab"

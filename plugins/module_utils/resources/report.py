@@ -18,12 +18,14 @@ from .records import (
     Clock,
     Counted,
     CpuShares,
+    Exhaustions,
     HeldFiles,
     Load,
     Memory,
     Mount,
     Observation,
     OomKills,
+    Queue,
     Usage,
 )
 
@@ -89,9 +91,12 @@ def _of_host(seen: Observation) -> Iterator[Metric]:
     if isinstance(seen.load, Load):
         for minutes, load in ((1, seen.load.one), (5, seen.load.five), (15, seen.load.fifteen)):
             yield Metric(f"{PREFIX}_load_per_processor", load / seen.load.processors, "", {"minutes": str(minutes)})
+    if isinstance(seen.load, Queue):
+        yield Metric(f"{PREFIX}_queue_per_processor", seen.load.length / seen.load.processors)
     if isinstance(seen.cpu, CpuShares):
         for name, share in vars(seen.cpu).items():
-            yield Metric(f"{PREFIX}_cpu_ratio", share, "ratio", {"state": name})
+            if isinstance(share, float):
+                yield Metric(f"{PREFIX}_cpu_ratio", share, "ratio", {"state": name})
     yield from _of_events(seen)
 
 
@@ -102,6 +107,8 @@ def _of_events(seen: Observation) -> Iterator[Metric]:
             yield Metric(f"{PREFIX}_clock_offset_seconds", seen.clock.offset, "seconds")
     if isinstance(seen.oom, OomKills):
         yield Metric(f"{PREFIX}_oom_kills_total", seen.oom.total)
+    if isinstance(seen.oom, Exhaustions):
+        yield Metric(f"{PREFIX}_memory_exhaustions", len(seen.oom.events))
     if isinstance(seen.held, HeldFiles):
         yield Metric(f"{PREFIX}_deleted_open_bytes", seen.held.size, "bytes")
 

@@ -17,6 +17,7 @@ from .checks import CHECKS
 from .gather import GATHERERS
 from .history import as_memory, extended, read_history
 from .judge import judge
+from .remedies import in_words_of
 from .report import as_data, metrics
 from .thresholds import read_thresholds
 
@@ -31,6 +32,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """
     limits = read_thresholds(params["thresholds"])
     _check_seconds(params)
+    skip = frozenset((*params["skip"], *limits.skip))
     observe = GATHERERS.get(host.platform)
     if observe is None:
         return _unsupported(host.platform)
@@ -39,11 +41,11 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         sample=params["sample_seconds"],
         scan=params["scan_seconds"],
         window=limits.oom_window,
-        skip=params["skip"],
+        skip=skip,
     )
     before = read_history(recall(params["state_dir"], NOUN))
     after = extended(before, seen)
-    findings = judge(seen, limits, after.with_kills(before.kills), params["skip"])
+    findings = in_words_of(host.platform, judge(seen, limits, after.with_kills(before.kills), skip))
     kept = not check_mode and remember(params["state_dir"], NOUN, as_memory(after))
     data = {**as_data(seen, findings), "remembered": kept}
     return Result(findings=findings, metrics=metrics(seen, after), data={NOUN: data})

@@ -58,6 +58,7 @@ THRESHOLDS: dict[str, Any] = {
     "clock_offset_critical": {"type": "float", "default": 1.0},
     "oom_window": {"type": "str", "default": "24h"},
     "deleted_open_warning": {"type": "str", "default": "1G"},
+    "skip": {"type": "list", "elements": "str", "default": [], "choices": list(SKIPPABLE)},
 }
 
 SPEC: dict[str, Any] = {

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -55,6 +56,7 @@ class Thresholds:
     clock: Bounds
     oom_window: float
     held_bytes: Bounds
+    skip: tuple[str, ...] = ()
 
     def limits(self, path: str) -> MountLimits:
         """Return the limits that hold for a mount."""
@@ -85,13 +87,26 @@ def read_thresholds(given: Mapping[str, Any]) -> Thresholds:
         clock=_bounds(where, given, "clock_offset", _positive),
         oom_window=parse_seconds(f"{where}.oom_window", given["oom_window"]),
         held_bytes=_bounds(where, given, "deleted_open", parse_bytes),
+        skip=tuple(given.get("skip") or ()),
     )
+
+
+def mount_path(path: str) -> str:
+    r"""Given a path of Windows as an operator writes it (``d:``, ``D:\data\``), return it as its volume is named.
+
+    Every other path is returned as it is.
+    """
+    match = re.fullmatch(r"([A-Za-z]):(\\.*)?", path, re.DOTALL)
+    if match is None:
+        return path
+    below = (match.group(2) or "").rstrip("\\")
+    return f"{match.group(1).upper()}:{below or chr(92)}"
 
 
 def _mounts(given: Sequence[Mapping[str, Any]], default: MountLimits) -> dict[str, MountLimits]:
     limits: dict[str, MountLimits] = {}
     for item in given:
-        path = str(item["mount"])
+        path = mount_path(str(item["mount"]))
         if path in limits:
             raise InputError("thresholds.mounts", path, "each mount once")
         limits[path] = _limits(f"thresholds.mounts[{path}]", item, default)

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+from typing import Union
 
 from ...errors import CoreError, SourceDenied
 from ...host import Host
-from ..records import Clock
-from .parse import kernel_clock, parse_chrony, parse_timedatectl
+from ..records import Absent, Clock
+from .parse import CHRONY, kernel_clock, may_set_clock, parse_chrony, parse_timedatectl
+
+# What container engines leave in every container that they make, whatever it shares with its host.
+MARKS = ("/run/systemd/container", "/run/.containerenv", "/.dockerenv")
+NOT_OURS = Absent("the clock is the one of the host this container runs on")
 
 
 class _Timex(ctypes.Structure):
@@ -29,7 +34,45 @@ class _Timex(ctypes.Structure):
     )
 
 
-def look_at_clock(host: Host) -> Clock:
+def look_at_clock(host: Host, container: str) -> Union[Clock, Absent]:
+    """Return what the best source says, or that the clock is not this host's: one that nothing keeps, in a container.
+
+    A time service that runs in a container is looked at as any other. Raise SourceDenied where nothing says anything.
+    """
+    try:
+        clock = _best_source(host)
+    except SourceDenied:
+        if not _is_of_another(host, container):
+            raise
+        return NOT_OURS
+    own = clock.synchronised or clock.source == CHRONY
+    return NOT_OURS if not own and _is_of_another(host, container) else clock
+
+
+def _is_of_another(host: Host, container: str) -> bool:
+    """Return whether this host is a container by its marks, or nothing in it is allowed to set the clock."""
+    return bool(container) or any(_exists(host, mark) for mark in MARKS) or not _may_set_clock(host)
+
+
+def _exists(host: Host, path: str) -> bool:
+    try:
+        host.read(path, 1)
+    except SourceDenied:
+        return True
+    except CoreError:
+        return False
+    return True
+
+
+def _may_set_clock(host: Host) -> bool:
+    """Return whether the first process, and so any, may set the clock; where that cannot be read, it is assumed."""
+    try:
+        return may_set_clock(host.read("/proc/1/status"))
+    except CoreError:
+        return True
+
+
+def _best_source(host: Host) -> Clock:
     """Return what the best source says: chrony knows the offset, the kernel often does, systemd only yes or no.
 
     Raise SourceDenied, with the reason of each, where none of them says anything.

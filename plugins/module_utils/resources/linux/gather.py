@@ -12,6 +12,7 @@ from typing import TypeVar, Union
 from ...errors import CoreError, SourceMissing
 from ...host import Host
 from ...printable import printable
+from ..attempt import LEFT_OUT, OF_CPU, attempt
 from ..records import (
     Absent,
     Blind,
@@ -45,8 +46,6 @@ from .parse import (
 )
 
 T = TypeVar("T")
-_LEFT_OUT = Absent("left out by the option skip")
-OF_CPU = {"cpu", "iowait", "steal"}  # the checks that share one sample of processor time
 NETFILTER = "/proc/sys/net/netfilter"
 # The control group that a container sees as its own: limit, usage and statistics, in version 2 and in version 1.
 MEMORY_GROUPS = (
@@ -73,35 +72,27 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
 
     def seen(name: str, look: Callable[[Host], T]) -> Union[T, Blind, Absent]:
         if name in skip:
-            return _LEFT_OUT
-        return _attempt(lambda: look(host))
+            return LEFT_OUT
+        return attempt(lambda: look(host))
 
-    begun, before = host.now(), _attempt(lambda: _cpu_times(host))
+    begun, before = host.now(), attempt(lambda: _cpu_times(host))
     container = _container(host)
     return Observation(
         at=begun,
         container=container,
-        mounts=_attempt(lambda: look_at_mounts(host)),
-        lost_mounts=_attempt(lambda: look_for_lost_mounts(host)),
+        mounts=attempt(lambda: look_at_mounts(host)),
+        lost_mounts=attempt(lambda: look_for_lost_mounts(host)),
         memory=seen("memory", _memory),
         swap=seen("swap", _swap),
         load=seen("load", _load),
         open_files=seen("open_files", lambda host: parse_file_number(host.read("/proc/sys/fs/file-nr"))),
         connections=seen("connections", _connections),
-        clock=seen("clock", look_at_clock),
+        clock=seen("clock", lambda host: look_at_clock(host, container)),
         oom=seen("oom_kills", lambda host: _oom_kills(host, container, window)),
         held=seen("deleted_open_files", lambda _host: _held_files(scan)),
         pressure=dict(_pressure(host)),
-        cpu=_LEFT_OUT if set(skip) >= OF_CPU else _attempt(lambda: _cpu(host, before, sample, host.now() - begun)),
+        cpu=LEFT_OUT if set(skip) >= OF_CPU else attempt(lambda: _cpu(host, before, sample, host.now() - begun)),
     )
-
-
-def _attempt(look: Callable[[], T]) -> Union[T, Blind, Absent]:
-    """Return what ``look`` returns; an error of the core is a measurement that could not be taken."""
-    try:
-        return look()
-    except CoreError as error:
-        return Blind(str(error))
 
 
 def _container(host: Host) -> str:

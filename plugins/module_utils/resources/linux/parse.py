@@ -17,6 +17,8 @@ _KILLED = re.compile(r"[Kk]illed process (\d+) \(([^)]*)\)")
 _STALL = re.compile(r"(some|full) avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=\d+")
 TIME_ERROR = 5  # adjtimex(2): return value and status bits, from linux/timex.h
 STA_PLL, STA_UNSYNC, STA_NANO = 0x0001, 0x0040, 0x2000
+CHRONY = "chronyc"
+CAP_SYS_TIME = 25  # capability.h
 NO_LIMIT = 1 << 60  # cgroup v1 writes "no limit" as a number beyond any machine
 
 
@@ -155,7 +157,7 @@ def parse_chrony(text: str) -> Clock:
         offset, leap = float(fields[4]), fields[13]
     except (IndexError, ValueError):
         raise ParseError("chronyc tracking", 1, text.strip(), "expected 14 fields, the fifth a number") from None
-    return Clock("chronyc", leap != "Not synchronised", None if leap == "Not synchronised" else offset)
+    return Clock(CHRONY, leap != "Not synchronised", None if leap == "Not synchronised" else offset)
 
 
 def parse_timedatectl(text: str) -> Clock:
@@ -174,3 +176,11 @@ def kernel_clock(state: int, status: int, offset: int) -> Clock:
     synchronised = state != TIME_ERROR and not status & STA_UNSYNC
     unit = 1e-9 if status & STA_NANO else 1e-6
     return Clock("the kernel", synchronised, offset * unit if synchronised and status & STA_PLL else None)
+
+
+def may_set_clock(status: str) -> bool:
+    """Given /proc/PID/status, return whether that process could ever get the right to set the clock (CAP_SYS_TIME)."""
+    match = re.search(r"^CapBnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    if match is None:
+        raise ParseError("/proc/1/status", 1, status[:40], "no CapBnd")
+    return bool(int(match.group(1), 16) >> CAP_SYS_TIME & 1)

@@ -40,7 +40,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     Usage,
 )
 
-from .examples import DAY, GIB, USAGE, fixture
+from .examples import DAY, GIB, USAGE, fixture, the_one
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc")
 
@@ -226,12 +226,12 @@ def test_the_best_source_that_answers_tells_the_clock(monkeypatch: pytest.Monkey
 
     deaf = FakeHost(commands={"chronyc": (1, "", "506 Cannot talk to daemon")})
     monkeypatch.setattr(clock, "_ask_kernel", lambda _host: Clock("the kernel", True))
-    assert clock.look_at_clock(deaf).source == "the kernel"
+    assert clock.look_at_clock(deaf, "").source == "the kernel"
     monkeypatch.setattr(clock, "_ask_kernel", refuse)
     systemd = FakeHost(commands={"timedatectl show": fixture("timedatectl/debian-12/unsynchronised.txt")})
-    assert clock.look_at_clock(systemd) == Clock("timedatectl", False)
+    assert clock.look_at_clock(systemd, "") == Clock("timedatectl", False)
     with pytest.raises(SourceDenied, match=r"506 Cannot talk.*Operation not permitted.*'timedatectl' was not found"):
-        clock.look_at_clock(deaf)
+        clock.look_at_clock(deaf, "")
 
 
 def test_this_machines_kernel_answers_for_its_clock() -> None:
@@ -336,3 +336,54 @@ def test_a_whole_real_machine_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "/" in {mount.path for mount in seen.mounts}
     blind = [name for name, value in vars(seen).items() if isinstance(value, Blind)]
     assert set(blind) <= {"clock", "cpu"}  # a container may not ask for the clock; a short sample may see no tick
+
+
+BOUND = "Name:\tsystemd\nCapBnd:\t000001ffffffffff\n"
+NO_SYS_TIME = "Name:\tsystemd\nCapBnd:\t000001fdfdffffff\n"
+UNKEPT, KEPT = Clock("the kernel", False), Clock("the kernel", True, 0.5)
+# what the kernel says, what shows that it is a container or not, and what is to be said of the clock
+CONTAINERS: list[tuple[Clock, str, dict[str, Any], Any]] = [
+    (UNKEPT, "", {"/proc/1/status": BOUND}, UNKEPT),
+    (UNKEPT, "", {}, UNKEPT),
+    (UNKEPT, "", {"/proc/1/status": "no such line"}, UNKEPT),
+    (UNKEPT, "", {"/proc/1/status": NO_SYS_TIME}, clock.NOT_OURS),
+    (UNKEPT, "", {"/proc/1/status": BOUND, "/.dockerenv": ""}, clock.NOT_OURS),
+    (UNKEPT, "", {"/proc/1/status": BOUND, "/run/systemd/container": "lxc"}, clock.NOT_OURS),
+    (UNKEPT, "", {"/run/.containerenv": denied("/run/.containerenv")}, clock.NOT_OURS),
+    (UNKEPT, "systemd-nspawn", {"/proc/1/status": BOUND}, clock.NOT_OURS),
+    (KEPT, "systemd-nspawn", {"/proc/1/status": NO_SYS_TIME}, KEPT),  # that it is off is worth telling
+]
+
+
+@pytest.mark.parametrize(("kernel", "container", "files", "expected"), CONTAINERS)
+def test_a_clock_that_nothing_keeps_is_a_finding_only_where_it_is_this_hosts_own(
+    kernel: Clock, container: str, files: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "_ask_kernel", lambda _host: kernel)
+    assert clock.look_at_clock(FakeHost(files=files), container) == expected
+
+
+def test_a_time_service_that_runs_in_a_container_is_judged_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_ask_kernel", lambda _host: UNKEPT)
+    chrony = FakeHost(commands={"chronyc": fixture("chronyc/debian-12/unsynchronised.csv")})
+    assert clock.look_at_clock(chrony, "docker") == Clock("chronyc", False)
+
+
+def test_in_a_container_where_nothing_says_anything_of_the_clock_it_is_the_hosts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_host: Any) -> Clock:
+        raise SourceDenied("adjtimex", "Operation not permitted")
+
+    monkeypatch.setattr(clock, "_ask_kernel", refuse)
+    assert clock.look_at_clock(FakeHost(), "docker") == clock.NOT_OURS
+
+
+def test_the_reason_of_a_clock_that_is_not_ours_reaches_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_ask_kernel", lambda _host: UNKEPT)
+    host = FakeHost(files={**FILES, "/.dockerenv": ""}, commands={}, links=FIRST)
+    found = the_one("clock", observe(host))
+    assert (found.status, found.message) == (
+        "skipped",
+        "the clock is the one of the host this container runs on",
+    )

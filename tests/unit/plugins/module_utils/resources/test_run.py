@@ -14,7 +14,7 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, UNKNOWN, WARNING, Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED, UNKNOWN, WARNING, Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import run as run_module
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
     Absent,
@@ -129,11 +129,18 @@ def test_times_out_of_reason_are_refused(name: str, value: float, tmp_path: Path
 
 def test_the_options_reach_the_look(tmp_path: Path, shown: list[dict[str, Any]]) -> None:
     look(tmp_path, sample_seconds=3.0, scan_seconds=7.0, skip=["clock"], thresholds=options(oom_window="2d"))
-    assert shown[1] == {"sample": 3.0, "scan": 7.0, "window": 2 * DAY, "skip": ["clock"]}
+    assert shown[1] == {"sample": 3.0, "scan": 7.0, "window": 2 * DAY, "skip": {"clock"}}
 
 
-@pytest.mark.parametrize("platform", ["darwin", "windows"])
-def test_a_platform_that_nobody_can_look_at_yet_is_unknown(platform: str, tmp_path: Path) -> None:
-    result = run({**defaults(SPEC), "state_dir": str(tmp_path)}, FakeHost(platform))
+def test_a_check_that_the_inventory_leaves_out_is_left_out(tmp_path: Path, shown: list[dict[str, Any]]) -> None:
+    shown[0]["seen"] = observed(clock=Blind("nobody knows"), swap=Blind("nobody knows"))
+    result = look(tmp_path, skip=["swap"], thresholds=options(skip=["clock"]))
+    assert shown[1]["skip"] == {"clock", "swap"}
+    status = {found.check: found.status for found in result.findings}
+    assert (status["resources.clock"], status["resources.swap"]) == (SKIPPED, SKIPPED)
+
+
+def test_a_platform_that_nobody_can_look_at_yet_is_unknown(tmp_path: Path) -> None:
+    result = run({**defaults(SPEC), "state_dir": str(tmp_path)}, FakeHost("plan9"))
     assert [(found.check, found.status) for found in result.findings] == [("resources.platform", UNKNOWN)]
-    assert platform in result.findings[0].message
+    assert "plan9" in result.findings[0].message

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.thresholds import (
     Bounds,
+    mount_path,
     read_thresholds,
 )
 
@@ -66,3 +67,26 @@ def test_a_mount_takes_what_it_does_not_state_from_the_whole() -> None:
     assert limits.limits("/data").free == Bounds(0.1, 0.05)
     assert limits.limits("/data").inodes == Bounds(0.1, 0.01)
     assert limits.limits("/elsewhere") == limits.default
+
+
+# a path as an operator writes it, and as the volume is named
+PATHS = [
+    ("c:", "C:\\"),
+    ("C:\\", "C:\\"),
+    ("d:\\data\\", "D:\\data"),
+    ("D:\\Büro x", "D:\\Büro x"),
+    ("/srv/data", "/srv/data"),
+    ("/", "/"),
+    ("c:/data", "c:/data"),
+    ("server:/export", "server:/export"),
+]
+
+
+@pytest.mark.parametrize(("written", "named"), PATHS)
+def test_a_volume_of_windows_is_known_however_its_path_is_written(written: str, named: str) -> None:
+    assert mount_path(written) == named
+
+
+def test_a_volume_that_is_named_twice_in_two_ways_is_refused() -> None:
+    with pytest.raises(InputError, match="each mount once"):
+        read_thresholds(options(mounts=[mount_options("c:"), mount_options("C:\\")]))

@@ -1,0 +1,152 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looking at a macOS host: every source taken away in turn, and the same findings as anywhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied, ToolTimeout
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
+    CRITICAL,
+    OK,
+    SKIPPED,
+    UNKNOWN,
+    WARNING,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import SKIPPABLE
+
+from .answers import MAC, MAC_FILES, REPORT, mac
+from .examples import fixture, mount_options, options
+from .test_windows_gather import EVERY, look, status_of
+
+
+def test_every_check_of_linux_has_its_finding_on_macos(tmp_path: Path) -> None:
+    result = look(mac(), tmp_path)
+    assert set(status_of(result)) == EVERY
+    assert [found for found in result.findings if found.status == UNKNOWN] == []
+
+
+def test_a_host_in_trouble_says_so(tmp_path: Path) -> None:
+    found = {one.check: one for one in look(mac(), tmp_path).findings}
+    assert found["resources.memory"].status == WARNING, "the kernel calls it so, whatever the share"
+    assert "the kernel itself calls the pressure warning" in found["resources.memory"].message
+    assert found["resources.load"].status == WARNING
+    assert found["resources.open_files"].status == CRITICAL
+    assert found["resources.deleted_open_files"].status == WARNING
+    assert found["resources.oom_kills"].status == WARNING
+    assert "sd-server" in found["resources.oom_kills"].message
+    assert found["resources.swap"].status == OK, "the swap files may grow by 110 GiB"
+    assert (found["resources.clock"].status, found["resources.clock"].actual) == (OK, "+0.033413 s")
+    assert {found[f"resources.{name}"].status for name in ("iowait", "steal")} == {SKIPPED}
+
+
+# the command that is taken away, and the checks that are unknown then
+TAKEN = [
+    ("sysctl", {"memory", "swap", "load", "open_files"}),
+    ("vm_stat", {"memory"}),
+    ("mount", {"mounts", "disk_space", "inodes", "disk_forecast"}),
+    ("df -ki /System/Volumes/Data", {"disk_space", "inodes", "disk_forecast"}),
+    ("top -l 2 -n 0 -s 1", {"cpu", "iowait", "steal"}),
+    ("pfctl -s info", {"connections"}),
+    ("pfctl -s memory", {"connections"}),
+    ("systemsetup -getusingnetworktime", {"clock"}),
+    ("systemsetup -getnetworktimeserver", set()),
+    ("sntp time.apple.com", set()),
+    ("lsof -nP +L1 -FpcftDisn", {"deleted_open_files"}),
+]
+
+
+@pytest.mark.parametrize(("command", "checks"), TAKEN)
+@pytest.mark.parametrize("answer", [None, (2, "", "not permitted"), "garbage\npX\n", ToolTimeout("it", 5)])
+def test_a_source_that_is_missing_makes_its_checks_unknown_and_no_others(
+    command: str, checks: set[str], answer: Any, tmp_path: Path
+) -> None:
+    host = mac(without=command) if answer is None else mac(**{command: answer})
+    result = look(host, tmp_path)
+    unknown = {check.split(".")[1] for check, value in status_of(result).items() if value == UNKNOWN}
+    assert unknown == checks
+    assert set(status_of(result)) == EVERY
+
+
+def test_every_command_is_taken_away_in_turn() -> None:
+    assert {command for command, _checks in TAKEN} == set(MAC)
+
+
+REPORTS: list[tuple[Any, str]] = [
+    ({}, UNKNOWN),  # the folder is not there
+    ({REPORT: SourceDenied(REPORT)}, UNKNOWN),
+    ({REPORT: "{}"}, UNKNOWN),
+    ({"/Library/Logs/DiagnosticReports/other.ips": ""}, OK),
+    ({"/Library/Logs/DiagnosticReports/JetsamEvent-2026-11-01-010203.ips":
+      fixture("jetsam/macos-13/JetsamEvent-2026-11-01-010203.ips")}, OK),  # before the window
+    (MAC_FILES, WARNING),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "status"), REPORTS)
+def test_reports_of_exhausted_memory_count_within_the_window(files: Any, status: str, tmp_path: Path) -> None:
+    assert status_of(look(mac(files=files), tmp_path))["resources.oom_kills"] == status
+
+
+def test_without_root_the_setting_of_timed_is_asked_and_other_accounts_files_are_unknown(tmp_path: Path) -> None:
+    changes = {
+        "systemsetup -getusingnetworktime": fixture("systemsetup/macos-14/not-root.txt"),
+        "defaults read /Library/Preferences/com.apple.timed TMAutomaticTimeOnlyEnabled": "1\n",
+        "lsof -nP +L1 -FpcftDisn": (1, "", ""),
+    }
+    result = look(mac(admin=False, **changes), tmp_path)
+    status = status_of(result)
+    assert (status["resources.clock"], status["resources.deleted_open_files"]) == (OK, UNKNOWN)
+
+
+def test_a_clock_that_nobody_keeps_is_told(tmp_path: Path) -> None:
+    off = {"systemsetup -getusingnetworktime": fixture("systemsetup/macos-14/off.txt")}
+    assert status_of(look(mac(**off), tmp_path))["resources.clock"] == WARNING
+
+
+def test_a_clock_that_is_far_off_is_critical(tmp_path: Path) -> None:
+    off = {"sntp time.apple.com": fixture("sntp/macos-10.14/offset.txt")}
+    assert status_of(look(mac(**off), tmp_path))["resources.clock"] == CRITICAL
+
+
+def test_a_share_whose_server_is_gone_holds_nobody_and_is_unknown(tmp_path: Path) -> None:
+    data = fixture("df/macos-15/all.txt")
+    host = mac(
+        mount=fixture("mount/macos-15/simulators-and-shares.txt"),
+        **{"df -ki /System/Volumes/Data": data, "df -ki /Volumes/Storage": data,
+           "df -ki /Volumes/share": ToolTimeout("the command 'df'", 5)},
+    )  # fmt: skip
+    space = {one.subject: one.status for one in look(host, tmp_path).findings if one.check == "resources.disk_space"}
+    assert space == {"/System/Volumes/Data": WARNING, "/Volumes/Storage": OK, "/Volumes/share": UNKNOWN}
+
+
+def test_a_mount_that_fstab_or_the_inventory_declares_and_that_is_gone_is_told(tmp_path: Path) -> None:
+    host = mac(files={**MAC_FILES, "/etc/fstab": "UUID=1 /Volumes/Backup apfs rw\n"})
+    result = look(host, tmp_path, thresholds=options(mounts=[mount_options("/Volumes/Data2")]))
+    told = {one.subject: one.status for one in result.findings if one.check == "resources.mounts"}
+    assert told == {"mounts": OK, "/Volumes/Data2": CRITICAL, "/Volumes/Backup": WARNING}
+
+
+def test_a_release_that_lacks_a_name_of_sysctl_says_the_rest(tmp_path: Path) -> None:
+    old = (1, fixture("sysctl/macos-12/old-kernel.txt"), "sysctl: unknown oid 'kern.memorystatus_vm_pressure_level'")
+    status = status_of(look(mac(sysctl=old), tmp_path))
+    assert UNKNOWN not in status.values()
+
+
+def test_what_is_left_out_is_not_even_asked(tmp_path: Path) -> None:
+    host = mac()
+    result = look(host, tmp_path, skip=list(SKIPPABLE))
+    assert set(status_of(result).values()) == {SKIPPED}
+    assert {line.split()[0] for line in host.ran} == {"sysctl", "mount", "df"}
+
+
+def test_nothing_runs_on_a_host_without_any_of_the_tools(tmp_path: Path) -> None:
+    status = status_of(look(FakeHost("darwin"), tmp_path))
+    assert {value for check, value in status.items() if check != "resources.platform"} == {UNKNOWN}
