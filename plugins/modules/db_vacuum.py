@@ -82,6 +82,7 @@ options:
           - Account of the host to connect as, which peer authentication asks for.
           - The module must run as root (C(become)) to use another account than its own. It only takes it on for the
             moment of connecting.
+          - Windows knows no peer authentication. There, it is an error that says so.
         type: str
       include:
         description: Regular expressions. Only tables are looked at whose C(database.schema.table) one of them is
@@ -280,7 +281,9 @@ options:
     type: str
     default: 30s
   load_max:
-    description: Load of the last minute per core above which a run pauses before a table, for 20 s in all.
+    description:
+      - Load of the last minute per core above which a run pauses before a table, for 20 s in all.
+      - Windows has no load averages. A run there does not pause.
     type: float
     default: 4.0
   require_backup:
@@ -316,6 +319,7 @@ options:
       - How a SQLite file is made smaller. V(in_place) is C(VACUUM). V(incremental) frees pages in slices of at most
         0.2 s, in a file made with C(auto_vacuum=INCREMENTAL).
       - V(into_swap) writes a compact copy, proves it and puts it in place of the file, while nobody has it open.
+        Windows refuses to replace a file that anybody has open; it is then left as it was, and the finding says so.
       - V(advise) only says what there is to gain.
       - V(auto) takes V(incremental) where the file was made for it, else V(in_place).
     type: str
@@ -346,8 +350,16 @@ attributes:
     details: A run changes something only where a table or file needs it; right after it nothing does.
   platform:
     support: full
-    platforms: linux
+    platforms: linux, macos, windows
+    details:
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for C(lsof),
+        C(mount) and what Windows answers. The questions to Windows were evaluated by the real engine of PowerShell 7.
 notes:
+  - Linux and macOS (C(lsof), as root) name who has a SQLite file open. Windows only tells whether somebody has, because
+    it refuses to open it for one alone then. Where not even that can be found out, a file is rewritten only while
+    O(services_stopped=true).
+  - On Windows a database on a network drive or a server (UNC path) is never written to, as on any network file system.
+    A replaced file is given the owner and access rights of the old one.
   - Connect to the server itself, not through a pooler in transaction mode, which loses the session's settings.
   - Sizes of PostgreSQL tables are those of their last vacuum or analyze while less than 20 % of their rows have changed
     since.

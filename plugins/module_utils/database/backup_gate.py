@@ -60,15 +60,20 @@ def ask_gate(gate: BackupGate, database: Database, names: Sequence[str], host: H
 def covers(database: Database, names: Sequence[str]) -> Callable[[Mapping[str, Any]], bool]:
     """Given a database and its names, return the test whether a source of a set is a copy of it."""
     key = "path" if database.engine == "sqlite" else "database"
-    wanted = {os.path.realpath(name) if key == "path" else name for name in names}
+    wanted = {_same_place(name) if key == "path" else name for name in names}
 
     def test(source: Mapping[str, Any]) -> bool:
         if source.get("type") != database.engine:
             return False
         value = str(source.get(key) or "")
-        return value == "*" or (os.path.realpath(value) if key == "path" else value) in wanted
+        return value == "*" or (_same_place(value) if key == "path" else value) in wanted
 
     return test
+
+
+def _same_place(path: str) -> str:
+    """Return a path in one form: without symlinks, and on Windows without regard to case and kind of slash."""
+    return os.path.normcase(os.path.realpath(path))
 
 
 def judge_gate(

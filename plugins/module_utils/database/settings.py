@@ -173,7 +173,7 @@ def _backup_gate(params: Mapping[str, Any]) -> BackupGate:
 def _database(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Database:
     where = f"databases[{entry['name']}]"
     path = entry["path"] or ""
-    if entry["engine"] == "sqlite" and not os.path.isabs(path):
+    if entry["engine"] == "sqlite" and not is_absolute(path):
         raise InputError(f"{where}.path", path, "an absolute path")
     return Database(
         name=entry["name"],
@@ -185,6 +185,13 @@ def _database(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Database
         exclude=_patterns(f"{where}.exclude", entry["exclude"]),
         thresholds=_thresholds(where, defaults, entry["thresholds"] or {}),
     )
+
+
+def is_absolute(path: str, flavour: Any = os.path) -> bool:
+    """Return whether a path names its place fully: on Windows with a drive or a server, because without one it depends
+    on the drive that the process stands on. ``flavour`` is the module of the system whose path it is.
+    """
+    return bool(flavour.isabs(path)) and (flavour.sep == "/" or flavour.splitdrive(path)[0] != "")
 
 
 def _login(entry: Mapping[str, Any]) -> Login:

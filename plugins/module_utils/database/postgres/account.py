@@ -45,6 +45,13 @@ def acting_as(account: Optional[str]) -> Iterator[None]:
 
 def _look_up(account: str) -> Any:
     try:
-        return importlib.import_module("pwd").getpwnam(account)  # Windows has no such module
-    except (ImportError, KeyError):
+        accounts = importlib.import_module("pwd")
+    except ImportError:
+        raise CoreError(
+            f"system_user is {account!r}, and Windows knows no peer authentication: expected no system_user, but "
+            "login_password or login_passfile (or a server that trusts login_user by SSPI)"
+        ) from None
+    try:
+        return accounts.getpwnam(account)
+    except KeyError:
         raise CoreError(f"system_user is {account!r}, expected an account of this host") from None

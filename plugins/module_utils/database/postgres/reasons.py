@@ -100,13 +100,13 @@ def statistics(case: Case) -> Optional[Reason]:
 
 
 def stale_limit(table: Table, limits: Thresholds) -> float:
-    """Given a table, return the changed rows from which on its statistics are stale.
+    """Given a table, return the changed rows from which on its statistics are stale: a base plus a share of its rows.
 
-    The share is of the rows that the statistics were made of, as in autovacuum's formula (relation_needs_vacanalyze in
-    autovacuum.c); the live rows that are counted move meanwhile, and stand in before the first analyze.
+    The rows are those that pg_class knows, as in autovacuum's formula (relation_needs_vacanalyze), so that both agree;
+    ANALYZE sets them, so a second run finds nothing. The counter of live rows serves where pg_class knows none.
     """
-    known = table.reltuples if table.reltuples >= 0 else table.live
-    return limits.analyze_rows + limits.analyze_ratio * known
+    rows = table.reltuples if table.reltuples >= 0 else table.live
+    return limits.analyze_rows + limits.analyze_ratio * rows
 
 
 def stale_share(table: Table, limits: Thresholds) -> float:

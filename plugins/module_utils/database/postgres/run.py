@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -67,10 +67,9 @@ def _facts(cluster: Cluster, settings: Settings, host: Host) -> Facts:
 def _free_bytes(folder: str) -> list[int]:
     """Return the free bytes of a folder's file system as a list of one, or nothing where it cannot be seen."""
     try:
-        room = os.statvfs(folder)
-    except (OSError, AttributeError):  # Windows has no statvfs; its servers are not rewritten
+        return [shutil.disk_usage(folder).free]
+    except OSError:
         return []
-    return [room.f_bavail * room.f_frsize]
 
 
 def take(seen: Look, host: Host, deadline: float, beat: Callable[[], None]) -> Look:

@@ -7,20 +7,32 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from ...errors import CoreError, SourceMissing
+from ...errors import CoreError
 from ...host import Host
 from .holders import holders
-from .parse import HEADER_BYTES, filesystem_of, parse_header, parse_mount, parse_mountinfo
+from .macos import gather as macos
+from .parse import HEADER_BYTES, filesystem_of, parse_header, parse_mountinfo
 from .reader import read_content
-from .records import Place, Seen
+from .records import Place, Seen, Surroundings
+from .windows import gather as windows
 
-# The order in which SQLite looks for a folder for its temporary files on Unix (tempfiles.html, 5).
-TEMP_VARIABLES = ("SQLITE_TMPDIR", "TMPDIR")
-TEMP_FOLDERS = ("/var/tmp", "/usr/tmp", "/tmp", ".")  # noqa: S108 - they are asked about, nothing is made there
+
+class TempFolders(NamedTuple):
+    """Where SQLite looks for a folder for its temporary files: variables that name one, then fixed ones."""
+
+    variables: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+# They are asked about, nothing is made there. Unix: tempfiles.html, 5; Windows: GetTempPath, which SQLite calls.
+UNIX_TEMP = TempFolders(("SQLITE_TMPDIR", "TMPDIR"), ("/var/tmp", "/usr/tmp", "/tmp", "."))  # noqa: S108
+WINDOWS_TEMP = TempFolders(("TMP", "TEMP", "USERPROFILE", "SystemRoot"), ())
+TEMP_FOLDERS = {"linux": UNIX_TEMP, "darwin": UNIX_TEMP, "windows": WINDOWS_TEMP}
 _MEMORY_LINE = "MemAvailable:"
 
 
@@ -35,6 +47,7 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
     users = holders(path, host)
     # whoever reads or writes a database in WAL mode has made a -shm file first (walformat.html, 1)
     still = header.is_wal and not wal_bytes and (users.proved_none or not had_shm)
+    around = surroundings(path, host)
     content = read_content(path, standing_still=still, full=full, seconds=host.remaining())
     return Seen(
         path=path,
@@ -42,11 +55,11 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
         content=content,
         file_bytes=_size(path),
         wal_bytes=wal_bytes,
-        filesystem=_filesystem(path, host),
+        filesystem=around.filesystem,
         holders=users,
-        temp=place(temp_folder(os.environ, _usable)),
+        temp=place(temp_folder(os.environ, _usable, TEMP_FOLDERS[host.platform])),
         home=place(os.path.dirname(path)),
-        memory_free=_memory_free(host),
+        memory_free=around.memory_free,
         litestream_folder=os.path.isdir(os.path.join(os.path.dirname(path), f".{os.path.basename(path)}-litestream")),
         left_shm=not had_shm and os.path.exists(f"{path}-shm"),
         sqlite_version=sqlite3.sqlite_version_info,
@@ -60,10 +73,10 @@ def _size(path: str) -> int:
         return 0
 
 
-def temp_folder(environment: Mapping[str, str], usable: Callable[[str], bool]) -> str:
+def temp_folder(environment: Mapping[str, str], usable: Callable[[str], bool], known: TempFolders = UNIX_TEMP) -> str:
     """Given the environment, return the folder that SQLite takes for its temporary files: the first usable one."""
-    named = [environment[name] for name in TEMP_VARIABLES if environment.get(name)]
-    return next((folder for folder in (*named, *TEMP_FOLDERS) if usable(folder)), "")
+    named = [environment[name] for name in known.variables if environment.get(name)]
+    return next((folder for folder in (*named, *known.folders) if usable(folder)), "")
 
 
 def _usable(folder: str) -> bool:
@@ -73,43 +86,35 @@ def _usable(folder: str) -> bool:
 def place(folder: str) -> Optional[Place]:
     """Given a folder, return its device and free bytes, or None where that cannot be seen."""
     try:
-        room, status = os.statvfs(folder), os.stat(folder)
-    except (OSError, AttributeError):  # Windows has no statvfs
+        return Place(folder, os.stat(folder).st_dev, shutil.disk_usage(folder).free)
+    except OSError:
         return None
-    return Place(folder, status.st_dev, room.f_bavail * room.f_frsize)
 
 
-def _filesystem(path: str, host: Host) -> str:
-    """Return the type of the file system that the database lies on; an empty text where the host does not say."""
+def surroundings(path: str, host: Host) -> Surroundings:
+    """Given a database's path, return what the host says of the place it lies in."""
+    return _SURROUNDINGS[host.platform](path, host)
+
+
+def _linux_surroundings(path: str, host: Host) -> Surroundings:
     try:
-        return _FILESYSTEMS[host.platform](path, host)
+        kind = filesystem_of(path, parse_mountinfo(host.read("/proc/self/mountinfo")))
     except CoreError:
-        return ""
+        kind = ""
+    return Surroundings(kind, _linux_memory(host))
 
 
-def _linux_filesystem(path: str, host: Host) -> str:
-    return filesystem_of(path, parse_mountinfo(host.read("/proc/self/mountinfo")))
-
-
-def _darwin_filesystem(path: str, host: Host) -> str:
-    return filesystem_of(path, parse_mount(host.run(["mount"]).stdout))
-
-
-def _windows_filesystem(path: str, _host: Host) -> str:
-    raise SourceMissing(f"the file system type of {path}")
-
-
-_FILESYSTEMS: dict[str, Callable[[str, Host], str]] = {
-    "linux": _linux_filesystem,
-    "darwin": _darwin_filesystem,
-    "windows": _windows_filesystem,
-}
-
-
-def _memory_free(host: Host) -> Optional[int]:
+def _linux_memory(host: Host) -> Optional[int]:
     """Return the bytes of memory that are free for use, or None where the host does not say."""
     try:
         lines = host.read("/proc/meminfo").splitlines()
     except CoreError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(_MEMORY_LINE)), None)
+
+
+_SURROUNDINGS: dict[str, Callable[[str, Host], Surroundings]] = {
+    "linux": _linux_surroundings,
+    "darwin": macos.surroundings,
+    "windows": windows.surroundings,
+}

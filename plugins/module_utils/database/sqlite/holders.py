@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ...errors import CoreError
 from ...host import Host
+from .macos import gather as macos
 from .records import Holder, Holders
+from .windows import gather as windows
 
 
 def holders(path: str, host: Host) -> Holders:
@@ -55,27 +56,8 @@ def _command(process: Path) -> str:
         return "?"
 
 
-def _darwin(names: Iterable[str], host: Host) -> Holders:
-    """Ask lsof, which ends with 1 where nobody has the files open; -F prints p<pid> and c<command> lines."""
-    try:
-        text = host.run(["lsof", "-Fpc", "--", *names], expect=(0, 1)).stdout
-    except CoreError:
-        return Holders((), complete=False)
-    found, pid = [], 0
-    for line in text.splitlines():
-        if line.startswith("p"):
-            pid = int(line[1:])
-        elif line.startswith("c") and pid != os.getpid():
-            found.append(Holder(pid, line[1:]))
-    return Holders(tuple(found), host.is_admin())
-
-
-def _windows(_names: Iterable[str], _host: Host) -> Holders:
-    return Holders((), complete=False)
-
-
 _GATHERERS: dict[str, Callable[[Iterable[str], Host], Holders]] = {
     "linux": _linux,
-    "darwin": _darwin,
-    "windows": _windows,
+    "darwin": macos.holders,
+    "windows": windows.holders,
 }

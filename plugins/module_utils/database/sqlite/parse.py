@@ -24,6 +24,7 @@ NETWORK = frozenset({
     "nfs4", "smb2", "smb3", "smbfs", "webdav",
     "fuse.ceph", "fuse.cifs", "fuse.davfs", "fuse.davfs2", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
     "macfuse", "osxfuse",
+    "network drive", "UNC path",  # what sqlite/windows calls them
 })  # fmt: skip
 
 

@@ -155,10 +155,8 @@ def litestream_problem(case: Case) -> Problem:
 
 def checkpoint_problem(case: Case) -> Problem:
     """Litestream does the checkpoints of what it follows; another's would hide frames from it."""
-    problem = network_problem(case)
-    if problem is None and case.seen.is_replicated:
-        problem = "database.litestream", "Litestream follows it and does its checkpoints itself"
-    return problem
+    own = "database.litestream", "Litestream follows it and does its checkpoints itself"
+    return network_problem(case) or (own if case.seen.is_replicated else None)
 
 
 def backup_problem(case: Case) -> Problem:
@@ -173,9 +171,8 @@ def advice_problem(case: Case) -> Problem:
 
 def mode_problem(case: Case) -> Problem:
     """Only a file that was made for it can shrink in slices."""
-    if case.seen.content.auto_vacuum == INCREMENTAL:
-        return None
-    return "database.freelist", "its auto_vacuum is not INCREMENTAL, so it cannot shrink in slices"
+    other = "database.freelist", "its auto_vacuum is not INCREMENTAL, so it cannot shrink in slices"
+    return None if case.seen.content.auto_vacuum == INCREMENTAL else other
 
 
 def open_problem(case: Case) -> Problem:
@@ -186,6 +183,14 @@ def open_problem(case: Case) -> Problem:
     if not users.complete and not case.settings.services_stopped:
         return "database.locked", "who has it open cannot be seen from this account, and services_stopped is not set"
     return None
+
+
+def blind_problem(case: Case) -> Problem:
+    """Where the system cannot say at all whether somebody has it open, it is only rewritten while services are down."""
+    users = case.seen.holders
+    if not users.blind or users.processes or case.settings.services_stopped:
+        return None
+    return "database.locked", f"who has it open cannot be seen ({users.blind}), and services_stopped is not set"
 
 
 def space_problem(case: Case) -> Problem:
@@ -204,10 +209,9 @@ def space_problem(case: Case) -> Problem:
 
 def version_problem(case: Case) -> Problem:
     """VACUUM INTO came with SQLite 3.27."""
-    version = case.seen.sqlite_version
-    if version >= INTO_SINCE:
-        return None
-    return "database.freelist", f"SQLite here is {'.'.join(map(str, version))}, VACUUM INTO needs 3.27"
+    version = ".".join(map(str, case.seen.sqlite_version))
+    old = "database.freelist", f"SQLite here is {version}, VACUUM INTO needs 3.27"
+    return None if case.seen.sqlite_version >= INTO_SINCE else old
 
 
 def swap_space_problem(case: Case) -> Problem:
@@ -239,7 +243,7 @@ def window_problem(case: Case, earlier: list[FileStep], step: FileStep) -> Probl
 
 
 _PROBLEMS: dict[str, tuple[Callable[[Case], Problem], ...]] = {
-    "in_place": (litestream_problem, backup_problem, space_problem),
+    "in_place": (litestream_problem, blind_problem, backup_problem, space_problem),
     "into_swap": (version_problem, open_problem, swap_space_problem),
     "incremental": (mode_problem,),
     "advise": (advice_problem,),

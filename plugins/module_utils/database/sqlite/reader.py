@@ -17,15 +17,17 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any, Optional
+from urllib.parse import quote
 
 from ...errors import CoreError
 from .records import Content
+from .windows.parse import plain_path
 
 BUSY_S = 5.0
 PROGRESS_STEPS = 200_000  # virtual machine steps between two looks at the clock: some milliseconds
 ORPHANS_COUNTED = 1000
+Fingerprint = tuple[tuple[int, ...], ...]
 GROWTH = 25  # pragma.html#pragma_optimize, as SQLite did it until 3.45
 
 
@@ -72,13 +74,23 @@ def opened(path: str, mode: str, seconds: float) -> Iterator[sqlite3.Connection]
     """
     until = time.monotonic() + seconds
     try:
-        with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode={mode}", timeout=BUSY_S, uri=True)) as connection:
+        with closing(sqlite3.connect(f"{file_uri(path)}?mode={mode}", timeout=BUSY_S, uri=True)) as connection:
             connection.isolation_level = None
             connection.text_factory = _text
             connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS_STEPS)
             yield connection
     except sqlite3.Error as error:
         raise translated(path, error) from error
+
+
+def file_uri(path: str, windows: bool = os.sep == "\\") -> str:
+    """Given an absolute path, return it as a URI of SQLite (uri.html, 3.1 and 3.3).
+
+    Path.as_uri names the server of a UNC path as the URI's authority, which SQLite refuses: it wants four slashes.
+    """
+    plain = plain_path(path).replace("\\", "/") if windows else path
+    rooted = plain if plain.startswith("/") else f"/{plain}"  # a drive letter
+    return f"file://{quote(os.fsencode(rooted), safe='/:' if windows else '/')}"
 
 
 def _text(raw: bytes) -> str:
@@ -91,14 +103,14 @@ def read_content(path: str, *, standing_still: bool, full: bool, seconds: float)
     ``standing_still`` is whether nobody has it open and its log is empty. Raise Busy, Corrupt, Interrupted, Unreadable.
     """
     if standing_still:
-        before = _fingerprint(path)
+        before = fingerprint(path)
         content = _read(path, "ro&immutable=1", full, seconds)
-        if before == _fingerprint(path):
+        if before == fingerprint(path):
             return content
     return _read(path, "ro", full, seconds)
 
 
-def _fingerprint(path: str) -> tuple[tuple[int, ...], ...]:
+def fingerprint(path: str) -> Fingerprint:
     """Return what changes when somebody writes to the database or opens it."""
     found: list[tuple[int, ...]] = []
     for name in (path, f"{path}-wal", f"{path}-shm"):

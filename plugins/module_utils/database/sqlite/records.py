@@ -31,17 +31,21 @@ class Place(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """A process that has the file open."""
+    """A process that has the file open; ``pid`` is None where the system does not say which one it is."""
 
-    pid: int
+    pid: Optional[int]
     command: str
 
 
 class Holders(NamedTuple):
-    """The processes that have a file open. ``complete`` is false where other accounts' processes cannot be seen."""
+    """The processes that have a file open. ``complete`` is false where other accounts' processes cannot be seen.
+
+    ``blind`` is why nothing at all could be seen, or empty.
+    """
 
     processes: tuple[Holder, ...]
     complete: bool
+    blind: str = ""
 
     @property
     def proved_none(self) -> bool:
@@ -50,7 +54,15 @@ class Holders(NamedTuple):
 
     def named(self) -> str:
         """Return who has the file open, in one phrase."""
-        return ", ".join(f"{one.command} (pid {one.pid})" for one in self.processes) or "a process that cannot be seen"
+        named = (f"{one.command} (pid {one.pid})" if one.pid else one.command for one in self.processes)
+        return ", ".join(named) or "a process that cannot be seen"
+
+
+class Surroundings(NamedTuple):
+    """The kind of file system that a file lies on, and the bytes of memory that are free; empty and None: not known."""
+
+    filesystem: str
+    memory_free: Optional[int]
 
 
 class Content(NamedTuple):

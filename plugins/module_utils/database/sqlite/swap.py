@@ -7,6 +7,9 @@
 The old database or the new one is there at any moment. Everybody is locked out; a database in WAL mode leaves it, so
 that no log is left that would be replayed into the new file; the copy is written beside, checked and flushed, and then
 renamed over the old file. Nothing is removed by name after that, because somebody may have opened the new file already.
+
+Windows does not let a file be replaced that anybody has open, ourselves included. So there our connection is closed
+first, and the file must then be what it was under our lock; whoever opens it meanwhile keeps it, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -14,12 +17,17 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ...errors import ActionFailed, CoreError
 from ...host import Host
+from ...powershell import ask
 from ...publish import PARTIAL, fsync_path
 from .holders import holders
-from .reader import Busy, Corrupt, damage, opened, quoted
+from .reader import Busy, Corrupt, Fingerprint, damage, fingerprint, opened, quoted
+from .windows.queries import copy_rights
 
 SUFFIX = f".vacuum{PARTIAL}"
 _BESIDE = ("-wal", "-shm", "-journal")
@@ -28,23 +36,81 @@ _BESIDE = ("-wal", "-shm", "-journal")
 def vacuum_into(path: str, host: Host, seconds: float) -> None:
     """Given a database that nobody has open, replace it by a compact copy.
 
-    Raise Busy where somebody has it open after all, Corrupt where the copy is not what the original is; the original is
-    then as it was.
+    Raise Busy where somebody has it open after all, Corrupt where the copy is not what the original is, ActionFailed
+    where the system refuses; the original is then as it was.
     """
     draft = Path(path + SUFFIX)
-    _remove(draft, "", *_BESIDE)  # of a run that was killed
+    try:
+        _remove(draft, "", *_BESIDE)  # of a run that was killed
+        _REPLACERS[host.platform](Path(path), draft, host, seconds)
+    except OSError as error:
+        raise ActionFailed(f"{path} was not replaced and is as it was: {error}") from error
+    finally:
+        with suppress(OSError):  # the next run sweeps what a scanner of files holds on to
+            _remove(draft, "", *_BESIDE)
+
+
+def _replace_under_lock(path: Path, draft: Path, host: Host, seconds: float) -> None:
+    """Put the copy in place while everybody is locked out of the original."""
+    with _copied(path, draft, host, seconds):
+        _swap(path, draft, host)
+
+
+def _replace_when_closed(path: Path, draft: Path, host: Host, seconds: float) -> None:
+    """Put the copy in place after our own connection is closed, unless the original has changed since.
+
+    Raise Busy where it has, or where somebody has it open: Windows refuses to replace it then.
+    """
+    with _copied(path, draft, host, seconds) as in_wal:
+        locked = fingerprint(str(path))
+    try:
+        _ensure_untouched(path, locked, host)
+        os.replace(draft, path)  # once: who waits and tries again may replace what was written meanwhile
+    except (Busy, OSError) as error:
+        if in_wal:
+            _back_to_wal(str(path), seconds)
+        if isinstance(error, PermissionError):
+            raise Busy(f"{path} cannot be replaced while somebody has it open: {error}") from error
+        raise
+
+
+def _ensure_untouched(path: Path, locked: Fingerprint, host: Host) -> None:
+    """Raise Busy where a database is not what it was under our lock, or somebody has it open."""
+    touched = fingerprint(str(path)) != locked or Path(f"{path}-journal").exists()
+    if touched or holders(str(path), host).processes:
+        raise Busy(f"{path}: somebody opened it meanwhile")
+
+
+def _back_to_wal(path: str, seconds: float) -> None:
+    """Give a database its journal mode back; where somebody is in the way, its next user finds it without a log."""
     try:
         with opened(path, "rw", seconds) as connection:
-            in_wal = _lock_out(connection)
-            try:
-                _write_copy(connection, Path(path), draft, seconds, in_wal=in_wal)
-                _swap(Path(path), draft, host)
-            except BaseException:
-                if in_wal:
-                    connection.execute("PRAGMA journal_mode = WAL").fetchall()
-                raise
-    finally:
-        _remove(draft, "", *_BESIDE)
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    except CoreError:
+        return
+
+
+_REPLACERS: dict[str, Callable[[Path, Path, Host, float], None]] = {
+    "linux": _replace_under_lock,
+    "darwin": _replace_under_lock,
+    "windows": _replace_when_closed,
+}
+
+
+@contextmanager
+def _copied(path: Path, draft: Path, host: Host, seconds: float) -> Iterator[bool]:
+    """Have a proved copy for a block in which everybody is locked out of the original; say if that was in WAL mode."""
+    with opened(str(path), "rw", seconds) as connection:
+        in_wal = _lock_out(connection)
+        try:
+            _write_copy(connection, draft, seconds, in_wal=in_wal)
+            _DRESSERS[host.platform](path, draft, host)
+            fsync_path(draft)
+            yield in_wal
+        except BaseException:
+            if in_wal:
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            raise
 
 
 def _remove(path: Path, *suffixes: str) -> None:
@@ -67,7 +133,7 @@ def _lock_out(connection: sqlite3.Connection) -> bool:
     return in_wal
 
 
-def _write_copy(connection: sqlite3.Connection, path: Path, draft: Path, seconds: float, *, in_wal: bool) -> None:
+def _write_copy(connection: sqlite3.Connection, draft: Path, seconds: float, *, in_wal: bool) -> None:
     """Write the copy and prove that it is sound and holds as many rows in each table. Raise Corrupt."""
     connection.execute("VACUUM INTO ?", (str(draft),))
     wanted = _rows(connection)
@@ -77,7 +143,6 @@ def _write_copy(connection: sqlite3.Connection, path: Path, draft: Path, seconds
         found, rows = damage(copy, full=False), _rows(copy)
     if found or rows != wanted:
         raise Corrupt(f"{draft}: {found or 'the copy does not hold the rows of the original'}")
-    _dress(path, draft)
 
 
 def _rows(connection: sqlite3.Connection) -> dict[str, int]:
@@ -89,13 +154,23 @@ def _rows(connection: sqlite3.Connection) -> dict[str, int]:
     return {name: connection.execute(count).fetchone()[0] for name, count in counts}
 
 
-def _dress(original: Path, draft: Path) -> None:
-    """Give the copy the owner, mode and extended attributes (SELinux label, ACL) of the original, and flush it."""
+def _dress_posix(original: Path, draft: Path, _host: Host) -> None:
+    """Give the copy the owner, mode and extended attributes (SELinux label, ACL) of the original."""
     status = original.stat()
-    if hasattr(os, "chown"):
-        os.chown(draft, status.st_uid, status.st_gid)
+    os.chown(draft, status.st_uid, status.st_gid)
     shutil.copystat(original, draft)
-    fsync_path(draft)
+
+
+def _dress_windows(original: Path, draft: Path, host: Host) -> None:
+    """Give the copy the owner and access rights of the original. Raise SourceDenied where Windows refuses."""
+    ask(host, {"rights": copy_rights(str(original), str(draft))})["rights"]
+
+
+_DRESSERS: dict[str, Callable[[Path, Path, Host], None]] = {
+    "linux": _dress_posix,
+    "darwin": _dress_posix,
+    "windows": _dress_windows,
+}
 
 
 def _swap(path: Path, draft: Path, host: Host) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
@@ -14,7 +15,11 @@ from typing import Any, Optional
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import ask_gate, read_sets
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import (
+    ask_gate,
+    covers,
+    read_sets,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import BackupGate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
 
@@ -149,3 +154,11 @@ def test_without_a_declared_folder_the_gate_is_shut(tmp_path: Path) -> None:
 def test_a_backup_that_the_same_play_makes_first_opens_the_gate() -> None:
     gate = ask_gate(BackupGate("", 0.0, expected=True), SQLITE, [PATH], DiskHost(now=NOW))
     assert gate.open
+
+
+def test_a_copy_is_known_by_its_place_however_windows_spells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = settings([sqlite(path="/Data/demo.db")]).databases[0]
+    source = {"type": "sqlite", "path": "/data/DEMO.db"}
+    assert not covers(entry, ["/Data/demo.db"])(source)
+    monkeypatch.setattr(os.path, "normcase", str.lower)
+    assert covers(entry, ["/Data/demo.db"])(source)

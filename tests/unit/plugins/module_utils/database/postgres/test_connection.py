@@ -179,6 +179,20 @@ def test_an_account_that_does_not_exist_is_an_error_that_names_it(driver: Driver
         connect(login(system_user="no-such-account"), "cryptobot")
 
 
+def test_without_accounts_of_unix_there_is_no_peer_authentication(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def windows(name: str) -> Any:
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr(account.importlib, "import_module", windows)
+    peerless = pytest.raises(CoreError, match="Windows knows no peer authentication: expected no system_user")
+    with peerless, account.acting_as("postgres"):
+        driver.user_at_connect = 0  # never reached
+    with account.acting_as(None):  # no account of Unix is asked for
+        assert driver.user_at_connect is None
+
+
 def own_name() -> str:
     import pwd
 

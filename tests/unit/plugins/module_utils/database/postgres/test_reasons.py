@@ -52,10 +52,14 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     # (d) 50 rows and 10 % changed
     ({"modified": 10_050}, []),
     ({"modified": 10_051}, ["statistics"]),
-    ({"reltuples": 0.0, "modified": 50}, []),
-    ({"reltuples": 0.0, "modified": 51}, ["statistics"]),
-    ({"live": 90_000, "modified": 10_050}, []),  # deletes that were counted since: the share is of what was analyzed
-    ({"reltuples": -1.0, "last_analyze": 1.0, "live": 1_000, "modified": 151}, ["statistics"]),
+    ({"live": 0, "reltuples": 0.0, "modified": 50}, []),
+    ({"live": 0, "reltuples": 0.0, "modified": 51}, ["statistics"]),
+    # of the rows that pg_class knows, as autovacuum counts, or of the live ones where it knows none
+    ({"live": 400, "reltuples": 1_000_000.0, "modified": 100_050}, []),
+    ({"live": 400, "reltuples": 1_000_000.0, "modified": 100_051}, ["statistics"]),
+    ({"live": 1_000_000, "reltuples": 400.0, "modified": 91}, ["statistics"]),
+    ({"live": 1_000, "reltuples": -1.0, "modified": 150}, []),
+    ({"live": 1_000, "reltuples": -1.0, "modified": 151}, ["statistics"]),
     ({"name": "pg_statistic", "schema": "pg_catalog", "modified": 99_999}, []),
     # (e) never vacuumed, never analyzed, counters lost
     ({"last_vacuum": None}, []),  # the visibility map shows one

@@ -156,39 +156,15 @@ def test_processes_that_cannot_be_seen_leave_it_open_who_has_the_file() -> None:
     assert (found.complete, found.proved_none) == (False, False)
 
 
-# what lsof -Fpc prints on macOS, constructed after its manual page
-LSOF = "p501\ncPython\np77\ncstrategy worker\n"
-MACS: list[tuple[Any, bool, list[int], bool]] = [
-    (LSOF, True, [501, 77], True),
-    ((1, "", ""), True, [], True),
-    (LSOF, False, [501, 77], False),
-    ((2, "", "lsof: illegal option"), True, [], False),
-]
-
-
-@pytest.mark.parametrize(("answer", "admin", "pids", "complete"), MACS)
-def test_on_macos_lsof_is_asked(answer: Any, admin: bool, pids: list[int], complete: bool, tmp_path: Path) -> None:
-    path = make(tmp_path / "demo.db")
-    found = holders(str(path), FakeHost("darwin", commands={f"lsof -Fpc -- {path}": answer}, admin=admin))
-    assert ([one.pid for one in found.processes], found.complete) == (pids, complete)
-
-
-def test_on_windows_nothing_is_claimed(tmp_path: Path) -> None:
-    assert holders(str(make(tmp_path / "demo.db")), FakeHost("windows")) == ((), False)
-
-
 FILESYSTEMS = [
-    (FakeHost("darwin", commands={"mount": "/dev/disk3 on / (apfs, local)\n"}), "apfs"),
-    (FakeHost("darwin"), ""),
-    (FakeHost("windows"), ""),
     (FakeHost("linux", files={"/proc/self/mountinfo": "36 35 98:0 / / rw - xfs /dev/root rw\n"}), "xfs"),
     (FakeHost("linux"), ""),
 ]
 
 
 @pytest.mark.parametrize(("host", "expected"), FILESYSTEMS)
-def test_the_file_system_is_asked_per_platform_and_may_stay_unknown(host: FakeHost, expected: str) -> None:
-    assert gathering._filesystem("/data/demo.db", host) == expected
+def test_the_file_system_is_asked_and_may_stay_unknown(host: FakeHost, expected: str) -> None:
+    assert gathering.surroundings("/data/demo.db", host).filesystem == expected
 
 
 MEMORY = [({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   2048 kB\n"}, 2048 * 1024), ({}, None),
@@ -197,4 +173,4 @@ MEMORY = [({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   2048 kB\n"}, 2048 
 
 @pytest.mark.parametrize(("files", "expected"), MEMORY)
 def test_free_memory_is_read_where_the_host_says_it(files: dict[str, Any], expected: Any) -> None:
-    assert gathering._memory_free(FakeHost(files=files)) == expected
+    assert gathering.surroundings("/data/demo.db", FakeHost(files=files)).memory_free == expected

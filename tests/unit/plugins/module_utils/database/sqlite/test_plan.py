@@ -83,6 +83,8 @@ GATES: list[tuple[dict[str, Any], Any]] = [
     ({"filesystem": ""}, None),
     ({"litestream_folder": True}, "database.litestream"),
     ({"litestream_tables": True}, "database.litestream"),
+    ({"holders": BLIND}, None),  # other accounts' processes only; SQLite's locks keep them out
+    ({"holders": Holders((), complete=False, blind="no lsof")}, "database.locked"),
     ({"temp": place(NEED - 1)}, "database.space"),
     ({"home": place(NEED - 1, 2)}, "database.space"),
     ({"temp": place(NEED), "home": place(NEED, 2)}, None),
