@@ -25,6 +25,13 @@ description:
     what should run before it does anything else.
   - Units that systemd stops together with a declared one, because they require it, are restarted with it although the
     inventory does not declare them.
+  - On Windows services are stopped and started by the service control manager, those of NSSM as any other. What it
+    knows of dependencies counts beside C(depends_on). A service is not stopped where something that runs and is not
+    declared depends on it; nothing is forced.
+  - On macOS a job is taken out of launchd (C(bootout)), put in again by its plist (C(bootstrap)) and told to run,
+    because one that is kept alive would come back at once.
+  - What is disabled is never enabled. Where a service runs although it is disabled, it is not stopped, because it could
+    not be started again.
 options:
   trading:
     description: How the trade service is asked for its orders, and what follows from its answer.
@@ -162,7 +169,8 @@ options:
     type: int
     default: 1
   stop_timeout:
-    description: Seconds that a service has to end. Processes of a script-started one are killed then.
+    description: Seconds that a service has to end. Processes of a script-started one are killed then, except on
+      Windows.
     type: float
     default: 120.0
   rollback_timeout:
@@ -188,7 +196,16 @@ attributes:
     details: With O(when=always) every run restarts.
   platform:
     support: full
-    platforms: linux
+    platforms: linux, macos, windows
+    details:
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for launchd,
+        the service control manager and the trade service. The orders to Windows were carried out by the real engine of
+        PowerShell over stand-in cmdlets.
+      - On Windows a script-started service is started by C(Win32_Process.Create), so that it does not end with the
+        connection. C(user), C(output) and C(environment) cannot be heeded there, so where they are declared the service
+        is not restarted.
+      - On macOS the environment of a script-started service is seen by C(ps). Where it is not shown, the service is not
+        restarted unless C(environment) is declared.
 notes:
   - The process that runs this module starts script-started services. Where the host ends all processes of a session
     with it (C(KillUserProcesses=yes) of logind), they end with the connection; use units there.
@@ -217,6 +234,14 @@ EXAMPLES = r"""
     services: "{{ cryptobot_services }}"
     when: always
     except: [trade]
+
+- name: On Windows, restart a service that a script starts and a script ends
+  cryptobot.maintenance.service_restart:
+    services:
+      - name: bot
+        pid_file: C:\CryptoBot\bot.pid
+        command: ['C:\CryptoBot\venv\Scripts\python.exe', 'C:\CryptoBot\start_bot.py']
+        stop_command: ['C:\CryptoBot\venv\Scripts\python.exe', 'C:\CryptoBot\stop_bot.py']
 
 - name: Wait up to a quarter of an hour for orders, and insist on dry run
   cryptobot.maintenance.service_restart:

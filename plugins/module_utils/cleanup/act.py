@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Union
@@ -16,15 +14,16 @@ from typing import Union
 from ..errors import ToolTimeout
 from ..finding import DONE, FAILED, NOT_DONE
 from ..host import Host
-from .folders import Folder, NotEntered, opened_below, opened_root
-from .records import CHANGED, DELETE, FILLED, GONE, LATE, Identity, Outcome, Step
+from .disk import Disk, Folder, NotEntered
+from .records import CHANGED, DELETE, FILE, FILLED, FOLDER, GONE, LATE, OPEN, Entry, Identity, Outcome, Step
 
 Root = Union[Folder, OSError, NotEntered]
 BEAT_EVERY = 500  # steps
+SHARING = (32, 33)  # winerror: ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
 
 
 def carry_out(
-    steps: Sequence[Step], host: Host, beat: Callable[[], None], sealed: frozenset[Identity]
+    steps: Sequence[Step], host: Host, disk: Disk, beat: Callable[[], None], sealed: frozenset[Identity]
 ) -> Iterator[Outcome]:
     """Yield what becomes of each step. A step that fails does not stop the rest; used up time does."""
     with ExitStack() as stack:
@@ -37,8 +36,8 @@ def carry_out(
                 continue
             path = step.rule.path
             if path not in roots:
-                roots[path] = _open_root(stack, path, sealed)
-            yield _carry_out(step, roots[path])
+                roots[path] = _open_root(stack, disk, path, sealed)
+            yield _carry_out(step, disk, roots[path])
 
 
 def _has_time(host: Host) -> bool:
@@ -48,20 +47,20 @@ def _has_time(host: Host) -> bool:
         return False
 
 
-def _open_root(stack: ExitStack, path: str, sealed: frozenset[Identity]) -> Root:
+def _open_root(stack: ExitStack, disk: Disk, path: str, sealed: frozenset[Identity]) -> Root:
     """Return a rule's folder, open until the stack is closed, or the error that opening it again gave."""
     try:
-        return stack.enter_context(opened_root(path, sealed))
+        return stack.enter_context(disk.opened_root(path, sealed))
     except (OSError, NotEntered) as error:
         return error
 
 
-def _carry_out(step: Step, root: Root) -> Outcome:
+def _carry_out(step: Step, disk: Disk, root: Root) -> Outcome:
     try:
         if isinstance(root, Exception):
             raise root
-        with opened_below(root, step.entry.parts[:-1]) as folder:
-            return _remove(step, folder)
+        with disk.opened_below(root, step.entry.parts[:-1]) as folder:
+            return _remove(step, disk, folder)
     except FileNotFoundError:
         return Outcome(step, NOT_DONE, GONE)
     except NotEntered as reason:
@@ -69,30 +68,30 @@ def _carry_out(step: Step, root: Root) -> Outcome:
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             return Outcome(step, NOT_DONE, FILLED)
+        if getattr(error, "winerror", None) in SHARING:
+            return Outcome(step, NOT_DONE, OPEN)
         return Outcome(step, FAILED, error.strerror or str(error))
 
 
-def _remove(step: Step, folder: Folder) -> Outcome:
+def _remove(step: Step, disk: Disk, folder: Folder) -> Outcome:
     """Delete one name in an open folder. Raise OSError where the system refuses."""
-    name = step.entry.parts[-1]
-    now = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
-    if not _is_as_planned(step, now):
+    if not _is_as_planned(step, disk.look(folder, step.entry.parts)):
         return Outcome(step, NOT_DONE, CHANGED)
     if step.action == DELETE:
-        os.unlink(name, dir_fd=folder.descriptor)
+        disk.delete(folder, step.entry.parts[-1])
     else:
-        os.rmdir(name, dir_fd=folder.descriptor)
+        disk.remove_folder(folder, step.entry.parts[-1])
     return Outcome(step, DONE, step.reason)
 
 
-def _is_as_planned(step: Step, now: os.stat_result) -> bool:
+def _is_as_planned(step: Step, now: Entry) -> bool:
     """Return whether a name still leads to what the plan saw, untouched since.
 
     Only what deleting other names changes may differ: the number of a file's names, the time of a folder.
     """
     entry = step.entry
-    if (now.st_dev, now.st_ino) != entry.identity or now.st_uid != entry.uid:
+    if (now.identity, now.uid, now.guard) != (entry.identity, entry.uid, entry.guard):
         return False
     if step.action == DELETE:
-        return stat.S_ISREG(now.st_mode) and (now.st_mtime, now.st_size) == (entry.mtime, entry.size)
-    return stat.S_ISDIR(now.st_mode)
+        return now.kind == FILE and (now.mtime, now.size) == (entry.mtime, entry.size)
+    return now.kind == FOLDER

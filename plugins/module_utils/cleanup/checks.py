@@ -31,8 +31,9 @@ CHECKS = catalogue(
     Check(
         "cleanup.guard",
         "W1.2",
-        "What a guard kept from being deleted: symlinks on the way, other file systems, files in use, databases, and "
-        "folders that somebody replaced while the run went on.",
+        "What a guard kept from being deleted: symlinks and reparse points on the way, other file systems, files in "
+        "use, files that the system protects by a flag or attribute, databases, and folders that somebody replaced "
+        "while the run went on.",
         "Nothing was lost. Declare the real path instead of a symlink; see who replaces folders (`ls -la`, auditd).",
         "Deleting by path as root follows whatever an ordinary account swaps in (CWE-59, CWE-367).",
     ),
@@ -47,7 +48,8 @@ CHECKS = catalogue(
         "cleanup.failed",
         "W1.2",
         "Deletions that the system refused.",
-        "Look at the owner and mode of the folder (`ls -ld`), at `lsattr`, and whether it is mounted read-only.",
+        "Look at the owner and mode of the folder (`ls -ld`, on Windows `icacls`), at its flags (`lsattr`, `ls -lO`), "
+        "and whether it is mounted read-only.",
     ),
     Check(
         "cleanup.budget",

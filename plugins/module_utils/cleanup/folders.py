@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Folders by descriptor: never through a symlink, never into another file system, whatever is swapped meanwhile.
+"""Folders by descriptor (Linux, macOS): never through a symlink or into another file system, whatever is swapped.
 
 A path is looked up name by name, each by openat(2) with O_NOFOLLOW in the folder before it. What a descriptor has been
 opened on stays what it is, so nobody who renames or replaces a folder during a run can lead a deletion elsewhere.
@@ -11,30 +11,31 @@ opened on stays what it is, so nobody who renames or replaces a folder during a 
 from __future__ import annotations
 
 import errno
+import importlib
 import os
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Optional
 
-from .records import Identity
+from .disk import Disk, Folder, NotEntered
+from .records import FILE, FOLDER, LINK, NO_UNLINK, OTHER, Entry, Identity
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_TRACE = getattr(os, "O_NOATIME", 0)  # a look must not make a folder younger
 SYMLINK = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)  # what opening a symlink with O_NOFOLLOW gives, by system
 
 
-class NotEntered(Exception):
-    """A folder that is not entered although the system would allow it; the text says why."""
-
-
-@dataclass(frozen=True)
-class Folder:
-    """An open folder: its descriptor, what it is, and the mount that it was reached by."""
-
-    descriptor: int
-    identity: Identity
-    mount: str
+_KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
+# Flags of chflags(2) on macOS, by what they mean for whoever would delete; Linux shows none in stat(2).
+_KEPT = (
+    (0x00080000, "the system protects it (restricted)"),
+    (0x00000002 | 0x00020000, "it is immutable (uchg or schg)"),
+    (0x00000004 | 0x00040000, "it may only be appended to (uappnd or sappnd)"),
+    (0x00000010 | 0x00100000, NO_UNLINK),
+    (0x00000080, "it is in a data vault of the system"),
+    (0x40000000, "its content is kept elsewhere (dataless), and deleting it here would delete it there"),
+)
 
 
 def _open(name: str, parent: Optional[int]) -> Folder:
@@ -98,3 +99,51 @@ def _enter(parent: Folder, name: str) -> Folder:
         if error.errno in SYMLINK:
             raise NotEntered(f"{name} in it is no folder but a symlink or a file") from error
         raise
+
+
+def listed(folder: Folder) -> list[str]:
+    """Return the names in an open folder. Raise OSError."""
+    return os.listdir(folder.descriptor)
+
+
+def look(folder: Folder, parts: tuple[str, ...]) -> Entry:
+    """Given an open folder and the parts that lead to a name in it, return what lstat(2) says of it. Raise OSError."""
+    status = os.stat(parts[-1], dir_fd=folder.descriptor, follow_symlinks=False)
+    flags = getattr(status, "st_flags", 0)
+    return Entry(
+        parts=parts,
+        kind=_KINDS.get(stat.S_IFMT(status.st_mode), OTHER),
+        identity=(status.st_dev, status.st_ino),
+        links=status.st_nlink,
+        uid=status.st_uid,
+        size=status.st_size,
+        allocated=status.st_blocks * 512,  # lstat's blocks have 512 bytes, whatever the file system's have
+        mtime=status.st_mtime,
+        ctime=status.st_ctime,
+        atime=status.st_atime,
+        guard=kept_by(flags),
+    )
+
+
+def kept_by(flags: int) -> str:
+    """Given the flags of a file or folder, return why it must stay, or an empty text."""
+    return next((reason for mask, reason in _KEPT if flags & mask), "")
+
+
+def delete(folder: Folder, name: str) -> None:
+    """Delete a file in an open folder. Raise OSError."""
+    os.unlink(name, dir_fd=folder.descriptor)
+
+
+def remove_folder(folder: Folder, name: str) -> None:
+    """Remove an empty folder in an open folder. Raise OSError."""
+    os.rmdir(name, dir_fd=folder.descriptor)
+
+
+def owner(account: str) -> int:
+    """Given an account by name or number, return its number. Raise KeyError."""
+    pwd = importlib.import_module("pwd")  # this file is read on systems without it, too
+    return int(account) if account.isdigit() else int(pwd.getpwnam(account).pw_uid)
+
+
+POSIX = Disk(opened_root, opened_below, listed, look, delete, remove_folder, owner)

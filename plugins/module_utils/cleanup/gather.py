@@ -6,18 +6,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Optional
+import shutil
+from collections.abc import Collection, Iterable
 
-from ..resources.linux.open_files import OpenFiles, mapped_files
-from .folders import NotEntered, opened_root
-from .records import Entry, Identity, InUse, Obstacle, Rule, Scan
-from .rules import SEALED
+from .disk import Disk, NoOwners, NotEntered
+from .records import Entry, Identity, Obstacle, Rule, Scan
 from .walk import Bounds, Walk
-
-OPEN_FILES_SECONDS = 30.0
 
 
 def identities(paths: Iterable[str]) -> frozenset[Identity]:
@@ -32,23 +27,27 @@ def identities(paths: Iterable[str]) -> frozenset[Identity]:
     return frozenset(found)
 
 
-def sealed_identities(protected: Sequence[str]) -> frozenset[Identity]:
-    """Return what no run may enter or delete, by identity: a second name or a symlink does not get around it."""
-    return identities((*SEALED, *protected))
+def named_by(variables: Iterable[str]) -> list[str]:
+    """Return what variables of the environment name; those that are not set name nothing."""
+    return [os.environ[name] for name in variables if os.environ.get(name)]
 
 
-def scan(rule: Rule, sealed: Collection[Identity], bounds: Bounds) -> Scan:
+def scan(rule: Rule, disk: Disk, sealed: Collection[Identity], bounds: Bounds) -> Scan:
     """Given a rule, return what stands in its folder."""
     try:
-        uid = _uid(rule.owner)
-        with opened_root(rule.path, sealed) as root:
+        uid = None if rule.owner is None else disk.owner(rule.owner)
+        with disk.opened_root(rule.path, sealed) as root:
             entries: list[Entry] = []
-            walk = Walk(root, rule.path, rule.recurse, bounds, sealed, entries.append)
+            walk = Walk(disk, root, rule.path, rule.recurse, bounds, sealed, entries.append)
             walk.run()
     except FileNotFoundError:
         return Scan(rule, problem=f"{rule.path} does not exist", missing=True)
     except NotEntered as reason:
         return Scan(rule, problem=f"{rule.path} is not entered: {reason}")
+    except NoOwners:
+        return Scan(
+            rule, problem=f"its owner is to be {rule.owner!r}, and this system does not tell the owner of a file"
+        )
     except KeyError:
         return Scan(rule, problem=f"the owner {rule.owner!r} is no account of this host")
     except OSError as error:
@@ -63,15 +62,7 @@ def scan(rule: Rule, sealed: Collection[Identity], bounds: Bounds) -> Scan:
     )
 
 
-def _uid(owner: Optional[str]) -> Optional[int]:
-    """Return the number of an account, or None for None. Raise KeyError."""
-    if owner is None:
-        return None
-    pwd = importlib.import_module("pwd")  # only systems with such numbers have this module
-    return int(owner) if owner.isdigit() else int(pwd.getpwnam(owner).pw_uid)
-
-
-def usage(path: str, bounds: Bounds) -> tuple[dict[str, int], list[Obstacle], str]:
+def usage(path: str, disk: Disk, bounds: Bounds) -> tuple[dict[str, int], list[Obstacle], str]:
     """Return the bytes that each name directly in a folder takes with all below it, what could not be read, and the
     bound that ended the look. A file with several names counts once, where it was met first.
     """
@@ -84,8 +75,8 @@ def usage(path: str, bounds: Bounds) -> tuple[dict[str, int], list[Obstacle], st
             met.add(entry.identity) if entry.links > 1 else None
 
     try:
-        with opened_root(path, ()) as root:
-            walk = Walk(root, path, True, bounds, (), add)
+        with disk.opened_root(path, ()) as root:
+            walk = Walk(disk, root, path, True, bounds, (), add)
             walk.run()
     except OSError as error:
         return {}, [Obstacle(path, error.strerror or str(error))], ""
@@ -94,22 +85,12 @@ def usage(path: str, bounds: Bounds) -> tuple[dict[str, int], list[Obstacle], st
     return sizes, walk.unread, walk.bound
 
 
-def _in_use_linux() -> InUse:
-    walk = OpenFiles(OPEN_FILES_SECONDS)
-    found = {(file.device, file.inode) for file in walk}
-    return InUse(frozenset(found) | mapped_files(), walk.unseen)
-
-
-IN_USE: dict[str, Callable[[], InUse]] = {"linux": _in_use_linux}
-
-
 def free_space(scans: Iterable[Scan]) -> dict[str, int]:
     """Return the bytes that are free for ordinary accounts on the file system of each rule's folder, by its path."""
     free: dict[str, int] = {}
     for scan_of in scans:
         try:
-            status = os.statvfs(scan_of.rule.path)
+            free[scan_of.rule.path] = shutil.disk_usage(scan_of.rule.path).free
         except OSError:
             continue
-        free[scan_of.rule.path] = status.f_bavail * status.f_frsize
     return free

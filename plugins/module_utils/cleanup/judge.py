@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ..finding import CRITICAL, DONE, FAILED, OK, PLANNED, SKIPPED, UNKNOWN, WARNING, Finding
+from ..finding import CRITICAL, DONE, FAILED, NOT_DONE, OK, PLANNED, SKIPPED, UNKNOWN, WARNING, Finding
 from ..printable import printable
 from ..units import human_bytes
 from .checks import CHECKS
 from .plan import BOUND, BUDGET
-from .records import LATE, InUse, Obstacle, Outcome, Plan, Scan
+from .records import LATE, OPEN, InUse, Obstacle, Outcome, Plan, Scan
 
 NAMED = 5  # so many paths are named in a message; the rest is counted
 
@@ -112,7 +112,8 @@ def judge_guards(run: Run) -> Iterator[Finding]:
         yield check.finding(
             CRITICAL, "replaced folders", f"{len(swapped)} names were left alone: {paths}", expected="none"
         )
-    for reason, paths_of in _by_reason(run.plan.held).items():
+    late = [Obstacle(o.step.path, OPEN) for o in run.outcomes if (o.state, o.reason) == (NOT_DONE, OPEN)]
+    for reason, paths_of in _by_reason([*run.plan.held, *late]).items():
         yield check.finding(
             SKIPPED, reason, f"{len(paths_of)} files were spared because {reason}: {_named(paths_of)}", remedy=""
         )
@@ -137,6 +138,10 @@ def judge_in_use(run: Run) -> Iterator[Finding]:
     if run.in_use.unseen:
         message = f"files in use could not all be told ({run.in_use.unseen}); only the age of a rule guards them"
         yield check.finding(UNKNOWN, "open files", message)
+    elif run.in_use.at_its_turn:
+        met = sum((outcome.state, outcome.reason) == (NOT_DONE, OPEN) for outcome in run.outcomes)
+        message = f"whether a file is in use is asked when its turn comes, and then it is spared; {met} were met"
+        yield check.finding(OK, "open files", message)
     else:
         yield check.finding(OK, "open files", f"{len(run.in_use.identities)} files are in use and are spared")
 

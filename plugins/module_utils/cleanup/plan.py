@@ -7,33 +7,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Optional
 
 from ..units import human_seconds
-from .records import DELETE, FILE, FOLDER, REMOVE_FOLDER, Entry, Identity, InUse, Obstacle, Plan, Rule, Scan, Step
+from .places import full_path
+from .records import DELETE, FILE, FOLDER, OPEN, REMOVE_FOLDER, Entry, Identity, InUse, Obstacle, Plan, Rule, Scan, Step
 
 # Names of databases: never deleted, whatever a rule says. A -wal or -journal that is gone is a database that is broken.
 DATABASES = tuple(
     f"*.{suffix}{part}" for suffix in ("db", "db3", "sqlite", "sqlite3") for part in ("", "-wal", "-shm", "-journal")
 )
 BUDGET, BOUND = "budget", "max_files"
+Key = Callable[[str], str]
 
 
-def plan(scans: Sequence[Scan], in_use: InUse, now: float, budget: Optional[int], max_files: int) -> Plan:
+def plan(
+    scans: Sequence[Scan], in_use: InUse, now: float, budget: Optional[int], max_files: int, key: Key = str
+) -> Plan:
     """Given what stands in the folders of the rules, return what is deleted: oldest first, over all rules.
 
     With a ``budget`` in bytes the plan ends as soon as it frees that much; it never has more than ``max_files`` steps.
+    ``key`` gives the form in which two spellings of one path are the same.
     """
     refused = {scan.rule.name: reason for scan in scans for reason in [_refusal(scan, in_use)] if reason}
     able = [scan for scan in scans if scan.rule.name not in refused]
     held: list[Obstacle] = []
-    files = _without_doubles(step for scan in able for step in _files(scan, in_use, now, held))
+    files = _without_doubles((step for scan in able for step in _files(scan, in_use, now, held)), key)
     files.sort(key=lambda step: (step.entry.time(step.rule.age_by), step.path))
     chosen, left = _within(_with_freed(files), budget, max_files)
-    folders = [] if left else _folders(able, chosen, in_use, now)
+    folders = [] if left else _folders(able, chosen, in_use, now, key)
     return Plan((*chosen, *folders[: max_files - len(chosen)]), tuple(held), left, refused)
 
 
@@ -56,7 +61,7 @@ def _files(scan: Scan, in_use: InUse, now: float, held: list[Obstacle]) -> Itera
     covered.sort(key=lambda entry: (-entry.time(rule.age_by), entry.parts))
     for entry in covered[rule.keep :]:
         if _is_old(entry, rule, now) and entry.size >= rule.min_size:
-            path = "/".join((rule.path, *entry.parts))
+            path = full_path(rule.path, entry.parts)
             guard = _guard(entry, in_use)
             if guard:
                 held.append(Obstacle(path, guard))
@@ -65,7 +70,10 @@ def _files(scan: Scan, in_use: InUse, now: float, held: list[Obstacle]) -> Itera
 
 
 def _is_covered(entry: Entry, rule: Rule, uid: Optional[int]) -> bool:
-    """Return whether a rule speaks of this name at all: a regular file of its owner that one of its patterns fits."""
+    """Return whether a rule speaks of this name at all: a regular file of its owner that one of its patterns fits.
+
+    A file whose owner is not known is nobody's.
+    """
     name = entry.parts[-1]
     fits = not rule.patterns or any(fnmatchcase(name, pattern) for pattern in rule.patterns)
     return fits and entry.kind == FILE and (uid is None or entry.uid == uid)
@@ -77,9 +85,11 @@ def _is_old(entry: Entry, rule: Rule, now: float) -> bool:
 
 def _guard(entry: Entry, in_use: InUse) -> str:
     """Return why a file that the rule would delete is spared, or an empty text."""
+    if entry.guard:
+        return entry.guard
     if any(fnmatchcase(entry.parts[-1].lower(), pattern) for pattern in DATABASES):
         return "it has the name of a database"
-    return "a process has it open" if entry.identity in in_use.identities else ""
+    return OPEN if entry.identity in in_use.identities else ""
 
 
 def _reason(entry: Entry, rule: Rule, now: float) -> str:
@@ -89,9 +99,9 @@ def _reason(entry: Entry, rule: Rule, now: float) -> str:
     return f"rule {rule.name}: {age} old by {rule.age_by}{least}{kept}"
 
 
-def _without_doubles(steps: Iterable[Step]) -> list[Step]:
+def _without_doubles(steps: Iterable[Step], key: Key) -> list[Step]:
     """Return the steps with each path once: where rules overlap, the first of them deletes."""
-    return list({step.path: step for step in reversed(list(steps))}.values())
+    return list({key(step.path): step for step in reversed(list(steps))}.values())
 
 
 def _with_freed(steps: Sequence[Step]) -> Iterator[Step]:
@@ -121,31 +131,27 @@ def _within(
     return chosen, left
 
 
-def _folders(scans: Iterable[Scan], chosen: Sequence[Step], in_use: InUse, now: float) -> list[Step]:
+def _folders(scans: Iterable[Scan], chosen: Sequence[Step], in_use: InUse, now: float, key: Key) -> list[Step]:
     """Return a step for each folder that is old and empty, or will be once the chosen files are gone, deepest first."""
     steps: list[Step] = []
-    gone = Counter(_parent(step.path) for step in chosen)
+    gone = Counter(key(_parent(step.rule, step.entry)) for step in chosen)
     for scan in scans:
         if scan.rule.empty_dirs and scan.complete:
-            steps.extend(_empty_folders(scan, gone, in_use, now))
+            steps.extend(_empty_folders(scan, gone, in_use, now, key))
     return steps
 
 
-def _empty_folders(scan: Scan, gone: Counter[str], in_use: InUse, now: float) -> Iterator[Step]:
+def _empty_folders(scan: Scan, gone: Counter[str], in_use: InUse, now: float, key: Key) -> Iterator[Step]:
     rule, mounts = scan.rule, {obstacle.path for obstacle in scan.not_entered}
-    held = Counter(_parent(_full(rule, entry)) for entry in scan.entries)
+    held = Counter(key(_parent(rule, entry)) for entry in scan.entries)
     folders = [entry for entry in scan.entries if entry.kind == FOLDER and (scan.uid is None or entry.uid == scan.uid)]
     for entry in sorted(folders, key=lambda entry: (-len(entry.parts), entry.parts)):
-        path = _full(rule, entry)
-        spared = path in mounts or entry.identity in in_use.identities or not _is_old(entry, rule, now)
-        if held[path] == gone[path] and not spared:
-            gone[_parent(path)] += 1
+        path = full_path(rule.path, entry.parts)
+        spared = path in mounts or entry.guard or entry.identity in in_use.identities or not _is_old(entry, rule, now)
+        if held[key(path)] == gone[key(path)] and not spared:
+            gone[key(_parent(rule, entry))] += 1
             yield Step(REMOVE_FOLDER, rule, entry, path, f"{_reason(entry, rule, now)}, empty", entry.allocated)
 
 
-def _full(rule: Rule, entry: Entry) -> str:
-    return "/".join((rule.path, *entry.parts))
-
-
-def _parent(path: str) -> str:
-    return path.rpartition("/")[0]
+def _parent(rule: Rule, entry: Entry) -> str:
+    return full_path(rule.path, entry.parts[:-1])

@@ -15,6 +15,8 @@ DELETE, REMOVE_FOLDER = "delete", "remove_folder"
 # Why a step was not done although nothing was wrong.
 GONE, CHANGED = "it was gone before its turn", "it changed after the plan was made"
 FILLED, LATE = "it is no longer empty", "the time of the run was used up"
+OPEN = "a process has it open"
+NO_UNLINK = "it may not be unlinked (uunlnk or sunlnk)"  # of a folder: what is in it may be
 Identity = tuple[int, int]  # device and inode: what a name leads to, whatever it is called
 
 
@@ -36,18 +38,23 @@ class Rule:
 
 
 class Entry(NamedTuple):
-    """One name below a rule's folder, as lstat(2) shows it. ``parts`` are the names that lead to it from there."""
+    """One name below a rule's folder, as lstat(2) shows it. ``parts`` are the names that lead to it from there.
+
+    ``uid`` is None where the system has no such numbers: nothing is known of the owner then. ``guard`` is why the
+    system itself says that it must stay (read-only, immutable ...), or empty.
+    """
 
     parts: tuple[str, ...]
     kind: str
     identity: Identity
     links: int
-    uid: int
+    uid: Optional[int]
     size: int
     allocated: int
     mtime: float
     ctime: float
     atime: float
+    guard: str = ""
 
     def time(self, by: str) -> float:
         """Return the time that an age is counted from; ``newest`` is the latest of the three."""
@@ -88,10 +95,14 @@ class Scan:
 
 @dataclass(frozen=True)
 class InUse:
-    """What processes have open, by identity; ``unseen`` says what could not be looked at, or is empty."""
+    """What processes have open, by identity; ``unseen`` says what could not be looked at, or is empty.
+
+    ``at_its_turn`` where the system tells of a file that it is open only when it is about to be deleted.
+    """
 
     identities: frozenset[Identity] = frozenset()
     unseen: str = ""
+    at_its_turn: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,58 +6,37 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 from ..errors import InputError
 from ..units import parse_bytes, parse_seconds
+from .places import Places
 from .records import Rule
-
-# No rule may lie at, in or above one of these: the system itself (hier(7), and Apple's equivalents), and databases.
-SEALED = (
-    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin", "/sys", "/usr"),
-    *("/var/lib/dpkg", "/var/lib/rpm", "/var/lib/postgresql", "/var/lib/pgsql", "/var/lib/mysql", "/var/lib/redis"),
-    *("/Applications", "/Library", "/System", "/private/etc", "/private/var/db"),
-)
-# No rule may lie at or above one of these; what is below them may be cleaned.
-ROOTS = (
-    "/",
-    "/home",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/private",
-    "/private/var",
-    "/root",
-    "/srv",
-    "/Users",
-    "/var",
-    "/var/lib",
-)
-HOMES = ("/home", "/Users")
 
 
 def read_rules(
-    given: Sequence[Mapping[str, Any]], protected: Iterable[str], install_dir: Optional[str]
+    given: Sequence[Mapping[str, Any]], protected: Iterable[str], install_dir: Optional[str], places: Places
 ) -> tuple[Rule, ...]:
     """Given the option ``rules``, return the rules. Raise InputError for the first that is not safe or not clear."""
     names = [str(rule["name"]) for rule in given]
     for name in names:
         if not name or names.count(name) > 1:
             raise InputError("rules", name, "a name for each rule that no other rule has")
-    sealed = (*SEALED, *(absolute("protected", path) for path in protected))
-    roots = (*ROOTS, *([absolute("install_dir", install_dir)] if install_dir else ()))
-    return tuple(_read_rule(rule, sealed, roots) for rule in given)
+    sealed = (*places.sealed, *(places.guarded("protected", path) for path in protected))
+    roots = (*places.roots, *([places.guarded("install_dir", install_dir)] if install_dir else ()))
+    guarded = replace(places, sealed=sealed, roots=roots)
+    return tuple(_read_rule(rule, guarded) for rule in given)
 
 
-def _read_rule(given: Mapping[str, Any], sealed: Sequence[str], roots: Sequence[str]) -> Rule:
+def _read_rule(given: Mapping[str, Any], places: Places) -> Rule:
     where = f"rules[{given['name']}]"
     age = parse_seconds(f"{where}.age", given["age"]) if given["age"] is not None else None
     rule = Rule(
         name=str(given["name"]),
-        path=absolute(f"{where}.path", given["path"]),
+        path=places.absolute(f"{where}.path", given["path"]),
         patterns=tuple(given["patterns"]),
         age=age or None,  # an age of 0 guards nothing
         age_by=given["age_by"],
@@ -68,36 +47,21 @@ def _read_rule(given: Mapping[str, Any], sealed: Sequence[str], roots: Sequence[
         empty_dirs=given["empty_dirs"],
         optional=given["optional"],
     )
-    _check_path(f"{where}.path", rule.path, sealed, roots)
+    _check_path(f"{where}.path", rule.path, places)
     _check_patterns(f"{where}.patterns", rule)
     _check_rest(where, rule)
     return rule
 
 
-def absolute(name: str, path: str) -> str:
-    """Given a path of the inventory, return it without a slash at its end.
-
-    Raise InputError where it is relative or leads up again, which hides where it ends.
-    """
-    if not path.startswith("/") or ".." in path.split("/") or "\0" in path:
-        raise InputError(name, path, "an absolute path without '..'")
-    return "/" + posixpath.normpath(path).strip("/")
-
-
-def is_within(path: str, folder: str) -> bool:
-    """Return whether a path is a folder or lies in it."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def _check_path(name: str, path: str, sealed: Sequence[str], roots: Sequence[str]) -> None:
-    for guarded in sealed:
-        if is_within(path, guarded) or is_within(guarded, path):
+def _check_path(name: str, path: str, places: Places) -> None:
+    for guarded in places.sealed:
+        if places.overlap(path, guarded):
             raise InputError(name, path, f"a folder that is not at, in or above {guarded}, which is protected")
-    for root in roots:
-        if is_within(root, path):
+    for root in places.roots:
+        if places.covers(path, root):
             raise InputError(name, path, f"a folder below {root}, not itself or above it")
-    if posixpath.dirname(path) in HOMES:
-        raise InputError(name, path, "a folder within a home, not the home itself")
+    if places.is_home(path):
+        raise InputError(name, path, "a folder within a home or a volume, not the whole of it")
 
 
 def _check_patterns(name: str, rule: Rule) -> None:

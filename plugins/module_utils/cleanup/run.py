@@ -15,9 +15,10 @@ from ..lock import host_lock
 from . import report
 from .act import carry_out
 from .checks import CHECKS
-from .gather import IN_USE, free_space, scan, sealed_identities, usage
+from .gather import free_space, identities, named_by, scan, usage
 from .judge import Run, Usage, judge
 from .plan import plan
+from .platforms import PLATFORMS, Platform
 from .records import Identity, Outcome, Plan
 from .settings import read_settings
 from .walk import Bounds
@@ -31,33 +32,34 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     Raise InputError for a rule that is not safe, before anything is looked at, and LockHeld where another maintenance
     run works on this host. A deletion that the system refuses is a finding and does not stop the rest.
     """
-    wanted = read_settings(params)
-    if host.platform not in IN_USE:
+    platform = PLATFORMS.get(host.platform)
+    if platform is None:
         return _unsupported(host.platform)
+    wanted = read_settings(params, platform.places)
     bounds = Bounds(wanted.max_entries, time.monotonic() + wanted.scan_seconds)
-    sealed = sealed_identities(wanted.protected)
-    scans = [scan(rule, sealed, bounds) for rule in wanted.rules]
-    in_use = IN_USE[host.platform]()
-    planned = plan(scans, in_use, host.now(), wanted.budget, wanted.max_files)
+    sealed = identities((*wanted.sealed, *named_by(platform.places.variables)))
+    scans = [scan(rule, platform.disk, sealed, bounds) for rule in wanted.rules]
+    in_use = platform.in_use(host)
+    planned = plan(scans, in_use, host.now(), wanted.budget, wanted.max_files, platform.places.key)
     before = free_space(scans)
-    outcomes = _outcomes(planned, wanted.state_dir, host, check_mode, sealed)
-    looked = {root: Usage(*usage(root, bounds)) for root in wanted.usage_roots}
+    outcomes = _outcomes(planned, wanted.state_dir, host, platform, check_mode, sealed)
+    looked = {root: Usage(*usage(root, platform.disk, bounds)) for root in wanted.usage_roots}
     return _result(Run(scans, in_use, planned, outcomes, wanted.budget, wanted.reclaimable_warning, looked), before)
 
 
 def _unsupported(platform: str) -> Result:
-    message = f"nothing is deleted on {platform} yet; expected one of {', '.join(sorted(IN_USE))}"
+    message = f"nothing is deleted on {platform}; expected one of {', '.join(sorted(PLATFORMS))}"
     return Result(findings=[CHECKS["cleanup.platform"].finding(UNKNOWN, platform, message)])
 
 
 def _outcomes(
-    planned: Plan, state_dir: str, host: Host, check_mode: bool, sealed: frozenset[Identity]
+    planned: Plan, state_dir: str, host: Host, platform: Platform, check_mode: bool, sealed: frozenset[Identity]
 ) -> list[Outcome]:
     """Return what became of each step. Only a run that has something to do takes the host's lock."""
     if check_mode or not planned.steps:
         return [Outcome(step, PLANNED, step.reason) for step in planned.steps]
     with host_lock(state_dir, LOCK, host) as beat:
-        return list(carry_out(planned.steps, host, beat, sealed))
+        return list(carry_out(planned.steps, host, platform.disk, beat, sealed))
 
 
 def _result(run: Run, before: dict[str, int]) -> Result:

@@ -12,16 +12,17 @@ from typing import Any, Optional
 
 from ..errors import InputError
 from ..units import parse_bytes
+from .places import Places, on_drives
 from .records import Rule
-from .rules import absolute, read_rules
+from .rules import read_rules
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was asked for. Sizes are bytes."""
+    """What a run was asked for. Sizes are bytes. ``sealed`` are all paths that nothing may enter or delete."""
 
     rules: tuple[Rule, ...]
-    protected: tuple[str, ...]
+    sealed: tuple[str, ...]
     usage_roots: tuple[str, ...]
     budget: Optional[int]
     reclaimable_warning: int
@@ -31,13 +32,17 @@ class Settings:
     state_dir: str
 
 
-def read_settings(params: Mapping[str, Any]) -> Settings:
-    """Given the options of disk_cleanup, return them validated. Raise InputError for the first that is wrong."""
+def read_settings(params: Mapping[str, Any], places: Places) -> Settings:
+    """Given the options of disk_cleanup and the places of the platform, return the options validated.
+
+    Raise InputError for the first that is wrong.
+    """
     protected = (*params["protected"], params["state_dir"])
+    rules = read_rules(params["rules"], protected, params["install_dir"], places)
     return Settings(
-        rules=read_rules(params["rules"], protected, params["install_dir"]),
-        protected=protected,
-        usage_roots=tuple(absolute("usage_roots", path) for path in params["usage_roots"]),
+        rules=rules,
+        sealed=(*on_drives(places.sealed, [rule.path for rule in rules]), *protected),
+        usage_roots=tuple(places.absolute("usage_roots", path) for path in params["usage_roots"]),
         budget=None if params["free_bytes"] is None else parse_bytes("free_bytes", params["free_bytes"]),
         reclaimable_warning=parse_bytes("reclaimable_warning", params["reclaimable_warning"]),
         max_files=_positive(params, "max_files"),

@@ -6,17 +6,15 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from .folders import Folder, NotEntered, opened_below
-from .records import FILE, FOLDER, LINK, OTHER, Entry, Identity, Obstacle
+from .disk import Disk, Folder, NotEntered
+from .places import full_path
+from .records import FOLDER, LINK, NO_UNLINK, OTHER, Entry, Identity, Obstacle
 
 MAX_DEPTH = 100  # each folder on the way down holds a descriptor
-_KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
 
 
 @dataclass
@@ -37,6 +35,7 @@ class Bounds:
 class Walk:
     """One walk: ``each`` is called with every name found. The rest tells what was not looked into."""
 
+    disk: Disk
     root: Folder
     path: str
     recurse: bool
@@ -53,30 +52,32 @@ class Walk:
 
     def _look_into(self, folder: Folder, parts: tuple[str, ...]) -> None:
         try:
-            with os.scandir(folder.descriptor) as names:
-                listed = list(names)
+            names = self.disk.listed(folder)
         except OSError as error:
             self._cannot_read(parts, error.strerror or str(error))
             return
-        for name in listed:
+        for name in names:
             self.bound = self.bound or self.bounds.used_up()
             if self.bound:
                 return
             self.bounds.names -= 1
             self._look_at(folder, parts, name)
 
-    def _look_at(self, folder: Folder, parts: tuple[str, ...], name: os.DirEntry[str]) -> None:
+    def _look_at(self, folder: Folder, parts: tuple[str, ...], name: str) -> None:
         try:
-            status = name.stat(follow_symlinks=False)
+            entry = self.disk.look(folder, (*parts, name))
         except FileNotFoundError:
             return  # it has just gone
         except OSError as error:
-            self._cannot_read((*parts, name.name), error.strerror or str(error))
+            self._cannot_read((*parts, name), error.strerror or str(error))
             return
-        entry = _entry((*parts, name.name), status, self.sealed)
-        self.each(entry)
-        if entry.identity in self.sealed:
+        if entry.identity in self.sealed:  # counts as something special, which no rule covers
+            self.each(entry._replace(kind=OTHER))
             self.not_entered.append(Obstacle(self._full(entry.parts), "it is protected"))
+            return
+        self.each(entry)
+        if entry.guard not in ("", NO_UNLINK) and self.recurse and entry.kind in (FOLDER, LINK):
+            self.not_entered.append(Obstacle(self._full(entry.parts), entry.guard))
         elif entry.kind == FOLDER and self.recurse:
             self._descend(folder, entry)
 
@@ -85,7 +86,7 @@ class Walk:
             self._cannot_read(entry.parts, f"it lies deeper than {MAX_DEPTH} folders")
             return
         try:
-            with opened_below(folder, entry.parts[-1:]) as inner:
+            with self.disk.opened_below(folder, entry.parts[-1:]) as inner:
                 if inner.identity == entry.identity:
                     self._look_into(inner, entry.parts)
                 else:
@@ -98,24 +99,7 @@ class Walk:
             self._cannot_read(entry.parts, error.strerror or str(error))
 
     def _full(self, parts: tuple[str, ...]) -> str:
-        return "/".join((self.path, *parts))
+        return full_path(self.path, parts)
 
     def _cannot_read(self, parts: tuple[str, ...], reason: str) -> None:
         self.unread.append(Obstacle(self._full(parts), reason))
-
-
-def _entry(parts: tuple[str, ...], status: os.stat_result, sealed: Collection[Identity]) -> Entry:
-    """Return what lstat(2) says of a name. What is protected counts as something special, which no rule covers."""
-    identity = (status.st_dev, status.st_ino)
-    return Entry(
-        parts=parts,
-        kind=OTHER if identity in sealed else _KINDS.get(stat.S_IFMT(status.st_mode), OTHER),
-        identity=identity,
-        links=status.st_nlink,
-        uid=status.st_uid,
-        size=status.st_size,
-        allocated=status.st_blocks * 512,  # lstat's blocks have 512 bytes, whatever the file system's have
-        mtime=status.st_mtime,
-        ctime=status.st_ctime,
-        atime=status.st_atime,
-    )

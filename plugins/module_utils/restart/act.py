@@ -111,12 +111,17 @@ def _stop(stage: Stage, name: str, reason: str) -> None:
     stage.stopping.add(name)
     try:
         # Looked at anew: what was the service when the plan was made may be gone, and its pid somebody else's.
-        managers.stop(stage.host, glance(stage.host, stage.situation.service(name)), stage.options.stop_timeout)
+        _end(stage, name, stage.options.stop_timeout)
     except CoreError as error:
         stage.outcome.actions.append(Action(STOP, name, FAILED, str(error)))
         raise
     stage.stopping.discard(name)
     stage.outcome.actions.append(Action(STOP, name, DONE, reason))
+
+
+def _end(stage: Stage, name: str, timeout: float) -> None:
+    service = stage.situation.service(name)
+    managers.stop(stage.host, glance(stage.host, service), timeout, service.stop_command)
 
 
 def _start(stage: Stage, name: str, reason: str) -> None:
@@ -127,7 +132,7 @@ def _start(stage: Stage, name: str, reason: str) -> None:
     for _again in range(stage.options.start_retries):
         if not passage.problem:
             break
-        managers.stop(stage.host, glance(stage.host, stage.situation.service(name)), stage.options.stop_timeout)
+        _end(stage, name, stage.options.stop_timeout)
         passage = _try_start(stage, name)
     stage.outcome.passages[name] = passage
     if passage.problem:
@@ -168,7 +173,7 @@ def put_back(stage: Stage, names: Sequence[str]) -> None:
 def _put_back(stage: Stage, name: str) -> None:
     service, seen = stage.situation.service(name), glance(stage.host, stage.situation.service(name))
     if name in stage.stopping:  # its end was asked for and may come at any moment: let it come, then start it
-        managers.stop(stage.host, seen, HASTE)
+        _end(stage, name, HASTE)
         seen = glance(stage.host, service)
     if seen.alive is None:
         raise CoreError("it cannot be looked at, so nothing tells whether it runs")

@@ -14,7 +14,7 @@ from ..finding import CRITICAL, OK, SKIPPED, Finding
 from ..host import Host
 from ..services.case import Case
 from ..services.declared import Service
-from ..services.gather import GATHERERS
+from ..services.gather import GATHERERS, look_at
 from ..services.judge import VITAL, judge
 from ..services.observed import Observed, Snapshot
 from ..services.policy import Policy
@@ -36,7 +36,7 @@ def look(host: Host, service: Service) -> Snapshot:
 
 def glance(host: Host, service: Service) -> Observed:
     """Return what is there of one service without asking it: one that hangs would take its time to answer."""
-    return look(host, replace(service, probe=None)).services[0]
+    return look_at(host, replace(service, probe=None, state="started"))
 
 
 def problem_of(snapshot: Snapshot, known: Known) -> str:

@@ -6,23 +6,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional, Union
 
 from ..host import Host
 from ..memory import recall
 from ..services.case import Case
-from ..services.declared import Service
+from ..services.declared import MANAGERS, Service
 from ..services.gather import GATHERERS
 from ..services.judge import judge
-from ..services.observed import Snapshot
+from ..services.observed import Observed, Snapshot
 from ..services.order import start_order
 from ..services.policy import Policy
 from .gate import failing
-from .launch import Launch, capture
-from .model import Before, Options, Situation, Survey
+from .launch import LOOKERS, capture
+from .macos.obstacles import job_of, prepare_macos
+from .model import Before, Job, Launch, Obstacles, Options, Situation, Survey
 from .reasons import reasons_of
 from .record import Record, read_record
+from .windows.obstacles import prepare_windows
 
 _STARTABLE = (".service", ".socket")  # starting a target would start more than was stopped
 
@@ -30,8 +32,9 @@ _STARTABLE = (".service", ".socket")  # starting a target would start more than 
 def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Service], options: Options) -> Survey:
     """Given the declared services, return what there is to plan from. Raise CoreError for an unreadable record."""
     record = read_record(params["state_dir"])
-    known = [*services, *_of_record(services, record)]
+    known, obstacles = PREPARE[host.platform](host, [*services, *_of_record(host, services, record)])
     known, snapshot = _with_followers(host, known)
+    before = _before(host, snapshot, record)
     memory = recall(params["state_dir"], "services")
     reasons = {
         seen.name: reasons_of(seen, snapshot, memory.get(seen.name) or {}, options)
@@ -47,19 +50,33 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
         reasons={name: found for name, found in reasons.items() if found},
         interrupted=record.running if record else (),
         reload=frozenset(seen.name for seen in snapshot.services if seen.unit and seen.unit.need_reload),
+        obstacles=obstacles(snapshot.services, before.launches),
     )
-    return Survey(situation, _before(host, snapshot, record), record, lost)
+    return Survey(situation, before, record, lost)
+
+
+def _prepare_linux(host: Host, services: Sequence[Service]) -> tuple[list[Service], Obstacles]:
+    return list(services), lambda seen, ways: {}
+
+
+# What a platform's service manager knows of who depends on whom, and what it lets be stopped and started.
+PREPARE: dict[str, Callable[[Host, Sequence[Service]], tuple[list[Service], Obstacles]]] = {
+    "linux": _prepare_linux,
+    "darwin": prepare_macos,
+    "windows": prepare_windows,
+}
 
 
 def _why_blind(blind: str) -> str:
     return blind or "this account may not see its process"
 
 
-def _of_record(services: Sequence[Service], record: Optional[Record]) -> list[Service]:
+def _of_record(host: Host, services: Sequence[Service], record: Optional[Record]) -> list[Service]:
     """Return the units of an interrupted run that nothing declares (any more): they can be started all the same."""
     names = {service.name for service in services}
     units = record.units if record else {}
-    return [Service(name, unit=unit) for name, unit in units.items() if name not in names]
+    manager = MANAGERS[host.platform].name
+    return [Service(name, unit=unit, managed_by=manager) for name, unit in units.items() if name not in names]
 
 
 def _with_followers(host: Host, services: Sequence[Service]) -> tuple[list[Service], Snapshot]:
@@ -81,7 +98,7 @@ def _followers(snapshot: Snapshot) -> list[Service]:
     units = {name for seen in snapshot.services if seen.unit for name in (seen.unit.id, *seen.unit.names)}
     leaders: dict[str, list[str]] = {}
     for seen in snapshot.services:
-        for follower in seen.unit.stops_with if seen.unit and seen.alive else ():
+        for follower in seen.unit.stops_with if seen.unit and seen.unit.manager == "systemd" and seen.alive else ():
             if follower not in units and follower.endswith(_STARTABLE):
                 leaders.setdefault(follower, []).append(seen.name)
     return [Service(unit, unit=unit, depends_on=tuple(names)) for unit, names in leaders.items()]
@@ -90,11 +107,17 @@ def _followers(snapshot: Snapshot) -> list[Service]:
 def _before(host: Host, snapshot: Snapshot, record: Optional[Record]) -> Before:
     findings = {seen.name: judge([Case(seen, snapshot, Policy())])[seen.name] for seen in snapshot.services}
     recorded = record.launches if record else {}
-    launches: dict[str, Launch] = {
-        seen.name: capture(host, seen.service, seen.main, recorded.get(seen.name) or {})
-        for seen in snapshot.services
-        if seen.service.manager == "pid_file"
-    }
+    ways = {seen.name: _way(host, seen, recorded.get(seen.name) or {}) for seen in snapshot.services}
+    launches = {name: way for name, way in ways.items() if way is not None}
     # A service that does not run fails everything; once it runs it must be well.
     known = {seen.name: failing(findings[seen.name]) if seen.alive else frozenset() for seen in snapshot.services}
     return Before(snapshot, known, launches)
+
+
+def _way(host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Union[Launch, Job, None]:
+    """Return how a service is started again, where its manager has to be told."""
+    if seen.service.manager == "launchd":
+        return job_of(seen, recorded)
+    if seen.service.manager == "pid_file" and host.platform in LOOKERS:
+        return capture(host, seen.service, seen.main, recorded)
+    return None

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from ..finding import CRITICAL, DONE, FAILED, OK, UNKNOWN, WARNING, Finding, Metric
+from ..services.order import needs
 from ..units import human_bytes
 from .checks import CHECKS
 from .model import Outcome, Plan, Survey
@@ -23,8 +24,8 @@ def judge(survey: Survey, plan: Plan, outcome: Outcome) -> list[Finding]:
         *_interrupted(survey.record, survey.lost),
         *_left_alone(survey, plan),
         *(CHECKS["restart.refused"].finding(WARNING, n, f"{n} is not restarted: {why}") for n, why in refused.items()),
-        *_gates(outcome),
-        *_left_stopped(plan, outcome),
+        *_gates(survey, outcome),
+        *_left_stopped(survey, plan, outcome),
         *_memory(survey, outcome),
     ]
 
@@ -50,20 +51,32 @@ def _left_alone(survey: Survey, plan: Plan) -> Iterator[Finding]:
         yield check.finding(OK, name, f"{name} is restarted: {'; '.join(reasons)}", actual=list(reasons))
 
 
-def _gates(outcome: Outcome) -> Iterator[Finding]:
+def _gates(survey: Survey, outcome: Outcome) -> Iterator[Finding]:
     check = CHECKS["restart.gate"]
+    failed = [name for name, passage in outcome.passages.items() if passage.problem]
     for name, passage in outcome.passages.items():
         if passage.problem:
-            yield check.finding(CRITICAL, name, f"{name} is not as well as before its restart: {passage.problem}")
+            status, after = _behind(survey, name, failed)
+            text = f"{name} is not as well as before its restart: {passage.problem}{after}"
+            yield check.finding(status, name, text)
         else:
             text = f"{name} was as well as before {passage.seconds:.1f} s after its start"
             yield check.finding(OK, name, text, actual=round(passage.seconds, 2))
 
 
-def _left_stopped(plan: Plan, outcome: Outcome) -> Iterator[Finding]:
+def _behind(survey: Survey, name: str, bad: Sequence[str]) -> tuple[str, str]:
+    """Return the status of something bad, and where to look first: a trouble is critical once, where it begins."""
+    graph = survey.situation.graph
+    behind = needs(graph, name) & set(bad)
+    roots = sorted(root for root in behind if not needs(graph, root) & behind)
+    return (WARNING, f" (look at {', '.join(roots)} first: {name} depends on it)") if roots else (CRITICAL, "")
+
+
+def _left_stopped(survey: Survey, plan: Plan, outcome: Outcome) -> Iterator[Finding]:
     check = CHECKS["restart.left"]
     for name in outcome.not_running:
-        yield check.finding(CRITICAL, name, f"{name} ran before the restart and does not run now")
+        status, after = _behind(survey, name, outcome.not_running)
+        yield check.finding(status, name, f"{name} ran before the restart and does not run now{after}")
     if not outcome.not_running and any(action.state in (DONE, FAILED) for action in outcome.actions):
         count = len(plan.restarted) + len(plan.repair)
         yield check.finding(OK, "services", f"all {count} services that ran before run now", actual=count)

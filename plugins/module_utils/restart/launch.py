@@ -10,18 +10,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from ..errors import ActionFailed, CoreError, InputError, SourceDenied, SourceMissing
+from ..errors import ActionFailed, CoreError, InputError
 from ..host import Host
 from ..processes.gather import read_process, uptime
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
 from ..services.declared import Service
 from ..services.pid_file import is_service, read_pid_file
+from .linux.seen import seen_on_linux
+from .macos.seen import seen_on_macos
+from .model import Launch
 
 if sys.platform != "win32":
     import pwd
@@ -31,46 +33,19 @@ POLL = 0.1
 OWN_PID_FILE = 3.0
 
 
-@dataclass(frozen=True)
-class Launch:
-    """How to start a service: ``folder`` and ``environment`` as it had them, ``ids`` (uid, gid, groups) of its account.
-
-    ``environment`` may hold secrets: it is never shown and never written anywhere.
-    """
-
-    folder: str
-    ids: Optional[tuple[int, int, tuple[int, ...]]] = None
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    def as_record(self) -> dict[str, Any]:
-        """Return what may be written to the disk: not the environment."""
-        return {"folder": self.folder, "ids": self.ids}
+# Who looks at how a running process was started.
+LOOKERS: dict[str, Callable[[Host, int], Launch]] = {"linux": seen_on_linux, "darwin": seen_on_macos}
 
 
 def capture(host: Host, service: Service, main: Optional[Process], recorded: Mapping[str, Any]) -> Launch:
     """Given a service, its running main process if there is one, and what an interrupted run recorded, return how to
     start it. What is declared goes before what was seen, and that before what was recorded.
     """
-    seen = _seen(host, main.pid) if main else Launch("/")
+    seen = LOOKERS[host.platform](host, main.pid) if main and host.platform in LOOKERS else Launch("/")
     ids = _account(service) if service.user else seen.ids or _recorded_ids(recorded)
     folder = service.chdir or (seen.folder if main else str(recorded.get("folder") or "/"))
     base = seen.environment or {"PATH": os.environ.get("PATH", os.defpath)}
-    return Launch(folder, ids, {**base, **service.environment})
-
-
-def _seen(host: Host, pid: int) -> Launch:
-    try:
-        pairs = host.read(f"/proc/{pid}/environ").split("\0")
-        environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-        return Launch(host.link(f"/proc/{pid}/cwd"), _ids(host.read(f"/proc/{pid}/status")), environment)
-    except (SourceMissing, SourceDenied):
-        return Launch("/")
-
-
-def _ids(status: str) -> tuple[int, int, tuple[int, ...]]:
-    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    groups = tuple(int(group) for group in fields.get("Groups", "").split())
-    return int(fields["Uid"].split()[1]), int(fields["Gid"].split()[1]), groups
+    return Launch(folder, ids, {**base, **service.environment}, seen.problem)
 
 
 def _recorded_ids(recorded: Mapping[str, Any]) -> Optional[tuple[int, int, tuple[int, ...]]]:
@@ -141,18 +116,18 @@ def _await_pid_file(
 ) -> None:
     begun = time.monotonic()
     while time.monotonic() - begun < timeout:
-        if _named(host, service, before):
+        if is_named(host, service, before):
             return None
         code = child.poll()
         if code:
             raise ActionFailed(f"{service.name} did not start: its command ended with exit code {code}")
         if code is None and time.monotonic() - begun > OWN_PID_FILE:
-            return _write_pid_file(service, launch, child.pid)
+            return write_pid_file(service, launch, child.pid)
         host.pause(POLL)
     raise ActionFailed(f"{service.name} did not start: {service.pid_file} names no process after {timeout:.0f} s")
 
 
-def _named(host: Host, service: Service, before: int) -> bool:
+def is_named(host: Host, service: Service, before: int) -> bool:
     """Return whether the pid file names a process that is the service and is not the one that was stopped."""
     pid_file = read_pid_file(host, service.pid_file)
     process = read_process(host, pid_file.pid) if pid_file.pid and pid_file.pid != before else None
@@ -161,7 +136,8 @@ def _named(host: Host, service: Service, before: int) -> bool:
     return is_service(service, pid_file, process, host.now() - uptime(host))
 
 
-def _write_pid_file(service: Service, launch: Launch, pid: int) -> None:
+def write_pid_file(service: Service, launch: Launch, pid: int) -> None:
+    """Write the pid file of a service that writes none, for the account of the service. Raise CoreError."""
     path = Path(service.pid_file)
     try:
         publish_file(path, f"{pid}\n".encode(), 0o644)

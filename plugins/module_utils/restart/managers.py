@@ -6,17 +6,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Optional
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from ..errors import ActionFailed
 from ..host import Host
 from ..services.declared import Service
 from ..services.observed import Observed
+from ..services.pid_file import read_pid_file
 from .ending import end_tree
-from .launch import Launch, start_detached
+from .launch import is_named, start_detached, write_pid_file
+from .macos.launchctl import boot_in, boot_out
+from .model import Job, Launch
+from .windows.scripts import start_script, stop_script
+from .windows.services import start_service, stop_service
 
 _SYSTEMCTL = ("systemctl", "--no-ask-password")
+Words = Sequence[str]
 
 
 def reload_systemd(host: Host) -> None:
@@ -24,38 +31,91 @@ def reload_systemd(host: Host) -> None:
     host.run([*_SYSTEMCTL, "daemon-reload"], timeout=90)
 
 
-def _stop_unit(host: Host, seen: Observed, timeout: float) -> None:
+def _stop_unit(host: Host, seen: Observed, command: Words, timeout: float) -> None:
     host.run([*_SYSTEMCTL, "stop", "--", seen.service.unit], timeout=timeout)
 
 
-def _start_unit(host: Host, service: Service, launch: Optional[Launch], timeout: float) -> None:
+def _start_unit(host: Host, service: Service, way: Any, timeout: float) -> None:
     host.run([*_SYSTEMCTL, "start", "--", service.unit], timeout=timeout)
 
 
-def _stop_script(host: Host, seen: Observed, timeout: float) -> None:
-    if seen.main is not None:
-        end_tree(host, seen.name, seen.main, seen.processes, timeout)
+def _stop_job(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+    if seen.unit is not None and seen.unit.target:  # else launchd does not know it: it is stopped
+        boot_out(host, seen.unit.target, timeout)
 
 
-def _start_script(host: Host, service: Service, launch: Optional[Launch], timeout: float) -> None:
-    if launch is None:
+def _start_job(host: Host, service: Service, way: Any, timeout: float) -> None:
+    if not isinstance(way, Job):
+        raise ActionFailed(f"{service.name} cannot be started: it is not known which plist it is from")
+    boot_in(host, way, timeout)
+
+
+def _stop_service(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+    stop_service(host, seen.service.unit, timeout)
+
+
+def _start_service(host: Host, service: Service, way: Any, timeout: float) -> None:
+    start_service(host, service.unit, timeout)
+
+
+def _stop_script(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+    if seen.main is None:
+        return
+    if command:
+        host.run(list(command), timeout=max(timeout, 1.0))
+    end_tree(host, seen.name, seen.main, seen.processes, timeout)
+
+
+def _start_script(host: Host, service: Service, way: Any, timeout: float) -> None:
+    if not isinstance(way, Launch):
         raise ActionFailed(f"{service.name} cannot be started: it is not known how it ran")
-    start_detached(host, service, launch, timeout)
+    start_detached(host, service, way, timeout)
 
 
-# Keyed by Service.manager; launchd and the Windows service manager get theirs here.
-STOP_BY: dict[str, Callable[[Host, Observed, float], None]] = {"systemd": _stop_unit, "pid_file": _stop_script}
-START_BY: dict[str, Callable[[Host, Service, Optional[Launch], float], None]] = {
+def _stop_windows_script(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+    if seen.main is not None:
+        stop_script(host, seen.name, command, seen.processes, timeout)
+
+
+def _start_windows_script(host: Host, service: Service, way: Any, timeout: float) -> None:
+    before = read_pid_file(host, service.pid_file).pid
+    named = partial(is_named, host, service, before)
+    start_script(host, service, named, partial(write_pid_file, service, Launch(service.chdir)), timeout)
+
+
+# Keyed by Service.manager, scripts of Windows apart.
+STOP_BY: dict[str, Callable[[Host, Observed, Words, float], None]] = {
+    "systemd": _stop_unit,
+    "launchd": _stop_job,
+    "windows": _stop_service,
+    "pid_file": _stop_script,
+    "pid_file on windows": _stop_windows_script,
+}
+START_BY: dict[str, Callable[[Host, Service, Any, float], None]] = {
     "systemd": _start_unit,
+    "launchd": _start_job,
+    "windows": _start_service,
     "pid_file": _start_script,
+    "pid_file on windows": _start_windows_script,
 }
 
 
-def stop(host: Host, seen: Observed, timeout: float) -> None:
-    """Given a service as it is at this moment, stop it. Raise CoreError where that takes over ``timeout`` seconds."""
-    STOP_BY[seen.service.manager](host, seen, timeout)
+def _way(host: Host, service: Service) -> str:
+    own = f"{service.manager} on {host.platform}"
+    return own if own in STOP_BY else service.manager
 
 
-def start(host: Host, service: Service, launch: Optional[Launch], timeout: float) -> None:
-    """Start a service. Raise CoreError where it does not start in ``timeout`` seconds."""
-    START_BY[service.manager](host, service, launch, timeout)
+def stop(host: Host, seen: Observed, timeout: float, command: Words = ()) -> None:
+    """Given a service as it is at this moment, stop it; ``command`` is the declared way to stop a script.
+
+    Raise CoreError where that takes over ``timeout`` seconds.
+    """
+    STOP_BY[_way(host, seen.service)](host, seen, command, timeout)
+
+
+def start(host: Host, service: Service, way: Any, timeout: float) -> None:
+    """Start a service; ``way`` is how, a Launch or Job, where its manager needs to be told.
+
+    Raise CoreError where it does not start in ``timeout`` seconds.
+    """
+    START_BY[_way(host, service)](host, service, way, timeout)

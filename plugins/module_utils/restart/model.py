@@ -6,19 +6,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..errors import InputError
 from ..finding import Action
 from ..services.declared import Service
-from ..services.observed import Snapshot
+from ..services.observed import Observed, Snapshot
 from ..units import parse_bytes, parse_seconds
 from .record import Record
 
 RELOAD, STOP, START = "reload", "stop", "start"
 SYSTEMD = "systemd"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start a script: ``folder`` and ``environment`` as it had them, ``ids`` (uid, gid, groups) of its account.
+
+    ``environment`` may hold secrets: it is never shown and never written anywhere. ``problem`` is why it is not known
+    how it ran, or empty.
+    """
+
+    folder: str
+    ids: Optional[tuple[int, int, tuple[int, ...]]] = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    problem: str = ""
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what may be written to the disk: not the environment."""
+        return {"folder": self.folder, "ids": self.ids}
+
+
+@dataclass(frozen=True)
+class Job:
+    """How to start a job of launchd again once it was booted out: what launchd calls it, and its plist."""
+
+    target: str
+    plist: str
+
+    @property
+    def domain(self) -> str:
+        """The domain of launchd that the job lives in, such as ``system`` or ``gui/501``."""
+        return self.target.rpartition("/")[0]
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what may be written to the disk."""
+        return {"target": self.target, "plist": self.plist}
 
 
 @dataclass(frozen=True)
@@ -58,6 +93,10 @@ def read_options(params: Mapping[str, Any], names: tuple[str, ...]) -> Options:
     )
 
 
+# Given the services as seen and how each would be started: what stands against a restart, by name.
+Obstacles = Callable[[Sequence[Observed], Mapping[str, object]], dict[str, str]]
+
+
 @dataclass(frozen=True)
 class Situation:
     """What a plan is made from.
@@ -65,7 +104,8 @@ class Situation:
     ``services`` are the declared ones and the units that systemd stops together with them, in start order. ``running``
     are the names of those that run, ``blind`` those of which that could not be seen, with the reason. ``reasons`` says
     for each why it should be restarted. ``interrupted`` are the services that an interrupted restart had stopped or was
-    about to stop. ``reload`` names the units whose files systemd has not read yet.
+    about to stop. ``reload`` names the units whose files systemd has not read yet. ``obstacles`` says of services why
+    this platform could not stop them and start them again.
     """
 
     services: tuple[Service, ...]
@@ -74,6 +114,7 @@ class Situation:
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     interrupted: tuple[str, ...] = ()
     reload: frozenset[str] = frozenset()
+    obstacles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ def make_plan(situation: Situation, options: Options, protected: Mapping[str, st
     repair = tuple(s.name for s in situation.services if _is_to_repair(situation, s.name))
     running = situation.running | set(repair)
     excepted = {name: f"{name} is excepted" for name in options.excepted}
-    safe = {**excepted, **_unseen(situation), **_without_command(situation), **protected}
+    safe = {**excepted, **_unseen(situation), **_without_command(situation), **situation.obstacles, **protected}
     chosen: set[str] = set()
     refused: dict[str, str] = {}
     for name in wanted(situation, options):

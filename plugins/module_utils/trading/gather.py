@@ -33,7 +33,7 @@ def _body(host: Host, endpoint: Endpoint, source: str) -> str:
     try:
         tls = local_tls(verify=endpoint.tls_verify, ca_path=endpoint.ca_path) if source.startswith("https:") else None
     except OSError as error:
-        raise SourceDenied(str(endpoint.ca_path), str(error)) from error
+        raise SourceDenied(endpoint.ca_path or "the authorities that the system trusts", str(error)) from error
     reply = host.http(source, endpoint.timeout, headers=endpoint.headers, tls=tls)
     if reply.status in (401, 403):
         raise SourceDenied(source, f"it answers {reply.status}, expected 200 (trading.token)")

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import act
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import act, folders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.act import carry_out
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import scan, sealed_identities
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.folders import POSIX
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import identities, scan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.judge import Run, judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.places import LINUX
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.plan import plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import Outcome, Plan, Scan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.walk import Bounds
@@ -42,12 +44,14 @@ def tree(tmp_path: Path) -> Path:
 
 
 def planned(tree: Path, empty_dirs: bool = False) -> tuple[Scan, Plan]:
-    looked = scan(rule(path=str(tree), recurse=True, empty_dirs=empty_dirs), (), Bounds(10**6, time.monotonic() + 60))
+    looked = scan(
+        rule(path=str(tree), recurse=True, empty_dirs=empty_dirs), POSIX, (), Bounds(10**6, time.monotonic() + 60)
+    )
     return looked, plan([looked], NOTHING_OPEN, time.time(), None, 10**6)
 
 
 def carried_out(a_plan: Plan) -> dict[str, Outcome]:
-    outcomes = carry_out(a_plan.steps, Host(60), lambda: None, sealed_identities(()))
+    outcomes = carry_out(a_plan.steps, Host(60), POSIX, lambda: None, identities(LINUX.sealed))
     return {os.path.basename(outcome.step.path): outcome for outcome in outcomes}
 
 
@@ -139,7 +143,7 @@ def test_a_deletion_that_the_system_refuses_is_told_and_the_rest_goes_on(
             raise OSError(number, os.strerror(number), name)
         unlink(name, dir_fd=dir_fd)
 
-    monkeypatch.setattr(act.os, "unlink", refuse)
+    monkeypatch.setattr(folders.os, "unlink", refuse)
     outcomes = carried_out(a_plan)
     monkeypatch.undo()
     assert (outcomes["a.log"].state, outcomes["b.log"].state) == (FAILED, DONE)
@@ -174,7 +178,7 @@ def test_the_lock_is_renewed_while_much_is_deleted(tmp_path: Path, monkeypatch: 
         put(tmp_path / "tree" / f"{number}.log")
     beats: list[int] = []
     _looked, a_plan = planned(tmp_path / "tree")
-    list(carry_out(a_plan.steps, Host(60), lambda: beats.append(1), frozenset()))
+    list(carry_out(a_plan.steps, Host(60), POSIX, lambda: beats.append(1), frozenset()))
     assert len(beats) == 4
 
 

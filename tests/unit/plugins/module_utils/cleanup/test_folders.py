@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import walk
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.disk import Folder, NotEntered
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.folders import (
-    Folder,
-    NotEntered,
+    POSIX,
     opened_below,
     opened_root,
 )
@@ -74,9 +74,7 @@ def test_the_root_stays_usable_after_a_folder_below_it_was_closed(tmp_path: Path
         assert os.listdir(root.descriptor) == []
 
 
-def test_a_folder_that_is_replaced_while_it_is_looked_at_is_not_looked_into(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_is_replaced_while_it_is_looked_at_is_not_looked_into(tmp_path: Path) -> None:
     put(tmp_path / "other" / "precious.log")
     put(tmp_path / "tree" / "sub" / "x.log")
 
@@ -85,8 +83,8 @@ def test_a_folder_that_is_replaced_while_it_is_looked_at_is_not_looked_into(
         (tmp_path / "other").rename(tmp_path / "tree" / "sub")
         return opened_below(parent, parts)
 
-    monkeypatch.setattr(walk, "opened_below", late)
-    looked = scan(rule(path=str(tmp_path / "tree"), recurse=True), (), Bounds(10**6, float("inf")))
+    disk = replace(POSIX, opened_below=late)
+    looked = scan(rule(path=str(tmp_path / "tree"), recurse=True), disk, (), Bounds(10**6, float("inf")))
     assert [entry.parts for entry in looked.entries] == [("sub",)]
     assert [obstacle.reason for obstacle in looked.not_entered] == ["another folder took its place"]
 
@@ -95,19 +93,19 @@ def test_looking_does_not_make_a_folder_younger(tmp_path: Path) -> None:
     put(tmp_path / "tree" / "sub" / "x.log")
     for folder in (tmp_path / "tree" / "sub", tmp_path / "tree"):
         os.utime(folder, (1_000_000_000, 1_000_000_000))
-    scan(rule(path=str(tmp_path / "tree"), recurse=True), (), Bounds(10**6, float("inf")))
+    scan(rule(path=str(tmp_path / "tree"), recurse=True), POSIX, (), Bounds(10**6, float("inf")))
     assert [os.stat(tmp_path / "tree" / name).st_atime for name in ("", "sub")] == [1_000_000_000] * 2
 
 
 def test_a_tree_deeper_than_the_bound_is_told_and_not_followed_for_ever(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["d"] * (MAX_DEPTH + 5))
     put(deep / "x.log")
-    looked = scan(rule(path=str(tmp_path), recurse=True), (), Bounds(10**6, float("inf")))
+    looked = scan(rule(path=str(tmp_path), recurse=True), POSIX, (), Bounds(10**6, float("inf")))
     assert [obstacle.reason for obstacle in looked.unread] == [f"it lies deeper than {MAX_DEPTH} folders"]
     assert looked.complete is False
 
 
 def test_a_tree_as_deep_as_the_bound_is_seen_to_its_end(tmp_path: Path) -> None:
     put(tmp_path.joinpath(*["d"] * MAX_DEPTH) / "x.log")
-    looked = scan(rule(path=str(tmp_path), recurse=True), (), Bounds(10**6, float("inf")))
+    looked = scan(rule(path=str(tmp_path), recurse=True), POSIX, (), Bounds(10**6, float("inf")))
     assert (looked.complete, len(looked.entries)) == (True, MAX_DEPTH + 1)

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.places import LINUX
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.places import is_within
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import Rule
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.rules import (
-    is_within,
     matches_everything,
     read_rules,
 )
@@ -28,7 +29,7 @@ PROTECTED = ["/srv/backups", "/opt/cryptobot/database/cryptobot.db"]
 
 
 def read(*rules: dict[str, Any]) -> tuple[Rule, ...]:
-    return read_rules(rules, PROTECTED, INSTALL)
+    return read_rules(rules, PROTECTED, INSTALL, LINUX)
 
 
 def test_a_rule_is_read_with_its_units() -> None:
@@ -168,7 +169,7 @@ def test_two_rules_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize("path", ["backups", "../x", "/srv/../etc"])
 def test_a_protected_path_that_is_not_clear_is_refused(path: str) -> None:
     with pytest.raises(InputError, match="protected"):
-        read_rules([declared()], [path], None)
+        read_rules([declared()], [path], None, LINUX)
 
 
 SEGMENTS = st.lists(st.sampled_from(["a", "b", "ab", "."]), max_size=4)

@@ -11,6 +11,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +43,24 @@ from .trees import aged, clean, left, put, states
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc for files in use")
 
 
-LOOK_AT_PROCESSES = run_module.IN_USE["linux"]
+LINUX = run_module.PLATFORMS["linux"]
+
+
+def answer_in_use(monkeypatch: pytest.MonkeyPatch, answer: Callable[[], InUse]) -> None:
+    """Let the platform answer so when it is asked what is in use."""
+    monkeypatch.setitem(run_module.PLATFORMS, "linux", replace(LINUX, in_use=lambda host: answer()))
 
 
 @pytest.fixture(autouse=True)
 def nothing_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at no process, which is slow, and depends on the account that runs the tests."""
-    monkeypatch.setitem(run_module.IN_USE, "linux", InUse)
+    answer_in_use(monkeypatch, InUse)
 
 
 @pytest.fixture
 def this_machines_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the processes of this machine after all; those that may not be looked at do not count."""
-    monkeypatch.setitem(run_module.IN_USE, "linux", lambda: InUse(LOOK_AT_PROCESSES().identities))
+    answer_in_use(monkeypatch, lambda: InUse(LINUX.in_use(Host()).identities))
 
 
 @pytest.fixture
@@ -407,15 +414,15 @@ def test_a_mistake_in_the_options_is_named_and_nothing_is_deleted(
 def test_files_in_use_that_cannot_be_told_stop_rules_without_an_age(
     logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(run_module.IN_USE, "linux", lambda: InUse(unseen="12 processes of other accounts"))
+    answer_in_use(monkeypatch, lambda: InUse(unseen="12 processes of other accounts"))
     result = clean(logs, age=None)
     assert (findings(result, "rule"), findings(result, "in_use")) == ({"logs": UNKNOWN}, {"open files": UNKNOWN})
     assert result.changed is False
     assert clean(logs).changed is True
 
 
-@pytest.mark.parametrize("platform", ["darwin", "windows"])
-def test_a_platform_that_cannot_be_cleaned_yet_is_unknown(platform: str, logs: Path) -> None:
+@pytest.mark.parametrize("platform", ["aix", ""])
+def test_a_platform_that_cannot_be_cleaned_is_unknown(platform: str, logs: Path) -> None:
     options = parameters(declared(path=str(logs)), state_dir=str(logs.parent / "state"))
     result = run(options, FakeHost(platform))
     assert [(found.check, found.status) for found in result.findings] == [("cleanup.platform", UNKNOWN)]

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import Any
 
 import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, SourceMissing, ToolTimeout
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import gather
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard, look
@@ -204,3 +206,27 @@ WRONG = [
 def test_a_wrong_option_is_an_error_that_names_it(options, name):
     with pytest.raises(InputError, match=name):
         _endpoint(**options)
+
+
+EVERYWHERE = ("linux", "darwin", "windows")
+
+
+@pytest.mark.parametrize("platform", EVERYWHERE)
+def test_the_guard_is_the_same_on_every_platform(platform):
+    clear, flying = Trade("[]", platform=platform), Trade(FLYING, platform=platform)
+    silent = Trade(SourceMissing("an answer (WinError 10061)"), platform=platform)
+    assert [guard(host, _endpoint(), stopped=False)[1] for host in (clear, flying, silent)] == [
+        "",
+        "1 order is in flight, and a restart forgets them: o-17",
+        "it cannot be known whether orders are in flight: an answer (WinError 10061) does not exist",
+    ]
+
+
+def test_a_damaged_store_of_certificates_refuses_and_says_which(monkeypatch):
+    def damaged(**_options):
+        raise ssl.SSLError(1, "[ASN1] nested asn1 error")  # what one bad certificate in the store of Windows gives
+
+    monkeypatch.setattr(gather, "local_tls", damaged)
+    endpoint = read_endpoint({**DEFAULTS, "url": "https://127.0.0.1:8004"}, "")
+    why = guard(Trade("[]", platform="windows"), endpoint, stopped=False)[1]
+    assert "the authorities that the system trusts cannot be read" in why

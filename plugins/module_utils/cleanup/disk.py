@@ -1,0 +1,54 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a platform's disk can do for a cleanup: how a folder is held, listed, looked at and emptied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from .records import Entry, Identity
+
+
+class NotEntered(Exception):
+    """A folder that is not entered although the system would allow it; the text says why."""
+
+
+class NoOwners(Exception):
+    """The system does not tell of a file which account it belongs to."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """An open folder: the descriptor or handle that holds it, what it is, and the mount that it was reached by.
+
+    ``path`` is how it is reached where the system has no way from a folder to the names in it.
+    """
+
+    descriptor: int
+    identity: Identity
+    mount: str
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The disk of a platform.
+
+    ``opened_root`` opens a path for a block, unless a link or a protected folder is on the way; ``opened_below`` a
+    folder below a root, unless a link or another file system is on the way. Both raise OSError or NotEntered. The rest
+    is done in an open folder and raises OSError: ``listed`` gives its names, ``look`` what is known of the last of some
+    parts, ``delete`` and ``remove_folder`` take a name away. ``owner`` gives the number of an account, and raises
+    KeyError where there is no such account, NoOwners where there are no such numbers.
+    """
+
+    opened_root: Callable[[str, Collection[Identity]], AbstractContextManager[Folder]]
+    opened_below: Callable[[Folder, tuple[str, ...]], AbstractContextManager[Folder]]
+    listed: Callable[[Folder], list[str]]
+    look: Callable[[Folder, tuple[str, ...]], Entry]
+    delete: Callable[[Folder, str], None]
+    remove_folder: Callable[[Folder, str], None]
+    owner: Callable[[str], int]

@@ -1,0 +1,205 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""macOS: the two names of its folders, what the system protects by flags, and what processes have open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import folders
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos.in_use import in_use_macos, parse_lsof
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos.places import MACOS, mac_absolute
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.rules import read_rules
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, ParseError, ToolTimeout
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
+    NOT_DONE,
+    OK,
+    PLANNED,
+    UNKNOWN,
+    Result,
+)
+
+from .examples import declared, parameters
+from .trees import put, states
+
+FIXTURES = Path(__file__).parents[4] / "fixtures" / "lsof-files"
+NOW = 4_000_000_000.0
+
+NAMES = [
+    ("/tmp/cryptobot", "/private/tmp/cryptobot"),
+    ("/var/log/cryptobot", "/private/var/log/cryptobot"),
+    ("/VAR/log", "/private/VAR/log"),
+    ("/private/tmp/x", "/private/tmp/x"),
+    ("/System/Volumes/Data/Users/svc/logs", "/Users/svc/logs"),
+    ("/system/volumes/data/opt/cryptobot/logs", "/opt/cryptobot/logs"),
+    ("/System/Volumes/Data/private/tmp/x", "/private/tmp/x"),
+    ("/System/Volumes/Data", "/"),
+    ("/variety", "/variety"),
+]
+
+
+@pytest.mark.parametrize(("path", "wanted"), NAMES)
+def test_a_path_is_taken_by_the_name_without_a_link_of_the_system(path: str, wanted: str) -> None:
+    assert mac_absolute("path", path) == wanted
+
+
+REFUSED = [
+    "/System/Library/Caches",
+    "/system/library/caches",  # the same folder: the file system does not tell cases apart
+    "/Library/Logs",
+    "/LIBRARY",
+    "/System/Volumes/Data/Library/Logs",
+    "/System/Volumes/Data",
+    "/System/Volumes/Preboot",
+    "/etc",
+    "/private/etc/x",
+    "/var",
+    "/private/var/db/x",
+    "/var/db/receipts",
+    "/private/var/folders",
+    "/Applications/CryptoBot.app/logs",
+    "/Users",
+    "/Users/alice",
+    "/users/ALICE",
+    "/Users/alice/Library",
+    "/Users/alice/Library/Application Support",
+    "/Volumes/Backup",
+    "/opt/homebrew",
+    "/opt/homebrew/var/postgresql@14",
+    "/opt/cryptobot/caf\u00e9/logs",  # protected below in the other composition
+]
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_a_path_at_in_or_above_the_system_is_refused(path: str) -> None:
+    with pytest.raises(InputError, match="expected"):
+        read_rules([declared(path=path)], ["/opt/cryptobot/cafe\u0301"], "/opt/cryptobot", MACOS)
+
+
+TAKEN = ["/opt/cryptobot/logs", "/tmp/cryptobot", "/Users/alice/Library/Logs/CryptoBot", "/Volumes/Backup/logs"]
+
+
+@pytest.mark.parametrize("path", TAKEN)
+def test_the_folders_of_the_application_are_taken(path: str) -> None:
+    (rule,) = read_rules([declared(path=path)], [], "/opt/cryptobot", MACOS)
+    assert rule.path.endswith(path)
+
+
+FLAGS = [
+    (0, ""),
+    (0x00080000, "restricted"),
+    (0x00000002, "immutable"),
+    (0x00020000, "immutable"),
+    (0x00000004, "appended"),
+    (0x00100000, "unlinked"),
+    (0x40000000, "dataless"),
+    (0x00000020, ""),  # compressed: nothing against deleting it
+    (0x00008000, ""),  # hidden
+]
+
+
+@pytest.mark.parametrize(("flags", "why"), FLAGS)
+def test_what_the_system_protects_by_a_flag_must_stay(flags: int, why: str) -> None:
+    reason = folders.kept_by(flags)
+    assert (why in reason) if why else reason == ""
+
+
+LISTINGS = [
+    (
+        "macos-12/files-intel",
+        {(0x1000004, 2), (0x1000004, 1152921500311879701), (0x1000005, 9054318), (0x1000005, 12914382)},
+    ),
+    (
+        "macos-13/files-apple-silicon",
+        {(16777232, 2), (16777232, 1152921500312524246), (16777233, 44017823), (16777233, 44017824)},
+    ),
+    ("macos-14/files-ended-process", {(0x100000F, 30124415)}),
+    ("macos-15/files-no-device", {(0x1000012, 2), (0x1000012, 55120991)}),
+]
+
+
+@pytest.mark.parametrize(("name", "wanted"), LISTINGS)
+def test_open_files_are_read_from_lsof(name: str, wanted: set[tuple[int, int]]) -> None:
+    assert parse_lsof((FIXTURES / name).read_text()) == wanted
+
+
+def test_text_that_is_no_field_is_not_read_as_one() -> None:
+    with pytest.raises(ParseError, match="lsof, line 1"):
+        parse_lsof((FIXTURES / "macos-15/warning-on-stdout").read_text())
+
+
+UNSEEN: list[tuple[dict[str, Any], bool, str]] = [
+    ({}, True, "was not found"),
+    ({"lsof": ToolTimeout("lsof", 60)}, True, "the time it may take"),
+    ({"lsof": ""}, True, "no open file at all"),
+    ({"lsof": (2, "", "lsof: illegal option")}, True, "illegal option"),
+    ({"lsof": "garbage"}, True, "line 1"),
+    ({"lsof": "p1\nf1\ntREG\nDzz\ni5\n"}, True, "lsof"),
+    ({"lsof": "p1\nf1\ntREG\nD0x1\ni5\n"}, False, "other accounts"),
+]
+
+
+@pytest.mark.parametrize(("commands", "admin", "why"), UNSEEN)
+def test_what_lsof_does_not_tell_is_said(commands: dict[str, Any], admin: bool, why: str) -> None:
+    assert why in in_use_macos(FakeHost("darwin", commands=commands, admin=admin)).unseen
+
+
+def test_a_process_that_ends_meanwhile_does_not_hide_the_rest() -> None:
+    host = FakeHost("darwin", commands={"lsof": (1, (FIXTURES / "macos-12/files-intel").read_text(), "")})
+    assert (0x1000005, 12914382) in in_use_macos(host).identities
+
+
+def clean(tmp_path: Path, listing: str, **changes: Any) -> Result:
+    options = parameters(declared(path=str(tmp_path / "logs"), **changes), state_dir=str(tmp_path / "state"))
+    return run(options, FakeHost("darwin", commands={"lsof": listing}, now=NOW), True)
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An old log, in a folder that has one name only."""
+    monkeypatch.setattr(f"{mac_absolute.__module__}.IN_PRIVATE", ())
+    return put(tmp_path / "logs" / "a.log.1")
+
+
+def test_a_run_plans_the_same_and_spares_what_lsof_shows(tmp_path: Path, logs: Path) -> None:
+    assert states(clean(tmp_path, "p1\nf1\ntREG\nD0x1\ni5\n")) == {"a.log.1": PLANNED}
+    status = logs.stat()
+    listing = f"p1\nf1\ntREG\nD{status.st_dev:#x}\ni{status.st_ino}\n"
+    assert states(clean(tmp_path, listing)) == {"a.log.1": NOT_DONE}
+
+
+def test_without_lsof_a_rule_without_an_age_does_nothing(tmp_path: Path, logs: Path) -> None:
+    result = clean(tmp_path, "", age=None)
+    found = {finding.check: finding.status for finding in result.findings}
+    assert (found["cleanup.in_use"], found["cleanup.rule"], result.actions) == (UNKNOWN, UNKNOWN, [])
+
+
+def test_a_file_with_a_protecting_flag_stays_and_a_protected_folder_is_not_entered(
+    tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = put(tmp_path / "logs" / "sip" / "b.log.1")
+    flags = {logs.stat().st_ino: 0x2, inner.parent.stat().st_ino: 0x80000}
+    monkeypatch.setattr(folders.os, "stat", lambda *a, **k: flagged(os_stat(*a, **k), flags))
+    result = clean(tmp_path, "p1\nf1\ntREG\nD0x1\ni5\n", recurse=True)
+    assert states(result) == {"a.log.1": NOT_DONE}
+    told = " ".join(finding.message for finding in result.findings if finding.check == "cleanup.guard")
+    assert "was not entered: the system protects it (restricted)" in told
+    assert next(f.status for f in result.findings if f.check == "cleanup.rule") == OK
+
+
+os_stat = os.stat
+
+
+def flagged(status: os.stat_result, flags: dict[int, int]) -> Any:
+    names = [name for name in dir(status) if name.startswith("st_")]
+    shown = {name: getattr(status, name) for name in names}
+    return SimpleNamespace(**{**shown, "st_flags": flags.get(status.st_ino, 0)})
