@@ -19,7 +19,10 @@ description:
   - Nothing is asked and nothing is stopped. Databases are copied consistently while they are in use.
   - Only folders that hold a manifest of this module are ever removed, and of them only those that no rule of
     O(retention) keeps.
-  - The link C(latest) in O(dir) leads to the newest set that counts as a backup.
+  - The link C(latest) in O(dir) leads to the newest set that counts as a backup. On Windows, where links need a
+    privilege, it is a text file with the set's id. RV(latest) is what it says on every system.
+  - A set made on one system verifies on any other. Archives name files with slashes, a drive or C(UNC) as the first
+    folder. What an archive cannot hold is noted in C(attributes.jsonl) beside it.
 options:
   state:
     description:
@@ -35,6 +38,8 @@ options:
   dir:
     description:
       - Folder of the sets. It is made with mode 0700 where it does not exist; sets are 0700 and their files 0600.
+      - On Windows a new folder and each set are closed to everybody but SYSTEM and the Administrators. Keep the path
+        below 100 characters there, because the folder itself is written to in the usual way.
       - Give it a file system of its own. It must not be one that a source's loss would take with it.
     type: path
     required: true
@@ -47,7 +52,9 @@ options:
     default: []
     suboptions:
       name:
-        description: Name of the source, which is also the name of its folder in a set.
+        description:
+          - Name of the source, which is also the name of its folder in a set. Names that differ in upper and lower case
+            alone, and names that Windows takes for devices (V(con), V(nul)), are refused on every system.
         type: str
         required: true
       type:
@@ -69,6 +76,9 @@ options:
           - A folder is taken with all that is in it, names that begin with a dot included. Symlinks are kept as
             symlinks and followed only where they are declared here by name. Sockets, pipes and devices are noted and
             left out, and so are O(dir) and databases that are sources of their own.
+          - On Windows a drive or a share, such as V(C:\\CryptoBot) or V(\\\\server\\share\\folder), of any length below
+            it. Junctions are kept as what they are, like symlinks. Devices, streams and paths that depend on a drive's
+            current folder are refused.
         type: path
       paths:
         description: Several files or folders of a V(files) source.
@@ -78,6 +88,8 @@ options:
         description:
           - Shell patterns of what a V(files) source leaves out. One with a slash is matched against the path below the
             declared one, else against the last name alone. What is in a folder that is left out is left out too.
+          - Write them with slashes on every system. On Windows upper and lower case do not count; on macOS both forms
+            of a letter with an accent are one.
         type: list
         elements: str
         default: []
@@ -105,9 +117,12 @@ options:
         description:
           - Account to run PostgreSQL's tools as, for peer authentication, such as V(postgres). The module then has to
             run as root.
+          - Windows knows no peer authentication. There it is an error that says so.
         type: str
       bin_dir:
-        description: Folder of C(pg_dump), C(pg_dumpall), C(pg_restore) and C(psql) where they are not on the PATH.
+        description:
+          - Folder of C(pg_dump), C(pg_dumpall), C(pg_restore) and C(psql) where they are not on the PATH. On Windows
+            their C(.exe) is run, such as the one in V(C:\\Program Files\\PostgreSQL\\16\\bin).
         type: path
       globals:
         description: Whether to take the roles and tablespaces too, without which a dump's owners cannot be restored.
@@ -265,7 +280,20 @@ attributes:
     details: With O(fresh_for) or O(name) a second run changes nothing. Without them each run takes a set.
   platform:
     support: full
-    platforms: linux
+    platforms: linux, macos, windows
+    details:
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests run the real code on
+        Linux with what these systems tell played. The questions to Windows were evaluated by the real engine of
+        PowerShell 7, over stand-ins for C(Get-Acl), C(Set-Acl) and streams.
+      - On Windows no shadow copies (VSS) are taken. A file that another program has open and does not share is tried
+        again for a second and a half. Then its source cannot be taken, which fails the set unless it is optional.
+        Others may read, write, rename and delete a file while it is read.
+      - On Windows the attributes (C(readonly), C(hidden), C(system)) of each file are noted, and for up to 20000 files
+        and folders the security descriptor (SDDL) and the names of alternate data streams. Streams themselves are not
+        taken, and those of folders are seen by PowerShell 7.2 and newer alone. Names that no ordinary program there can
+        make (V(nul), a dot at the end) and unknown kinds of reparse points are left out and named.
+      - On macOS extended attributes with resource forks, flags, and access control lists (C(ls -lde)) are noted. Run by
+        an account without Full Disk Access, protected folders cannot be read and fail their source.
 requirements:
   - zstd on the host, for the fastest compression. Without it the standard library compresses.
   - pg_dump, pg_dumpall, pg_restore and psql of the server's version or newer, for PostgreSQL.
@@ -273,7 +301,8 @@ notes:
   - Run it as root, or as an account that may read all sources. What cannot be read fails the set.
   - A set can be read without this module. C(zstd -dc archive.tar.zst | tar -x) unpacks files, a SQLite database is
     the unpacked file itself, and C(zstd -dc main.dump.zst | pg_restore -d main) restores a dump.
-  - Extended attributes and access control lists of files are not kept.
+  - Extended attributes, access control lists, flags and security descriptors of files are noted in
+    C(attributes.jsonl), values of up to 64 KiB in base64. Unpacking an archive does not bring them back by itself.
 seealso:
   - module: cryptobot.maintenance.checkup
   - module: cryptobot.maintenance.db_vacuum
@@ -459,6 +488,11 @@ broken:
   type: list
   elements: dict
   sample: []
+latest:
+  description: The id of the set that C(latest) leads to. Null where there is none.
+  returned: when O(state) is V(verified), V(listed) or V(pruned)
+  type: str
+  sample: 20261122T020000Z-5f3a91
 leftovers:
   description: Folders that runs left which ended early.
   returned: when O(state) is V(verified), V(listed) or V(pruned)

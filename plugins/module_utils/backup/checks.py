@@ -69,7 +69,8 @@ CHECKS = catalogue(
     Check(
         "backup.permissions",
         "D1.4",
-        "The backup folder and its sets are open to their owner only (0700).",
+        "The backup folder and its sets are open to their owner only: 0700, on macOS without a list that allows more, "
+        "on Windows a list that allows SYSTEM, the Administrators and the owner alone.",
         "chmod 700 the named folder.",
         "A backup holds every secret of the host.",
     ),
@@ -129,6 +130,22 @@ CHECKS = catalogue(
         "No file changed under the reader's hands twice in a row.",
         "Exclude files that are written all the time, or take the service's data through its own interface.",
         "A file that changes while it is read may mix two states.",
+    ),
+    Check(
+        "backup.attributes",
+        "B1.1",
+        "What an archive cannot hold of its files is noted beside it: extended attributes (Linux, macOS), flags and "
+        "access control lists (macOS), attributes and security descriptors (Windows).",
+        "Read the message. Without them the files come back with what their folder hands down to them.",
+        "Windows: one bounded call of PowerShell. macOS: the system's library, and ls -lde in portions.",
+    ),
+    Check(
+        "backup.left_out",
+        "B1.1",
+        "Nothing of a files source is lost because an archive cannot hold it: alternate data streams, reserved names "
+        "and unknown reparse points (Windows), names that differ in case alone (Windows, macOS), large attributes.",
+        "Rename or move the named files, exclude them, or keep what they hold in another way.",
+        "NTFS and APFS know things that tar does not.",
     ),
     Check(
         "backup.live_database",

@@ -26,10 +26,10 @@ from .rules.sets import (
 )
 from .view import Rule, View
 
-LISTED: tuple[Rule, ...] = (judge_manifests, judge_leftovers, judge_permissions, judge_pins, judge_clock)
-PRUNED: tuple[Rule, ...] = (judge_retention, judge_clock)
-PRESENT: tuple[Rule, ...] = (judge_verification, judge_anomalies, judge_space, judge_retention, judge_clock)
-VERIFIED: tuple[Rule, ...] = (
+FOLDER: tuple[Rule, ...] = (judge_manifests, judge_leftovers, judge_permissions, judge_pins, judge_clock)
+# The state that sees to a good set says the same of the folder as the one that looks for it, so that what an earlier
+# look of the same play found wanting does not stand beside what a run has made right since.
+WHOLE: tuple[Rule, ...] = (
     judge_presence,
     judge_age,
     judge_completeness,
@@ -38,14 +38,16 @@ VERIFIED: tuple[Rule, ...] = (
     judge_last_run,
     judge_space,
     judge_retention,
-    *LISTED,
+    *FOLDER,
 )
-# What an earlier look of the same play may have found wanting, and a good set has made right since.
-MADE_RIGHT: tuple[Rule, ...] = (judge_presence, judge_age, judge_completeness, judge_last_run)
-RULES: dict[str, tuple[Rule, ...]] = {"present": PRESENT, "verified": VERIFIED, "listed": LISTED, "pruned": PRUNED}
+RULES: dict[str, tuple[Rule, ...]] = {
+    "present": WHOLE,
+    "verified": WHOLE,
+    "listed": FOLDER,
+    "pruned": (judge_retention, judge_clock),
+}
 
 
 def judge(view: View) -> list[Finding]:
     """Given the view of a run, return the findings of its state's rules."""
-    made_right = MADE_RIGHT if view.made_right else ()
-    return [finding for rule in (*RULES[view.settings.state], *made_right) for finding in rule(view)]
+    return [finding for rule in RULES[view.settings.state] for finding in rule(view)]

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from ..finding import CRITICAL, OK, SKIPPED, WARNING, Finding
+from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..units import human_bytes, human_seconds
 from .anomaly import COUNTED
 from .catalog.records import BackupSet
@@ -18,6 +19,14 @@ from .plan import Plan
 from .settings import Settings
 from .sources.records import Taken
 
+# What is neither in the archive nor beside it, or would not come back from it, by the kind that it is noted as.
+LOST = {
+    "reserved": "have names that no ordinary program of Windows can make again, and were left out",
+    "reparse": "are reparse points of a kind that is not known, and were left out",
+    "stream": "are alternate data streams, which are not taken",
+    "cut": "are extended attributes too large to be noted",
+    "twin": "differ from another name in upper and lower case alone and would take its place when they are restored",
+}
 NOTED = {
     "changed": ("backup.changed_files", "changed while they were read, twice"),
     "database": ("backup.live_database", "are SQLite databases and were copied as plain files"),
@@ -41,6 +50,26 @@ def _judge_taken(name: str, taken: Taken, counted: str) -> Iterator[Finding]:
         if count:
             named = ", ".join(taken.notes.named[kind])
             yield CHECKS[check].finding(WARNING, name, f"{count} files {text}: {named}", expected=0, actual=count)
+    if "attributes" in taken.facts:
+        yield _judge_attributes(name, taken.facts["attributes"])
+        yield _judge_lost(name, taken)
+
+
+def _judge_attributes(name: str, attributes: Mapping[str, Any]) -> Finding:
+    """Return whether everything that an archive cannot hold of its members could be noted beside it."""
+    check, missing = CHECKS["backup.attributes"], attributes["missing"]
+    if missing:
+        message = f"of {missing} members it could not be noted whole: {attributes['why']}"
+        return check.finding(UNKNOWN, name, message, expected=0, actual=missing)
+    return check.finding(OK, name, f"{attributes['noted']} members have some, and they were noted")
+
+
+def _judge_lost(name: str, taken: Taken) -> Finding:
+    counts = {kind: taken.notes.counts[kind] for kind in LOST if taken.notes.counts.get(kind)}
+    parts = [f"{count} {LOST[kind]}: {', '.join(taken.notes.named[kind])}" for kind, count in counts.items()]
+    message = "; ".join(parts) or "nothing had to be left out"
+    total = sum(counts.values())
+    return CHECKS["backup.left_out"].finding(WARNING if counts else OK, name, message, expected=0, actual=total)
 
 
 def _judge_skipped(name: str, reason: str) -> Finding:

@@ -164,4 +164,4 @@ def _publish(partial: Path, manifest: Manifest, report: Report, host: Host) -> B
     draft = BackupSet(manifest, partial, found)
     if found is not None:
         record_verification(partial, manifest.id, found)
-    return replace(draft, folder=publish(partial, manifest.id, latest=draft.good))
+    return replace(draft, folder=publish(partial, manifest.id, host, latest=draft.good))

@@ -52,6 +52,7 @@ def describe_catalog(catalog: Catalog) -> dict[str, Any]:
     return {
         "sets": [describe_set(found) for found in catalog.sets],
         "broken": [{"id": broken.id, "reason": broken.reason} for broken in catalog.broken],
+        "latest": catalog.latest or None,
         "leftovers": [leftover.name for leftover in catalog.leftovers],
         "free_bytes": catalog.free,
     }

@@ -24,5 +24,5 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 
     Raise InputError where an option is wrong, LockHeld where another maintenance run works on this host.
     """
-    settings = read_settings(params)
+    settings = read_settings(params, host.platform)
     return STATES[settings.state](settings, host, check_mode)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -18,9 +18,11 @@ from ..host import expand
 from ..units import parse_seconds
 from .catalog.names import is_set_id
 from .catalog.parse import LEVELS
+from .names import is_device
 from .retention.policy import PERIODS, Policy
 from .sources.records import Source
 from .verification.levels import Subset
+from .windows.names import declared_refusal
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _A_NAME = "up to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
@@ -70,8 +72,12 @@ class Settings:
         return frozenset([os.path.realpath(self.dir), *(path + end for path in databases for end in beside)])
 
 
-def read_settings(params: Mapping[str, Any]) -> Settings:
-    """Given a module's parameters, return the settings. Raise InputError naming the first option that is wrong."""
+def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
+    """Given a module's parameters and the host's platform, return the settings.
+
+    Raise InputError naming the first option that is wrong.
+    """
+    _require_paths(params, PATH_REFUSALS.get(platform, _no_refusal))
     sources = _sources(params["sources"])
     settings = Settings(
         state=params["state"],
@@ -102,6 +108,24 @@ def read_settings(params: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def _no_refusal(_path: str) -> str:
+    return ""
+
+
+# What is wrong with a path as it is declared, by platform; elsewhere any text names a file.
+PATH_REFUSALS: dict[str, Callable[[str], str]] = {"windows": declared_refusal}
+
+
+def _require_paths(params: Mapping[str, Any], refusal: Callable[[str], str]) -> None:
+    declared = [("dir", params["dir"]), ("scratch_dir", params["scratch_dir"])]
+    for position, source in enumerate(params["sources"]):
+        declared += [(f"sources[{position}].path", path) for path in (source["path"], *(source["paths"] or ()))]
+    for option, path in declared:
+        why = refusal(path) if path else ""
+        if why:
+            raise InputError(option, path, f"a path such as C:\\CryptoBot or \\\\server\\share\\folder: {why}")
+
+
 def _require_together(settings: Settings) -> None:
     if settings.state == "present" and not settings.sources:
         raise InputError("sources", [], "at least one source, because state is present")
@@ -124,8 +148,8 @@ def _name(option: str, value: str) -> str:
 
 def _source_name(position: int, value: str) -> str:
     """Return a source's name, which is also the name of its folder in a set."""
-    if not _SOURCE_NAME.fullmatch(value):
-        expected = "up to 64 letters, digits, dashes or underscores, the first a letter or digit"
+    if not _SOURCE_NAME.fullmatch(value) or is_device(value):
+        expected = "up to 64 letters, digits, dashes or underscores, the first a letter or digit, and no device (con)"
         raise InputError(f"sources[{position}].name", value, expected)
     return value
 
@@ -165,10 +189,11 @@ def _policy(retention: Mapping[str, Any], max_leap: str) -> Policy:
 
 def _sources(declared: list[Mapping[str, Any]]) -> tuple[Source, ...]:
     sources = tuple(_source(position, given) for position, given in enumerate(declared))
-    names = [source.name for source in sources]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    names = [source.name.casefold() for source in sources]
+    twice = [source.name for source in sources if names.count(source.name.casefold()) > 1]
     if twice:
-        raise InputError("sources", twice[0], "each name once, because it names the source's files in a set")
+        expected = "each name once, whatever its case, because it names the source's folder in a set"
+        raise InputError("sources", twice[0], expected)
     return sources
 
 

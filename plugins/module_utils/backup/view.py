@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..finding import Finding
+from .access.records import Access
 from .catalog.records import BackupSet, Catalog
 from .retention.policy import Decisions
 from .settings import Settings
@@ -22,8 +23,7 @@ from .verification.levels import Report
 class View:
     """The state that is judged. ``reports`` are this run's verifications, ``catalog`` already knows their outcome.
 
-    ``space`` is None where it could not be told, for the reason in ``space_unknown``. ``made_right``
-    says that this run was to see to a good set, and there is one.
+    ``space`` is None where it could not be told, for the reason in ``space_unknown``.
     """
 
     settings: Settings
@@ -34,8 +34,7 @@ class View:
     space_unknown: str = ""
     retention: Optional[Decisions] = None
     last_run: Mapping[str, Any] = field(default_factory=dict)
-    has_modes: bool = True
-    made_right: bool = False
+    access: Access = field(default_factory=Access)
 
     @property
     def newest(self) -> Optional[BackupSet]:

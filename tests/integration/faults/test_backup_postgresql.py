@@ -289,10 +289,13 @@ def test_a_server_that_goes_away_in_the_middle_leaves_no_set(tmp_path):
         assert "failed" in failing(tmp_path, source(own))
 
 
-def test_without_pg_restore_nothing_is_claimed_of_a_dump(server, open_place):
+def test_without_pg_restore_nothing_is_claimed_of_a_dump(server, open_place, monkeypatch):
     folder = tools(server, open_place / "bin")
     act(open_place, sources=[source(server, bin_dir=folder)])
     (open_place / "bin" / "pg_restore").unlink()
+    (open_place / "path").mkdir()
+    (open_place / "path" / "zstd").symlink_to(shutil.which("zstd") or "/nowhere")
+    monkeypatch.setenv("PATH", str(open_place / "path"))  # of another host, the one on PATH would do
     looked = act(open_place, state="verified")
     assert status(looked, "backup.checksum") == "ok"
     assert status(looked, "backup.readable") == "unknown"

@@ -17,6 +17,7 @@ from typing import Optional, Union
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...host import Host
 from ...publish import PARTIAL
+from .latest import read_latest
 from .names import DELETING, MANIFEST, OWNER, VERIFIED, is_set_id
 from .parse import parse_manifest, parse_verification
 from .records import BackupSet, Broken, Catalog, Leftover, Manifest, Verification
@@ -43,6 +44,7 @@ def read_catalog(folder: Path, host: Host) -> Catalog:
         leftovers=tuple(_leftovers(folder, names, host)),
         free=free_bytes(folder),
         mode=stat.S_IMODE(os.stat(folder).st_mode),
+        latest=read_latest(folder),
     )
 
 

@@ -13,13 +13,15 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ...errors import ParseError
+from ..names import is_device
 from ..sources.records import Entry, Payload
 from ..times import from_iso
 from .records import Manifest, Verification
 
 FORMAT = 1
 LEVELS = ("L0", "L1", "L2")
-_PAYLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[^/\\.][^/\\]*")
+# A name is the same file on every system: no drive, stream, device or wildcard, no dot at an end.
+_PAYLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9_~%-](?:[A-Za-z0-9._~%-]*[A-Za-z0-9_~%-])?")
 _COMMON = ("name", "type", "compression", "payloads", "count", "raw_bytes", "live_bytes")
 
 
@@ -80,6 +82,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         skipped={skipped["name"]: skipped["reason"] for skipped in document["skipped"]},
         anomalies=tuple(document["anomalies"]),
         sha256=document["sha256"],
+        platform=document["platform"],
     )
 
 
@@ -98,7 +101,7 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
 
 def _payload(payload: Mapping[str, Any]) -> Payload:
     name = payload["name"]
-    if not _PAYLOAD.fullmatch(name):
+    if not _PAYLOAD.fullmatch(name) or any(map(is_device, name.split("/"))):
         raise ValueError(f"the payload {name!r} would lie elsewhere than in its source's folder")
     return Payload(name, payload["role"], int(payload["size"]), payload["sha256"])
 

@@ -11,14 +11,19 @@ import os
 import secrets
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...host import Host
-from ...publish import PARTIAL, fsync_path, publish_file, publish_folder, publish_link
-from .names import DELETING, LATEST, MANIFEST, OWNER, VERIFIED
+from ...publish import PARTIAL, fsync_path, patiently, publish_file, publish_folder
+from ..windows.protect import protect
+from .latest import lead_to
+from .names import DELETING, MANIFEST, OWNER, VERIFIED
 from .parse import verification_document
 from .records import Verification
+
+# What closes new folders to others where their mode does not.
+PROTECTORS: dict[str, Callable[[Sequence[Path], Host], None]] = {"windows": protect}
 
 
 def new_id(now: float) -> str:
@@ -32,9 +37,12 @@ def partial_of(folder: Path, set_id: str) -> Path:
 
 
 def begin(partial: Path, host: Host) -> None:
-    """Make the folder in which a set grows, and name this process as its owner."""
+    """Make the folder in which a set grows, for its owner only, and name this process as its owner."""
+    new = [path for path in (partial.parent, partial) if not path.exists()]
     partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial.mkdir(mode=0o700)
+    if host.platform in PROTECTORS:
+        PROTECTORS[host.platform](new, host)
     owner = {
         "host": host.name(),
         "pid": os.getpid(),
@@ -54,32 +62,20 @@ def record_verification(folder: Path, set_id: str, verification: Verification) -
     publish_file(folder / VERIFIED, verification_document(set_id, verification))
 
 
-def publish(partial: Path, set_id: str, *, latest: bool) -> Path:
+def publish(partial: Path, set_id: str, host: Host, *, latest: bool) -> Path:
     """Give a finished set its name and return its folder; ``latest`` then leads to it."""
     (partial / OWNER).unlink()
     final = partial.with_name(set_id)
     publish_folder(partial, final)
     if latest:
-        _lead_to(final)
+        lead_to(final, host)
     return final
-
-
-def _lead_to(final: Path) -> None:
-    """Switch ``latest``; an account that may not make links (Windows) gets a file that names the set.
-
-    It is a signpost for people: nothing here reads it, and the set is there without it.
-    """
-    try:
-        publish_link(final.parent / LATEST, final.name)
-    except (OSError, NotImplementedError):
-        with suppress(OSError):
-            publish_file(final.parent / LATEST, final.name.encode("ascii"))
 
 
 def remove(folder: Path, set_id: str) -> None:
     """Remove a set: first its name, so that from the first moment on nobody takes what is left for a set."""
     doomed = folder / f"{set_id}{DELETING}"
-    os.rename(folder / set_id, doomed)
+    patiently(lambda: os.rename(folder / set_id, doomed))
     fsync_path(folder)
     shutil.rmtree(doomed)
 

@@ -31,6 +31,7 @@ class Manifest:
     skipped: Mapping[str, str]
     anomalies: tuple[str, ...]
     sha256: str
+    platform: str = ""
 
     @property
     def bytes(self) -> int:
@@ -98,7 +99,10 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Catalog:
-    """All that a backup folder holds, sets from old to new. ``free`` is in bytes, ``mode`` the folder's own."""
+    """All that a backup folder holds, sets from old to new. ``free`` is in bytes, ``mode`` the folder's own.
+
+    ``latest`` is the id that the signpost of that name gives, or empty.
+    """
 
     dir: Path
     exists: bool
@@ -107,6 +111,7 @@ class Catalog:
     leftovers: tuple[Leftover, ...] = ()
     free: int = 0
     mode: int = 0o700
+    latest: str = ""
 
     @property
     def good(self) -> tuple[BackupSet, ...]:

@@ -16,7 +16,6 @@ from ..space import space_message
 from ..times import to_iso
 from ..view import View
 
-OPEN_BITS = 0o077
 LONG_PIN = 366 * 86400.0  # seconds; beyond it a pin is an archive that no retention rule knows of
 
 
@@ -30,30 +29,33 @@ def judge_manifests(view: View) -> Iterator[Finding]:
 
 
 def judge_permissions(view: View) -> Iterator[Finding]:
-    """Yield the folders that others than their owner may look into."""
-    check = CHECKS["backup.permissions"]
-    if not view.has_modes or not view.catalog.exists:
-        yield check.finding(SKIPPED, view.dir, "there are no mode bits that could be compared", remedy="")
+    """Yield the folders that others than those who have to may look into, and those of which that cannot be told."""
+    check, access = CHECKS["backup.permissions"], view.access
+    if not view.catalog.exists:
+        yield check.finding(SKIPPED, view.dir, f"{view.dir} does not exist, so nobody can look into it", remedy="")
         return
-    folders = [(view.dir, view.catalog.mode), *((str(found.folder), found.mode) for found in view.catalog.sets)]
-    wide = [(folder, mode) for folder, mode in folders if mode & OPEN_BITS]
-    for folder, mode in wide:
-        message = f"{folder} is open to others than its owner"
-        yield check.finding(WARNING, folder, message, expected="0700", actual=f"{mode:04o}")
-    if not wide:
-        yield check.finding(OK, view.dir, f"{len(folders)} folders are open to their owner only")
+    wide = [folder for folder in access.folders if folder.others]
+    for folder in wide:
+        message = f"{folder.path} is open to others than its owner: {', '.join(folder.others)}"
+        expected, remedy = access.expected, access.remedy
+        yield check.finding(WARNING, folder.path, message, expected=expected, actual=folder.actual, remedy=remedy)
+    if access.unknown:
+        yield check.finding(UNKNOWN, view.dir, access.unknown, expected=access.expected, remedy=access.remedy)
+    elif not wide:
+        yield check.finding(OK, view.dir, f"{len(access.folders)} folders are open to their owner only")
 
 
 def judge_leftovers(view: View) -> Iterator[Finding]:
     """Yield what runs that ended early left behind."""
-    dead = [leftover for leftover in view.catalog.leftovers if not leftover.alive]
-    for leftover in dead:
-        message = f"{leftover.name} was left by a run that ended early"
-        yield CHECKS["backup.leftover"].finding(WARNING, leftover.name, message)
-    if not dead:
-        growing = [leftover.owner for leftover in view.catalog.leftovers]
-        message = f"a set is in the making ({', '.join(growing)})" if growing else "nothing was left half made"
-        yield CHECKS["backup.leftover"].finding(OK, view.dir, message)
+    check = CHECKS["backup.leftover"]
+    dead = [leftover.name for leftover in view.catalog.leftovers if not leftover.alive]
+    if dead:
+        message = f"{len(dead)} left by runs that ended early: {', '.join(dead)}"
+        yield check.finding(WARNING, view.dir, message, expected=0, actual=len(dead))
+        return
+    growing = [leftover.owner for leftover in view.catalog.leftovers]
+    message = f"a set is in the making ({', '.join(growing)})" if growing else "nothing was left half made"
+    yield check.finding(OK, view.dir, message)
 
 
 def judge_space(view: View) -> Iterator[Finding]:
@@ -78,7 +80,10 @@ def judge_retention(view: View) -> Iterator[Finding]:
         yield check.finding(SKIPPED, view.dir, "no retention is declared, so no set is ever removed", remedy="")
         return
     count, least = len(view.catalog.good), view.settings.policy.min_keep
-    message = f"{count} good sets are there, {len(decided.removed)} are no longer kept by any rule"
+    message = (
+        f"{count} good sets are there, {least} always stay (min_keep), "
+        f"{len(decided.removed)} are no longer kept by any rule"
+    )
     spoilt = len(view.catalog.sets) + len(view.catalog.broken) - count
     yield check.finding(
         WARNING if count < least and spoilt else OK, view.dir, message, expected=f"{least} or more", actual=count

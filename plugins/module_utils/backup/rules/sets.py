@@ -46,23 +46,24 @@ def judge_age(view: View) -> Iterator[Finding]:
 
 
 def judge_completeness(view: View) -> Iterator[Finding]:
-    """Yield each declared source that the newest set that counts does not hold."""
-    if view.newest is None or not view.settings.sources:
-        reason = "no source is declared" if view.newest else "there is no set that counts"
-        yield CHECKS["backup.complete"].finding(SKIPPED, view.dir, f"{reason}, so nothing can be compared", remedy="")
-        return
-    held = {(entry.name, entry.type) for entry in view.newest.manifest.sources}
-    missing = [source for source in view.settings.sources if (source.name, source.type) not in held]
-    yield from (_missing(source, view.newest) for source in missing)
-    if not missing:
-        message = f"set {view.newest.id} holds all {len(view.settings.sources)} declared sources"
-        yield CHECKS["backup.complete"].finding(OK, view.dir, message)
+    """Yield for each declared source whether the newest set that counts holds it."""
+    check = CHECKS["backup.complete"]
+    if not view.settings.sources:
+        yield check.finding(SKIPPED, view.dir, "no source is declared, so nothing can be compared", remedy="")
+    for source in view.settings.sources:
+        if view.newest is None:
+            yield check.finding(SKIPPED, source.name, "there is no set that counts and could hold it", remedy="")
+        else:
+            yield _held(source, view.newest)
 
 
-def _missing(source: Source, newest: BackupSet) -> Finding:
+def _held(source: Source, newest: BackupSet) -> Finding:
+    check = CHECKS["backup.complete"]
+    if (source.name, source.type) in {(entry.name, entry.type) for entry in newest.manifest.sources}:
+        return check.finding(OK, source.name, f"set {newest.id} holds the {source.type} source {source.name}")
     why = newest.manifest.skipped.get(source.name, "it was not declared when the set was made")
     message = f"set {newest.id} does not hold the {source.type} source {source.name}: {why}"
-    return CHECKS["backup.complete"].finding(WARNING if source.optional else CRITICAL, source.name, message)
+    return check.finding(WARNING if source.optional else CRITICAL, source.name, message)
 
 
 def judge_verification(view: View) -> Iterator[Finding]:
@@ -99,9 +100,9 @@ def judge_anomalies(view: View) -> Iterator[Finding]:
     if newest is None:
         yield check.finding(SKIPPED, view.dir, "there is no set that could be compared", remedy="")
         return
-    yield from (check.finding(CRITICAL, newest.id, message) for message in newest.manifest.anomalies)
-    if not newest.manifest.anomalies:
-        yield check.finding(OK, newest.id, f"{human_bytes(newest.manifest.bytes)}, no source looks emptied")
+    size = human_bytes(newest.manifest.bytes)
+    found = "; ".join(newest.manifest.anomalies) or f"{size}, no source looks emptied"
+    yield check.finding(CRITICAL if newest.manifest.anomalies else OK, view.dir, f"set {newest.id}: {found}")
 
 
 def judge_last_run(view: View) -> Iterator[Finding]:

@@ -146,8 +146,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a set is checked: its folder, and a folder for what has to be unpacked for it."""
+    """Where a set is checked: its folder, and a folder for what has to be unpacked for it.
+
+    ``platform`` is the one that made the set, which need not be that of ``host``.
+    """
 
     folder: Path
     scratch: Path
     host: Host
+    platform: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ...finding import Result
 from ...host import Host
+from ..access.gather import gather_access
 from ..catalog.gather import read_catalog
 from ..judge import judge
 from ..report import describe_catalog, metrics
@@ -18,5 +19,5 @@ from ..view import View
 def listed(settings: Settings, host: Host, _check_mode: bool) -> Result:
     """Return every set with what its manifest and its verification say."""
     catalog = read_catalog(settings.dir, host)
-    view = View(settings, catalog, host.now(), has_modes=host.platform != "windows")
+    view = View(settings, catalog, host.now(), access=gather_access(catalog, host))
     return Result(findings=judge(view), metrics=metrics(view), data=describe_catalog(catalog))

@@ -15,6 +15,7 @@ from ...finding import Action, Finding, Result
 from ...host import Host
 from ...lock import host_lock
 from .. import steps
+from ..access.gather import gather_access
 from ..act import carry_out, failure_of, give_way
 from ..catalog.gather import read_catalog
 from ..gather import last_run, measure_sources, remember_run
@@ -108,17 +109,16 @@ def _failed(settings: Settings, plan: Plan, host: Host, so_far: Outcome, error: 
 
 
 def _result(settings: Settings, plan: Plan, host: Host, outcome: Outcome) -> Result:
-    there = outcome.made.published or plan.there
+    catalog = read_catalog(settings.dir, host)
     view = View(
         settings=settings,
-        catalog=read_catalog(settings.dir, host),
+        catalog=catalog,
         now=host.now(),
         reports=(outcome.made.report,) if outcome.made.report else (),
         space=plan.space,
         retention=plan.retention,
         last_run=last_run(settings),
-        has_modes=host.platform != "windows",
-        made_right=there is not None and there.good,
+        access=gather_access(catalog, host),
     )
     return Result(
         findings=[*outcome.findings, *judge(view)],

@@ -37,7 +37,7 @@ def _plan(settings: Settings, host: Host) -> Plan:
 
 def _result(settings: Settings, host: Host, plan: Plan, done: list[Action]) -> Result:
     catalog = read_catalog(settings.dir, host)
-    view = View(settings, catalog, host.now(), retention=plan.retention, has_modes=host.platform != "windows")
+    view = View(settings, catalog, host.now(), retention=plan.retention)
     return Result(
         findings=judge(view),
         metrics=metrics(view),

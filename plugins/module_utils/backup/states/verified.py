@@ -15,6 +15,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...finding import Result
 from ...host import Host
+from ..access.gather import gather_access
 from ..catalog.gather import read_catalog
 from ..catalog.names import is_set_id
 from ..catalog.publish import record_verification
@@ -110,5 +111,5 @@ def _view(settings: Settings, catalog: Catalog, reports: Sequence[Report], host:
         space_unknown=missing,
         retention=plan_pruned(settings, catalog, host.now(), host.name()).retention,
         last_run=last_run(settings),
-        has_modes=host.platform != "windows",
+        access=gather_access(catalog, host),
     )

@@ -158,13 +158,13 @@ class _ToolSink:
 
     def write(self, data: bytes) -> None:
         try:
-            self._stage.take.write(data)
+            self._stage.put(data)
         except (BrokenPipeError, ValueError):
             self._explain()
 
     def close(self) -> Written:
         with suppress(BrokenPipeError):  # the exit code, or the error of the thread, says why
-            self._stage.take.close()
+            self._stage.end_input()
         self._thread.join()
         if self._error is not None:
             self._explain()

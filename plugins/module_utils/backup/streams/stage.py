@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from threading import Timer
 from typing import IO, Optional
 
@@ -86,6 +87,21 @@ class Stage:
             raise ValueError(f"{self.name} was started without an input")
         return self._process.stdin
 
+    def put(self, data: bytes) -> None:
+        """Hand bytes to the process. Raise BrokenPipeError where it takes no more, on every system."""
+        with _one_name_for_a_broken_pipe():
+            self.take.write(data)
+
+    def flush(self) -> None:
+        """Hand over what is still held back. Raise as ``put``."""
+        with _one_name_for_a_broken_pipe():
+            self.take.flush()
+
+    def end_input(self) -> None:
+        """Tell the process that nothing more comes. Raise as ``put``."""
+        with _one_name_for_a_broken_pipe():
+            self.take.close()
+
     @property
     def give(self) -> IO[bytes]:
         """The pipe out of the process."""
@@ -136,6 +152,17 @@ class Stage:
             if pipe is not None:
                 with suppress(OSError):  # what was still buffered for a process that is gone
                     pipe.close()
+
+
+@contextmanager
+def _one_name_for_a_broken_pipe() -> Iterator[None]:
+    """Windows calls it an invalid argument when nobody reads any more; the standard library's own pipes know that."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise BrokenPipeError(errno.EPIPE, "the process takes no more") from error
+        raise
 
 
 def telling_line(words: str) -> str:

@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
@@ -75,7 +75,7 @@ def verify(manifest: Manifest, bench: Bench, level: int, subset: Optional[Subset
 
     L0 looks at the whole set; with a subset L1 and L2 look at its share of the sources.
     """
-    begun = bench.host.now()
+    begun, bench = bench.host.now(), replace(bench, platform=manifest.platform)
     entries = [entry for entry in manifest.sources if subset is None or subset.has(manifest.id, entry.name)]
     report = Report(manifest.id, level, partial=len(entries) < len(manifest.sources), sources=len(entries))
     report.problems += [found for entry in manifest.sources for found in _present(entry, bench)]

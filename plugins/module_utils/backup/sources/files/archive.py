@@ -18,26 +18,33 @@ from ...streams.stage import CHUNK
 from ..records import Notes
 from .content import has_changed, opened
 from .index import HEAD
+from .kinds import FILE, JUNCTION, LINK
+from .kinds import FOLDER as A_FOLDER
 from .owners import Owners
+from .system import POSIX, System
 from .tar_format import END, FOLDER, HARDLINK, REGULAR, SYMLINK, header, padding
-from .walk import FILE, LINK
-from .walk import FOLDER as A_FOLDER
 
 ATTEMPTS = 2
 ROWS = 4096  # of the index, written at a time
 SQLITE_MAGIC = b"SQLite format 3\0"
+Tell = Callable[[str, str, str, os.stat_result], None]  # path, member, kind and status of each member
 
 
-def member_name(path: str) -> str:
-    """Given an absolute path, return it as a tar names it: relative, with slashes, a drive letter as a folder."""
-    return path.replace(os.sep, "/").replace(":", "", 1 if os.sep == "\\" else 0).lstrip("/")
+def _tell_nobody(_path: str, _name: str, _kind: str, _status: os.stat_result) -> None:
+    pass
 
 
 class Archive:
-    """Writes members to one sink and their rows to another. ``files`` and ``bytes`` count what has content."""
+    """Writes members to one sink and their rows to another. ``files`` and ``bytes`` count what has content.
 
-    def __init__(self, sink: Sink, index: Sink, pulse: Callable[[], None]) -> None:
+    ``tell`` hears of each member when it has been written.
+    """
+
+    def __init__(
+        self, sink: Sink, index: Sink, pulse: Callable[[], None], system: System = POSIX, tell: Tell = _tell_nobody
+    ) -> None:
         self._sink, self._index, self._pulse = sink, index, pulse
+        self._system, self._tell = system, tell
         self._batch: list[bytes] = []
         self._batched = 0
         self._rows: list[str] = [HEAD]
@@ -51,41 +58,46 @@ class Archive:
         try:
             if kind == FILE:
                 self._add_file(path)
-            elif kind in {A_FOLDER, LINK}:
+            elif kind in {A_FOLDER, LINK, JUNCTION}:
                 self._add_name(path, kind)
             else:
-                self.notes.add("special", path)  # sockets, pipes and devices have no content to keep
+                self.note(kind, path)  # sockets, pipes and devices have no content to keep
         except OSError as error:
             # ELOOP: a symlink was put in the file's place after it was found
             if not isinstance(error, FileNotFoundError) and error.errno != errno.ELOOP:
-                raise SourceDenied(path, error.strerror or str(error)) from error
-            self.notes.add("vanished", path)
+                raise SourceDenied(self._system.shown(path), self._system.reason(error)) from error
+            self.note("vanished", path)
+
+    def note(self, kind: str, path: str) -> None:
+        """Note something of a kind, by its path in the form for people."""
+        self.notes.add(kind, self._system.shown(path))
 
     def _add_name(self, path: str, kind: str) -> None:
         status = os.lstat(path)
-        name, link = member_name(path), os.readlink(path) if kind == LINK else ""
+        name, link = self._system.member_name(path), "" if kind == A_FOLDER else self._system.shown(os.readlink(path))
         owner = self._owners.of(status)
-        if kind == LINK:
+        if kind != A_FOLDER:
             self._write(header(name, SYMLINK, 0, status, owner, link))
         elif name:  # the root of the file system has no name of its own
             self._write(header(f"{name}/", FOLDER, 0, status, owner))
         if name:
-            self._row(name, kind, 0, "", status, link)
+            self._row(path, kind, 0, "", status, link)
 
     def _add_file(self, path: str) -> None:
         for last in (False,) * (ATTEMPTS - 1) + (True,):
-            with opened(path) as (descriptor, status):
+            with opened(path, self._system) as (descriptor, status):
                 if self._is_known(path, status) or not self._read(path, descriptor, status, keep=last):
                     return
-        self.notes.add("changed", path)
+        self.note("changed", path)
 
     def _is_known(self, path: str, status: os.stat_result) -> bool:
         """Write a second name of a file that is in the archive already as a link to it; tell whether that was so."""
         first = self._first_names.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
-        if first is None or first == member_name(path):
+        name = self._system.member_name(path)
+        if first is None or first == name:
             return False
-        self._write(header(member_name(path), HARDLINK, 0, status, self._owners.of(status), first))
-        self._row(member_name(path), "hardlink", 0, "", status, first)
+        self._write(header(name, HARDLINK, 0, status, self._owners.of(status), first))
+        self._row(path, "hardlink", 0, "", status, first)
         return True
 
     def _read(self, path: str, descriptor: int, status: os.stat_result, *, keep: bool) -> bool:
@@ -119,20 +131,22 @@ class Archive:
         return shrunk or has_changed(descriptor, status)
 
     def _begin(self, path: str, size: int, status: os.stat_result) -> str:
-        name = member_name(path)
+        name = self._system.member_name(path)
         self._write(header(name, REGULAR, size, status, self._owners.of(status)))
         return name
 
     def _end(self, name: str, path: str, head: bytes, size: int, sha256: str, status: os.stat_result) -> None:
         self._write(padding(size))
-        self._row(name, FILE, size, sha256, status)
+        self._row(path, FILE, size, sha256, status)
         self.files, self.bytes = self.files + 1, self.bytes + size
         if status.st_nlink > 1:
             self._first_names[(status.st_dev, status.st_ino)] = name
         if head == SQLITE_MAGIC:
-            self.notes.add("database", path)
+            self.note("database", path)
 
-    def _row(self, name: str, kind: str, size: int, sha256: str, status: os.stat_result, link: str = "") -> None:
+    def _row(self, path: str, kind: str, size: int, sha256: str, status: os.stat_result, link: str = "") -> None:
+        name = self._system.member_name(path)
+        self._tell(path, name, kind, status)
         numbers = (status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_mtime_ns)
         self._rows.append(json.dumps((name, kind, size, sha256, *numbers, link)) + "\n")
         if len(self._rows) >= ROWS:

@@ -11,20 +11,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# No link is followed, a pipe put in a file's place does not block, no child process inherits the descriptor.
-_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+from .system import POSIX, System
 
 
 @contextmanager
-def opened(path: str) -> Iterator[tuple[int, os.stat_result]]:
+def opened(path: str, system: System = POSIX) -> Iterator[tuple[int, os.stat_result]]:
     """Given a path, yield the descriptor and status of the regular file there. Raise OSError where there is none."""
-    descriptor = os.open(path, _FLAGS)
+    descriptor = system.open(path)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

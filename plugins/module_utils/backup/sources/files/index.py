@@ -23,12 +23,13 @@ HEAD = json.dumps(COLUMNS) + "\n"
 
 @dataclass(frozen=True)
 class Row:
-    """One member as the index lists it; ``sha256`` is empty for what has no content."""
+    """One member as the index lists it; ``sha256`` is empty for what has no content, ``link`` for what is no link."""
 
     path: str
     kind: str
     size: int
     sha256: str
+    link: str = ""
 
 
 def read_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
@@ -44,7 +45,7 @@ def read_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
 
 def _row(line: bytes) -> Optional[Row]:
     try:
-        path, kind, size, sha256 = json.loads(line)[:4]
-        return Row(str(path), str(kind), int(size), str(sha256))
+        path, kind, size, sha256, *_numbers, link = json.loads(line)
+        return Row(str(path), str(kind), int(size), str(sha256), str(link))
     except (ValueError, TypeError):
         return None

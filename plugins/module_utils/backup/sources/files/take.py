@@ -2,69 +2,94 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Taking a files source: one tar stream with its index."""
+"""Taking a files source: one tar stream with its index, and what neither of them holds."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from ....errors import SourceDenied, SourceMissing
 from ....host import Host
 from ...streams.sink import writing
 from ..records import Source, Taken, Workshop
 from .archive import Archive
-from .walk import LINK, leaving_out, size_below, walk
+from .attributes import note
+from .members import Members, Noted
+from .system import POSIX, SYSTEMS, System
+from .walk import leaving_out, size_below, walk
 
 
-def measure(source: Source, protected: frozenset[str], _host: Host) -> int:
+def measure(source: Source, protected: frozenset[str], host: Host) -> int:
     """Return the bytes of all files of a source. Raise SourceMissing where one of its paths is not there."""
-    left_out = leaving_out(source.exclude)
-    return sum(size_below(path, left_out, protected) for path in real_paths(source.paths))
+    system = SYSTEMS[host.platform]
+    left_out, kept_out = leaving_out(source.exclude, system.matched), _native(protected, system)
+    return sum(size_below(path, left_out, kept_out, system) for path in real_paths(source.paths, system))
 
 
 def take(source: Source, workshop: Workshop) -> Taken:
-    """Write a source's archive and index into the workshop's folder and return what was taken.
+    """Write a source's archive, its index and its attributes into the workshop's folder and return what was taken.
 
     Raise SourceMissing or SourceDenied where something of it cannot be read: half a source is none.
     """
-    names = (f"archive.tar{workshop.codec.suffix}", f"index.jsonl{workshop.codec.suffix}")
+    names = [f"{name}{workshop.codec.suffix}" for name in ("archive.tar", "index.jsonl", "attributes.jsonl")]
     paths, codec, host = [workshop.folder / name for name in names], workshop.codec, workshop.host
+    members, system = Members(), SYSTEMS[host.platform]
     with writing(paths[0], codec, host) as sink, writing(paths[1], codec, host) as index:
-        archive = Archive(sink, index, workshop.pulse)
-        _add_all(archive, source, workshop)
+        archive = Archive(sink, index, workshop.pulse, system, members.tell)
+        _add_all(archive, source, workshop, system)
         archive.finish()
-        written = (sink.close(), index.close())
-    roles = ("archive", "index")
+        written = [sink.close(), index.close()]
+    with writing(paths[2], codec, host) as sink:
+        noted = note(members, sink, host)
+        written.append(sink.close())
+    for kind, what in noted.not_kept:
+        archive.note(kind, what)
+    roles = ("archive", "index", "attributes")
     payloads = tuple(workshop.payload(name, role, done) for name, role, done in zip(names, roles, written))
-    facts = {"paths": list(source.paths), "exclude": list(source.exclude)}
-    return Taken(payloads, archive.files, archive.bytes, archive.bytes, facts, archive.notes)
+    return Taken(payloads, archive.files, archive.bytes, archive.bytes, _facts(source, noted), archive.notes)
 
 
-def _add_all(archive: Archive, source: Source, workshop: Workshop) -> None:
-    for path in real_paths(source.paths):
+def _facts(source: Source, noted: Noted) -> dict[str, Any]:
+    return {
+        "paths": list(source.paths),
+        "exclude": list(source.exclude),
+        "attributes": {"noted": len(noted.rows), "missing": noted.missing, "why": noted.why},
+    }
+
+
+def _add_all(archive: Archive, source: Source, workshop: Workshop, system: System) -> None:
+    left_out, protected = leaving_out(source.exclude, system.matched), _native(workshop.protected, system)
+    for path in real_paths(source.paths, system):
         try:
-            for found, kind in walk(path, leaving_out(source.exclude), workshop.protected):
+            for found, kind in walk(path, left_out, protected, system, archive.note):
                 archive.add(found, kind)
         except OSError as error:
-            raise SourceDenied(error.filename or path, error.strerror or str(error)) from error
-    for path in filter(os.path.islink, source.paths):  # the links that were declared, beside what they lead to
-        archive.add(path, LINK)
+            raise SourceDenied(system.shown(error.filename or path), system.reason(error)) from error
+    for path in map(system.native, source.paths):  # the links that were declared, beside what they lead to
+        if kind := system.link_kind(path):
+            archive.add(path, kind)
 
 
-def real_paths(paths: Iterable[str]) -> list[str]:
+def _native(paths: Iterable[str], system: System) -> frozenset[str]:
+    return frozenset(map(system.native, paths))
+
+
+def real_paths(paths: Iterable[str], system: System = POSIX) -> list[str]:
     """Given declared paths, return where they lead, without those that lie below another, so that nothing comes twice.
 
     Raise SourceMissing where one is not there.
     """
     chosen: list[str] = []
-    for path in sorted({_real(path) for path in paths}):
+    for path in sorted({_real(path, system) for path in paths}):
         if not any(path.startswith(above.rstrip(os.sep) + os.sep) for above in chosen):
             chosen.append(path)
     return chosen
 
 
-def _real(path: str) -> str:
-    if not os.path.exists(path):
+def _real(path: str, system: System) -> str:
+    native = system.native(path)
+    if not os.path.exists(native):
         raise SourceMissing(path)
-    return os.path.realpath(path)
+    return system.native(os.path.realpath(native))

@@ -80,11 +80,12 @@ def _plain_header(name: str, kind: bytes, size: int, status: os.stat_result, own
 
 @dataclass(frozen=True)
 class Member:
-    """A member's header as it was read. ``size`` bytes of content follow in the stream."""
+    """A member's header as it was read; ``size`` bytes of content follow. ``link`` is what a link says."""
 
     name: str
     kind: bytes
     size: int
+    link: str = ""
 
 
 def read_members(stream: IO[bytes]) -> Iterator[Member]:
@@ -104,7 +105,8 @@ def read_members(stream: IO[bytes]) -> Iterator[Member]:
         prefix, name = _text(block[345:500]), _text(block[:_NAME])
         name = records.get("path", f"{prefix}/{name}" if prefix else name)
         size = _number(records["size"].encode(), 10) if "size" in records else size
-        yield Member(name.rstrip("/"), kind, size if kind == REGULAR else 0)
+        link = records.get("linkpath", _text(block[157:257]))
+        yield Member(name.rstrip("/") or name[:1], kind, size if kind == REGULAR else 0, link)
         records = {}
 
 

@@ -11,21 +11,28 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import IO, Optional
 
+from ...names import member_refusal
 from ...streams.reader import reading
 from ...streams.stage import CHUNK
 from ..records import Bench, Entry
+from .attributes import verify as verify_attributes
 from .index import Row, read_rows
 from .tar_format import FOLDER, HARDLINK, REGULAR, SYMLINK, BadTar, Member, read_content, read_members
 
-KINDS = {REGULAR: "file", FOLDER: "folder", SYMLINK: "link", HARDLINK: "hardlink"}
+KINDS = {REGULAR: ("file",), FOLDER: ("folder",), SYMLINK: ("link", "junction"), HARDLINK: ("hardlink",)}
 NAMED = 5  # members that differ, named in full; one is enough to condemn a set
 
 
 def verify(entry: Entry, bench: Bench) -> list[str]:
-    """Given a files source of a set, return what does not hold: members that differ from the index, nothing else.
+    """Given a files source of a set, return what does not hold: members that differ from the index, or must not be.
 
     Raise Unreadable where either file cannot be read to its end.
     """
+    wrong = _verify_archive(entry, bench)
+    return wrong or verify_attributes(entry, bench)
+
+
+def _verify_archive(entry: Entry, bench: Bench) -> list[str]:
     archive, index = entry.payload("archive"), entry.payload("index")
     paths, packed = [bench.folder / payload.name for payload in (archive, index)], entry.compression
     with reading(paths[0], packed, bench.host) as stream, reading(paths[1], packed, bench.host) as rows:
@@ -39,7 +46,7 @@ def _compare(stream: IO[bytes], rows: Iterator[Row], count: int, bench: Bench) -
     wrong: list[str] = []
     files = 0
     for member, row in zip_longest(read_members(stream), rows):
-        difference = _difference(member, row, stream)
+        difference = _difference(member, row, stream, bench.platform)
         files += member is not None and member.kind == REGULAR
         if difference:
             wrong.append(difference)
@@ -49,14 +56,27 @@ def _compare(stream: IO[bytes], rows: Iterator[Row], count: int, bench: Bench) -
     return wrong if files == count else [f"the archive holds {files} files, the manifest says {count}"]
 
 
-def _difference(member: Optional[Member], row: Optional[Row], stream: IO[bytes]) -> str:
+def _difference(member: Optional[Member], row: Optional[Row], stream: IO[bytes], platform: str) -> str:
     if row is None:
         return f"{member.name if member else ''!r} is in the archive and not in the index"
     if member is None:
         return f"{row.path!r} is in the index and not in the archive"
+    refusal = _refusal(member, platform)
+    if refusal:
+        return refusal
     digest = hashlib.sha256()
     for data in read_content(stream, member.size, CHUNK):
         digest.update(data)
     sha256 = digest.hexdigest() if member.kind == REGULAR else ""
-    found = (member.name, KINDS.get(member.kind, "unknown"), member.size, sha256)
-    return "" if found == (row.path, row.kind, row.size, row.sha256) else f"{row.path!r} is not what the index says"
+    found = (member.name, member.size, sha256, member.link)
+    same = found == (row.path, row.size, row.sha256, row.link) and row.kind in KINDS.get(member.kind, ())
+    return "" if same else f"{row.path!r} is not what the index says"
+
+
+def _refusal(member: Member, platform: str) -> str:
+    """Return why a member must not be unpacked, whatever the index says of it, or an empty text."""
+    for name in (member.name, member.link) if member.kind == HARDLINK else (member.name,):
+        why = member_refusal(name, platform)
+        if why:
+            return f"{name!r} is no name that a set of ours has: {why}"
+    return ""

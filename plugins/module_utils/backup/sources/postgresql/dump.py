@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
@@ -14,12 +15,15 @@ from urllib.parse import quote
 from ....errors import ToolMissing
 from ....host import Host
 from ...errors import CannotTell
+from ...names import is_device
 from ...streams.reader import reading
 from ...streams.sink import Written, writing
 from ...streams.stage import CHUNK, Stage
 from ..records import Workshop
 from .parse import Contents, parse_contents
-from .server import Command, Server
+from .server import Command, Server, program_of
+
+_CAPITAL = re.compile(r"(?<!%)(?<!%[0-9A-F])[A-Z]")  # but for those of a percent-encoding
 
 
 def pour(command: Command, path: Path, workshop: Workshop) -> tuple[int, Written]:
@@ -62,8 +66,19 @@ def globals_command(server: Server, host: Host, *, role_passwords: bool) -> Comm
 
 
 def file_name(database: str, suffix: str) -> str:
-    """Return the file name of a database's dump; characters that a file name cannot have are percent-encoded."""
-    return f"{quote(database, safe='').replace('.', '%2E')}.dump{suffix}"
+    """Return the file name of a database's dump: the same on every system, and another for each database.
+
+    Characters that a file name cannot have are percent-encoded. So are capitals, because where case does not count
+    two databases could want one file, and the first letter of what Windows takes for a device.
+    """
+    stem = _CAPITAL.sub(_encoded, quote(database, safe="")).replace(".", "%2E")
+    if is_device(stem):
+        stem = f"%{ord(stem[0]):02X}{stem[1:]}"
+    return f"{stem}.dump{suffix}"
+
+
+def _encoded(capital: re.Match[str]) -> str:
+    return f"%{ord(capital.group()):02X}"
 
 
 def contents(path: Path, compression: str, bin_dir: str, host: Host) -> Contents:
@@ -86,7 +101,9 @@ class _Enough(Exception):
 
 def _restore(path: Path, compression: str, bin_dir: str, host: Host, word: str) -> bytes:
     """Given a dump, feed it to pg_restore as far as that reads, and return what it prints."""
-    program = os.path.join(bin_dir, "pg_restore") if bin_dir else "pg_restore"
+    program = program_of("pg_restore", bin_dir, host)
+    if not os.path.exists(program):  # the set was made elsewhere, where the tools have another folder
+        program = program_of("pg_restore", "", host)
     with tempfile.TemporaryFile() as printed:  # a file, because nobody reads a pipe while we feed another
         try:
             stage = Stage([program, word], host, fed=True, output=printed)
@@ -115,8 +132,8 @@ def _hand_over(chunk: bytes, stage: Stage) -> None:
     """Pass bytes on; none of them mean that there are no more."""
     try:
         if chunk:
-            stage.take.write(chunk)
+            stage.put(chunk)
         else:
-            stage.take.close()
+            stage.end_input()
     except BrokenPipeError:
         raise _Enough from None

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from ....errors import InputError
 from ....host import Host
 
 CONNECT_SECONDS = "10"
@@ -23,6 +24,7 @@ _AS_ACCOUNT = {
     "linux": ("runuser", "-u", "{account}", "--"),
     "darwin": ("sudo", "-n", f"--preserve-env={_VARIABLES}", "-u", "{account}", "--"),
 }
+EXECUTABLE = {"windows": ".exe"}
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,26 @@ class Server:
         return {name: value for name, value in values.items() if value}
 
     def command(self, host: Host, tool: str, *words: str, database: str = "") -> Command:
-        """Return one of the server's tools as a command, run as the declared account where there is one."""
-        program = os.path.join(self.bin_dir, tool) if self.bin_dir else tool
-        switch = _AS_ACCOUNT.get(host.platform, ()) if self.system_user and host.is_admin() else ()
+        """Return one of the server's tools as a command, run as the declared account where there is one.
+
+        Raise InputError where an account is declared on a platform on which none can be taken on.
+        """
+        if self.system_user and host.platform not in _AS_ACCOUNT:
+            expected = f"no account on {host.platform}, where there is no peer authentication: leave it out"
+            raise InputError("system_user", self.system_user, expected)
+        program = program_of(tool, self.bin_dir, host)
+        switch = _AS_ACCOUNT[host.platform] if self.system_user and host.is_admin() else ()
         account = [word.format(account=self.system_user) for word in switch]
         return Command(tool, (*account, program, *words), self.environment(database))
+
+
+def program_of(tool: str, bin_dir: str, host: Host) -> str:
+    """Given a tool's name and the folder that it may be in, return what to run: a path, or a name found by PATH.
+
+    On Windows it is the ``.exe`` and nothing else, never a script that happens to have the tool's name.
+    """
+    name = tool + EXECUTABLE.get(host.platform, "")
+    return os.path.join(bin_dir, name) if bin_dir else name
 
 
 def server_of(options: Mapping[str, Any]) -> Server:

@@ -30,16 +30,21 @@ class Session:
         ending = "" if query.endswith("\\gexec") else ";"
         self._tell(f"{query}{ending}\n\\echo {end}\n")
         lines: list[str] = []
-        while (line := self._stage.give.readline()) != f"{end}\n".encode():
-            if not line:
-                self._explain()
-            lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+        while (line := self._line()) != end:
+            lines.append(line)
         return lines
+
+    def _line(self) -> str:
+        """Return the next line of the answer; that of Windows ends with two characters."""
+        line = self._stage.give.readline()
+        if not line:
+            self._explain()
+        return line.decode("utf-8", "replace").rstrip("\r\n")
 
     def _tell(self, text: str) -> None:
         try:
-            self._stage.take.write(text.encode("utf-8"))
-            self._stage.take.flush()
+            self._stage.put(text.encode("utf-8"))
+            self._stage.flush()
         except BrokenPipeError:
             self._explain()
 

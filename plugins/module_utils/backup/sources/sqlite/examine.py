@@ -13,7 +13,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
-from urllib.parse import quote
+
+from .uri import sqlite_uri
 
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
 SCHEMA = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name, tbl_name"
@@ -32,7 +33,7 @@ class Examined:
 @contextmanager
 def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
     """Given a copy that nobody else has open, yield a connection that writes nothing beside it."""
-    uri = f"file:{quote(str(path))}?mode=ro&immutable=1"
+    uri = sqlite_uri(str(path), mode="ro", immutable=1)
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         yield connection
 

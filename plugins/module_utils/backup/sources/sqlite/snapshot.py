@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Optional
-from urllib.parse import quote
+
+from .uri import sqlite_uri
 
 BUSY_SECONDS = 5.0
 PAGES = 1000  # a step: 4 MB of the usual pages
@@ -60,7 +61,7 @@ def open_source(path: str) -> Iterator[sqlite3.Connection]:
     by us; without one it is not, because a read-only connection would leave a new log behind.
     """
     mode = "ro" if Path(f"{path}-wal").exists() else "rw"
-    uri = f"file:{quote(path)}?mode={mode}"
+    uri = sqlite_uri(path, mode=mode)
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         yield connection
 

@@ -50,9 +50,9 @@ def params(folder: Path, **given: Any) -> dict[str, Any]:
     return filled(SPEC, {"dir": str(folder / "backups"), "state_dir": str(folder / "state"), **given})
 
 
-def settings(folder: Path = Path("/nowhere"), **given: Any) -> Settings:
+def settings(folder: Path = Path("/nowhere"), platform: str = "", **given: Any) -> Settings:
     given.setdefault("sources", [files("config", "/etc/cryptobot")])
-    return read_settings(params(folder, **given))
+    return read_settings(params(folder, **given), platform)
 
 
 def files(name: str, *paths: Any, **more: Any) -> dict[str, Any]:

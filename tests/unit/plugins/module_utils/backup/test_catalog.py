@@ -11,10 +11,13 @@ import os
 from pathlib import Path
 
 import pytest
+from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.act import carry_out, failure_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import latest as signpost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import publish as publishing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.gather import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.latest import lead_to, read_latest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.names import is_set_id
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.publish import (
     begin,
@@ -193,18 +196,34 @@ def test_a_name_that_is_taken_is_not_overwritten(backups):
     write_manifest(partial, b"{}")
     partial.rename(backups / f"{there.name}.partial")
     with pytest.raises(FileExistsError):
-        publish(backups / f"{there.name}.partial", there.name, latest=True)
+        publish(backups / f"{there.name}.partial", there.name, HOST, latest=True)
     assert read_catalog(backups, HOST).sets[0].good
 
 
-def test_where_links_cannot_be_made_a_file_names_the_latest_set(backups, monkeypatch):
-    monkeypatch.setattr(
-        publishing, "publish_link", lambda *_unused: (_unused for _unused in ()).throw(OSError("no privilege"))
-    )
-    os.unlink(backups / "latest")
-    partial = begun(backups)
-    publish(partial, ID, latest=True)
-    assert (backups / "latest").read_text() == ID
+WAYS = [("linux", True), ("linux", False), ("darwin", True), ("windows", True)]
+
+
+@pytest.mark.parametrize(("platform", "links"), WAYS)
+def test_one_reader_finds_the_latest_set_on_every_system(backups, monkeypatch, platform, links):
+    if not links:
+        refused = OSError("no privilege")
+        monkeypatch.setattr(signpost, "publish_link", lambda *_unused: (_unused for _unused in ()).throw(refused))
+    before = read_latest(backups)
+    lead_to(backups / ID, FakeHost(platform))
+    assert (before, read_latest(backups)) == (only_set(backups).name, ID)
+    assert (backups / "latest").is_symlink() is (links and platform != "windows")
+    lead_to(backups / before, FakeHost(platform))
+    assert read_latest(backups) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"../../etc", b"\xff" * 99, ID.encode() * 3])
+def test_a_signpost_that_names_no_set_names_nothing(tmp_path, content):
+    assert read_latest(tmp_path) == ""
+    (tmp_path / "latest").write_bytes(content)
+    assert read_latest(tmp_path) == ""
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").mkdir()
+    assert read_latest(tmp_path) == ""
 
 
 def test_removing_needs_nothing_but_the_name(backups):

@@ -19,7 +19,6 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import Unreadable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import archive as archiving
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.archive import member_name
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.take import (
     measure,
     real_paths,
@@ -316,7 +315,9 @@ def test_a_file_that_vanishes_is_noted(tmp_path, monkeypatch):
     (tmp_path / "source" / "stays").touch()
     real = archiving.opened
     monkeypatch.setattr(
-        archiving, "opened", lambda path: (os.unlink(path) if path.endswith("gone") else None, real(path))[1]
+        archiving,
+        "opened",
+        lambda path, *more: (os.unlink(path) if path.endswith("gone") else None, real(path, *more))[1],
     )
     made = taken(tmp_path, tmp_path / "source")
     assert (made.count, made.notes.counts) == (1, {"vanished": 1})
@@ -328,10 +329,10 @@ def test_a_link_put_in_the_place_of_a_file_is_not_followed(tmp_path, monkeypatch
     (tmp_path / "outside").write_text("root:x:0:0")
     real = archiving.opened
 
-    def swapped(path):
+    def swapped(path, *more):
         os.unlink(path)
         os.symlink(tmp_path / "outside", path)
-        return real(path)
+        return real(path, *more)
 
     monkeypatch.setattr(archiving, "opened", swapped)
     made = taken(tmp_path, tmp_path / "source")
@@ -342,11 +343,6 @@ def test_a_link_put_in_the_place_of_a_file_is_not_followed(tmp_path, monkeypatch
 def test_a_database_that_is_copied_as_a_plain_file_is_noted(tmp_path, size):
     (tmp_path / "app.db").write_bytes(b"SQLite format 3\0" + bytes(size))
     assert taken(tmp_path, tmp_path / "app.db").notes.named == {"database": [str(tmp_path / "app.db")]}
-
-
-def test_a_drive_letter_becomes_a_folder(monkeypatch):
-    monkeypatch.setattr(archiving.os, "sep", "\\")
-    assert member_name("C:\\CryptoBot\\data") == "C/CryptoBot/data"
 
 
 NUMBERS = [

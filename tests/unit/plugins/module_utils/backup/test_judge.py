@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access.records import Access, Opening
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Broken, Leftover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge import RULES, judge
@@ -41,6 +42,7 @@ PIN = a_set(DAY, pin_until=NOW + 30 * DAY)
 LONG_PIN = a_set(DAY, pin_until=NOW + 800 * DAY)
 OPTIONAL = {"sources": [files("config", "/a"), files("logs", "/b", optional=True)]}
 MORE = {"sources": [files("config", "/a"), files("logs", "/b")]}
+WIDE = Access((Opening("/nowhere", (), "0700"), Opening("/nowhere/set", ("the group",), "0750")))
 DEAD = (Leftover("x.partial", "partial", alive=False),)
 ALIVE = (Leftover("x.partial", "partial", alive=True, owner="pid 1 on fake"),)
 
@@ -79,9 +81,10 @@ CASES = [
     ("backup.size_anomaly", view(a_catalog(LONG_AGO, BAD)), "critical"),
     ("backup.size_anomaly", view(a_catalog()), "skipped"),
     ("backup.permissions", view(), "ok"),
-    ("backup.permissions", view(a_catalog(mode=0o755)), "warning"),
-    ("backup.permissions", view(a_catalog(replace(a_set(1), mode=0o750))), "warning"),
-    ("backup.permissions", view(a_catalog(mode=0o777), has_modes=False), "skipped"),
+    ("backup.permissions", view(access=WIDE), "warning"),
+    ("backup.permissions", view(access=replace(WIDE, unknown="the list of another could not be read")), "unknown"),
+    ("backup.permissions", view(access=Access(unknown="powershell.exe was not found")), "unknown"),
+    ("backup.permissions", view(a_catalog(exists=False)), "skipped"),
     ("backup.last_run", view(), "skipped"),
     ("backup.last_run", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
     ("backup.last_run", view(last_run={"at": NOW, "ok": False, "message": "the disk was full"}), "critical"),

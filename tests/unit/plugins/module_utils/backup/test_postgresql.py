@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 from fake_host import FakeHost
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql import dump as dumping
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.dump import (
     dump_command,
     file_name,
@@ -24,8 +27,14 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
     parse_tool_version,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.server import server_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.session import Session
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.spec import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
+    InputError,
+    ParseError,
+    ToolFailed,
+    ToolMissing,
+)
 
 from .examples import filled
 
@@ -104,15 +113,23 @@ def test_roles_without_passwords_need_no_superuser():
     assert "--no-role-passwords" not in globals_command(server(), FakeHost(), role_passwords=True).argv
 
 
-ACCOUNTS = [
-    ("linux", ("runuser", "-u", "postgres", "--", "psql")),
-    ("windows", ("psql",)),
-]
+def test_another_account_is_taken_on_as_the_system_does_it():
+    expected = ("runuser", "-u", "postgres", "--", "psql")
+    assert server(system_user="postgres").command(FakeHost("linux"), "psql").argv == expected
 
 
-@pytest.mark.parametrize(("platform", "expected"), ACCOUNTS)
-def test_another_account_is_taken_on_as_the_system_does_it(platform, expected):
-    assert server(system_user="postgres").command(FakeHost(platform), "psql").argv == expected
+def test_windows_has_no_account_to_take_on_and_says_so():
+    with pytest.raises(InputError, match="system_user is 'postgres', expected no account on windows"):
+        server(system_user="postgres").command(FakeHost("windows"), "psql")
+
+
+def test_windows_runs_the_program_and_nothing_of_a_like_name():
+    host = FakeHost("windows")
+    assert server().command(host, "pg_dump").argv == ("pg_dump.exe",)
+    assert server(bin_dir="D:/pgsql/bin").command(host, "pg_dump").argv == ("D:/pgsql/bin/pg_dump.exe",)
+    secret = server(**LOGIN).command(host, "pg_dump", "--no-password", database="main")
+    assert LOGIN["login_password"] not in " ".join(secret.argv)
+    assert secret.environment["PGPASSWORD"] == LOGIN["login_password"]
 
 
 def test_an_unprivileged_run_stays_the_account_that_it_is():
@@ -135,9 +152,60 @@ NAMES = [
     ("a/b", "a%2Fb.dump.zst"),
     ("..", "%2E%2E.dump.zst"),
     ("ä b", "%C3%A4%20b.dump.zst"),
+    ("Main", "%4Dain.dump.zst"),
+    ("MAIN", "%4D%41%49%4E.dump.zst"),
+    ("CON%C3", "%43%4F%4E%25%433.dump.zst"),
+    ("con", "%63on.dump.zst"),
+    ("lpt1", "%6Cpt1.dump.zst"),
 ]
 
 
 @pytest.mark.parametrize(("database", "expected"), NAMES)
 def test_a_database_of_any_name_has_a_file_of_its_own(database, expected):
     assert file_name(database, ".zst") == expected
+
+
+class Stage:
+    """A psql that has been asked already: its answer in lines as its system ends them."""
+
+    name = "psql"
+
+    def __init__(self, ending: bytes) -> None:
+        self._ending, self.give = ending, io.BytesIO()
+
+    def put(self, data: bytes) -> None:
+        end = data.decode().split("\\echo ")[1].strip().encode()
+        self.give = io.BytesIO(self._ending.join([b'["trades"]', b'["a b"]', end, b""]))
+
+    def flush(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        raise ToolFailed(("psql",), 1, "it hung up")
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"], ids=["posix", "windows"])
+def test_an_answer_ends_where_it_ends_on_every_system(ending):
+    assert Session(Stage(ending)).ask("SELECT 1") == ['["trades"]', '["a b"]']
+
+
+def test_an_answer_that_breaks_off_is_an_error():
+    stage = Stage(b"\n")
+    stage.put = lambda _data: None
+    with pytest.raises(ToolFailed, match="hung up"):
+        Session(stage).ask("SELECT 1")
+
+
+def test_a_dump_of_another_system_is_read_by_the_tools_of_this_one(tmp_path, monkeypatch):
+    ran = []
+
+    def stage(argv, host, **more):
+        ran.append(argv[0])
+        raise ToolMissing(argv[0])
+
+    monkeypatch.setattr(dumping, "Stage", stage)
+    (tmp_path / "pg_restore").touch()
+    for folder in ("C:\\Program Files\\PostgreSQL\\16\\bin", str(tmp_path), ""):
+        with pytest.raises(CannotTell):
+            dumping.contents(tmp_path / "main.dump", "none", folder, FakeHost())
+    assert ran == ["pg_restore", f"{tmp_path}/pg_restore", "pg_restore"]

@@ -33,6 +33,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.snapshot import snapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.take import measure, take
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.uri import sqlite_uri
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.verify import verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import COMPRESSIONS, Codec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
@@ -368,3 +369,15 @@ def test_what_was_unpacked_is_removed_again(tmp_path):
     before = set(tmp_path.rglob("*"))
     verified(tmp_path, made)
     assert set(tmp_path.rglob("*")) == before
+
+
+URIS = [
+    ("/opt/a b/c?d#e%.db", "file:/opt/a%20b/c%3Fd%23e%25.db?mode=ro"),
+    ("C:\\Crypto Bot\\app.db", "file:/C%3A/Crypto%20Bot/app.db?mode=ro"),
+    ("\\\\?\\C:\\x.db", "file:%5C%5C%3F%5CC%3A%5Cx.db?mode=ro"),
+]
+
+
+@pytest.mark.parametrize(("path", "uri"), URIS)
+def test_a_path_of_any_system_is_a_name_for_sqlite(path, uri):
+    assert sqlite_uri(path, mode="ro") == uri

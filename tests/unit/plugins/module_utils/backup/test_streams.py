@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
@@ -253,3 +254,33 @@ def test_the_line_that_names_the_error_is_told(words, line):
 def test_a_program_that_is_not_there_is_named():
     with pytest.raises(ToolMissing, match="no-such-program"):
         Stage(["no-such-program"], choose_host())
+
+
+class Pipe:
+    """The pipe into a program that has ended, as a system says so."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def write(self, *_unused: bytes) -> None:
+        raise OSError(self.code, os.strerror(self.code))
+
+    flush = close = write
+
+
+@pytest.mark.parametrize("code", [errno.EPIPE, errno.EINVAL], ids=["posix", "windows"])
+def test_a_program_that_takes_no_more_is_one_error_on_every_system(monkeypatch, code):
+    monkeypatch.setattr(Stage, "take", Pipe(code))
+    stage = Stage(["true"], choose_host())
+    for hand_over in (lambda: stage.put(b"x"), stage.flush, stage.end_input):
+        with pytest.raises(BrokenPipeError):
+            hand_over()
+    stage.abandon()
+
+
+def test_another_error_of_a_pipe_stays_what_it_is(monkeypatch):
+    monkeypatch.setattr(Stage, "take", Pipe(errno.EIO))
+    stage = Stage(["true"], choose_host())
+    with pytest.raises(OSError, match="Input/output error"):
+        stage.put(b"x")
+    stage.abandon()

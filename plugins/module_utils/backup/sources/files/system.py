@@ -1,0 +1,97 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the file systems of the three platforms differ in, chosen once."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ...windows import files as windows_files
+from ...windows import names as windows_names
+from ...windows import opening as windows_opening
+from .kinds import FILE, FOLDER, LINK, SPECIAL
+
+# No link is followed, a pipe put in a file's place does not block, no child process inherits the descriptor.
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _posix_member_name(path: str) -> str:
+    return path.lstrip("/")
+
+
+def _posix_kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return LINK
+    if entry.is_dir(follow_symlinks=False):
+        return FOLDER
+    return FILE if entry.is_file(follow_symlinks=False) else SPECIAL
+
+
+def _posix_link_kind(path: str) -> str:
+    return LINK if os.path.islink(path) else ""
+
+
+def _posix_open(path: str) -> int:
+    return os.open(path, _FLAGS)
+
+
+def _posix_reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _composed(name: str) -> str:
+    """Return a name in the Unicode form that patterns are typed in; macOS may keep it in another."""
+    return unicodedata.normalize("NFC", name)
+
+
+@dataclass(frozen=True)
+class System:
+    """One platform's file system. ``native`` is the form of a path that it is asked with, ``shown`` that for people.
+
+    ``matched`` is the form in which names and patterns are compared; ``link_kind`` says what
+    kind of link a path itself is, or nothing; ``folds_case`` that two names that differ in upper and lower case only
+    are usually one file there.
+    """
+
+    native: Callable[[str], str] = _as_it_is
+    shown: Callable[[str], str] = _as_it_is
+    member_name: Callable[[str], str] = _posix_member_name
+    matched: Callable[[str], str] = _as_it_is
+    entry_kind: Callable[[os.DirEntry[str]], str] = _posix_kind
+    link_kind: Callable[[str], str] = _posix_link_kind
+    open: Callable[[str], int] = _posix_open
+    reason: Callable[[OSError], str] = _posix_reason
+    folds_case: bool = False
+
+
+POSIX = System()
+SYSTEMS = {
+    "linux": POSIX,
+    "darwin": replace(POSIX, matched=_composed, folds_case=True),
+    "windows": System(
+        native=windows_names.extended,
+        shown=windows_names.shown,
+        member_name=windows_names.member_name,
+        matched=windows_names.matched,
+        entry_kind=windows_files.entry_kind,
+        link_kind=windows_files.link_kind,
+        open=windows_opening.open_shared,
+        reason=windows_opening.reason,
+        folds_case=True,
+    ),
+}
