@@ -13,9 +13,14 @@ author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Joins the listening sockets of a host with the packet filter that the kernel holds and compares the outcome with a
     policy. For each socket it says who can open a connection, and which rule decides.
-  - The rules are those of the kernel, from nftables and from both back ends of iptables, for IPv4 and IPv6. What ufw,
-    firewalld or C(nftables.service) have stored is compared with them, and decides nothing.
-  - It sends no packet and changes nothing. The verdict comes from a model of the kernel's packet path. It follows base
+  - On Linux the rules are those of the kernel, from nftables and from both back ends of iptables, for IPv4 and IPv6.
+    What ufw, firewalld or C(nftables.service) have stored is compared with them, and decides nothing.
+  - On Windows they are those of Windows Firewall as it applies them (C(ActiveStore), local rules and group policy
+    together), with the profile of the network that each interface is in. A rule that blocks beats one that allows, and
+    rules for programs and services count for their sockets only.
+  - On macOS they are those of pf with its anchors and tables, and the list of the application firewall. Where pf is off
+    the result says so.
+  - It sends no packet and changes nothing. The verdict comes from a model of the packet's way. It follows base
     chains by hook and priority, jumps, sets, maps, connection states, marks and redirects, for the first packet of a
     connection.
   - What the model does not know (a match by time of day, a rule that hands packets to a program) makes the verdict
@@ -74,17 +79,21 @@ options:
   own_paths:
     description:
       - Folders of Cryptobot. A process whose executable, working folder or a word of its command line lies in one of
-        them is Cryptobot's own. Used with O(scope=policy).
+        them is Cryptobot's own. Windows does not say in which folder a process works. Used with O(scope=policy).
     type: list
     elements: path
     default: []
   own_units:
-    description: Shell patterns of systemd units that are Cryptobot's own. Used with O(scope=policy).
+    description:
+      - Shell patterns of systemd units, Windows services (in any case) and launchd labels that are Cryptobot's own. Of
+        a label such as C(com.cryptobot.auth) what stands behind a dot counts as well. Used with O(scope=policy).
     type: list
     elements: str
     default: ["cryptobot*"]
   own_users:
-    description: Accounts whose sockets are Cryptobot's own. Used with O(scope=policy).
+    description:
+      - Accounts whose sockets are Cryptobot's own, on Windows in any case and without their domain. Used with
+        O(scope=policy).
     type: list
     elements: str
     default: [cryptobot]
@@ -108,17 +117,25 @@ options:
     type: int
     default: 60
 notes:
-  - Run it as root. Other accounts see neither the packet filter nor the owners of others' sockets. The verdicts are
-    then V(unknown) with that reason, except where the policy allows a socket anyway or it is bound to loopback.
+  - Run it as root, on Windows by an elevated administrator. Other accounts see neither the packet filter nor the owners
+    of others' sockets. The verdicts are then V(unknown) with that reason, except where the policy allows a socket
+    anyway or it is bound to loopback.
   - It looks at unicast packets of TCP and UDP for this host. Rate limits count as not reached. A sender is looked at on
     the interface by which the host would answer it.
   - A source counts as let in where all but one 64th of its addresses get through, so that a few that are banned do not
     make a port closed. What is open beyond O(policy) is counted to the last address.
-  - UDP has no listening state. A UDP socket on a port that the kernel gives to clients
-    (C(net.ipv4.ip_local_port_range)), or on port 68 or 546, which DHCP clients must use, counts as a client's own and
-    is only listed in RV(client_sockets), unless O(policy) names its port.
-  - It needs C(nft) on the host, or the proof of the kernel that it has no nf_tables. It needs C(iptables-save) and its
-    relatives only where rules of iptables are loaded, and C(ip) of iproute2 for the routes.
+  - UDP has no listening state. A UDP socket on a port that the system gives to clients (on Linux
+    C(net.ipv4.ip_local_port_range), on Windows and macOS the dynamic range), or on port 68 or 546, which DHCP clients
+    must use, counts as a client's own and is only listed in RV(client_sockets), unless O(policy) names its port.
+  - On Linux it needs C(nft) on the host, or the proof of the kernel that it has no nf_tables. It needs
+    C(iptables-save) and its relatives only where rules of iptables are loaded, and C(ip) of iproute2 for the routes.
+  - On Windows a socket whose rule names what only Windows knows (RPC ports, the address words Internet and Intranet,
+    IPsec, interface types, app packages) is V(unknown) where that matters. So is every socket on a network whose
+    profile is off while another firewall product is registered. What such products filter is not read, and no more is
+    what Hyper-V lets through to virtual machines.
+  - On macOS the application firewall asks for the program alone. Of a program that is not in its list the signature
+    would decide, which is not read, so such a socket is V(unknown) unless the program came with macOS. Rules of pf that
+    route, ask for users or keep no state are V(unknown) where they matter.
 extends_documentation_fragment:
   - cryptobot.maintenance.common
   - cryptobot.maintenance.attributes
@@ -132,7 +149,12 @@ attributes:
     support: full
   platform:
     support: full
-    platforms: linux
+    platforms: linux, macos, windows
+    details:
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for what
+        their tools answer. The questions to Windows were evaluated by the real engine of PowerShell 7.
+      - Windows needs Windows PowerShell 5.1, the service of Windows Firewall running and an elevated account. macOS
+        needs root, for pf.
 seealso:
   - module: cryptobot.maintenance.service_check
   - module: community.general.listen_ports_facts
@@ -232,7 +254,7 @@ sockets:
       type: list
       elements: str
     unit:
-      description: Their systemd units.
+      description: Their systemd units, Windows services or launchd labels.
       type: list
       elements: str
 exposures:
@@ -284,8 +306,9 @@ client_sockets:
   elements: str
 engine:
   description: >-
-    The packet filter of the kernel. Per family whether it is visible and active, the back ends and tables that hold
-    rules, the policies of the input chains, and the managers of rules that were found.
+    The packet filter of the host. Per family whether it is visible and active, the back ends and tables that hold
+    rules, the policies of the input chains, settings in words (profiles of Windows; stealth mode and pf of macOS), and
+    the managers of rules that were found.
   returned: always, except on a platform that cannot be looked at
   type: dict
   sample:
@@ -294,6 +317,7 @@ engine:
     backends: [nft]
     tables: [{backend: nft, family: inet, name: filter}]
     policies: {inet filter input: drop}
+    settings: {}
     managers: {nftables.service: enabled}
 blind_spots:
   description: What this audit cannot see or does not look at, with the reason.

@@ -19,6 +19,8 @@ from .model.ruleset import Ruleset
 from .model.shadow import Shadow, find_shadows
 from .policy import Allowance
 
+SOCKETS = "sockets"  # the subject of not having seen them, alone or behind the name of a protocol
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -70,6 +72,11 @@ class Audit:
         """The families in which the host has addresses beyond loopback."""
         return [family for family in BITS if self.network.addresses[family]]
 
+    def unread(self, *protos: str) -> str:
+        """Return why sockets of these protocols may be missing here; empty where they could be read."""
+        subjects = (SOCKETS, *(f"{proto} {SOCKETS}" for proto in protos))
+        return "; ".join(self.blind[subject] for subject in subjects if subject in self.blind)
+
     def allowances(self, proto: str, port: int) -> list[Allowance]:
         """Return the entries of the policy, expired or not, that speak of a port."""
         return [entry for entry in self.wanted.policy if entry.covers(proto, port)]
@@ -84,7 +91,7 @@ class Audit:
 
 def build_audit(wanted: Wanted, facts: Facts, listeners: Iterable[Listener], blind: Mapping[str, str]) -> Audit:
     """Given what is wanted and what is known, return what is judged."""
-    exposer = Exposer(facts.ruleset, facts.network)
+    exposer = Exposer(facts.ruleset, facts.network, facts.receivers)
     servers: list[Listener] = []
     clients: list[Listener] = []
     for listener in listeners:

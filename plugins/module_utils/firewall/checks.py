@@ -14,9 +14,9 @@ CHECKS = catalogue(
     Check(
         "firewall.rules_visible",
         PROCEDURE,
-        "The packet filter of the kernel could be read, in every back end that holds rules.",
+        "The packet filter of the host could be read, in every back end that holds rules.",
         "Run the audit as root (become: true), with nftables, and iptables where it is used, installed on the host.",
-        "the kernel shows its rules to CAP_NET_ADMIN only; a filter that is not seen is never called closed or open",
+        "Linux and pf show rules to root only; a filter that is not seen is never called closed or open",
     ),
     Check(
         "firewall.blind",
@@ -28,7 +28,7 @@ CHECKS = catalogue(
     Check(
         "firewall.inactive",
         PROCEDURE,
-        "The kernel filters what comes in, for IPv4 and for IPv6.",
+        "The host filters what comes in, for IPv4 and for IPv6, on each interface.",
         "Allow SSH, then enable the host's firewall (ufw enable; systemctl enable --now firewalld or nftables).",
         "CIS Debian Linux 12 Benchmark, chapter 4: a host firewall is active; NIST SP 800-41r1, section 4.1",
     ),
@@ -77,9 +77,9 @@ CHECKS = catalogue(
     Check(
         "firewall.shadowed_rule",
         PROCEDURE,
-        "No rule is made void by an earlier one that says the opposite.",
+        "No rule is made void by one that takes precedence and says the opposite.",
         "Put the narrower rule first (ufw: delete the rule, then `ufw insert 1 ...`), or remove it.",
-        "the first rule that matches decides",
+        "Linux: the first match decides; Windows: a block beats an allow; pf: the last match, or the first quick one",
     ),
     Check(
         "firewall.any_source_internal",
@@ -91,7 +91,7 @@ CHECKS = catalogue(
     Check(
         "firewall.view_drift",
         PROCEDURE,
-        "What ufw, firewalld or nftables.service say is what the kernel does.",
+        "What manages rules says what is in force: ufw, firewalld, nftables.service, profiles of Windows, pf.",
         "Load what is stored (ufw reload; firewall-cmd --reload; systemctl restart nftables), or store what runs.",
         "rules that run and are not stored are gone at the next boot, and the other way round",
     ),

@@ -8,23 +8,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 
 from ..host import Host
 from .facts import Facts
 from .linux import gather as linux
-from .linux.parse import parse
+from .linux.parse import parse as parse_linux
+from .scope import AS_WRITTEN, Names, Places
 
 
 @dataclass(frozen=True)
 class Gatherer:
-    """How the facts of a platform are read, and the paths that processes work in."""
+    """How a platform is looked at: its facts, and the paths that the processes given by pid work in; and its names.
 
-    facts: Callable[[Host], Facts]
-    places: Callable[[Host, Collection[int]], dict[int, tuple[str, ...]]]
+    ``listens`` is what always listens there, if anything does: where no socket is seen, sight failed.
+    """
+
+    look: Callable[[Host, Collection[int]], tuple[Facts, Places]]
+    names: Names = AS_WRITTEN
+    listens: str = ""
 
 
-def _linux_facts(host: Host) -> Facts:
-    return parse(linux.gather(host))
+def _linux(host: Host, pids: Collection[int]) -> tuple[Facts, Places]:
+    return parse_linux(linux.gather(host)), linux.gather_places(host, pids)
 
 
-GATHERERS = {"linux": Gatherer(_linux_facts, linux.gather_places)}
+# Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
+def _windows(host: Host, pids: Collection[int]) -> tuple[Facts, Places]:
+    from .windows import gather as windows
+    from .windows.parse import parse as parse_windows
+
+    answers = windows.gather(host, pids)
+    return parse_windows(answers), windows.places(answers)
+
+
+def _macos(host: Host, pids: Collection[int]) -> tuple[Facts, Places]:
+    from .macos import gather as macos
+    from .macos.parse import parse as parse_macos
+
+    return parse_macos(macos.gather(host)), macos.gather_places(host, pids)
+
+
+def _without_domain(account: str) -> str:
+    return account.rpartition("\\")[2]
+
+
+def _label_and_its_ends(label: str) -> tuple[str, ...]:
+    """Given a launchd label, return it and what is behind its dots: ``com.cryptobot.auth`` is a cryptobot unit too."""
+    parts = label.split(".")
+    return tuple(".".join(parts[at:]) for at in range(len(parts)))
+
+
+GATHERERS = {
+    "linux": Gatherer(_linux),
+    "windows": Gatherer(_windows, Names(PureWindowsPath, str.lower, user=_without_domain), "RpcSs on port 135"),
+    "darwin": Gatherer(_macos, Names(unit=_label_and_its_ends), "mDNSResponder"),
+}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..finding import Finding
 from .audit import Audit
@@ -39,5 +40,10 @@ RULES: tuple[Callable[[Audit], list[Finding]], ...] = (
 
 
 def judge(audit: Audit) -> list[Finding]:
-    """Given an audit, return the findings of all rules."""
-    return [finding for rule in RULES for finding in rule(audit)]
+    """Given an audit, return the findings of all rules, with the remedies of the platform."""
+    return [_advised(audit, finding) for rule in RULES for finding in rule(audit)]
+
+
+def _advised(audit: Audit, finding: Finding) -> Finding:
+    remedy = audit.facts.remedies.get(finding.check)
+    return replace(finding, remedy=remedy) if finding.remedy and remedy else finding

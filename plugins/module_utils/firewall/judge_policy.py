@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from .audit import Audit, Reach
@@ -35,8 +36,7 @@ def judge_expected_closed(audit: Audit) -> list[Finding]:
     unseen = [finding.subject for finding in findings if finding.status == UNKNOWN and _is_blind(audit)]
     if len(unseen) < _SUMMED_UP:
         return findings
-    named = ", ".join(unseen[:_NAMED]) + (f" and {len(unseen) - _NAMED} more" if unseen[_NAMED:] else "")
-    text = f"whether the packet filter lets peers through could not be seen for {len(unseen)} entries: {named}"
+    text = f"whether the packet filter lets peers through could not be seen for {len(unseen)} entries: {_some(unseen)}"
     summary = CHECKS["firewall.expected_closed"].finding(UNKNOWN, POLICY, text, actual=unseen)
     return [summary, *(finding for finding in findings if finding.subject not in unseen)]
 
@@ -48,40 +48,64 @@ def _is_blind(audit: Audit) -> bool:
 def _entry_finding(audit: Audit, entry: Allowance) -> Finding:
     check = CHECKS["firewall.expected_closed"]
     serving = [reach for reach in audit.reaches if entry.covers(reach.listener.proto, reach.listener.port)]
+    if not serving and audit.unread(entry.proto):
+        return check.finding(UNKNOWN, str(entry), f"whether anything listens is not seen: {audit.unread(entry.proto)}")
     if not serving:
         text = f"nothing listens on {entry.proto}/{entry.port_text}, which the policy allows"
         return check.finding(WARNING, str(entry), f"{text} ({entry.why})" if entry.why else text, actual="no listener")
-    answers = {word: _worst_port(word, serving) for word in entry.sources}
-    worst = max(answers.values(), key=_order)[0]
-    words = "; ".join(f"{verdict} to {word}, decided by {rule}" for word, (verdict, rule) in answers.items())
-    text = f"{', '.join(str(reach.listener) for reach in serving[:_NAMED])}: {words}"
-    actual = {word: verdict for word, (verdict, _rule) in answers.items()}
-    return check.finding(_STATUSES[worst], str(entry), text, expected="open to those whom it allows", actual=actual)
+    answers = {word: _worst_ports(word, serving) for word in entry.sources}
+    worst = max(answers.values(), key=_order)
+    meant = [str(reach.listener) for reach in serving if reach.listener.port in worst.ports]
+    words = "; ".join(_words(word, answer, serving) for word, answer in answers.items())
+    actual = {word: answer.verdict for word, answer in answers.items()}
+    text = f"{_some(meant)}: {words}"
+    return check.finding(
+        _STATUSES[worst.verdict], str(entry), text, expected="open to those whom it allows", actual=actual
+    )
 
 
-def _order(answer: tuple[str, str]) -> int:
-    return _BEST_FIRST.index(answer[0])
+@dataclass(frozen=True)
+class _Answer:
+    """What becomes of those whom a word of the policy means: verdict, rule, and the ports of a range that it is for."""
+
+    verdict: str
+    rule: str
+    ports: tuple[int, ...] = ()
 
 
-def _worst_port(word: str, serving: list[Reach]) -> tuple[str, str]:
-    """Given a word of the policy, return the verdict on it for the port of a range that is the least open."""
+def _order(answer: _Answer) -> int:
+    return _BEST_FIRST.index(answer.verdict)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
+
+
+def _words(word: str, answer: _Answer, serving: list[Reach]) -> str:
+    """Given an answer, return it in words; where only some ports of a range are meant it names them."""
+    closed = answer.verdict != OPEN and len({reach.listener.port for reach in serving}) > 1
+    ports = f" on port {_some([str(port) for port in answer.ports])}" if closed else ""
+    return f"{answer.verdict} to {word}{ports}, decided by {answer.rule}"
+
+
+def _worst_ports(word: str, serving: list[Reach]) -> _Answer:
+    """Given a word of the policy, return the verdict on it for the ports of a range that are the least open."""
     ports: dict[int, list[Reach]] = {}
     for reach in serving:
         ports.setdefault(reach.listener.port, []).append(reach)
-    answers = {port: _best_for(word, several) for port, several in ports.items()}
-    port = max(answers, key=lambda number: _order(answers[number]))
-    verdict, rule = answers[port]
-    return verdict, rule if len(ports) == 1 or verdict == OPEN else f"{rule} (port {port})"
+    answers = {port: _best_for(word, several) for port, several in sorted(ports.items())}
+    worst = max(answers.values(), key=_order)
+    return replace(worst, ports=tuple(port for port, answer in answers.items() if answer.verdict == worst.verdict))
 
 
-def _best_for(word: str, serving: list[Reach]) -> tuple[str, str]:
+def _best_for(word: str, serving: list[Reach]) -> _Answer:
     """Given a word of the policy (any, loopback, a network), return the most open verdict on it, and its rule."""
     verdicts = [
-        (OPEN if exposure.nearly_open(sources) else exposure.verdict(sources), exposure.decided_by(sources))
+        _Answer(OPEN if exposure.nearly_open(sources) else exposure.verdict(sources), exposure.decided_by(sources))
         for reach in serving
         for exposure, sources in _asked(word, reach)
     ]
-    closed = (FILTERED, "where it is bound: " + ", ".join(sorted({reach.listener.address for reach in serving})))
+    closed = _Answer(FILTERED, "where it is bound: " + ", ".join(sorted({reach.listener.address for reach in serving})))
     return min(verdicts, default=closed, key=_order)
 
 

@@ -14,11 +14,13 @@ from .checks import CHECKS
 from .model.evaluate import FILTERED
 from .model.exposure import Exposure
 from .model.network import ANY_SOURCE
-from .model.ruleset import ACCEPT, AWAY, DROP, LEGACY, REJECT, Chain, Table
+from .model.packet import TCP, UDP, Packet, fitting_sources
+from .model.ruleset import ACCEPT, AWAY, DROP, LEGACY, REJECT, Chain, Match, Rule, Table
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .views import View
 
 RULES_SUBJECT = "kernel rules"
+_OF_PORTS = tuple(Packet(4, proto, 0, 0, 0, "") for proto in (TCP, UDP))
 _SHOWN = 5  # differences that a message spells out
 
 
@@ -29,9 +31,9 @@ def judge_rules_visible(audit: Audit) -> list[Finding]:
     if reasons:
         text = f"{'; '.join(reasons)}. Without them it is not judged whether a filter is active, complete and sound"
         return [check.finding(UNKNOWN, RULES_SUBJECT, text, expected="all rules of the kernel", actual=reasons)]
-    rules = sum(len(chain.rules) for table in ruleset.tables for chain in table.chains.values())
     backends = sorted({table.backend for table in ruleset.tables if table.holds_rules})
-    text = f"{rules} rules in {len(ruleset.tables)} tables{' of ' + ' and '.join(backends) if backends else ''}"
+    of = f" of {' and '.join(backends)}" if backends else ""
+    text = f"{ruleset.rule_count} rules in {len(ruleset.tables)} tables{of}"
     return [check.finding(OK, RULES_SUBJECT, text)]
 
 
@@ -57,9 +59,12 @@ def judge_inactive(audit: Audit) -> list[Finding]:
 def _activity(audit: Audit, family: int) -> Finding:
     check, subject = CHECKS["firewall.inactive"], f"IPv{family}"
     chains = [_chain_name(*pair) for pair in audit.ruleset.base_chains(family) if stops(*pair)]
-    if chains:
+    unfiltered = _unfiltered(audit, family) if chains else []
+    if chains and not unfiltered:
         return check.finding(OK, subject, f"{subject} is filtered by {', '.join(chains)}")
     text = f"nothing filters what comes in by {subject}: no chain on the way to a socket drops or rejects anything"
+    if unfiltered:
+        text = f"nothing filters what comes in by {subject} on {', '.join(unfiltered)}; the rest by {', '.join(chains)}"
     if not audit.wanted.require_filter:
         return check.finding(
             SKIPPED, subject, f"{text}; the inventory does not ask this host to filter (require_filter)"
@@ -70,10 +75,26 @@ def _activity(audit: Audit, family: int) -> Finding:
     return check.finding(CRITICAL, subject, text, expected="an active packet filter", actual="none")
 
 
+def _unfiltered(audit: Audit, family: int) -> list[str]:
+    """Given a family, return the interfaces that no chain which can stop anything sits on."""
+    sits_on = [chain.devices for table, chain in audit.ruleset.base_chains(family) if stops(table, chain)]
+    if not all(sits_on):  # a chain that names no interface sits on all of them
+        return []
+    named = {device for devices in sits_on for device in devices}
+    return sorted(name for name in audit.network.ways.get(family, {}) if name not in named)
+
+
 def stops(table: Table, chain: Chain) -> bool:
-    """Return whether a base chain can stop any packet, itself or by the chains that it leads to."""
-    verdicts = {rule.verdict.kind for part in table.reached_from(chain.name) for rule in part.rules if rule.verdict}
+    """Return whether a base chain can stop any packet of TCP or UDP, itself or by the chains that it leads to."""
+    rules = [rule for part in table.reached_from(chain.name) for rule in part.rules if _is_about_ports(rule)]
+    verdicts = {rule.verdict.kind for rule in rules if rule.verdict}
     return chain.policy == DROP or not verdicts.isdisjoint((DROP, REJECT, NOT_KNOWN, AWAY))
+
+
+def _is_about_ports(rule: Rule) -> bool:
+    """Return whether a rule can match TCP or UDP: one that stops pings alone makes no filter."""
+    protocols = [test for test in rule.tests if isinstance(test, Match) and test.fields == ("proto",)]
+    return any(all(fitting_sources(test, packet) for test in protocols) for packet in _OF_PORTS)
 
 
 def _chain_name(table: Table, chain: Chain) -> str:
@@ -126,9 +147,11 @@ def judge_backends(audit: Audit) -> list[Finding]:
         ]
     if _some_blind(audit):
         return []
-    return [
-        check.finding(OK, RULES_SUBJECT, "rules are in one back end only" if legacy or modern else "there are no rules")
-    ]
+    several = sorted({table.backend for table in audit.ruleset.tables if table.holds_rules})
+    text = f"rules are in one back end only ({several[0]})" if len(several) == 1 else "there are no rules"
+    if several[1:]:
+        text = f"{' and '.join(several)} hold rules, and what one lets through the others filter as well: all are read"
+    return [check.finding(OK, RULES_SUBJECT, text)]
 
 
 def _name(table: Table) -> str:
@@ -146,7 +169,7 @@ def judge_shadowed_rule(audit: Audit) -> list[Finding]:
     for shadow in audit.shadows:
         kinds = [rule.verdict.kind if rule.verdict else "" for rule in (shadow.rule, shadow.by)]
         effect = "what it allows stays closed" if kinds[0] == ACCEPT else "what it stops stays open"
-        text = f"{shadow.rule} never decides, because {shadow.by} comes first; {effect}"
+        text = f"{shadow.rule} never decides, because {shadow.by} takes precedence; {effect}"
         findings.append(check.finding(WARNING, shadow.rule.where, text, expected=kinds[0], actual=kinds[1]))
     if findings or _some_blind(audit):
         return findings
@@ -156,11 +179,11 @@ def judge_shadowed_rule(audit: Audit) -> list[Finding]:
 def judge_view_drift(audit: Audit) -> list[Finding]:
     """Given an audit, return per manager of rules whether the kernel does what it says."""
     check = CHECKS["firewall.view_drift"]
-    if _some_blind(audit):
-        return []
+    if _some_blind(audit):  # what is off is so without comparing it
+        return [finding for view in audit.facts.views if not view.enabled for finding in _view(view)]
     found = [finding for view in audit.facts.views for finding in _view(view)]
     if not audit.facts.views:
-        text = "neither ufw nor firewalld nor nftables.service manages rules here"
+        text = "no manager of rules (ufw, firewalld, nftables.service) is here"
         return [check.finding(SKIPPED, "managers", text)]
     return found
 
@@ -168,7 +191,7 @@ def judge_view_drift(audit: Audit) -> list[Finding]:
 def _view(view: View) -> Iterator[Finding]:
     check = CHECKS["firewall.view_drift"]
     if not view.enabled:
-        yield check.finding(SKIPPED, view.name, f"{view.name} is installed and not enabled")
+        yield check.finding(SKIPPED, view.name, view.off or f"{view.name} is installed and not enabled")
     elif not view.loaded:
         text = f"{view.name} is enabled, and the kernel does not hold its rules"
         yield check.finding(CRITICAL, view.name, text, expected="its rules in the kernel", actual="none")
@@ -179,4 +202,4 @@ def _view(view: View) -> Iterator[Finding]:
     elif view.blind:
         yield check.finding(UNKNOWN, view.name, f"what {view.name} has stored could not be read: {view.blind}")
     else:
-        yield check.finding(OK, view.name, f"the kernel holds the rules of {view.name}")
+        yield check.finding(OK, view.name, f"the rules of {view.name} are in force")

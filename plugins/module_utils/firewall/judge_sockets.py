@@ -103,7 +103,7 @@ def _unseen(audit: Audit, unseen: list[Reach]) -> Finding:
 
 def _nothing_unexpected(audit: Audit) -> Finding:
     message = f"of {len(audit.reaches)} listening sockets none can be reached by others than the policy allows"
-    return CHECKS["firewall.unexpected_open"].finding(OK, SOCKETS, message)
+    return _well(audit, "firewall.unexpected_open", SOCKETS, message, "tcp", "udp")
 
 
 def judge_any_source_internal(audit: Audit) -> list[Finding]:
@@ -115,7 +115,15 @@ def judge_any_source_internal(audit: Audit) -> list[Finding]:
         message = f"whether everybody can reach {', '.join(unknown[:_NAMED])} could not be seen"
         return [CHECKS["firewall.any_source_internal"].finding(UNKNOWN, "internal services", message, actual=unknown)]
     message = f"of {len(internal)} listeners on internal ports none can be reached from everywhere"
-    return findings or [CHECKS["firewall.any_source_internal"].finding(OK, "internal services", message)]
+    return findings or [_well(audit, "firewall.any_source_internal", "internal services", message, "tcp")]
+
+
+def _well(audit: Audit, check: str, subject: str, message: str, *protos: str) -> Finding:
+    """Return that nothing was found; it is not known where sockets of these protocols could not be read."""
+    unread = audit.unread(*protos)
+    if unread:
+        return CHECKS[check].finding(UNKNOWN, subject, f"{message}, but not all are seen: {unread}")
+    return CHECKS[check].finding(OK, subject, message)
 
 
 def _is_internal(audit: Audit, reach: Reach) -> bool:
@@ -163,7 +171,7 @@ def judge_family_difference(audit: Audit) -> list[Finding]:
         message = f"whether IPv4 and IPv6 peers of {', '.join(unknown[:_NAMED])} are treated alike could not be seen"
         return [CHECKS["firewall.family_difference"].finding(UNKNOWN, SOCKETS, message, actual=unknown)]
     message = f"of {len(both)} ports served by IPv4 and IPv6 none is treated differently"
-    return findings or [CHECKS["firewall.family_difference"].finding(OK, SOCKETS, message)]
+    return findings or [_well(audit, "firewall.family_difference", SOCKETS, message, "tcp", "udp")]
 
 
 def _by_family(exposures: dict[int, list[Exposure]]) -> dict[int, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ..sockets.parse import Socket
@@ -24,6 +24,7 @@ class Listener:
 
     ``bound`` is, for each family that it serves beyond loopback, its one address, or None for all addresses of the
     host. ``inside`` is, for each family that it serves at all, the address at which the host itself reaches it.
+    ``services`` are the Windows services that its processes host, None where that could not be learned.
     """
 
     proto: str
@@ -35,6 +36,7 @@ class Listener:
     exes: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    services: Optional[tuple[str, ...]] = ()
 
     def __str__(self) -> str:
         place = f"[{self.address}]" if ":" in self.address else self.address
@@ -42,7 +44,7 @@ class Listener:
 
     def owner(self) -> str:
         """Return who it is, as far as that is known: unit or executable, and process ids."""
-        name = ", ".join(self.units or self.exes) or (
+        name = ", ".join(self.units or self.services or self.exes) or (
             f"a process of {', '.join(self.users)}" if self.users else "unknown"
         )
         return f"{name} (pid {', '.join(map(str, self.pids[:4]))})" if self.pids else name
@@ -65,16 +67,20 @@ class Listener:
             "pids": list(self.pids),
             "exe": list(self.exes),
             "user": list(self.users),
-            "unit": list(self.units),
+            "unit": list(self.units or self.services or ()),
         }
 
 
-def listeners_of(sockets: Iterable[Socket]) -> tuple[Listener, ...]:
-    """Given the sockets of a host, return its listeners in the order of protocol, port and address."""
+def listeners_of(sockets: Iterable[Socket], *, owners_known: bool = True) -> tuple[Listener, ...]:
+    """Given the sockets of a host, return its listeners in the order of protocol, port and address.
+
+    Where not all owners are known, a process without services may host some all the same.
+    """
     groups: dict[tuple[str, int, str], list[Socket]] = {}
     for socket in sockets:
         groups.setdefault((socket.proto, socket.port, socket.address), []).append(socket)
-    return tuple(_listener(group) for _key, group in sorted(groups.items()))
+    found = tuple(_listener(group) for _key, group in sorted(groups.items()))
+    return found if owners_known else tuple(each if each.services else replace(each, services=None) for each in found)
 
 
 def _listener(group: list[Socket]) -> Listener:
@@ -87,7 +93,10 @@ def _listener(group: list[Socket]) -> Listener:
         bound,
         inside,
         tuple(sorted({pid for socket in group for pid in socket.pids})),
-        *(_distinct(group, field) for field in ("exe", "user", "unit")),
+        exes=_distinct(group, "exe"),
+        users=_distinct(group, "user"),
+        units=_distinct(group, "unit"),
+        services=tuple(sorted({service for socket in group for service in socket.services})),
     )
 
 

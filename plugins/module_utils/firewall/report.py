@@ -17,13 +17,8 @@ from .model.intervals import Intervals, network
 from .model.network import ANY_SOURCE
 from .policy import ANY, LOOPBACK, is_loopback
 
-# What no program on the host itself can see, or what this release does not read: said in every report.
-BLIND_SPOTS = (
-    "filters outside of this host (cloud security groups, routers, load balancers) cannot be seen from here",
-    "eBPF programs (XDP, tc, cgroup: for one systemd's IPAddressDeny=) are not read",
-    "packets that are routed or bridged through this host (containers, virtual machines) are not judged",
-    "sockets and rules of other network namespaces are not looked at",
-)
+# What no program on the host itself can see: said in every report, with what the platform adds.
+OUTSIDE = "filters outside of this host (cloud security groups, routers, load balancers) cannot be seen from here"
 
 
 def report(audit: Audit, limit: int) -> dict[str, Any]:
@@ -35,7 +30,11 @@ def report(audit: Audit, limit: int) -> dict[str, Any]:
         "left_out": len(audit.reaches) - len(shown),
         "client_sockets": [str(listener) for listener in audit.clients[:limit]],
         "engine": _engine(audit),
-        "blind_spots": [*(f"{subject}: {reason}" for subject, reason in sorted(audit.blind.items())), *BLIND_SPOTS],
+        "blind_spots": [
+            *(f"{subject}: {reason}" for subject, reason in sorted(audit.blind.items())),
+            OUTSIDE,
+            *audit.facts.never_seen,
+        ],
     }
 
 
@@ -93,6 +92,7 @@ def _engine(audit: Audit) -> dict[str, Any]:
             for chain in table.chains.values()
             if chain.hook == "input"
         },
+        "settings": dict(audit.facts.notes),
         "managers": {view.name: "enabled" if view.enabled else "disabled" for view in audit.facts.views},
     }
 
@@ -101,10 +101,9 @@ def metrics(audit: Audit) -> list[Metric]:
     """Given an audit, return its numbers."""
     opened = sum(1 for reach in audit.reaches if any(seen.open for seen in reach.outside.values()))
     unknown = sum(1 for reach in audit.reaches if any(seen.unknown for seen in reach.outside.values()))
-    rules = sum(len(chain.rules) for table in audit.ruleset.tables for chain in table.chains.values())
     return [
         Metric("cryptobot_firewall_listening_sockets", len(audit.reaches)),
         Metric("cryptobot_firewall_open_sockets", opened),
         Metric("cryptobot_firewall_unknown_sockets", unknown),
-        Metric("cryptobot_firewall_rules", rules),
+        Metric("cryptobot_firewall_rules", audit.ruleset.rule_count),
     ]

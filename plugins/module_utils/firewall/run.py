@@ -14,14 +14,14 @@ from ..finding import UNKNOWN, Result
 from ..host import Host
 from ..sockets.parse import SocketTable
 from ..sockets.table import listening
-from .audit import Wanted, build_audit
+from .audit import SOCKETS, Wanted, build_audit
 from .checks import CHECKS
-from .gather import GATHERERS, Gatherer
+from .gather import GATHERERS
 from .judge import judge
 from .listeners import Listener, listeners_of
 from .policy import Allowance, parse_policy
 from .report import metrics, report
-from .scope import Own, in_scope
+from .scope import Names, Own, Places, in_scope
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
@@ -36,10 +36,11 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
             f"the packet filter of a {host.platform} host cannot be read by this release, expected {sorted(GATHERERS)}"
         )
         return Result([CHECKS["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
-    table, blind = _sockets(host)
-    listeners = listeners_of(table.sockets)
-    chosen = _chosen(params, host, gatherer, listeners, wanted.policy)
-    audit = build_audit(wanted, gatherer.facts(host), chosen, _blind_in_scope(params, chosen, blind))
+    table, blind = _sockets(host, gatherer.listens)
+    listeners = listeners_of(table.sockets, owners_known=not table.blind)
+    facts, places = gatherer.look(host, _asked_pids(params, listeners))
+    chosen = _chosen(params, gatherer.names, listeners, wanted.policy, places)
+    audit = build_audit(wanted, facts, chosen, _blind_in_scope(params, chosen, blind))
     data = {**report(audit, params["limit"]), "outside_scope": len(listeners) - len(chosen)}
     return Result(judge(audit), metrics(audit), data=data)
 
@@ -50,13 +51,16 @@ def _wanted(params: dict[str, Any], host: Host) -> Wanted:
     return Wanted(parse_policy(params["policy"]), today, params["require_filter"], internal)
 
 
-def _sockets(host: Host) -> tuple[SocketTable, dict[str, str]]:
-    """Return the listening sockets, and what could not be seen of them."""
+def _sockets(host: Host, listens: str) -> tuple[SocketTable, dict[str, str]]:
+    """Return the listening sockets, and what could not be seen of them; ``listens`` is what must be among them."""
     try:
         table = listening(host)
     except CoreError as error:
-        return SocketTable(()), {"sockets": str(error)}
-    return table, {"socket owners": table.blind} if table.blind else {}
+        return SocketTable(()), {SOCKETS: str(error)}
+    if listens and not table.sockets:
+        return table, {SOCKETS: table.blind or f"no listening socket is seen at all, not even that of {listens}"}
+    unread = {f"{proto} {SOCKETS}": reason for proto, reason in table.unread.items()}
+    return table, {**unread, **({"socket owners": table.blind} if table.blind else {})}
 
 
 def _blind_in_scope(params: dict[str, Any], chosen: list[Listener], blind: dict[str, str]) -> dict[str, str]:
@@ -66,17 +70,22 @@ def _blind_in_scope(params: dict[str, Any], chosen: list[Listener], blind: dict[
     return blind
 
 
+def _asked_pids(params: dict[str, Any], listeners: tuple[Listener, ...]) -> set[int]:
+    """Return the processes whose working places matter: only a narrowed scope that names folders asks for any."""
+    if params["scope"] == "all" or not params["own_paths"]:
+        return set()
+    return {pid for listener in listeners for pid in listener.pids}
+
+
 def _chosen(
     params: dict[str, Any],
-    host: Host,
-    gatherer: Gatherer,
+    names: Names,
     listeners: tuple[Listener, ...],
     policy: tuple[Allowance, ...],
+    places: Places,
 ) -> list[Listener]:
-    """Return the listeners in scope; only a narrowed scope needs to know where processes work."""
+    """Return the listeners in scope."""
     if params["scope"] == "all":
         return list(listeners)
-    pids = {pid for listener in listeners for pid in listener.pids}
-    places = gatherer.places(host, pids if params["own_paths"] else ())
-    own = Own(tuple(params["own_paths"]), tuple(params["own_units"]), tuple(params["own_users"]))
+    own = Own(tuple(params["own_paths"]), tuple(params["own_units"]), tuple(params["own_users"]), names)
     return in_scope(listeners, policy, own, places)

@@ -6,13 +6,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 
 from .listeners import Listener
 from .policy import Allowance
+
+Places = Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Names:
+    """How a platform writes paths and names: ``fold`` makes alike what is the same name to it.
+
+    ``unit`` gives all names of a unit, ``user`` an account's name without what it is a member of.
+    """
+
+    path: type[PurePath] = PurePosixPath
+    fold: Callable[[str], str] = str
+    unit: Callable[[str], tuple[str, ...]] = lambda name: (name,)
+    user: Callable[[str], str] = str
+
+
+AS_WRITTEN = Names()
 
 
 @dataclass(frozen=True)
@@ -22,23 +40,35 @@ class Own:
     paths: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
+    names: Names = AS_WRITTEN
 
-    def has(self, listener: Listener, places: Mapping[int, tuple[str, ...]]) -> bool:
+    def has(self, listener: Listener, places: Places) -> bool:
         """Return whether a listener is Cryptobot's, given by process the paths that it works in."""
-        if any(fnmatchcase(unit, pattern) for unit in listener.units for pattern in self.units):
+        if any(self._is_own_unit(unit) for unit in (*listener.units, *(listener.services or ()))):
             return True
-        return not set(self.users).isdisjoint(listener.users) or any(
-            _lies_in(place, folder) for pid in listener.pids for place in places.get(pid, ()) for folder in self.paths
+        users = {self._account(name) for name in self.users}
+        return not users.isdisjoint(map(self._account, listener.users)) or any(
+            self._lies_in(place, folder)
+            for pid in listener.pids
+            for place in places.get(pid, ())
+            for folder in self.paths
         )
 
+    def _is_own_unit(self, unit: str) -> bool:
+        patterns = {self.names.fold(pattern) for pattern in self.units}
+        return any(
+            fnmatchcase(self.names.fold(name), pattern) for name in self.names.unit(unit) for pattern in patterns
+        )
 
-def _lies_in(place: str, folder: str) -> bool:
-    return PurePath(folder) in (PurePath(place), *PurePath(place).parents)
+    def _account(self, name: str) -> str:
+        return self.names.fold(self.names.user(name))
+
+    def _lies_in(self, place: str, folder: str) -> bool:
+        path = self.names.path(place)
+        return self.names.path(folder) in (path, *path.parents)
 
 
-def in_scope(
-    listeners: Iterable[Listener], policy: Iterable[Allowance], own: Own, places: Mapping[int, tuple[str, ...]]
-) -> list[Listener]:
+def in_scope(listeners: Iterable[Listener], policy: Iterable[Allowance], own: Own, places: Places) -> list[Listener]:
     """Given all listeners, return those of ports that the policy names and those that are Cryptobot's own."""
     entries = tuple(policy)
     return [

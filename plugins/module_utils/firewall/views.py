@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class View:
     """A manager of rules: whether it is enabled, whether the kernel holds its rules, and what differs.
 
-    ``blind`` says why its stored rules could not be read.
+    ``blind`` says why its stored rules could not be read. ``off`` says what it means that it is not enabled.
     """
 
     name: str
@@ -21,3 +21,4 @@ class View:
     loaded: bool = False
     differences: tuple[str, ...] = ()
     blind: str = ""
+    off: str = ""

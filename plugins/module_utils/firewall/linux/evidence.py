@@ -9,17 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..reading import NOTHING_READ, Reading
+
 UFW_FILES = ("/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 SERVICES = ("firewalld.service", "nftables.service")
 FIREWALLD_RUNNING, FIREWALLD_STORED = "firewalld runtime", "firewalld permanent"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A text that was read, or why it could not be."""
-
-    text: str = ""
-    blind: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,8 +22,8 @@ class Evidence:
 
     nft: Reading
     saves: Mapping[tuple[str, int], Reading] = field(default_factory=dict)
-    ipsets: Reading = Reading()
-    links: Reading = Reading()
+    ipsets: Reading = NOTHING_READ
+    links: Reading = NOTHING_READ
     routes: Mapping[int, Reading] = field(default_factory=dict)
-    ephemeral: Reading = Reading()
+    ephemeral: Reading = NOTHING_READ
     managers: Mapping[str, Reading] = field(default_factory=dict)

@@ -11,13 +11,13 @@ because asking for others would create them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Optional
 
 from ...errors import CoreError, SourceDenied, SourceMissing
 from ...host import Host
 from ..model.intervals import BITS
 from ..model.ruleset import LEGACY, XTABLES
-from .evidence import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Evidence, Reading
+from ..reading import Reading, command
+from .evidence import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Evidence
 from .nft import needs_iptables
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables
 
@@ -38,19 +38,11 @@ def gather(host: Host) -> Evidence:
         nft,
         saves,
         _ipsets(host, saves.values()),
-        _command(host, ["ip", "-j", "link", "show"]),
-        {family: _command(host, ["ip", "-j", f"-{family}", "route", "show", "table", "all"]) for family in BITS},
+        command(host, ["ip", "-j", "link", "show"]),
+        {family: command(host, ["ip", "-j", f"-{family}", "route", "show", "table", "all"]) for family in BITS},
         _file(host, EPHEMERAL),
         {**{path: _file(host, path) for path in UFW_FILES}, **_services(host)},
     )
-
-
-def _command(host: Host, argv: list[str], expect: Optional[Collection[int]] = (0,)) -> Reading:
-    host.remaining()
-    try:
-        return Reading(host.run(argv, expect=expect).stdout)
-    except CoreError as error:
-        return Reading(blind=str(error))
 
 
 def _file(host: Host, path: str) -> Reading:
@@ -64,7 +56,7 @@ def _nft(host: Host) -> Reading:
     if not host.is_admin():
         return Reading(blind=NOT_ROOT)
     if host.which("nft") is not None:
-        return _command(host, ["nft", "-j", "list", "ruleset"])
+        return command(host, ["nft", "-j", "list", "ruleset"])
     try:
         tables = parse_tables(host.ask_kernel(NETLINK_NETFILTER, TABLES_REQUEST))
     except CoreError as error:
@@ -110,18 +102,18 @@ def _save(host: Host, family: int, backend: str) -> Reading:
     suffix = "legacy" if backend == LEGACY else "nft"
     for tool in (f"{_IPTABLES[family]}-{suffix}-save", f"{_IPTABLES[family]}-save"):
         if host.which(tool) and (suffix in tool or _is_of(host, tool, backend)):
-            return _command(host, [tool])
+            return command(host, [tool])
     return Reading(
         blind=f"the kernel has {backend} tables of IPv{family}, and {_IPTABLES[family]}-{suffix}-save is not installed"
     )
 
 
 def _is_of(host: Host, tool: str, backend: str) -> bool:
-    return ("nf_tables" in _command(host, [tool, "--version"]).text) == (backend == XTABLES)
+    return ("nf_tables" in command(host, [tool, "--version"]).text) == (backend == XTABLES)
 
 
 def _ipsets(host: Host, saves: Iterable[Reading]) -> Reading:
-    return _command(host, ["ipset", "save"]) if any("--match-set" in save.text for save in saves) else Reading()
+    return command(host, ["ipset", "save"]) if any("--match-set" in save.text for save in saves) else Reading()
 
 
 def _services(host: Host) -> dict[str, Reading]:
@@ -130,10 +122,10 @@ def _services(host: Host) -> dict[str, Reading]:
         host.entries("/run/systemd/system")
     except (SourceMissing, SourceDenied):
         return {}
-    states = {name: _command(host, ["systemctl", "is-enabled", name], expect=None) for name in SERVICES}
+    states = {name: command(host, ["systemctl", "is-enabled", name], expect=None) for name in SERVICES}
     if states[SERVICES[0]].text.strip() != "enabled" or not host.is_admin():
         return states
-    zones = {FIREWALLD_RUNNING: _command(host, _ZONES), FIREWALLD_STORED: _command(host, [*_ZONES, "--permanent"])}
+    zones = {FIREWALLD_RUNNING: command(host, _ZONES), FIREWALLD_STORED: command(host, [*_ZONES, "--permanent"])}
     return {**states, **zones}
 
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Optional
 
 from ..model.ruleset import Doubt, Fixed, Match, Rule, Ruleset, Test
+from ..reading import Reading
 from ..views import View
-from .evidence import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Reading
+from .evidence import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES
 from .iptables import Dump, parse_save, rules_of
 
 _CONF, _DEFAULTS = UFW_FILES[:2]

@@ -11,14 +11,20 @@ from ..facts import Facts
 from ..model.intervals import BITS
 from ..model.network import Network
 from ..model.ruleset import XTABLES, Ruleset, Table
+from ..reading import Reading
 from ..views import View
-from .evidence import Evidence, Reading
+from .evidence import Evidence
 from .ipset import IpSets, parse_ipsets
 from .iptables import Dump, parse_save
 from .managers import read_views
 from .nft import parse_nft
 from .routes import parse_network
 
+NEVER_SEEN = (
+    "eBPF programs (XDP, tc, cgroup: for one systemd's IPAddressDeny=) are not read",
+    "packets that are routed or bridged through this host (containers, virtual machines) are not judged",
+    "sockets and rules of other network namespaces are not looked at",
+)
 _DEFAULT_EPHEMERAL = (32768, 60999)  # the kernel's own default of net.ipv4.ip_local_port_range
 
 
@@ -30,7 +36,8 @@ def parse(evidence: Evidence) -> Facts:
     views = _views(evidence, ruleset, blind)
     for name in network.filtered:
         blind[f"XDP on {name}"] = f"a program on {name} sees packets before any rule, and is not read"
-    return Facts(ruleset, network, views, _ephemeral(evidence.ephemeral), blind)
+    ephemeral = _ephemeral(evidence.ephemeral)
+    return Facts(ruleset, network, views, ephemeral, blind, never_seen=NEVER_SEEN)
 
 
 def parse_ruleset(evidence: Evidence, blind: dict[str, str]) -> Ruleset:
@@ -40,7 +47,7 @@ def parse_ruleset(evidence: Evidence, blind: dict[str, str]) -> Ruleset:
     tables = _read_nft(evidence.nft, unseen)
     for (backend, family), reading in evidence.saves.items():
         try:
-            saved = parse_save(Dump(backend, family, _text(reading), ipsets, f"{backend} of IPv{family}"))
+            saved = parse_save(Dump(backend, family, reading.sure(), ipsets, f"{backend} of IPv{family}"))
         except CoreError as error:
             unseen[family].append(str(error))
             continue
@@ -48,16 +55,9 @@ def parse_ruleset(evidence: Evidence, blind: dict[str, str]) -> Ruleset:
     return Ruleset(tuple(tables), {family: tuple(reasons) for family, reasons in unseen.items()})
 
 
-def _text(reading: Reading) -> str:
-    """Return what was read. Raise CoreError saying why it was not."""
-    if reading.blind:
-        raise CoreError(reading.blind)
-    return reading.text
-
-
 def _read_nft(reading: Reading, unseen: dict[int, list[str]]) -> list[Table]:
     try:
-        return list(parse_nft(_text(reading)))
+        return list(parse_nft(reading.sure()))
     except CoreError as error:
         for reasons in unseen.values():
             reasons.append(str(error))
@@ -66,7 +66,7 @@ def _read_nft(reading: Reading, unseen: dict[int, list[str]]) -> list[Table]:
 
 def _ipsets(evidence: Evidence, blind: dict[str, str]) -> IpSets:
     try:
-        return parse_ipsets(_text(evidence.ipsets))
+        return parse_ipsets(evidence.ipsets.sure())
     except CoreError as error:
         blind["ipsets"] = f"rules name ipsets, and those could not be read: {error}"
         return {}
@@ -80,8 +80,8 @@ def _replaced(tables: list[Table], saved: tuple[Table, ...]) -> list[Table]:
 
 def _network(evidence: Evidence, blind: dict[str, str]) -> Network:
     try:
-        routes = {family: _text(reading) for family, reading in evidence.routes.items()}
-        return parse_network(_text(evidence.links), routes)
+        routes = {family: reading.sure() for family, reading in evidence.routes.items()}
+        return parse_network(evidence.links.sure(), routes)
     except CoreError as error:
         blind["routes"] = str(error)
         return Network({4: (), 6: ()}, {4: {}, 6: {}}, blind=str(error))

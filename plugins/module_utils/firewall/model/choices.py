@@ -13,14 +13,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import reduce
+from typing import Optional
 
 from .index import PortIndex, concerns
 from .intervals import Intervals, complement, intersect
 from .network import LINK_LOCAL
-from .packet import Packet
-from .ruleset import DIVERT, Match, Rule, Ruleset
+from .packet import Packet, Receiver, is_among
+from .ruleset import DIVERT, Match, Rule, Ruleset, Values
 
 USUAL_SOURCE_PORT = 40000  # what the kernel gives to clients: see net.ipv4.ip_local_port_range
+_OF_RECEIVER = ("program", "services", "package")
 _MAX_ENTRIES = 16  # parts of a redirect's ports that are tried
 
 
@@ -34,11 +36,17 @@ class Choices:
         self._ports = sorted(
             {*_bounds(rules, "dport"), *_bounds(rules, "sport"), *targets, *(port + 1 for port in targets)}
         )
+        self._named = _named_receivers(rules)
         self._choosy = PortIndex(rule for rule in rules if _bounds([rule], "sport") or _bounds([rule], "daddr"))
 
     def port_class(self, port: int) -> int:
         """Given a port, return the number that it shares with all ports which no rule tells apart from it."""
         return bisect_right(self._ports, port)
+
+    def receiver_class(self, receiver: Receiver) -> tuple[Optional[bool], ...]:
+        """Given a process, return what it shares with all processes which no rule tells apart from it."""
+        values = [(getattr(receiver, field), names) for field, names in self._named]
+        return tuple(None if value is None else is_among(value, names) for value, names in values)
 
     def widest(self) -> int:
         """Return the first port of the largest class: how the rules treat a port that they do not think of."""
@@ -73,6 +81,17 @@ def _bounds(rules: Iterable[Rule], field: str) -> set[int]:
         for bound in row[test.fields.index(field)]
         if isinstance(bound, int)
     }
+
+
+def _named_receivers(rules: Iterable[Rule]) -> list[tuple[str, Values]]:
+    """Given rules, return the tests that tell processes apart: field and names, each once."""
+    tests = {
+        (test.fields[0], test.rows[0][0])
+        for rule in rules
+        for test in rule.tests
+        if isinstance(test, Match) and test.fields[0] in _OF_RECEIVER
+    }
+    return list(tests)
 
 
 def _source_ports(bounds: list[int]) -> list[int]:

@@ -10,7 +10,7 @@ open: what one choice opens is open. Only unicast packets are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from .choices import USUAL_SOURCE_PORT, Choices
 from .evaluate import FILTERED, OPEN, Evaluator, Piece
 from .intervals import Intervals, contains, count, intersect, merge, subtract
 from .network import ANY_SOURCE, LINK_LOCAL, Network
-from .packet import LOOPBACK, TCP, UDP, Packet
+from .packet import LOOPBACK, NOBODY_KNOWN, TCP, UDP, Packet, Receiver
 from .ruleset import UNKNOWN, Ruleset
 
 LIMITED = "limited"  # open to a part of the sources that were asked for
@@ -86,11 +86,23 @@ class Exposure:
         return max(shares, default=(0, self.why_none or NO_ROUTE), key=lambda share: share[0])[1]
 
 
-class Exposer:
-    """Rules and routes ready to be asked about listeners; what was asked before is remembered."""
+Receivers = Callable[[Listener], tuple[Receiver, ...]]
 
-    def __init__(self, ruleset: Ruleset, network: Network) -> None:
+
+def same_for_all(_listener: Listener) -> tuple[Receiver, ...]:
+    """Return who gets the packets of a listener where no rule tells processes apart."""
+    return (NOBODY_KNOWN,)
+
+
+class Exposer:
+    """Rules and routes ready to be asked about listeners; what was asked before is remembered.
+
+    ``receivers`` says which processes a listener stands for. Of several the most open one counts.
+    """
+
+    def __init__(self, ruleset: Ruleset, network: Network, receivers: Receivers = same_for_all) -> None:
         self._network = network
+        self._receivers = receivers
         self._evaluator = Evaluator(ruleset, network.local)
         self._choices = Choices(ruleset)
         self._known: dict[tuple[object, ...], Exposure] = {}
@@ -103,17 +115,23 @@ class Exposer:
         addresses = listener.addresses(family, self._network)
         if not addresses:
             return Exposure(family, (), _nowhere(listener, family))
-        return self.port(listener.proto, listener.port, family, addresses)
+        return _most_open(
+            self.port(listener.proto, listener.port, family, addresses, receiver)
+            for receiver in self._receivers(listener)
+        )
 
-    def port(self, proto: str, port: int, family: int, addresses: tuple[int, ...]) -> Exposure:
+    def port(
+        self, proto: str, port: int, family: int, addresses: tuple[int, ...], receiver: Receiver = NOBODY_KNOWN
+    ) -> Exposure:
         """Given a port and the host's addresses at which it is served, return its exposure to the outside.
 
-        Ports that no rule tells apart share one answer.
+        Ports and processes that no rule tells apart share one answer.
         """
         number = PROTOCOL_NUMBERS[proto]
-        key = (number, self._choices.port_class(port), family, addresses)
+        key = (number, self._choices.port_class(port), family, addresses, self._choices.receiver_class(receiver))
         if key not in self._known:
-            self._known[key] = Exposure(family, tuple(self._pieces(number, port, family, addresses)))
+            begin = Packet(family, number, None, port, 0, "").to(receiver)
+            self._known[key] = Exposure(family, tuple(self._pieces(begin, addresses)))
         return self._known[key]
 
     def unthought(self, proto: str, family: int, addresses: tuple[int, ...]) -> Exposure:
@@ -124,19 +142,23 @@ class Exposer:
         """Given a listener, return its exposure to what runs on the host itself."""
         if family not in listener.inside:
             return Exposure(family, (), _nowhere(listener, family))
+        return _most_open(self._inside(listener, family, receiver) for receiver in self._receivers(listener))
+
+    def _inside(self, listener: Listener, family: int, receiver: Receiver) -> Exposure:
         address, number = listener.inside[family], PROTOCOL_NUMBERS[listener.proto]
-        key = (number, self._choices.port_class(listener.port), family, (LOOPBACK, address))
+        same = (self._choices.port_class(listener.port), self._choices.receiver_class(receiver))
+        key = (number, same, family, (LOOPBACK, address))
         if key not in self._known:
-            packet = Packet(family, number, address, listener.port, USUAL_SOURCE_PORT, LOOPBACK)
+            packet = Packet(family, number, address, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
             self._known[key] = Exposure(family, tuple(self._evaluator.exchange(packet, address)))
         return self._known[key]
 
-    def _pieces(self, proto: int, port: int, family: int, addresses: tuple[int, ...]) -> Iterator[Piece]:
-        for entry in (port, *self._choices.redirected_to(proto, port)):
-            for packet in self._choices.packets(Packet(family, proto, None, entry, 0, ""), addresses):
-                for interface, sources in self._network.ways[family].items():
+    def _pieces(self, begin: Packet, addresses: tuple[int, ...]) -> Iterator[Piece]:
+        for entry in (begin.dport, *self._choices.redirected_to(begin.proto, begin.dport)):
+            for packet in self._choices.packets(replace(begin, dport=entry), addresses):
+                for interface, sources in self._network.ways[begin.family].items():
                     sent = replace(packet, iif=interface)
-                    yield from self._landing(sent, _possible(sent, sources), port, addresses)
+                    yield from self._landing(sent, _possible(sent, sources), begin.dport, addresses)
 
     def _landing(self, sent: Packet, sources: Intervals, port: int, addresses: tuple[int, ...]) -> Iterator[Piece]:
         """Given a packet, return what becomes of it as far as that concerns what listens on ``port``."""
@@ -147,6 +169,14 @@ class Exposer:
                 yield piece
             elif sent.dport == port:
                 yield Piece(piece.sources, FILTERED, f"port {port} is redirected to port {final.dport}", final)
+
+
+def _most_open(exposures: Iterator[Exposure]) -> Exposure:
+    """Given the exposures of the processes of one listener, return what all of them let in together."""
+    first, *others = exposures
+    return (
+        replace(first, pieces=tuple(piece for each in (first, *others) for piece in each.pieces)) if others else first
+    )
 
 
 def _possible(packet: Packet, sources: Intervals) -> Intervals:

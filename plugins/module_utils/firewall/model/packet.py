@@ -23,11 +23,31 @@ SYN, ACK = 0x02, 0x10
 INVALID, ESTABLISHED = CONNECTION_STATES["invalid"], CONNECTION_STATES["established"]
 
 
+Value = Union[int, str, frozenset[str], None]
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """The process that a packet is for, as far as rules tell processes apart. None: that is not known.
+
+    ``program`` is the path of its executable, ``services`` the Windows services that it hosts, ``package`` the app
+    package that it runs in; each in the spelling of the rules, and empty where it has none.
+    """
+
+    program: Optional[str] = ""
+    services: Optional[frozenset[str]] = frozenset()
+    package: Optional[str] = ""
+
+
+NOBODY_KNOWN = Receiver()  # a process that no rule names
+
+
 @dataclass(frozen=True)
 class Packet:
     """The first packet of a connection, as one base chain hands it to the next.
 
     Addresses are numbers; ``mark``, ``ct_mark`` and ``ct_state`` are None once a rule may have changed them.
+    ``program``, ``services`` and ``package`` are of the process that it is for: see Receiver.
     """
 
     family: int
@@ -42,6 +62,9 @@ class Packet:
     ct_status: int = 0
     ct_direction: int = 0
     tcp_flags: int = SYN
+    program: Optional[str] = ""
+    services: Optional[frozenset[str]] = frozenset()
+    package: Optional[str] = ""
 
     @property
     def opens(self) -> bool:
@@ -57,6 +80,10 @@ class Packet:
         """Return the sender's next packet: the mark of the connection stays, that of the packet does not."""
         return replace(self, mark=0, ct_state=ESTABLISHED, tcp_flags=ACK)
 
+    def to(self, receiver: Receiver) -> Packet:
+        """Given a process, return the packet as one for it."""
+        return replace(self, program=receiver.program, services=receiver.services, package=receiver.package)
+
     def diverted(self, address: Optional[int], port: Optional[int]) -> Packet:
         """Given what a DNAT or redirect names, return the packet after it.
 
@@ -65,7 +92,7 @@ class Packet:
         port = self.dport if port is None else port
         return replace(self, daddr=address, dport=port, ct_status=CONNECTION_STATES["dnat"])
 
-    def value(self, field: str) -> Union[int, str, None]:
+    def value(self, field: str) -> Value:
         """Given the name of a field, return its value. None: not known."""
         if field in _CONSTANT:
             return _CONSTANT[field]
@@ -129,13 +156,18 @@ def _row_sources(match: Match, row: tuple[Values, ...], packet: Packet) -> Optio
         value = packet.value(field)
         if value is None:
             known = False
-        elif not _is_among(value, allowed, match.mask):
+        elif not is_among(value, allowed, match.mask):
             return NOTHING
     return sources if known else None
 
 
-def _is_among(value: Union[int, str], allowed: Values, mask: Optional[int]) -> bool:
+def is_among(value: Union[int, str, frozenset[str]], allowed: Values, mask: Optional[int] = None) -> bool:
+    """Return whether a field's value, or one of several names, is one that a test asks for (``*`` ends any name)."""
     if isinstance(allowed, frozenset):
-        return value in allowed or any(name[-1:] == "*" and str(value).startswith(name[:-1]) for name in allowed)
-    number = int(value)
+        return any(_is_named(name, allowed) for name in (value if isinstance(value, frozenset) else (str(value),)))
+    number = int(value)  # type: ignore[arg-type]
     return contains(allowed, number if mask is None else number & mask)
+
+
+def _is_named(value: str, allowed: frozenset[str]) -> bool:
+    return value in allowed or any(name[-1:] == "*" and value.startswith(name[:-1]) for name in allowed)

@@ -116,13 +116,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: where it stands (``inet filter input handle 7``), its text, tests, effects, and verdict if it has one."""
+    """A rule: where it stands (``inet filter input handle 7``), its text, tests, effects, and verdict if it has one.
+
+    ``implied``: nobody wrote it, the filter does so by itself.
+    """
 
     where: str
     text: str
     tests: tuple[Test, ...] = ()
     effects: tuple[Effect, ...] = ()
     verdict: Optional[Verdict] = None
+    implied: bool = False
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"
@@ -191,6 +195,12 @@ class Ruleset:
             if chain.hook in HOOKS
         ]
         return sorted(passed, key=lambda pair: (HOOKS.index(pair[1].hook), pair[1].priority))
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules somebody wrote."""
+        chains = [chain for table in self.tables for chain in table.chains.values()]
+        return sum(1 for chain in chains for rule in chain.rules if not rule.implied)
 
     def why_blind(self, family: int) -> str:
         """Return why rules of that family could not be seen; empty where all could."""

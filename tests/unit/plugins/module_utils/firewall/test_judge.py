@@ -323,6 +323,35 @@ def test_a_range_is_as_closed_as_its_most_closed_port() -> None:
     assert (finding.status, "port 8002" in finding.message) == ("critical", True)
 
 
+RANGES = [
+    ((8003,), "tcp 0.0.0.0:8003: filtered to any on port 8003, decided by"),
+    ((8001, 8003), "tcp 0.0.0.0:8001, tcp 0.0.0.0:8003: filtered to any on port 8001, 8003, decided by"),
+    (
+        (8000, 8001, 8002, 8003),
+        "tcp 0.0.0.0:8000, tcp 0.0.0.0:8001, tcp 0.0.0.0:8002 and 1 more: filtered to any on port",
+    ),
+]
+
+
+@pytest.mark.parametrize(("closed", "beginning"), RANGES)
+def test_of_a_range_the_ports_that_are_closed_are_named(closed: tuple[int, ...], beginning: str) -> None:
+    rules = opening(*(f"-p tcp --dport {port} -j DROP" for port in closed), "-j ACCEPT")
+    sockets = [socket(port=port) for port in range(8000, 8005)]
+    finding = only(audit(rules, sockets, [{**allow(), "port": "8000-8004"}]), "expected_closed")
+    assert finding.message.startswith(beginning)
+
+
+def test_a_port_is_not_called_unserved_where_sockets_could_not_be_seen() -> None:
+    made = replace(audit(OPEN_ALL, [], [allow()]), blind={"udp sockets": "denied"})
+    assert only(made, "expected_closed").status == "warning"
+    assert found(made, "unexpected_open") == [("unknown", "listening sockets")]
+    assert found(made, "family_difference") == [("unknown", "listening sockets")]
+    assert found(made, "any_source_internal") == [("ok", "internal services")]
+    unseen = replace(made, blind={"tcp sockets": "denied"})
+    assert only(unseen, "expected_closed").status == "unknown"
+    assert found(unseen, "any_source_internal") == [("unknown", "internal services")]
+
+
 def test_a_range_of_which_some_ports_are_not_served_is_well() -> None:
     made = audit(OPEN_ALL, [socket(port=8001)], [{**allow(), "port": "8000-8004"}])
     assert only(made, "expected_closed").status == "ok"

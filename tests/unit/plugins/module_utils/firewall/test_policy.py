@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import PureWindowsPath
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import is_loopback, parse_policy
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.scope import Own, in_scope
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.scope import Names, Own, in_scope
 
 from .small import numbers
 
@@ -100,6 +101,25 @@ SCOPE = [
     (listener(1, units=("ssh.service",), users=("root",)), False),
     (listener(1), False),
 ]
+
+
+WINDOWS = Names(PureWindowsPath, str.lower, user=lambda name: name.rpartition("\\")[2])
+NAMED = [
+    (Own(("c:/CRYPTO bot",), names=WINDOWS), listener(1, pids=(8,)), True),
+    (Own(("C:\\Crypto",), names=WINDOWS), listener(1, pids=(8,)), False),
+    (Own(("c:/CRYPTO bot",)), listener(1, pids=(8,)), False),
+    (Own(units=("cryptobot*",), names=WINDOWS), listener(1, units=("CryptobotAuth",)), True),
+    (Own(units=("cryptobot*",)), listener(1, units=("CryptobotAuth",)), False),
+    (Own(units=("cryptobot*",)), listener(1, services=("dhcp", "cryptobot-auth")), True),
+    (Own(units=("cryptobot*",)), listener(1, services=None), False),
+    (Own(users=("CRYPTOBOT",), names=WINDOWS), listener(1, users=("HOST1\\cryptobot",)), True),
+    (Own(users=("CRYPTOBOT",)), listener(1, users=("HOST1\\cryptobot",)), False),
+]
+
+
+@pytest.mark.parametrize(("own", "found", "expected"), NAMED)
+def test_names_and_paths_are_compared_as_the_platform_does(own: Own, found: Listener, expected: bool) -> None:
+    assert own.has(found, {8: ("C:\\Crypto Bot\\python.exe", "c:\\crypto bot\\main.py")}) is expected
 
 
 @pytest.mark.parametrize(("found", "expected"), SCOPE)

@@ -1,0 +1,246 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A rule of pf as ``pfctl -s rules`` and ``pfctl -s nat`` print it, word by word. Pure.
+
+Grammar: pf.conf(5). What is printed is expanded: no macro, no list, one rule a line. A word that is not known ends the
+reading of the line and makes the rule doubtful.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ...errors import ParseError
+from ..model.intervals import spanning
+from ..model.packet import SYN
+from ..model.ruleset import PROTOCOLS, Doubt, Fixed, Match, Test, Values
+from .pf_words import (
+    BETWEEN,
+    OPERATORS,
+    TCP_FLAGS,
+    ByFamily,
+    Names,
+    address_numbers,
+    flag_bits,
+    interface_name,
+    port_numbers,
+)
+
+_WORD = re.compile(r'"[^"]*"|\([^()]*\)|[^\s"()]+')
+
+
+@dataclass
+class Line:
+    """A line of rules: ``action`` is its first word, ``name`` that of an anchor, ``target`` what follows ``->``.
+
+    ``returns``: a block answers. ``inbound``: it can be about what comes in.
+    """
+
+    text: str
+    action: str
+    name: str = ""
+    inbound: bool = True
+    quick: bool = False
+    returns: bool = False
+    passes: bool = False
+    negated: bool = False
+    tests: list[Test] = field(default_factory=list)
+    target: tuple[str, ...] = ()
+
+
+def parse_line(text: str, number: int, names: Names) -> Line:
+    """Given a line, return it. Raise ParseError where it has no end or is of no form that pf prints."""
+    words = _WORD.findall(text)
+    if not words or words[-1] in ("{", "}"):
+        raise ParseError("the rules of pf", number, text, "expected one rule")
+    reader = _Reader(words, Line(text.strip(), words[0]), names)
+    reader.read()
+    return reader.line
+
+
+class _Reader:
+    """Words of one line, taken from the left."""
+
+    def __init__(self, words: list[str], line: Line, names: Names) -> None:
+        self._words, self.line, self._names = words[1:], line, names
+
+    def read(self) -> None:
+        self._head()
+        while self._words:
+            word = self._take()
+            if word == "->":
+                self.line.target, self._words = tuple(self._words), []
+            elif word in _READ:
+                _READ[word](self)
+            else:
+                self._doubt(f"{word} {' '.join(self._words)}".strip())
+                self._words = []
+
+    def _head(self) -> None:
+        """Take what only one action has: how a block answers, the name of an anchor, rdr pass, no rdr."""
+        if self.line.action == "no" and self._words:
+            self.line.negated, self.line.action = True, self._take()
+        if self.line.action.endswith("anchor"):
+            self.line.name = self._take().strip('"')
+        if self.line.action == "block" and self._words and self._words[0].split("-")[0] in ("drop", "return"):
+            self.line.returns = self._take() != "drop"
+            self._option()
+        if self.line.action in ("rdr", "nat", "binat") and self._words[:1] == ["pass"]:
+            self.line.passes = bool(self._take())
+
+    def _take(self) -> str:
+        return self._words.pop(0) if self._words else ""
+
+    def _option(self) -> None:
+        """Take what stands in brackets, if anything does."""
+        if self._words and self._words[0].startswith("("):
+            self._take()
+
+    def _perhaps_negated(self) -> tuple[bool, str]:
+        """Take a word with a ``!`` before it, if there is one, and return whether there was, and the word."""
+        word = self._take()
+        if word == "!":
+            return True, self._take()
+        return word[:1] == "!", word.lstrip("!")
+
+    def _doubt(self, text: str) -> None:
+        self.line.tests.append(Doubt(text))
+
+    def _match(self, name: str, values: Values, text: str, *, negated: bool = False) -> None:
+        self.line.tests.append(Match((name,), ((values,),), text, negated))
+
+    def out(self) -> None:
+        self.line.inbound = False
+
+    def into(self) -> None:
+        self.line.inbound = True
+
+    def quick(self) -> None:
+        self.line.quick = True
+
+    def skip(self) -> None:
+        """Take a word and what belongs to it, both without meaning for who can connect."""
+        self._take()
+
+    def nothing(self) -> None:
+        self._option()
+
+    def interface(self) -> None:
+        negated, name = self._perhaps_negated()
+        self._match("iif", frozenset([interface_name(name)]), f"on {name}", negated=negated)
+
+    def family(self, number: int) -> None:
+        self._match("family", spanning(number, number), f"IPv{number}")
+
+    def protocol(self) -> None:
+        word = self._take()
+        number = PROTOCOLS.get({"icmp6": "icmpv6", "ipv6-icmp": "icmpv6"}.get(word, word))
+        number = int(word) if number is None and word.isdecimal() else number
+        if number is None:
+            self._doubt(f"proto {word}")
+        else:
+            self._match("proto", spanning(number, number), f"proto {word}")
+
+    def side(self, address: str, port: str) -> None:
+        self._address(address)
+        if self._words[:1] == ["port"]:
+            self._take()
+            self._port(port)
+
+    def _address(self, name: str) -> None:
+        negated, word = self._perhaps_negated()
+        if word == "any":
+            return
+        if self._words[:1] == ["-"]:
+            word = f"{word} {self._take()} {self._take()}"
+        numbers = self._numbers(word)
+        if numbers is None:
+            self._doubt(f"the address {word}")
+            return
+        rows = tuple((spanning(family, family), found) for family, found in sorted(numbers.items()) if found)
+        if len(rows) == 1 and not negated:
+            self._match("family", rows[0][0], f"IPv{min(rows[0][0])}")
+            self._match(name, rows[0][1], f"{name} {word}")
+        elif rows:
+            self.line.tests.append(Match(("family", name), rows, f"{name} {word}", negated))
+        else:
+            self.line.tests.append(Fixed(negated, f"{name} {word}, which is empty"))
+
+    def _numbers(self, word: str) -> Optional[ByFamily]:
+        if word.startswith("<"):
+            return self._names.tables.get(word.strip("<>"))
+        if word.startswith("("):
+            interface, _colon, kind = word.strip("()").partition(":")
+            known = self._names.networks if kind == "network" else self._names.addresses
+            return known.get(interface) if kind in ("", "0", "network") else None
+        return address_numbers(word)
+
+    def _port(self, name: str) -> None:
+        words = [self._take()]
+        while words[-1] in OPERATORS + BETWEEN or (self._words[:1] and self._words[0] in BETWEEN):
+            words.append(self._take())
+        found = port_numbers(words, self._names.services)
+        if found is None:
+            self._doubt(f"port {' '.join(words)}")
+        else:
+            self._match(name, found, f"port {' '.join(words)}")
+
+    def flags(self) -> None:
+        """A first packet has SYN alone. Flags are asked for of TCP only, so others pass this test."""
+        word = self._take()
+        wanted, slash, among = word.partition("/")
+        unknown = set(wanted + among) - set(TCP_FLAGS)
+        if word == "any":
+            return
+        if not slash or unknown:
+            self._doubt(f"flags {word}")
+        elif SYN & flag_bits(among) != flag_bits(wanted):
+            self._match("proto", spanning(6, 6), f"flags {word}", negated=True)
+
+    def state(self) -> None:
+        """Keep state and its relatives; their limits are taken as not reached."""
+        self._take()
+        self._option()
+
+    def stateless(self) -> None:
+        self._take()
+        self._doubt("no state, so that answers need rules of their own")
+
+    def fragments(self) -> None:
+        self.line.tests.append(Fixed(False, "fragments"))
+
+
+_READ: dict[str, Callable[[_Reader], None]] = {
+    "in": _Reader.into,
+    "out": _Reader.out,
+    "quick": _Reader.quick,
+    "log": _Reader.nothing,
+    "on": _Reader.interface,
+    "inet": lambda reader: reader.family(4),
+    "inet6": lambda reader: reader.family(6),
+    "proto": _Reader.protocol,
+    "all": lambda _reader: None,
+    "from": lambda reader: reader.side("saddr", "sport"),
+    "to": lambda reader: reader.side("daddr", "dport"),
+    "flags": _Reader.flags,
+    "keep": _Reader.state,
+    "modulate": _Reader.state,
+    "synproxy": _Reader.state,
+    "no": _Reader.stateless,
+    "fragment": _Reader.fragments,
+    "allow-opts": lambda _reader: None,
+    "label": _Reader.skip,
+    "tag": _Reader.skip,
+    "queue": _Reader.skip,
+    "dnpipe": _Reader.skip,
+    "dnqueue": _Reader.skip,
+    "reply-to": _Reader.skip,
+    "icmp-type": _Reader.skip,  # such a rule asks for the protocol, too
+    "icmp6-type": _Reader.skip,
+    "code": _Reader.skip,
+}

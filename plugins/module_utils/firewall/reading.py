@@ -1,0 +1,40 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a gatherer read as text, or why it could not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from ..errors import CoreError
+from ..host import Host
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text that was read, or why it could not be."""
+
+    text: str = ""
+    blind: str = ""
+
+    def sure(self) -> str:
+        """Return what was read. Raise CoreError saying why it was not."""
+        if self.blind:
+            raise CoreError(self.blind)
+        return self.text
+
+
+NOTHING_READ = Reading()  # nothing was asked for
+
+
+def command(host: Host, argv: Sequence[str], expect: Optional[Collection[int]] = (0,)) -> Reading:
+    """Return what a command prints, or why it does not. Raise ToolTimeout when the time of the run is used up."""
+    host.remaining()
+    try:
+        return Reading(host.run(argv, expect=expect).stdout)
+    except CoreError as error:
+        return Reading(blind=str(error))
