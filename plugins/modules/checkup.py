@@ -45,7 +45,7 @@ attributes:
     support: full
   platform:
     support: full
-    platforms: linux
+    platforms: linux, macos, windows
 seealso:
   - module: cryptobot.maintenance.service_check
   - module: cryptobot.maintenance.resource_check
