@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,29 @@ def test_the_scripts_of_the_collection_run_in_both() -> None:
         pytest.skip("PowerShell is needed: no `pwsh` on PATH")
     ended = subprocess.run(["scripts/lint/powershell.sh"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (0, "")
+
+
+def test_the_expressions_that_the_core_sends_are_among_what_is_looked_at(tmp_path: Path) -> None:
+    argv = [sys.executable, str(CHECKOUT / "scripts" / "lint" / "queries.py"), str(tmp_path)]
+    assert subprocess.run(argv, check=False).returncode == 0
+    written = {path.name for path in tmp_path.iterdir()}
+    files = set(CHECKOUT.glob("plugins/module_utils/**/windows/queries.py"))
+    nouns = {".".join(path.relative_to(CHECKOUT / "plugins" / "module_utils").with_suffix("").parts) for path in files}
+    assert nouns
+    assert [noun for noun in nouns if not any(name.startswith(f"{noun}.") for name in written)] == []
+
+
+def test_an_expression_that_only_powershell_7_understands_is_named(tmp_path: Path) -> None:
+    if shutil.which("pwsh") is None:
+        pytest.skip("PowerShell is needed: no `pwsh` on PATH")
+    copy = tmp_path / "copy"
+    for name in ("plugins/module_utils", "scripts/lint"):
+        shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "tests").mkdir()
+    shutil.copy(CHECKOUT / "tests" / "conftest.py", copy / "tests")
+    queries = copy / "plugins" / "module_utils" / "sockets" / "windows" / "queries.py"
+    queries.write_text(queries.read_text("utf-8") + '\nNEWER = "$a ? (Get-Process) : 1"\n', encoding="utf-8")
+    subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+    ended = subprocess.run(["scripts/lint/powershell.sh"], cwd=copy, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "sockets.windows.queries.NEWER.ps1:1" in ended.stdout
