@@ -20,7 +20,7 @@ from .host.windows import WindowsHost
 from .payloads import COUNT, CRASH, DEAF, ECHO, GREET, GREET_IN_LINE, HANG, SILENT, payload
 from .wsman.slow_link import SlowLink
 
-CHECK = {"services": [{"name": "auth", "port": 8000}]}
+CHECK = {"services": [{"name": "auth", "port": 8000}], "retries": 0}
 STORE_ALIAS = "echo 'Python was not found; run without arguments to install from the Microsoft Store.' >&2; exit 49"
 
 

@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,9 @@ class WindowsHost:
 
     def __init__(self, root: Path, pwsh: str) -> None:
         self.root, self.pwsh = root, pwsh
-        for folder in ("Temp", "Windows", "ProgramData", "bin"):
+        for folder in ("Temp", "Windows", "ProgramData", "bin", "recorded"):
             (root / folder).mkdir(parents=True)
-        (root / "bin" / "powershell.exe").symlink_to(pwsh)
-        (root / "bin" / "powershell").symlink_to(pwsh)
+        self.install_powershell()
         self.bridge_dir = root / "ProgramData" / "crypto böt's" / "bridge"
         self.python = self.install_python("Program Files/Python '39 ü")
         self.shells = Shells(self.launch)
@@ -54,6 +54,7 @@ class WindowsHost:
             "ProgramData": str(self.root / "ProgramData"),
             "SystemRoot": str(self.root / "Windows"),
             "PSModulePath": str(HERE / "modules"),
+            "WINDOWS_RECORDED": str(self.root / "recorded"),  # what the commands of modules/Recorded answer with
         }
 
     def launch(self, line: str) -> subprocess.Popen[bytes]:
@@ -63,6 +64,23 @@ class WindowsHost:
         argv = [self.pwsh, *words[1:]] if powershell else [self.pwsh, "-NoProfile", "-Command", line]
         pipe = subprocess.PIPE
         return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=self.environment, cwd=self.root)
+
+    def install_powershell(self) -> None:
+        """Have the core find a powershell.exe on PATH.
+
+        Some commands of which there is a recorded answer are in every PowerShell. A function comes before them once its
+        module is imported, so that is done first.
+        """
+        program = self.root / "bin" / "powershell.exe"
+        imported = 'set -- "${@:1:$#-1}" "Import-Module Recorded; ${!#}"'
+        program.write_text(f'#!/bin/bash\n{imported}\nexec {shlex.quote(self.pwsh)} "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+        (self.root / "bin" / "powershell").symlink_to(program)
+
+    def record(self, answers: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Given objects by the name of the command that gives them (see modules/Recorded), have it give them."""
+        for name, objects in answers.items():
+            (self.root / "recorded" / f"{name}.json").write_text(json.dumps(list(objects)), encoding="utf-8")
 
     def install_python(self, folder: str, version: str = "") -> Path:
         """Install a Python that says it is on Windows, of another version where one is given; return its path."""

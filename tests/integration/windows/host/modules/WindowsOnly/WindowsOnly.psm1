@@ -21,6 +21,7 @@ function Get-Acl {
 
 function Set-Acl {
     param([Parameter(Mandatory)][string]$LiteralPath, [Parameter(Mandatory)]$AclObject)
+    if ($AclObject.Sddl -in ($inherited -f 'BA'), ($inherited -f $somebody)) { return }  # what every file has here
     if ($AclObject.Sddl -ne ($protected -f 'BA')) { throw "this Set-Acl knows no descriptor but the protected one, not $($AclObject.Sddl)" }
     & chown 0 -- $LiteralPath
     & chmod 700 -- $LiteralPath

@@ -1,0 +1,122 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The commands that only Windows has and that look at something, answered from files: the folder that the environment
+# names in WINDOWS_RECORDED holds COMMAND.json, or COMMAND.CLASS.json for a CIM class or an event log, each an array of
+# objects. What was not recorded is answered as a Windows without it answers. One function serves all commands.
+
+function Read-Recorded {
+    # Return the objects of a file, dates as dates. Throw as a real command does where there is no such thing.
+    param([string]$Name)
+    $path = [IO.Path]::Combine("$env:WINDOWS_RECORDED", "$Name.json")
+    if (-not $env:WINDOWS_RECORDED -or -not [IO.File]::Exists($path)) {
+        Write-Error -Message "nothing was recorded as $Name" -Category ObjectNotFound -ErrorAction Stop
+    }
+    # A counter that stood still would be none: 10 of the ticks that it counts pass for 9 in which a processor is idle.
+    $ticks = [datetime]::UtcNow.Ticks
+    $text = [IO.File]::ReadAllText($path).Replace('"@ticks"', "$ticks").Replace('"@idle"', "$([long]($ticks * 0.9))")
+    foreach ($one in ($text | ConvertFrom-Json)) { $one }
+}
+
+function ConvertFrom-Wql {
+    # Given the condition of a CIM query, return it as a script block: comparisons joined by AND and OR.
+    param([string]$Condition)
+    $operators = @{ '=' = '-eq'; '<>' = '-ne'; '!=' = '-ne'; '>=' = '-ge'; '<=' = '-le'; '>' = '-gt'; '<' = '-lt' }
+    $text = [regex]::Replace($Condition, "(\w+)\s*(<>|!=|>=|<=|=|>|<)\s*('[^']*'|""[^""]*""|\w+)", {
+            param($match)
+            $value = $match.Groups[3].Value -replace '^true$', '$true' -replace '^false$', '$false' -replace '^null$', '$null'
+            "`$_.$($match.Groups[1].Value) $($operators[$match.Groups[2].Value]) $value"
+        })
+    [scriptblock]::Create(($text -replace '\bAND\b', '-and' -replace '\bOR\b', '-or' -replace '\bNOT\b', '-not'))
+}
+
+function Select-Event {
+    # Given events, return those of the ids and providers that are asked for, the newest first.
+    param([object[]]$Events, [string[]]$Ids, [string[]]$Providers, [long]$Most)
+    $found = @($Events | Where-Object {
+            (-not $Ids -or "$($_.Id)" -in $Ids) -and (-not $Providers -or $_.ProviderName -in $Providers)
+        })
+    if (-not $found.Count) {
+        Write-Error -Message 'No events were found that match the specified selection criteria.' -Category ObjectNotFound `
+            -ErrorId 'NoMatchingEventsFound' -ErrorAction Stop
+    }
+    $found | Sort-Object -Property TimeCreated -Descending | Select-Object -First $Most
+}
+
+function Get-CimInstance {
+    param([Parameter(Position = 0)][string]$ClassName, [string]$Namespace, [string]$Filter, [string]$Query, [string[]]$Property)
+    if ($Query -match '^\s*SELECT\s+.+?\s+FROM\s+(\w+)(?:\s+WHERE\s+(.+))?$') { $ClassName, $Filter = $Matches[1], $Matches[2] }
+    $objects = Read-Recorded "Get-CimInstance.$ClassName"
+    if ($Filter) { $objects | Where-Object (ConvertFrom-Wql $Filter) } else { $objects }
+}
+
+function Get-WinEvent {
+    # Events have their Xml recorded beside them; of conditions, ids and providers are looked at.
+    param([Collections.IDictionary]$FilterHashtable, [string]$FilterXPath, [string]$LogName, [long]$MaxEvents = [int]::MaxValue)
+    $logs, $ids, $providers = @($LogName), @(), @()
+    if ($FilterHashtable) { $logs, $ids, $providers = $FilterHashtable.LogName, $FilterHashtable.Id, $FilterHashtable.ProviderName }
+    if ($FilterXPath) {
+        $ids = [regex]::Matches($FilterXPath, 'EventID\s*=\s*(\d+)') | ForEach-Object { $_.Groups[1].Value }
+        $providers = [regex]::Matches($FilterXPath, "@Name\s*=\s*['""]([^'""]+)") | ForEach-Object { $_.Groups[1].Value }
+    }
+    $events = foreach ($log in @($logs)) { Read-Recorded "Get-WinEvent.$log" }
+    foreach ($one in $events) {
+        $xml = "$($one.Xml)"
+        $one | Add-Member -MemberType ScriptMethod -Name ToXml -Value { $xml }.GetNewClosure() -Force
+    }
+    Select-Event @($events) $ids $providers $MaxEvents
+}
+
+function Get-Process {
+    param([int[]]$Id, [string[]]$Name, [switch]$IncludeUserName, [string]$ErrorAction)
+    $objects = Read-Recorded 'Get-Process'
+    if ($Id) { $objects = $objects | Where-Object { $_.Id -in $Id } }
+    if ($Name) { $objects = $objects | Where-Object { $_.ProcessName -in $Name } }
+    $objects
+}
+
+function Get-ItemProperty {
+    # A registry key is recorded by its last word; any other path is one of this machine.
+    param([Parameter(Position = 0)][string]$LiteralPath, [string]$Path, [string]$Name)
+    $where = "$LiteralPath$Path"
+    if ($where -notmatch '^(HKLM|HKCU|HKEY_\w+|Registry:)') {
+        return Microsoft.PowerShell.Management\Get-ItemProperty -LiteralPath $where
+    }
+    Read-Recorded "Get-ItemProperty.$(($where -split '[\\/]')[-1])"
+}
+
+function Get-Item {
+    # Files have no alternate data streams here; without -Stream it is the cmdlet.
+    param([Parameter(Position = 0)][string]$LiteralPath, [string]$Stream, [switch]$Force)
+    if (-not $Stream) {
+        Microsoft.PowerShell.Management\Get-Item -LiteralPath $LiteralPath -Force:$Force
+    }
+}
+
+# The others: each parameter that is a property of the objects narrows them, any other is one of how to look.
+$plain = 'Get-DnsClientServerAddress', 'Get-HotFix', 'Get-NetAdapter', 'Get-NetConnectionProfile',
+'Get-NetFirewallAddressFilter', 'Get-NetFirewallApplicationFilter', 'Get-NetFirewallInterfaceFilter',
+'Get-NetFirewallInterfaceTypeFilter', 'Get-NetFirewallPortFilter', 'Get-NetFirewallProfile', 'Get-NetFirewallRule',
+'Get-NetFirewallSecurityFilter', 'Get-NetFirewallServiceFilter', 'Get-NetFirewallSetting', 'Get-NetIPAddress',
+'Get-NetIPInterface', 'Get-NetRoute', 'Get-NetTCPConnection', 'Get-NetUDPEndpoint', 'Get-NetUDPSetting', 'Get-Service',
+'Get-Volume'
+
+function Select-Recorded {
+    # Given a command and the words of its call, return the objects that they ask for.
+    param([string]$Command, [object[]]$Words)
+    $objects = @(Read-Recorded $Command)
+    for ($at = 0; $at -lt $Words.Count - 1; $at++) {
+        $name, $wanted = ("$($Words[$at])" -replace '^-|:$', ''), $Words[$at + 1]
+        $known = "$($Words[$at])".StartsWith('-') -and $objects.Count -and $objects[0].PSObject.Properties[$name]
+        if ($known) { $objects = @($objects | Where-Object { $_.$name -in $wanted }) }
+    }
+    $objects
+}
+
+foreach ($name in $plain) {
+    $body = [scriptblock]::Create("Select-Recorded '$name' `$args")
+    Set-Item -Path "function:$name" -Value $ExecutionContext.SessionState.Module.NewBoundScriptBlock($body)
+}
+
+Export-ModuleMember -Function (@('Get-CimInstance', 'Get-Item', 'Get-ItemProperty', 'Get-Process', 'Get-WinEvent') + $plain)
