@@ -66,7 +66,7 @@ test-report: venv ## the report in a headless browser: no hostile log line may i
 test-integration: venv ## parsers and judges against the real tools of this machine
 	@$(RUN) integration
 
-test-windows: venv ## the bridge over WinRM to a PowerShell on loopback, where pwsh is on PATH
+test-windows: venv ## the bridge and weekly.yml over WinRM, alone and among Linux and macOS, where pwsh is on PATH
 	@$(RUN) windows
 
 test-faults: venv ## kill -9, full disk, lost permission, corrupt archive

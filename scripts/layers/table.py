@@ -50,7 +50,7 @@ def lists_of(folder: str) -> tuple[str, ...]:
 
 
 # The folders of tests/integration that LAYERS names; whatever else there is belongs to the layer `integration`.
-OWN_LAYER = ("demo", "faults", "fleet", "package", "report", "windows")
+OWN_LAYER = ("demo", "faults", "fleet", "mixed", "package", "report", "windows")
 
 COLLECTIONS = ("python", "scripts/collections/fetch.py")
 FLEETS = ("python", "tests/fleet", "check")
@@ -104,7 +104,10 @@ LAYERS = {
         Layer("demo", (pytest("tests/integration/demo"),)),
         Layer("report", (pytest("tests/integration/report"),), needs=(debian("requirements/debian.txt"),)),
         Layer("integration", other_integration(), needs=(debian("requirements/debian.txt"),)),
-        Layer("windows", (pytest("tests/integration/windows"),), needs=(COLLECTIONS,)),
+        # The second step wants a fleet too, and is skipped with its reason where there can be none.
+        Layer(
+            "windows", tuple(pytest(f"tests/integration/{name}") for name in ("windows", "mixed")), needs=(COLLECTIONS,)
+        ),
         Layer("faults", (pytest("tests/integration/faults"),), needs=(debian("requirements/debian.txt"),)),
         Layer(
             "fleet",

@@ -1,0 +1,161 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What holds for every noun on every platform: on a host that lacks all that is asked of it, nothing is well."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import ACTION_STATES, OK, STATUSES, Result
+
+PACKAGE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
+CORE = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
+NOUNS = sorted(path.parent.name for path in CORE.glob("*/run.py"))
+PLATFORMS = ("linux", "darwin", "windows")
+CATALOGUE = {
+    check
+    for path in CORE.glob("*/checks.py")
+    for check in importlib.import_module(f"{PACKAGE}.{path.parent.name}.checks").CHECKS
+}
+
+SERVICE = {
+    "name": "auth",
+    "unit": "cryptobot-auth.service",
+    "label": "com.cryptobot.auth",
+    "service": "CryptobotAuth",
+    "port": 8000,
+}
+
+
+def given(noun: str, folder: Path) -> dict[str, Any]:
+    """Return what an inventory says to a noun: one of each thing that it looks at, none of which is on the host."""
+    database = str(folder / "database" / "cryptobot.db")
+    every = {
+        "services": {"services": [SERVICE], "retries": 0},
+        "restart": {"services": [SERVICE]},
+        "database": {"databases": [{"name": "main", "engine": "sqlite", "path": database}]},
+        "cleanup": {"rules": [{"name": "logs", "path": str(folder / "logs"), "patterns": ["*.log"], "age": "7d"}]},
+        "backup": {
+            "dir": str(folder / "backup"),
+            "sources": [{"name": "config", "type": "files", "path": str(folder / "config")}],
+            "action": "list",
+        },
+        "firewall": {"policy": [{"port": "8000", "from": ["loopback"], "why": "asked by each other"}]},
+        "resources": {"sample_seconds": 0, "scan_seconds": 0},
+    }
+    every["checkup"] = {"checks": {name: filled(name, options, folder) for name, options in every.items()}}
+    return every[noun]
+
+
+def filled(noun: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Given a noun's options, return them with the defaults of its argument_spec, as a controller fills them in."""
+    spec = importlib.import_module(f"{PACKAGE}.{noun}.spec").SPEC
+    return with_defaults(spec, {"state_dir": str(folder / "state"), **options})
+
+
+def with_defaults(spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value_of(option, options.get(name, option.get("default"))) for name, option in spec.items()}
+
+
+def value_of(option: Mapping[str, Any], value: Any) -> Any:
+    """Given an option of an argument_spec and its value, return the value with the defaults of what is within it."""
+    if value is None and option.get("apply_defaults"):
+        value = {}
+    if isinstance(value, list) and "options" in option:
+        return [with_defaults(option["options"], each) for each in value]
+    if isinstance(value, Mapping) and "options" in option:
+        return with_defaults(option["options"], value)
+    return value
+
+
+def outcome(noun: str, platform: str, folder: Path, **host: Any) -> Any:
+    """Return the Result of a noun on a bare host of a platform, or the error of the core that it raised."""
+    run = importlib.import_module(f"{PACKAGE}.{noun}.run").run
+    try:
+        return run(filled(noun, given(noun, folder), folder), FakeHost(platform, **host), check_mode=True)
+    except CoreError as error:
+        return error
+
+
+EVERYWHERE = [(noun, platform) for noun in NOUNS for platform in PLATFORMS]
+# How a host lacks everything: its tools are missing; PowerShell is there and answers each query with an error or with
+# nothing; every tool prints what nobody expects; the account may see nothing.
+TOOLS = (
+    "powershell.exe",
+    "launchctl",
+    "ps",
+    "sysctl",
+    "vm_stat",
+    "df",
+    "lsof",
+    "netstat",
+    "sw_vers",
+    "pfctl",
+    "systemctl",
+)
+BARE: dict[str, dict[str, Any]] = {
+    "no tool": {},
+    "no answer": {"commands": {"powershell.exe": "{}"}},
+    "no object": {"commands": {"powershell.exe": json.dumps({"x": {"value": []}})}},
+    "nonsense": {"commands": dict.fromkeys(TOOLS, "p\x00 ??? \ufffd 9e999 [}\n")},
+    # some tools have nothing to say where all is well
+    "silence": {"commands": dict.fromkeys(set(TOOLS) - {"lsof", "systemctl"}, "")},
+    "refusal": {"commands": dict.fromkeys(TOOLS, (1, "", "Operation not permitted")), "admin": False},
+}
+
+
+@pytest.mark.parametrize("lack", BARE)
+@pytest.mark.parametrize(("noun", "platform"), EVERYWHERE)
+def test_a_bare_host_gives_a_result_of_the_agreed_shape(noun: str, platform: str, lack: str, tmp_path: Path) -> None:
+    result = outcome(noun, platform, tmp_path, **BARE[lack])
+    if isinstance(result, CoreError):
+        assert str(result)
+        return
+    assert isinstance(result, Result)
+    plain = json.loads(json.dumps(result.as_dict()))
+    assert plain["status"] in STATUSES
+    assert {finding["check"] for finding in plain["findings"]} <= CATALOGUE
+    assert all(finding["message"] and finding["procedure"] for finding in plain["findings"])
+    assert all(action["state"] in ACTION_STATES and action["reason"] for action in plain["actions"])
+
+
+# A status ok needs a source. These have one: they look by Python alone, at files that this test did not make.
+BY_PYTHON = {"backup", "cleanup", "database"}
+FROM_THE_INVENTORY = {"firewall.policy_expired"}  # judged by what is declared, and by the date
+
+
+@pytest.mark.parametrize("lack", BARE)
+@pytest.mark.parametrize(("noun", "platform"), [pair for pair in EVERYWHERE if pair[0] not in {*BY_PYTHON, "checkup"}])
+def test_nothing_is_well_on_a_host_that_cannot_be_looked_at(
+    noun: str, platform: str, lack: str, tmp_path: Path
+) -> None:
+    result = outcome(noun, platform, tmp_path, **BARE[lack])
+    well = [] if isinstance(result, CoreError) else [f for f in result.findings if f.status == OK]
+    assert [(f.check, f.message) for f in well if f.check not in FROM_THE_INVENTORY] == []
+
+
+@pytest.mark.parametrize(("noun", "platform"), [pair for pair in EVERYWHERE if pair[0] != "checkup"])
+def test_a_bare_host_says_why_it_was_not_looked_at(noun: str, platform: str, tmp_path: Path) -> None:
+    result = outcome(noun, platform, tmp_path)
+    if isinstance(result, CoreError):
+        return
+    blind = [finding for finding in result.findings if finding.status in ("unknown", "critical", "warning")]
+    assert blind, [finding.as_dict() for finding in result.findings]
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_no_platform_is_one_that_a_noun_does_not_know(noun: str, tmp_path: Path) -> None:
+    for platform in PLATFORMS:
+        result = outcome(noun, platform, tmp_path)
+        checks = set() if isinstance(result, CoreError) else {finding.check for finding in result.findings}
+        assert not {check for check in checks if check.endswith(".platform")}, platform
