@@ -5,9 +5,10 @@
 """What the Windows bridge costs: a module of ours against ansible.windows.win_ping, over the same WinRM endpoint.
 
 Both go to the same loopback host, whose PowerShell is real (tests/integration/windows), one call after the other. A
-first call brings the core, a later one finds it there. The module looks at nothing: what is measured is the way, WinRM,
-Ansible's wrappers, the bridge, a Python that imports the core and answers. Absolute times are not those of a Windows
-host; the ratio is fair, because both sides compile the same Ansible.Basic first.
+first call brings the core, a later one finds it there. The module has nothing to do, and asks no PowerShell of its
+own: what is measured is the way, WinRM, Ansible's wrappers, the bridge, a Python that imports the core and answers.
+Absolute times are not those of a Windows host; the ratio is fair, because both sides compile the same Ansible.Basic
+first.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def per_call(hosts: str, module: str, arguments: dict[str, object]) -> Cost:
 
 def compare(host: WindowsHost) -> None:
     """Run first calls, later calls and pings in turn and print their ratios."""
-    ours = ("cryptobot.maintenance.service_check", {"services": [], "state_dir": str(host.root / "state")})
+    ours = ("cryptobot.maintenance.disk_cleanup", {"rules": [], "state_dir": str(host.root / "state")})
     cached = inventory(host, "cached", [str(host.bridge_dir)] * CALLS)
     per_call(cached, *ours)  # brings the core
     first, later, ping = [], [], []
