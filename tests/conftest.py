@@ -11,6 +11,8 @@ import sys
 import types
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 PACKAGE = "ansible_collections.cryptobot.maintenance"
 
@@ -35,4 +37,7 @@ def _graft() -> None:
 
 
 _graft()
+# Layers run side by side: how long one example takes says nothing about the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 sys.path.insert(0, str(CHECKOUT / "tests" / "unit"))

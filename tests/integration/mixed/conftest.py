@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ..fleet.conftest import fleet  # noqa: F401
-from ..windows.conftest import pwsh  # noqa: F401
+from ..fleet.conftest import fleet  # noqa: F401  # pylint: disable=unused-import
+from ..windows.conftest import pwsh  # noqa: F401  # pylint: disable=unused-import
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LISTS = ("requirements/debian.txt", "tests/fleet/requirements-debian.txt")

@@ -40,8 +40,9 @@ def unanswered(fleet: Fleet, host: str) -> list[str]:
 
 def _collect(folder: Path) -> None:
     """Put together what goes to the host."""
-    for name in ("answer.py", "sitecustomize.py"):
-        shutil.copy(HERE / name, folder)
+    shutil.copy(HERE / "sitecustomize.py", folder)
+    program = (HERE / "answer.py").read_text(encoding="utf-8")
+    (folder / "answer.py").write_text(f"#!/usr/bin/python3 -I\n{program}", encoding="utf-8")
     (folder / "recorded").mkdir()
     table = []
     for number, (line, text, code) in enumerate(answers()):

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess  # noqa: F401  # before there is a msvcrt, by which it knows Windows
+
+# before there is a msvcrt, by which it knows Windows
+import subprocess  # noqa: F401  # pylint: disable=unused-import
 import sys
 from collections.abc import Callable
 from types import ModuleType

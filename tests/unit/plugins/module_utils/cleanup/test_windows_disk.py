@@ -140,7 +140,7 @@ KEPT = [
 ]
 
 
-@pytest.mark.parametrize(("attributes", "tag", "why"), KEPT, ids=[why for _, _, why in KEPT])
+@pytest.mark.parametrize(("attributes", "tag", "why"), KEPT, ids=[row[-1] for row in KEPT])
 def test_a_file_that_the_system_wants_to_stay_stays(
     attributes: int, tag: int, why: str, disk: Ntfs, state_dir: str
 ) -> None:

@@ -8,13 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-import hypothesis
-
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import Settings, parse_settings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.spec import SPEC
-
-# Property tests share two cores with everything else that is tested: time is no property of theirs.
-unhurried = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 
 
 def filled(spec: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

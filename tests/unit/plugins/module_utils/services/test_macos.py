@@ -369,7 +369,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(PIECES | st.text(max_size=4), max_size=12).map("".join), st.text(max_size=40), st.text(max_size=40))
 def test_whatever_the_tools_print_nothing_raises(printed, listed, lsof):
     commands = {**mac_commands(), "launchctl print system/com.cryptobot.auth": printed, "launchctl list": listed}

@@ -370,7 +370,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.fixed_dictionaries(dict.fromkeys(queries(1, everything=True), ROWS)))
 def test_whatever_is_answered_nothing_raises(answers):
     host = FakeHost("windows", commands={"powershell.exe": json.dumps(answers)}, now=NOW)

@@ -24,8 +24,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
     thinned,
 )
 
-from ..options import unhurried
-
 DAY = 86_400.0
 NOW = 1_800_000_000.0
 BROKEN: list[Any] = [
@@ -126,7 +124,6 @@ KEPT = ODD | st.fixed_dictionaries({}, optional={"mb_s": ODD | st.just({"normal"
 MEMORIES = st.fixed_dictionaries({}, optional={"tables": ODD | st.dictionaries(st.just("t"), KEPT), "ages": ODD})
 
 
-@unhurried
 @given(MEMORIES)
 def test_no_memory_whatever_breaks_a_run(memory: Any) -> None:
     history = history_of(memory)

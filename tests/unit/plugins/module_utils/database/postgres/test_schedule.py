@@ -23,7 +23,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.steps import TableStep
 
-from ..options import postgresql, settings, unhurried
+from ..options import postgresql, settings
 from .builders import cluster, dirty, table, view
 
 
@@ -59,7 +59,6 @@ def plan_of(databases: list[list[Table]], window: float, jobs: int) -> Any:
     return make_plan(cluster(*views), chosen, History(), Facts(), window)
 
 
-@unhurried
 @given(DATABASES, WINDOWS, JOBS)
 def test_no_table_is_planned_twice_nor_both_planned_and_refused(
     databases: list[list[Table]], window: float, jobs: int
@@ -70,7 +69,6 @@ def test_no_table_is_planned_twice_nor_both_planned_and_refused(
     assert not set(planned) & {(one.action, one.subject) for one in plan.refusals}
 
 
-@unhurried
 @given(DATABASES, WINDOWS, JOBS)
 def test_every_flagged_table_is_either_planned_or_refused_with_a_reason(
     databases: list[list[Table]], window: float, jobs: int
@@ -106,7 +104,6 @@ STEPS = st.lists(
 )
 
 
-@unhurried
 @given(STEPS, WINDOWS, JOBS)
 def test_the_window_is_never_exceeded_but_by_emergencies(steps: list[TableStep], window: float, jobs: int) -> None:
     fitting, late, needed = fit(ordered(steps), window, jobs)
@@ -121,7 +118,6 @@ def _emergencies(steps: list[TableStep], jobs: int) -> float:
     return makespan([one for one in steps if one.emergency], jobs)
 
 
-@unhurried
 @given(STEPS)
 def test_emergencies_come_first_and_a_database_is_finished_before_the_next_begins(steps: list[TableStep]) -> None:
     order = ordered(steps)
@@ -133,7 +129,6 @@ def test_emergencies_come_first_and_a_database_is_finished_before_the_next_begin
         assert group_of(one) == seen[-1], "the workers went back to a database"
 
 
-@unhurried
 @given(STEPS)
 def test_the_order_does_not_depend_on_the_order_of_the_catalog(steps: list[TableStep]) -> None:
     assert [one.subject for one in ordered(steps)] == [one.subject for one in ordered(steps[::-1])]

@@ -36,7 +36,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sql
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 
-from ..options import unhurried
 from .builders import make
 
 EMPTIED = "DELETE FROM trades WHERE id >= 20"
@@ -119,7 +118,6 @@ def test_slices_end_with_the_window_and_say_what_is_left(tmp_path: Path, monkeyp
     assert outcome.after["free_bytes"] > 0
 
 
-@unhurried
 @given(st.integers(1, MOST_PAGES), st.floats(0.0, 60.0))
 def test_the_next_slice_stays_below_the_limit_at_the_pace_of_the_last(pages: int, took: float) -> None:
     following = next_slice(pages, took)

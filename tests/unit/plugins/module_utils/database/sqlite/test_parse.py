@@ -26,8 +26,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sql
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 
-from ..options import unhurried
-
 FIXTURES = Path(__file__).resolve().parents[5] / "fixtures"
 
 # page size, journal mode, auto_vacuum
@@ -73,7 +71,6 @@ def test_what_is_no_header_is_an_error_that_names_the_file(raw: bytes, reason: s
     assert caught.value.source == "/data/demo.db"
 
 
-@unhurried
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_header_or_a_named_error(tail: bytes) -> None:
     for raw in (tail, GOOD[:16] + tail):

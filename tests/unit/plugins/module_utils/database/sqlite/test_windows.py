@@ -250,8 +250,9 @@ def test_what_somebody_wrote_after_we_let_go_is_never_lost(
     real = swap._ensure_untouched
 
     def write_first(*arguments: Any) -> None:
-        with closing(sqlite3.connect(path)) as intruder, intruder:
+        with closing(sqlite3.connect(path)) as intruder:
             intruder.execute("INSERT INTO trades VALUES (777, 'late', '')")
+            intruder.commit()
         real(*arguments)
 
     monkeypatch.setattr(swap, "_ensure_untouched", write_first)
