@@ -77,7 +77,7 @@ def raced(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     (tree / "stop").touch()
     swaps = int(swapper.communicate(timeout=60)[0])
-    assert swaps >= 1000, "the race was not one"
+    assert swaps >= 200, "the race was not one"
 
 
 def _refill(tree: Path) -> None:
