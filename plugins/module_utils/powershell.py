@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
-from .errors import CoreError, ParseError, SourceDenied, SourceMissing, ToolMissing
+from .errors import ParseError, SourceDenied, SourceMissing, ToolMissing
 from .host import Host
 
 # The script arrives as the lines of $input: that works with every version, [Console]::In only with some.
@@ -111,12 +111,3 @@ def parse_answers(text: str) -> Answers:
     if not isinstance(raw, dict) or not all(isinstance(answer, dict) for answer in raw.values()):
         raise ParseError("the answer of powershell.exe", 1, text, "expected an object of answers")
     return Answers(raw)
-
-
-def reason_of(answers: Answers, name: str) -> str:
-    """Return why a query has no answer; empty where it has one."""
-    try:
-        answers[name]
-    except CoreError as error:
-        return str(error)
-    return ""

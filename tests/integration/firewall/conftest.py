@@ -21,6 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip with the reason where namespaces cannot be made or a tool is missing."""
     missing = [package for tool, package in NEEDS.items() if shutil.which(tool) is None]
     reason = "needs root" if os.geteuid() else f"needs the packages {' '.join(missing)}" if missing else ""
+    if missing and not os.geteuid() and os.environ.get("CI") == "true":
+        raise pytest.UsageError(f"CI must run the firewall's tests: {reason}")
     for item in items:
         if reason and "integration/firewall" in item.nodeid:
             item.add_marker(pytest.mark.skip(reason=reason))

@@ -10,6 +10,7 @@ fd00::1/8), as in the fixtures that record.py makes. Nothing of the machine itse
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -76,6 +77,14 @@ class Knock(NamedTuple):
     source: str
 
 
+def _sweep() -> None:
+    """Remove the namespaces of labs whose process is gone: one that was killed could not do it itself."""
+    for name in Path("/run/netns").glob("fwlab*"):
+        owner = name.name[len("fwlab") : -1]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            subprocess.run(["ip", "netns", "del", name.name], check=False)
+
+
 class Lab:
     """The two namespaces, from ``with`` to the end of its block."""
 
@@ -85,11 +94,15 @@ class Lab:
         self._sources: set[str] = set()
 
     def __enter__(self) -> Lab:
-        for name in (self.server, self.client):
-            _run("ip", "netns", "add", name)
-        for line in CABLES.format(server=self.server, client=self.client).split("\n"):
-            if line:
-                _run(*line.split())
+        _sweep()
+        with contextlib.ExitStack() as unfinished:
+            unfinished.push(self)
+            for name in (self.server, self.client):
+                _run("ip", "netns", "add", name)
+            for line in CABLES.format(server=self.server, client=self.client).split("\n"):
+                if line:
+                    _run(*line.split())
+            unfinished.pop_all()
         return self
 
     def __exit__(
@@ -97,7 +110,9 @@ class Lab:
     ) -> None:
         self.stop_serving()
         for name in (self.server, self.client):
-            subprocess.run(["ip", "netns", "del", name], check=False)
+            subprocess.run(
+                ["ip", "netns", "del", name], check=False, stderr=subprocess.DEVNULL
+            )  # there may be none yet
 
     def run(self, *argv: str, stdin: str = "") -> str:
         """Run a command on the server and return what it prints."""
