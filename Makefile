@@ -41,7 +41,7 @@ demo-clean: ## stop the demo and remove it
 
 # --- the tests: every layer, or one of them ---
 
-.PHONY: test lint test-unit test-package test-sanity test-demo test-report test-integration test-windows test-faults test-fleet
+.PHONY: test lint test-unit test-package test-sanity test-demo test-report test-integration test-windows test-faults test-fleet cases
 test: venv ## run every layer, side by side where it pays; logs are in .logs/
 	@$(RUN) --all
 
@@ -74,6 +74,9 @@ test-faults: venv ## kill -9, full disk, lost permission, corrupt archive
 
 test-fleet: venv ## real systemd hosts, and the Molecule scenarios (needs root on Debian)
 	@$(RUN) fleet
+
+cases: venv ## run the tests of every fault that was once found, and print what became of each
+	@$(VENV)/bin/python scripts/cases/run.py
 
 # --- measurements and generated files ---
 

@@ -11,6 +11,7 @@ import sys
 import types
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -41,3 +42,14 @@ _graft()
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 sys.path.insert(0, str(CHECKOUT / "tests" / "unit"))
+
+CASES = {line.split("\t")[0] for line in (CHECKOUT / "tests" / "cases.tsv").read_text(encoding="utf-8").splitlines()}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand the case ids of a test to its JUnit report, from which `make cases` reads them."""
+    for item in items:
+        for mark in item.iter_markers("case"):
+            if not set(mark.args) <= CASES:
+                raise pytest.UsageError(f"{item.nodeid}: case{mark.args} is not in tests/cases.tsv")
+            item.user_properties += [("case", case) for case in mark.args]
