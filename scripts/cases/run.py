@@ -16,7 +16,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIST = CHECKOUT / "tests" / "cases.tsv"
@@ -63,7 +63,7 @@ def results(report: Path) -> Iterator[tuple[str, str]]:
     """Given pytest's JUnit file, yield (case id, passed, failed or skipped) for each test that carries an id."""
     if not report.exists():
         return
-    for test in ElementTree.parse(report).getroot().iter("testcase"):
+    for test in ET.parse(report).getroot().iter("testcase"):
         for case in test.iterfind("properties/property[@name='case']"):
             yield case.get("value", ""), result_of(child.tag for child in test)
 
