@@ -4,8 +4,8 @@
 
 """Run every test that carries a case id and print, id by id, how many there are and what became of them.
 
-The ids are those of tests/cases.tsv. It ends with 1 where an id has no test that passed, or one that failed: a case that
-only a test elsewhere could prove is not proven here. Names on the command line narrow it: `run.py SV1 BK`.
+The ids are those of tests/cases.tsv. It ends with 1 where an id has no test that passed, or one that failed: a case
+that only a test elsewhere could prove is not proven here. Names on the command line narrow it: `run.py SV1 BK`.
 """
 
 from __future__ import annotations
