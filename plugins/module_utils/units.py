@@ -11,8 +11,8 @@ import re
 from .errors import InputError
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgtp])i?)?b?", re.IGNORECASE)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgtp])i?)?b?", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", re.IGNORECASE | re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -32,21 +32,37 @@ def human_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def parse_bytes(name: str, value: object) -> int:
-    """Given the name and value of a parameter (``500M``, ``1.5 GiB``, 4096), return bytes. Units are binary.
+def parse_bytes(name: str, value: object, *, bare: bool = False) -> int:
+    """Given the name and value of a parameter (``500M``, ``1.5 GiB``, ``4096B``), return bytes. Units are binary.
 
-    Raise InputError where the value is of another form.
+    A number without a unit is refused, because nobody can tell what was meant; 0 needs none, and ``bare`` allows it
+    where the option's own name says bytes. Raise InputError.
     """
-    match = _SIZE.fullmatch(str(value).strip())
+    text = str(value).strip()
+    match = _SIZE.fullmatch(text)
     if match is None:
         raise InputError(name, value, "a size such as 500M or 1.5GiB")
+    _check_unit(name, value, match.group(1), bare or text != match.group(1), ("G", "M", "B"))
     power = "kmgtp".index(match.group(2).lower()) + 1 if match.group(2) else 0
     return int(float(match.group(1)) * 1024**power)
 
 
 def parse_seconds(name: str, value: object) -> float:
-    """Given the name and value of a parameter (``90``, ``15m``, ``7d``), return seconds. Raise InputError otherwise."""
+    """Given the name and value of a parameter (``90s``, ``15m``, ``7d``), return seconds.
+
+    A number without a unit is refused, except 0; so is ``M``, which is as often meant for months. Raise InputError.
+    """
     match = _DURATION.fullmatch(str(value).strip())
     if match is None:
-        raise InputError(name, value, "a duration such as 90, 15m, 12h or 7d")
-    return float(match.group(1)) * _SECONDS[match.group(2).lower()]
+        raise InputError(name, value, "a duration such as 90s, 15m, 12h or 7d")
+    number, unit = match.groups()
+    if unit == "M":
+        raise InputError(name, value, f"a duration: {number}m are minutes, and a month is 30d")
+    _check_unit(name, value, number, bool(unit), ("d", "h", "m", "s"))
+    return float(number) * _SECONDS[unit.lower()]
+
+
+def _check_unit(name: str, value: object, number: str, given: bool, units: tuple[str, ...]) -> None:
+    if not given and float(number):
+        first, *others, last = (f"{number}{unit}" for unit in units)
+        raise InputError(name, value, f"a unit: {number} what? write {first} ({', '.join(others)} or {last})")

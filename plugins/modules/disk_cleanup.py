@@ -53,7 +53,7 @@ options:
         default: []
       age:
         description:
-          - How old a file must be at least, such as V(12h), V(7d) or V(4w).
+          - How old a file must be at least, such as V(12h), V(7d) or V(4w). The unit is needed.
           - Required where the patterns leave nothing out, and with O(rules[].empty_dirs).
         type: str
       age_by:

@@ -220,7 +220,7 @@ def _thresholds(where: str, defaults: Mapping[str, Any], own: Mapping[str, Any])
     merged = {**defaults, **given}
     for name, value in merged.items():
         here = f"{where}.thresholds.{name}" if name in given else f"thresholds.{name}"
-        merged[name] = parse_bytes(here, value) if name in _BYTES else _number(here, name, value)
+        merged[name] = parse_bytes(here, value, bare=True) if name in _BYTES else _number(here, name, value)
     return Thresholds(**merged)
 
 

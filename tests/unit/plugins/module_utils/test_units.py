@@ -42,8 +42,9 @@ HUMAN_SECONDS = [
     (-7200, "-2.0 h"),
 ]
 SIZES = [
-    ("4096", 4096),
-    (4096, 4096),
+    ("4096B", 4096),
+    ("0", 0),
+    (0, 0),
     ("500M", 500 << 20),
     ("1.5GiB", 3 << 29),
     ("1.5 GiB", 3 << 29),
@@ -52,7 +53,18 @@ SIZES = [
     ("1p", 1 << 50),
 ]
 BAD_SIZES = ["", "G", "-5M", "5X", "1e3", "5 G B", "1.2.3", "5i", "5ib", None, True, "5M\n5M"]
-DURATIONS = [("90", 90), (90, 90), ("15m", 900), ("1.5h", 5400), ("7d", 604800), ("2w", 1209600), ("3 D", 259200)]
+DURATIONS = [
+    ("90s", 90),
+    ("0", 0),
+    (0, 0),
+    (0.0, 0),
+    ("15m", 900),
+    ("1.5h", 5400),
+    ("7d", 604800),
+    ("2w", 1209600),
+    ("3 D", 259200),
+]
+BARE = [(35, "35"), ("35", "35"), (" 35 ", "35"), (0.5, "0.5"), ("1", "1")]
 BAD_DURATIONS = ["", "d", "-1h", "5y", "1h30m", None, "1 hour"]
 
 
@@ -86,6 +98,28 @@ def test_a_duration_is_read_in_seconds(value: object, expected: float) -> None:
 def test_a_duration_of_another_form_is_refused_by_name(value: object) -> None:
     with pytest.raises(InputError, match=r"age is .*, expected a duration"):
         parse_seconds("age", value)
+
+
+@pytest.mark.case("CL2")
+@pytest.mark.parametrize(("value", "number"), BARE)
+def test_a_bare_number_is_no_duration_and_no_size(value: object, number: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"age is .*: {number} what\? write {number}d \({number}h, {number}m or {number}s"
+    ):
+        parse_seconds("age", value)
+    with pytest.raises(InputError, match=rf"{number} what\? write {number}G"):
+        parse_bytes("min_size", value)
+
+
+@pytest.mark.case("CL2")
+def test_an_option_whose_name_says_bytes_takes_a_bare_number() -> None:
+    assert parse_bytes("bloat_bytes", 4096, bare=True) == 4096
+
+
+@pytest.mark.case("CL2")
+def test_three_of_a_capital_m_are_not_three_minutes() -> None:
+    with pytest.raises(InputError, match="3m are minutes, and a month is 30d"):
+        parse_seconds("age", "3M")
 
 
 @given(st.integers(min_value=0, max_value=1 << 50))

@@ -27,6 +27,7 @@ WRONG = [
     ({"name": "-rf"}, "name is '-rf'"),
     ({"label": "a b"}, "label is 'a b'"),
     ({"fresh_for": "soon"}, "fresh_for is 'soon'"),
+    ({"fresh_for": "20"}, r"fresh_for is '20', expected a unit: 20 what\? write 20d"),
     ({"subset": "3/2"}, "subset is '3/2'"),
     ({"subset": "0/2"}, "subset is '0/2'"),
     ({"subset": "1"}, "subset is '1'"),

@@ -32,6 +32,13 @@ def read(*rules: dict[str, Any]) -> tuple[Rule, ...]:
     return read_rules(rules, PROTECTED, INSTALL, LINUX)
 
 
+@pytest.mark.case("CL2")
+@pytest.mark.parametrize("option", ["age", "min_size"])
+def test_a_rule_with_a_bare_number_is_refused_before_anything_is_looked_at(option: str) -> None:
+    with pytest.raises(InputError, match=rf"rules\[logs\]\.{option} is '35', expected a unit: 35 what\? write 35"):
+        read(declared(**{option: "35"}))
+
+
 def test_a_rule_is_read_with_its_units() -> None:
     (rule,) = read(declared(age="2w", min_size="10M", keep=3, owner="cryptobot", recurse=True, empty_dirs=True))
     assert rule == Rule(
