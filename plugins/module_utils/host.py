@@ -152,6 +152,14 @@ class Host:
         """Return a text that tells this process from a later one of the same pid; empty where none has that pid."""
         raise CoreError(f"{type(self).__name__} cannot tell when a process began")
 
+    def since_boot(self) -> float:
+        """Return the seconds on the clock in which the system says when processes began."""
+        raise CoreError(f"{type(self).__name__} has no clock of its own for processes")
+
+    def awake(self) -> float:
+        """Return the seconds on the clock of systemd's ``...Monotonic``: since the boot, without suspended times."""
+        raise CoreError(f"{type(self).__name__} has no clock that stands while it sleeps")
+
     def lower_priority(self) -> None:
         """Give way to the services: maintenance runs at low CPU priority. An account that may not is not an error."""
 
@@ -188,6 +196,12 @@ class LinuxHost(PosixHost):
             return ""
         # proc(5): state is field 3, starttime field 22; a zombie (Z) has ended and only waits for its parent
         return "" if fields[0] == "Z" else fields[19]
+
+    def since_boot(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else super().since_boot()
+
+    def awake(self) -> float:
+        return time.clock_gettime(time.CLOCK_MONOTONIC) if sys.platform == "linux" else super().awake()
 
     def ask_kernel(self, family: int, request: bytes) -> bytes:
         from . import netlink

@@ -31,6 +31,7 @@ class FakeHost(Host):
     (status, body) or to an error. ``ran`` lists every command line that was asked for. ``links`` maps symlinks to
     what they say; a folder is whatever a known path lies in. ``kernel`` maps netlink requests to answers,
     ``times`` paths to when they were changed, ``certificates`` (address, port) to when they end.
+    ``since_boot`` is the kernel's clock, ``asleep`` for how long it was suspended.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class FakeHost(Host):
         kernel: Optional[dict[bytes, bytes]] = None,
         times: Optional[dict[str, float]] = None,
         certificates: Optional[dict[tuple[str, int], float]] = None,
+        since_boot: float = 100_000.0,
+        asleep: float = 0.0,
     ) -> None:
         super().__init__(3600.0)
         self.platform = platform
@@ -54,6 +57,7 @@ class FakeHost(Host):
         self.links, self.kernel = links or {}, kernel or {}
         self.times, self.certificates = times or {}, certificates or {}
         self.admin, self.clock, self.boot = admin, now, boot_id
+        self.up, self.asleep = since_boot, asleep
         self.ran: list[str] = []
         self.paused: list[float] = []
 
@@ -125,6 +129,7 @@ class FakeHost(Host):
     def pause(self, seconds: float) -> None:
         self.paused.append(seconds)
         self.clock += seconds
+        self.up += seconds
 
     def name(self) -> str:
         return "fake"
@@ -137,6 +142,12 @@ class FakeHost(Host):
 
     def process_began(self, pid: int) -> str:
         return ""
+
+    def since_boot(self) -> float:
+        return self.up
+
+    def awake(self) -> float:
+        return self.up - self.asleep
 
     def lower_priority(self) -> None:
         return None

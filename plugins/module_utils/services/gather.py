@@ -133,7 +133,7 @@ def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
     process = machine.processes.get(pid_file.pid)
     if pid_file.pid and process is None and machine.hidden:
         pid_file = replace(pid_file, denied=True, problem=f"{machine.hidden}, so nothing tells whether it runs")
-    main, intruder = whose(service, pid_file, process, machine.boot_time)
+    main, intruder = whose(service, pid_file, process, machine.clock.booted)
     processes = tree_of(main.pid, machine.processes) if main else ()
     return Observed(service, pid_file=pid_file, main=main, intruder=intruder, processes=processes)
 
@@ -141,7 +141,8 @@ def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
 def _files(host: Host, machine: Machine, seen: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the files of a running service that changed after it began, and those whose time lies in the future."""
     began = seen.main.began if seen.main else seen.unit.active_since if seen.unit and seen.unit.running else None
-    if began is None:
+    started = None if began is None else machine.clock.moment(began)
+    if started is None:
         return (), ()
     changed, odd = [], []
     for path in _files_of(seen):
@@ -151,7 +152,7 @@ def _files(host: Host, machine: Machine, seen: Observed) -> tuple[tuple[str, ...
             continue  # a file that is gone has not been read since; drift and state say what is wrong with it
         if when > machine.now + 60:
             odd.append(path)
-        elif when > machine.boot_time + began + 1:
+        elif when > started + 1:
             changed.append(path)
     return tuple(changed), tuple(odd)
 

@@ -98,7 +98,8 @@ def count_restarts(
     unit = observed.unit
     logged = [at for at in snapshot.journal.restarts.get(unit.id, ()) if at > snapshot.now - window]
     certain, undated = _increments(memory, unit.restarts, snapshot, window)
-    recent = snapshot.uptime - unit.changed < window
+    age = snapshot.clock.age(unit.changed)
+    recent = age is None or age < window
     counted = certain + (1 if undated and recent else 0)
     blind = snapshot.journal.blind
     at_least = bool(blind) and recent and undated > 1
@@ -132,7 +133,7 @@ def _new_begins(
         return 0
     first = min(row[2] for row in rows)
     begins = {row[2] for row in rows} | {observed.main.began}
-    recent = [began for began in begins if began != first and snapshot.uptime - began < window]
+    recent = [began for began in begins if began != first and (snapshot.clock.age(began) or 0.0) < window]
     return sum(1 for began in recent if not any(abs(began - mine) < SAME_BEGIN for mine in ours))
 
 

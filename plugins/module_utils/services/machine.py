@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
+from ..clock import Clock
 from ..errors import CoreError
 from ..host import Host
 from ..processes.gather import take_census
@@ -72,9 +73,9 @@ class Machine:
     lacks: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def boot_time(self) -> float:
-        """When the host was started, in seconds since the epoch."""
-        return self.now - self.uptime
+    def clock(self) -> Clock:
+        """The clock that all ages are told by."""
+        return Clock(self.now, self.uptime)
 
 
 def count_processes(host: Host) -> Census:

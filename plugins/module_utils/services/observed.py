@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
+from ..clock import Clock
 from ..processes.parse import ZOMBIE, Details, Process
 from ..sockets.parse import Socket, SocketTable
 from .declared import Service
@@ -137,12 +138,17 @@ class Snapshot:
     lacks: Mapping[str, str] = field(default_factory=dict)
     platform: str = "linux"
 
+    @property
+    def clock(self) -> Clock:
+        """The clock that all ages are told by."""
+        return Clock(self.now, self.uptime)
+
     def age(self, observed: Observed) -> Optional[float]:
         """Return for how many seconds a service has been running; None where it is not, or nothing tells."""
         if observed.main is not None:
-            return max(0.0, self.uptime - observed.main.began)
+            return self.clock.age(observed.main.began)
         unit = observed.unit
-        return max(0.0, self.uptime - unit.active_since) if unit and unit.running and unit.active_since else None
+        return self.clock.age(unit.active_since) if unit and unit.running and unit.active_since else None
 
     def listeners(self, port: int, proto: str = "tcp") -> tuple[Socket, ...]:
         """Return the sockets that listen on a port."""

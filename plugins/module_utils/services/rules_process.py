@@ -70,6 +70,9 @@ def judge_restart_pending(case: Case) -> Iterator[Finding]:
     elif observed.denied:
         text = f"nothing tells whether {observed.name} runs what is on the disk: {observed.denied}"
         yield case.finding("restart_pending", UNKNOWN, text, remedy=case.look_as_admin())
+    elif observed.main is not None and case.age is None:
+        text = f"{observed.name} began later than now by the host's clock, so nothing tells which files it has read"
+        yield case.finding("restart_pending", UNKNOWN, text, remedy="Compare the clocks of host and container.")
     elif observed.odd_files:
         text = f"the time of {', '.join(observed.odd_files)} lies in the future, so nothing tells whether it was read"
         yield case.finding("restart_pending", UNKNOWN, text, remedy="Set the time of the file with touch.")

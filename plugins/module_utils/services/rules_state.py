@@ -70,13 +70,16 @@ def _unit_state(case: Case, unit: Optional[Unit]) -> Verdict:
 
 
 def _active(case: Case, unit: Unit) -> Verdict:
-    since = f" for {human_seconds(case.age)}" if case.age is not None else ""
     if unit.sub == "exited" and unit.type not in ("oneshot", ""):
         return WARNING, f"{unit.id} is active, but its processes have ended; only RemainAfterExit keeps it so"
     if unit.sub == "exited":
         return OK, f"{unit.id} has run and ended well; it is a one-time job that counts as active"
     pid = f", pid {unit.main_pid}" if unit.main_pid else ""
-    return OK, f"{unit.id} is {unit.sub}{pid}{since}"
+    return OK, f"{unit.id} is {unit.sub}{pid}{_running_for(case)}"
+
+
+def _running_for(case: Case) -> str:
+    return f" for {human_seconds(case.age)}" if case.age is not None else ""
 
 
 def _inactive(case: Case, unit: Unit) -> Verdict:
@@ -94,7 +97,9 @@ def _activating(case: Case, unit: Unit) -> Verdict:
     how = describe_exit(unit)
     if unit.sub == "auto-restart":
         return CRITICAL, f"{unit.id} has ended ({how or 'no reason given'}) and waits for its next automatic restart"
-    waited = max(0.0, case.snapshot.uptime - unit.changed)
+    waited = case.snapshot.clock.age(unit.changed)
+    if waited is None:
+        return UNKNOWN, f"{unit.id} is starting ({unit.sub}); nothing tells for how long: it began later than now"
     status = WARNING if waited < case.observed.service.start_grace else CRITICAL
     return status, f"{unit.id} has been starting ({unit.sub}) for {human_seconds(waited)}"
 
@@ -110,7 +115,7 @@ def _script_state(case: Case) -> Verdict:
     if main is not None and main.state == ZOMBIE:
         return CRITICAL, f"{name}, pid {main.pid}, has ended but was not reaped by its parent (zombie)"
     if main is not None:
-        return OK, f"{name} runs as pid {main.pid} for {human_seconds(case.age or 0)}"
+        return OK, f"{name} runs as pid {main.pid}{_running_for(case)}"
     return _without_process(
         name, observed.pid_file or PidFile("", problem="it has no pid file to look at", denied=True)
     )

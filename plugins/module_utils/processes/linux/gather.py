@@ -37,8 +37,8 @@ def gather_linux(host: Host) -> Census:
 
 
 def uptime(host: Host) -> float:
-    """Return the seconds since the boot, the clock in which processes and units begin. No set clock moves it."""
-    return float(host.read("/proc/uptime").split()[0])
+    """Return the seconds on the clock in which processes begin. No set clock moves it, and no container hides it."""
+    return host.since_boot()
 
 
 def process_table(host: Host) -> dict[int, Process]:

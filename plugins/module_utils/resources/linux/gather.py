@@ -42,7 +42,6 @@ from .parse import (
     parse_load,
     parse_meminfo,
     parse_pressure,
-    parse_uptime,
 )
 
 T = TypeVar("T")
@@ -157,7 +156,7 @@ def _cpu(
 
 def _oom_kills(host: Host, container: str, window: float) -> OomKills:
     now = host.now()
-    booted = now - parse_uptime(host.read("/proc/uptime"))
+    booted = now - host.since_boot()
     total, scope = _killed_since_boot(host, container)
     return OomKills(total, scope, booted, host.boot_id(), _journal(host, container, now - window))
 

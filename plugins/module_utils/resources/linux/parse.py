@@ -109,14 +109,6 @@ def parse_counter(source: str, text: str, name: str) -> int:
     return int(match.group(1))
 
 
-def parse_uptime(text: str) -> float:
-    """Given /proc/uptime, return the seconds since boot."""
-    try:
-        return float(text.split(maxsplit=1)[0])
-    except (IndexError, ValueError):
-        raise ParseError("/proc/uptime", 1, text.strip(), "expected two numbers") from None
-
-
 def parse_pressure(text: str) -> Stall:
     """Given a file of /proc/pressure, return the shares of time in which work stalled."""
     shares: dict[str, float] = {}

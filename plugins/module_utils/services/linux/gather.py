@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ...clock import SLACK
 from ...host import Host
 from ..machine import NOT_ASKED, Machine, Units, Wish, count_processes, read_sockets
-from ..parse import Journal
+from ..parse import Journal, Unit
 from ..systemd import gather_journal, gather_units
 
 
@@ -16,6 +19,7 @@ def read_linux(host: Host, wish: Wish) -> Machine:
     """Return what there is on a Linux host."""
     units = gather_units(host, {service.unit for service in wish.services if service.unit}, wish.patterns)
     now, census = host.now(), count_processes(host)
+    units = _on_clock(units, census.uptime - host.awake())
     sockets, problem = read_sockets(host, wish)
     journal = _journal(host, units, now, wish.window)
     return Machine(
@@ -30,6 +34,18 @@ def read_linux(host: Host, wish: Wish) -> Machine:
         sockets=sockets,
         sockets_problem=problem,
     )
+
+
+def _on_clock(units: Units, slept: float) -> Units:
+    """Return the units timed by the clock of processes, which goes on while the machine is suspended."""
+    if slept < SLACK:
+        return units
+    return replace(units, by_name={name: _later(unit, slept) for name, unit in units.by_name.items()})
+
+
+def _later(unit: Unit, slept: float) -> Unit:
+    times = {name: getattr(unit, name) for name in ("started", "active_since", "changed")}
+    return replace(unit, **{name: when + slept if when else when for name, when in times.items()})
 
 
 def _journal(host: Host, units: Units, now: float, window: float) -> Journal:

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /pr
 
 MACHINE = "proc/debian-12-machine"
 FILES: dict[str, Any] = {
-    **{f"/proc/{name}": fixture(f"{MACHINE}/{name}") for name in ("meminfo", "loadavg", "vmstat", "uptime", "stat")},
+    **{f"/proc/{name}": fixture(f"{MACHINE}/{name}") for name in ("meminfo", "loadavg", "vmstat", "stat")},
     **{f"/proc/pressure/{name}": fixture(f"{MACHINE}/pressure-{name}") for name in ("cpu", "io", "memory")},
     "/proc/self/mountinfo": fixture(f"{MACHINE}/mountinfo"),
     "/proc/sys/fs/file-nr": fixture(f"{MACHINE}/file-nr"),
@@ -133,7 +133,6 @@ FIELDS = {
     "/proc/loadavg": ["load"],
     "/proc/stat": ["load", "cpu"],
     "/proc/sys/fs/file-nr": ["open_files"],
-    "/proc/uptime": ["oom"],
     "/proc/vmstat": ["oom"],
     "/proc/self/mountinfo": ["mounts", "lost_mounts"],
     "/etc/fstab": ["lost_mounts"],

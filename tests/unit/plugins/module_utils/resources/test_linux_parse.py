@@ -33,7 +33,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.li
     parse_meminfo,
     parse_pressure,
     parse_timedatectl,
-    parse_uptime,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
     Clock,
@@ -61,7 +60,6 @@ def test_what_real_hosts_print_is_understood(host: str) -> None:
     assert parse_load(fixture(f"{host}/loadavg"), processors).processors == 2
     assert parse_file_number(fixture(f"{host}/file-nr")).limit == 2466177
     assert parse_counter("vmstat", fixture(f"{host}/vmstat"), "oom_kill") in (0, 1)
-    assert parse_uptime(fixture(f"{host}/uptime")) > 0
 
 
 def test_the_load_is_read_in_order() -> None:
@@ -211,7 +209,6 @@ DAMAGED: list[tuple[Callable[[str], Any], str, str]] = [
     (parse_chrony, "506 Cannot talk to daemon", "expected 14 fields"),
     (parse_chrony, "a,b,c,d,e", "expected 14 fields, the fifth a number"),
     (parse_timedatectl, "NTP=yes\n", "no NTPSynchronized"),
-    (parse_uptime, "", "expected two numbers"),
     (lambda text: bounded_memory(Memory(5, 5), text, "1", ""), "lots", "memory limit, line 1: expected one number"),
 ]
 
@@ -231,7 +228,6 @@ PARSERS = [
     parse_kills,
     parse_chrony,
     parse_timedatectl,
-    parse_uptime,
 ]
 
 

@@ -35,11 +35,8 @@ class SystemdHost(FakeHost):
         super().__init__(files={"/proc/net/tcp": "header\n"})
         self.units = {f"{name}.service": unit for name, unit in units.items()}
         self.log: list[str] = []
-        self.uptime = 1_000_000.0
+        self.up = 1_000_000.0
         self.replies = {ORDERS: (200, "[]"), DRY_RUN: (200, '{"dry_run": true}')}
-
-    def read_bytes(self, path, limit=4 << 20):
-        return f"{self.uptime} 0".encode() if path == "/proc/uptime" else super().read_bytes(path, limit)
 
     def run(self, argv, *, timeout=60.0, stdin=None, env=None, expect=(0,)):
         self.remaining()
@@ -92,8 +89,8 @@ class SystemdHost(FakeHost):
         if unit.broken:
             unit.broken -= 1
             raise ToolFailed(["systemctl", "start", name], 1, f"Job for {name} failed.")
-        self.uptime += 1.0
-        unit.since = self.uptime
+        self.up += 1.0
+        unit.since = self.up
 
     def _daemon_reload(self):
         self.log.append("*reload")

@@ -31,7 +31,7 @@ AUTH_UNIT = "0::/system.slice/cryptobot-auth.service\n"
 
 def _host(**changes):
     files = {f"/proc/net/{name}": (FIXTURES / f"net_{name}.txt").read_text() for name in NAMES}
-    files.update({"/proc/41/cgroup": AUTH_UNIT, "/proc/uptime": "1 1"})
+    files.update({"/proc/41/cgroup": AUTH_UNIT})
     files.update(changes.pop("files", {}))
     return FakeHost(files=files, links=changes.pop("links", OWNERS), **changes)
 
