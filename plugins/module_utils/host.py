@@ -17,10 +17,9 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
-from .errors import CoreError, InputError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
+from .errors import CoreError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
 from .process import Completed, run_process
 from .reading import reading
 
@@ -152,13 +151,9 @@ class Host:
         """Return a text that tells this process from a later one of the same pid; empty where none has that pid."""
         raise CoreError(f"{type(self).__name__} cannot tell when a process began")
 
-    def since_boot(self) -> float:
-        """Return the seconds on the clock in which the system says when processes began."""
+    def since_boot(self, *, asleep: bool = True) -> float:
+        """Return the seconds on the clock in which processes begin; without ``asleep`` on that of systemd's units."""
         raise CoreError(f"{type(self).__name__} has no clock of its own for processes")
-
-    def awake(self) -> float:
-        """Return the seconds on the clock of systemd's ``...Monotonic``: since the boot, without suspended times."""
-        raise CoreError(f"{type(self).__name__} has no clock that stands while it sleeps")
 
     def lower_priority(self) -> None:
         """Give way to the services: maintenance runs at low CPU priority. An account that may not is not an error."""
@@ -197,11 +192,10 @@ class LinuxHost(PosixHost):
         # proc(5): state is field 3, starttime field 22; a zombie (Z) has ended and only waits for its parent
         return "" if fields[0] == "Z" else fields[19]
 
-    def since_boot(self) -> float:
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else super().since_boot()
-
-    def awake(self) -> float:
-        return time.clock_gettime(time.CLOCK_MONOTONIC) if sys.platform == "linux" else super().awake()
+    def since_boot(self, *, asleep: bool = True) -> float:
+        if sys.platform != "linux":  # the type checker knows the clocks of each system
+            return super().since_boot(asleep=asleep)
+        return time.clock_gettime(time.CLOCK_BOOTTIME if asleep else time.CLOCK_MONOTONIC)
 
     def ask_kernel(self, family: int, request: bytes) -> bytes:
         from . import netlink
@@ -249,14 +243,3 @@ def choose_host(budget: float = 3600.0) -> Host:
     if kind is None:
         raise CoreError(f"the platform is {sys.platform!r}, expected one of {sorted(HOSTS)}")
     return kind(budget)
-
-
-def expand(path: str) -> str:
-    """Given a path as an operator writes it, return it absolute with ``~`` resolved. Symlinks are left as they are.
-
-    Raise InputError where the account whose home it names does not exist.
-    """
-    try:
-        return os.path.abspath(str(Path(path).expanduser()))
-    except RuntimeError:
-        raise InputError("a path", path, "the home folder of an account of this host") from None

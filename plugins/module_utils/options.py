@@ -10,7 +10,11 @@ each module.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
+
+from .errors import InputError
 
 
 def common_options(timeout: int) -> dict[str, Any]:
@@ -19,3 +23,14 @@ def common_options(timeout: int) -> dict[str, Any]:
         "state_dir": {"type": "path", "default": "/var/lib/cryptobot-maintenance"},
         "timeout": {"type": "int", "default": timeout},
     }
+
+
+def expand(path: str) -> str:
+    """Given a path as an operator writes it, return it absolute with ``~`` resolved. Symlinks are left as they are.
+
+    Raise InputError where the account whose home it names does not exist.
+    """
+    try:
+        return os.path.abspath(str(Path(path).expanduser()))
+    except RuntimeError:
+        raise InputError("a path", path, "the home folder of an account of this host") from None

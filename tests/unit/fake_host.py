@@ -143,11 +143,8 @@ class FakeHost(Host):
     def process_began(self, pid: int) -> str:
         return ""
 
-    def since_boot(self) -> float:
-        return self.up
-
-    def awake(self) -> float:
-        return self.up - self.asleep
+    def since_boot(self, *, asleep: bool = True) -> float:
+        return self.up if asleep else self.up - self.asleep
 
     def lower_priority(self) -> None:
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import InputError
-from ..host import expand
+from ..options import expand
 from ..units import parse_seconds
 from .catalog.names import is_set_id
 from .catalog.parse import LEVELS

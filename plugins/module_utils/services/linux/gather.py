@@ -19,7 +19,7 @@ def read_linux(host: Host, wish: Wish) -> Machine:
     """Return what there is on a Linux host."""
     units = gather_units(host, {service.unit for service in wish.services if service.unit}, wish.patterns)
     now, census = host.now(), count_processes(host)
-    units = _on_clock(units, census.uptime - host.awake())
+    units = _on_clock(units, census.uptime - host.since_boot(asleep=False))
     sockets, problem = read_sockets(host, wish)
     journal = _journal(host, units, now, wish.window)
     return Machine(

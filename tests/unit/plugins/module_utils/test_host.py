@@ -31,8 +31,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
     LinuxHost,
     WindowsHost,
     choose_host,
-    expand,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import expand
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="it asks the kernel of Linux")

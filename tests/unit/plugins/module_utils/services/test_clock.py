@@ -74,8 +74,11 @@ AHEAD = {"began": UPTIME + 60}
 
 
 @pytest.mark.case("SV13")
-@pytest.mark.parametrize("seen", [make_observed(main=make_process(**AHEAD)), make_observed(
-    main=None, unit=make_unit(active_since=UPTIME + 60))], ids=["process", "unit"])
+@pytest.mark.parametrize(
+    "seen",
+    [make_observed(main=make_process(**AHEAD)), make_observed(main=None, unit=make_unit(active_since=UPTIME + 60))],
+    ids=["process", "unit"],
+)
 def test_what_began_after_now_is_no_excuse_for_a_failing_probe(seen):
     service = make_service(unit="cryptobot-auth", port=8000, health={})
     case = make_case(replace(seen, service=service, answer=Answer(problem="it answers 503")))

@@ -218,7 +218,9 @@ def test_a_stale_pid_file_is_reported_and_left(tmp_path):
 
 
 def test_a_library_that_was_replaced_wants_a_restart(tmp_path):
-    files, _links = process_files(_pid("debian-12", "cryptobot-auth"), "cryptobot-auth", inode=71, replaced=" (deleted)")
+    files, _links = process_files(
+        _pid("debian-12", "cryptobot-auth"), "cryptobot-auth", inode=71, replaced=" (deleted)"
+    )
     statuses = _statuses(run(_params(tmp_path, [AUTH]), linux_host("debian-12", files=files)), "auth")
     assert statuses["restart_pending"] == "warning"
 
