@@ -10,10 +10,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from dataclasses import dataclass
+from typing import Any
 
 from ..errors import InputError
+from ..postgres.connection import Login
 from ..units import parse_bytes, parse_seconds
 
 _BYTES = ("bloat_bytes", "freelist_bytes", "wal_bytes")
@@ -37,26 +38,6 @@ class Thresholds:
     freelist_ratio: float
     freelist_bytes: int
     wal_bytes: int
-
-
-@dataclass(frozen=True)
-class Login:
-    """How to reach a PostgreSQL server. ``host`` is a name, an address or the folder of its socket."""
-
-    host: Optional[str]
-    port: int
-    user: Optional[str]
-    password: Optional[str] = field(repr=False)
-    passfile: Optional[str]
-    sslmode: str
-    sslrootcert: Optional[str]
-    system_user: Optional[str]
-    database: str
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the server is on this host: reached through a socket or the loopback address."""
-        return self.host in (None, "localhost", "127.0.0.1", "::1") or str(self.host).startswith("/")
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ BROKEN_TOOLS = [
     ("pg_dump is cut off within its contents", {"pg_dump": "REAL \"$@\" | head -c 900"}, "'.*pg_restore' ended with"),
     ("pg_dump says nothing and is content", {"pg_dump": "exit 0"}, "pg_restore' ended with exit code 1"),
     ("pg_dump says something else", {"pg_dump": "echo hello"}, "not appear to be a valid archive"),
-    ("pg_dump leaves out a table", {"pg_dump": "REAL \"$@\" --exclude-table=trades"}, "lacks 2 of 9 relations"),
+    ("pg_dump leaves out a table", {"pg_dump": "REAL \"$@\" --exclude-table=public.trades"}, "lacks 2 of 9 relations"),
     ("pg_dump dumps another database", {"pg_dump": "PGDATABASE=postgres REAL -Fc"}, "the dump of main lacks"),
     ("pg_dumpall fails", {"pg_dumpall": "echo 'error: permission denied' >&2; exit 1"}, "permission denied"),
     ("pg_dumpall is cut off", {"pg_dumpall": "REAL \"$@\" | head -c 500"}, "before pg_dumpall's end mark"),

@@ -16,13 +16,13 @@ from typing import Any, Optional
 from ...errors import CoreError
 from ...finding import NOT_DONE
 from ...host import Host
+from ...postgres.connection import Session
 from ..settings import Database, Settings
 from ..steps import Outcome
 from . import queries
 from .brake import Brake, load_per_core, no_load
-from .connection import Session, prepare_worker
 from .features import has
-from .gather import opened
+from .gather import opened, prepare_worker
 from .records import Server
 from .schedule import group_of
 from .steps import TableStep

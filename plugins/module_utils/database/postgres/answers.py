@@ -6,16 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
-
-@dataclass(frozen=True)
-class Rows:
-    """What a query answered: the names of its columns and its rows."""
-
-    columns: tuple[str, ...]
-    values: tuple[tuple[Any, ...], ...]
+from ...postgres.connection import Rows
 
 
 class Seen(NamedTuple):

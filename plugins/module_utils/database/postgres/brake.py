@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Optional
 
 from ...host import Host
+from ...postgres.connection import Session
 from ..settings import Settings
 from . import queries
-from .connection import Session
 from .records import Server
 from .steps import TableStep
 

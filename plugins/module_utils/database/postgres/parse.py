@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional, TypeVar
 
 from ...errors import ParseError
+from ...postgres.connection import Rows
 from ..settings import Database
-from .answers import Raw, Rows, Seen
+from .answers import Raw, Seen
 from .records import Activity, Cluster, DatabaseAge, Lock, Server, Table, View
 
 Record = TypeVar("Record", bound=Any)

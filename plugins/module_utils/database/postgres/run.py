@@ -14,11 +14,11 @@ from typing import Any
 from ...errors import CoreError
 from ...finding import CRITICAL, DONE, UNKNOWN, Result
 from ...host import Host
+from ...postgres.connection import DatabaseError, DriverMissing
 from ..backup_gate import Gate, ask_gate
 from ..settings import Database, Settings
 from ..steps import actions, failures
 from .act import act, make_errand
-from .connection import DatabaseError, DriverMissing
 from .gather import gather, gather_ages
 from .history import history_of, learned
 from .judge import judge

@@ -14,11 +14,12 @@ from typing import Any, Optional
 from ...errors import CoreError
 from ...finding import DONE, FAILED, NOT_DONE
 from ...host import Host
+from ...postgres.connection import Session
 from ..settings import Settings
 from ..steps import Outcome
 from . import queries
-from .connection import APPLICATION, Session
 from .features import has
+from .gather import APPLICATION
 from .horizon import blocker
 from .parse import Report, records, vacuum_report
 from .records import Lock, Server, State

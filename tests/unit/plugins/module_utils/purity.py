@@ -18,7 +18,7 @@ from pathlib import Path
 
 # Modules of the standard library of other systems, which a listing of this system's library does not show.
 OTHER_SYSTEMS = frozenset({"winreg", "msvcrt", "_winapi", "winsound", "pwd", "grp", "fcntl", "resource"})
-PSYCOPG2_HOME = "database/postgres/connection.py"
+PSYCOPG2_HOME = "postgres/connection.py"
 SHELL = "_ansible_module.py"
 PURE_FILES = re.compile(r"(parse|judge|plan)(_\w+)?\.py")
 # What a pure file may not even import: the machine, and the parts of the core that touch it.

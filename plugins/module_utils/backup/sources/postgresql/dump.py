@@ -45,7 +45,7 @@ def pour(command: Command, path: Path, workshop: Workshop) -> tuple[int, Written
         stage.abandon()
 
 
-def dump_command(server: Server, host: Host, database: str, snapshot: str, lock_wait_seconds: int) -> Command:
+def dump_command(server: Server, host: Host, database: str, snapshot: str) -> Command:
     """Return the command that dumps a database. It does not compress: the set's own compressor is faster and better."""
     return server.command(
         host,
@@ -53,7 +53,7 @@ def dump_command(server: Server, host: Host, database: str, snapshot: str, lock_
         "--format=custom",
         "--compress=0",
         "--no-password",
-        f"--lock-wait-timeout={lock_wait_seconds * 1000}",
+        f"--lock-wait-timeout={int(server.lock_wait * 1000)}",
         f"--snapshot={snapshot}",
         database=database,
     )

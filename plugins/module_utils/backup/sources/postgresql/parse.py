@@ -15,7 +15,8 @@ from typing import Any
 from ....errors import ParseError
 
 PG_CLASS = "1259"  # the catalog's own object id, the same in every PostgreSQL: tables, views, sequences, indexes
-_VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
+# "pg_dump (PostgreSQL) 15.18 (Debian ...)", "pg_dump (EnterpriseDB) 15.4.0", "psql (PostgreSQL) 16beta1"
+_VERSION = re.compile(r"\S+ \([^()]*\) (\d+)(?!\d)")
 _ENTRIES = re.compile(r";\s+TOC Entries: (\d+)")
 _ENTRY = re.compile(r"\d+; (\d+) (\d+) \S")
 
@@ -36,9 +37,17 @@ class Relation:
     name: str
 
 
+@dataclass(frozen=True)
+class Database:
+    """A database of the server; ``trouble`` is what keeps it from being dumped, or empty."""
+
+    name: str
+    trouble: str = ""
+
+
 def parse_tool_version(text: str) -> int:
     """Given what ``pg_dump --version`` prints, return the major version. Raise ParseError where there is none."""
-    found = _VERSION.search(text)
+    found = _VERSION.match(text)
     if found is None:
         raise ParseError("pg_dump --version", 1, text, "it names no version")
     return int(found.group(1))
@@ -62,6 +71,16 @@ def parse_relations(lines: Iterable[str]) -> list[Relation]:
 def parse_rows(lines: Iterable[str]) -> dict[str, int]:
     """Given lines of ``[table, rows]`` in JSON, return rows by table. Raise ParseError where a line is another."""
     return {str(row[0]): int(row[1]) for row in _json_rows(lines, 2)}
+
+
+def parse_copies(lines: Iterable[str]) -> dict[str, str]:
+    """Given lines of ``[table, statement]`` in JSON, return statements by table. Raise ParseError as ``parse_rows``."""
+    return {str(row[0]): str(row[1]) for row in _json_rows(lines, 2)}
+
+
+def parse_databases(lines: Iterable[str]) -> list[Database]:
+    """Given lines of ``[name, trouble]`` in JSON, return the databases. Raise ParseError as ``parse_rows``."""
+    return [Database(str(row[0]), str(row[1])) for row in _json_rows(lines, 2)]
 
 
 def parse_names(lines: Iterable[str]) -> list[str]:

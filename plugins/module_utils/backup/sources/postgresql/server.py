@@ -17,9 +17,9 @@ from typing import Any, Optional
 
 from ....errors import InputError
 from ....host import Host
+from ....postgres.opening import Limits, environment
 
-CONNECT_SECONDS = "10"
-_VARIABLES = "PGHOST,PGPORT,PGUSER,PGDATABASE,PGPASSWORD,PGCONNECT_TIMEOUT,PGAPPNAME,LC_ALL"
+_VARIABLES = "PGHOST,PGPORT,PGUSER,PGDATABASE,PGPASSWORD,PGOPTIONS,PGCONNECT_TIMEOUT,PGAPPNAME,LC_ALL"
 _AS_ACCOUNT = {
     "linux": ("runuser", "-u", "{account}", "--"),
     "darwin": ("sudo", "-n", f"--preserve-env={_VARIABLES}", "-u", "{account}", "--"),
@@ -39,7 +39,7 @@ class Command:
 @dataclass(frozen=True)
 class Server:
     """One server as declared. ``system_user`` is the account that peer authentication knows; taking it on needs root,
-    so an unprivileged run is left the account that it is.
+    so an unprivileged run is left the account that it is. ``lock_wait`` is in seconds.
     """
 
     address: str
@@ -48,19 +48,22 @@ class Server:
     password: str
     system_user: str
     bin_dir: str
+    lock_wait: float
 
-    def environment(self, database: str) -> dict[str, str]:
-        """Return the variables that lead libpq to a database. Those without a value are left to libpq's defaults."""
+    def limits(self, host: Host) -> Limits:
+        """Return what bounds a session of ours: the time that the run has left, the declared wait, and no writing."""
+        return Limits(statement_s=host.remaining(), lock_s=self.lock_wait, read_only=True)
+
+    def environment(self, database: str, limits: Limits) -> dict[str, str]:
+        """Return the variables that lead libpq to a database, and the settings of every session of ours."""
         values = {
             "PGHOST": self.address,
             "PGPORT": str(self.port),
             "PGUSER": self.user,
             "PGPASSWORD": self.password,
             "PGDATABASE": database,
-            "PGCONNECT_TIMEOUT": CONNECT_SECONDS,
-            "PGAPPNAME": "cryptobot.maintenance",
         }
-        return {name: value for name, value in values.items() if value}
+        return environment(values, limits)
 
     def command(self, host: Host, tool: str, *words: str, database: str = "") -> Command:
         """Return one of the server's tools as a command, run as the declared account where there is one.
@@ -73,7 +76,7 @@ class Server:
         program = program_of(tool, self.bin_dir, host)
         switch = _AS_ACCOUNT[host.platform] if self.system_user and host.is_admin() else ()
         account = [word.format(account=self.system_user) for word in switch]
-        return Command(tool, (*account, program, *words), self.environment(database))
+        return Command(tool, (*account, program, *words), self.environment(database, self.limits(host)))
 
 
 def program_of(tool: str, bin_dir: str, host: Host) -> str:
@@ -99,4 +102,5 @@ def server_of(options: Mapping[str, Any]) -> Server:
         password=text("login_password"),
         system_user=text("system_user"),
         bin_dir=text("bin_dir"),
+        lock_wait=float(options["lock_wait_timeout"]),
     )

@@ -7,15 +7,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from io import BufferedReader
+from typing import cast
 
 from ....errors import ToolFailed
 from ....host import Host
-from ...streams.stage import Stage
+from ....postgres.opening import LATER, PROOF, first_statements, prove
+from ...streams.stage import CHUNK, Stage
 from . import queries
-from .parse import Relation, parse_names, parse_relations, parse_rows
+from .parse import Database, Relation, parse_copies, parse_databases, parse_names, parse_relations, parse_rows
 from .server import Server
+
+MAINTENANCE = ("postgres", "template1")  # one of them is there, as vacuumdb believes
 
 
 class Session:
@@ -26,13 +31,30 @@ class Session:
 
     def ask(self, query: str) -> list[str]:
         """Given a query, or several, return the lines of the answer."""
-        end = f"end-{secrets.token_hex(8)}"
-        ending = "" if query.endswith("\\gexec") else ";"
-        self._tell(f"{query}{ending}\n\\echo {end}\n")
+        end = self._put(query)
         lines: list[str] = []
         while (line := self._line()) != end:
             lines.append(line)
         return lines
+
+    def count(self, query: str, beat: Callable[[], None]) -> int:
+        """Given a query, return the number of lines of its answer, which are not kept; ``beat`` is called between."""
+        end = self._put(query).encode()
+        lines, tail = 0, b""
+        while not tail.endswith((end + b"\n", end + b"\r\n")):
+            chunk = cast(BufferedReader, self._stage.give).read1(CHUNK)
+            if not chunk:
+                self._explain()
+            lines += chunk.count(b"\n")
+            tail = (tail + chunk)[-len(end) - 2 :]
+            beat()
+        return lines - 1
+
+    def _put(self, query: str) -> str:
+        """Ask a question and return the line that will stand behind its answer."""
+        end = f"end-{secrets.token_hex(8)}"
+        self._tell(f"{query};\n\\echo {end}\n")
+        return end
 
     def _line(self) -> str:
         """Return the next line of the answer; that of Windows ends with two characters."""
@@ -55,19 +77,38 @@ class Session:
 
 @contextmanager
 def session(server: Server, database: str, host: Host) -> Iterator[Session]:
-    """Given a server and a database, yield a conversation with it."""
+    """Given a server and a database, yield a conversation with it. Raise NotOurs where it keeps settings of others."""
     command = server.command(host, "psql", "-XwAtq", "-v", "ON_ERROR_STOP=1", database=database)
     stage = Stage(command.argv, host, fed=True, env=command.environment, name=command.tool)
     try:
-        yield Session(stage)
+        conversation = Session(stage)
+        conversation.ask(first_statements(server.limits(host)))
+        prove(f"database {database!r}", conversation.ask(PROOF))
+        conversation.ask(LATER)
+        yield conversation
     finally:
         stage.abandon()
 
 
-def databases(server: Server, host: Host) -> list[str]:
-    """Return the names of all databases that can be connected to, templates aside."""
-    with session(server, "postgres", host) as conversation:
-        return parse_names(conversation.ask(queries.DATABASES))
+def databases(server: Server, host: Host) -> list[Database]:
+    """Return all databases of a server but templates, each with what keeps it from being dumped."""
+    with _maintenance(server, host) as conversation:
+        return parse_databases(conversation.ask(queries.DATABASES))
+
+
+@contextmanager
+def _maintenance(server: Server, host: Host) -> Iterator[Session]:
+    """Yield a conversation about the server as a whole, in the first database of MAINTENANCE that lets us in."""
+    first, second = (ExitStack(), ExitStack())
+    try:
+        conversation = first.enter_context(session(server, MAINTENANCE[0], host))
+    except ToolFailed as error:
+        try:
+            conversation = second.enter_context(session(server, MAINTENANCE[1], host))
+        except ToolFailed:
+            raise error from None
+    with first, second:
+        yield conversation
 
 
 def server_version(conversation: Session) -> int:
@@ -83,9 +124,9 @@ def database_bytes(server: Server, names: list[str], host: Host) -> int:
     return int(answer[0]) if answer[0] != "None" else 0
 
 
-def begin(conversation: Session, lock_wait_seconds: int) -> str:
+def begin(conversation: Session) -> str:
     """Begin the transaction that the dump stands on, and return its snapshot's name."""
-    conversation.ask(queries.BEGIN.format(lock_wait=lock_wait_seconds * 1000))
+    conversation.ask(queries.BEGIN)
     return parse_names(conversation.ask(queries.SNAPSHOT))[0]
 
 
@@ -94,7 +135,9 @@ def relations(conversation: Session) -> list[Relation]:
     return parse_relations(conversation.ask(queries.RELATIONS))
 
 
-def rows(conversation: Session, how: str) -> dict[str, int]:
+def rows(conversation: Session, how: str, beat: Callable[[], None]) -> dict[str, int]:
     """Return the rows of each table: ``exact``, ``estimated`` by the server, or with ``none`` nothing."""
-    asked = {"exact": queries.ROWS_EXACT, "estimated": queries.ROWS_ESTIMATED}
-    return parse_rows(conversation.ask(asked[how])) if how in asked else {}
+    if how == "exact":
+        copies = parse_copies(conversation.ask(queries.ROWS_EXACT))
+        return {table: conversation.count(copy, beat) for table, copy in copies.items()}
+    return parse_rows(conversation.ask(queries.ROWS_ESTIMATED)) if how == "estimated" else {}

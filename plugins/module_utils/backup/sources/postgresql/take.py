@@ -62,7 +62,7 @@ def take(source: Source, workshop: Workshop) -> Taken:
 
 def _wanted(source: Source, server: Server, host: Host) -> list[str]:
     declared = str(source.server["database"])
-    names = psql.databases(server, host) if declared == ALL else [declared]
+    names = [one.name for one in psql.databases(server, host) if not one.trouble] if declared == ALL else [declared]
     if not names:
         raise ActionFailed(f"the server of source {source.name} has no database that can be connected to")
     return names
@@ -85,10 +85,9 @@ def _dump(database: str, tool: int, server: Server, source: Source, workshop: Wo
         version = psql.server_version(conversation)
         if version > tool:
             raise ActionFailed(f"pg_dump is of version {tool}, expected {version} or newer, as the server is")
-        lock_wait = source.server["lock_wait_timeout"]
-        command = dump_command(server, workshop.host, database, psql.begin(conversation, lock_wait), lock_wait)
+        command = dump_command(server, workshop.host, database, psql.begin(conversation))
         expected = psql.relations(conversation)
-        rows = psql.rows(conversation, source.server["rows"])
+        rows = psql.rows(conversation, source.server["rows"], workshop.pulse)
         raw, written = pour(command, path, workshop)
     found = contents(path, workshop.codec.compression.name, server.bin_dir, workshop.host)
     _require_complete(database, found, expected)

@@ -35,10 +35,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     ToolFailed,
     ToolMissing,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.opening import Limits
 
 from .examples import filled
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures" / "pg_restore"
+CASES = Path(__file__).resolve().parents[4] / "fixtures" / "cases"
 LOGIN = {"login_user": "backup", "login_password": "s3cret", "login_host": "db.example"}
 
 
@@ -58,20 +60,31 @@ def test_contents_that_name_no_number_are_an_error():
 
 
 VERSIONS = [
+    ((CASES / "15-edb-pg_dump-version.txt").read_text(), 15),
+    ("pg_dump (EnterpriseDB) 16.4.1", 16),
+    ("psql (PostgreSQL) 16beta1", 16),
+    ("pg_dump (PostgreSQL) 17rc1", 17),
+    ("pg_dump (PostgreSQL) 18devel", 18),
+    ("pg_dump (PostgreSQL) 15.4 - Percona Distribution", 15),
+    ("pg_dump (PostgreSQL) 14.12 (Ubuntu 14.12-0ubuntu0.22.04.1)", 14),
+    ("pg_dump (Postgres Pro Enterprise) 15.7.1", 15),
+    ("pg_dump.exe (PostgreSQL) 16.3", 16),
     ("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", 15),
     ("pg_dump (PostgreSQL) 17beta1", 17),
     ("pg_dump (PostgreSQL) 9.6.24", 9),
 ]
 
 
+@pytest.mark.case("BK16")
 @pytest.mark.parametrize(("text", "major"), VERSIONS)
 def test_the_version_of_a_tool(text, major):
     assert parse_tool_version(text) == major
 
 
-def test_a_tool_that_names_no_version_is_an_error():
+@pytest.mark.parametrize("text", ["command not found", "", "pg_dump (PostgreSQL)", "pg_dump (PostgreSQL) unknown 15"])
+def test_a_tool_that_names_no_version_is_an_error(text):
     with pytest.raises(ParseError, match="names no version"):
-        parse_tool_version("command not found")
+        parse_tool_version(text)
 
 
 def test_answers_in_json_survive_any_name():
@@ -88,12 +101,12 @@ def test_another_answer_is_an_error_that_names_its_line(line):
 
 def test_a_password_travels_in_the_environment_alone():
     reached = server(**LOGIN)
-    environment = reached.environment("trade=1")
+    environment = reached.environment("trade=1", Limits())
     assert environment["PGPASSWORD"] == "s3cret"
     assert environment["PGDATABASE"] == "trade=1"
     host = FakeHost()
     commands = [
-        dump_command(reached, host, "trade=1", "1-2", 60),
+        dump_command(reached, host, "trade=1", "1-2"),
         globals_command(reached, host, role_passwords=True),
         reached.command(host, "psql"),
     ]
@@ -103,7 +116,7 @@ def test_a_password_travels_in_the_environment_alone():
 
 
 def test_a_dump_stands_on_the_snapshot_and_does_not_wait_for_locks_for_ever():
-    command = dump_command(server(), FakeHost(), "main", "00000003-1", 60).argv
+    command = dump_command(server(lock_wait_timeout=60), FakeHost(), "main", "00000003-1").argv
     assert command[0] == "pg_dump"
     assert {"--format=custom", "--snapshot=00000003-1", "--lock-wait-timeout=60000"} <= set(command)
 
@@ -140,7 +153,7 @@ def test_macos_hands_the_connection_through_sudo():
     command = server(system_user="postgres").command(FakeHost("darwin"), "psql").argv
     assert command[:2] == ("sudo", "-n")
     assert command[-4:] == ("-u", "postgres", "--", "psql")
-    assert set(server(**LOGIN).environment("x")) <= {*command[2].split("=")[1].split(","), "LC_ALL"}
+    assert set(server(**LOGIN).environment("x", Limits())) <= {*command[2].split("=")[1].split(","), "LC_ALL"}
 
 
 def test_tools_of_a_declared_folder_are_used():
@@ -185,6 +198,27 @@ class Stage:
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"], ids=["posix", "windows"])
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_lines_are_counted_without_being_kept_however_they_arrive(ending, piece):
+    stage, beats = Stage(ending), []
+    session = Session(stage)
+    plain = stage.put
+    stage.put = lambda data: (plain(data), setattr(stage, "give", Slowly(stage.give, piece)))
+    assert session.count("COPY t TO STDOUT", lambda: beats.append(1)) == 2
+    assert beats
+
+
+class Slowly:
+    """A pipe that gives a few bytes at a time."""
+
+    def __init__(self, stream, piece):
+        self._stream, self._piece = stream, piece
+
+    def read1(self, _size):
+        return self._stream.read(self._piece)
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"], ids=["posix", "windows"])
 def test_an_answer_ends_where_it_ends_on_every_system(ending):
     assert Session(Stage(ending)).ask("SELECT 1") == ['["trades"]', '["a b"]']
 
@@ -194,6 +228,8 @@ def test_an_answer_that_breaks_off_is_an_error():
     stage.put = lambda _data: None
     with pytest.raises(ToolFailed, match="hung up"):
         Session(stage).ask("SELECT 1")
+    with pytest.raises(ToolFailed, match="hung up"):
+        Session(stage).count("COPY t TO STDOUT", lambda: None)
 
 
 def test_a_dump_of_another_system_is_read_by_the_tools_of_this_one(tmp_path, monkeypatch):

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Rows
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.connection import DatabaseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import State
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import DatabaseError, Rows
 
 Answer = Union[Rows, list[str], Exception]
 

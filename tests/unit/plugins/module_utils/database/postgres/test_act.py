@@ -19,10 +19,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
     make_errand,
     seen_of,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Rows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Outcome
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
 
 from ..options import postgresql, settings
 from .builders import server

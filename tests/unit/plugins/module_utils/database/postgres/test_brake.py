@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Rows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.brake import (
     Brake,
     load_per_core,
     no_load,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
 
 from ..options import postgresql, settings
 from .builders import server

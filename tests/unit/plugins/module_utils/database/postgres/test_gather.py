@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import gather as gathering
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Rows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.gather import gather, gather_ages
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import (
     Activity,
@@ -20,6 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
     Table,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
 
 from ..options import postgresql, settings
 from .builders import server, table

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Raw, Rows, Seen
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Raw, Seen
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.parse import (
     parse,
     records,
@@ -20,6 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Server
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
 
 from ..options import postgresql, settings
 

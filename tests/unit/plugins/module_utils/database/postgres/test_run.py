@@ -13,10 +13,10 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import run as engine
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.connection import DriverMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Outcome
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import DriverMissing
 
 from ..options import postgresql, settings
 from .builders import MB, activity, cluster, dirty, server, table, view
@@ -166,7 +166,7 @@ def recorded_ages(xid_age: int) -> Any:
 
 
 def rows_of(ages: Any) -> Any:
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Rows
+    from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
 
     return Rows(type(ages[0])._fields, tuple(map(tuple, ages)))
 

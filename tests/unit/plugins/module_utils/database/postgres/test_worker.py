@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Rows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Lock
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.worker import Errand, perform
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
 
 from ..options import postgresql, settings
 from .builders import lock, server, table

@@ -2,24 +2,50 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The only file that knows psycopg2: one session, its rows, its notices, its errors."""
+"""The only file that knows psycopg2: one session with our settings, its rows, its notices, its errors."""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ...errors import CoreError
-from ..settings import Login
+from ..errors import CoreError
 from .account import acting_as
-from .answers import Rows
-from .features import has
+from .opening import CONNECT_S, LATER, PROOF, Limits, first_statements, options, prove
 
-APPLICATION = "cryptobot db_vacuum"
-CONNECT_TIMEOUT_S = 10
-LOOK_TIMEOUT_S = 60  # for a catalog query; a vacuum gets a bound of its own
+# What a pooler says that does not pass on what a client asks of the server at the beginning (PgBouncer).
+_NOT_PASSED_ON = "startup parameter"
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to reach a PostgreSQL server. ``host`` is a name, an address or the folder of its socket."""
+
+    host: Optional[str]
+    port: int
+    user: Optional[str]
+    password: Optional[str] = field(repr=False)
+    passfile: Optional[str]
+    sslmode: str
+    sslrootcert: Optional[str]
+    system_user: Optional[str]
+    database: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this host: reached through a socket or the loopback address."""
+        return self.host in (None, "localhost", "127.0.0.1", "::1") or str(self.host).startswith("/")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a query answered: the names of its columns and its rows."""
+
+    columns: tuple[str, ...]
+    values: tuple[tuple[Any, ...], ...]
 
 
 class DriverMissing(CoreError):
@@ -89,20 +115,46 @@ class Session:
         return DatabaseError(self.where, getattr(error, "pgcode", None) or "", str(error))
 
 
-def connect(login: Login, database: str) -> Session:
-    """Given a login and a database's name, return a session. Raise DriverMissing, DatabaseError or CoreError."""
+def connect(login: Login, database: str, application: str, limits: Limits) -> Session:
+    """Given a login and a database's name, return a session with our settings (opening.py).
+
+    Raise DriverMissing, DatabaseError, NotOurs or another CoreError.
+    """
     psycopg2 = driver()
     where = f"database {database!r} at {login.host or 'the local socket'}:{login.port}"
+    arguments = _arguments(login, database, application)
     try:
         with acting_as(login.system_user):
-            connection = psycopg2.connect(**_arguments(login, database))
+            connection = _connected(psycopg2, arguments, limits)
     except psycopg2.Error as error:
         raise DatabaseError(where, getattr(error, "pgcode", None) or "", str(error)) from error
     connection.autocommit = True
-    return Session(connection, where, psycopg2.Error)
+    session = Session(connection, where, psycopg2.Error)
+    try:
+        _take_over(session, limits)
+    except CoreError:
+        session.close()
+        raise
+    return session
 
 
-def _arguments(login: Login, database: str) -> dict[str, Any]:
+def _connected(psycopg2: Any, arguments: Mapping[str, Any], limits: Limits) -> Any:
+    try:
+        return psycopg2.connect(**arguments, options=options(limits))
+    except psycopg2.Error as error:
+        if _NOT_PASSED_ON not in str(error):
+            raise
+        return psycopg2.connect(**arguments)  # our first statements say the same
+
+
+def _take_over(session: Session, limits: Limits) -> None:
+    """Give a session our settings, and prove that it keeps them."""
+    session.execute(first_statements(limits))
+    prove(session.where, (str(row[0]) for row in session.rows(PROOF).values))
+    session.rows(LATER)
+
+
+def _arguments(login: Login, database: str, application: str) -> dict[str, Any]:
     given = {
         "dbname": database,
         "host": login.host,
@@ -112,27 +164,8 @@ def _arguments(login: Login, database: str) -> dict[str, Any]:
         "passfile": login.passfile,
         "sslmode": login.sslmode,
         "sslrootcert": login.sslrootcert,
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "application_name": APPLICATION,
+        "connect_timeout": CONNECT_S,
+        "application_name": application,
         "client_encoding": "UTF8",
     }
     return {name: value for name, value in given.items() if value is not None}
-
-
-def prepare(session: Session, lock_timeout_s: float) -> None:
-    """Given a new session, give it the settings that every session of ours has. Raise DatabaseError."""
-    statements: Sequence[str] = (
-        "SET search_path = ''",
-        f"SET lock_timeout = {int(lock_timeout_s * 1000)}",
-        f"SET statement_timeout = {LOOK_TIMEOUT_S * 1000}",
-        "SET jit = off",  # compiling the catalog query took 1.4 s, running it 0.1 s
-    )
-    session.execute("; ".join(statements))
-
-
-def prepare_worker(session: Session, version: int, is_superuser: bool) -> None:
-    """Given a session that will vacuum, let the server notice when we die, and have its reports in English."""
-    if has(version, "client_check"):
-        session.execute("SET client_connection_check_interval = '10s'")
-    if is_superuser:
-        session.execute("SET lc_messages = 'C'")

@@ -13,18 +13,19 @@ from typing import Any, Optional
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import account, connection
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.connection import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.gather import prepare_worker
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres import account
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import (
     DatabaseError,
     DriverMissing,
-    connect,
-    prepare,
-    prepare_worker,
+    Session,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import connect as connect_as
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.opening import Limits, NotOurs
 
-from ..options import postgresql, settings
-from .fakes import FakeSession
+from ..database.options import postgresql, settings
+from ..database.postgres.fakes import FakeSession
 
 
 class DriverError(Exception):
@@ -49,7 +50,7 @@ class Cursor:
             raise self.server.error
 
     def fetchall(self) -> list[Any]:
-        return [(1, "a")]
+        return [(self.server.path,)] if self.server.executed[-1][0] == "SHOW search_path" else [(1, "a")]
 
 
 class Driver(types.ModuleType):
@@ -63,6 +64,8 @@ class Driver(types.ModuleType):
         self.executed: list[Any] = []
         self.error: Optional[Exception] = None
         self.refusal: Optional[Exception] = None
+        self.refused_words = ""
+        self.path = ""
         self.cursors_closed = 0
         self.notices = ["old"]
         self.autocommit = False
@@ -70,7 +73,7 @@ class Driver(types.ModuleType):
 
     def connect(self, **arguments: Any) -> Driver:
         self.arguments, self.user_at_connect = arguments, os.geteuid()
-        if self.refusal:
+        if self.refusal and self.refused_words in arguments.get("options", ""):
             raise self.refusal  # pylint: disable=raising-bad-type
         return self
 
@@ -91,6 +94,13 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     return module
 
 
+LIMITS = Limits(statement_s=60, lock_s=2)
+
+
+def connect(given: Any, database: str) -> Session:
+    return connect_as(given, database, "cryptobot test", LIMITS)
+
+
 def login(**given: Any) -> Any:
     return settings([postgresql(**given)]).databases[0].login
 
@@ -105,12 +115,14 @@ def test_a_missing_driver_is_one_error_that_names_the_package(monkeypatch: pytes
 
 def test_only_what_is_given_is_handed_to_the_driver(driver: Driver) -> None:
     connect(login(), "cryptobot")
+    options = driver.arguments.pop("options")
+    assert "-c search_path= -c role=none" in options
     assert driver.arguments == {
         "dbname": "cryptobot",
         "port": 5432,
         "sslmode": "prefer",
         "connect_timeout": 10,
-        "application_name": "cryptobot db_vacuum",
+        "application_name": "cryptobot test",
         "client_encoding": "UTF8",
     }
     assert driver.autocommit is True
@@ -133,6 +145,7 @@ def test_a_refused_connection_names_the_server_and_its_first_line(driver: Driver
 
 def test_a_refused_statement_carries_its_code_and_the_cursor_is_closed(driver: Driver) -> None:
     session = connect(login(), "cryptobot")
+    driver.cursors_closed = 0
     driver.error = DriverError("deadlock")
     driver.error.pgcode = "40P01"  # type: ignore[attr-defined]
     for statement in (session.rows, session.execute):
@@ -144,6 +157,7 @@ def test_a_refused_statement_carries_its_code_and_the_cursor_is_closed(driver: D
 
 def test_rows_come_with_their_columns_and_notices_are_those_of_the_statement(driver: Driver) -> None:
     session = connect(login(), "cryptobot")
+    driver.executed.clear()
     found = session.rows("SELECT %(a)s", {"a": 1})
     assert (found.columns, found.values) == (("one", "two"), ((1, "a"),))
     assert driver.executed == [("SELECT %(a)s", {"a": 1})]
@@ -155,11 +169,39 @@ def test_closing_a_lost_connection_is_no_error(driver: Driver) -> None:
     connect(login(), "cryptobot").close()
 
 
-def test_a_session_never_looks_at_names_of_strangers_and_never_waits_for_ever() -> None:
-    session = FakeSession({"SET": []})
-    prepare(session, 2.0)  # type: ignore[arg-type]
-    assert "search_path = ''" in session.asked[0]
-    assert "lock_timeout = 2000" in session.asked[0] and "statement_timeout = 60000" in session.asked[0]
+@pytest.mark.case("BK5")
+def test_a_session_has_our_settings_before_anything_is_asked(driver: Driver) -> None:
+    connect(login(), "cryptobot")
+    assert driver.arguments["options"].startswith("-c search_path= ")
+    first, proof, later = (sql for sql, _values in driver.executed)
+    assert first.startswith("SET search_path = ''; ") and "SET row_security = 'off'" in first
+    assert "SET statement_timeout = '60000'" in first and "SET lock_timeout = '2000'" in first
+    assert proof == "SHOW search_path" and "restrict_nonsystem_relation_kind" in later
+
+
+@pytest.mark.case("BK5")
+@pytest.mark.parametrize("path", ["", '""'])
+def test_an_empty_path_is_told_in_two_ways(driver: Driver, path: str) -> None:
+    driver.path = path
+    connect(login(), "cryptobot")
+
+
+@pytest.mark.case("BK5")
+@pytest.mark.parametrize("path", ['"$user", public', "evil, pg_catalog", "pg_catalog", " "])
+def test_a_session_that_keeps_the_path_of_somebody_else_is_not_used(driver: Driver, path: str) -> None:
+    driver.path = path
+    with pytest.raises(NotOurs, match="expected an empty one: a pooler"):
+        connect(login(), "cryptobot")
+    assert driver.executed[-1][0] == "SHOW search_path", "nothing is asked any more"
+
+
+@pytest.mark.case("BK5")
+def test_a_pooler_that_passes_no_settings_on_gets_them_as_the_first_statement(driver: Driver) -> None:
+    driver.refusal = DriverError("FATAL: unsupported startup parameter: options")
+    driver.refused_words = "-c"
+    connect(login(), "cryptobot")
+    assert "options" not in driver.arguments
+    assert driver.executed[0][0].startswith("SET search_path = ''")
 
 
 WORKERS = [(130_000, False, 0), (140_000, False, 1), (130_000, True, 1), (150_000, True, 2)]
@@ -223,7 +265,3 @@ def test_root_is_another_account_for_the_moment_of_connecting_only(driver: Drive
         assert refuse
     assert driver.user_at_connect == pwd.getpwnam("nobody").pw_uid
     assert (os.geteuid(), os.getegid(), os.getgroups()) == before
-
-
-def test_the_application_name_is_the_one_that_other_clients_are_told_apart_by() -> None:
-    assert connection.APPLICATION == "cryptobot db_vacuum"

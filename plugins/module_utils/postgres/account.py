@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
-from ...errors import CoreError
+from ..errors import CoreError
 
 
 @contextmanager
