@@ -58,8 +58,8 @@ options:
         description:
           - Regular expression that the command line of the service's process matches. It decides whether the process
             that the pid file names is the service.
-          - Without it, a process is the service if it runs O(services[].command), or if it was there when the pid file
-            was written.
+          - Without it, a process is the service if it runs O(services[].command). Times of the file prove nothing.
+            Where neither is given, nobody knows whether it runs.
         type: str
       chdir:
         description: Folder in which a script-started service is started. Default is the one that it ran in before.

@@ -143,7 +143,12 @@ def parse_replaced(exe: str, maps: str) -> tuple[str, ...]:
 
 
 def tree_of(main: int, processes: Mapping[int, Process]) -> tuple[Process, ...]:
-    """Given a main process, return it, its descendants and the processes of the session that it leads, by pid."""
+    """Given a main process, return it, its descendants and the processes of the session that it leads, by pid.
+
+    The first process of a system has everything below it and is no service: nothing is its tree.
+    """
+    if main <= 1:
+        return ()
     wanted = {main}
     while True:
         found = {p.pid for p in processes.values() if p.parent in wanted or p.session == main} | wanted

@@ -11,11 +11,12 @@ does not run. Signals do not interrupt that, and the run's time is extended for 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import CoreError
 from ..finding import DONE, FAILED, NOT_DONE, Action
 from ..host import Host
+from ..services.observed import Observed
 from . import managers
 from .gate import glance, pass_gate
 from .interruption import Interrupted, interruptible
@@ -121,7 +122,19 @@ def _stop(stage: Stage, name: str, reason: str) -> None:
 
 def _end(stage: Stage, name: str, timeout: float) -> None:
     service = stage.situation.service(name)
-    managers.stop(stage.host, glance(stage.host, service), timeout, service.stop_command)
+    seen = glance(stage.host, service)
+    managers.stop(stage.host, _without_others(stage, seen), timeout, service.stop_command)
+
+
+def _without_others(stage: Stage, seen: Observed) -> Observed:
+    """Given a service as it is at this moment, return it without the processes of other script-started services: one
+    may have been started from the session of another.
+    """
+    if seen.pid_file is None or len(seen.processes) < 2:
+        return seen
+    scripts = [s for s in stage.situation.services if s.manager == "pid_file" and s.name != seen.name]
+    others = {process.pid for service in scripts for process in glance(stage.host, service).processes}
+    return replace(seen, processes=tuple(p for p in seen.processes if p.pid not in others or p == seen.main))
 
 
 def _start(stage: Stage, name: str, reason: str) -> None:

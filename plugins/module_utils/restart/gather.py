@@ -11,6 +11,7 @@ from typing import Any, Optional, Union
 
 from ..host import Host
 from ..memory import recall
+from ..processes.identity import untouchable
 from ..services.case import Case
 from ..services.declared import MANAGERS, Service
 from ..services.gather import GATHERERS
@@ -50,9 +51,25 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
         reasons={name: found for name, found in reasons.items() if found},
         interrupted=record.running if record else (),
         reload=frozenset(seen.name for seen in snapshot.services if seen.unit and seen.unit.need_reload),
-        obstacles=obstacles(snapshot.services, before.launches),
+        obstacles={**obstacles(snapshot.services, before.launches), **not_ours(host, snapshot)},
     )
     return Survey(situation, before, record, lost)
+
+
+def not_ours(host: Host, snapshot: Snapshot) -> dict[str, str]:
+    """Return the script-started services whose main process this run must not end, with the reason: it would refuse
+    to, so the plan must not promise it.
+    """
+    mains = {s.name: s.main.pid for s in snapshot.services if s.service.manager == "pid_file" and s.main and s.alive}
+    if not mains:
+        return {}
+    barred = untouchable(host, snapshot.processes)
+    shared = {pid: [name for name in mains if mains[name] == pid] for pid in mains.values()}
+    why = {
+        name: f"the process {pid} of {name} is not ended: {barred[pid]}" for name, pid in mains.items() if pid in barred
+    }
+    both = {n: f"{' and '.join(shared[p])} name the same process {p}" for n, p in mains.items() if len(shared[p]) > 1}
+    return {**both, **why}
 
 
 def _prepare_linux(host: Host, services: Sequence[Service]) -> tuple[list[Service], Obstacles]:

@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 from ..errors import ActionFailed, CoreError, InputError
 from ..host import Host
-from ..processes.gather import read_process, uptime
+from ..processes.gather import read_process
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
 from ..services.declared import Service
@@ -133,7 +133,7 @@ def is_named(host: Host, service: Service, before: int) -> bool:
     process = read_process(host, pid_file.pid) if pid_file.pid and pid_file.pid != before else None
     if process is None or process.state == ZOMBIE:
         return False
-    return is_service(service, pid_file, process, host.now() - uptime(host))
+    return is_service(service, process)
 
 
 def write_pid_file(service: Service, launch: Launch, pid: int) -> None:

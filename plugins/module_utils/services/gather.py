@@ -19,14 +19,14 @@ from dataclasses import replace
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.parse import Details, of_unit, tree_of
+from ..processes.parse import ZOMBIE, Details, of_unit, tree_of
 from .claims import gather_claims
 from .declared import MANAGERS, Service
 from .linux.gather import read_linux
 from .machine import Machine, Wish
 from .observed import Observed, Snapshot
 from .parse import Unit, unit_of
-from .pid_file import read_pid_file, whose
+from .pid_file import read_pid_file, whose, without_proof
 from .probe import ask_all
 
 
@@ -133,8 +133,9 @@ def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
     process = machine.processes.get(pid_file.pid)
     if pid_file.pid and process is None and machine.hidden:
         pid_file = replace(pid_file, denied=True, problem=f"{machine.hidden}, so nothing tells whether it runs")
-    main, intruder = whose(service, pid_file, process, machine.clock.booted)
-    processes = tree_of(main.pid, machine.processes) if main else ()
+    pid_file = without_proof(service, pid_file, process)
+    main, intruder = (None, None) if pid_file.denied else whose(service, process)
+    processes = tree_of(main.pid, machine.processes) if main and main.state != ZOMBIE else ()
     return Observed(service, pid_file=pid_file, main=main, intruder=intruder, processes=processes)
 
 

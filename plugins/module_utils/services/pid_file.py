@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Optional
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.parse import Process
+from ..processes.parse import ZOMBIE, Process
 from .declared import Service
 from .observed import PidFile
-
-# The kernel counts a process's begin in hundredths of a second, file systems the time of a file in up to two seconds.
-CLOCK_SLACK = 2.0
 
 
 def read_pid_file(host: Host, path: str) -> PidFile:
@@ -39,17 +37,18 @@ def _text(content: bytes) -> str:
     return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
 
 
-def is_service(service: Service, pid_file: PidFile, process: Process, boot_time: float) -> bool:
+def is_service(service: Service, process: Process) -> bool:
     """Given a process with the pid of the pid file, return whether it is the service.
 
-    Where ``process`` is declared its pattern decides. Else the process is the service if its command line is the
-    declared command, or if it was there when the pid file was written: whoever got the pid later began later.
+    Where ``process`` is declared its pattern decides, else the declared command, and both only of a process that can be
+    a service. No time proves anything: a pid file may be touched, restored or written anew by anybody who may start the
+    service. A zombie has lost its command line, it is nobody's to signal, and it does not run.
     """
+    if process.pid <= 1 or not process.command:
+        return process.state == ZOMBIE
     if service.process:
         return re.search(service.process, process.title) is not None
-    if runs_command(process.command, service.command):
-        return True
-    return boot_time + process.began <= pid_file.written + CLOCK_SLACK
+    return runs_command(process.command, service.command)
 
 
 def runs_command(actual: Sequence[str], declared: Sequence[str]) -> bool:
@@ -73,10 +72,16 @@ def _program(word: str) -> str:
     return name[:-4].casefold() if name.casefold().endswith(".exe") else name
 
 
-def whose(
-    service: Service, pid_file: PidFile, process: Optional[Process], boot_time: float
-) -> tuple[Optional[Process], Optional[Process]]:
+def whose(service: Service, process: Optional[Process]) -> tuple[Optional[Process], Optional[Process]]:
     """Return the main process of the service, or the stranger that has its pid; the other one is None."""
     if process is None:
         return None, None
-    return (process, None) if is_service(service, pid_file, process, boot_time) else (None, process)
+    return (process, None) if is_service(service, process) else (None, process)
+
+
+def without_proof(service: Service, pid_file: PidFile, process: Optional[Process]) -> PidFile:
+    """Return the pid file as one that tells nothing, where nothing declared could tell the service from a stranger."""
+    if process is None or process.pid <= 1 or service.process or service.command:
+        return pid_file
+    text = f"{pid_file.path} names pid {process.pid}, and nothing that is declared tells whether that is the service"
+    return replace(pid_file, denied=True, problem=f"{text}: declare process (a pattern of its command line) or command")

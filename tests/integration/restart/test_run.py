@@ -153,6 +153,7 @@ def test_a_trade_service_elsewhere_protects_everything_here(installation):
 
 def test_a_service_that_does_not_come_back_well_fails_the_run_and_everything_runs(installation):
     installation.start_all()
+    installation.services["b"].update(process=r"program\.py .*b\.pid")
     installation.services["b"]["command"][-1] = str(installation.root / "always.sick")
     (installation.root / "always.sick").touch()
     result = _run(installation, when="always", gate_timeout=1.0)
@@ -224,6 +225,90 @@ def _is(installation, pid, word):
     return word.encode() in command and str(installation.root).encode() in command
 
 
+def _processes():
+    """Return all processes of this machine by pid, with when each began, read without the code under test."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                found[int(entry.name)] = (entry / "stat").read_text().rsplit(")", 1)[1].split()[19]
+            except OSError:
+                continue
+    return found
+
+
+def _touched(before, pids):
+    """Return which of these processes are gone, or are others by now."""
+    now = _processes()
+    return [pid for pid in pids if now.get(pid) != before[pid]]
+
+
+@pytest.fixture
+def stranger():
+    """Return a process that is no service: the leader of a session, with a child in it."""
+    child = subprocess.Popen(["/bin/sh", "-c", "sleep 600 & wait"], start_new_session=True)
+    yield child
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+PROOFS = [("command", {}), ("pattern", {"process": r"program\.py .*trade\.pid"})]
+
+
+@pytest.mark.case("SV1")
+@pytest.mark.parametrize("fields", [row[1] for row in PROOFS], ids=[row[0] for row in PROOFS])
+@pytest.mark.parametrize("check_mode", [True, False], ids=["check", "run"])
+def test_a_pid_file_that_names_the_first_process_ends_nothing(installation, stranger, fields, check_mode):
+    installation.start_all()
+    Path(installation.services["trade"]["pid_file"]).write_text("1\n")
+    before, mine = _processes(), [installation.pid("a"), installation.pid("b"), stranger.pid, 1, os.getpid()]
+    service = {**installation.services["trade"], **fields}
+    result = _run(installation, check_mode, when="always", only=["trade"], trade=service)
+    assert _touched(before, mine) == []
+    assert (result.changed, _steps(result, "done"), _steps(result, "planned")) == (False, [], [])
+    assert "it did not run before" in _finding(result, "restart.needed", "trade").message
+
+
+@pytest.mark.case("SV2")
+@pytest.mark.parametrize("fields", [*(row[1] for row in PROOFS), {"command": None}])
+def test_a_fresh_pid_file_that_names_a_stranger_ends_nobody(installation, stranger, fields):
+    installation.start("a")
+    pid_file = Path(installation.services["trade"]["pid_file"])
+    pid_file.write_text(f"{stranger.pid}\n")
+    os.utime(pid_file)
+    before = _processes()
+    family = [pid for pid in before if pid == stranger.pid or _parent(pid) == stranger.pid]
+    service = {**installation.services["trade"], **fields}
+    result = _run(installation, when="always", only=["trade"], trade=service)
+    assert len(family) == 2
+    assert _touched(before, [*family, installation.pid("a")]) == []
+    assert result.changed is False
+    assert _finding(result, "restart.needed", "trade").status == ("ok" if service["command"] else "unknown")
+
+
+def _parent(pid):
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+@pytest.mark.case("SV2")
+def test_a_service_in_the_session_of_another_is_not_ended_with_it(installation):
+    installation.start("a")
+    leader = subprocess.Popen(
+        ["/bin/sh", "-c", '"$@" & wait', "sh", *installation.services["b"]["command"]], start_new_session=True
+    )
+    installation.await_running("b")
+    Path(installation.services["trade"]["pid_file"]).write_text(f"{leader.pid}\n")
+    service = {**installation.services["trade"], "command": ["/bin/true"], "process": r"^/bin/sh -c"}
+    before, other = _processes(), installation.pid("b")
+    options = {"stop_timeout": 1.0, "gate_timeout": 0.5, "trading": {"when_unknown": "proceed"}}
+    _run(installation, when="always", only=["trade"], trade=service, **options)
+    leader.wait(timeout=10)
+    assert _touched(before, [other, installation.pid("a")]) == []
+
+
 def test_only_the_service_itself_is_ever_signalled(installation):
     installation.start_all()
     bystander = installation.pid("a")
@@ -232,6 +317,17 @@ def test_only_the_service_itself_is_ever_signalled(installation):
     result = _run(installation, when="always", only=["trade"], trade=service)
     assert installation.pid("a") == bystander
     assert "it did not run before" in _finding(result, "restart.needed", "trade").message
+
+
+@pytest.mark.case("SV1")
+def test_two_pid_files_of_one_process_end_nobody(installation):
+    installation.start("a")
+    pid = installation.pid("a")
+    Path(installation.services["b"]["pid_file"]).write_text(f"{pid}\n")
+    services = {name: {**installation.services[name], "process": "program"} for name in ("a", "b")}
+    result = _run(installation, when="always", only=["b"], **services)
+    assert installation.pid("a") == pid
+    assert "name the same process" in _finding(result, "restart.refused", "b").message
 
 
 def test_a_service_without_a_command_is_said_to_be_lost_before_it_is(installation):
@@ -289,7 +385,7 @@ def open_folder():
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process as another account")
 def test_root_starts_a_service_as_the_account_it_ran_as(installation, open_folder):
     report, pid_file = open_folder / "report", open_folder / "trade.pid"
-    script = f"(id -u; id -g; id -G) > {report}; exec sleep 600"
+    script = f"(id -u; id -g; id -G) > {report}; sleep 600"
     command = ["/bin/sh", "-c", script]
     child = subprocess.Popen(command, user=65534, group=65534, extra_groups=[65533], cwd="/", start_new_session=True)
     pid_file.write_text(f"{child.pid}\n")

@@ -9,27 +9,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import replace
 
 import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes import identity
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import ending
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.ending import (
-    Handle,
-    end_tree,
-    is_alive,
-    send,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.ending import end_tree
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.interruption import (
     Interrupted,
     interruptible,
 )
 
 STAT = "{pid} (x) {state} 1 {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0 0"
-MAIN, WORKER = Process(41, 1, 41, "S", 10.0, 0.0, 1), Process(42, 41, 41, "S", 11.0, 0.0, 1)
+MAIN = Process(41, 1, 41, "S", 10.0, 0.0, 1, ("x",))
+WORKER = Process(42, 41, 41, "S", 11.0, 0.0, 1, ("x",))
 
 
 def _files(process, state="S"):
@@ -63,30 +58,11 @@ def table(monkeypatch):
 
     def make(*processes, ignore=()):
         host = Table(*processes, ignore=ignore)
-        monkeypatch.setattr(ending.os, "kill", host.take)
-        monkeypatch.setattr(ending, "hold", lambda _host, process: Handle(process, -1))
+        monkeypatch.setattr(identity.os, "kill", host.take)
+        monkeypatch.setattr(identity, "_open", lambda _pid: -1)
         return host
 
     return make
-
-
-SEEN = [
-    (_files(MAIN), True),
-    ({}, False),
-    (_files(MAIN, state="Z"), False),
-    (_files(replace(MAIN, began=99.0)), False),
-]
-
-
-@pytest.mark.parametrize(("files", "alive"), SEEN, ids=["the same", "gone", "zombie", "another with its pid"])
-def test_a_process_is_alive_only_if_it_is_the_very_one_that_was_seen(files, alive):
-    assert is_alive(FakeHost(files=files), Handle(MAIN, -1)) is alive
-
-
-def test_another_process_with_the_same_pid_is_never_signalled(table):
-    host = table(replace(MAIN, began=99.0))
-    send(host, Handle(MAIN, -1), signal.SIGKILL)
-    assert host.sent == []
 
 
 def test_the_main_process_is_told_first_and_workers_only_if_they_outlive_it(table):
@@ -120,9 +96,9 @@ def test_a_process_that_may_not_be_signalled_is_an_error(table, monkeypatch):
     def refuse(_pid, _number):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(ending.os, "kill", refuse)
+    monkeypatch.setattr(identity.os, "kill", refuse)
     with pytest.raises(ActionFailed, match="may not be signalled"):
-        send(host, Handle(MAIN, -1), signal.SIGTERM)
+        end_tree(host, "auth", MAIN, (MAIN,), 1.0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -331,11 +331,14 @@ SCRIPT = {"name": "strategy", "pid_file": "/opt/cryptobot/strategy.pid", "port":
 COMMAND = ["python", "/opt/cryptobot/My Strategy/main.py", "--port", "8002"]
 WHOSE = [
     ("its command, with a space in a word", {"command": COMMAND}, "2026-11-22 01:00:00", "ok"),
-    ("it was there when the file was written", {}, "2026-11-22 09:00:03", "ok"),
+    ("a pattern of its command line", {"process": r"My Strategy/main\.py"}, "2026-11-22 09:00:03", "ok"),
+    ("nothing to tell it by", {}, "2026-11-22 09:00:03", "unknown"),
+    ("a stranger, and a file that was touched", {"command": ["python", "other.py"]}, "2026-11-22 09:00:03", "critical"),
     ("a stranger", {"command": ["python", "other.py"]}, "2026-11-22 01:00:00", "critical"),
 ]
 
 
+@pytest.mark.case("SV2")
 @pytest.mark.parametrize(("why", "fields", "written", "status"), WHOSE, ids=[row[0] for row in WHOSE])
 def test_a_script_started_service_is_told_from_a_stranger(why, fields, written, status, tmp_path):
     path = SCRIPT["pid_file"]

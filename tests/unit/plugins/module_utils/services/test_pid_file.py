@@ -14,6 +14,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.pid
     is_service,
     read_pid_file,
     runs_command,
+    without_proof,
 )
 
 from .builders import NOW, UPTIME, make_process, make_service
@@ -42,15 +43,18 @@ COMMANDS = [
     ((), False),
 ]
 
-# What is declared, how much later than the pid file the process began, its command line; whether it is the service.
+# What is declared, the process with the pid of the file; whether it is the service. No time of the file is asked.
 JUDGEMENTS = [
-    ({}, -0.5, ("anything",), True),
-    ({}, +60, ("anything",), False),
-    ({"command": COMMAND}, +60, tuple(COMMAND), True),
-    ({"command": COMMAND}, +60, ("vim", "notes"), False),
-    ({"command": ["./start.sh"]}, -0.5, ("uvicorn", "auth.main:app"), True),
-    ({"process": r"uvicorn auth\."}, +60, ("uvicorn", "auth.main:app"), True),
-    ({"process": r"uvicorn auth\."}, -0.5, ("uvicorn", "trade.main:app"), False),
+    ("its command", {"command": COMMAND}, {"command": tuple(COMMAND)}, True),
+    ("another command", {"command": COMMAND}, {"command": ("vim", "notes")}, False),
+    ("a script that became something else", {"command": ["./start.sh"]}, {"command": ("uvicorn", "auth.main")}, False),
+    ("its pattern", {"process": r"uvicorn auth\."}, {"command": ("uvicorn", "auth.main:app")}, True),
+    ("another service of its kind", {"process": r"uvicorn auth\."}, {"command": ("uvicorn", "trade.main:app")}, False),
+    ("the pattern decides", {"process": "auth", "command": COMMAND}, {"command": tuple(COMMAND)}, False),
+    ("the first process", {"command": ["/sbin/init"]}, {"pid": 1, "command": ("/sbin/init",)}, False),
+    ("the first process, any pattern", {"process": "."}, {"pid": 1, "command": ("/sbin/init",)}, False),
+    ("a kernel thread, any pattern", {"process": "."}, {"command": ()}, False),
+    ("nothing is declared", {}, {"command": ("anything",)}, False),
 ]
 
 
@@ -78,8 +82,18 @@ def test_no_declared_command_matches_nothing():
     assert not runs_command(("python",), ())
 
 
-@pytest.mark.parametrize(("fields", "later", "command", "expected"), JUDGEMENTS)
-def test_a_process_is_the_service_by_pattern_command_or_age(fields, later, command, expected):
-    process = make_process(began=100.0, command=command)
-    pid_file = PidFile(PATH, 41, written=BOOT + 100.0 - later)
-    assert is_service(make_service(pid_file=PATH, **fields), pid_file, process, BOOT) is expected
+@pytest.mark.case("SV1")
+@pytest.mark.case("SV2")
+@pytest.mark.parametrize(("fields", "process", "expected"), [r[1:] for r in JUDGEMENTS], ids=[r[0] for r in JUDGEMENTS])
+def test_a_process_is_the_service_by_pattern_or_command_and_by_nothing_else(fields, process, expected):
+    assert is_service(make_service(pid_file=PATH, **fields), make_process(**process)) is expected
+
+
+@pytest.mark.case("SV2")
+@pytest.mark.parametrize(
+    ("fields", "pid", "denied"),
+    [({}, 41, True), ({"command": COMMAND}, 41, False), ({"process": "x"}, 41, False), ({}, 1, False)],
+)
+def test_where_nothing_is_declared_to_prove_it_by_it_is_unknown(fields, pid, denied):
+    found = without_proof(make_service(pid_file=PATH, **fields), PidFile(PATH, pid, 5.0), make_process(pid=pid))
+    assert (found.denied, "declare process" in found.problem) == (denied, denied)

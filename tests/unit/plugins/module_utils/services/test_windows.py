@@ -273,7 +273,7 @@ def test_a_program_that_was_replaced_waits_for_a_restart(tmp_path):
     assert (found.status, PYTHON in found.message) == ("warning", True)
 
 
-SCRIPT = {"name": "data", "pid_file": "C:\\CryptoBot\\data.pid", "port": 8001}
+SCRIPT = {"name": "data", "pid_file": "C:\\CryptoBot\\data.pid", "port": 8001, "process": "."}
 PID_FILES = [
     ("as a script writes it", b"5000\r\n"),
     ("as PowerShell redirects it", "5000\r\n".encode("utf-16")),
