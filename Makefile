@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 
 CORE ?= 2.19
 FAULT ?=
+AREAS ?=
+MINUTES ?= 60
 VENV := .venv
 RUN := $(VENV)/bin/python scripts/layers/run.py
 
@@ -41,7 +43,7 @@ demo-clean: ## stop the demo and remove it
 
 # --- the tests: every layer, or one of them ---
 
-.PHONY: test lint test-unit test-package test-sanity test-demo test-report test-integration test-windows test-faults test-fleet cases
+.PHONY: test lint test-unit test-mutants test-package test-sanity test-demo test-report test-integration test-windows test-faults test-fleet cases
 test: venv ## run every layer, side by side where it pays; logs are in .logs/
 	@$(RUN) --all
 
@@ -50,6 +52,9 @@ lint: venv ## ruff, mypy, house rules, shellcheck, PowerShell 5.1, yamllint, ans
 
 test-unit: venv ## unit tests; those of the core under Python 3.9, 3.11 and 3.13 too
 	@$(RUN) unit
+
+test-mutants: venv ## plant a fixed sample of small mistakes in what decides: each must turn a unit test red
+	@$(RUN) mutants
 
 test-package: venv ## build the collection, install the tarball, use it
 	@$(RUN) package
@@ -80,9 +85,12 @@ cases: venv ## run the tests of every fault that was once found, and print what 
 
 # --- measurements and generated files ---
 
-.PHONY: bench docs format pins
+.PHONY: bench mutate docs format pins
 bench: venv ## run the benchmarks of tests/benchmark and write .bench/results.json
 	@$(RUN) bench
+
+mutate: venv ## plant every small mistake, MINUTES=60 at most, and go on there next time; AREAS="services backup"
+	@$(VENV)/bin/python scripts/mutate/run.py --minutes $(MINUTES) $(AREAS)
 
 docs: venv ## write docs/checks.md and docs/procedures.md from the code
 	@$(VENV)/bin/python scripts/docs/generate.py
@@ -122,6 +130,6 @@ build: $(VENV)/.core-$(CORE) ## build the collection's tarball
 	@$(VENV)/bin/ansible-galaxy collection build --force
 
 clean: demo-clean ## remove everything that the other targets made in the checkout
-	@rm -rf $(VENV) .venv-unit .bench .logs .ansible .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	@rm -rf $(VENV) .venv-unit .bench .logs .mutate .ansible .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		tests/output cryptobot-maintenance-*.tar.gz
 	@find . -name __pycache__ -prune -exec rm -rf {} +

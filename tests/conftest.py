@@ -40,6 +40,7 @@ def _graft() -> None:
 _graft()
 # Layers run side by side: how long one example takes says nothing about the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("mutants", settings.get_profile("unhurried"), derandomize=True, max_examples=20)
 settings.load_profile("unhurried")
 sys.path.insert(0, str(CHECKOUT / "tests" / "unit"))
 
