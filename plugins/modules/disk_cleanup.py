@@ -98,8 +98,9 @@ options:
   protected:
     description:
       - Folders and files that nothing may touch, such as backups and databases. No rule may lie at, in or above one.
-      - They are recognised by what they are, so a symlink or a second name does not get around it. O(state_dir) and the
-        folders of the system itself are always protected.
+      - The data is protected, by whatever path it is reached. A symlink, a second name, a bind mount, a subvolume, an
+        overlay or a drive made by C(subst) does not get around it. O(state_dir) and the folders of the system itself
+        are always protected.
       - On Windows a path without a drive is protected on every drive. Upper and lower case do not count there and on
         macOS.
     type: list

@@ -15,7 +15,8 @@ from ..errors import ToolTimeout
 from ..finding import DONE, FAILED, NOT_DONE
 from ..host import Host
 from .disk import Disk, Folder, NotEntered
-from .records import CHANGED, DELETE, FILE, FILLED, FOLDER, GONE, LATE, OPEN, Entry, Identity, Outcome, Step
+from .records import CHANGED, DELETE, FILE, FILLED, FOLDER, GONE, LATE, OPEN, Entry, Outcome, Step
+from .sealed import Sealed, entered
 
 Root = Union[Folder, OSError, NotEntered]
 BEAT_EVERY = 500  # steps
@@ -23,7 +24,7 @@ SHARING = (32, 33)  # winerror: ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
 
 
 def carry_out(
-    steps: Sequence[Step], host: Host, disk: Disk, beat: Callable[[], None], sealed: frozenset[Identity]
+    steps: Sequence[Step], host: Host, disk: Disk, beat: Callable[[], None], sealed: Sealed
 ) -> Iterator[Outcome]:
     """Yield what becomes of each step. A step that fails does not stop the rest; used up time does."""
     with ExitStack() as stack:
@@ -47,10 +48,10 @@ def _has_time(host: Host) -> bool:
         return False
 
 
-def _open_root(stack: ExitStack, disk: Disk, path: str, sealed: frozenset[Identity]) -> Root:
+def _open_root(stack: ExitStack, disk: Disk, path: str, sealed: Sealed) -> Root:
     """Return a rule's folder, open until the stack is closed, or the error that opening it again gave."""
     try:
-        return stack.enter_context(disk.opened_root(path, sealed))
+        return stack.enter_context(entered(disk, path, sealed))
     except (OSError, NotEntered) as error:
         return error
 

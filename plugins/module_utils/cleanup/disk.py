@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from ..paths import Place
 from .records import Entry, Identity
 
 
@@ -34,6 +35,10 @@ class Folder:
     path: str = ""
 
 
+Located = Callable[[Folder], frozenset[Place]]
+Placed = Callable[[Iterable[str], bool], dict[Place, str]]
+
+
 @dataclass(frozen=True)
 class Disk:
     """The disk of a platform.
@@ -43,6 +48,11 @@ class Disk:
     is done in an open folder and raises OSError: ``listed`` gives its names, ``look`` what is known of the last of some
     parts, ``delete`` and ``remove_folder`` take a name away. ``owner`` gives the number of an account, and raises
     KeyError where there is no such account, NoOwners where there are no such numbers.
+
+    ``located`` tells where the data of an open folder really is, and ``placed`` the same of paths, each with the path
+    it was found by; where asked to, with all that is mounted below them. Both raise CoreError where that cannot be
+    told. ``refuses`` says why nothing can be deleted directly in an open folder, or is empty; ``untold`` what keeps a
+    name from being deleted there that nobody can see before.
     """
 
     opened_root: Callable[[str, Collection[Identity]], AbstractContextManager[Folder]]
@@ -52,3 +62,7 @@ class Disk:
     delete: Callable[[Folder, str], None]
     remove_folder: Callable[[Folder, str], None]
     owner: Callable[[str], int]
+    located: Located
+    placed: Placed
+    refuses: Callable[[Folder], str]
+    untold: Callable[[Folder], str]

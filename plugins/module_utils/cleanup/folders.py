@@ -14,11 +14,12 @@ import errno
 import importlib
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Optional
 
-from .disk import Disk, Folder, NotEntered
+from .disk import Disk, Folder, Located, NotEntered, Placed
 from .records import FILE, FOLDER, LINK, NO_UNLINK, OTHER, Entry, Identity
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -27,15 +28,7 @@ SYMLINK = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)  # what opening a symlink w
 
 
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
-# Flags of chflags(2) on macOS, by what they mean for whoever would delete; Linux shows none in stat(2).
-_KEPT = (
-    (0x00080000, "the system protects it (restricted)"),
-    (0x00000002 | 0x00020000, "it is immutable (uchg or schg)"),
-    (0x00000004 | 0x00040000, "it may only be appended to (uappnd or sappnd)"),
-    (0x00000010 | 0x00100000, NO_UNLINK),
-    (0x00000080, "it is in a data vault of the system"),
-    (0x40000000, "its content is kept elsewhere (dataless), and deleting it here would delete it there"),
-)
+Kept = Callable[[int, str, os.stat_result], str]
 
 
 def _open(name: str, parent: Optional[int]) -> Folder:
@@ -106,10 +99,9 @@ def listed(folder: Folder) -> list[str]:
     return os.listdir(folder.descriptor)
 
 
-def look(folder: Folder, parts: tuple[str, ...]) -> Entry:
+def look(folder: Folder, parts: tuple[str, ...], kept: Kept) -> Entry:
     """Given an open folder and the parts that lead to a name in it, return what lstat(2) says of it. Raise OSError."""
     status = os.stat(parts[-1], dir_fd=folder.descriptor, follow_symlinks=False)
-    flags = getattr(status, "st_flags", 0)
     return Entry(
         parts=parts,
         kind=_KINDS.get(stat.S_IFMT(status.st_mode), OTHER),
@@ -121,13 +113,8 @@ def look(folder: Folder, parts: tuple[str, ...]) -> Entry:
         mtime=status.st_mtime,
         ctime=status.st_ctime,
         atime=status.st_atime,
-        guard=kept_by(flags),
+        guard=kept(folder.descriptor, parts[-1], status),
     )
-
-
-def kept_by(flags: int) -> str:
-    """Given the flags of a file or folder, return why it must stay, or an empty text."""
-    return next((reason for mask, reason in _KEPT if flags & mask), "")
 
 
 def delete(folder: Folder, name: str) -> None:
@@ -146,4 +133,29 @@ def owner(account: str) -> int:
     return int(account) if account.isdigit() else int(pwd.getpwnam(account).pw_uid)
 
 
-POSIX = Disk(opened_root, opened_below, listed, look, delete, remove_folder, owner)
+def refuses(folder: Folder, kept: Kept) -> str:
+    """Return why nothing can be deleted directly in an open folder, or an empty text. Raise OSError."""
+    if os.fstatvfs(folder.descriptor).f_flag & os.ST_RDONLY:
+        return "its file system can only be read"
+    reason = kept(folder.descriptor, "", os.fstat(folder.descriptor))
+    return "" if reason == NO_UNLINK else reason
+
+
+def posix_disk(located: Located, placed: Placed, kept: Kept, untold: Callable[[Folder], str]) -> Disk:
+    """Return the disk of a system with descriptors, given what differs between these systems.
+
+    ``kept`` tells why a name in an open folder, or without a name that folder, must stay.
+    """
+    return Disk(
+        opened_root=opened_root,
+        opened_below=opened_below,
+        listed=listed,
+        look=partial(look, kept=kept),
+        delete=delete,
+        remove_folder=remove_folder,
+        owner=owner,
+        located=located,
+        placed=placed,
+        refuses=partial(refuses, kept=kept),
+        untold=untold,
+    )

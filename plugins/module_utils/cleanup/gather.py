@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from .disk import Disk, NoOwners, NotEntered
 from .records import Entry, Identity, Obstacle, Rule, Scan
+from .sealed import Sealed, entered, located
 from .walk import Bounds, Walk
 
 
@@ -32,14 +33,16 @@ def named_by(variables: Iterable[str]) -> list[str]:
     return [os.environ[name] for name in variables if os.environ.get(name)]
 
 
-def scan(rule: Rule, disk: Disk, sealed: Collection[Identity], bounds: Bounds) -> Scan:
+def scan(rule: Rule, disk: Disk, sealed: Sealed, bounds: Bounds) -> Scan:
     """Given a rule, return what stands in its folder."""
     try:
         uid = None if rule.owner is None else disk.owner(rule.owner)
-        with disk.opened_root(rule.path, sealed) as root:
+        with entered(disk, rule.path, sealed) as root:
             entries: list[Entry] = []
-            walk = Walk(disk, root, rule.path, rule.recurse, bounds, sealed, entries.append)
+            spared = sealed.spared(located(disk, root))
+            walk = Walk(disk, root, rule.path, rule.recurse, bounds, sealed.identities, entries.append, spared)
             walk.run()
+            untold = disk.untold(root)
     except FileNotFoundError:
         return Scan(rule, problem=f"{rule.path} does not exist", missing=True)
     except NotEntered as reason:
@@ -59,6 +62,7 @@ def scan(rule: Rule, disk: Disk, sealed: Collection[Identity], bounds: Bounds) -
         unread=tuple(walk.unread),
         not_entered=tuple(walk.not_entered),
         bound=walk.bound,
+        untold=untold,
     )
 
 

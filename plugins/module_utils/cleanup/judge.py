@@ -90,7 +90,8 @@ def judge_rules(run: Run) -> Iterator[Finding]:
         elif not scan.complete:
             yield check.finding(UNKNOWN, name, f"not everything could be looked at: {_unseen(scan.unread, scan.bound)}")
         else:
-            yield check.finding(OK, name, f"{len(scan.entries)} names were looked at in {scan.rule.path}")
+            rest = f"; {scan.untold}, so a deletion may be refused" if scan.untold else ""
+            yield check.finding(OK, name, f"{len(scan.entries)} names were looked at in {scan.rule.path}{rest}")
 
 
 def _unseen(unread: Sequence[Obstacle], bound: str) -> str:

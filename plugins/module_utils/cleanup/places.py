@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..paths import is_within
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -58,11 +59,6 @@ class Places:
     def _comparable(self, path: str, guarded: str) -> tuple[str, str]:
         one, other = self.key(path), self.key(guarded)
         return (without_drive(one), other) if other.startswith("/") else (one, other)
-
-
-def is_within(path: str, folder: str) -> bool:
-    """Return whether a path is a folder or lies in it; both have slashes."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def drive_of(path: str) -> str:

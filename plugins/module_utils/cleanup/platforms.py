@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from ..host import Host
 from .disk import Disk
-from .folders import POSIX
+from .linux.folders import LINUX_DISK
 from .linux.in_use import in_use_linux
 from .linux.places import LINUX
+from .macos.folders import MAC_DISK
 from .macos.in_use import in_use_macos
 from .macos.places import MACOS
 from .places import Places
@@ -33,7 +34,7 @@ class Platform:
 
 
 PLATFORMS = {
-    "linux": Platform(LINUX, POSIX, in_use_linux),
-    "darwin": Platform(MACOS, POSIX, in_use_macos),
+    "linux": Platform(LINUX, LINUX_DISK, in_use_linux),
+    "darwin": Platform(MACOS, MAC_DISK, in_use_macos),
     "windows": Platform(WINDOWS, NTFS, in_use_windows),
 }

@@ -75,7 +75,8 @@ class Scan:
 
     ``problem`` is why the folder itself could not be looked at, or empty. ``unread`` are folders that could not be
     read; ``not_entered`` other file systems and protected names; ``bound`` says which bound ended the look early, or is
-    empty. ``uid`` is the account of the rule's owner, None where the rule names none.
+    empty. ``uid`` is the account of the rule's owner, None where the rule names none. ``untold`` says what may keep a
+    file that nobody can see before it is deleted, or is empty.
     """
 
     rule: Rule
@@ -86,6 +87,7 @@ class Scan:
     unread: tuple[Obstacle, ...] = ()
     not_entered: tuple[Obstacle, ...] = ()
     bound: str = ""
+    untold: str = ""
 
     @property
     def complete(self) -> bool:

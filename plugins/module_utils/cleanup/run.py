@@ -19,7 +19,8 @@ from .gather import free_space, identities, named_by, scan, usage
 from .judge import Run, Usage, judge
 from .plan import plan
 from .platforms import PLATFORMS, Platform
-from .records import Identity, Outcome, Plan
+from .records import Outcome, Plan
+from .sealed import Sealed, seal
 from .settings import read_settings
 from .walk import Bounds
 
@@ -37,7 +38,8 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         return _unsupported(host.platform)
     wanted = read_settings(params, platform.places)
     bounds = Bounds(wanted.max_entries, time.monotonic() + wanted.scan_seconds)
-    sealed = identities((*wanted.sealed, *named_by(platform.places.variables)))
+    paths = (*wanted.sealed, *named_by(platform.places.variables))
+    sealed = seal(platform.disk, identities(paths), paths, wanted.declared, wanted.roots)
     scans = [scan(rule, platform.disk, sealed, bounds) for rule in wanted.rules]
     in_use = platform.in_use(host)
     planned = plan(scans, in_use, host.now(), wanted.budget, wanted.max_files, platform.places.key)
@@ -53,7 +55,7 @@ def _unsupported(platform: str) -> Result:
 
 
 def _outcomes(
-    planned: Plan, state_dir: str, host: Host, platform: Platform, check_mode: bool, sealed: frozenset[Identity]
+    planned: Plan, state_dir: str, host: Host, platform: Platform, check_mode: bool, sealed: Sealed
 ) -> list[Outcome]:
     """Return what became of each step. Only a run that has something to do takes the host's lock."""
     if check_mode or not planned.steps:

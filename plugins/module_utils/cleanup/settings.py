@@ -19,10 +19,16 @@ from .rules import read_rules
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was asked for. Sizes are bytes. ``sealed`` are all paths that nothing may enter or delete."""
+    """What a run was asked for. Sizes are bytes.
+
+    ``sealed`` are all paths that nothing may enter or delete, ``declared`` those of them that the operator named;
+    ``roots`` are those of which no rule may cover the whole.
+    """
 
     rules: tuple[Rule, ...]
     sealed: tuple[str, ...]
+    declared: tuple[str, ...]
+    roots: tuple[str, ...]
     usage_roots: tuple[str, ...]
     budget: Optional[int]
     reclaimable_warning: int
@@ -39,9 +45,12 @@ def read_settings(params: Mapping[str, Any], places: Places) -> Settings:
     """
     protected = (*params["protected"], params["state_dir"])
     rules = read_rules(params["rules"], protected, params["install_dir"], places)
+    drives = [rule.path for rule in rules]
     return Settings(
         rules=rules,
-        sealed=(*on_drives(places.sealed, [rule.path for rule in rules]), *protected),
+        sealed=(*on_drives(places.sealed, drives), *protected),
+        declared=protected,
+        roots=(*on_drives(places.roots, drives), *([params["install_dir"]] if params["install_dir"] else ())),
         usage_roots=tuple(places.absolute("usage_roots", path) for path in params["usage_roots"]),
         budget=None if params["free_bytes"] is None else parse_bytes("free_bytes", params["free_bytes"]),
         reclaimable_warning=parse_bytes("reclaimable_warning", params["reclaimable_warning"]),

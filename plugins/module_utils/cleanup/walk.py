@@ -33,7 +33,9 @@ class Bounds:
 
 @dataclass
 class Walk:
-    """One walk: ``each`` is called with every name found. The rest tells what was not looked into."""
+    """One walk: ``each`` is called with every name found, and neither what is ``sealed`` by its identity nor what is
+    ``spared`` by the parts that lead to it is entered. The rest tells what was not looked into.
+    """
 
     disk: Disk
     root: Folder
@@ -42,6 +44,7 @@ class Walk:
     bounds: Bounds
     sealed: Collection[Identity]
     each: Callable[[Entry], None]
+    spared: Collection[tuple[str, ...]] = ()
     unread: list[Obstacle] = field(default_factory=list)
     not_entered: list[Obstacle] = field(default_factory=list)
     bound: str = ""
@@ -71,7 +74,9 @@ class Walk:
         except OSError as error:
             self._cannot_read((*parts, name), error.strerror or str(error))
             return
-        if entry.identity in self.sealed:  # counts as something special, which no rule covers
+        if (
+            entry.identity in self.sealed or entry.parts in self.spared
+        ):  # counts as something special, which no rule covers
             self.each(entry._replace(kind=OTHER))
             self.not_entered.append(Obstacle(self._full(entry.parts), "it is protected"))
             return

@@ -125,34 +125,48 @@ def test_a_mount_point_is_no_empty_folder(tmp_path: Path, mount: Mount) -> None:
     assert (result.actions, result.changed) == ([], False)
 
 
-def test_a_read_only_file_system_is_told_once_and_not_for_each_file(tmp_path: Path, mount: Mount) -> None:
+@pytest.mark.case("CL3")
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_read_only_file_system_is_known_to_the_plan(tmp_path: Path, mount: Mount, check_mode: bool) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
     mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tree))
     for number in range(30):
         put(tree / f"{number}.log")
     mount("-o", "remount,ro", str(tree))
-    result = clean(tree)
-    assert findings(result, "failed") == [("files", "critical")]
-    (failed,) = [found for found in result.findings if found.check == "cleanup.failed"]
-    assert (failed.actual, "30 deletions" in failed.message) == ("Read-only file system", True)
-    assert (result.changed, result.failure) == (False, "")
+    result = clean(tree, check_mode)
+    assert (result.actions, result.changed, result.failure) == ([], False, "")
+    assert findings(result, "rule") == [("files", "unknown")]
+    assert "its file system can only be read" in next(f.message for f in result.findings if f.check == "cleanup.rule")
     assert len(list(tree.iterdir())) == 30
 
 
-def test_an_immutable_file_is_told_and_the_rest_goes(tmp_path: Path) -> None:
+KEPT = [("i", "it is immutable (chattr +i)"), ("a", "it may only be appended to (chattr +a)")]
+
+
+@pytest.mark.case("CL3")
+@pytest.mark.parametrize(("attribute", "reason"), KEPT)
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_what_the_system_keeps_is_known_to_the_plan_and_the_rest_goes(
+    tmp_path: Path, attribute: str, reason: str, place: str
+) -> None:
     tree = tmp_path / "tree"
-    stubborn = put(tree / "stubborn.log")
+    stubborn = put(tree / "sub" / "stubborn.log")
     put(tree / "plain.log")
-    if subprocess.run(["chattr", "+i", str(stubborn)], check=False, capture_output=True).returncode:
+    kept = stubborn if place == "file" else stubborn.parent
+    if subprocess.run(["chattr", f"+{attribute}", str(kept)], check=False, capture_output=True).returncode:
         pytest.skip(f"the file system of {tmp_path} knows no immutable files")
     try:
-        result = clean(tree)
+        planned, done = clean(tree, check_mode=True), clean(tree)
     finally:
-        subprocess.run(["chattr", "-i", str(stubborn)], check=True)
-    assert [path.name for path in tree.iterdir()] == ["stubborn.log"]
-    assert findings(result, "failed") == [("files", "critical")]
-    assert result.changed is True
+        subprocess.run(["chattr", f"-{attribute}", str(kept)], check=True)
+    spared = {f"{stubborn}": "skipped"} if place == "file" else {}
+    for result, state in ((planned, "planned"), (done, "done")):
+        assert {action.subject: action.state for action in result.actions} == {f"{tree}/plain.log": state, **spared}
+    assert (stubborn.exists(), (tree / "plain.log").exists()) == (True, False)
+    assert findings(done, "failed") == [("all rules", "ok")]
+    told = [found.message for found in done.findings if found.check == "cleanup.guard"]
+    assert any(reason in message and str(kept) in message for message in told)
 
 
 def test_a_full_file_system_is_cleaned_and_the_space_is_really_there(tmp_path: Path, mount: Mount) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from ..places import Places, is_within, posix_absolute
+from ...paths import is_within
+from ..places import Places, posix_absolute
 
 DATA_VOLUME = "/System/Volumes/Data"
 IN_PRIVATE = ("/etc", "/tmp", "/var")  # noqa: S108 - names to be recognised; nothing is put there

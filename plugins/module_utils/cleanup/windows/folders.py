@@ -10,14 +10,20 @@ its place, and is let go only when the one below it is held.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
+from ...errors import SourceDenied
+from ...paths import Place
+from ...reading import reading
 from ..disk import Disk, Folder, NoOwners, NotEntered
 from ..places import full_path
 from ..records import FOLDER, Entry, Identity
 from . import system
 from .attributes import entry_of
+from .places import windows_key
+
+_DRIVES = tuple(f"{before}{letter}:" for before in ("//?/", "") for letter in "abcdefghijklmnopqrstuvwxyz")
 
 
 def _open(path: str, name: str) -> Folder:
@@ -99,4 +105,42 @@ def owner(account: str) -> int:
     raise NoOwners
 
 
-NTFS = Disk(opened_root, opened_below, listed, look, delete, remove_folder, owner)
+def located(folder: Folder) -> frozenset[Place]:
+    """Return where a folder that is held really is: a drive may be a folder of another (SUBST), or a share.
+
+    Raise CoreError.
+    """
+    with reading(folder.path):
+        final = system.final(folder.path)
+    if not windows_key(final).startswith(_DRIVES):
+        raise SourceDenied(folder.path, f"it is {final}, which is on no drive of this host")
+    return frozenset({_place(final)})
+
+
+def placed(paths: Iterable[str], with_mounts: bool) -> dict[Place, str]:
+    """Return where paths really are. What is mounted in a folder is another volume, and never entered from it."""
+    del with_mounts
+    found = {}
+    for path in paths:
+        with suppress(OSError):  # what cannot be asked for is guarded by its path and its identity
+            found[_place(system.final(path))] = path
+    return found
+
+
+def _place(final: str) -> Place:
+    return Place("", "/" + windows_key(final).rpartition("?/")[2].strip("/"))
+
+
+def refuses(folder: Folder) -> str:
+    """Return why nothing can be deleted directly in a folder: no attribute of Windows says so."""
+    del folder
+    return ""
+
+
+def untold(folder: Folder) -> str:
+    """Return what nobody can see before, or an empty text: files that others have open show at their turn."""
+    del folder
+    return ""
+
+
+NTFS = Disk(opened_root, opened_below, listed, look, delete, remove_folder, owner, located, placed, refuses, untold)

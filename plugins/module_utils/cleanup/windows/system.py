@@ -63,6 +63,11 @@ def lstat(path: str) -> os.stat_result:
     return os.lstat(extended(path))
 
 
+def final(path: str) -> str:
+    """Return the path that a name really has: drives by SUBST, mounted volumes and links resolved. Raise OSError."""
+    return os.path.realpath(extended(path))
+
+
 def names(path: str) -> list[str]:
     """Return the names in a folder. Raise OSError."""
     return os.listdir(extended(path))

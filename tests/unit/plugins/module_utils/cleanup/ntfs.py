@@ -35,7 +35,7 @@ class WindowsError(PermissionError):
 
 class Ntfs:
     """``attributes`` and ``tags`` by path, ``open`` files of others and those of them whose deletion is ``shared``,
-    ``volumes`` by path, ``held`` folders.
+    ``volumes`` by path, ``held`` folders, and the ``finals`` of drives that are something else.
     """
 
     def __init__(self, root: Path) -> None:
@@ -48,6 +48,7 @@ class Ntfs:
         self.untold: set[str] = set()
         self.held: dict[int, str] = {}
         self.handles = 1000
+        self.finals: dict[str, str] = {}
 
     def place(self, path: str) -> Path:
         """Return where a path of Windows really is: upper and lower case are the same there."""
@@ -84,6 +85,10 @@ class Ntfs:
         if path in self.open:
             raise WindowsError(SHARING_VIOLATION, "The process cannot access the file")
 
+    def final(self, path: str) -> str:
+        drive = path[:2]
+        return self.finals.get(drive, f"\\\\?\\{drive}") + path[2:]
+
     def lstat(self, path: str) -> Any:
         status = self.place(path).lstat()
         names = ("st_mode", "st_ino", "st_dev", "st_nlink", "st_size", "st_mtime", "st_ctime", "st_atime")
@@ -110,7 +115,7 @@ class Ntfs:
         self.place(path).rmdir()
 
 
-CALLS = ("hold", "release", "claim", "lstat", "names", "unlink", "rmdir")
+CALLS = ("hold", "final", "release", "claim", "lstat", "names", "unlink", "rmdir")
 
 
 def mounted(monkeypatch: pytest.MonkeyPatch, root: Path) -> Ntfs:

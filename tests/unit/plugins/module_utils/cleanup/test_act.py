@@ -18,12 +18,13 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import act, folders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.act import carry_out
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.folders import POSIX
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import identities, scan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.judge import Run, judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.folders import LINUX_DISK
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.places import LINUX
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.plan import plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import Outcome, Plan, Scan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.sealed import Sealed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.walk import Bounds
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, DONE, FAILED, NOT_DONE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
@@ -45,13 +46,16 @@ def tree(tmp_path: Path) -> Path:
 
 def planned(tree: Path, empty_dirs: bool = False) -> tuple[Scan, Plan]:
     looked = scan(
-        rule(path=str(tree), recurse=True, empty_dirs=empty_dirs), POSIX, (), Bounds(10**6, time.monotonic() + 60)
+        rule(path=str(tree), recurse=True, empty_dirs=empty_dirs),
+        LINUX_DISK,
+        Sealed(),
+        Bounds(10**6, time.monotonic() + 60),
     )
     return looked, plan([looked], NOTHING_OPEN, time.time(), None, 10**6)
 
 
 def carried_out(a_plan: Plan) -> dict[str, Outcome]:
-    outcomes = carry_out(a_plan.steps, Host(60), POSIX, lambda: None, identities(LINUX.sealed))
+    outcomes = carry_out(a_plan.steps, Host(60), LINUX_DISK, lambda: None, Sealed(identities(LINUX.sealed)))
     return {os.path.basename(outcome.step.path): outcome for outcome in outcomes}
 
 
@@ -178,7 +182,7 @@ def test_the_lock_is_renewed_while_much_is_deleted(tmp_path: Path, monkeypatch: 
         put(tmp_path / "tree" / f"{number}.log")
     beats: list[int] = []
     _looked, a_plan = planned(tmp_path / "tree")
-    list(carry_out(a_plan.steps, Host(60), POSIX, lambda: beats.append(1), frozenset()))
+    list(carry_out(a_plan.steps, Host(60), LINUX_DISK, lambda: beats.append(1), Sealed()))
     assert len(beats) == 4
 
 

@@ -16,11 +16,12 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.disk import Folder, NotEntered
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.folders import (
-    POSIX,
     opened_below,
     opened_root,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import identities, scan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.folders import LINUX_DISK
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.sealed import Sealed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.walk import MAX_DEPTH, Bounds
 
 from .examples import rule
@@ -83,8 +84,8 @@ def test_a_folder_that_is_replaced_while_it_is_looked_at_is_not_looked_into(tmp_
         (tmp_path / "other").rename(tmp_path / "tree" / "sub")
         return opened_below(parent, parts)
 
-    disk = replace(POSIX, opened_below=late)
-    looked = scan(rule(path=str(tmp_path / "tree"), recurse=True), disk, (), Bounds(10**6, float("inf")))
+    disk = replace(LINUX_DISK, opened_below=late)
+    looked = scan(rule(path=str(tmp_path / "tree"), recurse=True), disk, Sealed(), Bounds(10**6, float("inf")))
     assert [entry.parts for entry in looked.entries] == [("sub",)]
     assert [obstacle.reason for obstacle in looked.not_entered] == ["another folder took its place"]
 
@@ -93,19 +94,19 @@ def test_looking_does_not_make_a_folder_younger(tmp_path: Path) -> None:
     put(tmp_path / "tree" / "sub" / "x.log")
     for folder in (tmp_path / "tree" / "sub", tmp_path / "tree"):
         os.utime(folder, (1_000_000_000, 1_000_000_000))
-    scan(rule(path=str(tmp_path / "tree"), recurse=True), POSIX, (), Bounds(10**6, float("inf")))
+    scan(rule(path=str(tmp_path / "tree"), recurse=True), LINUX_DISK, Sealed(), Bounds(10**6, float("inf")))
     assert [os.stat(tmp_path / "tree" / name).st_atime for name in ("", "sub")] == [1_000_000_000] * 2
 
 
 def test_a_tree_deeper_than_the_bound_is_told_and_not_followed_for_ever(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["d"] * (MAX_DEPTH + 5))
     put(deep / "x.log")
-    looked = scan(rule(path=str(tmp_path), recurse=True), POSIX, (), Bounds(10**6, float("inf")))
+    looked = scan(rule(path=str(tmp_path), recurse=True), LINUX_DISK, Sealed(), Bounds(10**6, float("inf")))
     assert [obstacle.reason for obstacle in looked.unread] == [f"it lies deeper than {MAX_DEPTH} folders"]
     assert looked.complete is False
 
 
 def test_a_tree_as_deep_as_the_bound_is_seen_to_its_end(tmp_path: Path) -> None:
     put(tmp_path.joinpath(*["d"] * MAX_DEPTH) / "x.log")
-    looked = scan(rule(path=str(tmp_path), recurse=True), POSIX, (), Bounds(10**6, float("inf")))
+    looked = scan(rule(path=str(tmp_path), recurse=True), LINUX_DISK, Sealed(), Bounds(10**6, float("inf")))
     assert (looked.complete, len(looked.entries)) == (True, MAX_DEPTH + 1)

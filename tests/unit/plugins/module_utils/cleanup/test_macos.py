@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import folders
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos import folders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos.in_use import in_use_macos, parse_lsof
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos.places import MACOS, mac_absolute
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.rules import read_rules
@@ -27,6 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     Result,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.paths import Place
 
 from .examples import declared, parameters
 from .trees import put, states
@@ -109,7 +110,7 @@ FLAGS = [
 
 @pytest.mark.parametrize(("flags", "why"), FLAGS)
 def test_what_the_system_protects_by_a_flag_must_stay(flags: int, why: str) -> None:
-    reason = folders.kept_by(flags)
+    reason = folders.kept(0, "a.log", SimpleNamespace(st_flags=flags))
     assert (why in reason) if why else reason == ""
 
 
@@ -163,9 +164,15 @@ def clean(tmp_path: Path, listing: str, **changes: Any) -> Result:
     return run(options, FakeHost("darwin", commands={"lsof": listing}, now=NOW), True)
 
 
+def physical(descriptor: int) -> Place:
+    """What F_GETPATH_NOFIRMLINK tells on macOS, which this system does not know."""
+    return Place(str(os.fstat(descriptor).st_dev), folders.mac_key(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An old log, in a folder that has one name only."""
+    """An old log, in a folder that has one name only, on a system that tells it."""
+    monkeypatch.setattr(folders, "_place", physical)
     monkeypatch.setattr(f"{mac_absolute.__module__}.IN_PRIVATE", ())
     return put(tmp_path / "logs" / "a.log.1")
 
@@ -194,6 +201,34 @@ def test_a_file_with_a_protecting_flag_stays_and_a_protected_folder_is_not_enter
     told = " ".join(finding.message for finding in result.findings if finding.check == "cleanup.guard")
     assert "was not entered: the system protects it (restricted)" in told
     assert next(f.status for f in result.findings if f.check == "cleanup.rule") == OK
+
+
+@pytest.mark.case("CL1")
+def test_a_folder_that_a_firmlink_leads_to_protected_data_is_not_entered(
+    tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = put(tmp_path / "Keep" / "sub" / "a.log.1")
+
+    def linked(descriptor: int) -> Place:  # logs is a firmlink to Keep/sub, as /Users is to /System/Volumes/Data/Users
+        place = physical(descriptor)
+        return place._replace(path=place.path.replace("/logs", "/keep/sub"))
+
+    monkeypatch.setattr(folders, "_place", linked)
+    options = parameters(declared(path=str(logs.parent)), protected=[str(kept.parents[1])], state_dir=str(tmp_path))
+    result = run({**options, "state_dir": str(tmp_path / "state")}, FakeHost("darwin", now=NOW), True)
+    assert result.actions == []
+    (told,) = [found.message for found in result.findings if found.check == "cleanup.rule"]
+    assert f"is the data of {kept.parents[1]}, which is protected" in told
+
+
+@pytest.mark.case("CL1")
+def test_a_system_that_does_not_tell_where_a_folder_is_has_it_left_alone(logs: Path) -> None:
+    result = clean(logs.parents[1], "p1\nf1\ntREG\nD0x1\ni5\n")
+    assert states(result) == {"a.log.1": PLANNED}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folders, "_place", lambda _descriptor: os.readlink("/nowhere"))
+        result = clean(logs.parents[1], "p1\nf1\ntREG\nD0x1\ni5\n")
+    assert result.actions == []
 
 
 os_stat = os.stat

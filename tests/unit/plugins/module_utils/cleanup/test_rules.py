@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.places import LINUX
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.places import is_within
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import Rule
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.rules import (
     matches_everything,
     read_rules,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.paths import is_within
 
 from .examples import DAY, declared
 

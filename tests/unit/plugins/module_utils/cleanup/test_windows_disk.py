@@ -16,6 +16,7 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.disk import NotEntered
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import scan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.sealed import Sealed, entered, seal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.walk import Bounds
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows import system
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows.folders import (
@@ -203,7 +204,7 @@ def test_without_a_way_to_ask_for_a_file_alone_a_rule_needs_an_age(
 
 def test_a_protected_folder_is_recognised_by_what_it_is(disk: Ntfs) -> None:
     sealed = {NTFS.look(_held(LOGS), ("sub",)).identity}
-    looked = scan(rule(path=LOGS, recurse=True), NTFS, sealed, FAR)
+    looked = scan(rule(path=LOGS, recurse=True), NTFS, Sealed(frozenset(sealed)), FAR)
     assert [obstacle.reason for obstacle in looked.not_entered] == ["it is protected"]
     with pytest.raises(NotEntered, match="protected"), opened_root(rf"{LOGS}\sub", sealed):
         pass
@@ -257,3 +258,28 @@ def test_the_folder_of_the_system_is_protected_wherever_it_is(
     result = clean(state_dir)
     assert states(result) == {rf"{LOGS}\a.log": DONE}
     assert "it is protected" in told(result, "guard")
+
+
+@pytest.mark.case("CL1")
+@pytest.mark.parametrize("final", [r"C:\CryptoBot\keep\sub", r"\\?\c:\cryptobot\KEEP"])
+def test_a_drive_that_is_a_folder_of_another_does_not_lead_to_protected_data(disk: Ntfs, final: str) -> None:
+    disk.put(r"X:\logs\a.log")
+    disk.finals["X:"] = final  # subst X: C:\CryptoBot\keep\sub
+    sealed = seal(NTFS, frozenset(), [r"C:\CryptoBot\keep"], (), ())
+    with pytest.raises(NotEntered, match=r"the data of C:\\CryptoBot\\keep, which is protected"):
+        entered(NTFS, r"X:\logs", sealed).__enter__()
+
+
+@pytest.mark.case("CL1")
+def test_a_drive_that_is_a_share_is_not_entered(disk: Ntfs) -> None:
+    disk.put(r"X:\logs\a.log")
+    disk.finals["X:"] = r"\\?\UNC\localhost\c$\CryptoBot"
+    with pytest.raises(NotEntered, match="on no drive of this host"):
+        entered(NTFS, r"X:\logs", Sealed()).__enter__()
+
+
+@pytest.mark.case("CL1")
+def test_a_drive_that_is_none_of_these_is(disk: Ntfs) -> None:
+    sealed = seal(NTFS, frozenset(), [r"C:\CryptoBot\keep"], (), ["\\"])
+    with entered(NTFS, LOGS, sealed) as root:
+        assert root.path == LOGS
