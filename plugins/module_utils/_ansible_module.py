@@ -9,12 +9,16 @@ This file is the shell, not the core. It still imports nothing of Ansible: it on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Protocol
 
 from .errors import CoreError
 from .finding import Result
 from .host import Host, choose_host
+from .redact import redact
+from .seam import seal
 
 Run = Callable[[dict[str, Any], Host, bool], Result]
 
@@ -25,6 +29,10 @@ class Module(Protocol):
     params: dict[str, Any]
     check_mode: bool
 
+    @property
+    def no_log_values(self) -> Collection[str]:
+        """The values that must not be shown."""
+
     def exit_json(self, **kwargs: Any) -> None:
         """End the process, successful."""
 
@@ -33,18 +41,38 @@ class Module(Protocol):
 
 
 def exit_with(module: Module, run: Run, *, low_priority: bool = True) -> None:
-    """Run a noun on this host and end the module with its result.
+    """Run a noun on this host and end the module with its result, sealed.
 
     ``params["timeout"]`` seconds bound the whole run. An error of the core, or an action that did not succeed, fails
-    the task; whatever had been found by then is still returned.
+    the task; whatever had been found by then is still returned. So does a defect, which names its place.
     """
     try:
         host = choose_host(module.params["timeout"])
         if low_priority:
             host.lower_priority()
         result = run(module.params, host, module.check_mode)
+        answer = result.as_dict()
     except CoreError as error:
-        return module.fail_json(msg=str(error))
+        return _fail(module, {"msg": str(error)})
+    except Exception as error:  # noqa: BLE001 - what Python would print of it knows no secrets and no bounds
+        return _fail(module, {"msg": defect(error), "exception": traceback.format_exc()})
     if result.failure:
-        return module.fail_json(msg=result.failure, **result.as_dict())
-    return module.exit_json(**result.as_dict())
+        return _fail(module, {**answer, "msg": result.failure})
+    return module.exit_json(**_sealed(module, answer))
+
+
+def _fail(module: Module, answer: dict[str, Any]) -> None:
+    told = {name: redact(answer[name]) for name in ("msg", "exception") if name in answer}
+    return module.fail_json(**_sealed(module, {**answer, **told}))
+
+
+def _sealed(module: Module, answer: dict[str, Any]) -> dict[str, Any]:
+    """Given an answer, return it sealed, together with the parameters, which Ansible would add as they are."""
+    return seal({**answer, "invocation": {"module_args": module.params}}, module.no_log_values)
+
+
+def defect(error: Exception) -> str:
+    """Given an error that nobody meant to raise, return a sentence with the place where it was raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = "/".join(Path(place.filename).parts[-2:])
+    return f"{type(error).__name__}: {error} at {where}:{place.lineno} (a defect of the collection, please report it)"

@@ -5,8 +5,8 @@
 """The core's own main, for hosts to which it travels as a zip: one ASCII JSON request in, one ASCII JSON answer out.
 
 The request holds ``noun``, ``params`` (validated by the controller), ``check_mode`` and ``secrets``, the values that
-must not be shown. The answer is the result of a module. A defect of the core ends in a traceback on stderr, in which
-they are masked too.
+must not be shown. The answer is the result of a module, sealed by exit_with. A defect before there is one ends in a
+traceback on stderr, in which they are masked too.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from ._ansible_module import exit_with
+from .seam import seal_text
 
-HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # Ansible's word for a value that is a secret as a whole
-MASK = "********"
+TRACEBACK = 8_000  # characters
 
 
 class Exchange:
     """What exit_with needs of a module; it keeps the answer instead of ending the process."""
 
-    def __init__(self, params: dict[str, Any], check_mode: bool) -> None:
-        self.params, self.check_mode = params, check_mode
+    def __init__(self, params: dict[str, Any], check_mode: bool, secrets: frozenset[str]) -> None:
+        self.params, self.check_mode, self.no_log_values = params, check_mode, secrets
         self.answer: dict[str, Any] = {}
 
     def exit_json(self, **kwargs: Any) -> None:
@@ -47,7 +47,7 @@ def main() -> int:
     stdout, sys.stdout = sys.stdout, sys.stderr
     request = read_request(sys.stdin.buffer)
     sys.excepthook = partial(complain, frozenset(request["secrets"]))
-    answer = masked(answer_to(request), frozenset(request["secrets"]))
+    answer = answer_to(request)
     stdout.buffer.write(json.dumps(answer).encode("ascii") + b"\n")
     stdout.buffer.flush()
     return 0
@@ -55,7 +55,7 @@ def main() -> int:
 
 def complain(secrets: frozenset[str], *error: Any) -> None:
     """Given an error that nobody caught, write its traceback to stderr, without the secrets."""
-    sys.stderr.write(masked("".join(traceback.format_exception(*error)), secrets))
+    sys.stderr.write(seal_text("".join(traceback.format_exception(*error)), secrets, TRACEBACK) + "\n")
 
 
 def read_request(stream: BinaryIO) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def read_request(stream: BinaryIO) -> dict[str, Any]:
 def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
     """Given a request, run its noun and return what a module would. Raise ImportError where there is no such noun."""
     noun = request["noun"]
-    exchange = Exchange(with_paths(noun, request["params"]), request["check_mode"])
+    exchange = Exchange(with_paths(noun, request["params"]), request["check_mode"], frozenset(request["secrets"]))
     exit_with(exchange, _part(noun, "run").run)
     return exchange.answer
 
@@ -98,22 +98,3 @@ def _resolve(option: Mapping[str, Any], value: Any) -> Any:
     if isinstance(value, dict) and "options" in option:
         return _resolve_options(option["options"], value)
     return value
-
-
-def masked(value: Any, secrets: frozenset[str]) -> Any:
-    """Given plain JSON, return it without the secrets, as Ansible does with the result of a module."""
-    if isinstance(value, dict):
-        return {key: masked(each, secrets) for key, each in value.items()}
-    if isinstance(value, list):
-        return [masked(each, secrets) for each in value]
-    if value is None or isinstance(value, bool):
-        return value
-    if str(value) in secrets:
-        return HIDDEN
-    return _without(value, secrets) if isinstance(value, str) else value
-
-
-def _without(text: str, secrets: frozenset[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):  # one secret may be a part of another
-        text = text.replace(secret, MASK)
-    return text

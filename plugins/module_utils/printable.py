@@ -13,5 +13,14 @@ from __future__ import annotations
 
 def printable(name: str) -> str:
     """Given a name as Python reads it from the system, return it with everything that does not print escaped."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    try:
+        text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a surrogate pair, which names on Windows may hold
+        text = name
+    return "".join(letter if letter.isprintable() else escape(letter) for letter in text)
+
+
+def escape(letter: str) -> str:
+    """Given a character that may not be shown, return its escape; a byte that is no UTF-8 is shown as that byte."""
+    code = ord(letter)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else letter.encode("unicode_escape").decode()

@@ -5,8 +5,8 @@
 """The action base: what the controller does for every module of the collection before and after the trip to a host.
 
 It validates the arguments, so that a typo is reported without a trip; it chooses the way to the host by its shell (on
-POSIX the Python module itself, on Windows the bridge); and it masks secrets in what comes back, because an action
-plugin's result is not cleaned by anybody else.
+POSIX the Python module itself, on Windows the bridge); and it seals what comes back, whoever wrote it: the module, an
+interpreter that could not run it, or a program that is none.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from typing import Any, ClassVar, Optional
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.redact import redact
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal, seal_text
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.call import call_bridge
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.options import windows_spec
+
+MISTAKES = 8_000  # characters of what is wrong with arguments
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,35 @@ def validate(spec: Mapping[str, Any], arguments: Mapping[str, Any], where: str) 
     Raise AnsibleActionFail, naming the module, the option, its value and what is allowed, where they do not fit.
     """
     outcome = ArgumentSpecValidator(dict(spec)).validate(dict(arguments))
-    if outcome.error_messages:
-        raise AnsibleActionFail(f"{where}: {'; '.join(outcome.error_messages)}")
     secrets = frozenset(outcome._no_log_values)  # the validator offers no public name for them
+    if outcome.error_messages:
+        raise AnsibleActionFail(f"{where}: {seal_text('; '.join(outcome.error_messages), secrets, MISTAKES)}")
     return Checked(outcome.validated_parameters, secrets)
+
+
+def sealed(answer: Mapping[str, Any], secrets: frozenset[str]) -> dict[str, Any]:
+    """Given what came back from a host, return it sealed. What is no answer of a module is told in one sentence."""
+    told = {name: value for name, value in answer.items() if name != "exception"}
+    trace = getattr(getattr(answer.get("exception"), "event", None), "formatted_traceback", answer.get("exception"))
+    if isinstance(trace, str) and trace:
+        told["exception"] = redact(trace)
+    if "module_stdout" in answer:
+        told["msg"] = no_answer(answer)
+    for name in ("msg", "module_stdout", "module_stderr"):
+        if isinstance(told.get(name), str):
+            told[name] = redact(told[name])
+    return seal(told, secrets)
+
+
+def no_answer(answer: Mapping[str, Any]) -> str:
+    """Given what a host's Python left instead of an answer, return why: the last line of what it complained of.
+
+    What it printed is not quoted: a program that is no Python prints what it was given, and that holds secrets.
+    """
+    complaint = str(answer.get("module_stderr") or "").strip().splitlines()
+    printed = len(str(answer.get("module_stdout") or ""))
+    last = complaint[-1].strip() if complaint else f"it printed {printed} characters and no complaint"
+    return f"the Python of this host gave no answer (exit code {answer.get('rc', 'unknown')}): {last}"
 
 
 class MaintenanceAction(ActionBase):
@@ -56,9 +84,9 @@ class MaintenanceAction(ActionBase):
         super().run(tmp, task_vars)
         checked = self.check(self._task.args)
         if self.on_windows():
-            return call_bridge(self, checked.params, checked.secrets, task_vars or {})
+            return sealed(call_bridge(self, checked.params, checked.secrets, task_vars or {}), checked.secrets)
         answer = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
-        return remove_values(answer, checked.secrets)
+        return sealed(answer, checked.secrets)
 
     def check(self, arguments: Mapping[str, Any]) -> Checked:
         """Return the arguments checked. Raise AnsibleActionFail where they do not fit."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -22,9 +23,13 @@ class Exited(Exception):
     """AnsibleModule's exits end the process; a fake that returned would run code that production never reaches."""
 
 
+SECRET = 'hunter2 "and" more'
+
+
 class FakeModule:
     def __init__(self, check_mode: bool = False, **params: Any) -> None:
         self.params, self.check_mode = {"timeout": 30, **params}, check_mode
+        self.no_log_values = {SECRET}
         self.failed = False
         self.answer: dict[str, Any] = {}
 
@@ -75,15 +80,34 @@ def test_an_error_of_the_core_fails_the_task_with_its_message_alone() -> None:
     module = FakeModule()
     with pytest.raises(Exited):
         exit_with(module, run)
-    assert (module.failed, module.answer) == (True, {"msg": "age is 'soon', expected a duration"})
+    assert (module.failed, module.answer["msg"]) == (True, "age is 'soon', expected a duration")
+    assert set(module.answer) == {"msg", "invocation"}
 
 
-def test_a_defect_of_the_core_is_not_dressed_up_as_an_error() -> None:
+@pytest.mark.case("WN3")
+def test_a_defect_of_the_core_is_called_one_and_names_its_place_without_secrets() -> None:
     def run(_params: dict[str, Any], _host: Host, _check: bool) -> Result:
-        raise KeyError("a defect")
+        raise KeyError(SECRET)
 
-    with pytest.raises(KeyError):
-        exit_with(FakeModule(), run)
+    module = FakeModule()
+    with pytest.raises(Exited):
+        exit_with(module, run)
+    assert module.failed
+    assert module.answer["msg"].startswith("KeyError: '********' at module_utils/test_ansible_module.py:")
+    assert "a defect of the collection" in module.answer["msg"]
+    assert "hunter2" not in module.answer["exception"]
+
+
+@pytest.mark.case("BK8", "WN4")
+@pytest.mark.parametrize("failure", ["", "set \udcff is half \ud800 made"])
+def test_what_cannot_be_written_as_utf8_does_not_keep_an_answer_from_leaving(failure: str) -> None:
+    finding = Finding("a.rule", "name \udcff", OK, "half a pair \ud83d", actual={"\udce9": ["\udfff"]})
+    module = _run(Result([finding], failure=failure, data={"sets": ["\udc80"]}), FakeModule(dir="/x/\udcff"))
+    json.dumps(module.answer, ensure_ascii=False).encode("utf-8")
+    found = module.answer["findings"][0]
+    assert (found["subject"], found["message"]) == ("name \\xff", "half a pair \\ud83d")
+    assert found["actual"] == {"\\xe9": ["\\udfff"]}
+    assert module.answer["invocation"]["module_args"]["dir"] == "/x/\\xff"
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

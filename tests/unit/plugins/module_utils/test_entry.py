@@ -86,35 +86,31 @@ def test_an_action_that_did_not_succeed_fails_with_what_was_found(monkeypatch: p
     assert answer["given"]["failure"] == "the restart did not succeed"
 
 
-def test_a_defect_of_the_core_is_a_traceback_without_secrets(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_defect_of_the_core_is_an_answer_that_failed_and_names_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ask(monkeypatch, **{"raise": "defect"})
+    assert answer["failed"] is True
+    assert answer["msg"].startswith("KeyError: '********' at module_utils/test_entry.py:")
+    assert "Traceback (most recent call last)" in answer["exception"]
+    assert "hunter2" not in str(answer)
+
+
+@pytest.mark.case("WN3")
+def test_a_defect_before_there_is_an_answer_is_a_bounded_traceback_without_secrets(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(KeyError) as raised:
-        ask(monkeypatch, **{"raise": "defect"})
-    entry.complain(SECRETS, raised.type, raised.value, raised.tb)
+    entry.complain(SECRETS, KeyError, KeyError("hunter2" + "x" * 100_000), None)
     said = capsys.readouterr().err
-    assert "Traceback (most recent call last)" in said
-    assert "KeyError: '********'" in said
-    assert "hunter2" not in said
+    assert "KeyError: '********xxx" in said
+    assert len(said) <= entry.TRACEBACK + 1
 
 
-# (given, what of it may be shown), as ansible.module_utils.common.parameters.remove_values does
-MASKS: list[tuple[Any, Any]] = [
-    ("hunter2", entry.HIDDEN),
-    ("with hunter2 in it", "with ******** in it"),
-    ("hunter22 and hunter2", "******** and ********"),
-    ({"a": ["hunter2", {"b": "hunter22"}]}, {"a": [entry.HIDDEN, {"b": entry.HIDDEN}]}),
-    ([True, None, 1, 1.5, "plain"], [True, None, 1, 1.5, "plain"]),
-]
-
-
-@pytest.mark.parametrize(("given", "shown"), MASKS)
-def test_a_secret_is_masked_wherever_it_stands(given: Any, shown: Any) -> None:
-    assert entry.masked(given, SECRETS) == shown
-
-
-def test_a_number_that_is_a_secret_is_hidden() -> None:
-    assert entry.masked({"pin": 1234, "on": True}, frozenset({"1234", "True"})) == {"pin": entry.HIDDEN, "on": True}
+@pytest.mark.case("WN3", "WN4")
+def test_an_answer_is_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ask(
+        monkeypatch, name="a half \ud83d and a byte \udce9 of hunter2", rules=[{"path": '"hunter22"', "age": None}]
+    )
+    assert answer["given"]["name"] == "a half \\ud83d and a byte \\xe9 of ********"
+    assert answer["given"]["rules"] == [{"path": '"********"', "age": None}]
 
 
 def test_paths_are_resolved_by_the_host_and_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:

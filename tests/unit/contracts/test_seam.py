@@ -1,0 +1,127 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What holds for every module: whatever its noun returns or raises leaves through the one seam, and no other way."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import importlib
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ansible", reason="modules need ansible-core")
+
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import entry, seam
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, Finding, Result
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PLUGINS = "ansible_collections.cryptobot.maintenance.plugins"
+MODULES = sorted(
+    path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in ("bridge", "report")
+)
+SECRET = "p@ss/w\"or'd\\é-of-the-house"
+ODD = f"{SECRET} {json.dumps(SECRET)} {SECRET!r} {base64.b64encode(SECRET.encode()).decode()} \udcff \ud83d \x1b[2J "
+FINDING = Finding("a.rule", ODD, CRITICAL, ODD + "z" * 100_000, actual={ODD: [ODD]}, remedy=ODD)
+# How a noun can end.
+ENDS: dict[str, Any] = {
+    "result": Result([FINDING], data={"sets": [ODD], ODD: {"a": ODD}}, diff={"before": ODD, "after": ""}),
+    "failure": Result([FINDING], failure=ODD + "z" * 100_000),
+    "error": CoreError(ODD + "z" * 100_000),
+    "defect": KeyError(ODD + "z" * 100_000),
+}
+LEAVINGS = ("ss/w", "or'd", "or\\'d", "of-the-house", base64.b64encode(SECRET.encode()).decode()[4:12])
+
+
+def required(module: str) -> dict[str, Any]:
+    """Return the least arguments that a module takes."""
+    spec = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule.spec
+    samples = {"list": [], "dict": {}, "path": "/x", "str": "x", "int": 1}
+    return {name: samples[option["type"]] for name, option in spec.items() if option.get("required")}
+
+
+def ended(end: Any) -> Any:
+    def run(_params: Any, _host: Any, _check_mode: bool = False) -> Result:
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    return run
+
+
+def proven(answer: dict[str, Any], end: str) -> None:
+    written = json.dumps(answer, ensure_ascii=False, allow_nan=False)
+    written.encode("utf-8")
+    assert [part for part in LEAVINGS if part in written] == []
+    assert "\x1b" not in written
+    assert bool(answer.get("failed")) is (end != "result")
+    if end in ("result", "failure"):
+        assert (answer["status"], answer["findings"][0]["status"]) == (CRITICAL, CRITICAL)
+        assert len(answer["findings"][0]["message"]) <= seam.MESSAGE
+    if end != "result":
+        assert "\\ud83d \\x1b[2J" in answer["msg"]
+        assert len(answer["msg"]) <= seam.MESSAGE
+
+
+@pytest.mark.case("BK8", "WN3", "WN4", "WN5")
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("name", MODULES)
+def test_whatever_becomes_of_a_module_leaves_sealed(
+    name: str, end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module(f"{PLUGINS}.modules.{name}")
+    monkeypatch.setattr(module, "run", ended(ENDS[end]))
+    ansible_module = basic.AnsibleModule
+
+    def with_a_secret(*words: Any, **options: Any) -> Any:
+        made = ansible_module(*words, **options)
+        made.no_log_values = {SECRET}
+        return made
+
+    monkeypatch.setattr(module, "AnsibleModule", with_a_secret)
+    if hasattr(module, "noun_options"):  # the secrets of a checkup are those of its nouns
+        monkeypatch.setattr(module, "noun_options", lambda _module: ({}, {SECRET}))
+    with patch_module_args(required(name)), pytest.raises(SystemExit):
+        module.main()
+    proven(json.loads(capsys.readouterr().out), end)
+
+
+@pytest.mark.case("BK8", "WN3", "WN4", "WN5")
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("name", MODULES)
+def test_whatever_becomes_of_a_noun_on_a_windows_host_leaves_sealed(
+    name: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noun = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule.noun
+    run = importlib.import_module(f"{PLUGINS}.module_utils.{noun}.run")
+    monkeypatch.setattr(run, "run", ended(ENDS[end]))
+    params = {"timeout": 9, **required(name)}
+    request = {"noun": noun, "params": params, "check_mode": True, "secrets": [SECRET]}
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(request).encode())))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    stdout = sys.stdout
+    assert entry.main() == 0
+    stdout.flush()
+    proven(json.loads(stdout.buffer.getvalue()), end)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", sorted((CHECKOUT / "plugins" / "modules").glob("*.py")), ids=lambda path: path.stem)
+def test_a_module_has_no_other_way_out(path: Path) -> None:
+    called = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    names = [each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in called]
+    # what is wrong with a checkup's arguments is told before its nouns run
+    allowed = {"fail_json"} if path.stem == "checkup" else set()
+    assert set(names) & {"exit_json", "fail_json", "print", "write"} - allowed == set()
+    assert names.count("exit_with") == (0 if path.stem in ("bridge", "report") else 1)
