@@ -188,6 +188,7 @@ options:
           - load
           - memory
           - mounts
+          - not_looked_at
           - oom_kills
           - open_files
           - steal
@@ -209,6 +210,7 @@ options:
       - load
       - memory
       - mounts
+      - not_looked_at
       - oom_kills
       - open_files
       - steal

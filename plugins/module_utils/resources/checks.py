@@ -26,6 +26,12 @@ CHECKS = catalogue(
         "Mount it (`mount PATH`, then /etc/fstab), or take it out of cryptobot_thresholds.mounts.",
     ),
     Check(
+        "resources.not_looked_at",
+        "D1.1",
+        "Every mount or volume that the other checks leave out, by name and with the reason.",
+        "Nothing, as long as none of them holds data that can grow; else look at it yourself (`df -h PATH`).",
+    ),
+    Check(
         "resources.disk_space",
         "D1.1",
         "Free space of each mounted file system, as a share of what ordinary accounts can use, and in bytes.",

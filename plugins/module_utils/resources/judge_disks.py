@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Union
 
 from ..finding import CRITICAL, OK, SKIPPED, STATUSES, UNKNOWN, WARNING, Finding, worst
+from ..printable import printable
 from ..units import human_bytes, human_seconds
 from .checks import CHECKS
 from .history import NEEDED_SAMPLES, NEEDED_SECONDS, History, Sample, growth
@@ -29,10 +30,15 @@ def judge_mounts(seen: Observation, limits: Thresholds, _history: History) -> It
     if not isinstance(seen.mounts, tuple):
         yield judged(check.id, "mounts", seen.mounts, lambda _mounts: check.finding(OK, "mounts", ""))
         return
-    present = {mount.path for mount in seen.mounts}
-    yield check.finding(OK, "mounts", f"{len(present)} file systems are looked at: {', '.join(sorted(present))}")
+    looked_at = sorted(mount.path for mount in seen.mounts)
+    yield check.finding(OK, "mounts", f"{len(looked_at)} file systems are looked at: {', '.join(looked_at)}")
+    present = {path for mount in seen.mounts for path in (mount.path, *mount.also)}
     for path, limit in limits.mounts.items():
-        if path not in present and not limit.ignore:
+        if path in present:
+            continue
+        if limit.ignore:
+            yield check.finding(SKIPPED, path, "ignored by thresholds.mounts", remedy="")
+        else:
             message = f"{path} is declared in thresholds.mounts, and nothing that can be written is mounted there"
             yield check.finding(CRITICAL, path, message, expected="mounted", actual="not mounted")
     yield from _judge_lost(seen, limits)
@@ -49,6 +55,22 @@ def _judge_lost(seen: Observation, limits: Thresholds) -> Iterator[Finding]:
             yield check.finding(WARNING, path, message, expected=f"mounted as {seen.mount_table} says", actual=state)
 
 
+def judge_left_out(seen: Observation, _limits: Thresholds, _history: History) -> Finding:
+    """Return one finding that names every mount which no other rule looks at, by the reason."""
+    check = CHECKS["resources.not_looked_at"]
+    if not isinstance(seen.mounts, tuple):
+        return judged(check.id, "mounts", seen.mounts, lambda _mounts: check.finding(OK, "mounts", ""))
+    if isinstance(seen.left_out, Blind):
+        return check.finding(UNKNOWN, "mounts", f"what is not looked at is not known: {seen.left_out.reason}")
+    if not seen.left_out:
+        return check.finding(OK, "mounts", "every mount is looked at")
+    by_reason: dict[str, list[str]] = {}
+    for path, reason in seen.left_out:
+        by_reason.setdefault(reason, []).append(printable(path))
+    named = "; ".join(f"{reason}: {', '.join(paths)}" for reason, paths in sorted(by_reason.items()))
+    return check.finding(SKIPPED, "mounts", f"{len(seen.left_out)} mounts are not looked at: {named}", remedy="")
+
+
 def _each_mount(check: str, judge: Callable[[Mount, Usage, Thresholds, History], Finding]) -> Rule:
     """Return a rule that applies ``judge`` to each mount that is not ignored; without a list of them it is unknown."""
 
@@ -57,7 +79,7 @@ def _each_mount(check: str, judge: Callable[[Mount, Usage, Thresholds, History],
             yield judged(check, "mounts", seen.mounts, lambda _mounts: CHECKS[check].finding(OK, "mounts", ""))
             return
         for mount in seen.mounts:
-            if limits.limits(mount.path).ignore:
+            if limits.limits(mount.path, *mount.also).ignore:
                 yield CHECKS[check].finding(SKIPPED, mount.path, "ignored by thresholds.mounts", remedy="")
             elif isinstance(mount.usage, Blind):
                 yield CHECKS[check].finding(UNKNOWN, mount.path, f"could not be looked at: {mount.usage.reason}")
@@ -68,7 +90,7 @@ def _each_mount(check: str, judge: Callable[[Mount, Usage, Thresholds, History],
 
 
 def _judge_space(mount: Mount, usage: Usage, limits: Thresholds, _history: History) -> Finding:
-    limit = limits.limits(mount.path)
+    limit = limits.limits(mount.path, *mount.also)
     status = worst((below(usage.free_share, limit.free), below(usage.available, limit.free_bytes)))
     actual = f"{percent(usage.free_share)} free, {human_bytes(usage.available)} of {human_bytes(usage.size)}"
     return CHECKS["resources.disk_space"].finding(
@@ -82,7 +104,7 @@ def _expected_space(limit: MountLimits) -> str:
 
 
 def _judge_inodes(mount: Mount, usage: Usage, limits: Thresholds, _history: History) -> Finding:
-    check, limit = CHECKS["resources.inodes"], limits.limits(mount.path).inodes
+    check, limit = CHECKS["resources.inodes"], limits.limits(mount.path, *mount.also).inodes
     if not usage.inodes:
         return check.finding(SKIPPED, mount.path, f"{mount.kind} has no fixed number of inodes", remedy="")
     actual = f"{percent(usage.inodes_free_share)} of {usage.inodes} inodes free"
@@ -124,6 +146,7 @@ def _forecast_status(left: float, usage: Usage, limits: Thresholds) -> str:
 
 RULES: tuple[tuple[str, Rule], ...] = (
     ("mounts", judge_mounts),
+    ("not_looked_at", judge_left_out),
     ("disk_space", _each_mount("resources.disk_space", _judge_space)),
     ("inodes", _each_mount("resources.inodes", _judge_inodes)),
     ("disk_forecast", _each_mount("resources.disk_forecast", _judge_forecast)),

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Union
 
+from ..evidence import Event, Part, Whole
 from ..finding import OK, UNKNOWN, WARNING, Finding
 from ..units import human_bytes
 from .checks import CHECKS
 from .history import History
 from .judge_disks import Rule
-from .records import Blind, Clock, Exhaustions, HeldFile, HeldFiles, Kill, Observation, OomKills
+from .records import Clock, Exhaustions, HeldFile, HeldFiles, Observation, OomKills
 from .thresholds import Thresholds
 from .verdict import above, expected, judged
 
@@ -30,38 +32,55 @@ def judge_kills(seen: Observation, limits: Thresholds, history: History) -> Find
 
     Where the system notes exhausted memory instead of whom it killed, that is judged.
     """
+    start = seen.at - limits.oom_window
     if isinstance(seen.oom, Exhaustions):
-        return _exhaustions_finding(seen.oom)
-    return judged(
-        "resources.oom_kills", "memory", seen.oom, lambda oom: _kills_finding(oom, history, seen.at - limits.oom_window)
-    )
+        return _exhaustions_finding(seen.oom, start)
+    return judged("resources.oom_kills", "memory", seen.oom, lambda oom: _kills_finding(oom, history, start))
 
 
-def _exhaustions_finding(oom: Exhaustions) -> Finding:
-    check, since = CHECKS["resources.oom_kills"], _moment(oom.since)
-    if not oom.events:
-        message = f"{oom.source} noted no exhausted memory since {since}"
+def _exhaustions_finding(oom: Exhaustions, start: float) -> Finding:
+    check, told = CHECKS["resources.oom_kills"], oom.evidence.window(start)
+    events = told.events if isinstance(told, Whole) else told.at_least
+    if events:
+        least = "" if isinstance(told, Whole) else "at least "
+        message = f"{oom.source} noted exhausted memory, most of it held by: {least}{_named(events)}"
+        return check.finding(WARNING, "memory", message, expected="none", actual=len(events))
+    if isinstance(told, Whole):
+        message = f"{oom.source} noted no exhausted memory since {_moment(start)}"
         return check.finding(OK, "memory", message, expected="none", actual=0)
-    message = f"{oom.source} noted exhausted memory, most of it held by: {_named(oom.events)}"
-    return check.finding(WARNING, "memory", message, expected="none", actual=len(oom.events))
+    message = f"{oom.source} shows no exhausted memory since {_moment(start)}, and not all could be seen: {told.gap}"
+    return check.finding(UNKNOWN, "memory", message, expected="none")
 
 
-def _kills_finding(oom: OomKills, history: History, window_start: float) -> Finding:
-    check = CHECKS["resources.oom_kills"]
-    if isinstance(oom.journal, tuple) and oom.journal:
-        message = f"the kernel killed for want of memory: {_named(oom.journal)}"
-        return check.finding(WARNING, "memory", message, expected="none", actual=len(oom.journal))
+def _kills_finding(oom: OomKills, history: History, start: float) -> Finding:
+    check, told = CHECKS["resources.oom_kills"], oom.journal.window(start)
+    events = told.events if isinstance(told, Whole) else told.at_least
+    if events:
+        least = "" if isinstance(told, Whole) else "at least "
+        message = f"the kernel killed for want of memory: {least}{_named(events)}"
+        return check.finding(WARNING, "memory", message, expected="none", actual=len(events))
     count, since = _new_kills(oom, history)
     processes = "1 process" if count == 1 else f"{count} processes"
     counted = f"{processes} of {oom.scope} killed for want of memory since {_moment(since)}"
-    if not count:
-        return check.finding(OK, "memory", f"no process of {oom.scope} was killed since {_moment(since)}", actual=0)
-    if since > oom.booted or since >= window_start:  # since the last run, or since a boot within the window
+    if count and (since > oom.booted or since >= start):  # since the last run, or since a boot within the window
         return check.finding(WARNING, "memory", counted, expected="none", actual=count)
-    if isinstance(oom.journal, Blind):
-        message = f"{counted}; whether lately is not known: {oom.journal.reason}"
+    if count and isinstance(told, Part):
+        message = f"{counted}; whether lately is not known: {told.gap}"
         return check.finding(UNKNOWN, "memory", message, expected="none", actual=count)
-    return check.finding(OK, "memory", f"{counted}, none of them since {_moment(window_start)}", actual=0)
+    if count:
+        return check.finding(OK, "memory", f"{counted}, none of them since {_moment(start)}", actual=0)
+    return _none_finding(oom, told, since, start)
+
+
+def _none_finding(oom: OomKills, told: Union[Whole, Part], since: float, start: float) -> Finding:
+    """Return the finding where the kernel counted nobody: its count begins with the boot, its log may before."""
+    check, nobody = CHECKS["resources.oom_kills"], f"no process of {oom.scope} was killed since"
+    if since <= start or since > oom.booted or oom.fresh:
+        return check.finding(OK, "memory", f"{nobody} {_moment(since)}", actual=0)
+    if isinstance(told, Whole):
+        return check.finding(OK, "memory", f"{nobody} {_moment(start)}", actual=0)
+    message = f"{nobody} {_moment(since)}, when it was started; what was before is not known: {told.gap}"
+    return check.finding(UNKNOWN, "memory", message, expected="none")
 
 
 def _new_kills(oom: OomKills, history: History) -> tuple[int, float]:
@@ -72,8 +91,8 @@ def _new_kills(oom: OomKills, history: History) -> tuple[int, float]:
     return oom.total - last.total, last.at
 
 
-def _named(kills: tuple[Kill, ...]) -> str:
-    shown = [f"{kill.process} at {_moment(kill.when)}" for kill in kills[-LISTED:]]
+def _named(kills: tuple[Event, ...]) -> str:
+    shown = [f"{kill.text} at {_moment(kill.at)}" for kill in kills[-LISTED:]]
     return ", ".join(shown) + (f" and {len(kills) - LISTED} before" if len(kills) > LISTED else "")
 
 
@@ -85,7 +104,8 @@ def judge_clock(seen: Observation, limits: Thresholds, _history: History) -> Fin
         wanted = expected("synchronised and off by at most", limits.clock, "{:g} s".format)
         whose = f" (the clock is that of the machine which holds this {seen.container})" if seen.container else ""
         if not clock.synchronised:
-            message = f"{clock.source} says that nothing keeps the clock{whose}"
+            why = f": {clock.why}" if clock.why else ""
+            message = f"{clock.source} says that nothing keeps the clock{whose}{why}"
             return check.finding(WARNING, "clock", message, expected=wanted, actual="not synchronised")
         if clock.offset is None:
             message = f"{clock.source} says that the clock is kept; it does not know by how much it is off{whose}"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Optional, TypeVar, Union
+from typing import NamedTuple, Optional, TypeVar, Union
+
+from ..evidence import Event, Evidence
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,27 @@ class Usage:
 
 @dataclass(frozen=True)
 class Mount:
-    """A mounted file system that holds data and can be written."""
+    """A mounted file system that holds data and can be written. ``also`` are the other paths that it is shown at."""
 
     path: str
     source: str
     kind: str
     usage: Union[Usage, Blind]
+    also: tuple[str, ...] = ()
+
+
+class LeftOut(NamedTuple):
+    """A file system, or a second mount of one, that is not looked at, and why."""
+
+    path: str
+    reason: str
+
+
+class Mounted(NamedTuple):
+    """Every mount of a host: those that are looked at, and those that are left out."""
+
+    mounts: tuple[Mount, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 @dataclass(frozen=True)
@@ -123,46 +140,43 @@ class CpuShares:
 
 @dataclass(frozen=True)
 class Clock:
-    """What one source says of the system clock; ``offset`` is None where that source does not know it."""
+    """What one source says of the system clock; ``offset`` is None where that source does not know it, ``why`` is the
+    reason where it is not synchronised and the source tells.
+    """
 
     source: str
     synchronised: bool
     offset: Optional[float] = None
+    why: str = ""
 
 
-@dataclass(frozen=True)
-class Kill:
-    """A process that the kernel killed for want of memory, or that held most of it when it was exhausted."""
-
-    when: float
-    process: str
+def kill(when: float, process: str) -> Event:
+    """Return that a process was killed for want of memory, or held most of it when it was exhausted."""
+    return Event(when, "memory", process)
 
 
 @dataclass(frozen=True)
 class OomKills:
     """``total`` kills within ``scope`` since the boot named ``boot_id``, at ``booted``.
 
-    ``journal`` has those of the window that was asked for, by the kernel's log.
+    ``journal`` is what the kernel's log tells of the window that was asked for. ``fresh`` is whether there was nothing
+    of this host before that boot, as of a container.
     """
 
     total: int
     scope: str
     booted: float
     boot_id: str
-    journal: Union[tuple[Kill, ...], Blind]
+    journal: Evidence
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
 class Exhaustions:
-    """What a system noted of exhausted memory ``since`` a time, where it does not count whom it killed for that.
-
-    ``source`` is who notes it, ``booted`` when the system was started (None where that is not known).
-    """
+    """What a system noted of exhausted memory, where it does not count whom it killed for that. ``source`` notes it."""
 
     source: str
-    since: float
-    booted: Optional[float]
-    events: tuple[Kill, ...]
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -197,6 +211,7 @@ class Observation:
     """Everything that one look at a host gives. ``container`` names what the host runs in, or is empty.
 
     ``mount_table`` is what the host itself says it should have mounted, and where ``lost_mounts`` comes from.
+    ``left_out`` are the mounts that are not among ``mounts``.
     """
 
     at: float
@@ -214,3 +229,4 @@ class Observation:
     pressure: Mapping[str, Stall] = field(default_factory=dict)
     container: str = ""
     mount_table: str = "/etc/fstab"
+    left_out: Union[tuple[LeftOut, ...], Blind] = ()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import is_dataclass
 from typing import Any
 
+from ..evidence import Event, Evidence, Whole
 from ..finding import UNKNOWN, Finding, Metric
 from .history import History, growth
 from .records import (
@@ -49,11 +50,20 @@ def _plain(value: Any) -> Any:
         return {"unknown": value.reason}
     if isinstance(value, Absent):
         return {"absent": value.reason}
+    if isinstance(value, Evidence):
+        value = _events(value)
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        named = getattr(value, "_asdict", None)
+        return _plain(named()) if named else [_plain(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         return {name: _plain(item) for name, item in vars(value).items()}
     return dict(value) if isinstance(value, dict) else value
+
+
+def _events(evidence: Evidence) -> tuple[Event, ...]:
+    """Return the events that were seen; whether these are all is what the finding says."""
+    told = evidence.window(0.0)
+    return told.events if isinstance(told, Whole) else told.at_least
 
 
 def metrics(seen: Observation, history: History) -> list[Metric]:
@@ -108,7 +118,7 @@ def _of_events(seen: Observation) -> Iterator[Metric]:
     if isinstance(seen.oom, OomKills):
         yield Metric(f"{PREFIX}_oom_kills_total", seen.oom.total)
     if isinstance(seen.oom, Exhaustions):
-        yield Metric(f"{PREFIX}_memory_exhaustions", len(seen.oom.events))
+        yield Metric(f"{PREFIX}_memory_exhaustions", len(_events(seen.oom.evidence)))
     if isinstance(seen.held, HeldFiles):
         yield Metric(f"{PREFIX}_deleted_open_bytes", seen.held.size, "bytes")
 

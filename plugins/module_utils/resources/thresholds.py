@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,9 +59,9 @@ class Thresholds:
     held_bytes: Bounds
     skip: tuple[str, ...] = ()
 
-    def limits(self, path: str) -> MountLimits:
-        """Return the limits that hold for a mount."""
-        return self.mounts.get(path, self.default)
+    def limits(self, *paths: str) -> MountLimits:
+        """Return the limits that hold for a mount, given its path and the others that it is shown at."""
+        return next((self.mounts[path] for path in paths if path in self.mounts), self.default)
 
 
 def read_thresholds(given: Mapping[str, Any]) -> Thresholds:
@@ -94,11 +95,11 @@ def read_thresholds(given: Mapping[str, Any]) -> Thresholds:
 def mount_path(path: str) -> str:
     r"""Given a path of Windows as an operator writes it (``d:``, ``D:\data\``), return it as its volume is named.
 
-    Every other path is returned as it is.
+    Of every other path doubled slashes and one at its end are taken away.
     """
     match = re.fullmatch(r"([A-Za-z]):(\\.*)?", path, re.DOTALL)
     if match is None:
-        return path
+        return "/" + posixpath.normpath(path).strip("/") if path.startswith("/") else path
     below = (match.group(2) or "").rstrip("\\")
     return f"{match.group(1).upper()}:{below or chr(92)}"
 

@@ -13,7 +13,7 @@ from typing import Union
 from ...errors import CoreError, SourceDenied
 from ...host import Host
 from ..records import Absent, Clock
-from .parse import CHRONY, kernel_clock, may_set_clock, parse_chrony, parse_timedatectl
+from .parse import CHRONY, NTPD, kernel_clock, may_set_clock, parse_chrony, parse_ntpq, parse_timedatectl
 
 # What container engines leave in every container that they make, whatever it shares with its host.
 MARKS = ("/run/systemd/container", "/run/.containerenv", "/.dockerenv")
@@ -45,7 +45,7 @@ def look_at_clock(host: Host, container: str) -> Union[Clock, Absent]:
         if not _is_of_another(host, container):
             raise
         return NOT_OURS
-    own = clock.synchronised or clock.source == CHRONY
+    own = clock.synchronised or clock.source in (CHRONY, NTPD)
     return NOT_OURS if not own and _is_of_another(host, container) else clock
 
 
@@ -73,12 +73,12 @@ def _may_set_clock(host: Host) -> bool:
 
 
 def _best_source(host: Host) -> Clock:
-    """Return what the best source says: chrony knows the offset, the kernel often does, systemd only yes or no.
+    """Return what the best source says: chrony and ntpd know the offset, the kernel often does, systemd only yes or no.
 
     Raise SourceDenied, with the reason of each, where none of them says anything.
     """
     reasons = []
-    for ask in (_ask_chrony, _ask_kernel, _ask_systemd):
+    for ask in (_ask_chrony, _ask_ntpd, _ask_kernel, _ask_systemd):
         try:
             return ask(host)
         except CoreError as error:
@@ -87,7 +87,11 @@ def _best_source(host: Host) -> Clock:
 
 
 def _ask_chrony(host: Host) -> Clock:
-    return parse_chrony(host.run(["chronyc", "-c", "-n", "tracking"], timeout=5.0).stdout)
+    return parse_chrony(host.run(["chronyc", "-c", "-n", "tracking"], timeout=5.0).stdout, host.now())
+
+
+def _ask_ntpd(host: Host) -> Clock:
+    return parse_ntpq(host.run(["ntpq", "-n", "-c", "rv"], timeout=5.0).stdout, host.now())
 
 
 def _ask_kernel(host: Host) -> Clock:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar, Union
 
 from ...errors import CoreError, SourceMissing
+from ...evidence import Evidence
 from ...host import Host
 from ...printable import printable
 from ..attempt import LEFT_OUT, OF_CPU, attempt
@@ -21,14 +22,15 @@ from ..records import (
     CpuTimes,
     HeldFile,
     HeldFiles,
-    Kill,
     Load,
     Memory,
+    Mounted,
     Observation,
     OomKills,
     Stall,
 )
 from .clock import look_at_clock
+from .kernel_log import kernel_log
 from .mounts import look_at_mounts, look_for_lost_mounts, within
 from .open_files import DELETED, OpenFile, OpenFiles, process_name
 from .parse import (
@@ -38,13 +40,13 @@ from .parse import (
     parse_counter,
     parse_cpu_times,
     parse_file_number,
-    parse_kills,
     parse_load,
     parse_meminfo,
     parse_pressure,
 )
 
 T = TypeVar("T")
+NO_LOG = "a container has no kernel log of its own"
 NETFILTER = "/proc/sys/net/netfilter"
 # The control group that a container sees as its own: limit, usage and statistics, in version 2 and in version 1.
 MEMORY_GROUPS = (
@@ -76,10 +78,12 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
 
     begun, before = host.now(), attempt(lambda: _cpu_times(host))
     container = _container(host)
+    mounted = attempt(lambda: look_at_mounts(host))
     return Observation(
         at=begun,
         container=container,
-        mounts=attempt(lambda: look_at_mounts(host)),
+        mounts=mounted.mounts if isinstance(mounted, Mounted) else mounted,
+        left_out=mounted.left_out if isinstance(mounted, Mounted) else (),
         lost_mounts=attempt(lambda: look_for_lost_mounts(host)),
         memory=seen("memory", _memory),
         swap=seen("swap", _swap),
@@ -87,7 +91,7 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
         open_files=seen("open_files", lambda host: parse_file_number(host.read("/proc/sys/fs/file-nr"))),
         connections=seen("connections", _connections),
         clock=seen("clock", lambda host: look_at_clock(host, container)),
-        oom=seen("oom_kills", lambda host: _oom_kills(host, container, window)),
+        oom=seen("oom_kills", lambda host: _oom_kills(host, container, begun, begun - window)),
         held=seen("deleted_open_files", lambda _host: _held_files(scan)),
         pressure=dict(_pressure(host)),
         cpu=LEFT_OUT if set(skip) >= OF_CPU else attempt(lambda: _cpu(host, before, sample, host.now() - begun)),
@@ -154,11 +158,11 @@ def _cpu(
     return cpu_shares(before[0], _cpu_times(host)[0]) or Blind("the kernel's tick counters did not move")
 
 
-def _oom_kills(host: Host, container: str, window: float) -> OomKills:
-    now = host.now()
+def _oom_kills(host: Host, container: str, now: float, since: float) -> OomKills:
     booted = now - host.since_boot()
     total, scope = _killed_since_boot(host, container)
-    return OomKills(total, scope, booted, host.boot_id(), _journal(host, container, now - window))
+    log = Evidence.unavailable(NO_LOG) if container else kernel_log(host, since)
+    return OomKills(total, scope, booted, host.boot_id(), log, fresh=bool(container))
 
 
 def _killed_since_boot(host: Host, container: str) -> tuple[int, str]:
@@ -172,19 +176,6 @@ def _killed_since_boot(host: Host, container: str) -> tuple[int, str]:
             pass
     counter = parse_counter("/proc/vmstat", host.read("/proc/vmstat"), "oom_kill")
     return counter, "the machine that holds this container" if container else "this host"
-
-
-def _journal(host: Host, container: str, since: float) -> Union[tuple[Kill, ...], Blind]:
-    if container:
-        return Blind("a container has no kernel log of its own")
-    if not host.is_admin():
-        return Blind("only root may read the kernel's log")
-    command = ["journalctl", "_TRANSPORT=kernel", f"--since=@{since:.0f}", "--grep=[Kk]illed process", "--lines=200"]
-    try:  # exit code 1: nothing matched
-        lines = host.run([*command, "--output=json", "--no-pager", "--quiet"], timeout=20.0, expect=(0, 1)).stdout
-        return parse_kills(lines)
-    except CoreError as error:
-        return Blind(str(error))
 
 
 def _pressure(host: Host) -> Iterator[tuple[str, Stall]]:

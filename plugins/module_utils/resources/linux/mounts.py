@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Optional, TypeVar, Union
 
 from ...errors import CoreError, SourceDenied, SourceMissing, ToolTimeout
 from ...host import Host
-from ..records import Blind, Mount, Usage
-from .parse_mounts import MountEntry, data_mounts, lost_mounts, parse_fstab, parse_mountinfo
+from ...mounts import TABLE, MountPoint, parse_mountinfo
+from ..records import Blind, LeftOut, Mount, Mounted, Usage
+from .parse_mounts import by_file_system, lost_mounts, parse_fstab
 
 T = TypeVar("T")
 MOUNT_SECONDS = 5.0
@@ -45,11 +47,42 @@ def within(seconds: float, what: str, look: Callable[[], T]) -> T:
     return answer[0]
 
 
-def look_at_mounts(host: Host) -> tuple[Mount, ...]:
-    """Return the mounts that hold data and can be written, each with its usage, or with why that is not known."""
-    entries = data_mounts(parse_mountinfo(host.read("/proc/self/mountinfo")))
-    found = (_look_at_mount(entry) for entry in entries)
-    return tuple(mount for mount in found if mount is not None)
+def look_at_mounts(host: Host) -> Mounted:
+    """Return the mounts that hold data and can be written, each with its usage or with why that is not known, and all
+    others with why they are left out.
+    """
+    groups, left_out = by_file_system(parse_mountinfo(host.read(TABLE)))
+    mounts = []
+    more = list(left_out)
+    for group in groups:
+        mount, others = _look_at_file_system(group)
+        mounts.extend([mount] if mount else [])
+        more.extend(others)
+    return Mounted(tuple(mounts), tuple(sorted(more)))
+
+
+def _look_at_file_system(points: Sequence[MountPoint]) -> tuple[Optional[Mount], list[LeftOut]]:
+    """Return how full a file system is, by the first of its mounts that is a folder with a size, and the other mounts.
+
+    Single files that are mounted never stand for their disk.
+    """
+    left_out = []
+    for number, point in enumerate(points):
+        usage = _usage_of(point.path)
+        if usage is None:
+            left_out.append(LeftOut(point.path, "it is a single file, or has no size"))
+            continue
+        also = tuple(other.path for other in points[number + 1 :])
+        left_out.extend(LeftOut(path, f"its file system is looked at at {point.path}") for path in also)
+        return Mount(point.path, point.source, point.kind, usage, also), left_out
+    return None, left_out
+
+
+def _usage_of(path: str) -> Union[Usage, Blind, None]:
+    try:
+        return within(MOUNT_SECONDS, f"looking at {path}", lambda: read_usage(path))
+    except CoreError as error:
+        return Blind(str(error))
 
 
 def look_for_lost_mounts(host: Host) -> dict[str, str]:
@@ -58,15 +91,17 @@ def look_for_lost_mounts(host: Host) -> dict[str, str]:
         wanted = parse_fstab(host.read("/etc/fstab"))
     except SourceMissing:
         return {}  # containers have none
-    return lost_mounts(wanted, parse_mountinfo(host.read("/proc/self/mountinfo")))
+    points = parse_mountinfo(host.read(TABLE))
+    return lost_mounts(wanted, {point.path: point.writable for point in points}, real_path)
 
 
-def _look_at_mount(entry: MountEntry) -> Optional[Mount]:
+def real_path(path: str) -> str:
+    """Return the path that a written one leads to; where looking takes too long, as it is written but for slashes."""
+    clean = "/" + posixpath.normpath(path).strip("/")
     try:
-        usage = within(MOUNT_SECONDS, f"looking at {entry.path}", lambda: read_usage(entry.path))
-    except CoreError as error:
-        return Mount(entry.path, entry.source, entry.kind, Blind(str(error)))
-    return None if usage is None else Mount(entry.path, entry.source, entry.kind, usage)
+        return within(MOUNT_SECONDS, f"looking at {path}", lambda: os.path.realpath(clean))
+    except CoreError:
+        return clean
 
 
 def read_usage(path: str) -> Optional[Usage]:

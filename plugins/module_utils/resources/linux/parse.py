@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Optional
+from typing import Optional
 
 from ...errors import ParseError
-from ..records import Clock, Counted, CpuShares, CpuTimes, Kill, Load, Memory, Stall
+from ...evidence import Event
+from ..clocks import FOLLOWS_ITSELF, staleness
+from ..records import Clock, Counted, CpuShares, CpuTimes, Load, Memory, Stall, kill
 
 _KILLED = re.compile(r"[Kk]illed process (\d+) \(([^)]*)\)")
+_MISSED = re.compile(r"Missed \d+ kernel messages")
 _STALL = re.compile(r"(some|full) avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=\d+")
 TIME_ERROR = 5  # adjtimex(2): return value and status bits, from linux/timex.h
 STA_PLL, STA_UNSYNC, STA_NANO = 0x0001, 0x0040, 0x2000
-CHRONY = "chronyc"
+CHRONY, NTPD = "chronyc", "ntpq"
+NTP_EPOCH = 2208988800  # seconds from 1900 to 1970
+FUTURE = 60.0  # so much may a clock have been set back since it was corrected
 CAP_SYS_TIME = 25  # capability.h
 NO_LIMIT = 1 << 60  # cgroup v1 writes "no limit" as a number beyond any machine
 
@@ -121,35 +126,75 @@ def parse_pressure(text: str) -> Stall:
     return shares
 
 
-def parse_kills(text: str) -> tuple[Kill, ...]:
-    """Given the kernel's journal as JSON lines, return whom it killed for want of memory."""
-    kills = []
+def parse_kernel_log(text: str) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Given the journal of the kernel as JSON lines, return whom it killed for want of memory, and what is missing.
+
+    A line that is not understood costs itself only.
+    """
+    kills, left_out = [], []
     for number, line in enumerate(text.splitlines(), 1):
-        entry = _json_object(number, line)
-        match = _KILLED.search(str(entry.get("MESSAGE")))
+        if not line.strip() or line.startswith("-- "):  # "-- No entries --"
+            continue
+        try:
+            when, message = _entry(number, line)
+        except ParseError as error:
+            left_out.append(str(error))
+            continue
+        match = _KILLED.search(message)
         if match:
-            kills.append(Kill(int(entry["__REALTIME_TIMESTAMP"]) / 1e6, f"{match.group(2)} (pid {match.group(1)})"))
-    return tuple(kills)
+            kills.append(kill(when, f"{match.group(2)} (pid {match.group(1)})"))
+        elif _MISSED.match(message):
+            left_out.append(f"the kernel's ring was overwritten ({message})")
+    return tuple(kills), tuple(left_out)
 
 
-def _json_object(number: int, line: str) -> dict[str, Any]:
+def _entry(number: int, line: str) -> tuple[float, str]:
+    """Return the time and text of an entry. Text that is not UTF-8 is a list of bytes there. Raise ParseError."""
     try:
         entry = json.loads(line)
-    except ValueError:
-        entry = None
-    if not isinstance(entry, dict) or not str(entry.get("__REALTIME_TIMESTAMP", "")).isdigit():
-        raise ParseError("the journal", number, line, "expected a JSON object with a time")
-    return entry
+        message = entry["MESSAGE"]
+        text = bytes(message).decode(errors="replace") if isinstance(message, list) else message
+        return int(entry["__REALTIME_TIMESTAMP"]) / 1e6, str(text)
+    except (ValueError, KeyError, TypeError):
+        raise ParseError("the journal", number, line, "expected a JSON object with a time and a message") from None
 
 
-def parse_chrony(text: str) -> Clock:
-    """Given `chronyc -c tracking` (chronyc(1): the 5th field is the clock's offset, the last the leap status)."""
+def parse_chrony(text: str, now: float) -> Clock:
+    """Given `chronyc -c tracking` (chronyc(1): the first field is what the clock follows, the 4th when it was last
+    corrected, the 5th its offset, the last the leap status) and the time, return what is known of the clock.
+    """
     fields = text.strip().split(",")
     try:
-        offset, leap = float(fields[4]), fields[13]
+        reference, updated, offset, leap = fields[0], float(fields[3]), float(fields[4]), fields[13]
     except (IndexError, ValueError):
-        raise ParseError("chronyc tracking", 1, text.strip(), "expected 14 fields, the fifth a number") from None
-    return Clock(CHRONY, leap != "Not synchronised", None if leap == "Not synchronised" else offset)
+        raise ParseError("chronyc tracking", 1, text.strip(), "expected 14 fields, the 4th and 5th numbers") from None
+    if now < updated - FUTURE:
+        raise ParseError("chronyc tracking", 1, text.strip(), "the clock was last corrected in the future")
+    why = "it has no source" if leap == "Not synchronised" else _own_clock(reference) or staleness(now - updated)
+    return Clock(CHRONY, not why, None if why else offset, why)
+
+
+def _own_clock(reference: str) -> str:
+    """Return why a reference is none: 127.127.1.x is a machine's own clock, for chrony ("local") and ntpd alike."""
+    return FOLLOWS_ITSELF if reference.upper().startswith("7F7F01") else ""
+
+
+def parse_ntpq(text: str, now: float) -> Clock:
+    """Given `ntpq -c rv` (ntpq(1): leap, stratum, refid, reftime, offset in ms), return what is known of the clock."""
+    pairs = dict(re.findall(r"\b(leap|stratum|refid|reftime|offset)=([^,\s]+)", text))
+    try:
+        leap, stratum, reference = pairs["leap"], int(pairs["stratum"]), pairs["refid"]
+        updated = int(pairs["reftime"].partition(".")[0], 16) - NTP_EPOCH
+        offset = float(pairs["offset"]) / 1000
+    except (KeyError, ValueError):
+        raise ParseError("ntpq -c rv", 1, text.strip(), "expected leap, stratum, refid, reftime and offset") from None
+    why = ""
+    if leap in ("3", "11", "leap_alarm") or not 0 < stratum < 16 or reference in ("INIT", "STEP"):
+        why = "it has no source"
+    elif re.match(r"LOCA?L|127\.127\.1\.", reference):
+        why = FOLLOWS_ITSELF
+    why = why or staleness(now - updated)
+    return Clock(NTPD, not why, None if why else offset, why)
 
 
 def parse_timedatectl(text: str) -> Clock:

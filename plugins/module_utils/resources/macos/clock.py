@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from ...errors import CoreError, SourceDenied
 from ...host import Host
 from ..records import Clock
@@ -20,13 +18,13 @@ TIMED = "/Library/Preferences/com.apple.timed"
 def look_at_clock(host: Host) -> Clock:
     """Return whether macOS keeps its clock by the network, and where its server answers by how much it is off.
 
-    Raise SourceDenied, with the reason of each, where neither systemsetup nor the setting of timed says it.
+    Raise SourceDenied, with the reason of each, where neither systemsetup nor the setting of timed says it, and where
+    it is to be kept but the server does not answer: a setting is no proof that anything came of it.
     """
     source, kept = _network_time(host)
     if not kept:
         return Clock(source, synchronised=False)
-    offset = _offset(host)
-    return Clock(source if offset is None else f"{source} and sntp", synchronised=True, offset=offset)
+    return Clock(f"{source} and sntp", synchronised=True, offset=_offset(host, source))
 
 
 def _network_time(host: Host) -> tuple[str, bool]:
@@ -41,13 +39,14 @@ def _network_time(host: Host) -> tuple[str, bool]:
         raise SourceDenied("the state of the clock", f"{refused}; {error}") from error
 
 
-def _offset(host: Host) -> Optional[float]:
-    """Return by how much the clock is off, as the time server says; None where it is not known or does not answer."""
+def _offset(host: Host, source: str) -> float:
+    """Return by how much the clock is off, as the time server says. Raise SourceDenied where it does not."""
     try:
         server = parse_time_server(_say(host, "systemsetup", "-getnetworktimeserver"))
         return parse_sntp(_say(host, "sntp", server))
-    except CoreError:
-        return None
+    except CoreError as error:
+        reason = f"{source} says that it is to be kept by the network, and whether it is was not told ({error})"
+        raise SourceDenied("the state of the clock", reason) from error
 
 
 def _say(host: Host, *command: str) -> str:

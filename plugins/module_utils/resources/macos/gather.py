@@ -7,17 +7,31 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Optional, TypeVar, Union
+from typing import TypeVar, Union
 
 from ...errors import CoreError, SourceMissing
+from ...evidence import Evidence
 from ...host import Host
 from ..attempt import LEFT_OUT, OF_CPU, attempt
-from ..linux.parse_mounts import MountEntry, lost_mounts, parse_fstab
-from ..records import Absent, Blind, Counted, CpuShares, Exhaustions, HeldFiles, Kill, Memory, Mount, Observation, Usage
+from ..linux.mounts import real_path
+from ..linux.parse_mounts import lost_mounts, parse_fstab
+from ..records import (
+    Absent,
+    Blind,
+    Counted,
+    CpuShares,
+    Exhaustions,
+    HeldFiles,
+    Memory,
+    Mount,
+    Mounted,
+    Observation,
+    Usage,
+)
 from .clock import look_at_clock
 from .parse import (
-    parse_booted,
     parse_cpu,
     parse_jetsam,
     parse_load,
@@ -26,17 +40,20 @@ from .parse import (
     parse_states,
     parse_swap,
     parse_sysctl,
+    report_time,
 )
 from .parse_lsof import parse_held
-from .parse_mounts import DATA, MountLine, data_mounts, parse_mount, parse_usage
+from .parse_mounts import DATA, MountLine, parse_mount, parse_usage, sorted_out
 
 T = TypeVar("T")
 SYSCTL = (
-    *("sysctl", "hw.memsize", "hw.logicalcpu", "vm.swapusage", "vm.loadavg", "kern.boottime", "kern.maxfiles"),
+    *("sysctl", "hw.memsize", "hw.logicalcpu", "vm.swapusage", "vm.loadavg", "kern.maxfiles"),
     *("kern.num_files", "kern.memorystatus_vm_pressure_level"),
 )
 MOUNT_SECONDS = 5.0
 REPORTS = "/Library/Logs/DiagnosticReports"
+RETIRED = f"{REPORTS}/Retired"
+_JETSAM = re.compile(r"/JetsamEvent-[^/]*\.ips$")
 MAX_REPORTS = 50
 REPORT_BYTES = 1 << 20  # the largest process is named before the list of all
 
@@ -50,7 +67,8 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
     """
     begun = host.now()
     values = attempt(lambda: _sysctl(host))
-    mounts = attempt(lambda: _mounts(host))
+    mounted = attempt(lambda: _mounts(host))
+    mounts = mounted.mounts if isinstance(mounted, Mounted) else mounted
 
     def seen(check: str, look: Callable[[], Union[T, Blind, Absent]]) -> Union[T, Blind, Absent]:
         return LEFT_OUT if check in skip else attempt(look)
@@ -61,6 +79,7 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
     return Observation(
         at=begun,
         mounts=mounts,
+        left_out=mounted.left_out if isinstance(mounted, Mounted) else (),
         lost_mounts=attempt(lambda: _lost_mounts(host)),
         memory=by_sysctl("memory", lambda known: _memory(host, known)),
         swap=by_sysctl("swap", lambda known: _swap(known, mounts)),
@@ -68,7 +87,7 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
         open_files=by_sysctl("open_files", parse_open_files),
         connections=seen("connections", lambda: _connections(host)),
         clock=seen("clock", lambda: look_at_clock(host)),
-        oom=seen("oom_kills", lambda: _exhaustions(host, values, begun - window)),
+        oom=seen("oom_kills", lambda: _exhaustions(host, begun - window)),
         held=seen("deleted_open_files", lambda: _held_files(host, scan)),
         cpu=LEFT_OUT if set(skip) >= OF_CPU else attempt(lambda: _cpu(host, sample)),
     )
@@ -83,9 +102,9 @@ def _sysctl(host: Host) -> dict[str, str]:
     return parse_sysctl(host.run(SYSCTL, expect=(0, 1)).stdout)
 
 
-def _mounts(host: Host) -> tuple[Mount, ...]:
-    lines = data_mounts(parse_mount(host.run(["mount"]).stdout))
-    return tuple(Mount(line.path, line.source, line.kind, _usage(host, line)) for line in lines)
+def _mounts(host: Host) -> Mounted:
+    lines, left_out = sorted_out(parse_mount(host.run(["mount"]).stdout))
+    return Mounted(tuple(Mount(line.path, line.source, line.kind, _usage(host, line)) for line in lines), left_out)
 
 
 def _usage(host: Host, line: MountLine) -> Union[Usage, Blind]:
@@ -101,7 +120,7 @@ def _lost_mounts(host: Host) -> dict[str, str]:
     except SourceMissing:
         return {}
     lines = parse_mount(host.run(["mount"]).stdout)
-    return lost_mounts(wanted, tuple(MountEntry("", one.path, one.kind, one.source, one.writable) for one in lines))
+    return lost_mounts(wanted, {line.path: line.writable for line in lines}, real_path)
 
 
 def _memory(host: Host, values: Mapping[str, str]) -> Memory:
@@ -126,23 +145,30 @@ def _cpu(host: Host, sample: float) -> Union[CpuShares, Absent]:
     return parse_cpu(host.run(["top", "-l", "2", "-n", "0", "-s", str(seconds)], timeout=seconds + 20.0).stdout)
 
 
-def _exhaustions(host: Host, values: Union[dict[str, str], Blind, Absent], since: float) -> Exhaustions:
-    """Return the reports of exhausted memory (JetsamEvent) that were written since a time."""
-    names = sorted(name for name in host.entries(REPORTS) if name.startswith("JetsamEvent-") and name.endswith(".ips"))
-    events: list[Kill] = []
-    for name in reversed(names[-MAX_REPORTS:]):
-        event = parse_jetsam(name, host.read(f"{REPORTS}/{name}", REPORT_BYTES))
-        if event.when < since:
-            break
-        events.insert(0, event)
-    return Exhaustions(f"macOS ({REPORTS})", since, _booted(values), tuple(events))
+def _exhaustions(host: Host, since: float) -> Exhaustions:
+    """Return the reports of exhausted memory (JetsamEvent) that were written since a time, and how far back they go.
+
+    The system takes old reports away. None was where the folder has not changed since, or an older one is still there.
+    A report that is not understood costs itself only.
+    """
+    names = {f"{folder}/{name}" for folder in _folders(host) for name in host.entries(folder)}
+    found = sorted((name for name in names if _JETSAM.search(name)), key=lambda name: name.rpartition("/")[2])
+    events, odd = [], []
+    for name in found[-MAX_REPORTS:]:
+        try:
+            events.append(parse_jetsam(name, host.read(name, REPORT_BYTES)))
+        except CoreError as error:
+            odd.append(str(error))
+    if len(found) > MAX_REPORTS and events and events[0].at > since:
+        odd.append(f"only the newest {MAX_REPORTS} reports were read")
+    begins = [host.modified(REPORTS), *(at for name in names for at in report_time(name))]
+    recent = sorted(event for event in events if event.at >= since)
+    return Exhaustions(f"macOS ({REPORTS})", Evidence(recent, min(begins), odd))
 
 
-def _booted(values: Union[dict[str, str], Blind, Absent]) -> Optional[float]:
-    try:
-        return parse_booted(values) if isinstance(values, dict) else None
-    except CoreError:
-        return None
+def _folders(host: Host) -> tuple[str, ...]:
+    """Return the folders of reports: those that were sent to Apple are moved into one below."""
+    return (REPORTS, RETIRED) if RETIRED.rpartition("/")[2] in host.entries(REPORTS) else (REPORTS,)
 
 
 def _held_files(host: Host, seconds: float) -> HeldFiles:

@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Union
 
 from ...errors import ParseError
+from ...evidence import Event
 from ...finding import CRITICAL, OK, WARNING
 from ...printable import printable
-from ..records import Absent, Counted, CpuShares, Kill, Load, Memory
+from ..records import Absent, Counted, CpuShares, Load, Memory, kill
 
 NO_IOWAIT = Absent("macOS does not count processor time spent waiting for storage")
 NO_STEAL = Absent("macOS does not count processor time that a hypervisor gave to others")
@@ -89,15 +90,6 @@ def parse_load(values: Mapping[str, str]) -> Load:
     return Load(one, five, fifteen, max(1, number(values, "hw.logicalcpu")))
 
 
-def parse_booted(values: Mapping[str, str]) -> float:
-    """Given kern.boottime, return when the system was started."""
-    text = values.get("kern.boottime", "")
-    match = re.search(r"\bsec = (\d+), usec = (\d+)", text)
-    if match is None:
-        raise ParseError("sysctl kern.boottime", 1, text, "expected '{ sec = N, usec = N }'")
-    return int(match.group(1)) + int(match.group(2)) / 1e6
-
-
 def parse_open_files(values: Mapping[str, str]) -> Counted:
     """Given kern.num_files and kern.maxfiles, return the open files."""
     return Counted(number(values, "kern.num_files"), number(values, "kern.maxfiles"))
@@ -156,7 +148,16 @@ def parse_sntp(text: str) -> float:
     return float(found[-1])
 
 
-def parse_jetsam(name: str, text: str) -> Kill:
+def report_time(name: str) -> tuple[float, ...]:
+    """Given the path of a diagnostic report, return when it was written by its name (local time), or nothing."""
+    match = re.search(r"[-_](\d{4}-\d\d-\d\d-\d{6})[^/]*$", name)
+    try:
+        return (datetime.strptime(match.group(1), "%Y-%m-%d-%H%M%S").astimezone().timestamp(),) if match else ()
+    except (ValueError, OverflowError):
+        return ()
+
+
+def parse_jetsam(name: str, text: str) -> Event:
     """Given the beginning of a JetsamEvent report, return when memory was exhausted and who held most of it.
 
     The first line is a JSON object of its own with the time; the largest process is named in the second.
@@ -168,4 +169,4 @@ def parse_jetsam(name: str, text: str) -> Kill:
     except (ValueError, KeyError, TypeError):
         raise ParseError(name, 1, head, "expected a JSON object with a timestamp") from None
     largest = re.search(r'"largestProcess"\s*:\s*"([^"]*)"', body)
-    return Kill(when, printable(largest.group(1)) if largest else "a process that the report does not name")
+    return kill(when, printable(largest.group(1)) if largest else "a process that the report does not name")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...errors import ParseError
-from ..records import Usage
+from ..records import LeftOut, Usage
 
 DATA = "/System/Volumes/Data"  # since macOS 10.15 everything that is not the system itself
 # Kinds that hold no data of their own (mount(8), autofs(5)), or cannot be written.
@@ -66,11 +66,29 @@ def data_mounts(lines: Sequence[MountLine]) -> tuple[MountLine, ...]:
     """Given all mounts, return those that hold data and can be written, each APFS container once: at its data volume,
     or else at its shortest path.
     """
+    return sorted_out(lines)[0]
+
+
+def sorted_out(lines: Sequence[MountLine]) -> tuple[tuple[MountLine, ...], tuple[LeftOut, ...]]:
+    """Given all mounts, return those of ``data_mounts``, and all others with why they are left out."""
     by_container: dict[str, MountLine] = {}
+    left_out = []
     for line in sorted(lines, key=lambda line: (line.path != DATA, len(line.path), line.path)):
-        if line.writable and line.kind not in PSEUDO and _SYSTEM_PLACES.fullmatch(line.path) is None:
-            by_container.setdefault(line.container, line)
-    return tuple(sorted(by_container.values(), key=lambda line: line.path))
+        reason = _why_not(line)
+        if not reason and by_container.setdefault(line.container, line) is not line:
+            reason = f"its space is that of {by_container[line.container].path}"
+        if reason:
+            left_out.append(LeftOut(line.path, reason))
+    return tuple(sorted(by_container.values(), key=lambda line: line.path)), tuple(sorted(left_out))
+
+
+def _why_not(line: MountLine) -> str:
+    """Return why a mount is not looked at, or an empty text."""
+    if line.kind in PSEUDO:
+        return f"{line.kind} holds no data of its own, or cannot be written"
+    if _SYSTEM_PLACES.fullmatch(line.path):
+        return "the system keeps it for itself"
+    return "" if line.writable else "it can only be read"
 
 
 def parse_usage(text: str, mount: MountLine) -> Usage:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from ...errors import ParseError
 from ...fields import fields_of
+from ..clocks import FOLLOWS_ITSELF, staleness
 from ..records import Clock
 from .queries import TIME_GOOD
 
@@ -66,8 +67,13 @@ def parse_status(lines: Sequence[Any]) -> Clock:
         raise ParseError("w32tm /query /status", len(values), "", f"expected {len(_LINES)} lines")
     read = [_read(number, form, value) for number, (form, value) in enumerate(zip(_LINES, values), 1)]
     leap, stratum, reference = int(read[0]), int(read[1]), int(read[5], 16)
-    kept = leap != UNSYNCHRONISED_LEAP and 0 < stratum <= HIGHEST_STRATUM and reference != LOCAL_CLOCK
-    return Clock(SOURCE, kept, float(read[9].replace(",", ".")) if kept else None)
+    if leap == UNSYNCHRONISED_LEAP or not 0 < stratum <= HIGHEST_STRATUM:
+        why = "it has no source"
+    elif reference == LOCAL_CLOCK:
+        why = FOLLOWS_ITSELF
+    else:
+        why = staleness(float(read[15].replace(",", ".")))
+    return Clock(SOURCE, not why, None if why else float(read[9].replace(",", ".")), why)
 
 
 def _behind_colon(line: str) -> str:

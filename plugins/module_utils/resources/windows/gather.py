@@ -7,24 +7,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, TypeVar, Union
 
 from ...errors import CoreError
+from ...evidence import Evidence
 from ...host import Host
 from ...powershell import Answers, ask
 from ..attempt import LEFT_OUT, OF_CPU, attempt
-from ..records import Absent, Blind, Clock, CpuShares, Exhaustions, Mount, Observation, Seen
+from ..records import Absent, Blind, Clock, CpuShares, Exhaustions, LeftOut, Mount, Mounted, Observation, Seen
 from .clock import SOURCE, parse_last_word, parse_service, parse_status
 from .parse import (
-    parse_booted,
     parse_cpu,
     parse_disks,
     parse_exhaustions,
     parse_handles,
+    parse_log_begin,
     parse_memory,
     parse_page_files,
     parse_queue,
-    parse_volumes,
+    sorted_out,
 )
 from .queries import queries
 
@@ -43,7 +44,7 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
     del scan
     begun = host.now()
     answers = _answers(host, sample, window, frozenset(skip))
-    mounts, unseen = _mounts(answers)
+    mounts, unseen, left_out = _mounts(answers)
 
     def seen(check: str, query: str, parse: Callable[[Sequence[Any]], T]) -> Union[T, Blind, Absent]:
         return LEFT_OUT if check in skip else attempt(lambda: parse(answers[query]))
@@ -52,6 +53,7 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
         at=begun,
         mounts=mounts,
         lost_mounts=unseen,
+        left_out=left_out,
         memory=seen("memory", "system", parse_memory),
         swap=seen("swap", "page_files", parse_page_files),
         load=seen("load", "queue", parse_queue),
@@ -59,7 +61,7 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
         open_files=seen("open_files", "handles", parse_handles),
         connections=NO_CONNECTIONS,
         clock=LEFT_OUT if "clock" in skip else attempt(lambda: _clock(answers)),
-        oom=LEFT_OUT if "oom_kills" in skip else attempt(lambda: _exhaustions(answers, begun - window)),
+        oom=LEFT_OUT if "oom_kills" in skip else attempt(lambda: _exhaustions(answers)),
         held=NO_HELD_FILES,
         mount_table="the volumes of Windows",
     )
@@ -74,16 +76,18 @@ def _answers(host: Host, sample: float, window: float, skip: frozenset[str]) -> 
         return Answers({name: {"error": str(error)} for name in asked})
 
 
-def _mounts(answers: Answers) -> tuple[Seen[tuple[Mount, ...]], Union[dict[str, str], Blind]]:
-    """Return the volumes and that none is missing, because Windows declares no mounts itself.
+def _mounts(
+    answers: Answers,
+) -> tuple[Seen[tuple[Mount, ...]], Union[dict[str, str], Blind], Union[tuple[LeftOut, ...], Blind]]:
+    """Return the volumes, that none is missing, because Windows declares no mounts itself, and what was left out.
 
     Where volumes are refused, return the disks that have a letter, and why others may not have been seen.
     """
-    volumes = attempt(lambda: parse_volumes(answers["volumes"]))
-    if isinstance(volumes, tuple):
-        return volumes, {}
+    volumes = attempt(lambda: sorted_out(answers["volumes"]))
+    if isinstance(volumes, Mounted):
+        return volumes.mounts, {}, volumes.left_out
     unseen = Blind(f"volumes that have no letter were not seen: {volumes.reason}")
-    return attempt(lambda: parse_disks(answers["disks"])), unseen
+    return attempt(lambda: parse_disks(answers["disks"])), unseen, unseen
 
 
 def _cpu(answers: Answers, sample: float, skip: Collection[str]) -> Union[CpuShares, Blind, Absent]:
@@ -92,10 +96,13 @@ def _cpu(answers: Answers, sample: float, skip: Collection[str]) -> Union[CpuSha
     return attempt(lambda: parse_cpu(answers["cpu"])) if sample > 0 else Absent("sample_seconds is 0")
 
 
-def _exhaustions(answers: Answers, since: float) -> Exhaustions:
-    booted: Union[Optional[float], Blind, Absent] = attempt(lambda: parse_booted(answers["system"]))
-    events = parse_exhaustions(answers["exhaustions"])
-    return Exhaustions(DETECTOR, since, booted if isinstance(booted, float) else None, events)
+def _exhaustions(answers: Answers) -> Exhaustions:
+    """Return the events within the window, and how far back the log goes in which they are."""
+    events, left_out = parse_exhaustions(answers["exhaustions"])
+    begin = attempt(lambda: parse_log_begin(answers["log_begin"]))
+    if isinstance(begin, Blind):
+        left_out = (*left_out, f"how far back the System log goes is not known ({begin.reason})")
+    return Exhaustions(DETECTOR, Evidence(events, begin if isinstance(begin, float) else None, left_out))
 
 
 def _clock(answers: Answers) -> Clock:

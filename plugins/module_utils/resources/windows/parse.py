@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 from ...errors import ParseError
+from ...evidence import Event
 from ...fields import Fields, fields_of
 from ...printable import printable
 from ...units import human_bytes
-from ..records import Absent, Blind, Counted, CpuShares, Kill, Memory, Mount, Queue, Usage
+from ..records import Absent, Blind, Counted, CpuShares, LeftOut, Memory, Mount, Mounted, Queue, Usage, kill
 
 KB, MB = 1 << 10, 1 << 20
 # A process may have 16 777 216 handles; Windows has no limit for all processes together ("Pushing the Limits of
 # Windows: Handles", M. Russinovich).
 HANDLES_OF_A_PROCESS = 1 << 24
+LOCAL_DISK = 3  # Win32_Volume, DriveType
+DRIVE_TYPES = {2: "a removable disk", 4: "a disk of the network", 5: "a disc", 6: "a disk in memory"}
 NO_IOWAIT = Absent("Windows does not count processor time spent waiting for storage")
 NO_STEAL = Absent("Windows does not count processor time that the hypervisor gave to others")
 
@@ -33,12 +36,24 @@ def the_one(source: str, objects: Sequence[Any]) -> Fields:
 
 
 def parse_volumes(objects: Sequence[Any]) -> tuple[Mount, ...]:
-    """Given Win32_Volume, return the volumes that can be reached by a path: a letter, or a folder of another volume.
+    """Given Win32_Volume, return the local volumes that can be reached by a path: a letter, or a folder of another."""
+    return sorted_out(objects).mounts
 
-    The system's own, which are mounted nowhere (EFI, recovery), are known by no path but their device and left out.
-    """
-    volumes = [each for each in fields_of("volumes", objects) if not each.text("Name").startswith("\\\\?\\")]
-    return tuple(_mount(each, each.text("Name"), each.text("DeviceID"), "Capacity") for each in volumes)
+
+def sorted_out(objects: Sequence[Any]) -> Mounted:
+    """Given Win32_Volume, return the volumes of ``parse_volumes``, and all others with why they are left out."""
+    volumes = [(each, _why_not(each)) for each in fields_of("volumes", objects)]
+    mounts = (_mount(each, each.text("Name"), each.text("DeviceID"), "Capacity") for each, why in volumes if not why)
+    left_out = (LeftOut(printable(each.text("Name")), why) for each, why in volumes if why)
+    return Mounted(tuple(mounts), tuple(sorted(left_out)))
+
+
+def _why_not(volume: Fields) -> str:
+    """Return why a volume is not looked at, or an empty text."""
+    kind = volume.whole("DriveType", LOCAL_DISK)
+    if kind != LOCAL_DISK:
+        return f"it is {DRIVE_TYPES.get(kind, f'of drive type {kind}')}"
+    return "it is mounted nowhere (EFI, recovery)" if volume.text("Name").startswith("\\\\?\\") else ""
 
 
 def parse_disks(objects: Sequence[Any]) -> tuple[Mount, ...]:
@@ -60,7 +75,7 @@ def _usage(volume: Fields, size: str) -> Union[Usage, Blind]:
         return Blind("Windows does not say how full it is: it is locked, offline or not formatted")
     total, free = volume.whole(size), volume.whole("FreeSpace")
     if not 0 <= free <= total:
-        raise volume.wrong("FreeSpace", f"expected a number from 0 to {total}")
+        return Blind(f"Windows says that {free} of its {total} bytes are free")
     return Usage(size=total, used=total - free, available=free, inodes=0, inodes_available=0)
 
 
@@ -82,11 +97,6 @@ def parse_memory(objects: Sequence[Any]) -> Memory:
     if promised.total <= 0:
         raise system.wrong("TotalVirtualMemorySize", "expected a number above 0")
     return min(machine, promised, key=lambda memory: memory.available / memory.total)
-
-
-def parse_booted(objects: Sequence[Any]) -> Optional[float]:
-    """Given Win32_OperatingSystem, return when it was started."""
-    return the_one("system", objects).when("Booted")
 
 
 def parse_page_files(objects: Sequence[Any]) -> Union[Counted, Absent]:
@@ -135,17 +145,35 @@ def _reading(objects: Sequence[Any], number: int) -> dict[str, tuple[int, int]]:
     return {each.text("Name"): (each.whole("Idle"), each.whole("At")) for each in found}
 
 
-def parse_exhaustions(objects: Sequence[Any]) -> tuple[Kill, ...]:
-    """Given events 2004, return when memory was exhausted and who held most of it, oldest first."""
-    return tuple(sorted((_exhaustion(each) for each in fields_of("exhaustions", objects)), key=lambda kill: kill.when))
+def parse_exhaustions(objects: Sequence[Any]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Given events 2004, return when memory was exhausted and who held most of it, oldest first, and what is missing.
+
+    An event that is not understood costs itself only.
+    """
+    events, odd = [], []
+    for each in fields_of("exhaustions", objects):
+        try:
+            events.append(_exhaustion(each))
+        except ParseError as error:
+            odd.append(str(error))
+    return tuple(sorted(events)), tuple(odd)
 
 
-def _exhaustion(event: Fields) -> Kill:
+def parse_log_begin(objects: Sequence[Any]) -> float:
+    """Given the oldest event of the System log, return its time. Raise ParseError where there is none."""
+    oldest = the_one("log_begin", objects)
+    when = oldest.when("When")
+    if when is None:
+        raise oldest.wrong("When", "expected a date")
+    return when
+
+
+def _exhaustion(event: Fields) -> Event:
     when = event.when("When")
     if when is None:
         raise event.wrong("When", "expected a date")
     name, charge = printable(event.text("Name")), event.text("CommitCharge")
     if not name:
-        return Kill(when, "a process that the event does not name")
+        return kill(when, "a process that the event does not name")
     held = f", {human_bytes(int(charge))}" if re.fullmatch(r"\d+", charge) else ""
-    return Kill(when, f"{name} (pid {event.text('Id')}{held})")
+    return kill(when, f"{name} (pid {event.text('Id')}{held})")

@@ -17,10 +17,10 @@ from ..attempt import OF_CPU
 # 47 no answer of a peer, 29 and 129 no source, 134 the source's name cannot be resolved.
 TIME_GOOD, TIME_BAD = (35, 37), (29, 36, 47, 129, 134)
 
-# A volume without a letter is named by the folder that it is mounted in; DriveType 3 is a local disk.
+# A volume without a letter is named by the folder that it is mounted in; what is no local disk is sorted out later.
 VOLUMES = """
-Get-CimInstance Win32_Volume -Filter 'DriveType = 3' |
-    Select-Object Name, DeviceID, DriveLetter, FileSystem, Capacity, FreeSpace, SystemVolume
+Get-CimInstance Win32_Volume |
+    Select-Object Name, DeviceID, DriveLetter, DriveType, FileSystem, Capacity, FreeSpace, SystemVolume
 """
 # What an account that may not see volumes is still told: the disks that have a letter.
 DISKS = """
@@ -31,8 +31,7 @@ Get-CimInstance Win32_LogicalDisk -Filter 'DriveType = 3' |
 SYSTEM = """
 Get-CimInstance Win32_OperatingSystem | ForEach-Object { [pscustomobject]@{
     TotalVisibleMemorySize = $_.TotalVisibleMemorySize; FreePhysicalMemory = $_.FreePhysicalMemory
-    TotalVirtualMemorySize = $_.TotalVirtualMemorySize; FreeVirtualMemory = $_.FreeVirtualMemory
-    Booted = Utc $_.LastBootUpTime } }
+    TotalVirtualMemorySize = $_.TotalVirtualMemorySize; FreeVirtualMemory = $_.FreeVirtualMemory } }
 """
 # Megabytes.
 PAGE_FILES = "Get-CimInstance Win32_PageFileUsage | Select-Object Name, AllocatedBaseSize, CurrentUsage"
@@ -76,6 +75,12 @@ def exhaustions(window: float) -> str:
     return _events("Microsoft-Windows-Resource-Exhaustion-Detector", (2004,), 50, window, body)
 
 
+# How far back the log goes in which events 2004 are: without this, none of them means nothing.
+LOG_BEGIN = """
+Get-WinEvent -LogName System -MaxEvents 1 -Oldest | ForEach-Object { [pscustomobject]@{ When = Utc $_.TimeCreated } }
+"""
+
+
 def time_events() -> str:
     """Return the query for the last word of the time service: 35 and 37 that it has a source, the others that not."""
     body = "[pscustomobject]@{ Id = $_.Id; When = Utc $_.TimeCreated }"
@@ -105,6 +110,7 @@ def queries(sample: float, window: float, skip: frozenset[str]) -> dict[str, str
         "time_status": (TIME_STATUS, "clock"),
         "time_events": (time_events(), "clock"),
         "exhaustions": (exhaustions(window), "oom_kills"),
+        "log_begin": (LOG_BEGIN, "oom_kills"),
     }
     asked.update({name: query for name, (query, check) in optional.items() if check not in skip})
     return asked if sample <= 0 or skip >= OF_CPU else {**asked, "cpu": cpu(sample)}

@@ -100,10 +100,27 @@ def test_a_path_that_the_table_does_not_tell_of_is_no_guess(table: str) -> None:
 LINE = r"36 35 98:0 /mnt1 /a\040b rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
 
 
-def test_a_line_is_read_with_its_escapes() -> None:
-    settings = "rw,errors=continue"
-    expected = MountPoint(36, 35, "98:0", "/mnt1", "/a b", "ext3", "/dev/root", True, settings)
-    assert parse_mountinfo(LINE) == (expected,)
+READ = MountPoint(36, 35, "98:0", "/mnt1", "/a b", "ext3", "/dev/root", True, "rw,errors=continue")
+# a change of the line, what differs then
+LINES: list[tuple[str, str, MountPoint]] = [
+    ("", "", READ),
+    (" rw,noatime", " ro,noatime", READ._replace(writable=False)),
+    ("rw,errors", "ro,errors", READ._replace(writable=False, settings="ro,errors=continue")),
+    ("master:1 ", "", READ),
+    (r"/a\040b", r"/a\040b\011c\012d\134e", READ._replace(path="/a b\tc\nd\\e")),
+    (r"/a\040b", "/a-b", READ._replace(path="/a-b")),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), LINES)
+def test_a_line_of_mountinfo_is_read(old: str, new: str, expected: MountPoint) -> None:
+    assert parse_mountinfo(LINE.replace(old, new, 1)) == (expected,)
+
+
+@pytest.mark.parametrize("line", ["nonsense", "1 2 3:4 / /mnt rw", "1 2 3:4 / /mnt rw - ext4"])
+def test_a_line_of_another_form_is_named(line: str) -> None:
+    with pytest.raises(ParseError, match=r"/proc/self/mountinfo, line 2"):
+        parse_mountinfo(f"{LINE}\n{line}")
 
 
 @given(st.text(max_size=300))

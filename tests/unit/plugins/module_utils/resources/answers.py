@@ -49,7 +49,7 @@ MAC: dict[str, Any] = {
     "sntp time.apple.com": fixture("sntp/macos-12/offset.txt"),
     "lsof -nP +L1 -FpcftDisn": fixture("lsof-deleted/macos-14/held.txt"),
 }
-MAC_FILES = {REPORT: fixture("jetsam/macos-15/JetsamEvent-2026-11-21-201500.ips")}
+MAC_FILES = {REPORT.rpartition("/")[0]: "", REPORT: fixture("jetsam/macos-15/JetsamEvent-2026-11-21-201500.ips")}
 
 
 def mac(files: Any = None, admin: bool = True, without: str = "", **changes: Any) -> FakeHost:

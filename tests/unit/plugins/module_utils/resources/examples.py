@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.judge import judge
@@ -49,7 +50,7 @@ HEALTHY = Observation(
     open_files=Counted(1000, 100_000),
     connections=Absent("the kernel tracks no connections"),
     clock=Clock("chronyc", synchronised=True, offset=0.0001),
-    oom=OomKills(0, "this host", NOW - 10 * DAY, "boot-1", ()),
+    oom=OomKills(0, "this host", NOW - 10 * DAY, "boot-1", Evidence((), NOW - 10 * DAY)),
     held=HeldFiles(()),
 )
 

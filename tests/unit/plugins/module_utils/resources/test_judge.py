@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
     CRITICAL,
     OK,
@@ -17,6 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import judge_events
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS, SKIPPABLE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History, LastKills
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.judge import RULES, judge
@@ -26,12 +29,14 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     Clock,
     Counted,
     CpuShares,
+    Exhaustions,
     HeldFile,
     HeldFiles,
-    Kill,
+    LeftOut,
     Load,
     Memory,
     OomKills,
+    kill,
 )
 
 from .examples import DAY, GIB, HEALTHY, HOUR, NOW, findings, mount_options, mounted, observed, the_one, thresholds
@@ -40,6 +45,7 @@ from .examples import DAY, GIB, HEALTHY, HOUR, NOW, findings, mount_options, mou
 NUMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("disk_space", {"mounts": mounted(used=80 * GIB, available=20 * GIB)}, OK),  # exactly 20 % is still fine
     ("disk_space", {"mounts": mounted(used=81 * GIB, available=19 * GIB)}, WARNING),
+    ("disk_space", {"mounts": mounted(used=95 * GIB, available=5 * GIB)}, WARNING),  # exactly the critical bound
     ("disk_space", {"mounts": mounted(used=96 * GIB, available=4 * GIB)}, CRITICAL),
     ("disk_space", {"mounts": mounted(used=100 * GIB, available=0)}, CRITICAL),
     # 10 GiB are reserved for root: what others can use is 90 GiB, and 18 of them are left
@@ -47,6 +53,7 @@ NUMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("disk_space", {"mounts": mounted(used=73 * GIB, available=17 * GIB)}, WARNING),
     ("inodes", {"mounts": mounted(inodes_available=100)}, OK),
     ("inodes", {"mounts": mounted(inodes_available=99)}, WARNING),
+    ("inodes", {"mounts": mounted(inodes_available=30)}, WARNING),
     ("inodes", {"mounts": mounted(inodes_available=29)}, CRITICAL),
     ("inodes", {"mounts": mounted(inodes=0, inodes_available=0)}, SKIPPED),
     ("memory", {"memory": Memory(1000, 100)}, OK),
@@ -74,11 +81,13 @@ NUMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("open_files", {"open_files": Counted(91, 100)}, CRITICAL),
     ("connections", {"connections": Counted(75, 100)}, OK),
     ("connections", {"connections": Counted(76, 100)}, WARNING),
+    ("connections", {"connections": Counted(95, 100)}, WARNING),
     ("connections", {"connections": Counted(96, 100)}, CRITICAL),
     ("clock", {"clock": Clock("chronyc", True, -0.05)}, OK),
     ("clock", {"clock": Clock("chronyc", True, -0.051)}, WARNING),
     ("clock", {"clock": Clock("chronyc", True, 1.1)}, CRITICAL),
     ("clock", {"clock": Clock("the kernel", True, None)}, OK),
+    ("clock", {"clock": Clock("chronyc", True, 1.0)}, WARNING),  # exactly the critical bound
     ("clock", {"clock": Clock("the kernel", False, None)}, WARNING),
     ("deleted_open_files", {"held": HeldFiles((HeldFile("/x", GIB, ("a (pid 1)",)),))}, OK),
     ("deleted_open_files", {"held": HeldFiles((HeldFile("/x", GIB + 1, ("a (pid 1)",)),))}, WARNING),
@@ -172,40 +181,131 @@ def test_a_table_of_wanted_mounts_that_cannot_be_read_is_unknown() -> None:
     assert found["/etc/fstab"] == UNKNOWN
 
 
-WINDOW_START = NOW - DAY
-KILL = Kill(NOW - HOUR, "python3 (pid 7)")
+KILL = kill(NOW - HOUR, "python3 (pid 7)")
 LONG_AGO = NOW - 30 * DAY
+NONE, ONE = Evidence((), LONG_AGO), Evidence((KILL,), LONG_AGO)
+SHORT = Evidence((), NOW - HOUR)
+BLIND = Evidence.unavailable("not root")
+CUT = Evidence((KILL,), LONG_AGO, ("only the newest were read",))
 # total, booted, journal, the last run's (boot, total, at), status, a word of the message
-KILLS: list[tuple[int, float, Any, LastKills | None, str, str]] = [
-    (0, LONG_AGO, (), None, OK, "no process"),
-    (0, LONG_AGO, Blind("not root"), None, OK, "no process"),
-    (1, LONG_AGO, (KILL,), None, WARNING, "python3 (pid 7)"),
-    (3, LONG_AGO, (), None, OK, "none of them since"),
-    (3, LONG_AGO, Blind("not root"), None, UNKNOWN, "not root"),
-    (3, NOW - HOUR, Blind("not root"), None, WARNING, "3 processes"),  # booted within the window
-    (3, LONG_AGO, Blind("not root"), LastKills("boot-1", 3, NOW - 2 * DAY), OK, "no process"),
-    (4, LONG_AGO, Blind("not root"), LastKills("boot-1", 3, NOW - 2 * DAY), WARNING, "1 process "),
-    (4, LONG_AGO, (), LastKills("boot-1", 3, NOW - 2 * DAY), WARNING, "1 process "),
-    (4, NOW - HOUR, Blind("not root"), LastKills("boot-0", 2, NOW - 2 * DAY), WARNING, "4 processes"),  # rebooted
-    (2, LONG_AGO, Blind("not root"), LastKills("boot-1", 3, NOW - 2 * DAY), UNKNOWN, "2 processes"),  # it cannot shrink
+KILLS: list[tuple[int, float, Evidence, LastKills | None, str, str]] = [
+    (0, LONG_AGO, NONE, None, OK, "no process"),
+    (0, LONG_AGO, BLIND, None, OK, "no process"),  # the count of the kernel goes back far enough
+    (0, NOW - HOUR, NONE, None, OK, f"no process of this host was killed since {judge_events._moment(NOW - DAY)}"),
+    (0, NOW - HOUR, BLIND, None, UNKNOWN, "what was before is not known: not root"),  # booted within the window
+    (0, NOW - HOUR, SHORT, None, UNKNOWN, "the source begins 1380 min after the window does"),
+    (0, NOW - DAY, BLIND, None, OK, "no process"),  # exactly where the window begins
+    (0, NOW - DAY + 1, BLIND, None, UNKNOWN, "not root"),
+    (0, NOW - DAY - 1, BLIND, None, OK, "no process"),
+    (0, NOW - 2 * HOUR, BLIND, LastKills("boot-1", 0, NOW - HOUR), OK, "no process"),  # an earlier run looked
+    (0, NOW - HOUR, BLIND, LastKills("boot-0", 0, NOW - 2 * HOUR), UNKNOWN, "not root"),  # it was before the boot
+    (1, LONG_AGO, ONE, None, WARNING, "want of memory: python3 (pid 7)"),
+    (1, LONG_AGO, CUT, None, WARNING, "at least python3 (pid 7)"),
+    (3, LONG_AGO, NONE, None, OK, "none of them since"),
+    (3, LONG_AGO, SHORT, None, UNKNOWN, "the source begins 1380 min after"),
+    (3, LONG_AGO, BLIND, None, UNKNOWN, "not root"),
+    (3, NOW - HOUR, BLIND, None, WARNING, "3 processes"),  # booted within the window
+    (3, LONG_AGO, BLIND, LastKills("boot-1", 3, NOW - 2 * DAY), OK, "no process"),
+    (4, LONG_AGO, BLIND, LastKills("boot-1", 3, NOW - 2 * DAY), WARNING, "1 process "),
+    (4, LONG_AGO, NONE, LastKills("boot-1", 3, NOW - 2 * DAY), WARNING, "1 process "),
+    (4, NOW - HOUR, BLIND, LastKills("boot-0", 2, NOW - 2 * DAY), WARNING, "4 processes"),  # rebooted
+    (2, LONG_AGO, BLIND, LastKills("boot-1", 3, NOW - 2 * DAY), UNKNOWN, "2 processes"),  # it cannot shrink
 ]
 
 
+@pytest.mark.case("RS3")
 @pytest.mark.parametrize(("total", "booted", "journal", "last", "status", "word"), KILLS)
 def test_kills_are_told_by_the_journal_or_by_the_count_since_the_last_run(
-    total: int, booted: float, journal: Any, last: LastKills | None, status: str, word: str
+    total: int, booted: float, journal: Evidence, last: LastKills | None, status: str, word: str
 ) -> None:
     seen = observed(oom=OomKills(total, "this host", booted, "boot-1", journal))
     finding = the_one("oom_kills", seen, history=History(kills=last))
-    assert (finding.status, word in finding.message) == (status, True)
+    assert (finding.status, word in finding.message) == (status, True), finding.message
+
+
+def test_of_a_container_there_was_nothing_before_its_start() -> None:
+    seen = observed(oom=OomKills(0, "this container", NOW - HOUR, "boot-1", BLIND, fresh=True))
+    assert the_one("oom_kills", seen).status == OK
+
+
+# what the system noted within the window, the status, a word of the message
+NOTED = [
+    (NONE, OK, "noted no exhausted memory since"),
+    (ONE, WARNING, "held by: python3 (pid 7)"),
+    (CUT, WARNING, "at least python3 (pid 7)"),
+    (SHORT, UNKNOWN, "the source begins 1380 min after"),
+    (Evidence((), NOW - DAY), OK, "noted no"),
+    (Evidence((), NOW - DAY + 60), UNKNOWN, "begins 1 min after"),
+    (Evidence((), None), UNKNOWN, "how far back the source goes is not known"),
+    (BLIND, UNKNOWN, "not root"),
+    (Evidence((kill(NOW - 2 * DAY, "old"),), LONG_AGO), OK, "noted no"),
+]
+
+
+@pytest.mark.case("RS3")
+@pytest.mark.parametrize(("evidence", "status", "word"), NOTED)
+def test_what_a_system_noted_counts_as_far_as_its_log_goes(evidence: Evidence, status: str, word: str) -> None:
+    finding = the_one("oom_kills", observed(oom=Exhaustions("Windows", evidence)))
+    assert (finding.status, word in finding.message) == (status, True), finding.message
 
 
 def test_of_many_kills_the_latest_are_named_and_the_rest_is_counted() -> None:
-    kills = tuple(Kill(NOW - 100 + number, f"p{number}") for number in range(9))
+    kills = Evidence((kill(NOW - 100 + number, f"p{number}") for number in range(9)), LONG_AGO)
     message = the_one("oom_kills", observed(oom=OomKills(9, "this host", LONG_AGO, "boot-1", kills))).message
     assert "p8" in message
     assert "and 4 before" in message
     assert "p3 " not in message
+
+
+OUT = (LeftOut("/proc", "proc holds no data"), LeftOut("/sys", "proc holds no data"), LeftOut("/cd\n", "it is read"))
+
+
+@pytest.mark.case("RS1")
+def test_what_is_left_out_stands_by_name_in_one_finding_with_the_reason() -> None:
+    found = the_one("not_looked_at", observed(left_out=OUT))
+    named = "3 mounts are not looked at: it is read: /cd\\n; proc holds no data: /proc, /sys"
+    assert (found.status, found.message) == (SKIPPED, named)
+    assert the_one("not_looked_at", HEALTHY).status == OK
+    assert the_one("not_looked_at", observed(left_out=Blind("why"))).status == UNKNOWN
+    assert the_one("not_looked_at", observed(mounts=Blind("why"))).status == UNKNOWN
+
+
+@pytest.mark.case("RS2")
+@pytest.mark.parametrize("declared", ["/", "/srv/www"])
+def test_a_disk_is_declared_by_any_path_that_it_is_shown_at(declared: str) -> None:
+    (mount,) = mounted(used=95 * GIB, available=5 * GIB)
+    seen = observed(mounts=(replace(mount, also=("/srv/www",)),))
+    limits = thresholds(mounts=[mount_options(declared, disk_free_warning=4.0, disk_free_critical=3.0)])
+    assert the_one("disk_space", seen, limits).status == OK
+    assert [found.status for found in findings("mounts", seen, limits)] == [OK]
+    ignored = thresholds(mounts=[mount_options(declared, ignore=True)])
+    assert {the_one(check, seen, ignored).status for check in ("disk_space", "inodes", "disk_forecast")} == {SKIPPED}
+
+
+# what /etc/fstab misses, what thresholds.mounts declares (and whether it is ignored), what is said of /data
+BOTH: list[tuple[bool, bool, bool, list[str]]] = [
+    (True, True, False, [CRITICAL]),  # once, by the stricter of the two
+    (True, True, True, [SKIPPED]),
+    (True, False, False, [WARNING]),
+    (False, True, False, [CRITICAL]),
+    (False, True, True, [SKIPPED]),
+    (False, False, False, []),
+]
+
+
+@pytest.mark.parametrize(("lost", "declared", "ignore", "statuses"), BOTH)
+def test_a_missing_mount_is_told_once_whoever_declares_it(
+    lost: bool, declared: bool, ignore: bool, statuses: list[str]
+) -> None:
+    limits = thresholds(mounts=[mount_options("/data", ignore=ignore)] if declared else [])
+    seen = observed(lost_mounts={"/data": "is not mounted"} if lost else {})
+    assert [found.status for found in findings("mounts", seen, limits) if found.subject == "/data"] == statuses
+
+
+@pytest.mark.case("RS5")
+def test_a_declared_path_with_doubled_slashes_is_the_same_path() -> None:
+    limits = thresholds(mounts=[mount_options("//data//", disk_free_warning=60.0)])
+    assert list(limits.mounts) == ["/data"]
 
 
 def test_the_owners_of_deleted_files_are_named_largest_first() -> None:

@@ -22,7 +22,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     SourceMissing,
     ToolTimeout,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Part, Whole
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.mounts import parse_mountinfo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import clock, gather, mounts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux.open_files import OpenFiles
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
@@ -32,7 +34,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     Counted,
     CpuShares,
     HeldFiles,
-    Kill,
     Load,
     Memory,
     Observation,
@@ -56,6 +57,7 @@ COMMANDS: dict[str, Any] = {
     "chronyc": fixture("chronyc/debian-12/synchronised.csv"),
     "journalctl": fixture("journalctl/debian-12/killed.json"),
 }
+CASES = Path(__file__).parents[4] / "fixtures" / "cases"
 FIRST = {"/proc/self/ns/pid": gather.FIRST_NAMESPACE}
 
 
@@ -84,7 +86,7 @@ class Ticking(FakeHost):
 
 
 def test_a_whole_host_is_seen_in_one_look() -> None:
-    seen = observe(Ticking(files=FILES, commands=COMMANDS, links=FIRST))
+    seen = observe(Ticking(files=FILES, commands=COMMANDS, links=FIRST, now=1_795_367_700.0))
     assert isinstance(seen.mounts, tuple)
     assert [mount.path for mount in seen.mounts] == ["/", "/dev/shm"]
     assert seen.memory == Memory(24684092 * 1024, seen.memory.available)  # type: ignore[union-attr]
@@ -190,33 +192,79 @@ def test_a_container_without_a_count_of_its_own_says_that_the_machine_is_counted
     oom = observe(FakeHost(files=FILES, commands=COMMANDS, links=links)).oom
     assert isinstance(oom, OomKills)
     assert oom.scope == "the machine that holds this container"
-    assert isinstance(oom.journal, Blind)
+    assert oom.journal.window(0.0) == Part((), gather.NO_LOG)
 
 
 def test_the_kernels_journal_is_asked_for_the_window_only() -> None:
     host = FakeHost(files=FILES, commands=COMMANDS, links=FIRST, now=1_800_000_000.0)
     oom = observe(host, window=3600.0).oom
     assert isinstance(oom, OomKills)
-    assert oom.journal == (Kill(oom.journal[0].when, "python3.11 (pid 24550)"),)  # type: ignore[index]
-    (asked,) = [line for line in host.ran if line.startswith("journalctl")]
-    assert "_TRANSPORT=kernel --since=@1799996400 --grep=[Kk]illed process" in asked
+    told = oom.journal.window(0.0)
+    assert isinstance(told, Part)  # what was before the window was not asked for
+    assert [event.text for event in told.at_least] == ["python3.11 (pid 24550)"]
+    asked, before = [line for line in host.ran if line.startswith("journalctl")]
+    assert "_TRANSPORT=kernel + _TRANSPORT=driver --since=@1799996400 --grep=[Kk]illed process" in asked
+    assert "_TRANSPORT=kernel --until=@1799996400 --lines=1" in before
 
 
-JOURNALS: list[tuple[dict[str, Any], Any]] = [
-    ({"commands": {**COMMANDS, "journalctl": (1, "", "")}}, ()),  # nothing matched
-    ({"commands": {**COMMANDS, "journalctl": (2, "", "broken")}}, Blind),
-    ({"commands": {"chronyc": COMMANDS["chronyc"]}}, Blind),  # no journal on this host
-    ({"commands": COMMANDS, "admin": False}, Blind),
+NOW = 1_800_000_000.0
+OLDER = '{"__REALTIME_TIMESTAMP": "1799000000000000", "MESSAGE": "Linux version 6.1"}\n'
+KILLED = '{"__REALTIME_TIMESTAMP": "1799990000000000", "MESSAGE": "Killed process 7 (a) total-vm:1"}\n'
+NO_SEARCH = (1, "", CASES.joinpath("03-journalctl-without-pcre2.txt").read_text().split("stderr: ")[1].split("\n")[0])
+FILTERED, BEFORE = "journalctl _TRANSPORT=kernel +", "journalctl _TRANSPORT=kernel --until"
+SEARCH = f"{FILTERED} _TRANSPORT=driver --since=@1799913600 --grep"
+
+
+def journals(found: Any, before: Any = OLDER, **more: Any) -> dict[str, Any]:
+    """Return what journalctl answers: to the search within the window, and to the question what was before."""
+    return {"chronyc": COMMANDS["chronyc"], FILTERED: found, BEFORE: before, **more}
+
+
+# what journalctl answers, the kills that are seen, a word of why there may be more
+REACHES: list[tuple[dict[str, Any], list[str], str]] = [
+    (journals((1, "", "")), [], ""),  # nothing was found, and an older entry is there
+    (journals("-- No entries --\n"), [], ""),
+    (journals(KILLED), ["a (pid 7)"], ""),
+    (journals((1, "", ""), (1, "", "")), [], "nothing from before the window"),
+    (journals(KILLED, "-- No entries --\n"), ["a (pid 7)"], "nothing from before the window"),
+    (journals((1, "", ""), (0, "-- No entries --\n", "No journal files were found.")), [], "No journal files were"),
+    (journals((0, "", "No journal files were opened due to insufficient permissions.")), [], "insufficient"),
+    (journals((1, "", "Failed to add filter: Invalid argument")), [], "Failed to add filter"),
+    (journals((2, "", "broken")), [], "broken"),
+    (journals((1, "", ""), (1, "", "broken")), [], "broken"),
+    (journals(KILLED * 200), ["a (pid 7)"] * 200, "only the newest 200 entries"),
+    (journals("garbage\n" + KILLED), ["a (pid 7)"], "expected a JSON object"),  # one odd line costs one line
+    (journals(KILLED.replace("Killed process 7 (a)", "Missed 20 kernel messages")), [], "ring was overwritten"),
+    # without PCRE2 all is read, and searched here
+    (journals(KILLED + OLDER, **{SEARCH: NO_SEARCH}), ["a (pid 7)"], ""),
+    (journals(OLDER, **{SEARCH: (1, "", "journalctl: unrecognized option '--grep=x'")}), [], ""),
+    (journals(OLDER * 20000, **{SEARCH: NO_SEARCH}), [], "only the newest 20000 entries"),
+    (journals((1, "", "Failed to open"), **{SEARCH: NO_SEARCH}), [], "Failed to open"),
+    ({"chronyc": COMMANDS["chronyc"]}, [], "not found on this host"),  # no journal on this host
 ]
 
 
-@pytest.mark.parametrize(("options", "expected"), JOURNALS)
-def test_a_journal_that_says_nothing_is_told_from_one_that_cannot_be_asked(
-    options: dict[str, Any], expected: Any
+@pytest.mark.case("RS3")
+@pytest.mark.parametrize(("commands", "kills", "gap"), REACHES)
+def test_a_journal_that_says_nothing_is_told_from_one_that_could_not_look(
+    commands: dict[str, Any], kills: list[str], gap: str
 ) -> None:
-    oom = observe(FakeHost(files=FILES, links=FIRST, **options)).oom
+    oom = observe(FakeHost(files=FILES, links=FIRST, commands=commands, now=NOW)).oom
     assert isinstance(oom, OomKills)
-    assert oom.journal == expected if expected == () else isinstance(oom.journal, expected)
+    told = oom.journal.window(NOW - DAY)
+    if gap:
+        assert isinstance(told, Part)
+        assert gap in told.gap
+        assert [event.text for event in told.at_least] == kills
+    else:
+        assert isinstance(told, Whole), told
+        assert [event.text for event in told.events] == kills
+
+
+def test_the_journal_of_the_kernel_is_for_root() -> None:
+    oom = observe(FakeHost(files=FILES, links=FIRST, commands=COMMANDS, admin=False)).oom
+    assert isinstance(oom, OomKills)
+    assert oom.journal.window(0.0) == Part((), "only root may read the kernel's log")
 
 
 def test_the_best_source_that_answers_tells_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,10 +313,45 @@ def test_a_mount_that_does_not_answer_holds_nobody(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(mounts, "MOUNT_SECONDS", 0.2)
     monkeypatch.setattr(mounts, "read_usage", lambda path: over.wait(30) and USAGE if path == "/" else USAGE)
     begun = time.monotonic()
-    seen = mounts.look_at_mounts(FakeHost(files=FILES))
+    seen = mounts.look_at_mounts(FakeHost(files=FILES)).mounts
     over.set()
     assert time.monotonic() - begun < 5
     assert [type(mount.usage) for mount in seen] == [Blind, Usage]
+
+
+@pytest.mark.case("RS2")
+@pytest.mark.case("RS1")
+def test_a_file_that_is_mounted_never_stands_for_its_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = CASES.joinpath("02-file-bind-hides-disk.mountinfo").read_text()
+    monkeypatch.setattr(mounts, "read_usage", lambda path: None if path.startswith("/etc/") else USAGE)
+    seen = mounts.look_at_mounts(FakeHost(files={"/proc/self/mountinfo": table}))
+    assert [(mount.path, mount.also) for mount in seen.mounts] == [("/", ()), ("/opt/cryptobot/data", ("/etc/hosts",))]
+    assert seen.left_out == (("/etc/hosts", "its file system is looked at at /opt/cryptobot/data"),)
+    files = table.replace(" / /opt/cryptobot/data", " /x /etc/passwd")  # nothing but files of that disk is mounted
+    seen = mounts.look_at_mounts(FakeHost(files={"/proc/self/mountinfo": files}))
+    assert [mount.path for mount in seen.mounts] == ["/"]
+    alone = "it is a single file, or has no size"
+    assert seen.left_out == (("/etc/hosts", alone), ("/etc/passwd", alone))
+
+
+@pytest.mark.case("RS1")
+def test_every_mount_of_this_machine_is_looked_at_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    seen = mounts.look_at_mounts(choose_host(60))
+    told = [*(mount.path for mount in seen.mounts), *(each.path for each in seen.left_out)]
+    assert sorted(told) == sorted(point.path for point in parse_mountinfo(Path("/proc/self/mountinfo").read_text()))
+
+
+@pytest.mark.case("RS5")
+def test_a_path_of_fstab_is_compared_by_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "run" / "bot").mkdir(parents=True)
+    (tmp_path / "var").symlink_to(tmp_path)
+    fstab = CASES.joinpath("18-fstab-path-by-symlink.fstab").read_text()
+    assert "/var/run/bot" in fstab and "/mnt//data" in fstab
+    fstab = fstab.replace("/var/run", f"{tmp_path}/var/run") + f"UUID=3 {tmp_path}/gone/ ext4 defaults 0 2\n"
+    table = f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 8:2 / {tmp_path}/run/bot rw - tmpfs tmpfs rw\n"
+    files = {"/etc/fstab": fstab, "/proc/self/mountinfo": f"{table}24 22 8:3 / /mnt/data rw - ext4 /dev/sdb1 rw\n"}
+    assert mounts.look_for_lost_mounts(FakeHost(files=files)) == {f"{tmp_path}/gone": "is not mounted"}
 
 
 def test_an_error_within_the_time_is_passed_on() -> None:
@@ -365,7 +448,7 @@ def test_a_clock_that_nothing_keeps_is_a_finding_only_where_it_is_this_hosts_own
 def test_a_time_service_that_runs_in_a_container_is_judged_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_ask_kernel", lambda _host: UNKEPT)
     chrony = FakeHost(commands={"chronyc": fixture("chronyc/debian-12/unsynchronised.csv")})
-    assert clock.look_at_clock(chrony, "docker") == Clock("chronyc", False)
+    assert clock.look_at_clock(chrony, "docker") == Clock("chronyc", False, None, "it has no source")
 
 
 def test_in_a_container_where_nothing_says_anything_of_the_clock_it_is_the_hosts(

@@ -28,9 +28,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.li
     parse_counter,
     parse_cpu_times,
     parse_file_number,
-    parse_kills,
+    parse_kernel_log,
     parse_load,
     parse_meminfo,
+    parse_ntpq,
     parse_pressure,
     parse_timedatectl,
 )
@@ -38,12 +39,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     Clock,
     Counted,
     CpuTimes,
-    Kill,
     Load,
     Memory,
+    kill,
 )
 
-from .examples import GIB, fixture
+from .examples import FIXTURES, GIB, fixture
 
 MACHINE = "proc/debian-12-machine"
 HOSTS = [MACHINE, "proc/debian-11-nspawn", "proc/debian-12-nspawn", "proc/debian-13-nspawn"]
@@ -138,11 +139,12 @@ def test_a_recorded_control_group_of_256_mib_that_holds_100_mib() -> None:
 
 @pytest.mark.parametrize("release", ["debian-11", "debian-12", "debian-13"])
 def test_a_kill_is_read_from_the_journal_of_each_release(release: str) -> None:
-    (kill,) = parse_kills(fixture(f"journalctl/{release}/killed.json"))
-    assert kill.process == "python3.11 (pid 24550)"
-    assert kill.when == pytest.approx(1795368572, abs=60)
+    (event,), left_out = parse_kernel_log(fixture(f"journalctl/{release}/killed.json"))
+    assert (event.text, left_out) == ("python3.11 (pid 24550)", ())
+    assert event.at == pytest.approx(1795368572, abs=60)
 
 
+CASES = FIXTURES / "cases"
 KERNELS = [
     "Out of memory: Killed process 24550 (python3) total-vm:221368kB, anon-rss:30208kB",
     "Out of memory: Kill process 24550 (python3) score 900 or sacrifice child\\nKilled process 24550 (python3)",
@@ -153,18 +155,86 @@ KERNELS = [
 @pytest.mark.parametrize("message", KERNELS)
 def test_the_words_of_older_kernels_are_understood(message: str) -> None:
     line = f'{{"__REALTIME_TIMESTAMP":"1000000","MESSAGE":"{message}"}}'
-    assert parse_kills(line) == (Kill(1.0, "python3 (pid 24550)"),)
+    assert parse_kernel_log(line) == ((kill(1.0, "python3 (pid 24550)"),), ())
 
 
 def test_a_message_about_something_else_is_no_kill() -> None:
-    assert parse_kills('{"__REALTIME_TIMESTAMP":"1","MESSAGE":"usb 1-1: new device"}\n') == ()
-    assert parse_kills('{"__REALTIME_TIMESTAMP":"1","MESSAGE":null}\n') == ()
-    assert parse_kills("") == ()
+    assert parse_kernel_log('{"__REALTIME_TIMESTAMP":"1","MESSAGE":"usb 1-1: new device"}\n') == ((), ())
+    assert parse_kernel_log('{"__REALTIME_TIMESTAMP":"1","MESSAGE":null}\n') == ((), ())
+    assert parse_kernel_log("-- No entries --\n") == parse_kernel_log("") == ((), ())
+
+
+def test_a_message_that_is_not_utf8_is_read_too() -> None:
+    told = list(b"Killed process 7 (caf\xe9) total-vm:1kB")
+    (event,), _left_out = parse_kernel_log(f'{{"__REALTIME_TIMESTAMP":"1000000","MESSAGE":{told}}}')
+    assert event == kill(1.0, "caf\ufffd (pid 7)")
+
+
+@pytest.mark.case("RS3")
+@pytest.mark.parametrize("odd", ["{not json", '{"MESSAGE": "no time"}', "[]", '{"__REALTIME_TIMESTAMP": "1"}', "5"])
+def test_a_line_that_is_not_understood_costs_itself_only(odd: str) -> None:
+    good = '{"__REALTIME_TIMESTAMP":"1000000","MESSAGE":"Killed process 7 (a) x"}'
+    for text in (f"{odd}\n{good}", f"{good}\n{odd}", f"{good}\n{odd}\n{good}"):
+        kills, (reason,) = parse_kernel_log(text)
+        assert {event.text for event in kills} == {"a (pid 7)"}
+        assert "expected a JSON object with a time and a message" in reason
 
 
 def test_chrony_tells_the_offset_once_it_follows_a_source() -> None:
-    assert parse_chrony(fixture("chronyc/debian-12/synchronised.csv")) == Clock("chronyc", True, -0.000003)
-    assert parse_chrony(fixture("chronyc/debian-12/unsynchronised.csv")) == Clock("chronyc", False)
+    synchronised = fixture("chronyc/debian-12/synchronised.csv")
+    assert parse_chrony(synchronised, CORRECTED + 60) == Clock("chronyc", True, -0.000003)
+    unsynchronised = fixture("chronyc/debian-12/unsynchronised.csv")
+    assert parse_chrony(unsynchronised, CORRECTED) == Clock("chronyc", False, None, "it has no source")
+
+
+CORRECTED = 1795367665.922762228
+OWN = "it follows this machine's own clock, which nothing corrects"
+TRACKING = "C0A80001,192.168.0.1,3,1800000000.0,0.000100000,0,0,0,0,0,0,0,1.0,{leap}"
+RV = (
+    'associd=0 status=0615 leap_none, sync_ntp, 1 event, clock_sync,\nversion="ntpd 4.2.8p15", processor="x86_64",\n'
+    "leap=00, stratum=3, precision=-23, rootdelay=1.5, rootdisp=30.2, refid=192.168.0.1,\n"
+    "reftime=eef45080.00000000  Thu, Jan 15 2027  8:00:00.000, clock=eed29281.0,\n"
+    "peer=4242, tc=10, mintc=3, offset=+0.100000, frequency=-12.3, sys_jitter=0.1"
+)
+AT = 1_800_000_000.0
+# what the tool says, the time, why the clock is not kept (or how far it is off)
+CLOCKS: list[tuple[Callable[[str, float], Clock], str, float, Any]] = [
+    (parse_chrony, TRACKING.format(leap="Normal"), AT, 0.0001),
+    (parse_chrony, TRACKING.format(leap="Insert second"), AT, 0.0001),
+    (parse_chrony, TRACKING.format(leap="Not synchronised"), AT, "it has no source"),
+    (parse_chrony, TRACKING.format(leap="Normal"), AT + 86399, 0.0001),
+    (parse_chrony, TRACKING.format(leap="Normal"), AT + 86400, 0.0001),  # exactly a day
+    (parse_chrony, TRACKING.format(leap="Normal"), AT + 86401, "it was last synchronised 1.0 d ago"),
+    (parse_chrony, TRACKING.format(leap="Normal"), AT + 900 * 86400, "it was last synchronised 900.0 d ago"),
+    (parse_chrony, TRACKING.format(leap="Normal"), AT - 60, 0.0001),  # it was set back
+    (parse_chrony, TRACKING.format(leap="Normal").replace("C0A80001", "7f7f0101"), AT, OWN),
+    (parse_chrony, (CASES / "19-chrony-local-mode.csv").read_text(), 1732800000.0, OWN),
+    (parse_chrony, (CASES / "19-chrony-local-mode.csv").read_text(), AT, OWN),
+    (parse_ntpq, RV, AT, 0.0001),
+    (parse_ntpq, RV, AT + 86401, "it was last synchronised 1.0 d ago"),
+    (parse_ntpq, RV.replace("192.168.0.1", "LOCAL(0)"), AT, OWN),
+    (parse_ntpq, RV.replace("192.168.0.1", "LOCL"), AT, OWN),
+    (parse_ntpq, RV.replace("192.168.0.1", "127.127.1.0"), AT, OWN),
+    (parse_ntpq, RV.replace("192.168.0.1", "INIT").replace("stratum=3", "stratum=16"), AT, "it has no source"),
+    (parse_ntpq, RV.replace("leap=00", "leap=11"), AT, "it has no source"),
+    (parse_ntpq, RV.replace("stratum=3", "stratum=15"), AT, 0.0001),
+]
+
+
+@pytest.mark.case("RS4")
+@pytest.mark.parametrize(("parse", "text", "now", "expected"), CLOCKS)
+def test_a_service_that_follows_itself_or_nobody_keeps_no_clock(
+    parse: Callable[[str, float], Clock], text: str, now: float, expected: Any
+) -> None:
+    clock = parse(text, now)
+    assert clock.synchronised == isinstance(expected, float)
+    assert (clock.offset, clock.why) == ((pytest.approx(expected), "") if clock.synchronised else (None, expected))
+
+
+@pytest.mark.case("RS4")
+def test_a_correction_in_the_future_is_not_understood() -> None:
+    with pytest.raises(ParseError, match="in the future"):
+        parse_chrony(TRACKING.format(leap="Normal"), AT - 61)
 
 
 @pytest.mark.parametrize("release", ["debian-11", "debian-12", "debian-13"])
@@ -204,10 +274,10 @@ DAMAGED: list[tuple[Callable[[str], Any], str, str]] = [
     (lambda text: parse_connections(text, "5"), "many", "nf_conntrack_count, line 1: expected one number"),
     (lambda text: parse_counter("/proc/vmstat", text, "oom_kill"), "pgfault 5\n", "no oom_kill"),
     (parse_pressure, "some avg10=x\n", "expected 'some' or 'full'"),
-    (parse_kills, "{not json\n", "the journal, line 1: expected a JSON object"),
-    (parse_kills, '{"MESSAGE": "no time"}\n', "expected a JSON object with a time"),
-    (parse_chrony, "506 Cannot talk to daemon", "expected 14 fields"),
-    (parse_chrony, "a,b,c,d,e", "expected 14 fields, the fifth a number"),
+    (lambda text: parse_chrony(text, 0), "506 Cannot talk to daemon", "expected 14 fields"),
+    (lambda text: parse_chrony(text, 0), "a,b,c,d,e", "expected 14 fields, the 4th and 5th numbers"),
+    (lambda text: parse_ntpq(text, 0), "ntpq: read: Connection refused", "expected leap, stratum"),
+    (lambda text: parse_ntpq(text, 0), RV.replace("reftime=", "reftime=xyz"), "expected leap, stratum"),
     (parse_timedatectl, "NTP=yes\n", "no NTPSynchronized"),
     (lambda text: bounded_memory(Memory(5, 5), text, "1", ""), "lots", "memory limit, line 1: expected one number"),
 ]
@@ -225,8 +295,9 @@ PARSERS = [
     parse_cpu_times,
     parse_file_number,
     parse_pressure,
-    parse_kills,
-    parse_chrony,
+    parse_kernel_log,
+    lambda text: parse_chrony(text, 0),
+    lambda text: parse_ntpq(text, 0),
     parse_timedatectl,
 ]
 

@@ -51,14 +51,14 @@ def test_a_host_in_trouble_says_so(tmp_path: Path) -> None:
 TAKEN = [
     ("sysctl", {"memory", "swap", "load", "open_files"}),
     ("vm_stat", {"memory"}),
-    ("mount", {"mounts", "disk_space", "inodes", "disk_forecast"}),
+    ("mount", {"mounts", "not_looked_at", "disk_space", "inodes", "disk_forecast"}),
     ("df -ki /System/Volumes/Data", {"disk_space", "inodes", "disk_forecast"}),
     ("top -l 2 -n 0 -s 1", {"cpu", "iowait", "steal"}),
     ("pfctl -s info", {"connections"}),
     ("pfctl -s memory", {"connections"}),
     ("systemsetup -getusingnetworktime", {"clock"}),
-    ("systemsetup -getnetworktimeserver", set()),
-    ("sntp time.apple.com", set()),
+    ("systemsetup -getnetworktimeserver", {"clock"}),
+    ("sntp time.apple.com", {"clock"}),
     ("lsof -nP +L1 -FpcftDisn", {"deleted_open_files"}),
 ]
 
@@ -79,20 +79,35 @@ def test_every_command_is_taken_away_in_turn() -> None:
     assert {command for command, _checks in TAKEN} == set(MAC)
 
 
-REPORTS: list[tuple[Any, str]] = [
-    ({}, UNKNOWN),  # the folder is not there
-    ({REPORT: SourceDenied(REPORT)}, UNKNOWN),
-    ({REPORT: "{}"}, UNKNOWN),
-    ({"/Library/Logs/DiagnosticReports/other.ips": ""}, OK),
-    ({"/Library/Logs/DiagnosticReports/JetsamEvent-2026-11-01-010203.ips":
-      fixture("jetsam/macos-13/JetsamEvent-2026-11-01-010203.ips")}, OK),  # before the window
-    (MAC_FILES, WARNING),
-]  # fmt: skip
+FOLDER = "/Library/Logs/DiagnosticReports"
+EARLIER, LATER = f"{FOLDER}/Bot-2026-11-18-020000.ips", f"{FOLDER}/Bot_2026-11-21-120000_mac.diag"
+MOVED = f"{FOLDER}/Retired/{REPORT.rpartition('/')[2]}"
+OLD = fixture("jetsam/macos-13/JetsamEvent-2026-11-01-010203.ips")
+DAY_AGO = 1_795_320_000.0 - 86400
+# the reports, when their folder was changed last, the status
+REPORTS: list[tuple[Any, float, str]] = [
+    ({}, 0, UNKNOWN),  # the folder is not there
+    ({REPORT: SourceDenied(REPORT)}, 0, UNKNOWN),
+    ({REPORT: "{}"}, 0, UNKNOWN),
+    ({REPORT: "{}", EARLIER: ""}, DAY_AGO + 3600, UNKNOWN),
+    ({LATER: ""}, DAY_AGO, OK),  # nothing was written nor taken away since
+    ({LATER: ""}, DAY_AGO + 1, UNKNOWN),  # something was, and what is left is younger than the window
+    ({LATER: "", EARLIER: ""}, DAY_AGO + 3600, OK),
+    ({f"{FOLDER}/JetsamEvent-2026-11-01-010203.ips": OLD}, DAY_AGO + 3600, OK),  # before the window
+    (MAC_FILES, 0, WARNING),
+    ({MOVED: MAC_FILES[REPORT]}, 0, WARNING),  # it was sent
+    ({**MAC_FILES, f"{FOLDER}/JetsamEvent-x.ips": "{}"}, 0, WARNING),  # one odd report costs itself only
+]
 
 
-@pytest.mark.parametrize(("files", "status"), REPORTS)
-def test_reports_of_exhausted_memory_count_within_the_window(files: Any, status: str, tmp_path: Path) -> None:
-    assert status_of(look(mac(files=files), tmp_path))["resources.oom_kills"] == status
+@pytest.mark.case("RS3")
+@pytest.mark.parametrize(("files", "changed", "status"), REPORTS)
+def test_reports_of_exhausted_memory_count_within_the_window(
+    files: Any, changed: float, status: str, tmp_path: Path
+) -> None:
+    host = mac(files={**files, FOLDER: ""} if files else {})
+    host.times[FOLDER] = changed
+    assert status_of(look(host, tmp_path))["resources.oom_kills"] == status
 
 
 def test_without_root_the_setting_of_timed_is_asked_and_other_accounts_files_are_unknown(tmp_path: Path) -> None:
@@ -104,6 +119,9 @@ def test_without_root_the_setting_of_timed_is_asked_and_other_accounts_files_are
     result = look(mac(admin=False, **changes), tmp_path)
     status = status_of(result)
     assert (status["resources.clock"], status["resources.deleted_open_files"]) == (OK, UNKNOWN)
+    unanswered = look(mac(admin=False, **changes, **{"sntp time.apple.com": ToolTimeout("sntp", 5)}), tmp_path)
+    (found,) = [one for one in unanswered.findings if one.check == "resources.clock"]
+    assert (found.status, "whether it is was not told" in found.message) == (UNKNOWN, True)
 
 
 def test_a_clock_that_nobody_keeps_is_told(tmp_path: Path) -> None:

@@ -79,14 +79,13 @@ def test_no_swap_file_and_an_unknown_disk_is_no_swap() -> None:
     assert isinstance(parse.parse_swap({"vm.swapusage": "total = 0.00M  used = 0.00M  free = 0.00M"}, 0), Absent)
 
 
-def test_sysctl_gives_load_boot_and_open_files() -> None:
+def test_sysctl_gives_load_and_open_files() -> None:
     values = SYSCTL["macos-14/resources"]
     assert parse.parse_load(values) == Load(25.16, 31.02, 24.5, 10)
-    assert parse.parse_booted(values) == 1727760000.000005
     assert parse.parse_open_files(values) == Counted(275146, 276480)
 
 
-@pytest.mark.parametrize("ask", [parse.parse_load, parse.parse_booted, parse.parse_open_files,
+@pytest.mark.parametrize("ask", [parse.parse_load, parse.parse_open_files,
                                  lambda values: parse.parse_swap(values, 0)])  # fmt: skip
 @pytest.mark.parametrize("values", [{}, {"vm.loadavg": "garbage", "kern.boottime": "", "vm.swapusage": "none"}])
 def test_a_name_that_this_release_lacks_is_a_named_error(ask: Callable[[Any], Any], values: dict[str, str]) -> None:
@@ -120,7 +119,18 @@ LEFT_OUT = [
 
 @pytest.mark.parametrize("line", LEFT_OUT)
 def test_what_holds_no_data_of_its_own_is_left_out(line: str) -> None:
-    assert parse_mounts.data_mounts(parse_mounts.parse_mount(line)) == ()
+    looked_at, ((path, reason),) = parse_mounts.sorted_out(parse_mounts.parse_mount(line))
+    assert (looked_at, f" on {path} (" in line, bool(reason)) == ((), True, True)
+
+
+@pytest.mark.case("RS1")
+@pytest.mark.parametrize(("name", "_paths"), MOUNTS)
+def test_every_mount_is_looked_at_or_named(name: str, _paths: list[str]) -> None:
+    lines = parse_mounts.parse_mount(fixture(f"mount/{name}.txt"))
+    looked_at, left_out = parse_mounts.sorted_out(lines)
+    assert sorted([line.path for line in looked_at] + [each.path for each in left_out]) == sorted(
+        line.path for line in lines
+    )
 
 
 def test_a_line_of_another_form_is_named() -> None:
@@ -186,8 +196,8 @@ def test_states_of_pf_are_counted_against_their_limit_and_a_filter_that_is_off_h
 
 def test_a_report_of_exhausted_memory_names_its_time_and_the_largest_process() -> None:
     name = "JetsamEvent-2026-11-21-201500.ips"
-    kill = parse.parse_jetsam(name, fixture(f"jetsam/macos-15/{name}"))
-    assert (kill.when, kill.process) == (1795272300.0, "sd-server")
+    event = parse.parse_jetsam(name, fixture(f"jetsam/macos-15/{name}"))
+    assert (event.at, event.text) == (1795272300.0, "sd-server")
     with pytest.raises(ParseError, match="expected a JSON object with a timestamp"):
         parse.parse_jetsam(name, '{"timestamp": 7}\n{}')
 

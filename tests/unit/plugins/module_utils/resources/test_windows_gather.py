@@ -88,7 +88,8 @@ REFUSED = [
     ("cpu", {"cpu", "iowait", "steal"}),
     ("time_service", {"clock"}),
     ("exhaustions", {"oom_kills"}),
-    ("volumes", {"mounts"}),
+    ("log_begin", {"oom_kills"}),
+    ("volumes", {"mounts", "not_looked_at"}),
 ]
 
 
@@ -109,9 +110,12 @@ def test_without_sight_of_volumes_the_disks_with_letters_are_looked_at_and_the_r
     host = windows("windows-server-2022", volumes={"error": "Access denied", "kind": "PermissionDenied"})
     result = look(host, tmp_path)
     assert {one.subject for one in result.findings if one.check == "resources.disk_space"} == {"C:\\", "E:\\"}
-    (blind,) = [one for one in result.findings if one.status == UNKNOWN]
-    assert (blind.check, blind.subject) == ("resources.mounts", "the volumes of Windows")
-    assert "Access denied" in blind.message
+    blind = [one for one in result.findings if one.status == UNKNOWN]
+    assert [(one.check, one.subject) for one in blind] == [
+        ("resources.mounts", "the volumes of Windows"),
+        ("resources.not_looked_at", "mounts"),
+    ]
+    assert all("Access denied" in one.message for one in blind)
 
 
 @pytest.mark.parametrize("failure", [ToolMissing("powershell.exe"), ToolTimeout("powershell.exe", 60), "no json", "[]"])

@@ -16,7 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils import power
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, ask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import Kill, Memory, Queue
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import Memory, Queue, kill
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows import clock, parse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows.queries import queries
 
@@ -26,8 +26,7 @@ $classes = @{
         FreeSpace = [uint64]250; SystemVolume = $false; DirtyBitSet = $null }
     Win32_LogicalDisk = @{ DeviceID = 'C:'; FileSystem = 'NTFS'; Size = [uint64]1000; FreeSpace = [uint64]250 }
     Win32_OperatingSystem = @{ TotalVisibleMemorySize = [uint64]1000; FreePhysicalMemory = [uint64]400
-        TotalVirtualMemorySize = [uint64]2000; FreeVirtualMemory = [uint64]1900
-        LastBootUpTime = ([datetimeoffset]'2026-11-01T04:00:00+02:00').LocalDateTime }
+        TotalVirtualMemorySize = [uint64]2000; FreeVirtualMemory = [uint64]1900 }
     Win32_PageFileUsage = @{ Name = 'C:\pagefile.sys'; AllocatedBaseSize = [uint32]10; CurrentUsage = [uint32]1 }
     Win32_ComputerSystem = @{ NumberOfLogicalProcessors = [uint32]4 }
     Win32_PerfRawData_PerfOS_System = @{ ProcessorQueueLength = [uint32]3 }
@@ -47,7 +46,10 @@ function Get-Process { [pscustomobject]@{ ProcessName = 'few'; Id = 1; HandleCou
     [pscustomobject]@{ ProcessName = 'many'; Id = 2; HandleCount = 50 } }
 function w32tm.exe { 'line 1'; ''; "$args" }
 function Get-WinEvent {
-    [CmdletBinding()] param($LogName, $FilterXPath, $MaxEvents)
+    [CmdletBinding()] param($LogName, $FilterXPath, $MaxEvents, [switch]$Oldest)
+    if ($Oldest) {
+        return [pscustomobject]@{ TimeCreated = ([datetimeoffset]'2026-11-01T04:00:00+02:00').LocalDateTime }
+    }
     if ($FilterXPath -like '*EventID=2004*') {
         $most = '<Process_1><Name>a b.exe</Name><ID>7</ID><CommitCharge>1073741824</CommitCharge></Process_1>'
         $xml = "<Event xmlns='urn:e'><UserData><MemoryExhaustionInfo xmlns='urn:m'><ProcessInfo>$most</ProcessInfo>" +
@@ -83,7 +85,7 @@ def test_every_query_answers_what_its_parser_reads(monkeypatch: pytest.MonkeyPat
         "volumes": [mount.path for mount in parse.parse_volumes(answers["volumes"])],
         "disks": [mount.path for mount in parse.parse_disks(answers["disks"])],
         "memory": parse.parse_memory(answers["system"]),
-        "booted": parse.parse_booted(answers["system"]),
+        "log_begin": parse.parse_log_begin(answers["log_begin"]),
         "swap": parse.parse_page_files(answers["page_files"]).used,  # type: ignore[union-attr]
         "queue": parse.parse_queue(answers["queue"]),
         "handles": parse.parse_handles(answers["handles"]).used,
@@ -97,12 +99,12 @@ def test_every_query_answers_what_its_parser_reads(monkeypatch: pytest.MonkeyPat
         "volumes": ["C:\\"],
         "disks": ["C:\\"],
         "memory": Memory(1000 * 1024, 400 * 1024),
-        "booted": 1793498400.0,
+        "log_begin": 1793498400.0,
         "swap": 1 << 20,
         "queue": Queue(3, 4),
         "handles": 50,
         "cpu": 0.9,
-        "exhaustions": (Kill(1795219200.0, "a b.exe (pid 7, 1.0 GiB)"),),
+        "exhaustions": ((kill(1795219200.0, "a b.exe (pid 7, 1.0 GiB)"),), ()),
         "service": "Running",
         "status": ["line 1", "", "/query /status /verbose"],
         "last_word": None,
