@@ -67,7 +67,9 @@ options:
         type: bool
         default: false
       may_be_empty:
-        description: Whether it is right that the source has no file, or its tables no row.
+        description:
+          - Whether it is right that the source has no file, or its tables no row. Tables that were empty in the last
+            good set, or are so in the first, need no such word.
         type: bool
         default: false
       path:
@@ -88,6 +90,7 @@ options:
         description:
           - Shell patterns of what a V(files) source leaves out. One with a slash is matched against the path below the
             declared one, else against the last name alone. What is in a folder that is left out is left out too.
+          - Of a V(postgresql) source of all databases, patterns of the databases that are left out.
           - Write them with slashes on every system. On Windows upper and lower case do not count; on macOS both forms
             of a letter with an accent are one.
         type: list
@@ -140,7 +143,9 @@ options:
         choices: [exact, estimated, none]
         default: exact
       lock_wait_timeout:
-        description: Seconds that C(pg_dump) waits for a table that is locked, before it fails.
+        description:
+          - Seconds that a V(sqlite) or V(postgresql) source may be locked by others on end, before it fails. The wait
+            begins anew whenever the copy gets on.
         type: int
         default: 60
   label:

@@ -31,8 +31,9 @@ def find_anomalies(
 
 def anomaly(source: Source, now: Taken, before: Optional[Entry], max_shrink: float) -> str:
     """Given a source, what was taken and what the last good set has of it, return what looks wrong, or nothing."""
-    if now.count == 0 and not source.may_be_empty:
-        return f"{source.name} has no {COUNTED.get(source.type, 'things')} at all"
+    if now.count == 0 and not source.may_be_empty and not _was_empty_before(now, before):
+        counted = COUNTED.get(source.type, "things")
+        return f"{source.name} has no {counted} at all; if that is right, declare may_be_empty: true for it"
     if before is None or before.type != source.type or before.live_bytes == 0:
         return ""
     lost = 1 - now.live_bytes / before.live_bytes
@@ -42,3 +43,13 @@ def anomaly(source: Source, now: Taken, before: Optional[Entry], max_shrink: flo
         f"{source.name} lost {lost:.0%} of its data: {human_bytes(now.live_bytes)} now, "
         f"{human_bytes(before.live_bytes)} in the last good set"
     )
+
+
+def _was_empty_before(now: Taken, before: Optional[Entry]) -> bool:
+    """Return whether nothing was lost: there were no rows in the last good set either, or there is no such set and the
+    tables are there, as an application ships them.
+    """
+    if before is not None:
+        return before.count == 0
+    databases = now.facts.get("databases", {}).values()
+    return bool(now.facts.get("rows")) or any(one.get("objects") and one.get("rows") for one in databases)

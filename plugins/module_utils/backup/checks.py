@@ -63,7 +63,8 @@ CHECKS = catalogue(
         "backup.size_anomaly",
         "D1.4",
         "No source became empty or lost half of its data (max_shrink) against the set before.",
-        "Look at the source: was it emptied, encrypted, moved? If the loss is meant, run once with accept_anomaly.",
+        "Look at the source: was it emptied, encrypted, moved? If the loss is meant, run once with accept_anomaly; if "
+        "it may be empty at any time, declare may_be_empty: true for the source.",
         "An emptied database and ransomware both look like a small, perfectly valid backup.",
     ),
     Check(
@@ -123,6 +124,14 @@ CHECKS = catalogue(
         "A source was taken whole; one that could not be taken fails the set, unless it is optional.",
         "Read the message: it names the file, table or command. Make it readable, or declare the source optional.",
         "Half a source is none: tar's exit code 1 and pg_dump's are failures here.",
+    ),
+    Check(
+        "backup.databases",
+        "B1.1",
+        "Every database of a server that is taken whole is in the set; those that are not are named with the reason.",
+        "Drop a database that is invalid, GRANT CONNECT on it to the login, or name it in the source's exclude.",
+        "An invalid database is what an interrupted DROP DATABASE leaves; nobody can connect to it. Managed services "
+        "keep databases of their own, which no customer can read.",
     ),
     Check(
         "backup.changed_files",

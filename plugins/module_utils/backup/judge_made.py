@@ -44,7 +44,11 @@ def judge_made(settings: Settings, plan: Plan, made: Made, failures: Mapping[str
 
 def _judge_taken(name: str, taken: Taken, counted: str) -> Iterator[Finding]:
     message = f"{taken.count} {counted}, {human_bytes(taken.raw_bytes)}, were taken whole"
-    yield CHECKS["backup.source"].finding(OK, name, message, actual=taken.raw_bytes)
+    unread = taken.facts.get("unread", "")
+    message += f"; that it is sound could not be looked at: {unread}" if unread else ""
+    yield CHECKS["backup.source"].finding(UNKNOWN if unread else OK, name, message, actual=taken.raw_bytes)
+    if taken.facts.get("left_out"):
+        yield _judge_databases(name, taken.facts["left_out"])
     for kind, (check, text) in NOTED.items():
         count = taken.notes.counts.get(kind, 0)
         if count:
@@ -53,6 +57,14 @@ def _judge_taken(name: str, taken: Taken, counted: str) -> Iterator[Finding]:
     if "attributes" in taken.facts:
         yield _judge_attributes(name, taken.facts["attributes"])
         yield _judge_lost(name, taken)
+
+
+def _judge_databases(name: str, left: Mapping[str, Any]) -> Finding:
+    """Return which databases of a server are not in the set, and whether that is as declared."""
+    unwanted = [one for one in left.values() if not one["as_declared"]]
+    message = "not in the set: " + "; ".join(f"{database} ({one['reason']})" for database, one in left.items())
+    status = WARNING if unwanted else OK
+    return CHECKS["backup.databases"].finding(status, name, message, expected=0, actual=len(unwanted))
 
 
 def _judge_attributes(name: str, attributes: Mapping[str, Any]) -> Finding:

@@ -209,4 +209,5 @@ def _source(position: int, given: Mapping[str, Any]) -> Source:
         paths=tuple(expand(path) for path in paths),
         exclude=tuple(given["exclude"]),
         server=given if given["type"] == "postgresql" else {},
+        lock_wait=float(_at_least(0, f"sources[{position}].lock_wait_timeout", given["lock_wait_timeout"])),
     )

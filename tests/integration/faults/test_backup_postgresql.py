@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from plugins.module_utils.backup.examples import act, found, status
@@ -24,6 +25,7 @@ from plugins.module_utils.backup.examples import act, found, status
 from ..database.postgres_server import Server, binaries, running_server
 from .backup_lab import leftovers, visible_sets
 
+CASES = Path(__file__).parents[2] / "fixtures" / "cases"
 ODD = "a=b ä"  # a name that libpq would take for a connection string
 SCHEMA = (
     "CREATE TABLE trades (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, side text)",
@@ -254,14 +256,14 @@ def test_a_role_that_may_not_read_everything_is_refused(server, tmp_path):
 
 
 @contextmanager
-def locked(server: Server) -> Iterator[None]:
+def locked(server: Server) -> Iterator[Any]:
     """Hold a table so that nobody may even read it."""
     holder = server.connect("main")
     holder.autocommit = False
     try:
         with holder.cursor() as cursor:
             cursor.execute("LOCK TABLE trades IN ACCESS EXCLUSIVE MODE")
-            yield
+        yield holder
     finally:
         holder.close()
 
@@ -300,3 +302,96 @@ def test_without_pg_restore_nothing_is_claimed_of_a_dump(server, open_place, mon
     assert status(looked, "backup.checksum") == "ok"
     assert status(looked, "backup.readable") == "unknown"
     assert act(open_place, state="listed").data["sets"][0]["verified"] == "L2"  # the evidence so far stands
+
+
+@pytest.fixture
+def odd_databases(server) -> Iterator[None]:
+    """Beside the others a database whose drop was interrupted, one without CONNECT, and one that nobody may enter."""
+    for name in ("broken", "private", "closed"):
+        server.sql("postgres", f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+    server.sql("private", "CREATE TABLE t (a int)")
+    server.sql("postgres", "CREATE ROLE watcher LOGIN PASSWORD 'w4tcher-secret'", "GRANT pg_read_all_data TO watcher")
+    server.sql("postgres", "REVOKE CONNECT ON DATABASE private FROM PUBLIC")
+    server.sql("postgres", "ALTER DATABASE closed ALLOW_CONNECTIONS false")
+    server.sql("postgres", (CASES / "14-invalid-database.sql").read_text())
+    yield
+    server.sql("postgres", "UPDATE pg_database SET datconnlimit = -1, datallowconn = true")
+    for name in ("broken", "private", "closed"):
+        server.sql("postgres", f"DROP DATABASE {name}")
+    server.sql("postgres", "REVOKE ALL ON SCHEMA public FROM watcher", "DROP ROLE watcher")
+
+
+def databases_of(result) -> set[str]:
+    return set(manifest(result)["sources"][0]["databases"])
+
+
+@pytest.mark.case("BK14")
+def test_a_database_that_cannot_be_entered_costs_itself_alone(server, tmp_path, odd_databases):
+    as_watcher = {"login_unix_socket": None, "login_host": "127.0.0.1", "login_user": "watcher", "system_user": None}
+    login = {**as_watcher, "login_password": "w4tcher-secret", "globals": False}
+    result = act(tmp_path, sources=[source(server, database="*", **login)])
+    assert (result.failure, databases_of(result)) == ("", {"main", ODD, "postgres"} | others(server))
+    [told] = found(result, "backup.databases")
+    assert told.status == "warning"
+    assert "broken (its DROP DATABASE was interrupted" in told.message
+    assert "private (the login has no CONNECT on it)" in told.message
+    assert "closed (it allows no connections)" in told.message
+    assert set(manifest(result)["sources"][0]["left_out"]) == {"broken", "private", "closed"}
+
+
+@pytest.mark.case("BK14")
+def test_databases_that_are_excluded_are_named_and_no_trouble(server, tmp_path, odd_databases):
+    exclude = ["broken", "clos*", "private", "postgres"]
+    result = act(tmp_path, sources=[source(server, database="*", exclude=exclude)])
+    assert (result.failure, databases_of(result)) == ("", {"main", ODD} | others(server))
+    [told] = found(result, "backup.databases")
+    assert (told.status, told.actual) == ("ok", 0)
+    assert "closed (excluded by clos*)" in told.message
+
+
+def others(server) -> set[str]:
+    """Return the databases that earlier tests left."""
+    return {"restored", "bare"} & {row[0] for row in server.sql("postgres", "SELECT datname FROM pg_database")}
+
+
+@pytest.mark.case("BK14")
+def test_a_database_that_is_dropped_meanwhile_costs_itself_alone(server, open_place):
+    server.sql("postgres", "CREATE DATABASE passing")
+    statement = f"REAL -h {server.folder} -p {server.port} -d postgres -qc 'DROP DATABASE IF EXISTS passing'"
+    drop = f'case "$PGDATABASE" in passing) PGOPTIONS= {statement};; esac'
+    folder = tools(server, open_place / "bin", psql=f'{drop}\nexec REAL "$@"')
+    result = act(open_place, sources=[source(server, database="*", bin_dir=folder)])
+    assert result.failure == ""
+    left = manifest(result)["sources"][0]["left_out"]
+    assert left["passing"]["reason"] == "it was dropped while the others were dumped"
+
+
+@pytest.mark.case("BK9")
+def test_a_table_that_is_locked_for_less_than_declared_is_waited_for(server, tmp_path):
+    with locked(server) as holder:
+        threading.Timer(2.0, holder.close).start()
+        result = act(tmp_path, sources=[source(server, lock_wait_timeout=20)])
+    assert result.failure == ""
+
+
+@pytest.mark.case("BK5")
+def test_rows_of_any_table_are_counted_as_a_dump_reads_them(server, tmp_path):
+    server.sql("postgres", "DROP DATABASE IF EXISTS shapes", "CREATE DATABASE shapes")
+    server.sql(
+        "shapes",
+        "CREATE TABLE nothing ()",
+        "INSERT INTO nothing SELECT FROM generate_series(1, 7)",
+        "CREATE TABLE computed (a text, b text GENERATED ALWAYS AS (a || 'x') STORED)",
+        "INSERT INTO computed VALUES (NULL), ('two\nlines'), ('end-0'), ('\\.')",
+        "CREATE TABLE parent (a int)",
+        "CREATE TABLE child (b text) INHERITS (parent)",
+        "INSERT INTO parent VALUES (1)",
+        "INSERT INTO child VALUES (2, 'x'), (3, 'y')",
+        "CREATE TABLE wide (a text, b bigint, c smallint)",
+        "INSERT INTO wide SELECT 'x', n, 1 FROM generate_series(1, 300000) n",
+    )
+    result = act(tmp_path, sources=[source(server, database="shapes")])
+    assert manifest(result)["sources"][0]["databases"]["shapes"]["rows"] == {
+        "public.nothing": 7, "public.computed": 4, "public.parent": 1, "public.child": 2, "public.wide": 300_000,
+    }  # fmt: skip
+    server.sql("postgres", "DROP DATABASE shapes")

@@ -22,7 +22,9 @@ NAMED_NOTES = 20  # of each kind; the rest is counted
 
 @dataclass(frozen=True)
 class Source:
-    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL source."""
+    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL source; ``lock_wait`` is
+    how many seconds it may be locked by others, on end.
+    """
 
     name: str
     type: str
@@ -31,6 +33,7 @@ class Source:
     paths: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     server: Mapping[str, Any] = field(default_factory=dict)
+    lock_wait: float = 60.0
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....errors import ActionFailed
+from ....errors import ActionFailed, ToolFailed
 from ....host import Host
 from ..records import Notes, Payload, Source, Taken, Workshop
 from . import session as psql
+from .choice import Choice, choose
 from .dump import contents, dump_command, file_name, globals_command, pour
 from .parse import Contents, Relation, parse_tool_version
 from .server import Server, server_of
@@ -33,7 +34,7 @@ class Dumped:
 def measure(source: Source, _protected: frozenset[str], host: Host) -> int:
     """Return what the declared databases take on the server's disk, in bytes."""
     server = server_of(source.server)
-    return psql.database_bytes(server, _wanted(source, server, host), host)
+    return psql.database_bytes(server, _chosen(source, server, host).names, host)
 
 
 def take(source: Source, workshop: Workshop) -> Taken:
@@ -43,8 +44,8 @@ def take(source: Source, workshop: Workshop) -> Taken:
     """
     server = server_of(source.server)
     tool = _tool_version(server, workshop.host)
-    names = _wanted(source, server, workshop.host)
-    dumped = {name: _dump(name, tool, server, source, workshop) for name in names}
+    choice = _chosen(source, server, workshop.host)
+    dumped = _dump_each(choice, tool, server, source, workshop)
     payloads = [one.payload for one in dumped.values()]
     if source.server["globals"]:
         payloads.append(_dump_globals(server, source, workshop))
@@ -52,6 +53,7 @@ def take(source: Source, workshop: Workshop) -> Taken:
     facts = {
         "path": None,
         "databases": {name: dict(one.facts) for name, one in dumped.items()},
+        "left_out": choice.left_out,
         "rows_counted": source.server["rows"],
         "role_passwords": source.server["role_passwords"],
         "pg_dump": tool,
@@ -60,12 +62,39 @@ def take(source: Source, workshop: Workshop) -> Taken:
     return Taken(tuple(payloads), _count(dumped, source), raw, raw, facts, Notes())
 
 
-def _wanted(source: Source, server: Server, host: Host) -> list[str]:
+def _chosen(source: Source, server: Server, host: Host) -> Choice:
+    """Return the databases to dump. Raise ActionFailed where there are none."""
     declared = str(source.server["database"])
-    names = [one.name for one in psql.databases(server, host) if not one.trouble] if declared == ALL else [declared]
-    if not names:
-        raise ActionFailed(f"the server of source {source.name} has no database that can be connected to")
-    return names
+    if declared != ALL:
+        return Choice([declared], {})
+    choice = choose(psql.databases(server, host), source.exclude)
+    if not choice.names:
+        named = "; ".join(f"{name}: {one['reason']}" for name, one in choice.left_out.items())
+        raise ActionFailed(f"the server of source {source.name} has no database that can be dumped ({named or 'none'})")
+    return choice
+
+
+def _dump_each(choice: Choice, tool: int, server: Server, source: Source, workshop: Workshop) -> dict[str, Dumped]:
+    """Dump the chosen databases. One that can no longer be connected to is added to those that are left out."""
+    dumped = {}
+    for name in choice.names:
+        try:
+            dumped[name] = _dump(name, tool, server, source, workshop)
+        except ToolFailed:
+            gone = "" if source.server["database"] != ALL else _gone(name, server, workshop.host)
+            if not gone:
+                raise
+            (workshop.folder / file_name(name, workshop.codec.suffix)).unlink(missing_ok=True)
+            choice.leave_out(name, gone)
+    if not dumped:
+        raise ActionFailed(f"no database of source {source.name} could be dumped: {choice.left_out}")
+    return dumped
+
+
+def _gone(name: str, server: Server, host: Host) -> str:
+    """Return why a database cannot be connected to any more, or an empty text where it can."""
+    known = {one.name: one.trouble for one in psql.databases(server, host)}
+    return known.get(name, "it was dropped while the others were dumped")
 
 
 def _tool_version(server: Server, host: Host) -> int:

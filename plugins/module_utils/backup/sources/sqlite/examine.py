@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from ....sqlite_schema import what_it_needs
 from .uri import sqlite_uri
 
+_NEVER_USED = "never used"
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
 SCHEMA = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name, tbl_name"
 
@@ -38,13 +40,36 @@ def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def quick_check(connection: sqlite3.Connection) -> list[str]:
-    """Return what SQLite finds wrong in a database's structure, nothing where it is sound."""
+@dataclass(frozen=True)
+class Checked:
+    """What SQLite finds wrong in a database's structure, nothing where it is sound. ``unread`` is what this SQLite
+    would need to look at all of it; what it could look at is judged even so.
+    """
+
+    wrong: list[str]
+    unread: str = ""
+
+
+def check(connection: sqlite3.Connection, path: str) -> Checked:
+    """Given a read-only connection to a copy, return what a quick check says of it.
+
+    ``path`` is the database that it is a copy of, whose header still says who wrote it.
+    """
+    unread = ""
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        unread = what_it_needs(error, connection, path)
+        if not unread:
+            return Checked([str(error)])
     try:
         found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
     except sqlite3.DatabaseError as error:
-        return [str(error)]
-    return [] if found == ["ok"] else found
+        needs = what_it_needs(error, connection, path)
+        return Checked([], needs) if needs else Checked([str(error)], unread)
+    # the pages of a table whose declaration is not understood belong to nobody as far as this SQLite can see
+    wrong = [line for line in found if line != "ok" and not (unread and _NEVER_USED in line)]
+    return Checked(wrong, unread)
 
 
 def schema_sha256(connection: sqlite3.Connection) -> str:

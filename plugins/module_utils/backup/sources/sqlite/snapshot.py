@@ -10,11 +10,17 @@ in steps (https://www.sqlite.org/backup.html), and begins again whenever another
 - with a write-ahead log the copy is made inside a read transaction: it stays on one state, never begins again, and
   writers are never held up;
 - with a rollback journal a read transaction would hold writers up, so the copy is made in small steps with pauses, and
-  only after MAX_RESTARTS beginnings inside a read transaction, for the second or two that it takes.
+  only after MAX_RESTARTS beginnings inside a read transaction, for the second or two that it takes;
+- what a crash left of an unfinished write (a log or a journal that nobody has open) would be folded into the database
+  or rolled back by the first who opens it. So the files are copied as they are, and the copy is opened.
+
+Nothing here parses the schema, which may be younger than our library: pages are copied whatever they mean.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -22,12 +28,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Optional
 
+from ....database.sqlite.holders import holders
+from ....host import Host
+from .patience import ASK_S, BUSY, LOCKED, Patience
 from .uri import sqlite_uri
 
-BUSY_SECONDS = 5.0
 PAGES = 1000  # a step: 4 MB of the usual pages
 PAUSE = 0.005  # seconds between two steps, in which a writer gets its turn
 MAX_RESTARTS = 5
+_FORMATS = 18  # offset of the two bytes that say how the file is written and read: 2 with a log, 1 without
+_WITH_LOG, _WITHOUT_LOG = b"\x02\x02", b"\x01\x01"
+_UNFINISHED = ("-wal", "-journal")
+_IN_MEMORY = "-shm"  # the index of a log: whoever has the database open has made it
 
 
 class _BeginsAgain(Exception):
@@ -35,17 +47,21 @@ class _BeginsAgain(Exception):
 
 
 class _Progress:
-    """Watches the steps of one copy: the time left, the pauses, and whether it began again."""
+    """Watches the steps of one copy: the wait for others, the pauses, and whether it began again."""
 
-    def __init__(self, pulse: Callable[[], None], pause: float) -> None:
-        self._pulse, self._pause = pulse, pause
+    def __init__(self, patience: Patience, pulse: Callable[[], None], pause: float) -> None:
+        self._patience, self._pulse, self._pause = patience, pulse, pause
         self._remaining: Optional[int] = None
         self.restarts = 0
 
-    def __call__(self, _status: int, remaining: int, _total: int) -> None:
+    def __call__(self, status: int, remaining: int, _total: int) -> None:
+        if status in (BUSY, LOCKED):
+            self._patience.wait()
+            return
         if self._remaining is not None and remaining > self._remaining:
             self.restarts += 1
         self._remaining = remaining
+        self._patience.begin_anew()
         self._pulse()
         if self.restarts > MAX_RESTARTS:
             raise _BeginsAgain
@@ -55,44 +71,118 @@ class _Progress:
 
 @contextmanager
 def open_source(path: str) -> Iterator[sqlite3.Connection]:
-    """Given a database's path, yield a connection that reads it; it never makes a file of that name.
+    """Given a database's path without symlinks, yield a connection that reads it; it never makes a file of that name.
 
     Where a write-ahead log lies beside the database the connection is read-only, so that the log is not folded into it
     by us; without one it is not, because a read-only connection would leave a new log behind.
     """
     mode = "ro" if Path(f"{path}-wal").exists() else "rw"
     uri = sqlite_uri(path, mode=mode)
-    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(uri, uri=True, timeout=ASK_S, isolation_level=None)) as connection:
         yield connection
 
 
-def snapshot(path: str, target: Path, pulse: Callable[[], None]) -> str:
-    """Given a live database and a path for its copy, make the copy and return how: ``log``, ``steps`` or ``held``.
+def snapshot(path: str, target: Path, wait_s: float, pulse: Callable[[], None], host: Host) -> str:
+    """Given a live database and a path for its copy, make the copy and return how: ``log``, ``steps``, ``held`` or, of
+    what a crash left, ``left``.
 
-    The copy needs no write-ahead log beside it: its journal mode is DELETE.
+    The copy needs no write-ahead log beside it. Raise ActionFailed where others have the database locked for longer
+    than ``wait_s`` on end.
     """
+    real = os.path.realpath(path)  # a log lies beside the file itself, not beside a link to it
+    with _readable(real, target, host) as (readable, left):
+        how = _copy(readable, target, Patience(path, wait_s, pulse), pulse)
+    _without_log(target)
+    target.chmod(0o600)
+    return "left" if left else how
+
+
+@contextmanager
+def _readable(real: str, target: Path, host: Host) -> Iterator[tuple[str, bool]]:
+    """Yield the database to open, and whether it is a copy of the files that a crash left."""
+    left = target.with_name(f"{target.name}.left")
+    names = [f"{left}{end}" for end in ("", *_UNFINISHED, _IN_MEMORY)]
+    try:
+        yield (str(left), True) if _copied_as_left(real, left, host) else (real, False)
+    finally:
+        for name in names:
+            Path(name).unlink(missing_ok=True)
+
+
+def _copied_as_left(real: str, left: Path, host: Host) -> bool:
+    """Copy a database with its unfinished write if there is one and nobody has it open; return whether that was so.
+
+    It was not where anything of it changed meanwhile, or anybody opened it.
+    """
+    unfinished = [end for end in _UNFINISHED if _size(f"{real}{end}")]
+    if not unfinished or not holders(real, host).proved_none:
+        return False
+    before = _traces(real)
+    for end in ("", *unfinished):
+        shutil.copyfile(f"{real}{end}", f"{left}{end}")
+    return before == _traces(real) and holders(real, host).proved_none
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _traces(real: str) -> list[tuple[int, ...]]:
+    """Return what changes where somebody opens a database or writes to it."""
+    found: list[tuple[int, ...]] = []
+    for end in ("", *_UNFINISHED, _IN_MEMORY):
+        try:
+            status = os.stat(f"{real}{end}")
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+        except OSError:
+            found.append(())
+    return found
+
+
+def _copy(path: str, target: Path, patience: Patience, pulse: Callable[[], None]) -> str:
+    how = "log" if _has_log(path) else "steps"  # before SQLite opens it: closing a file gives up the locks on it
     with open_source(path) as source, closing(sqlite3.connect(target, isolation_level=None)) as copy:
         copy.execute("PRAGMA synchronous=OFF")  # the copy is packed and flushed later; this one is only a stage
-        how = "log" if source.execute("PRAGMA journal_mode").fetchone()[0] == "wal" else "steps"
-        if how == "steps" and not _copied_in_steps(source, copy, pulse):
+        if how == "steps" and not _copied_in_steps(source, copy, patience, pulse):
             how = "held"
         if how != "steps":
-            _copy_held(source, copy, pulse)
-        copy.execute("PRAGMA journal_mode=DELETE").fetchone()
-    target.chmod(0o600)
+            _copy_held(source, copy, patience, pulse)
     return how
 
 
-def _copied_in_steps(source: sqlite3.Connection, copy: sqlite3.Connection, pulse: Callable[[], None]) -> bool:
+def _has_log(path: str) -> bool:
+    """Return whether a database is in WAL mode. Its header says so; the pragma would have the schema parsed."""
+    with open(path, "rb") as stream:
+        return stream.read(_FORMATS + 2)[_FORMATS:] == _WITH_LOG
+
+
+def _copied_in_steps(
+    source: sqlite3.Connection, copy: sqlite3.Connection, patience: Patience, pulse: Callable[[], None]
+) -> bool:
     try:
-        source.backup(copy, pages=PAGES, progress=_Progress(pulse, PAUSE))
+        source.backup(copy, pages=PAGES, progress=_Progress(patience, pulse, PAUSE))
     except _BeginsAgain:
         return False
     return True
 
 
-def _copy_held(source: sqlite3.Connection, copy: sqlite3.Connection, pulse: Callable[[], None]) -> None:
+def _copy_held(
+    source: sqlite3.Connection, copy: sqlite3.Connection, patience: Patience, pulse: Callable[[], None]
+) -> None:
     source.execute("BEGIN")
-    source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the transaction begins with its first read
-    source.backup(copy, pages=PAGES, progress=_Progress(pulse, 0))
+    # the transaction begins with its first read; this one asks the header, not the schema
+    patience.insist(lambda: source.execute("PRAGMA schema_version").fetchone())
+    source.backup(copy, pages=PAGES, progress=_Progress(patience, pulse, 0))
     source.execute("COMMIT")
+
+
+def _without_log(target: Path) -> None:
+    """Have a copy say that it needs no log, as PRAGMA journal_mode=DELETE would, which parses the schema."""
+    with target.open("r+b") as stream:
+        stream.seek(_FORMATS)
+        if stream.read(2) == _WITH_LOG:
+            stream.seek(_FORMATS)
+            stream.write(_WITHOUT_LOG)

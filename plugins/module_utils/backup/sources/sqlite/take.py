@@ -16,14 +16,15 @@ from ....host import Host
 from ...streams.sink import Sink, writing
 from ...streams.stage import CHUNK
 from ..records import Notes, Payload, Source, Taken, Workshop
-from .examine import Examined, examine, open_copy, quick_check
+from .examine import Checked, Examined, check, examine, open_copy
 from .snapshot import snapshot
 
 
 def measure(source: Source, _protected: frozenset[str], _host: Host) -> int:
     """Return the bytes of a database with its log. Raise SourceMissing where there is none."""
-    path = source.paths[0]
-    return _status(path).st_size + sum(os.path.getsize(log) for log in (f"{path}-wal",) if os.path.exists(log))
+    path = os.path.realpath(source.paths[0])  # the log lies beside the file itself
+    _status(source.paths[0])
+    return sum(os.path.getsize(name) for name in (path, f"{path}-wal") if os.path.exists(name))
 
 
 def take(source: Source, workshop: Workshop) -> Taken:
@@ -33,12 +34,19 @@ def take(source: Source, workshop: Workshop) -> Taken:
     """
     path, scratch = source.paths[0], workshop.folder / "scratch"
     status = _status(path)
-    how = snapshot(path, scratch, workshop.pulse)
-    examined = _examined(path, scratch)
+    how = snapshot(path, scratch, source.lock_wait, workshop.pulse, workshop.host)
+    checked, examined = _examined(path, scratch)
     size = scratch.stat().st_size
     payload, sha256 = _pack(scratch, workshop)
     scratch.unlink()
-    facts = {"path": path, "size": size, "sha256": sha256, "copied": how, **_attributes(status), **_described(examined)}
+    facts = {
+        "path": path,
+        "size": size,
+        "sha256": sha256,
+        "copied": how,
+        **_attributes(status),
+        **_described(checked, examined),
+    }
     rows = sum(count or 0 for count in examined.rows.values())
     return Taken((payload,), rows, size, examined.live_bytes, facts, Notes())
 
@@ -58,21 +66,23 @@ def _attributes(status: os.stat_result) -> dict[str, Any]:
     }
 
 
-def _described(examined: Examined) -> dict[str, Any]:
+def _described(checked: Checked, examined: Examined) -> dict[str, Any]:
+    unread = {"unread": checked.unread} if checked.unread else {}
     return {
-        "quick_check": "ok",
+        **unread,
+        "quick_check": "not possible" if unread else "ok",
         "rows": examined.rows,
         "schema_sha256": examined.schema_sha256,
         "user_version": examined.user_version,
     }
 
 
-def _examined(path: str, scratch: Path) -> Examined:
+def _examined(path: str, scratch: Path) -> tuple[Checked, Examined]:
     with open_copy(scratch) as copy:
-        wrong = quick_check(copy)
-        if wrong:
-            raise ActionFailed(f"{path} is damaged, quick_check says: {'; '.join(wrong)}")
-        return examine(copy)
+        checked = check(copy, path)
+        if checked.wrong:
+            raise ActionFailed(f"{path} is damaged, quick_check says: {'; '.join(checked.wrong)}")
+        return checked, examine(copy)
 
 
 def _pack(scratch: Path, workshop: Workshop) -> tuple[Payload, str]:

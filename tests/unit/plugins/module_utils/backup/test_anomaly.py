@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 
@@ -58,3 +58,30 @@ def test_each_source_is_compared_with_the_last_good_set_that_has_it():
 
 def test_a_source_that_was_left_out_is_no_anomaly():
     assert find_anomalies([SOURCE], {}, [a_set(DAY)], 0.5) == []
+
+
+SHIPPED = {"rows": {"trades": 0, "orders": 0}}
+DUMPED = {"databases": {"main": {"objects": 4, "rows": {"public.trades": 0}}}}
+BARE = {"databases": {"main": {"objects": 1, "rows": {}}}}
+EMPTY: list[tuple[str, str, dict[str, Any], Optional[int], bool]] = [
+    ("empty tables as shipped, the first set", "sqlite", SHIPPED, None, False),
+    ("empty tables as shipped, as before", "sqlite", SHIPPED, 0, False),
+    ("empty tables, one row before", "sqlite", SHIPPED, 1, True),
+    ("empty tables, rows before", "sqlite", SHIPPED, 500, True),
+    ("no table at all, the first set", "sqlite", {"rows": {}}, None, True),
+    ("no table at all, as before", "sqlite", {"rows": {}}, 0, False),
+    ("a server with empty tables, the first set", "postgresql", DUMPED, None, False),
+    ("a server with empty tables, rows before", "postgresql", DUMPED, 9, True),
+    ("a server without tables, the first set", "postgresql", BARE, None, True),
+    ("no file, the first set", "files", {}, None, True),
+    ("no file, files before", "files", {}, 3, True),
+]
+
+
+@pytest.mark.case("BK15")
+@pytest.mark.parametrize(("why", "kind", "facts", "before", "expected"), EMPTY, ids=[case[0] for case in EMPTY])
+def test_what_was_empty_before_has_lost_nothing(why, kind, facts, before, expected):
+    entry = None if before is None else replace(an_entry("db", kind=kind, live=0), count=before)
+    found = anomaly(Source("db", kind), Taken((), 0, 8192, 8192, facts, Notes()), entry, 0.5)
+    assert bool(found) is expected
+    assert not found or found.endswith("if that is right, declare may_be_empty: true for it")

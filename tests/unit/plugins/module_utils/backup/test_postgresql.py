@@ -14,12 +14,14 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql import dump as dumping
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.choice import choose
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.dump import (
     dump_command,
     file_name,
     globals_command,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.parse import (
+    Database,
     parse_contents,
     parse_names,
     parse_relations,
@@ -245,3 +247,31 @@ def test_a_dump_of_another_system_is_read_by_the_tools_of_this_one(tmp_path, mon
         with pytest.raises(CannotTell):
             dumping.contents(tmp_path / "main.dump", "none", folder, FakeHost())
     assert ran == ["pg_restore", f"{tmp_path}/pg_restore", "pg_restore"]
+
+
+FOUND = [
+    Database("app"),
+    Database("broken", "it is invalid"),
+    Database("cloudsqladmin", "the login has no CONNECT on it"),
+    Database("rdsadmin"),
+    Database("scratch_1"),
+    Database("scratch_2", "it is invalid"),
+    Database("Scratch"),
+]
+CHOICES = [
+    ([], ["app", "scratch_1", "Scratch"], {"broken", "scratch_2"}, {"cloudsqladmin", "rdsadmin"}),
+    (["scratch_*"], ["app", "Scratch"], {"broken"}, {"cloudsqladmin", "rdsadmin", "scratch_1", "scratch_2"}),
+    (["app", "b*", "S*"], ["scratch_1"], {"scratch_2"}, {"app", "broken", "cloudsqladmin", "rdsadmin", "Scratch"}),
+    (["*"], [], set(), {one.name for one in FOUND}),
+]
+
+
+@pytest.mark.case("BK14")
+@pytest.mark.parametrize(("exclude", "names", "troubled", "declared"), CHOICES)
+def test_which_databases_are_dumped_and_why_the_others_are_not(exclude, names, troubled, declared):
+    choice = choose(FOUND, exclude)
+    assert choice.names == names
+    assert {name for name, one in choice.left_out.items() if not one["as_declared"]} == troubled
+    assert {name for name, one in choice.left_out.items() if one["as_declared"]} == declared
+    assert len(choice.names) + len(choice.left_out) == len(FOUND)
+    assert all(one["reason"] for one in choice.left_out.values())

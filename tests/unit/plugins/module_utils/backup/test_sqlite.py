@@ -11,6 +11,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -31,11 +32,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
     open_copy,
     schema_sha256,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.snapshot import snapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.take import measure, take
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.uri import sqlite_uri
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.verify import verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import COMPRESSIONS, Codec
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import Holder, Holders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     ActionFailed,
     SourceMissing,
@@ -71,6 +72,10 @@ def no_pulse() -> None:
     pass
 
 
+def snapshot(path: str, target: Path, pulse: Callable[[], object]) -> str:
+    return copying.snapshot(path, target, 60.0, pulse, choose_host())
+
+
 def test_rows_schema_and_attributes_are_in_the_manifest(tmp_path):
     path = database(tmp_path / "app.db", rows=42)
     path.chmod(0o640)
@@ -82,7 +87,8 @@ def test_rows_schema_and_attributes_are_in_the_manifest(tmp_path):
     assert verified(tmp_path, made) == []
 
 
-def test_what_is_still_in_the_log_is_taken_too(tmp_path):
+def test_what_is_still_in_the_log_is_taken_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(copying, "holders", lambda *_of: Holders((Holder(1, "app"),), complete=True))
     path = database(tmp_path / "app.db", rows=1)
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("PRAGMA journal_mode=WAL")
