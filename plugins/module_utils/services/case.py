@@ -15,9 +15,10 @@ from ..finding import CRITICAL, SKIPPED, WARNING, Finding
 from ..redact import redact
 from ..units import human_seconds
 from .checks import CHECKS
-from .history import Growth, Restarts
+from .history import Growth
 from .observed import Observed, Snapshot
 from .policy import Policy
+from .restarts import Restarts
 from .words import LOOK_AS_ADMIN, Words, words_of
 
 

@@ -67,6 +67,7 @@ def gather(host: Host, services: Sequence[Service], patterns: Sequence[str] = ()
         sockets=None if machine.hidden and not machine.processes else machine.sockets,
         sockets_problem=machine.sockets_problem or machine.hidden,
         journal=machine.journal,
+        unclimbed=machine.units.unclimbed,
         lacks=machine.lacks,
         platform=host.platform,
     )

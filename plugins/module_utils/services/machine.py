@@ -40,7 +40,7 @@ class Units:
     """The units of a host by name, and the ids that each pattern matched.
 
     ``problem`` says why there are none to see, ``problems`` why single ones, by name, cannot be seen, and
-    ``unmatched`` why patterns could not be compared with anything.
+    ``unmatched`` why patterns could not be compared with anything, ``unclimbed`` why not all that starts them is known.
     """
 
     by_name: Mapping[str, Unit] = field(default_factory=dict)
@@ -48,6 +48,7 @@ class Units:
     problem: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
     unmatched: str = ""
+    unclimbed: str = ""
 
 
 def _nothing(_pid: int) -> Details:
@@ -67,7 +68,7 @@ class Machine:
     processes: Mapping[int, Process]
     details: Callable[[int], Details] = _nothing
     hidden: str = ""
-    journal: Journal = field(default_factory=lambda: Journal({}, {}, NOT_ASKED))
+    journal: Journal = field(default_factory=lambda: Journal.unavailable(NOT_ASKED))
     sockets: Optional[SocketTable] = None
     sockets_problem: str = ""
     lacks: Mapping[str, str] = field(default_factory=dict)

@@ -120,8 +120,8 @@ class Snapshot:
     """A host's services at one moment: ``now`` in epoch seconds, ``uptime`` in seconds since the boot ``boot_id``.
 
     ``units`` are all units looked at, by each of their names, ``matched`` the ids that each pattern found.
-    ``sockets`` is None where they could not be read, and ``sockets_problem`` says why. ``lacks`` says by rule why this
-    platform has nothing to judge.
+    ``sockets`` is None where they could not be read, and ``sockets_problem`` says why. ``unclimbed`` says why not all
+    that starts the units at boot is known, ``lacks`` by rule why this platform has nothing to judge.
     """
 
     now: float
@@ -134,7 +134,8 @@ class Snapshot:
     processes: Mapping[int, Process] = field(default_factory=dict)
     sockets: Optional[SocketTable] = None
     sockets_problem: str = ""
-    journal: Journal = field(default_factory=lambda: Journal({}, {}, "it was not asked"))
+    journal: Journal = field(default_factory=lambda: Journal.unavailable("it was not asked"))
+    unclimbed: str = ""
     lacks: Mapping[str, str] = field(default_factory=dict)
     platform: str = "linux"
 
@@ -142,6 +143,12 @@ class Snapshot:
     def clock(self) -> Clock:
         """The clock that all ages are told by."""
         return Clock(self.now, self.uptime)
+
+    @property
+    def booted(self) -> float:
+        """When what runs here was booted (epoch): a container later than its machine."""
+        init = self.processes.get(1) if self.platform == "linux" else None
+        return (self.clock.moment(init.began) if init else None) or self.clock.booted
 
     def age(self, observed: Observed) -> Optional[float]:
         """Return for how many seconds a service has been running; None where it is not, or nothing tells."""

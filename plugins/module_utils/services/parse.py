@@ -9,26 +9,24 @@ The record is in the words of systemd; gatherers of other platforms translate in
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from ..errors import ParseError
+from ..evidence import Evidence
 
 # The properties asked for, in one `systemctl show` for all units.
 PROPERTIES = (
     "Id,Names,LoadState,LoadError,ActiveState,SubState,Result,UnitFileState,FragmentPath,DropInPaths,NeedDaemonReload,"
     "Type,RemainAfterExit,NRestarts,MainPID,ExecMainCode,ExecMainStatus,ExecMainStartTimestampMonotonic,"
     "ActiveEnterTimestampMonotonic,StateChangeTimestampMonotonic,TriggeredBy,ExecStart,Environment,EnvironmentFiles,"
-    "RequiredBy,BoundBy,ConsistsOf"
+    "RequiredBy,BoundBy,ConsistsOf,WantedBy,UpheldBy,LogLevelMax"
 )
-
-# sd-messages.h: "Scheduled restart job" and "killed by the OOM killer".
-RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
-OUT_OF_MEMORY = "fe6faa94e7774663a0da52717891d8ef"
-_PARTIAL_VIEW = "not seeing messages from other users"
+_NAMES = frozenset(PROPERTIES.split(","))
+AUTOMATIC, START = "automatic", "start"  # restarts: by the manager itself, and all others
+_INFO = 6  # the syslog level at which systemd logs starts
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,8 @@ class Unit:
     """A unit as its manager sees it. Times are seconds since the boot, 0 for never.
 
     ``exit_code`` and ``exit_status`` are those of the main process (sigchld codes: 1 exited with a status, 2 killed by
-    a signal, 3 killed with a core dump). ``stops_with`` are the units that the manager stops together with this one.
+    a signal, 3 killed with a core dump). ``stops_with`` are the units that the manager stops together with this one,
+    ``started_by`` those that start it with them. ``mute`` units have their starts kept out of the log.
     ``environment`` may hold secrets and never leaves this process. ``manager`` is systemd, launchd or windows;
     ``target`` is what launchd calls the job (``system/com.cryptobot.auth``), ``files`` then begin with its plist.
     """
@@ -65,6 +64,8 @@ class Unit:
     environment: str = ""
     environment_files: tuple[str, ...] = ()
     stops_with: tuple[str, ...] = ()
+    started_by: tuple[str, ...] = ()
+    mute: bool = False
     manager: str = "systemd"
     target: str = ""
 
@@ -82,24 +83,33 @@ class Unit:
         return self.active in ("active", "reloading")
 
 
-def parse_show(text: str) -> tuple[Unit, ...]:
-    """Given the output of ``systemctl show -p PROPERTIES`` for some units, return the units in its order.
+def parse_show(text: str, *, several: bool = True) -> tuple[Unit, ...]:
+    """Given the output of ``systemctl show -p PROPERTIES``, of ``several`` units or of one, return them in its order.
 
-    Raise ParseError naming the line that is no property, or the block that lacks one.
+    A command line may hold anything, empty lines included: a line that names no property goes on with the value before
+    it. Raise ParseError naming the block that lacks a property, or the text that no property precedes.
     """
-    units: list[Unit] = []
+    return tuple(_unit(block, begun) for begun, block in _blocks(text, several=several))
+
+
+def _blocks(text: str, *, several: bool) -> Iterator[tuple[int, dict[str, str]]]:
     block: dict[str, str] = {}
-    begun = 1
-    for number, line in enumerate([*text.splitlines(), ""], start=1):
-        if line:
-            name, mark, value = line.partition("=")
-            if not mark:
-                raise ParseError("systemctl show", number, line, "expected NAME=VALUE")
-            block[name] = f"{block[name]}\n{value}" if name in block else value
-        elif block:
-            units.append(_unit(block, begun))
-            block, begun = {}, number + 1
-    return tuple(units)
+    begun, name, empty = 1, "", False
+    for number, line in enumerate(text.splitlines(), start=1):
+        found, mark, value = line.partition("=")
+        if mark and found in _NAMES:
+            if empty and several and block:
+                yield begun, block
+                block, begun = {}, number
+            block[found] = f"{block[found]}\n{value}" if found in block else value
+            name = found
+        elif line and not name:
+            raise ParseError("systemctl show", number, line, "expected NAME=VALUE")
+        elif line:
+            block[name] = f"{block[name]}\n{line}"
+        empty = not line
+    if block:
+        yield begun, block
 
 
 def _unit(block: Mapping[str, str], line: int) -> Unit:
@@ -131,13 +141,19 @@ def _unit_of(block: Mapping[str, str]) -> Unit:
         active_since=_seconds(block, "ActiveEnterTimestampMonotonic"),
         changed=_seconds(block, "StateChangeTimestampMonotonic"),
         triggered_by=tuple(block.get("TriggeredBy", "").split()),
-        exec_start=" ; ".join(re.findall(r"argv\[\]=(.*?) ; ignore_errors=", block.get("ExecStart", ""))),
+        exec_start=" ; ".join(re.findall(r"argv\[\]=(.*?) ; ignore_errors=", block.get("ExecStart", ""), re.DOTALL)),
         environment=block.get("Environment", ""),
         environment_files=tuple(
             re.findall(r"^(.*?) \(ignore_errors=", block.get("EnvironmentFiles", ""), re.MULTILINE)
         ),
-        stops_with=tuple(" ".join(block.get(name, "") for name in ("RequiredBy", "BoundBy", "ConsistsOf")).split()),
+        stops_with=_names(block, "RequiredBy", "BoundBy", "ConsistsOf"),
+        started_by=_names(block, "WantedBy", "RequiredBy", "UpheldBy", "BoundBy"),
+        mute=0 <= int(block.get("LogLevelMax") or -1) < _INFO,
     )
+
+
+def _names(block: Mapping[str, str], *properties: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(" ".join(block.get(name, "") for name in properties).split()))
 
 
 def _seconds(block: Mapping[str, str], name: str) -> float:
@@ -155,36 +171,18 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Journal:
-    """The restarts and out-of-memory kills of the units in a window: when each was, in seconds since the epoch.
-
-    ``blind`` says why the journal could not be read, or not all of it; empty where it was.
+    """What the log of a service manager tells: restarts and out-of-memory kills by unit, ``since`` when (epoch; None:
+    not known, or not all of it could be seen).
     """
 
-    restarts: Mapping[str, tuple[float, ...]]
-    out_of_memory: Mapping[str, tuple[float, ...]]
-    blind: str = ""
+    restarts: Evidence
+    out_of_memory: Evidence
+    since: Optional[float] = None
 
-
-def parse_journal(stdout: str, stderr: str, rc: int) -> Journal:
-    """Given what ``journalctl -o json`` printed and its exit code, return the events by unit. Raise ParseError."""
-    if rc != 0 or _PARTIAL_VIEW in stderr:
-        lines = [line for line in stderr.splitlines() if line.strip()] or [f"journalctl ended with exit code {rc}"]
-        return Journal({}, {}, lines[0].replace("Hint: ", ""))
-    entries = [_entry(number, line) for number, line in enumerate(stdout.splitlines(), 1) if line.startswith("{")]
-    return Journal(_times(entries, RESTART_SCHEDULED), _times(entries, OUT_OF_MEMORY))
-
-
-def _entry(number: int, line: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-        return {"unit": str(entry["UNIT"]), "id": entry["MESSAGE_ID"], "at": int(entry["__REALTIME_TIMESTAMP"]) / 1e6}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ParseError("journalctl", number, line, f"no usable {error}") from error
-
-
-def _times(entries: Sequence[Mapping[str, Any]], message: str) -> dict[str, tuple[float, ...]]:
-    units = {entry["unit"] for entry in entries if entry["id"] == message}
-    return {unit: tuple(sorted(e["at"] for e in entries if e["unit"] == unit and e["id"] == message)) for unit in units}
+    @classmethod
+    def unavailable(cls, reason: str) -> Journal:
+        """Return the log that could not be asked."""
+        return cls(Evidence.unavailable(reason), Evidence.unavailable(reason))
 
 
 def by_name(units: Collection[Unit]) -> dict[str, Unit]:

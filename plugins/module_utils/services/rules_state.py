@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Optional
 
-from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from ..evidence import Whole
+from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..processes.parse import ZOMBIE
 from ..units import human_seconds
 from .case import Case
 from .exits import describe_exit
 from .observed import PidFile
 from .parse import Unit
+from .words import KEEP_LOG
 
 Verdict = tuple[str, str]  # status and message
 
@@ -178,23 +180,35 @@ def _trigger_states(case: Case, unit: Unit) -> list[str]:
 
 
 def judge_restarts(case: Case) -> Iterator[Finding]:
-    """A service does not keep restarting."""
-    observed, restarts, policy = case.observed, case.restarts, case.policy
+    """A service does not keep restarting. None is ok only where none can have been missed."""
+    observed, restarts = case.observed, case.restarts
     if observed.blind or (observed.unit is None and observed.main is None):
         return
-    if restarts.blind and not restarts.counted and not restarts.count:
-        text = f"nothing tells how often {observed.name} was restarted: {restarts.blind}"
-        yield case.finding("restarts", UNKNOWN, text, expected=0, remedy=case.look_as_admin())
-        return
-    window = human_seconds(policy.restarts_window)
     kills = _memory_kills(case)
-    count = f"at least {restarts.count}" if restarts.at_least else str(restarts.count)
-    text = f"{observed.name} was restarted {count} times in the last {window}"
+    status, text = _restart_status(case, kills), _restart_text(case)
     if kills:
         text += f", {kills} of its processes were killed by the kernel because memory ran out"
-    if restarts.blind:
-        text += f" (by {'its counter' if restarts.counted else 'some events'} only, {case.words.log}: {restarts.blind})"
-    yield case.finding("restarts", _restart_status(case, kills), text, expected=0, actual=restarts.count)
+    if restarts.gap:
+        text += f"; there may have been more: {restarts.gap}"
+    if status == OK and restarts.gap:
+        status = SKIPPED if restarts.early else UNKNOWN
+    remedy = _restart_remedy(case, status)
+    yield case.finding("restarts", status, text, expected=0, actual=restarts.count, remedy=remedy)
+
+
+def _restart_text(case: Case) -> str:
+    restarts, times = case.restarts, "time" if case.restarts.count == 1 else "times"
+    count = f"at least {restarts.count}" if restarts.gap else str(restarts.count)
+    window = f"the last {human_seconds(case.policy.restarts_window)}"
+    if restarts.since_boot:
+        window = f"the {human_seconds(case.snapshot.now - case.snapshot.booted)} since the boot"
+    return f"{case.observed.name} was started anew {count} {times} in {window}"
+
+
+def _restart_remedy(case: Case, status: str) -> str:
+    if status == SKIPPED:
+        return "None needed."
+    return KEEP_LOG.get(case.observed.service.manager, "") if status == UNKNOWN else ""
 
 
 def _restart_status(case: Case, kills: int) -> str:
@@ -204,9 +218,13 @@ def _restart_status(case: Case, kills: int) -> str:
 
 
 def _memory_kills(case: Case) -> int:
+    """Return how many processes of a unit of systemd were killed for want of memory."""
     unit = case.observed.unit
-    times = case.snapshot.journal.out_of_memory.get(unit.id, ()) if unit else ()
-    return sum(1 for at in times if at > case.snapshot.now - case.policy.restarts_window)
+    if unit is None or unit.manager != "systemd":
+        return 0
+    start = case.snapshot.now - case.policy.restarts_window
+    seen = case.snapshot.journal.out_of_memory.of(unit.id).window(start)
+    return len(seen.events if isinstance(seen, Whole) else seen.at_least)
 
 
 def judge_daemon_reload(case: Case) -> Iterator[Finding]:

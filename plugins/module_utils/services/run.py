@@ -17,12 +17,13 @@ from .case import Case
 from .checks import CHECKS
 from .declared import Service, declare
 from .gather import GATHERERS, Gatherer
-from .history import count_restarts, measure_growth, remember_service
+from .history import measure_growth, remember_service
 from .judge import VITAL, find_roots, judge, judge_host
 from .maintenance import apply_marker, read_marker
 from .observed import Observed, Snapshot
 from .policy import Policy, read_policy
 from .report import service_metrics, service_record
+from .restarts import count_restarts
 
 NOUN, RESTART = "services", "restart"
 

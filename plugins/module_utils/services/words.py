@@ -20,14 +20,13 @@ from ..powershell import literal
 class Words:
     """The words of one way to manage services.
 
-    ``kind`` is what it calls a service, ``barred`` how it calls one that nothing can start, ``log`` why restarts are
-    only counted. ``remedies`` by rule go before those of the catalogue, which are those of systemd. ``quote`` makes a
-    name one word of a command line that an operator may copy.
+    ``kind`` is what it calls a service, ``barred`` how it calls one that nothing can start. ``remedies`` by rule go
+    before those of the catalogue, which are those of systemd. ``quote`` makes a name one word of a command line that an
+    operator may copy.
     """
 
     kind: str
     barred: str = "masked"
-    log: str = "the journal cannot be read"
     remedies: Mapping[str, str] = field(default_factory=dict)
     quote: Callable[[str], str] = shlex.quote
 
@@ -37,7 +36,6 @@ WORDS: dict[str, Words] = {
     "launchd": Words(
         "launchd job",
         barred="disabled in launchd",
-        log="launchd keeps no log of them",
         remedies={
             "state": "Read the log that `launchctl print TARGET` names (stderr path), remove the cause, then "
             "`launchctl kickstart TARGET`, or `launchctl bootstrap DOMAIN PLIST` where it is not loaded.",
@@ -49,7 +47,6 @@ WORDS: dict[str, Words] = {
     "windows": Words(
         "Windows service",
         barred="disabled",
-        log="the event log cannot be read",
         quote=literal,
         remedies={
             "state": "Read its own log and the System log (Get-WinEvent -FilterHashtable @{LogName='System'; "
@@ -66,6 +63,14 @@ WORDS: dict[str, Words] = {
             "restarts": "Read the log that it writes around the restarts for what ended it.",
         },
     ),
+}
+
+# How to let the log of a manager go back far enough.
+KEEP_LOG: dict[str, str] = {
+    "systemd": "Run as root. Where the journal is too short: journalctl --disk-usage, then raise SystemMaxUse= in "
+    "/etc/systemd/journald.conf, make /var/log/journal, and systemctl restart systemd-journald.",
+    "launchd": "Run this check more often than its window is long: each run remembers the counter.",
+    "windows": "Run as an administrator, elevated. Where the log is too short: wevtutil sl System /ms:134217728.",
 }
 
 # How to see what only the owner and the administrator see.

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...clock import SLACK
+from ...clock import SLACK, Clock
 from ...host import Host
+from ...processes.parse import Census
 from ..machine import NOT_ASKED, Machine, Units, Wish, count_processes, read_sockets
 from ..parse import Journal, Unit
-from ..systemd import gather_journal, gather_units
+from ..systemd import gather_units
+from .journal import Boot, gather_journal
 
 
 def read_linux(host: Host, wish: Wish) -> Machine:
@@ -21,7 +23,7 @@ def read_linux(host: Host, wish: Wish) -> Machine:
     now, census = host.now(), count_processes(host)
     units = _on_clock(units, census.uptime - host.since_boot(asleep=False))
     sockets, problem = read_sockets(host, wish)
-    journal = _journal(host, units, now, wish.window)
+    journal = _journal(host, units, census, now - wish.window) if wish.window else Journal.unavailable(NOT_ASKED)
     return Machine(
         now=now,
         uptime=census.uptime,
@@ -48,7 +50,10 @@ def _later(unit: Unit, slept: float) -> Unit:
     return replace(unit, **{name: when + slept if when else when for name, when in times.items()})
 
 
-def _journal(host: Host, units: Units, now: float, window: float) -> Journal:
-    if units.problem or not units.by_name or not window:
-        return Journal({}, {}, units.problem or NOT_ASKED)
-    return gather_journal(host, now - window)
+def _journal(host: Host, units: Units, census: Census, start: float) -> Journal:
+    found = {unit.id for unit in units.by_name.values() if unit.found}
+    if units.problem or not found:
+        return Journal.unavailable(units.problem or NOT_ASKED)
+    clock, init = Clock(host.now(), census.uptime), census.processes.get(1)
+    began = (clock.moment(init.began) if init else None) or clock.booted
+    return gather_journal(host, found, start, Boot(census.boot_id.replace("-", ""), began))

@@ -28,7 +28,7 @@ LACKS = {
     "compares its time with the begin of the process",
     "open_files": "macOS does not show the limit of open files of another process",
 }
-NO_LOG = "it begins anew whenever the job is loaded"
+NO_LOG = "launchd keeps no log of them, and its counter begins anew whenever the job is loaded"
 
 
 def read_macos(host: Host, wish: Wish) -> Machine:
@@ -45,7 +45,7 @@ def read_macos(host: Host, wish: Wish) -> Machine:
         processes=with_units(census.processes, _labels(census, units)),
         details=census.details,
         hidden=census.hidden,
-        journal=Journal({}, {}, NO_LOG),
+        journal=Journal.unavailable(NO_LOG),
         sockets=sockets,
         sockets_problem=problem,
         lacks=LACKS,

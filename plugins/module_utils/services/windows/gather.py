@@ -46,7 +46,7 @@ def read_windows(host: Host, wish: Wish) -> Machine:
         processes=census.processes,
         details=census.details,
         hidden=census.hidden,
-        journal=parse_events(answers, units) if wish.window else Journal({}, {}, NOT_ASKED),
+        journal=parse_events(answers, units) if wish.window else Journal.unavailable(NOT_ASKED),
         sockets=sockets,
         sockets_problem=problem,
         lacks=LACKS,
@@ -55,7 +55,15 @@ def read_windows(host: Host, wish: Wish) -> Machine:
 
 def _blind(now: float, why: str) -> Machine:
     return Machine(
-        now, 0.0, "", Units(problem=why), {}, hidden=why, journal=Journal({}, {}, why), sockets_problem=why, lacks=LACKS
+        now,
+        0.0,
+        "",
+        Units(problem=why),
+        {},
+        hidden=why,
+        journal=Journal.unavailable(why),
+        sockets_problem=why,
+        lacks=LACKS,
     )
 
 

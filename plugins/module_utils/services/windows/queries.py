@@ -29,11 +29,19 @@ DEPENDENTS = """Get-Service -ErrorAction SilentlyContinue | Where-Object { $_.De
 
 # The values of an event, not its message: that is in the language of the host. The last value of what the service
 # manager logs is binary: the name of the service.
-_EVENTS = """Get-WinEvent -MaxEvents 5000 -FilterHashtable @{{ LogName = {log}; ProviderName = {provider}; Id = {ids}
+_EVENTS = """Get-WinEvent -MaxEvents {most} -FilterHashtable @{{ LogName = {log}; ProviderName = {provider}; Id = {ids}
         StartTime = (Get-Date).AddSeconds(-{window}) }} | ForEach-Object {{
     $values = $_.Properties | ForEach-Object {{
         if ($_.Value -is [byte[]]) {{ [Text.Encoding]::Unicode.GetString($_.Value) }} else {{ [string]$_.Value }} }}
     [pscustomobject]@{{ Id = $_.Id; TimeCreated = Utc $_.TimeCreated; Values = @($values) }} }}"""
+
+# The oldest event of the service manager itself, and of the log that NSSM writes to: what was before was overwritten.
+REACH = """Get-WinEvent -Oldest -MaxEvents 1 -FilterHashtable @{ LogName = 'System'
+        ProviderName = 'Service Control Manager' } -ErrorAction Stop | ForEach-Object {
+    [pscustomobject]@{ Log = 'System'; Oldest = Utc $_.TimeCreated } }
+Get-WinEvent -Oldest -MaxEvents 1 -LogName Application -ErrorAction Stop | ForEach-Object {
+    [pscustomobject]@{ Log = 'Application'; Oldest = Utc $_.TimeCreated } }"""
+MAX_EVENTS = 5000
 
 TERMINATED = "7031, 7034"  # a service ended unexpectedly, with and without a recovery action
 NSSM_RESTART = "1014"  # messages.mc of NSSM: the program ended, it is restarted
@@ -46,12 +54,15 @@ def events(window: float) -> dict[str, str]:
     """Given a window in seconds, return the queries for services that ended unexpectedly or were restarted in it."""
     return {
         "restarts": _events("System", "Service Control Manager", TERMINATED, window),
+        "reach": REACH,
         "nssm_restarts": _events("Application", "nssm", NSSM_RESTART, window),
     }
 
 
 def _events(log: str, provider: str, ids: str, window: float) -> str:
-    return _EVENTS.format(log=literal(log), provider=literal(provider), ids=ids, window=literal(round(window)))
+    return _EVENTS.format(
+        log=literal(log), provider=literal(provider), ids=ids, window=literal(round(window)), most=MAX_EVENTS
+    )
 
 
 def queries(window: float, *, everything: bool) -> dict[str, str]:

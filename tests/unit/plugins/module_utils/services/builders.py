@@ -12,10 +12,10 @@ from pathlib import Path
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Details, Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.case import Case
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service, declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, Snapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Unit, by_name, parse_show
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Policy
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"

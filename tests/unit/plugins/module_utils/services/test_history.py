@@ -6,38 +6,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Event, Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import (
     KEEP_COUNTS,
     KEEP_RSS,
     RSS_SPACING,
-    count_restarts,
     extend,
     fit_line,
     measure_growth,
     remember_service,
     thin,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import AUTOMATIC, Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import count_restarts
 
 from .builders import NOW, UPTIME, make_observed, make_process, make_service, make_snapshot, make_unit
 
 HOUR, DAY = 3600.0, 86400.0
-EMPTY = Journal({}, {})
-BLIND = Journal({}, {}, "insufficient permissions")
+BLIND = Journal.unavailable("insufficient permissions")
 
 
 def _journal(*ages):
-    return Journal({"cryptobot-auth.service": tuple(sorted(NOW - age for age in ages))}, {})
+    events = [Event(NOW - age, "cryptobot-auth.service", AUTOMATIC) for age in sorted(ages, reverse=True)]
+    return Journal(Evidence(events, 0.0), Evidence((), 0.0), 0.0)
+
+
+EMPTY = _journal()
 
 
 def _count(*, counts=(), restarts=0, changed=5000.0, journal=EMPTY):
     """Count the restarts of a unit whose counter says ``restarts`` and that last changed ``changed`` seconds ago."""
-    unit = replace(make_unit(), restarts=restarts, changed=UPTIME - changed)
-    seen = make_observed(unit=unit)
+    began = UPTIME - changed
+    unit = make_unit(restarts=restarts, changed=began, active_since=began, main_pid=41)
+    seen = make_observed(unit=unit, main=make_process(began=began))
     memory = {"counts": [[NOW - age, boot, count] for age, boot, count in counts]}
     return count_restarts(memory, seen, make_snapshot(seen, journal=journal), HOUR)
 
@@ -69,9 +72,8 @@ def test_restarts_of_a_unit_are_counted_by_journal_and_counter(counts, restarts,
 
 
 def test_a_count_that_may_be_too_low_says_so():
-    assert _count(restarts=5, changed=60, journal=BLIND).at_least
-    assert not _count(restarts=5, changed=60, journal=EMPTY).at_least
-    assert _count(journal=BLIND).blind == "insufficient permissions"
+    assert _count(restarts=5, changed=60, journal=BLIND).gap == "insufficient permissions"
+    assert _count(restarts=5, changed=60, journal=EMPTY).gap == ""
 
 
 def test_memory_of_another_form_is_left_out():

@@ -13,8 +13,6 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.exits import describe_exit, exit_record
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import (
-    OUT_OF_MEMORY,
-    parse_journal,
     parse_names,
     parse_show,
 )
@@ -46,15 +44,9 @@ EXITS = [
 ]
 
 BROKEN_SHOWS = [
-    ("Id=a.service\nno property\n", "line 2"),
+    ("no property\nId=a.service\n", "line 1"),
     ("Id=a.service\nNames=a.service\n\n", "LoadState"),
     ("Id=a.service\nNames=a\nLoadState=loaded\nActiveState=active\nSubState=x\nMainPID=many\n", "many"),
-]
-
-BLIND_JOURNALS = [
-    ("", "No journal files were opened due to insufficient permissions.\n", 1, "insufficient permissions"),
-    ("", "Hint: You are currently not seeing messages from other users and the system.\n", 0, "not seeing messages"),
-    ("", "", 1, "exit code 1"),
 ]
 
 
@@ -127,34 +119,3 @@ def test_an_out_of_memory_kill_is_told_as_such():
     unit = replace(recorded_units()["signal"], result="oom-kill", exit_code=2, exit_status=9)
     assert describe_exit(unit) == "killed by the kernel because memory ran out; killed by signal 9 (SIGKILL)"
     assert exit_record(unit) == {"code": None, "signal": "9 (SIGKILL)", "oom": True, "result": "oom-kill"}
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_the_journal_gives_the_moments_of_restarts(system):
-    journal = parse_journal((FIXTURES / "journalctl" / system / "restarts.json").read_text(), "", 0)
-    assert journal.blind == ""
-    assert len(journal.restarts["cryptobot-data.service"]) == 4
-    assert len(journal.restarts["cryptobot-limit.service"]) == 3
-    first, last = journal.restarts["cryptobot-data.service"][0], journal.restarts["cryptobot-data.service"][-1]
-    assert 2.0 < last - first < 3.0
-
-
-def test_the_journal_gives_out_of_memory_kills():
-    line = f'{{"UNIT": "a.service", "MESSAGE_ID": "{OUT_OF_MEMORY}", "__REALTIME_TIMESTAMP": "1795366422151672"}}\n'
-    journal = parse_journal(line, "", 0)
-    assert (journal.out_of_memory, journal.restarts) == ({"a.service": (1795366422.151672,)}, {})
-
-
-def test_a_journal_without_entries_is_no_error():
-    assert parse_journal("-- No entries --\n", "", 0).blind == ""
-
-
-@pytest.mark.parametrize(("out", "err", "rc", "why"), BLIND_JOURNALS)
-def test_a_journal_that_cannot_be_read_is_not_taken_for_an_empty_one(out, err, rc, why):
-    assert why in parse_journal(out, err, rc).blind
-
-
-@pytest.mark.parametrize("line", ["{not json", '{"UNIT": "a"}'])
-def test_a_broken_journal_entry_is_named(line):
-    with pytest.raises(ParseError, match="journalctl, line 1"):
-        parse_journal(line + "\n", "", 0)

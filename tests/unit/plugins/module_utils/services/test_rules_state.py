@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import Restarts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Event, Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import (
     judge_daemon_reload,
     judge_enabled,
@@ -174,12 +175,14 @@ def test_a_unit_behind_an_enabled_socket_is_started_at_boot():
 
 
 RESTARTS = [
-    (Restarts(0), "ok", "was restarted 0 times in the last 1.0 h"),
-    (Restarts(1), "warning", "was restarted 1 times"),
+    (Restarts(0), "ok", "was started anew 0 times in the last 1.0 h"),
+    (Restarts(1), "warning", "was started anew 1 time in"),
     (Restarts(2), "warning", ""),
     (Restarts(3), "critical", ""),
-    (Restarts(1, at_least=True, blind="not root"), "warning", "at least 1 times"),
-    (Restarts(0, blind="not root"), "ok", "the journal cannot be read: not root"),
+    (Restarts(1, gap="not root"), "warning", "at least 1 time in"),
+    (Restarts(0, gap="not root"), "unknown", "there may have been more: not root"),
+    (Restarts(0, gap="no run before", early=True), "skipped", "no run before"),
+    (Restarts(0, since_boot=True), "ok", "since the boot"),
 ]
 
 
@@ -193,7 +196,8 @@ def test_a_service_that_keeps_restarting_is_reported(restarts, status, words):
 def test_an_out_of_memory_kill_is_a_warning_even_without_a_restart():
     seen = make_observed()
     old, fresh = NOW - 4000, NOW - 10
-    journal = Journal({}, {seen.unit.id: (old, fresh)})
+    kills = [Event(old, seen.unit.id), Event(fresh, seen.unit.id)]
+    journal = Journal(Evidence((), 0.0), Evidence(kills, 0.0), 0.0)
     finding = _only(judge_restarts(make_case(seen, journal=journal)))
     assert finding.status == "warning"
     assert "1 of its processes were killed by the kernel" in finding.message
@@ -233,7 +237,7 @@ def test_the_remedy_of_a_script_started_service_does_not_speak_of_systemd(rule):
 
 
 def test_where_nothing_counts_restarts_nothing_is_claimed_of_them():
-    finding = _only(judge_restarts(make_case(restarts=Restarts(blind="access denied", counted=False))))
+    finding = _only(judge_restarts(make_case(restarts=Restarts(gap="access denied"))))
     assert (finding.status, "access denied" in finding.message) == ("unknown", True)
 
 

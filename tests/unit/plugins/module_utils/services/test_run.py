@@ -177,6 +177,7 @@ def test_what_another_account_may_not_see_is_unknown_with_the_reason(tmp_path):
     result = run(_params(tmp_path, [AUTH]), host)
     statuses = _statuses(result, "auth")
     assert {check for check, status in statuses.items() if status == "unknown"} == {
+        "restarts",
         "port_owner",
         "restart_pending",
         "open_files",

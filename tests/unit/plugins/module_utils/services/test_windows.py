@@ -5,6 +5,7 @@
 """The services of Windows hosts, from recorded answers: units, events, and what each missing answer leaves unknown."""
 
 import json
+import time
 from contextlib import suppress
 
 import pytest
@@ -180,7 +181,46 @@ def test_restarts_are_counted_by_the_values_of_events(why, system, name, count, 
 def test_restarts_that_are_known_are_told_though_not_all_logs_can_be_read(tmp_path):
     host = windows_host("windows-server-2019", now=NOW - 8.95 * 3600, answers={"nssm_restarts": REFUSED})
     found = _findings(run(check_params(tmp_path, [service("trade")]), host), "trade")["restarts"]
-    assert (found.actual, found.status, "by some events only" in found.message) == (2, "warning", True)
+    assert (found.actual, found.status, "at least 2 times" in found.message) == (2, "warning", True)
+    assert "Access is denied" in found.message
+
+
+# The oldest events of both logs (minutes before now), what was ended unexpectedly in the window; the verdict.
+LOG_REACHES = [
+    ("both go back", 61, 61, {}, ("ok", 0)),
+    ("the System log was overwritten", 10, 61, {}, ("unknown", 0)),
+    ("the Application log was overwritten", 61, 10, {}, ("unknown", 0)),
+    ("overwritten, and yet one restart is in it", 10, 61, {"restarts": 5}, ("warning", 1)),
+    ("not told", None, None, {}, ("unknown", 0)),
+]
+
+
+@pytest.mark.case("SV9")
+@pytest.mark.parametrize(
+    ("system_log", "application_log", "ended", "verdict"), [r[1:] for r in LOG_REACHES], ids=[r[0] for r in LOG_REACHES]
+)
+def test_none_is_ok_only_where_the_event_logs_cover_the_window(system_log, application_log, ended, verdict, tmp_path):
+    oldest = [("System", system_log), ("Application", application_log)]
+    rows = [{"Log": log, "Oldest": _ago(minutes)} for log, minutes in oldest if minutes is not None]
+    values = ["Cryptobot auth", "1", "CryptobotAuth"]
+    events = [{"Id": 7031, "TimeCreated": _ago(minutes), "Values": values} for minutes in ended.values()]
+    answers = {"reach": {"value": rows}, "restarts": {"value": events} if events else NO_EVENTS, **_just_begun()}
+    found = _findings(run(check_params(tmp_path, [AUTH]), windows_host(answers=answers)))["restarts"]
+    assert (found.status, found.actual) == verdict
+
+
+def _ago(minutes):
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(NOW - 60 * minutes))
+
+
+def _just_begun():
+    """Return the processes, those of the application begun two minutes ago."""
+    rows = windows_answers()["processes"]["value"]
+    return {
+        "processes": {
+            "value": [{**row, "CreationDate": _ago(2)} if row.get("ProcessId", 0) > 100 else row for row in rows]
+        }
+    }
 
 
 def test_events_before_the_window_do_not_count(tmp_path):
@@ -191,8 +231,10 @@ def test_events_before_the_window_do_not_count(tmp_path):
 TAKEN_AWAY = [
     ("services", {"state": "unknown", "port_owner": "unknown", "http": "ok", "latency": "ok"}),
     ("processes", {"state": "ok", "port_owner": "unknown", "restart_pending": "unknown", "http": "ok"}),
-    ("restarts", {"state": "ok", "restarts": "unknown", "port_owner": "ok"}),
-    ("nssm_restarts", {"state": "ok", "restarts": "unknown"}),
+    # it has run since before the window, so that no log is needed to know that it was not restarted in it
+    ("restarts", {"state": "ok", "restarts": "ok", "port_owner": "ok"}),
+    ("nssm_restarts", {"state": "ok", "restarts": "ok"}),
+    ("reach", {"state": "ok", "restarts": "ok"}),
     ("tcp", {"state": "ok", "port_owner": "unknown"}),
     ("udp", {"state": "ok", "port_owner": "ok"}),
     ("users", {"state": "ok", "port_owner": "ok"}),
