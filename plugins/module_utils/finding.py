@@ -38,7 +38,8 @@ class Finding:
     """What one check says of one subject.
 
     ``check`` is a stable dotted id (``services.state``), ``procedure`` an id of docs/procedures.md, ``remedy`` the next
-    command or action for a tired operator. ``expected`` and ``actual`` are plain JSON values.
+    command or action for a tired operator. ``expected`` and ``actual`` are plain JSON values. ``consequence_of`` names
+    the finding of the same host that it follows from, as CHECK SUBJECT: it is ``skipped`` then, not counted again.
     """
 
     check: str
@@ -49,14 +50,15 @@ class Finding:
     actual: Any = None
     remedy: str = ""
     procedure: str = ""
+    consequence_of: str = ""
 
     def __post_init__(self) -> None:
         _require(self.status in STATUSES, f"status {self.status!r} is none of {STATUSES}")
         _require(_CHECK_ID.fullmatch(self.check) is not None, f"check id {self.check!r} is not of the form noun.rule")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the finding as plain JSON values."""
-        return dict(vars(self))
+        """Return the finding as plain JSON values; one that follows from no other does not say so."""
+        return {name: value for name, value in vars(self).items() if value or name != "consequence_of"}
 
 
 @dataclass(frozen=True)

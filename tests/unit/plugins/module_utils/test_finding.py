@@ -159,3 +159,9 @@ def test_a_diff_is_returned_only_where_there_is_one() -> None:
 def test_planned_and_done_are_different_words_for_the_same_step() -> None:
     steps = [Action("delete", "/tmp/x", state, "old") for state in (PLANNED, DONE)]
     assert {(step.action, step.subject) for step in steps} == {("delete", "/tmp/x")}
+
+
+def test_a_finding_that_follows_from_another_names_it_and_others_do_not_speak_of_it() -> None:
+    follows = Finding("services.http", "data", SKIPPED, "no answer", consequence_of="services.state auth")
+    assert follows.as_dict()["consequence_of"] == "services.state auth"
+    assert "consequence_of" not in Finding("services.http", "data", SKIPPED, "no answer").as_dict()
