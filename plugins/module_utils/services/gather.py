@@ -23,6 +23,7 @@ from ..processes.parse import ZOMBIE, Details, of_unit, tree_of
 from .claims import gather_claims
 from .declared import MANAGERS, Service
 from .linux.gather import read_linux
+from .listeners import is_own_answer
 from .machine import Machine, Wish
 from .observed import Observed, Snapshot
 from .parse import Unit, unit_of
@@ -55,22 +56,25 @@ def gather(host: Host, services: Sequence[Service], patterns: Sequence[str] = ()
     """Given the declared services, patterns of units and a window in seconds for events, return what is there."""
     machine = READERS[host.platform](host, Wish(services, patterns, window))
     seen = [observe(host, machine, service) for service in services]
-    return Snapshot(
+    sockets = None if machine.hidden and not machine.processes else machine.sockets
+    problem = machine.sockets_problem or machine.hidden
+    snapshot = Snapshot(
         now=machine.now,
         uptime=machine.uptime,
         boot_id=machine.boot_id,
-        services=with_answers(host, seen),
+        services=tuple(seen),
         units=machine.units.by_name,
         units_problem=machine.units.problem or machine.units.unmatched,
         matched=machine.units.matched,
         processes=machine.processes,
-        sockets=None if machine.hidden and not machine.processes else machine.sockets,
-        sockets_problem=machine.sockets_problem or machine.hidden,
+        sockets=sockets,
+        sockets_problem=problem,
         journal=machine.journal,
         unclimbed=machine.units.unclimbed,
         lacks=machine.lacks,
         platform=host.platform,
     )
+    return replace(snapshot, services=with_answers(host, snapshot))
 
 
 def look_at(host: Host, service: Service) -> Observed:
@@ -118,15 +122,21 @@ def _of_unit(machine: Machine, service: Service) -> Observed:
     main = machine.processes.get(unit.main_pid) if unit.main_pid else None
     # A process that hosts several Windows services belongs to none of them, and yet it runs this one.
     processes = of_unit((unit.id, *unit.names), machine.processes) or ((main,) if main else ())
-    return Observed(service, unit, main=main, processes=processes, idle_socket=_idle_socket(machine, unit))
+    socket, timer = _idle(machine, unit)
+    return Observed(service, unit, main=main, processes=processes, idle_socket=socket, idle_timer=timer)
 
 
-def _idle_socket(machine: Machine, unit: Unit) -> str:
-    """Return the socket unit that waits to start a unit that is not running; empty where there is none."""
-    if unit.manager == "launchd" and unit.triggered_by and unit.active == "inactive":
-        return unit.triggered_by[0]
-    waiting = [machine.units.by_name[name] for name in unit.triggered_by if name in machine.units.by_name]
-    return next((s.id for s in waiting if s.active == "active" and unit.active == "inactive"), "")
+def _idle(machine: Machine, unit: Unit) -> tuple[str, str]:
+    """Return what waits to start a unit that is not running: a socket, by the first connection, or a timer or path."""
+    if unit.active != "inactive":
+        return "", ""
+    if unit.manager == "launchd":
+        return "".join(unit.triggered_by[:1]), ""
+    triggers = [machine.units.by_name[name] for name in unit.triggered_by if name in machine.units.by_name]
+    waiting = [trigger.id for trigger in triggers if trigger.active == "active"]
+    sockets = [name for name in waiting if name.endswith(".socket")]
+    others = [name for name in waiting if not name.endswith(".socket")]
+    return "".join(sockets[:1]), "".join(others[:1])
 
 
 def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
@@ -166,14 +176,28 @@ def _files_of(seen: Observed) -> list[str]:
     return list(dict.fromkeys([*unit_files, *program, *seen.service.config_files, *declared]))
 
 
-def with_answers(host: Host, seen: Sequence[Observed]) -> tuple[Observed, ...]:
-    """Return the services with their answers. One that does not run is not asked: whoever answers is not it, and a
-    request would start one that waits behind a socket.
+def with_answers(host: Host, snapshot: Snapshot) -> tuple[Observed, ...]:
+    """Return the services with their answers. One that does not run is not asked: a request would start one that waits
+    behind a socket. Nor is a stranger on its port: whatever it answers is no word of the service, and what a probe
+    carries is not for it.
     """
-    asked = [s for s in seen if s.service.probe and s.alive is not False and s.service.state == "started"]
+    seen = [_with_owner(snapshot, one) for one in snapshot.services]
+    asked = [s for s in seen if _is_asked(s) and not s.unasked]
     answers = ask_all(host, [s.service.probe for s in asked if s.service.probe])
     by_name = {s.name: answer for s, answer in zip(asked, answers)}
     return tuple(replace(s, answer=by_name.get(s.name)) for s in seen)
+
+
+def _is_asked(seen: Observed) -> bool:
+    return seen.service.probe is not None and seen.alive is not False and seen.service.state == "started"
+
+
+def _with_owner(snapshot: Snapshot, seen: Observed) -> Observed:
+    probe = seen.service.probe
+    if probe is None or not _is_asked(seen):
+        return seen
+    own, why = is_own_answer(seen, probe, snapshot.sockets, snapshot.sockets_problem, snapshot.describe)
+    return seen if own else replace(seen, unasked=why if own is False else "", unproven="" if own is False else why)
 
 
 Gatherer = Callable[[Host, Sequence[Service], Sequence[str], float], Snapshot]

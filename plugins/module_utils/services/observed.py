@@ -67,8 +67,9 @@ class Observed:
 
     ``main`` is its main process, known to be the service. ``intruder`` is a process that has the pid of the pid file
     but is another program. ``changed_files`` are the files it was started with that have changed since, ``odd_files``
-    those whose time lies in the future. ``idle_socket`` is the socket unit that starts it on demand. ``blind`` says why
-    nothing could be seen.
+    those whose time lies in the future. ``idle_socket`` is the socket unit that starts it on demand, ``idle_timer`` the
+    timer or path that starts it at times. ``unasked`` says why its probe was not asked, ``unproven`` why nothing tells
+    whose answer it is, ``blind`` why nothing could be seen.
     """
 
     service: Service
@@ -82,7 +83,10 @@ class Observed:
     changed_files: tuple[str, ...] = ()
     odd_files: tuple[str, ...] = ()
     idle_socket: str = ""
+    idle_timer: str = ""
     answer: Optional[Answer] = None
+    unasked: str = ""
+    unproven: str = ""
     blind: str = ""
 
     @property

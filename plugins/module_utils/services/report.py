@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..finding import SKIPPED, Finding, Metric, worst
+from ..finding import OK, SKIPPED, Finding, Metric, worst
 from .case import Case
 from .exits import exit_record
 from .rules_state import state_of
 
 
-def service_record(case: Case, findings: Sequence[Finding], suppressed_by: Sequence[str]) -> dict[str, Any]:
+def service_record(case: Case, findings: Sequence[Finding]) -> dict[str, Any]:
     """Given a service with its findings, return it as plain JSON values."""
     observed, unit = case.observed, case.observed.unit
     answer, age = observed.answer, case.age
@@ -35,9 +35,15 @@ def service_record(case: Case, findings: Sequence[Finding], suppressed_by: Seque
         "http": {"status": answer.status, "p95_s": round(answer.p95, 4), "problem": answer.problem} if answer else None,
         "resources": _resources(case),
         "drift": [f"{claim.source}: {claim.port or claim.problem}" for claim in observed.claims],
-        "suppressed_by": list(suppressed_by),
-        "verdict": worst(f.status for f in findings if f.status != SKIPPED),
+        "suppressed_by": sorted({f.consequence_of.rpartition(" ")[2] for f in findings if f.consequence_of}),
+        "verdict": _verdict(findings),
     }
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    """Return the worst of what a service says of itself; skipped where it is well but for what follows from others."""
+    status = worst(f.status for f in findings if f.status != SKIPPED)
+    return SKIPPED if status == OK and any(f.consequence_of for f in findings) else status
 
 
 def _resources(case: Case) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..sockets.parse import Socket
 from ..units import human_seconds
+from . import listeners
 from .case import Case
 from .declared import WILDCARDS, Port
 
-_INIT = 1
 DAY = 86400.0
 
 
@@ -63,10 +63,8 @@ def _nobody(case: Case, what: str, proto: str) -> tuple[str, str, object]:
 
 
 def owns(case: Case, entry: Socket) -> bool:
-    """Return whether a socket is the service's: one of its processes holds it, or systemd does in its stead."""
-    unit = case.observed.unit
-    in_its_stead = unit is not None and bool(unit.triggered_by) and _INIT in entry.pids
-    return in_its_stead or not case.observed.pids.isdisjoint(entry.pids)
+    """Return whether a socket is the service's."""
+    return listeners.owns(case.observed, entry)
 
 
 def _in_the_way(entry: Socket, mine: Sequence[Socket], port: Port) -> bool:
@@ -120,18 +118,30 @@ def judge_health(case: Case) -> Iterator[Finding]:
     if observed.service.probe is None or observed.service.state == "stopped":
         return
     if answer is None:
-        text = f"{observed.name} was not asked, because it does not run"
+        text = f"{observed.name} was not asked, because {observed.unasked or 'it does not run'}"
         yield case.finding("http", SKIPPED, text, expected=list(observed.service.probe.status))
         return
-    status = case.failing() if answer.problem else OK
-    text = answer.problem + case.grace_note() if answer.problem else f"{observed.service.probe.url} is well"
-    yield case.finding("http", status, text, expected=list(observed.service.probe.status), actual=answer.status)
+    remedy, text = "", f"{shown(observed.service.probe.url)} is well"
+    status = case.failing() if answer.problem else UNKNOWN if observed.unproven else OK
+    if answer.problem:
+        text = answer.problem + case.grace_note()
+    elif observed.unproven:
+        text += f", but nothing tells whether it is {observed.name} that answers: {observed.unproven}"
+        remedy = case.look_as_admin()
+    expected = list(observed.service.probe.status)
+    yield case.finding("http", status, text, expected=expected, actual=answer.status, remedy=remedy)
+
+
+def shown(url: str) -> str:
+    """Return a URL as it may be shown: what a query says may be a secret."""
+    path, mark, _query = url.partition("?")
+    return f"{path}?..." if mark else path
 
 
 def judge_latency(case: Case) -> Iterator[Finding]:
     """A service answers its probe fast enough."""
     answer, probe = case.observed.answer, case.observed.service.probe
-    if answer is None or probe is None or answer.problem:
+    if answer is None or probe is None or answer.problem or case.observed.unproven:
         return
     slow = answer.p95 > probe.latency_warn
     text = f"{case.observed.name} answers in {answer.p95 * 1000:.0f} ms (95th percentile of {len(answer.seconds)})"

@@ -92,7 +92,16 @@ def _inactive(case: Case, unit: Unit) -> Verdict:
             return OK, f"{unit.id} is a one-time job; its last run ended well"
         return UNKNOWN, f"{unit.id} is a one-time job without a trace of a run since the boot"
     how = describe_exit(unit)
+    if case.observed.idle_timer and not how:
+        return _between(case, unit)
     return CRITICAL, f"{unit.id} is stopped" + (f"; it last ended with {how}" if how else "")
+
+
+def _between(case: Case, unit: Unit) -> Verdict:
+    """A daemon that a timer starts at times does not run in between, and whether it should is not declared."""
+    service, timer = case.observed.service, case.observed.idle_timer
+    text = f"{unit.id} is stopped, and {timer} only starts it at times; it is no one-time job (Type={unit.type})"
+    return CRITICAL if service.ports or service.probe else WARNING, text
 
 
 def _activating(case: Case, unit: Unit) -> Verdict:

@@ -101,9 +101,9 @@ def remembered(memory: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
 
 def _result(cases: Sequence[Case], snapshot: Snapshot, policy: Policy) -> Result:
     findings = judge(cases)
-    roots = find_roots({case.observed.name: case.observed.service.depends_on for case in cases}, findings)
+    roots = find_roots(cases).roots
     ordered = sorted(cases, key=lambda case: bool(roots[case.observed.name]))  # what a trouble begins with comes first
-    records = [service_record(case, findings[case.observed.name], roots[case.observed.name]) for case in ordered]
+    records = [service_record(case, findings[case.observed.name]) for case in ordered]
     about_services = [finding for case in ordered for finding in findings[case.observed.name]]
     metrics = [metric for case in ordered for metric in service_metrics(case)]
     return Result([*about_services, *judge_host(snapshot, policy)], metrics, data={"services": records})

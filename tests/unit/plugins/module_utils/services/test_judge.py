@@ -6,57 +6,146 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.judge import find_roots, judge, judge_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.judge import VITAL, judge, judge_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.maintenance import (
     apply_marker,
     parse_end,
     read_marker,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Pattern, Policy
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 
-from .builders import NOW, make_case, make_observed, make_service, make_snapshot, make_unit
+from .builders import (
+    NOW,
+    UPTIME,
+    make_case,
+    make_observed,
+    make_process,
+    make_service,
+    make_snapshot,
+    make_socket,
+    make_unit,
+)
 
-GRAPH = {"auth": (), "data": ("auth",), "trade": ("data",), "alone": ()}
+STOPPED = UPTIME - 100  # when auth went down
+FAILED = {"active": "failed", "sub": "failed", "exit_code": 1, "exit_status": 1, "changed": STOPPED}
+CLEAN = {"active": "inactive", "sub": "dead", "exit_code": 0, "exit_status": 0, "result": "success"}
+SERVICES = {
+    one.name: one
+    for one in declare(
+        [
+            {"name": "auth", "unit": "auth", "port": 8000, "health": {}},
+            {"name": "data", "unit": "data", "port": 8001, "health": {}, "depends_on": ["auth"]},
+            {"name": "trade", "unit": "trade", "port": 8002, "health": {}, "depends_on": ["data"]},
+        ]
+    )
+}
+BY_REQUIRES = {"auth": ("data.service",), "data": ("trade.service",), "trade": ()}
+ILL = Answer(problem="answers 500", status=500)
+FINE = Answer((0.01,), 200)
 
 
-def _bad(check="services.state", status="critical"):
-    return [Finding(check, "x", status, "bad")]
+def _service(name, *, up=True, answer=FINE, restarts=0, sockets=None, **unit):
+    """Return the case of one of the services; ``sockets`` are those on its port (default: its own)."""
+    tied = {"id": f"{name}.service", "names": (f"{name}.service",), "stops_with": BY_REQUIRES[name]}
+    main = make_process(41) if up else None
+    seen = make_observed(SERVICES[name], unit=make_unit(main_pid=41 if up else 0, **tied, **unit), main=main)
+    own = [make_socket(SERVICES[name].ports[0].port)] if up else []
+    seen = replace(seen, answer=answer if up else None)
+    return make_case(seen, sockets=own if sockets is None else sockets, restarts=Restarts(restarts))
 
 
-# Who is down; for each service that has a root elsewhere, the roots.
-ROOTS = [
-    ({}, {}),
-    ({"auth": _bad()}, {"data": ["auth"], "trade": ["auth"]}),
-    ({"auth": _bad(), "data": _bad(), "trade": _bad()}, {"data": ["auth"], "trade": ["auth"]}),
-    ({"data": _bad("services.http"), "trade": _bad()}, {"trade": ["data"]}),
-    ({"auth": _bad(status="warning"), "data": _bad()}, {"trade": ["data"]}),
-    ({"auth": _bad("services.memory"), "trade": _bad()}, {}),
-    ({"alone": _bad()}, {}),
+AUTH_DOWN = {"up": False, **FAILED}
+# The services as they are, then the vital findings that are bad, as (service, rule): status or what it follows from.
+ROOT = "services.state auth"
+TROUBLES = [
+    ("all well", {}, {}),
+    ("one is down, the others do not mind", {"auth": AUTH_DOWN}, {"auth state": "critical"}),
+    (
+        "those that need it fail",
+        {"auth": AUTH_DOWN, "data": {"answer": ILL}, "trade": {"sockets": (), "answer": ILL}},
+        {"auth state": "critical", "data http": ROOT, "trade http": ROOT, "trade port_owner": ROOT},
+    ),
+    (
+        "an import error of its own",
+        {"auth": AUTH_DOWN, "data": {"up": False, **FAILED}},
+        {"auth state": "critical", "data state": "critical"},
+    ),
+    (
+        "stopped by hand before",
+        {"auth": AUTH_DOWN, "data": {"up": False, **CLEAN, "changed": STOPPED - 60, "started": 5.0}},
+        {"auth state": "critical", "data state": "critical"},
+    ),
+    (
+        "stopped along by systemd",
+        {"auth": AUTH_DOWN, "data": {"up": False, **CLEAN, "changed": STOPPED, "started": 5.0}},
+        {"auth state": "critical", "data state": ROOT},
+    ),
+    (
+        "never started for want of it",
+        {"auth": AUTH_DOWN, "data": {"up": False, **CLEAN, "changed": 0.0, "started": 0.0, "active_since": 0.0}},
+        {"auth state": "critical", "data state": ROOT},
+    ),
+    (
+        "stopped along, and who needs that fails",
+        {"auth": AUTH_DOWN, "data": {"up": False, **CLEAN, "changed": STOPPED}, "trade": {"answer": ILL}},
+        {"auth state": "critical", "data state": ROOT, "trade http": ROOT},
+    ),
+    (
+        "it runs and answers 500",
+        {"auth": {"answer": ILL}, "data": {"answer": ILL}},
+        {"auth http": "critical", "data http": "critical"},
+    ),
+    (
+        "a stranger on the port",
+        {"auth": AUTH_DOWN, "data": {"sockets": (make_socket(8001, pids=(99,)),)}},
+        {"auth state": "critical", "data port_owner": "critical"},
+    ),
+    (
+        "it keeps restarting by itself",
+        {"auth": AUTH_DOWN, "data": {"answer": ILL, "restarts": 2}},
+        {"auth state": "critical", "data http": "critical"},
+    ),
+    (
+        "masked",
+        {"auth": AUTH_DOWN, "data": {"up": False, **CLEAN, "load": "masked", "changed": STOPPED}},
+        {"auth state": "critical", "data state": "critical"},
+    ),
 ]
 
 
-@pytest.mark.parametrize(("down", "roots"), ROOTS)
-def test_the_root_is_what_is_down_and_needs_nothing_that_is_down(down, roots):
-    found = find_roots(GRAPH, {name: down.get(name, []) for name in GRAPH})
-    assert {name: names for name, names in found.items() if names} == roots
+@pytest.mark.case("SV16")
+@pytest.mark.parametrize(("fields", "bad"), [row[1:] for row in TROUBLES], ids=[row[0] for row in TROUBLES])
+def test_an_own_cause_is_its_own_and_a_consequence_is_not_counted_again(fields, bad):
+    found = judge([_service(name, **fields.get(name, {})) for name in SERVICES])
+    vital = [f for each in found.values() for f in each if f.check in VITAL]
+    shown = {f"{f.subject} {f.check.split('.')[1]}": f.consequence_of or f.status for f in vital}
+    assert {name: value for name, value in shown.items() if value not in ("ok", "skipped")} == bad
+    assert all(f.status == "skipped" for f in vital if f.consequence_of)
 
 
-def test_the_findings_of_dependents_name_the_root_and_keep_their_status():
-    auth, data = declare([{"name": "auth", "unit": "auth"}, {"name": "data", "unit": "data", "depends_on": ["auth"]}])
-    dead = {"unit": make_unit(active="failed"), "main": None}
-    seen = [make_observed(auth, **dead), make_observed(data, **dead)]
-    found = judge([make_case(one) for one in seen])
-    (root,) = [f for f in found["auth"] if f.check == "services.state"]
-    (suppressed,) = [f for f in found["data"] if f.check == "services.state"]
-    assert "suppressed by" not in root.message
-    assert suppressed.message.endswith("(suppressed by auth: it is down and this depends on it)")
-    assert (root.status, suppressed.status) == ("critical", "critical")
+@pytest.mark.case("SV16")
+def test_a_consequence_says_what_it_would_be_and_where_to_look():
+    found = judge([_service("auth", **AUTH_DOWN), _service("data", answer=ILL)])
+    (folded,) = [f for f in found["data"] if f.consequence_of]
+    assert folded.message.endswith("(critical, as a consequence: auth is down and this depends on it)")
+    assert folded.remedy == "Look at auth first."
+
+
+@pytest.mark.case("SV16")
+def test_a_windows_service_that_was_not_started_for_want_of_another_is_a_consequence():
+    windows = {"manager": "windows", "active": "failed", "exit_code": 1, "exit_status": 1068}
+    found = judge([_service("auth", **AUTH_DOWN), _service("data", up=False, **windows)])
+    assert [f.consequence_of for f in found["data"] if f.check == "services.state"] == [ROOT]
 
 
 def test_every_finding_is_in_the_catalogue_and_every_check_has_a_procedure():

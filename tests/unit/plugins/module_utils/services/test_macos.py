@@ -281,7 +281,7 @@ TAKEN_AWAY = [
     (
         "launchctl",
         {"launchctl": NO, "launchctl print": NO, "launchctl print system/com.cryptobot.auth": NO, "launchctl list": NO},
-        {"state": "unknown", "http": "ok"},
+        {"state": "unknown", "http": "unknown"},
     ),
     ("print-disabled", {"launchctl print-disabled system": NO}, {"state": "ok", "enabled": "unknown"}),
     ("ps", {"ps -axww": NO}, {"state": "ok", "port_owner": "unknown", "restart_pending": "unknown"}),

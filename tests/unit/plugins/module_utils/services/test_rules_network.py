@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from fake_host import FakeHost
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import with_answers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
     judge_bind,
@@ -19,7 +21,17 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rul
     judge_ports,
 )
 
-from .builders import NOW, UPTIME, make_case, make_observed, make_process, make_service, make_socket, make_unit
+from .builders import (
+    NOW,
+    UPTIME,
+    make_case,
+    make_observed,
+    make_process,
+    make_service,
+    make_snapshot,
+    make_socket,
+    make_unit,
+)
 
 DAY = 86400.0
 SERVICE = make_service(unit="cryptobot-auth", port=8000)
@@ -201,3 +213,54 @@ def test_a_certificate_must_last(end, problem, status, words):
     finding = _only(judge_certificate(make_case(make_observed(service, answer=answer))))
     assert finding.status == status
     assert words in finding.message
+
+
+# Who listens on the port of the probe (its address is 127.0.0.1): the verdict, and whether it is asked at all.
+LISTENERS = [
+    ("itself", [make_socket(8000)], "ok", True),
+    ("a stranger", [make_socket(8000, pids=(99,))], "skipped", False),
+    ("itself there, a stranger on all addresses", [make_socket(8000), make_socket(8000, "::", (99,))], "ok", True),
+    (
+        "a stranger there, itself on all",
+        [make_socket(8000, pids=(99,)), make_socket(8000, "0.0.0.0")],
+        "skipped",
+        False,
+    ),
+    ("both there", [make_socket(8000), make_socket(8000, pids=(99,))], "skipped", False),
+    ("a stranger on another address", [make_socket(8000), make_socket(8000, "10.0.0.5", (99,))], "ok", True),
+    ("only IPv6, by a stranger", [make_socket(8000), make_socket(8000, "::", (99,), v6only=True)], "ok", True),
+    ("somebody who is hidden", [make_socket(8000, pids=())], "unknown", True),
+]
+
+
+@pytest.mark.case("SV15")
+@pytest.mark.parametrize(
+    ("sockets", "status", "asked"), [row[1:] for row in LISTENERS], ids=[row[0] for row in LISTENERS]
+)
+def test_an_answer_counts_only_if_the_service_itself_gives_it(sockets, status, asked):
+    host = FakeHost(replies={"http://127.0.0.1:8000/health?token=t0ps3cret": (200, "{}")})
+    service = make_service(unit="cryptobot-auth", port=8000, health={"path": "/health?token=t0ps3cret"})
+    snapshot = make_snapshot(make_observed(service), sockets=sockets)
+    (seen,) = with_answers(host, snapshot)
+    assert (seen.answer is not None) == asked
+    case = make_case(seen, sockets=sockets)
+    finding = _only(judge_health(case))
+    assert (finding.status, "t0ps3cret" in finding.message) == (status, False)
+    assert [f.status for f in judge_latency(case)] == (["ok"] if status == "ok" else [])
+
+
+@pytest.mark.case("SV15")
+def test_a_stranger_that_answers_is_named_as_the_reason():
+    stranger = make_process(99, command=("nginx",))
+    service = make_service(unit="cryptobot-auth", port=8000, health={})
+    fields = {"sockets": [make_socket(8000, pids=(99,))], "processes": {99: stranger}}
+    (seen,) = with_answers(FakeHost(), make_snapshot(make_observed(service), **fields))
+    assert "port 8000 is held by pid 99 (nginx)" in _only(judge_health(make_case(seen))).message
+
+
+@pytest.mark.case("SV15")
+def test_a_port_that_only_the_probe_names_may_be_a_proxys():
+    service = make_service(unit="cryptobot-auth", port=8000, health={"port": 443})
+    host = FakeHost(replies={"http://127.0.0.1:443/health": (200, "{}")})
+    (seen,) = with_answers(host, make_snapshot(make_observed(service), sockets=[make_socket(443, pids=(99,))]))
+    assert _only(judge_health(make_case(seen))).status == "ok"

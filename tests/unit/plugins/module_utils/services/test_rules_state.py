@@ -87,6 +87,28 @@ STATES = [
     ("starting", {"unit": make_unit(active="activating", sub="start", changed=UPTIME - 29)}, "warning", "for 29.0 s"),
     ("starting too long", {"unit": make_unit(active="activating", sub="start")}, "critical", "for 1.4 h"),
     ("idle", {"unit": make_unit(active="inactive"), "idle_socket": "auth.socket"}, "ok", "auth.socket listens for it"),
+    (
+        "a daemon between two runs of its timer",
+        {"unit": make_unit(active="inactive"), "idle_timer": "auth.timer"},
+        "warning",
+        "auth.timer only starts it at times",
+    ),
+    (
+        "a daemon with a port and a timer",
+        {
+            "unit": make_unit(active="inactive"),
+            "idle_timer": "auth.timer",
+            "service": make_service(unit="cryptobot-auth", port=8000),
+        },
+        "critical",
+        "auth.timer only starts it at times",
+    ),
+    (
+        "a job that its timer starts",
+        {"unit": make_unit(active="inactive", type="oneshot"), "idle_timer": "auth.timer"},
+        "ok",
+        "its last run ended well",
+    ),
     ("job done", {"unit": make_unit(active="inactive", type="oneshot")}, "ok", "its last run ended well"),
     (
         "job failed",
@@ -97,6 +119,7 @@ STATES = [
 ]
 
 
+@pytest.mark.case("SV18")
 @pytest.mark.parametrize(("fields", "status", "words"), [row[1:] for row in STATES], ids=[row[0] for row in STATES])
 def test_a_state_gets_its_verdict(fields, status, words):
     finding = _state(**fields)

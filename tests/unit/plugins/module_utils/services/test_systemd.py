@@ -39,10 +39,13 @@ class SystemctlHost(FakeHost):
     def _block(self, name):
         if name == ODD:
             return self.poison.rstrip("\n")
+        if name in self.triggers:
+            return _missing(name).replace("not-found", "loaded").replace("inactive", "active")
         found = [block for block in BLOCKS if name in _value(block, "Names").split()]
         return found[0] if found else _missing(name)
 
     poison = POISON
+    triggers = ()
 
 
 def _missing(name):
@@ -107,3 +110,29 @@ def test_where_systemd_answers_nothing_it_is_said_once(tmp_path):
     found = _states(tmp_path, host, {"auth": "cryptobot-auth", "data": "cryptobot-data"})
     assert {f.status for f in found.values()} == {"unknown"}
     assert all("has not been booted with systemd" in f.message for f in found.values())
+
+
+TRIGGERS = [
+    ("a socket", "simple", ("x.socket",), "ok", "waits for a first connection: x.socket"),
+    ("a timer", "simple", ("x.timer",), "warning", "x.timer only starts it at times"),
+    ("a path", "simple", ("x.path",), "warning", "x.path only starts it at times"),
+    ("a timer and a socket", "simple", ("x.timer", "x.socket"), "ok", "waits for a first connection: x.socket"),
+    ("a timer that runs a job", "oneshot", ("x.timer",), "ok", "its last run ended well"),
+]
+
+
+@pytest.mark.case("SV18")
+@pytest.mark.parametrize(
+    ("kind", "triggers", "status", "words"), [row[1:] for row in TRIGGERS], ids=[row[0] for row in TRIGGERS]
+)
+def test_what_waits_to_start_a_stopped_unit_is_told_apart(kind, triggers, status, words, tmp_path):
+    host = _host()
+    stopped = (
+        BLOCKS[0].replace("ActiveState=active", "ActiveState=inactive").replace("SubState=running", "SubState=dead")
+    )
+    stopped = stopped.replace("cryptobot-auth.service", ODD).replace(" cryptobot-alias.service", "")
+    stopped = stopped.replace("Type=simple", f"Type={kind}").replace("MainPID=128", "MainPID=0")
+    host.poison = stopped.replace("TriggeredBy=", f"TriggeredBy={' '.join(triggers)}")
+    host.triggers = triggers
+    finding = _states(tmp_path, host, {"odd": ODD})["odd"]
+    assert (finding.status, words in finding.message) == (status, True)

@@ -55,7 +55,12 @@ function Get-ItemProperty {
         AppEnvironmentExtra = @('PASSWORD=hunter2', 'AUTH_PORT=9000') }
 }
 function Get-WinEvent {
-    param($FilterHashtable, $MaxEvents)
+    [CmdletBinding()] param($FilterHashtable, $MaxEvents, $LogName, [switch]$Oldest)
+    if ($Oldest) {
+        $log = if ($LogName) { $LogName } else { $FilterHashtable.LogName }
+        $row = Recorded reach | Where-Object { $_.Log -eq $log }
+        return [pscustomobject]@{ TimeCreated = [datetime]$row.Oldest }
+    }
     if ($FilterHashtable.StartTime -gt (Get-Date)) { throw 'the window lies in the future' }
     $file = if ($FilterHashtable.LogName -eq 'System') { 'restarts' } else { 'nssm_restarts' }
     foreach ($row in Recorded $file) {
