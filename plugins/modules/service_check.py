@@ -17,7 +17,9 @@ description:
     files and memory.
   - Services of systemd, launchd and Windows, and services that a script starts and a pid file names, are looked at
     together. One call of C(systemctl) serves all units, one C(powershell.exe) everything on a Windows host.
-  - Where a service is down, the findings of the services that depend on it name it as the place to look first.
+  - Where a service does not run, what the services that depend on it suffer from that alone is V(skipped), names its
+    finding in C(consequence_of) and is not counted again. What has a cause of its own stays what it is.
+  - An answer to a probe counts only if the service itself holds the port; a stranger there is not asked.
   - What could not be looked at is a finding V(unknown) with its reason, never V(ok). Run it as root to see the owners
     of sockets and the open files of other accounts.
   - While the file C(maintenance) in O(state_dir) names an end in the future, in ISO 8601 with a zone such as
@@ -249,7 +251,7 @@ services:
       type: list
       elements: str
     suppressed_by:
-      description: Services that are down and that this one depends on.
+      description: Services that do not run and that findings of this one follow from.
       type: list
       elements: str
     verdict:

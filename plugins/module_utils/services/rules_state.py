@@ -13,6 +13,7 @@ from ..evidence import Whole
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..processes.parse import ZOMBIE
 from ..units import human_seconds
+from .boot import at_boot
 from .case import Case
 from .exits import describe_exit
 from .observed import PidFile
@@ -20,10 +21,6 @@ from .parse import Unit
 from .words import KEEP_LOG
 
 Verdict = tuple[str, str]  # status and message
-
-# UnitFileState in systemctl(1). Windows: "delayed" starts two minutes after the others.
-_AT_BOOT = ("enabled", "delayed")
-_BY_OTHERS = ("static", "indirect", "alias", "generated")  # started by other units
 
 
 def judge_state(case: Case) -> Iterator[Finding]:
@@ -164,28 +161,30 @@ def judge_enabled(case: Case) -> Iterator[Finding]:
     unit, wanted = case.observed.unit, case.observed.service.enabled
     if unit is None or not unit.file_state or unit.load == "masked":
         return  # not there, made at run time, or told by services.state
-    if unit.file_state == "unknown":
-        text = f"nothing tells whether {unit.id} is started at the next boot"
+    boot = at_boot(unit, case.snapshot.units, case.snapshot.unclimbed)
+    why = f": {boot.why}" if boot.why else ""
+    if boot.starts is None:
+        text = f"nothing tells whether {unit.id} is started at the next boot{why}"
         yield case.finding("enabled", UNKNOWN, text, expected=wanted, remedy=case.look_as_admin())
-        return
-    at_boot = _at_boot(unit) or any(state.startswith("enabled") for state in _trigger_states(case, unit))
-    if at_boot == wanted or unit.file_state in _BY_OTHERS:
-        yield case.finding("enabled", OK, f"{unit.id} is {unit.file_state}", expected=wanted, actual=unit.file_state)
-        return
-    what = "would not be started at the next boot" if wanted else "would be started at the next boot"
-    text = f"{unit.id} is {unit.file_state}: it {what}, and the inventory declares enabled: {str(wanted).lower()}"
-    yield case.finding("enabled", WARNING, text, expected=wanted, actual=unit.file_state)
+    elif boot.starts == wanted:
+        yield case.finding(
+            "enabled", OK, f"{unit.id} is {unit.file_state}{why}", expected=wanted, actual=unit.file_state
+        )
+    else:
+        what = "would not be started at the next boot" if wanted else "would be started at the next boot"
+        declared = f"the inventory declares enabled: {str(wanted).lower()}"
+        text = f"{unit.id} is {unit.file_state}, and it {what}{why}; {declared}"
+        yield case.finding("enabled", WARNING, text, expected=wanted, actual=unit.file_state, remedy=_boot_remedy(unit))
 
 
-def _at_boot(unit: Unit) -> bool:
-    """An instance of a template that is enabled for this boot only was enabled by a generator, at every boot anew: so
-    Debian starts postgresql@15-main.service.
-    """
-    return unit.file_state in _AT_BOOT or (unit.file_state == "enabled-runtime" and "@" in unit.id)
-
-
-def _trigger_states(case: Case, unit: Unit) -> list[str]:
-    return [case.snapshot.units[name].file_state for name in unit.triggered_by if name in case.snapshot.units]
+def _boot_remedy(unit: Unit) -> str:
+    """Enabling again is no cure where a unit is enabled, or has nothing to enable."""
+    if unit.manager == "systemd" and unit.file_state in ("enabled", "static", "indirect", "alias", "generated"):
+        return (
+            "systemctl edit UNIT, write [Install] and WantedBy=multi-user.target, then systemctl reenable UNIT; "
+            "or correct `enabled` in the inventory."
+        )
+    return ""
 
 
 def judge_restarts(case: Case) -> Iterator[Finding]:

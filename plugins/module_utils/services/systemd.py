@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from ..errors import CoreError, ParseError
 from ..host import Host
+from .boot import ALWAYS, DEFAULT
 from .machine import Units
 from .parse import (
     PROPERTIES,
@@ -20,8 +21,6 @@ from .parse import (
     parse_show,
 )
 
-DEFAULT = "default.target"
-ALWAYS = ("basic.target", "sysinit.target", DEFAULT)  # bootup(7): each boot reaches them
 MAX_LEVELS, MAX_PARENTS = 8, 300
 _LIST = ("--no-pager", "--plain", "--no-legend", "--full")
 

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import plistlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Optional
+from xml.parsers.expat import ExpatError
 
 from ...errors import CoreError, SourceDenied, SourceMissing, ToolFailed
 from ...host import Host
@@ -147,6 +149,15 @@ class Look:
         overrides = self._disabled[domain]
         return None if overrides is None else overrides.get(label, False)
 
+    def _of_plist(self, path: str, domain: str) -> str:
+        """Return whether a plist starts its job at the next boot: only where it says so."""
+        try:
+            told = plistlib.loads(self.host.read_bytes(path))
+            starts = bool(told.get("RunAtLoad") or told.get("KeepAlive"))
+        except (CoreError, ValueError, AttributeError, ExpatError):  # plistlib: InvalidFileException is a ValueError
+            return "unknown"
+        return ("enabled" if domain == SYSTEM else "login") if starts else "manual"
+
     def _on_disk(self, domains: list[str], label: str, service: Service) -> Iterator[Unit]:
         """Yield the job as a unit that is not loaded, if there is a plist for it."""
         for domain, path in _plists(domains, label, service.user):
@@ -160,7 +171,7 @@ class Look:
                 names=(label, f"{domain}/{label}"),
                 load="masked" if disabled else "loaded",
                 sub="not-loaded",
-                file_state=with_override("enabled" if domain == SYSTEM else "login", disabled),
+                file_state=with_override(self._of_plist(path, domain), disabled),
                 files=(path,),
                 manager="launchd",
                 target=f"{domain}/{label}",

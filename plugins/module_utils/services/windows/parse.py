@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
@@ -34,6 +35,7 @@ STATES = {
     "Paused": ("paused", "paused"),
 }
 NO_PROGRAM = "no-program"
+STARTS = ("enabled", "delayed")
 _NSSM = re.compile(r"(?:^|[\\/\"])nssm(?:\.exe)?(?=[\" ]|$)", re.IGNORECASE)
 _CONSOLES = ("conhost.exe",)  # Windows gives one to every console program
 
@@ -44,9 +46,19 @@ def parse_units(answers: Answers, census: Census, wish: Wish) -> Units:
         rows = [row for row in fields_of("services", answers["services"]) if row.text("Name")]
         programs, dependents = _by_name(answers, "nssm"), _by_name(answers, "dependents")
         units = [_unit(row, census, programs.get(row.text("Name")), dependents.get(row.text("Name"))) for row in rows]
+        units = _without_need(units)
     except CoreError as error:
         return Units(problem=f"the service manager cannot be asked: {error}")
     return Units(_as_declared(by_name(units), wish), {each: _fitting(units, each) for each in wish.patterns})
+
+
+def _without_need(units: Collection[Unit]) -> list[Unit]:
+    """Return the services; one that starts by itself but needs one that is disabled does not."""
+    blocked = {name.casefold() for unit in units if unit.file_state == "disabled" for name in unit.stops_with}
+    return [
+        replace(unit, file_state="blocked") if unit.file_state in STARTS and unit.id.casefold() in blocked else unit
+        for unit in units
+    ]
 
 
 def _by_name(answers: Answers, query: str) -> dict[str, Fields]:

@@ -70,8 +70,9 @@ def make_snapshot(*services, sockets=(), blind="", **fields) -> Snapshot:
     processes = {process.pid: process for seen in services for process in seen.processes}
     processes.update(fields.pop("processes", {}))
     units = {name: seen.unit for seen in services if seen.unit for name in (seen.unit.id, *seen.unit.names)}
+    targets = {name: unit for name, unit in recorded_units().items() if name.endswith(".target")}
     table = SocketTable(tuple(sockets), blind)
-    given = {"now": NOW, "uptime": UPTIME, "boot_id": "boot-1", "units": units, "sockets": table}
+    given = {"now": NOW, "uptime": UPTIME, "boot_id": "boot-1", "units": {**targets, **units}, "sockets": table}
     return Snapshot(services=services, processes=processes, **{**given, **fields})
 
 

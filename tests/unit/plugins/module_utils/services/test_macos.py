@@ -242,10 +242,13 @@ def test_a_job_is_looked_for_in_the_domain_it_belongs_to(why, fields, admin, tar
     assert (seen.unit.target, seen.unit.id) == (target, "com.cryptobot.agent")
 
 
+RUN_AT_LOAD = '<?xml version="1.0"?><plist version="1.0"><dict><key>RunAtLoad</key><true/></dict></plist>'
+
+
 def test_a_job_of_a_user_who_is_not_logged_in_is_not_loaded():
     path = "/Library/LaunchAgents/com.cryptobot.agent.plist"
     nobody = {"launchctl print gui/501/com.cryptobot.agent": (112, "", "Could not find domain for user gui: 501")}
-    host = mac_host(commands={**nobody, "id -u": "501\n"}, files={path: ""})
+    host = mac_host(commands={**nobody, "id -u": "501\n"}, files={path: RUN_AT_LOAD})
     (seen,) = _look(service("agent", user="mans"), host=host).services
     assert (seen.blind, seen.unit.sub, seen.unit.file_state, seen.unit.target) == (
         "",

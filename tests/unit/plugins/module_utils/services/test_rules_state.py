@@ -170,31 +170,24 @@ def test_a_script_started_service_is_judged_by_its_pid_file(pid_file, main, intr
     assert all(words in finding.message for finding in about_file)
 
 
+# What launchd and Windows say of the next boot; systemd is asked for its graph (test_boot.py).
 ENABLED = [
     ("enabled", True, "ok"),
+    ("delayed", True, "ok"),
     ("disabled", True, "warning"),
     ("enabled", False, "warning"),
     ("disabled", False, "ok"),
-    ("enabled-runtime", True, "warning"),
-    ("linked", True, "warning"),
-    ("static", True, "ok"),
-    ("static", False, "ok"),
-    ("indirect", True, "ok"),
+    ("manual", True, "warning"),
+    ("manual", False, "ok"),
+    ("unknown", True, "unknown"),
 ]
 
 
 @pytest.mark.parametrize(("file_state", "wanted", "status"), ENABLED)
-def test_a_unit_is_started_at_boot_exactly_if_declared(file_state, wanted, status):
+def test_a_job_is_started_at_boot_exactly_if_declared(file_state, wanted, status):
     service = make_service(unit="cryptobot-auth", enabled=wanted)
-    finding = _only(judge_enabled(make_case(make_observed(service, unit=make_unit(file_state=file_state)))))
-    assert finding.status == status
-
-
-def test_a_unit_behind_an_enabled_socket_is_started_at_boot():
-    unit = make_unit(file_state="disabled", triggered_by=("auth.socket",))
-    seen = make_observed(unit=unit)
-    units = {unit.id: unit, "auth.socket": make_unit(file_state="enabled")}
-    assert _only(judge_enabled(make_case(seen, units=units))).status == "ok"
+    unit = make_unit(file_state=file_state, manager="launchd")
+    assert _only(judge_enabled(make_case(make_observed(service, unit=unit)))).status == status
 
 
 RESTARTS = [
