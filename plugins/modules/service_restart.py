@@ -59,9 +59,12 @@ options:
         description: File with the authorities that are trusted. Default is those of the system.
         type: path
       orders_path:
-        description: Path that lists the open orders.
+        description:
+          - Path that lists the open orders. The application has none, so by default it is asked for none.
+          - Then nothing can be in flight at an exchange while every worker that answers says that it only pretends to
+            trade (O(trading.dry_run_path)). Otherwise that is unknown, see O(trading.when_unknown).
         type: str
-        default: /api/trades/orders?status=open
+        default: ""
       orders_items:
         description: Dotted path of the list in the answer. Default is the answer itself, or its C(orders), C(items),
           C(data) or C(results).

@@ -12,20 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Optional
 
 from ..errors import CoreError
 from ..finding import DONE, FAILED, NOT_DONE, Action
 from ..host import Host
 from ..services.observed import Observed
 from . import managers
+from .afterwards import Watch, begin_watch, put_back_along
+from .claim import mark_of
+from .ending import AFTER_KILL
 from .gate import glance, pass_gate
 from .interruption import Interrupted, interruptible
+from .linux.graph import read_nodes, strays
 from .model import RELOAD, START, STOP, SYSTEMD, Before, Options, Outcome, Passage, Plan, Situation
 from .plan import INTERRUPTED, why
-from .record import Record, remove_record, write_record
-
-# How long a service that was being stopped when the run was interrupted has to end before it is started again.
-HASTE = 10.0
+from .record import STARTED, STARTING, STOPPING, Record, remove_record, write_record
 
 # Given the members of a group, say why they must not be stopped at this moment; empty: they may be.
 Guard = Callable[[Sequence[str]], str]
@@ -33,7 +35,9 @@ Guard = Callable[[Sequence[str]], str]
 
 @dataclass
 class Stage:
-    """What the steps work with. ``stopping`` are services whose stop was begun and is not known to be complete."""
+    """What the steps work with. ``stopping`` are services whose stop was begun and is not known to be complete.
+    ``left`` is the record of an interrupted run, ``record`` that of this one.
+    """
 
     host: Host
     options: Options
@@ -41,8 +45,15 @@ class Stage:
     before: Before
     guard: Guard
     state_dir: str
+    left: Optional[Record] = None
     outcome: Outcome = field(default_factory=Outcome)
     stopping: set[str] = field(default_factory=set)
+    record: Record = field(default_factory=lambda: Record(()))
+
+    def note(self, name: str, phase: str, seconds: float = 0.0) -> None:
+        """Write down what is done to a service now, and for how long it may go on. Raise CoreError."""
+        self.record = self.record.at(name, phase, self.host.now() + seconds)
+        write_record(self.state_dir, self.record)
 
 
 def carry_out(stage: Stage, plan: Plan) -> Outcome:
@@ -51,16 +62,25 @@ def carry_out(stage: Stage, plan: Plan) -> Outcome:
     if not names:
         remove_record(stage.state_dir)  # of services that nothing tells how to start; the findings name them
         return stage.outcome
+    watch = begin_watch(stage.host, units_of(stage, plan.restarted))
+    stage.outcome.named.update(units_of(stage, names))
+    stage.record = make_record(stage, names)
     with interruptible() as interruption:
-        write_record(stage.state_dir, make_record(stage, names), stage.host)
+        write_record(stage.state_dir, stage.record)
         try:
             _steps(stage, plan)
         except CoreError as error:
             stage.outcome.failures.append(str(error))
         finally:
             interruption.defer()
-            put_back(stage, names)
+            put_back(stage, names, watch)
     return stage.outcome
+
+
+def units_of(stage: Stage, names: Sequence[str]) -> list[str]:
+    """Return the units of systemd of these services."""
+    services = [stage.situation.service(name) for name in names]
+    return [service.unit for service in services if service.manager == "systemd"]
 
 
 def to_run_again(situation: Situation, plan: Plan) -> list[str]:
@@ -77,8 +97,19 @@ def make_record(stage: Stage, names: Sequence[str]) -> Record:
     """Given the names of what will have to run again, return the record of it."""
     units = {name: stage.situation.service(name).unit for name in names}
     launches = {name: stage.before.launches[name].as_record() for name in names if name in stage.before.launches}
-    since = stage.host.now()
-    return Record(tuple(names), since, {name: unit for name, unit in units.items() if unit}, launches)
+    alive = [seen for seen in stage.before.snapshot.services if seen.name in names and seen.alive]
+    nodes = read_nodes(stage.host, units_of(stage, [seen.name for seen in alive]))
+    marks = {seen.name: mark_of(seen, nodes) for seen in alive}
+    left, still = stage.left, {name for name in names if name not in marks}  # of what an earlier run left stopped
+    return Record(
+        running=tuple(names),
+        since=stage.host.now(),
+        units={name: unit for name, unit in units.items() if unit},
+        launches=launches,
+        boot_id=stage.before.snapshot.boot_id,
+        marks={**marks, **{name: left.marks[name] for name in still if left and name in left.marks}},
+        phases={name: left.phases[name] for name in names if left and name in left.phases},
+    )
 
 
 def _steps(stage: Stage, plan: Plan) -> None:
@@ -88,11 +119,22 @@ def _steps(stage: Stage, plan: Plan) -> None:
         managers.reload_systemd(stage.host)
         stage.outcome.actions.append(Action(RELOAD, SYSTEMD, DONE, "unit files had changed since systemd read them"))
     for group in plan.groups:
-        obstacle = "an earlier step failed" if stage.outcome.failures else stage.guard(group)
+        obstacle = "an earlier step failed" if stage.outcome.failures else _obstacle(stage, group)
         if obstacle:
             _leave(stage, group, obstacle)
         else:
             _restart_group(stage, group)
+
+
+def _obstacle(stage: Stage, group: Sequence[str]) -> str:
+    """Say why a group must not be stopped at this moment. What systemd would stop along is asked anew: unit files may
+    have changed since the plan was made, and have just been read.
+    """
+    units = units_of(stage, group)
+    others = strays(stage.host, units) if units else []
+    if others:
+        return f"systemd would stop {', '.join(others)} along by now, which the plan does not know; run it again"
+    return stage.guard(group)
 
 
 def _leave(stage: Stage, group: Sequence[str], obstacle: str) -> None:
@@ -109,6 +151,7 @@ def _restart_group(stage: Stage, group: tuple[str, ...]) -> None:
 
 
 def _stop(stage: Stage, name: str, reason: str) -> None:
+    stage.note(name, STOPPING, stage.options.stop_timeout + 2 * AFTER_KILL)
     stage.stopping.add(name)
     try:
         # Looked at anew: what was the service when the plan was made may be gone, and its pid somebody else's.
@@ -141,6 +184,7 @@ def _start(stage: Stage, name: str, reason: str) -> None:
     """Start a service and let it pass its gate. A service that fails is a failure of the run, but ends no step: what
     comes after it ran before as well.
     """
+    stage.note(name, STARTING)
     passage = _try_start(stage, name)
     for _again in range(stage.options.start_retries):
         if not passage.problem:
@@ -152,6 +196,7 @@ def _start(stage: Stage, name: str, reason: str) -> None:
         stage.outcome.failures.append(f"{name} did not pass its health gate: {passage.problem}")
         stage.outcome.actions.append(Action(START, name, FAILED, passage.problem))
     else:
+        stage.note(name, STARTED)
         stage.outcome.actions.append(Action(START, name, DONE, reason))
 
 
@@ -166,7 +211,7 @@ def _try_start(stage: Stage, name: str) -> Passage:
         return Passage(0.0, problem=str(error))
 
 
-def put_back(stage: Stage, names: Sequence[str]) -> None:
+def put_back(stage: Stage, names: Sequence[str], watch: Watch) -> None:
     """Start whatever of ``names`` does not run, in this order, each on its own: one that fails does not stop the rest.
 
     The record stays where something does not run, so that the next run tries again.
@@ -179,20 +224,25 @@ def put_back(stage: Stage, names: Sequence[str]) -> None:
             stage.outcome.failures.append(f"{name} could not be started again: {error}")
             stage.outcome.actions.append(Action(START, name, FAILED, str(error)))
             stage.outcome.not_running.append(name)
+    put_back_along(stage.host, watch, stage.outcome)
     if not stage.outcome.not_running:
         remove_record(stage.state_dir)
 
 
 def _put_back(stage: Stage, name: str) -> None:
-    service, seen = stage.situation.service(name), glance(stage.host, stage.situation.service(name))
-    if name in stage.stopping:  # its end was asked for and may come at any moment: let it come, then start it
-        _end(stage, name, HASTE)
-        seen = glance(stage.host, service)
+    service, queued = stage.situation.service(name), False
+    if name in stage.stopping and service.manager == "systemd":
+        managers.start_queued(stage.host, service.unit, stage.options.rollback_timeout)
+        queued = True
+    elif name in stage.stopping:  # its end was asked for and may come at any moment: let it come, then start it
+        _end(stage, name, min(stage.options.stop_timeout, stage.options.rollback_timeout))
+    seen = glance(stage.host, service)
     if seen.alive is None:
         raise CoreError("it cannot be looked at, so nothing tells whether it runs")
-    if seen.alive:
+    if seen.alive and not queued:
         return
-    managers.start(stage.host, service, stage.before.launches.get(name), max(stage.options.gate_timeout, 1.0))
+    if not queued:
+        managers.start(stage.host, service, stage.before.launches.get(name), max(stage.options.gate_timeout, 1.0))
     passage = pass_gate(stage.host, service, stage.before.failing.get(name, frozenset()), stage.options)
     stage.outcome.passages[name] = passage
     if glance(stage.host, service).alive:

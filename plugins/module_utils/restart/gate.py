@@ -65,7 +65,7 @@ def pass_gate(host: Host, service: Service, known: Known, options: Options) -> P
         seconds = time.monotonic() - begun
         if not problem or seconds >= options.gate_timeout or _hopeless(snapshot.services[0]):
             seen = snapshot.services[0]
-            return Passage(seconds, seen.rss, problem, seen.main.began if seen.main else None)
+            return Passage(seconds, problem, seen.main.began if seen.main else None, host.now())
         host.pause(options.gate_delay)
 
 

@@ -17,24 +17,25 @@ from ..services.declared import MANAGERS, Service
 from ..services.gather import GATHERERS
 from ..services.judge import judge
 from ..services.observed import Observed, Snapshot
-from ..services.order import start_order
 from ..services.policy import Policy
+from .claim import voids
 from .gate import failing
 from .launch import LOOKERS, capture
+from .linux.ties import prepare_linux
 from .macos.obstacles import job_of, prepare_macos
-from .model import Before, Job, Launch, Obstacles, Options, Situation, Survey
+from .model import Before, Job, Launch, Options, Prepared, Situation, Survey
+from .order import in_order
 from .reasons import reasons_of
 from .record import Record, read_record
 from .windows.obstacles import prepare_windows
-
-_STARTABLE = (".service", ".socket")  # starting a target would start more than was stopped
 
 
 def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Service], options: Options) -> Survey:
     """Given the declared services, return what there is to plan from. Raise CoreError for an unreadable record."""
     record = read_record(params["state_dir"])
-    known, obstacles = PREPARE[host.platform](host, [*services, *_of_record(host, services, record)])
-    known, snapshot = _with_followers(host, known)
+    ties = PREPARE[host.platform](host, [*services, *_of_record(host, services, record)])
+    known = in_order(ties.services)
+    snapshot = GATHERERS[host.platform](host, known, (), 0.0)
     before = _before(host, snapshot, record)
     memory = recall(params["state_dir"], "services")
     reasons = {
@@ -44,14 +45,17 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
     }
     declared = {service.name for service in known}
     lost = tuple(name for name in (record.running if record else ()) if name not in declared)
+    void = voids(host, record, snapshot) if record else {}
     situation = Situation(
         services=tuple(known),
         running=frozenset(seen.name for seen in snapshot.services if seen.alive),
         blind={seen.name: _why_blind(seen.blind) for seen in snapshot.services if seen.alive is None},
         reasons={name: found for name, found in reasons.items() if found},
-        interrupted=record.running if record else (),
+        interrupted=tuple(name for name in (record.running if record else ()) if name not in void),
         reload=frozenset(seen.name for seen in snapshot.services if seen.unit and seen.unit.need_reload),
-        obstacles={**obstacles(snapshot.services, before.launches), **not_ours(host, snapshot)},
+        obstacles={**ties.obstacles(snapshot.services, before.launches), **not_ours(host, snapshot)},
+        along=ties.along,
+        void=void,
     )
     return Survey(situation, before, record, lost)
 
@@ -72,13 +76,9 @@ def not_ours(host: Host, snapshot: Snapshot) -> dict[str, str]:
     return {**both, **why}
 
 
-def _prepare_linux(host: Host, services: Sequence[Service]) -> tuple[list[Service], Obstacles]:
-    return list(services), lambda seen, ways: {}
-
-
 # What a platform's service manager knows of who depends on whom, and what it lets be stopped and started.
-PREPARE: dict[str, Callable[[Host, Sequence[Service]], tuple[list[Service], Obstacles]]] = {
-    "linux": _prepare_linux,
+PREPARE: dict[str, Callable[[Host, Sequence[Service]], Prepared]] = {
+    "linux": prepare_linux,
     "darwin": prepare_macos,
     "windows": prepare_windows,
 }
@@ -94,31 +94,6 @@ def _of_record(host: Host, services: Sequence[Service], record: Optional[Record]
     units = record.units if record else {}
     manager = MANAGERS[host.platform].name
     return [Service(name, unit=unit, managed_by=manager) for name, unit in units.items() if name not in names]
-
-
-def _with_followers(host: Host, services: Sequence[Service]) -> tuple[list[Service], Snapshot]:
-    """Look at the services, and at the units that systemd stops together with them although nothing declares them.
-
-    A unit that requires another is stopped with it and not started again: whoever stops must know it.
-    """
-    known = list(services)
-    while True:
-        snapshot = GATHERERS[host.platform](host, known, (), 0.0)
-        more = _followers(snapshot)
-        if not more:
-            order = start_order({service.name: service.depends_on for service in known})
-            return sorted(known, key=lambda service: order.index(service.name)), snapshot
-        known += more
-
-
-def _followers(snapshot: Snapshot) -> list[Service]:
-    units = {name for seen in snapshot.services if seen.unit for name in (seen.unit.id, *seen.unit.names)}
-    leaders: dict[str, list[str]] = {}
-    for seen in snapshot.services:
-        for follower in seen.unit.stops_with if seen.unit and seen.unit.manager == "systemd" and seen.alive else ():
-            if follower not in units and follower.endswith(_STARTABLE):
-                leaders.setdefault(follower, []).append(seen.name)
-    return [Service(unit, unit=unit, depends_on=tuple(names)) for unit, names in leaders.items()]
 
 
 def _before(host: Host, snapshot: Snapshot, record: Optional[Record]) -> Before:

@@ -13,6 +13,7 @@ from ..finding import CRITICAL, DONE, FAILED, OK, UNKNOWN, WARNING, Finding, Met
 from ..services.order import needs
 from ..units import human_bytes
 from .checks import CHECKS
+from .claim import DOUBT
 from .model import Outcome, Plan, Survey
 from .record import Record
 
@@ -22,6 +23,7 @@ def judge(survey: Survey, plan: Plan, outcome: Outcome) -> list[Finding]:
     refused = {**plan.refused, **outcome.refused}
     return [
         *_interrupted(survey.record, survey.lost),
+        *_void(survey),
         *_left_alone(survey, plan),
         *(CHECKS["restart.refused"].finding(WARNING, n, f"{n} is not restarted: {why}") for n, why in refused.items()),
         *_gates(survey, outcome),
@@ -39,6 +41,14 @@ def _interrupted(record: Optional[Record], lost: tuple[str, ...]) -> Iterator[Fi
         yield check.finding(
             CRITICAL, name, f"{name} ran before that restart and is not declared any more; start it by hand"
         )
+
+
+def _void(survey: Survey) -> Iterator[Finding]:
+    """What an interrupted restart had stopped and this one leaves stopped, because somebody else decided since."""
+    for name, why in survey.situation.void.items():
+        if name not in survey.situation.running:
+            text = f"{name} ran before a restart that was interrupted and does not run now; it is left so: {why}"
+            yield CHECKS["restart.interrupted"].finding(UNKNOWN if why == DOUBT else WARNING, name, text)
 
 
 def _left_alone(survey: Survey, plan: Plan) -> Iterator[Finding]:
@@ -77,6 +87,9 @@ def _left_stopped(survey: Survey, plan: Plan, outcome: Outcome) -> Iterator[Find
     for name in outcome.not_running:
         status, after = _behind(survey, name, outcome.not_running)
         yield check.finding(status, name, f"{name} ran before the restart and does not run now{after}")
+    for name in outcome.gone:
+        text = f"{name} was active before the restart and is not now, though nothing that was stopped takes it along"
+        yield check.finding(WARNING, name, text)
     if not outcome.not_running and any(action.state in (DONE, FAILED) for action in outcome.actions):
         count = len(plan.restarted) + len(plan.repair)
         yield check.finding(OK, "services", f"all {count} services that ran before run now", actual=count)
@@ -85,15 +98,18 @@ def _left_stopped(survey: Survey, plan: Plan, outcome: Outcome) -> Iterator[Find
 def _memory(survey: Survey, outcome: Outcome) -> Iterator[Finding]:
     for name, (before, after) in memory_of(survey, outcome).items():
         gained = f"gave {human_bytes(before - after)} back" if before > after else "gave nothing back"
-        text = f"{name} used {human_bytes(before)} before its restart and {human_bytes(after)} after it: it {gained}"
+        then = f"{human_bytes(before)} before its restart and {human_bytes(after)} once it was settled"
+        text = f"{name} used {then}: it {gained}"
         yield CHECKS["restart.memory"].finding(OK, name, text, expected=before, actual=after)
+    for name, why in outcome.young.items():
+        text = f"what the restart of {name} gave back is not known: {why}"
+        yield CHECKS["restart.memory"].finding(UNKNOWN, name, text)
 
 
 def memory_of(survey: Survey, outcome: Outcome) -> dict[str, tuple[int, int]]:
     """Return the resident memory in bytes before and after, of the services for which both are known."""
     before = {seen.name: seen.rss for seen in survey.before.snapshot.services}
-    after = {name: passage.rss for name, passage in outcome.passages.items()}
-    return {name: (before[name], rss) for name, rss in after.items() if rss and before.get(name)}
+    return {name: (before[name], rss) for name, rss in outcome.memory.items() if rss and before.get(name)}
 
 
 def metrics_of(survey: Survey, outcome: Outcome) -> list[Metric]:

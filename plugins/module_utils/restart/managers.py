@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -17,11 +18,14 @@ from ..services.observed import Observed
 from ..services.pid_file import read_pid_file
 from .ending import end_tree
 from .launch import is_named, start_detached, write_pid_file
+from .linux.graph import read_nodes
 from .macos.launchctl import boot_in, boot_out
 from .model import Job, Launch
 from .windows.scripts import start_script, stop_script
 from .windows.services import start_service, stop_service
 
+POLL = 0.25
+MARGIN = 10.0
 _SYSTEMCTL = ("systemctl", "--no-ask-password")
 Words = Sequence[str]
 
@@ -37,6 +41,30 @@ def _stop_unit(host: Host, seen: Observed, command: Words, timeout: float) -> No
 
 def _start_unit(host: Host, service: Service, way: Any, timeout: float) -> None:
     host.run([*_SYSTEMCTL, "start", "--", service.unit], timeout=timeout)
+
+
+def start_queued(host: Host, unit: str, longest: float) -> None:
+    """Start a unit that may still be ending: systemd queues the start behind the stop. Wait as long as both may take
+    by the unit's own bounds, ``longest`` seconds where it has none. Raise CoreError.
+    """
+    host.run([*_SYSTEMCTL, "start", "--no-block", "--", unit])
+    patience = next((node.patience for node in read_nodes(host, [unit]).values()), 0.0)
+    bound = longest if patience == float("inf") else patience + MARGIN
+    host.extend(bound + MARGIN)
+    begun = time.monotonic()
+    while True:
+        host.pause(POLL)
+        nodes = list(read_nodes(host, [unit]).values())
+        if nodes and not nodes[0].job and nodes[0].state not in ("activating", "deactivating"):
+            return
+        if time.monotonic() - begun > bound:
+            raise ActionFailed(f"{unit} is {nodes[0].state if nodes else 'not known'} {bound:.0f} s after its start")
+
+
+def start_along(host: Host, unit: str, timeout: float) -> None:
+    """Start a unit that was stopped along. A target is made active alone: it would start more than was stopped."""
+    alone = ["--job-mode=ignore-dependencies"] if unit.endswith((".target", ".slice")) else []
+    host.run([*_SYSTEMCTL, "start", *alone, "--", unit], timeout=timeout)
 
 
 def _stop_job(host: Host, seen: Observed, command: Words, timeout: float) -> None:

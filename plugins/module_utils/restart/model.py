@@ -98,6 +98,20 @@ Obstacles = Callable[[Sequence[Observed], Mapping[str, object]], dict[str, str]]
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """What the system's service manager knows of who depends on whom.
+
+    ``services`` are the declared ones, those that it stops together with them, and what depends on what. ``along`` says
+    by name what is stopped along with a service, whoever declares it; it may hold circles. ``obstacles`` says what
+    stands against a restart.
+    """
+
+    services: list[Service]
+    obstacles: Obstacles
+    along: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Situation:
     """What a plan is made from.
 
@@ -105,7 +119,8 @@ class Situation:
     are the names of those that run, ``blind`` those of which that could not be seen, with the reason. ``reasons`` says
     for each why it should be restarted. ``interrupted`` are the services that an interrupted restart had stopped or was
     about to stop. ``reload`` names the units whose files systemd has not read yet. ``obstacles`` says of services why
-    this platform could not stop them and start them again.
+    this platform could not stop them and start them again. ``along`` is as in Prepared. ``void`` says of services
+    that an interrupted restart had stopped why it is not this run's to start them.
     """
 
     services: tuple[Service, ...]
@@ -115,11 +130,19 @@ class Situation:
     interrupted: tuple[str, ...] = ()
     reload: frozenset[str] = frozenset()
     obstacles: Mapping[str, str] = field(default_factory=dict)
+    along: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    void: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:
-        """Who depends on whom."""
+        """Who depends on whom, as far as an order can follow it: without circles."""
         return {service.name: service.depends_on for service in self.services}
+
+    @property
+    def web(self) -> dict[str, tuple[str, ...]]:
+        """Who depends on whom or is stopped along with it, circles included."""
+        leaders = {name: [other for other in self.along if name in self.along[other]] for name in self.graph}
+        return {name: (*needs, *leaders[name]) for name, needs in self.graph.items()}
 
     def service(self, name: str) -> Service:
         """Return a service by its name."""
@@ -159,25 +182,34 @@ class Plan:
 
 @dataclass(frozen=True)
 class Passage:
-    """How a service came through its gate: in how many ``seconds``, with how much memory, and what was wrong (empty:
-    nothing).
+    """How a service came through its gate: in how many ``seconds``, and what was wrong (empty: nothing).
+
+    ``began`` is when its main process began, ``at`` when it had come through (epoch).
     """
 
     seconds: float
-    rss: int = 0
     problem: str = ""
     began: Optional[float] = None
+    at: float = 0.0
 
 
 @dataclass
 class Outcome:
-    """What came of a run: ``failures`` are sentences, ``not_running`` what ran before and does not now."""
+    """What came of a run: ``failures`` are sentences, ``not_running`` what ran before and does not now.
+
+    ``gone`` is what else ended, ``named`` are the units that are told under the names of their services. ``memory`` is
+    what the services use once their grace is over, in bytes, ``young`` why that is not known yet.
+    """
 
     actions: list[Action] = field(default_factory=list)
     passages: dict[str, Passage] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     not_running: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)
+    memory: dict[str, int] = field(default_factory=dict)
+    young: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

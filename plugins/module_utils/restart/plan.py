@@ -4,8 +4,9 @@
 
 """Making the plan of a restart: pure. Check mode shows what it says, a run does what it says.
 
-A service is restarted together with everything that depends on it and runs: dependents are stopped first and started
-last. So whatever must not be stopped also protects all that it depends on.
+A service is restarted together with everything that depends on it and runs, whether the inventory says so or only the
+system's service manager: dependents are stopped first and started last. So whatever must not be stopped also protects
+all that it depends on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def make_plan(situation: Situation, options: Options, protected: Mapping[str, st
     chosen: set[str] = set()
     refused: dict[str, str] = {}
     for name in wanted(situation, options):
-        together_with = dependents(situation.graph, [name]) & (running | set(situation.blind))
+        together_with = dependents(situation.web, [name]) & (running | set(situation.blind))
         in_the_way = [safe[other] for other in sorted(together_with & set(safe))]
         if in_the_way:
             refused[name] = "; ".join(in_the_way)
@@ -65,10 +66,11 @@ def wanted(situation: Situation, options: Options) -> list[str]:
 
 
 def _why_left(situation: Situation, options: Options, name: str) -> str:
+    void = situation.void.get(name)
     if name in situation.blind:
         return f"it cannot be looked at: {situation.blind[name]}"
     if name not in situation.running:
-        return "it did not run before"
+        return f"it ran before a restart that was interrupted, but {void}" if void else "it did not run before"
     if name in options.excepted:
         return "it is excepted"
     if options.only and name not in options.only:
@@ -92,6 +94,6 @@ def why(situation: Situation, group: tuple[str, ...], name: str) -> str:
     own = situation.reasons.get(name)
     if own:
         return "; ".join(own)
-    graph = situation.graph
-    roots = [n for n in group if n != name and situation.reasons.get(n) and name in dependents(graph, [n])]
+    web = situation.web
+    roots = [n for n in group if n != name and situation.reasons.get(n) and name in dependents(web, [n])]
     return f"it depends on {', '.join(roots)}"

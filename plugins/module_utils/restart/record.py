@@ -4,23 +4,24 @@
 
 """The record of a restart that is under way: written before the first service is stopped, removed when all run again.
 
-A run that finds one knows that an earlier run was ended half way (kill -9, power), and starts what should run. It holds
-no environment and no command line, because those may hold secrets.
+A run that finds one knows that an earlier run was ended half way (kill -9, power), and starts what that had stopped, if
+nobody else has started, stopped or disabled it since (see claim.py). It holds no environment and no command line,
+because those may hold secrets.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import CoreError
-from ..host import Host
 from ..publish import publish_file
 
 NAME = "restart-under-way.json"
+STOPPING, STARTING, STARTED = "stopping", "starting", "started"
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,30 @@ class Record:
     """What will have to run again.
 
     ``running`` are the services that ran before, in start order; ``units`` their units; ``launches`` where and as whom
-    script-started ones ran; ``since`` when the restart began (epoch).
+    script-started ones ran; ``since`` when the restart began (epoch), in the boot ``boot_id``. ``marks`` tell by name
+    which run of the service it was: ``invocation`` and ``file_state`` of its unit, or ``pid``. ``phases`` tell what was
+    done to it last, and until when (epoch) that may have gone on.
     """
 
     running: tuple[str, ...]
     since: float = 0.0
     units: Mapping[str, str] = field(default_factory=dict)
     launches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    boot_id: str = ""
+    marks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    phases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def phase(self, name: str) -> str:
+        """Return what was done last to a service; empty: nothing."""
+        return str((self.phases.get(name) or {}).get("phase", ""))
+
+    def until(self, name: str) -> float:
+        """Return until when (epoch) that may have gone on."""
+        return float((self.phases.get(name) or {}).get("until", 0.0))
+
+    def at(self, name: str, phase: str, until: float) -> Record:
+        """Return the record with what is done to a service now."""
+        return replace(self, phases={**self.phases, name: {"phase": phase, "until": until}})
 
 
 def read_record(state_dir: str) -> Optional[Record]:
@@ -45,20 +63,22 @@ def read_record(state_dir: str) -> Optional[Record]:
     path = Path(state_dir, NAME)
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return Record(tuple(raw["running"]), float(raw["since"]), dict(raw["units"]), dict(raw["launches"]))
+        known = {name: dict(raw.get(name) or {}) for name in ("units", "launches", "marks", "phases")}
+        record = Record(tuple(raw["running"]), float(raw["since"]), boot_id=str(raw.get("boot_id") or ""), **known)
+        _ = [record.until(name) for name in record.running]
+        return record
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         text = f"{path}, the record of an interrupted restart, cannot be read ({error!r}); remove it when all runs"
         raise CoreError(text) from error
 
 
-def write_record(state_dir: str, record: Record, host: Host) -> None:
+def write_record(state_dir: str, record: Record) -> None:
     """Publish the record. Raise CoreError where it cannot be written: without it nothing is stopped."""
     path = Path(state_dir, NAME)
-    content = {**vars(record), "boot_id": host.boot_id()}
     try:
-        publish_file(path, json.dumps(content, sort_keys=True).encode())
+        publish_file(path, json.dumps(vars(record), sort_keys=True).encode())
     except OSError as error:
         raise CoreError(f"{path} cannot be written ({error}); without it nothing is stopped") from error
 

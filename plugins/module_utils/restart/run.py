@@ -24,6 +24,7 @@ from .gather import take_survey
 from .judge import judge, metrics_of, records_of
 from .model import Options, Outcome, Plan, Survey, read_options
 from .plan import make_plan
+from .settled import measure_settled
 
 LOCK_NAME = "W1.4 service_restart"
 KEEP_BEGINS = 10
@@ -76,9 +77,12 @@ def _run(
     plan = make_plan(survey.situation, options, protected(survey, endpoint, obstacle))
     if check_mode:
         return report(survey, plan, Outcome(_planned(plan)), endpoint, trading, None)
-    stage = Stage(host, options, survey.situation, survey.before, _guard(host, survey, endpoint), params["state_dir"])
+    asks = _guard(host, survey, endpoint)
+    stage = Stage(host, options, survey.situation, survey.before, asks, params["state_dir"], survey.record)
     outcome = carry_out(stage, plan)
     remember_begins(params["state_dir"], outcome)
+    if not outcome.failures:
+        measure_settled(host, survey.situation, outcome)
     after = look(host, endpoint, stopped=False) if endpoint.service in outcome.passages else None
     return report(survey, plan, outcome, endpoint, trading, after)
 
@@ -101,11 +105,13 @@ def ask_trading(
 ) -> tuple[Optional[Trading], str]:
     """Return what is known of trading and why the trade service must not be stopped; None: the plan does not touch it.
 
-    Check mode does not wait for orders: it plans what a run would do once they are done.
+    Check mode does not wait for orders: it plans what a run would do once they are done. It looks at the trade service
+    of this host in any case: whether that trades for real is no less worth knowing where nothing is to be restarted.
     """
-    if not concerns(survey, endpoint, wish.restarted):
-        return None, ""
     stopped = is_stopped(survey, endpoint)
+    if not concerns(survey, endpoint, wish.restarted):
+        here = any(service.name == endpoint.service for service in survey.situation.services)
+        return (look(host, endpoint, stopped=stopped) if check_mode and here else None), ""
     if not check_mode:
         return guard(host, endpoint, stopped=stopped)
     trading = look(host, endpoint, stopped=stopped)

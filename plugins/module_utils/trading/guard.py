@@ -10,30 +10,22 @@ order at the exchange is still ours: so what cannot be known counts as in flight
 
 from __future__ import annotations
 
-from ..errors import CoreError
 from ..host import Host
 from .endpoint import Endpoint
 from .gather import ask_dry_run, ask_orders
-from .judge import Trading, refusal, sum_up
+from .judge import Trading, refusal, sum_up, without_list
 
 
 def look(host: Host, endpoint: Endpoint, *, stopped: bool) -> Trading:
     """Given the trade service, and whether it is known to be stopped, return what is known of its orders and flag."""
     if stopped:
         return Trading(stopped=True)
-    flying, unknown = _orders(host, endpoint)
-    try:
-        flag = ask_dry_run(host, endpoint) if endpoint.dry_run_path else set()
-        return Trading(flying, unknown, frozenset(flag))
-    except CoreError as error:
-        return Trading(flying, unknown, dry_run_unknown=str(error))
-
-
-def _orders(host: Host, endpoint: Endpoint) -> tuple[tuple[str, ...], str]:
-    try:
-        return sum_up(ask_orders(host, endpoint), endpoint)
-    except CoreError as error:
-        return (), str(error)
+    flag, silent = ask_dry_run(host, endpoint) if endpoint.dry_run_path else (set(), "")
+    if not endpoint.orders_path:
+        return Trading((), without_list(endpoint, flag, silent), frozenset(flag), silent, listed=False)
+    answers, problem = ask_orders(host, endpoint)
+    flying, unknown = sum_up(answers, endpoint)
+    return Trading(flying, unknown or problem, frozenset(flag), silent)
 
 
 def wait_until_clear(host: Host, endpoint: Endpoint, *, stopped: bool) -> Trading:

@@ -16,6 +16,7 @@ from .endpoint import Endpoint
 from .parse import Orders, kind_of
 
 SHOWN = 5
+CURE = "set trading.orders_path where it has such a list, or trading.when_unknown"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Trading:
 
     ``in_flight`` are the ids of the orders that a restart would forget. ``unknown`` says why there may be more than
     those; empty: these are all. ``dry_run`` holds what the workers say (both values: they disagree), and
-    ``dry_run_unknown`` why they say nothing. ``stopped``: the service does not run, so nothing is in its memory.
+    ``dry_run_unknown`` why one says nothing. ``stopped``: the service does not run, so nothing is in its memory.
+    ``listed``: it was asked for its list of orders.
     """
 
     in_flight: tuple[str, ...] = ()
@@ -32,6 +34,7 @@ class Trading:
     dry_run: frozenset[bool] = frozenset()
     dry_run_unknown: str = ""
     stopped: bool = False
+    listed: bool = True
 
 
 def sum_up(answers: Sequence[Orders], endpoint: Endpoint) -> tuple[tuple[str, ...], str]:
@@ -46,6 +49,20 @@ def sum_up(answers: Sequence[Orders], endpoint: Endpoint) -> tuple[tuple[str, ..
     if strange:
         return flying, f"orders are in states that are not known: {', '.join(strange[:SHOWN])} (states_final)"
     return flying, next((answer.incomplete for answer in answers if answer.incomplete), "")
+
+
+def without_list(endpoint: Endpoint, flag: Collection[bool], silent: str) -> str:
+    """Given what the workers of a service without a list of orders say of the dry-run flag, return why orders may be in
+    flight at an exchange; empty: none can, because every one of them only pretends to trade.
+    """
+    if set(flag) == {True} and not silent:
+        return ""
+    why = (
+        "it trades for real"
+        if False in flag
+        else f"nothing says that it only pretends to trade{silent and ': '}{silent}"
+    )
+    return f"{endpoint.service} is asked for no list of orders (trading.orders_path is not set), and {why}; {CURE}"
 
 
 def refusal(trading: Trading, endpoint: Endpoint) -> str:
@@ -76,7 +93,11 @@ def judge_orders(trading: Trading, endpoint: Endpoint) -> Finding:
         text = f"{_count(trading.in_flight)} in flight in {subject}: {_some(trading.in_flight)}"
         return check.finding(WARNING, subject, text, expected=0, actual=len(trading.in_flight))
     if trading.unknown:
-        return check.finding(UNKNOWN, subject, f"it cannot be known what {subject} has in flight: {trading.unknown}")
+        text = f"it cannot be known what {subject} has in flight: {trading.unknown}"
+        return check.finding(UNKNOWN, subject, text, remedy=_remedy(trading))
+    if not trading.listed:
+        text = f"{subject} only pretends to trade, so none of its orders is at an exchange (it has no list of orders)"
+        return check.finding(OK, subject, text, expected=0, actual=0)
     return check.finding(OK, subject, f"no order is in flight in {subject}", expected=0, actual=0)
 
 
@@ -90,24 +111,28 @@ def judge_dry_run(trading: Trading, endpoint: Endpoint, before: Optional[Trading
     return [CHECKS["trading.dry_run"].finding(status, endpoint.service, text, expected=expected, actual=actual)]
 
 
+def _remedy(trading: Trading) -> str:
+    """Waiting makes nothing known: say what does."""
+    if not trading.listed or "has no such list" in trading.unknown:
+        return f"S{CURE[1:]} (proceed) where a restart may forget orders."
+    return (
+        "Find out why it does not tell its orders; trading.when_unknown says whether it may be restarted all the same."
+    )
+
+
 def _dry_run_verdict(trading: Trading, endpoint: Endpoint, before: Optional[Trading]) -> tuple[str, str]:
     name, flag = endpoint.service, trading.dry_run
+    if len(flag) > 1:
+        meant = "" if endpoint.dry_run is None else f"; the inventory declares dry_run: {str(endpoint.dry_run).lower()}"
+        return CRITICAL, f"the workers of {name} disagree: some pretend to trade and some trade for real{meant}"
+    does = "pretends to trade (dry run)" if True in flag else "trades for real"
+    if flag and before is not None and before.dry_run and before.dry_run != flag:
+        return CRITICAL, f"{name} {does} since its restart, and did not before: the restart has reset the flag"
+    if flag and endpoint.dry_run is not None and flag != {endpoint.dry_run}:
+        return CRITICAL, f"{name} {does}, but the inventory declares dry_run: {str(endpoint.dry_run).lower()}"
     if trading.dry_run_unknown:
         return UNKNOWN, f"it cannot be known whether {name} pretends to trade: {trading.dry_run_unknown}"
-    if len(flag) > 1:
-        return CRITICAL, f"the workers of {name} disagree: some pretend to trade and some trade"
-    does = "pretends to trade (dry run)" if True in flag else "trades for real"
-    if before is not None and before.dry_run and before.dry_run != flag:
-        return CRITICAL, f"{name} {does} since its restart, and did not before: the restart has reset the flag"
-    if endpoint.dry_run is not None:
-        return _against_declared(name, does, endpoint.dry_run, set(flag))
-    return _undeclared(name, does, before)
-
-
-def _against_declared(name: str, does: str, declared: bool, flag: set[bool]) -> tuple[str, str]:
-    if flag == {declared}:
-        return OK, f"{name} {does}, as declared"
-    return CRITICAL, f"{name} {does}, but the inventory declares dry_run: {str(declared).lower()}"
+    return (OK, f"{name} {does}, as declared") if endpoint.dry_run is not None else _undeclared(name, does, before)
 
 
 def _undeclared(name: str, does: str, before: Optional[Trading]) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec
 PROGRAM = str(Path(__file__).with_name("program.py"))
 QUICK = {"gate_timeout": 8.0, "gate_delay": 0.1, "gate_settle": 0.1, "stop_timeout": 5.0, "start_retries": 0}
 TRADING = {name: option.get("default") for name, option in OPTIONS.items()}
+TRADING["orders_path"] = "/api/trades/orders?status=open"
 
 
 def free_ports(count):
@@ -64,6 +65,7 @@ class Installation:
             ],
             "port": port,
             "bind": "127.0.0.1",
+            "start_grace": "0.1s",
             "health": {"path": "/", "samples": 1},
         }
 

@@ -14,7 +14,7 @@ from ...errors import CoreError
 from ...host import Host
 from ...services.declared import Service
 from ...services.observed import Observed
-from ..model import Job, Launch, Obstacles
+from ..model import Job, Launch, Prepared
 
 
 def job_of(seen: Observed, recorded: Mapping[str, str]) -> Optional[Job]:
@@ -26,11 +26,11 @@ def job_of(seen: Observed, recorded: Mapping[str, str]) -> Optional[Job]:
     return None
 
 
-def prepare_macos(host: Host, services: Sequence[Service]) -> tuple[list[Service], Obstacles]:
+def prepare_macos(host: Host, services: Sequence[Service]) -> Prepared:
     """Given declared services, return them as they are (launchd knows no order), and the question for what stands
     against a restart.
     """
-    return list(services), partial(obstacles_on_macos, host)
+    return Prepared(list(services), partial(obstacles_on_macos, host))
 
 
 def obstacles_on_macos(host: Host, services: Sequence[Observed], ways: Mapping[str, object]) -> dict[str, str]:

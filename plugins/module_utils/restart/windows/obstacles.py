@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,8 @@ from ...host import Host
 from ...powershell import ask
 from ...services.declared import Service
 from ...services.observed import Observed
-from ..model import Obstacles
+from ..model import Prepared
+from ..order import united
 from .queries import ties
 
 _UNHEEDED = ("user", "output", "environment")  # what Win32_Process.Create does not do
@@ -56,12 +57,13 @@ def parse_ties(row: Any) -> Ties:
     return Ties(name, start_type, status, row["CanStop"], tuple(str(one) for one in listed))
 
 
-def prepare_windows(host: Host, services: Sequence[Service]) -> tuple[list[Service], Obstacles]:
+def prepare_windows(host: Host, services: Sequence[Service]) -> Prepared:
     """Given declared services, return them with what Windows knows of who depends on whom, and the question for what
     stands against a restart.
     """
     known = read_ties(host, services)
-    return with_ties(services, known), partial(obstacles_on_windows, known)
+    along = stopped_along(services, known)
+    return Prepared(united(services, along), partial(obstacles_on_windows, known), along)
 
 
 def obstacles_on_windows(
@@ -104,16 +106,11 @@ def _script_problem(service: Service) -> str:
     return ""
 
 
-def with_ties(services: Sequence[Service], known: Mapping[str, Any]) -> list[Service]:
-    """Given declared services and their ties, return them with what Windows knows of who depends on whom."""
+def stopped_along(services: Sequence[Service], known: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Given declared services and their ties, return by name which declared ones depend on it, as Windows knows."""
     by_unit = {service.unit.lower(): service.name for service in services if service.manager == "windows"}
-    more: dict[str, list[str]] = {}
-    for name, tie in known.items():
-        for other in tie.dependents if isinstance(tie, Ties) else ():
-            if other.lower() in by_unit:
-                more.setdefault(by_unit[other.lower()], []).append(name)
-    return [_depending(service, more.get(service.name, [])) for service in services]
-
-
-def _depending(service: Service, names: Sequence[str]) -> Service:
-    return replace(service, depends_on=tuple(dict.fromkeys([*service.depends_on, *names])))
+    return {
+        name: tuple(by_unit[other.lower()] for other in tie.dependents if other.lower() in by_unit)
+        for name, tie in known.items()
+        if isinstance(tie, Ties)
+    }

@@ -138,12 +138,11 @@ def test_a_record_of_services_that_all_run_again_is_cleared(installation):
     assert not (installation.state_dir / NAME).exists()
 
 
-def test_a_run_that_is_out_of_time_still_starts_everything_again(installation, monkeypatch):
-    monkeypatch.setattr(act, "HASTE", 1.0)
+def test_a_run_that_is_out_of_time_still_starts_everything_again(installation):
     installation.change("a", "--stubborn")
     installation.start_all()
     before = installation.pids()
-    result = run(installation.params(when="always", stop_timeout=30.0), LinuxHost(4.0))
+    result = run(installation.params(when="always", stop_timeout=6.0), LinuxHost(4.0))
     assert "the run was ended after 4 s" in result.failure
     assert all(installation.pids().values())
     assert installation.pids()["trade"] != before["trade"]

@@ -13,19 +13,26 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
 
+TIES = ("RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo")
 ORDERS = "http://127.0.0.1:8004/api/trades/orders?status=open"
 DRY_RUN = "http://127.0.0.1:8004/api/v1/settings/dry_run"
 
 
 @dataclass
 class Unit:
-    """One unit: what it ``requires``, since when it is active (None: it is not), and how it misbehaves."""
+    """One unit: what it ``requires`` and as which property those show it, since when it is active (None: it is not),
+    and how it misbehaves.
+    """
 
     requires: tuple[str, ...] = ()
+    tie: str = "RequiredBy"
     since: float | None = 10.0
     need_reload: bool = False
     broken: int = 0  # how many starts fail
     stuck: bool = False  # it cannot be stopped
+    slow: int = 0  # for how many looks it is still ending after a stop that was not waited for
+    file_state: str = "enabled"
+    invocation: int = 1
 
 
 class SystemdHost(FakeHost):
@@ -40,7 +47,9 @@ class SystemdHost(FakeHost):
 
     def run(self, argv, *, timeout=60.0, stdin=None, env=None, expect=(0,)):
         self.remaining()
-        words = [word for word in argv if word != "--no-ask-password"]
+        words = [
+            word for word in argv if word not in ("--no-ask-password", "--no-block", "--job-mode=ignore-dependencies")
+        ]
         names = words[words.index("--") + 1 :] if "--" in words else []
         out = (
             getattr(self, "_" + words[1].replace("-", "_"), lambda *_names: "")(*names)
@@ -50,12 +59,22 @@ class SystemdHost(FakeHost):
         return Completed(tuple(argv), 0, out or "", "")
 
     def _show(self, *names):
-        return "\n\n".join(self._block(name) for name in names) + "\n"
+        return "\n\n".join(self._block(name) for name in names if name != "*.service") + "\n"
+
+    def _list_units(self, *_names):
+        return "\n".join(
+            f"{name} loaded active running x" for name, unit in self.units.items() if unit.since is not None
+        )
+
+    def _followers(self, name, tie):
+        return " ".join(other for other, its in self.units.items() if name in its.requires and its.tie == tie)
 
     def _block(self, name):
         unit = self.units.get(name)
         state = "inactive" if unit is None or unit.since is None else "active"
-        followers = [other for other, its in self.units.items() if name in its.requires]
+        if unit is not None and unit.slow:
+            unit.slow -= 1
+            state = "deactivating"
         rows = {
             "Id": name,
             "Names": name,
@@ -64,10 +83,14 @@ class SystemdHost(FakeHost):
             "ActiveState": state,
             "SubState": "running" if state == "active" else "dead",
             "Result": "success",
-            "UnitFileState": "enabled",
+            "UnitFileState": unit.file_state if unit else "",
+            "InvocationID": f"{name}-{unit.invocation}" if unit and unit.invocation else "",
+            "TimeoutStopUSec": "1min 30s",
+            "TimeoutStartUSec": "1min 30s",
+            "Job": "7" if state == "deactivating" else "",
             "NeedDaemonReload": "yes" if unit and unit.need_reload else "no",
             "ActiveEnterTimestampMonotonic": int(1e6 * (unit.since or 0)) if unit else 0,
-            "RequiredBy": " ".join(followers),
+            **{tie: self._followers(name, tie) for tie in TIES},
         }
         return "\n".join(f"{key}={value}" for key, value in rows.items())
 

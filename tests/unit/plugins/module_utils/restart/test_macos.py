@@ -24,6 +24,7 @@ from .launchd_host import FOLDER, Job, LaunchdHost
 
 DEFAULTS = {name: option["default"] for name, option in SPEC.items() if "default" in option}
 TRADING = {name: option.get("default") for name, option in OPTIONS.items()}
+TRADING["orders_path"] = "/api/trades/orders?status=open"
 QUICK = {"gate_timeout": 0.05, "gate_delay": 0.01, "gate_settle": 0.0, "start_retries": 0, "when": "always"}
 SERVICES: list[dict[str, Any]] = [
     {"name": "auth", "label": "com.cryptobot.auth"},
@@ -119,6 +120,17 @@ def test_the_next_run_boots_in_what_an_interrupted_one_had_booted_out(tmp_path: 
     result = _run(host, tmp_path, when="needed")
     assert (host.log, result.failure) == (["^trade", "+trade"], "")
     assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.case("SV5")
+def test_what_somebody_has_given_to_launchd_since_is_not_started(tmp_path: Path) -> None:
+    host = _host(trade=Job(broken=True))
+    _run(host, tmp_path)
+    host.jobs["com.cryptobot.trade"] = Job(loaded=True, running=False)
+    host.log.clear()
+    result = _run(host, tmp_path, when="needed")
+    assert host.log == []
+    assert "given it to launchd again" in {f.subject: f.message for f in result.findings}["trade"]
 
 
 def test_a_bootout_that_never_ends_is_an_error_after_its_time() -> None:

@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed, ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
@@ -20,6 +20,7 @@ from .systemd_host import ORDERS, SystemdHost, Unit
 
 DEFAULTS = {name: option["default"] for name, option in SPEC.items() if "default" in option}
 TRADING = {name: option.get("default") for name, option in OPTIONS.items()}
+TRADING["orders_path"] = "/api/trades/orders?status=open"
 QUICK = {"gate_timeout": 0.05, "gate_delay": 0.01, "gate_settle": 0.0, "start_retries": 0}
 SERVICES = [
     {"name": "auth", "unit": "auth"},
@@ -181,6 +182,101 @@ def test_check_mode_does_not_wait_for_orders(tmp_path):
     assert host.paused == []
 
 
+FLAG = "http://127.0.0.1:8004/api/v1/settings/dry_run"
+
+
+@pytest.mark.case("SV20")
+@pytest.mark.parametrize("services", [NO_PORTS, NO_PORTS[:2]], ids=["trade is here", "trade is elsewhere"])
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_plan_of_nothing_looks_at_the_trade_service_of_this_host(services, flag, tmp_path):
+    host = _host()
+    host.replies[FLAG] = (200, json.dumps({"dry_run": flag}))
+    result = _run(host, tmp_path, True, services=services, trading={"dry_run": True}, max_uptime="0")
+    found = {f.check: f.status for f in result.findings if f.check.startswith("trading.")}
+    here = {"trading.orders_in_flight": "ok", "trading.dry_run": "ok" if flag else "critical"}
+    assert found == (here if services is NO_PORTS else {})
+    assert (result.changed, host.log) == (False, [])
+
+
+@pytest.mark.case("SV20")
+def test_one_live_worker_of_two_is_critical_without_any_restart(tmp_path):
+    class TwoWorkers(SystemdHost):
+        asked = 0
+
+        def http(self, url, timeout=5.0, **_how):
+            if url == FLAG:
+                self.asked += 1
+                self.replies[url] = (200, json.dumps({"dry_run": self.asked % 2 == 0}))
+            return super().http(url, timeout)
+
+    host = _host()
+    host.__class__ = TwoWorkers
+    trading = {"dry_run": True, "asks": 8}
+    result = _run(host, tmp_path, True, trading=trading, max_uptime="0")
+    (found,) = [f for f in result.findings if f.check == "trading.dry_run"]
+    assert (found.status, host.asked) == ("critical", 8)
+    assert "disagree" in found.message
+    assert "declares dry_run: true" in found.message
+
+
+# What is seen of the memory of a service that used 8 MiB: right after its start it uses 1, once it is settled 7.
+@pytest.mark.case("SV14")
+def test_memory_is_compared_once_the_grace_of_the_start_is_over(tmp_path):
+    host = Growing()
+    result = _run(host, tmp_path, services=[{"name": "alone", "unit": "alone", "start_grace": "30s"}], when="always")
+    (told,) = [f for f in result.findings if f.check == "restart.memory"]
+    assert (told.status, told.expected, told.actual) == ("ok", 8 << 20, 7 << 20)
+    assert "gave 1.0 MiB back" in told.message
+    assert sum(host.paused) == pytest.approx(30.0, abs=1.0)
+
+
+@pytest.mark.case("SV14")
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [("again", "was started again"), ("down", "does not run any more"), ("late", "was ended after")],
+)
+def test_memory_of_a_service_that_did_not_settle_is_not_known(ending, words, tmp_path):
+    host = Growing(ending)
+    result = _run(host, tmp_path, services=[{"name": "alone", "unit": "alone", "start_grace": "30s"}], when="always")
+    (told,) = [f for f in result.findings if f.check == "restart.memory"]
+    assert (told.status, words in told.message) == ("unknown", True)
+
+
+class Growing(SystemdHost):
+    """A host with one unit, whose process uses little right after its start and much once it is settled."""
+
+    def __init__(self, ending=""):
+        super().__init__(alone=Unit())
+        self.ending, self.began = ending, 10.0
+        self._write(8 << 10)
+
+    def _write(self, kib):
+        stat = f"41 (x) S 1 41 41 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {int(self.began * 100)} 0 0 0"
+        status = f"Uid:\t0\t0\t0\t0\nVmRSS:\t{kib} kB\n"
+        limits = "Limit Soft Hard Units\nMax open files 1024 1024 files\n"
+        content = {"stat": stat, "cmdline": b"x\0", "cgroup": "0::/system.slice/alone.service\n", "status": status}
+        content = {**content, "limits": limits, "fd/0": "", "maps": ""}
+        self.files.update({f"/proc/41/{name}": text for name, text in content.items()})
+        self.links["/proc/41/exe"] = "/usr/bin/x"
+
+    def _block(self, name):
+        return f"{super()._block(name)}\nMainPID={41 if self.units[name].since is not None else 0}"
+
+    def _start(self, name):
+        super()._start(name)
+        self.began += 5.0
+        self._write(1 << 10)
+
+    def pause(self, seconds):
+        if seconds > 20 and self.ending == "late":
+            raise ToolTimeout("the run", 1.0)
+        super().pause(seconds)
+        if seconds > 20:
+            self.began += 1.0 if self.ending == "again" else 0.0
+            self.units["alone.service"].since = None if self.ending == "down" else self.units["alone.service"].since
+            self._write(7 << 10)
+
+
 def test_the_flag_is_compared_after_the_restart(tmp_path):
     class Resetting(SystemdHost):
         def _start(self, name):
@@ -194,9 +290,26 @@ def test_the_flag_is_compared_after_the_restart(tmp_path):
     assert _status(result, "trading.dry_run", "trade") == "critical"
 
 
+NOW = 1_800_000_000.0
+
+
+def _leave_record(tmp_path, *names, **changes):
+    """Leave the record of a run that was interrupted while it stopped these units, a minute ago."""
+    units = [name for name in names if name != "script"]
+    record = {
+        "running": list(names),
+        "since": NOW - 60,
+        "boot_id": "boot-1",
+        "units": {name: f"{name}.service" for name in units},
+        "launches": {},
+        "marks": {name: {"invocation": f"{name}.service-1", "file_state": "enabled"} for name in units},
+        "phases": {name: {"phase": "stopping", "until": NOW} for name in units},
+    }
+    (tmp_path / NAME).write_text(json.dumps({**record, **changes}))
+
+
 def test_a_unit_that_is_no_longer_declared_is_started_all_the_same(tmp_path):
-    record = {"running": ["gone", "script"], "since": 1.0, "units": {"gone": "gone.service"}, "launches": {}}
-    (tmp_path / NAME).write_text(json.dumps(record))
+    _leave_record(tmp_path, "gone", "script")
     host = _host(gone=Unit(since=None))
     result = _run(host, tmp_path, max_uptime="0")
     assert _steps(result, "done") == ["start gone"]
@@ -204,15 +317,13 @@ def test_a_unit_that_is_no_longer_declared_is_started_all_the_same(tmp_path):
 
 
 def test_a_record_of_services_that_nothing_tells_how_to_start_is_told_once(tmp_path):
-    record = {"running": ["script"], "since": 1.0, "units": {}, "launches": {}}
-    (tmp_path / NAME).write_text(json.dumps(record))
+    _leave_record(tmp_path, "script")
     assert _status(_run(_host(), tmp_path, max_uptime="0"), "restart.interrupted", "script") == "critical"
     assert not (tmp_path / NAME).exists()
 
 
 def test_a_record_is_kept_while_its_services_cannot_be_looked_at(tmp_path):
-    record = {"running": ["auth"], "since": 1.0, "units": {"auth": "auth.service"}, "launches": {}}
-    (tmp_path / NAME).write_text(json.dumps(record))
+    _leave_record(tmp_path, "auth")
 
     class Blind(SystemdHost):
         def _show(self, *_names):

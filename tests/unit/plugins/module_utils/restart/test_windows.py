@@ -13,7 +13,8 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import take_census
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME, Record, write_record
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
@@ -23,6 +24,7 @@ from .windows_host import Service, WindowsHost
 
 DEFAULTS = {name: option["default"] for name, option in SPEC.items() if "default" in option}
 TRADING = {name: option.get("default") for name, option in OPTIONS.items()}
+TRADING["orders_path"] = "/api/trades/orders?status=open"
 QUICK = {"gate_timeout": 0.05, "gate_delay": 0.01, "gate_settle": 0.0, "start_retries": 0, "when": "always"}
 SERVICES: list[dict[str, Any]] = [
     {"name": "auth", "service": "CryptobotAuth"},
@@ -158,11 +160,40 @@ def test_what_windows_says_in_its_language_is_passed_on_and_not_read(tmp_path: P
 def test_an_interrupted_restart_is_repaired_roots_first(tmp_path: Path) -> None:
     stopped = {name: Service(state="Stopped") for name in ("CryptobotAuth", "CryptobotTrade")}
     host = _host(**stopped)
-    record = '{"running": ["auth", "trade"], "since": 1, "units": {"auth": "CryptobotAuth"}, "launches": {}}'
-    (tmp_path / NAME).write_text(record)
+    _leave_record(host, tmp_path, "auth", "trade")
     result = _run(host, tmp_path, when="needed")
     assert host.log == ["+CryptobotAuth", "+CryptobotTrade"]
     assert result.failure == ""
+
+
+def _leave_record(host: Any, tmp_path: Path, *names: str) -> None:
+    """Leave the record of a run that was interrupted while it stopped these services."""
+    record = Record(
+        names,
+        host.now() - 60,
+        boot_id=take_census(host).boot_id,
+        marks={name: {"file_state": "enabled"} for name in names},
+        phases={name: {"phase": "stopping", "until": host.now()} for name in names},
+    )
+    write_record(str(tmp_path), record)
+
+
+@pytest.mark.case("SV5")
+def test_a_service_that_was_disabled_since_is_not_started(tmp_path: Path) -> None:
+    host = _host(CryptobotTrade=Service(state="Stopped", mode="Disabled"), CryptobotAuth=Service(state="Stopped"))
+    _leave_record(host, tmp_path, "auth", "trade")
+    _run(host, tmp_path, when="needed")
+    assert host.log == ["+CryptobotAuth"]
+
+
+@pytest.mark.case("SV3")
+def test_the_trading_guard_is_asked_for_a_service_that_only_windows_ties(tmp_path: Path) -> None:
+    loose = [{k: v for k, v in service.items() if k != "depends_on"} for service in SERVICES]
+    host = _host(CryptobotTrade=Service(requires=("CryptobotAuth",)))
+    host.replies[ORDERS] = (200, '[{"id": "o-17", "status": "OPEN"}]')
+    result = _run(host, tmp_path, services=loose, only=["auth"])
+    assert host.log == []
+    assert "1 order is in flight" in _told(result, "restart.refused")
 
 
 def test_a_trouble_is_critical_once_where_it_begins(tmp_path: Path) -> None:

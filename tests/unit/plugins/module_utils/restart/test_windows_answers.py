@@ -14,11 +14,12 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, SourceMissing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.order import united
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows.obstacles import (
     Ties,
     obstacles_on_windows,
     read_ties,
-    with_ties,
+    stopped_along,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows.scripts import start_script
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows.services import (
@@ -90,7 +91,7 @@ def test_what_stands_against_a_restart_is_told(name: str, why: str) -> None:
 def test_what_windows_knows_is_added_to_what_is_declared_once() -> None:
     names = ("CryptobotAuth", "CryptobotStrategy", "CryptobotTrade")
     declared = [_service(name) for name in names[:2]] + [_service("CryptobotTrade", depends_on=("CryptobotAuth",))]
-    tied = with_ties(declared, _ties("windows-server-2019/ties", *names))
+    tied = united(declared, stopped_along(declared, _ties("windows-server-2019/ties", *names)))
     assert [service.depends_on for service in tied] == [
         (),
         ("CryptobotAuth",),

@@ -30,6 +30,7 @@ URL = "http://127.0.0.1:8004"
 ORDERS = f"{URL}/api/trades/orders?status=open"
 DRY_RUN = f"{URL}/api/v1/settings/dry_run"
 DEFAULTS = {name: option.get("default") for name, option in OPTIONS.items()}
+DEFAULTS["orders_path"] = "/api/trades/orders?status=open"
 FLYING = '[{"id": "o-17", "status": "PARTIALLY_FILLED"}]'
 
 
@@ -74,7 +75,10 @@ VERDICTS = [
     ("garbage, told to proceed", ["<html>"], {"when_unknown": "proceed"}, "", "unknown"),
     ("nothing answers", [SourceMissing("an answer")], {}, "does not exist", "unknown"),
     ("it hangs", [ToolTimeout("GET", 5)], {}, "was ended after 5 s", "unknown"),
-    ("not found", [(404, "")], {}, "answers 404, expected 200", "unknown"),
+    ("not found", [(404, "")], {}, "has no such list or flag; set trading.orders_path, or when_unknown", "unknown"),
+    ("only POST", [(405, "")], {}, "answers 405: trade has no such list or flag; set trading.orders_path", "unknown"),
+    ("one worker knows one, another fails", [(500, ""), FLYING], {"when_unknown": "proceed"}, "o-17", "warning"),
+    ("one worker fails, others know none", [(500, ""), "[]"], {}, "answers 500", "unknown"),
     ("an error", [(500, "")], {}, "answers 500", "unknown"),
     ("it wants a token", [(401, "")], {}, "trading.token", "unknown"),
     (
@@ -87,6 +91,7 @@ VERDICTS = [
 ]
 
 
+@pytest.mark.case("SV19")
 @pytest.mark.parametrize(
     ("orders", "options", "words", "status"), [row[1:] for row in VERDICTS], ids=[row[0] for row in VERDICTS]
 )
@@ -95,6 +100,48 @@ def test_trade_is_stopped_only_when_nothing_is_in_flight(orders, options, words,
     trading, obstacle = guard(Trade(*orders), endpoint, stopped=False)
     assert words in obstacle if words else obstacle == ""
     assert judge_orders(trading, endpoint).status == status
+
+
+LIVE, DRY = (200, '{"dry_run": false}'), (200, '{"dry_run": true}')
+# What the workers of the application as it is shipped, which lists its orders nowhere, say of the flag.
+SHIPPED = [
+    ("all pretend", [DRY], {}, "", "ok"),
+    ("one trades for real", [DRY, DRY, DRY, LIVE], {}, "it trades for real", "unknown"),
+    ("all trade for real", [LIVE], {}, "set trading.orders_path", "unknown"),
+    ("one hangs", [DRY, DRY, ToolTimeout("GET", 5), DRY], {}, "nothing says that it only pretends", "unknown"),
+    ("no flag", [(405, "")], {}, "answers 405", "unknown"),
+    ("it is not asked for the flag", [DRY], {"dry_run_path": ""}, "nothing says that it only pretends", "unknown"),
+    ("one trades for real, told to proceed", [DRY, LIVE], {"when_unknown": "proceed"}, "", "unknown"),
+]
+
+
+@pytest.mark.case("SV19")
+@pytest.mark.parametrize(
+    ("flags", "options", "words", "status"), [row[1:] for row in SHIPPED], ids=[row[0] for row in SHIPPED]
+)
+def test_an_application_without_a_list_of_orders_is_safe_only_while_all_of_it_pretends(flags, options, words, status):
+    class Shipped(FakeHost):
+        def http(self, url, timeout=5.0, **_how):
+            assert url == DRY_RUN
+            self.replies[url] = flags.pop(0) if len(flags) > 1 else flags[0]
+            return super().http(url, timeout)
+
+    flags, endpoint = list(flags), _endpoint(orders_path=OPTIONS["orders_path"]["default"], **options)
+    trading, obstacle = guard(Shipped(), endpoint, stopped=False)
+    assert words in obstacle if words else obstacle == ""
+    finding = judge_orders(trading, endpoint)
+    assert finding.status == status
+    assert "Wait until" not in finding.remedy
+
+
+@pytest.mark.case("SV19")
+@pytest.mark.parametrize("code", [404, 405])
+def test_a_service_without_such_a_list_is_not_waited_for(code):
+    endpoint = _endpoint(when_orders="wait")
+    trading, obstacle = guard(host := Trade((code, "")), endpoint, stopped=False)
+    assert f"answers {code}: trade has no such list or flag; set trading.orders_path, or when_unknown" in obstacle
+    assert judge_orders(trading, endpoint).remedy.startswith("Set trading.orders_path")
+    assert host.paused == []
 
 
 def test_a_stopped_trade_service_has_nothing_in_its_memory_and_is_not_asked():
@@ -163,7 +210,12 @@ DRY_RUNS = [
     (Trading(dry_run=YES), None, True, "ok", "as declared"),
     (Trading(dry_run=NO), None, True, "critical", "declares dry_run: true"),
     (Trading(dry_run=BOTH), None, True, "critical", "disagree"),
+    (Trading(dry_run=BOTH), None, True, "critical", "the inventory declares dry_run: true"),
     (Trading(dry_run_unknown="404"), None, True, "unknown", "404"),
+    (Trading(dry_run=YES, dry_run_unknown="hangs"), None, True, "unknown", "hangs"),
+    (Trading(dry_run=NO, dry_run_unknown="hangs"), None, True, "critical", "declares dry_run: true"),
+    (Trading(dry_run=BOTH, dry_run_unknown="hangs"), None, None, "critical", "disagree"),
+    (Trading(dry_run=YES, dry_run_unknown="hangs"), Trading(dry_run=YES), None, "unknown", "hangs"),
     (Trading(dry_run=YES), Trading(dry_run=YES), None, "ok", "as before"),
     (Trading(dry_run=NO), Trading(dry_run=YES), None, "critical", "trades for real since its restart"),
     (Trading(dry_run=YES), Trading(dry_run=NO), None, "critical", "the restart has reset the flag"),
@@ -173,6 +225,7 @@ DRY_RUNS = [
 ]
 
 
+@pytest.mark.case("SV20")
 @pytest.mark.parametrize(("now", "before", "declared", "status", "words"), DRY_RUNS)
 def test_the_dry_run_flag_is_what_it_should_be(now, before, declared, status, words):
     (finding,) = judge_dry_run(now, _endpoint(dry_run=declared), before)

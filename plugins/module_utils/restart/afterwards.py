@@ -1,0 +1,88 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""After a restart every unit of the host that was active before is compared with now, whatever the plan was."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from ..errors import CoreError
+from ..finding import DONE, FAILED, Action
+from ..host import Host
+from . import managers
+from .linux.graph import Node, list_active, reach, read_nodes
+from .model import START, Outcome
+
+START_TIMEOUT = 90.0
+# Units that come and go with logins, devices and one-time jobs: that they are gone tells nothing of a restart.
+_PASSING = (".scope", ".device", ".slice", ".timer", ".path")
+_OF_LOGINS = ("session-", "user@", "user-runtime-dir@", "run-")
+
+
+class Watch(NamedTuple):
+    """What was active before the first step, and what the stops of the plan reach, by the ids of units."""
+
+    units: tuple[str, ...] = ()
+    active: frozenset[str] = frozenset()
+    reached: frozenset[str] = frozenset()
+
+
+def begin_watch(host: Host, units: Sequence[str]) -> Watch:
+    """Given the units of systemd that will be stopped, return what is active before. Raise CoreError."""
+    if not units:
+        return Watch()
+    return Watch(tuple(units), list_active(host), _reached(host, units))
+
+
+def _reached(host: Host, units: Collection[str]) -> frozenset[str]:
+    return frozenset(node.id for node in reach(host, units).values())
+
+
+def put_back_along(host: Host, watch: Watch, outcome: Outcome) -> None:
+    """Start whatever was active before and was stopped along, and note what else is not active any more."""
+    try:
+        gone = _gone(host, watch) if watch.units else []
+        reached = watch.reached | _reached(host, watch.units) if gone else watch.reached
+    except CoreError as error:
+        outcome.failures.append(f"what ran before cannot be compared with what runs now: {error}")
+        return
+    for node in gone:
+        if node.id in reached:
+            _put_back(host, node, outcome)
+        elif _counts(node):
+            outcome.gone.append(node.id)
+
+
+def _gone(host: Host, watch: Watch) -> list[Node]:
+    nodes = read_nodes(host, watch.active - list_active(host))
+    return sorted({node.id: node for node in nodes.values()}.values())
+
+
+def _counts(node: Node) -> bool:
+    passing = node.id.endswith(_PASSING) or node.id.startswith(_OF_LOGINS)
+    return not passing and not node.triggered and not node.active
+
+
+def _put_back(host: Host, node: Node, outcome: Outcome) -> None:
+    if node.id in outcome.named:
+        return  # told already: it does not start
+    problem = _start(host, node)
+    if problem:
+        outcome.failures.append(f"{node.id} could not be started again: {problem}")
+        outcome.actions.append(Action(START, node.id, FAILED, problem))
+        outcome.not_running.append(node.id)
+    else:
+        outcome.actions.append(Action(START, node.id, DONE, "it was stopped along with what it depends on"))
+
+
+def _start(host: Host, node: Node) -> str:
+    """Start a unit; return why it does not run, empty where it does."""
+    try:
+        managers.start_along(host, node.id, START_TIMEOUT)
+        active = any(one.active for one in read_nodes(host, [node.id]).values())
+    except CoreError as error:
+        return str(error)
+    return "" if active else "it ended right after its start"

@@ -1,0 +1,148 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What systemd itself knows of its units: who is stopped along with whom, and which one it is that runs.
+
+Stopping a unit stops, in the same job, whatever requires it (Requires=, Requisite=, BindsTo=), is part of it (PartOf=)
+or is named by its PropagatesStopTo=, and whatever those take along, also through units that are not active. See
+systemd.unit(5).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from ...asking import ask
+from ...errors import CoreError
+from ...host import Host
+
+_FOLLOWERS = ("RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo")
+_PROPERTIES = (
+    f"Id,Names,LoadState,ActiveState,SubState,UnitFileState,InvocationID,Job,TriggeredBy,TimeoutStopUSec,"
+    f"TimeoutStartUSec,{','.join(_FOLLOWERS)}"
+)
+_LIST = ("systemctl", "list-units", "--all", "--no-pager", "--plain", "--no-legend", "--full")
+ACTIVE = ("active", "reloading", "activating")
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0}
+
+
+class Node(NamedTuple):
+    """One unit. ``followers`` are the units that a stop of this one stops as well; ``invocation`` is the id of its last
+    start (empty: systemd has forgotten it), ``job`` whether systemd is about to change it.
+
+    ``patience`` is how many seconds its end and its start may take; infinite where nothing bounds them.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    state: str
+    sub: str = ""
+    found: bool = True
+    file_state: str = ""
+    invocation: str = ""
+    job: bool = False
+    triggered: bool = False
+    followers: tuple[str, ...] = ()
+    patience: float = 0.0
+
+    @property
+    def active(self) -> bool:
+        """Whether it is up, or being started."""
+        return self.state in ACTIVE
+
+
+def read_nodes(host: Host, names: Iterable[str]) -> dict[str, Node]:
+    """Given names of units, return the units by each of their names. Raise CoreError."""
+    wanted = sorted(set(names))
+    if not wanted:
+        return {}
+    nodes = parse_nodes(host.run(["systemctl", "show", "--no-pager", "-p", _PROPERTIES, "--", *wanted]).stdout)
+    return {name: node for node in nodes for name in (node.id, *node.names)}
+
+
+def parse_nodes(text: str) -> list[Node]:
+    """Given what ``systemctl show`` printed, return its units; a block that names none is left out."""
+    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n"))
+    return [_node(block) for block in blocks if block.get("Id")]
+
+
+def _node(block: Mapping[str, str]) -> Node:
+    return Node(
+        id=block["Id"],
+        names=tuple(block.get("Names", "").split()) or (block["Id"],),
+        state=block.get("ActiveState", ""),
+        sub=block.get("SubState", ""),
+        found=block.get("LoadState") != "not-found",
+        file_state=block.get("UnitFileState", ""),
+        invocation=block.get("InvocationID", ""),
+        job=block.get("Job", "") not in ("", "0"),
+        triggered=bool(block.get("TriggeredBy")),
+        followers=tuple(dict.fromkeys(" ".join(block.get(name, "") for name in _FOLLOWERS).split())),
+        # A stop may take its time twice: for the end that it asks for, and for that of what is killed then.
+        patience=2 * seconds_of(block.get("TimeoutStopUSec", "")) + seconds_of(block.get("TimeoutStartUSec", "")),
+    )
+
+
+def seconds_of(text: str) -> float:
+    """Given a span as systemd writes it (``1min 30s``, ``500ms``, ``infinity``), return seconds; 0 where it is none."""
+    if text == "infinity":
+        return float("inf")
+    pieces = re.findall(r"([\d.]+)(us|ms|s|min|h|d|w|month)\b", text)
+    return sum(float(number) * _SECONDS[unit] for number, unit in pieces)
+
+
+def reach(host: Host, names: Iterable[str]) -> dict[str, Node]:
+    """Given names of units, return them and all that is stopped along with any of them, by each of their names."""
+    nodes: dict[str, Node] = {}
+    asked: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        asked |= waiting
+        nodes.update(read_nodes(host, waiting))
+        waiting = {follower for node in nodes.values() for follower in node.followers} - asked
+    return nodes
+
+
+def stopped_with(nodes: Mapping[str, Node], name: str) -> set[str]:
+    """Given units and the name of one, return the ids of all that is stopped along with it, without itself."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        node = nodes.get(waiting.pop())
+        if node is not None and node.id not in found:
+            found.add(node.id)
+            waiting.extend(node.followers)
+    return found - {nodes[name].id} if name in nodes else set()
+
+
+def list_active(host: Host) -> frozenset[str]:
+    """Return the ids of all units of the host that are active. Raise CoreError."""
+    text = host.run([*_LIST, f"--state={','.join(ACTIVE)}"]).stdout
+    return frozenset(line.split()[0] for line in text.splitlines() if line.strip())
+
+
+def last_invocation(host: Host, unit: str, since: float) -> str:
+    """Return the id of the last start of a unit since a moment (epoch) as systemd itself logged it; empty: not known.
+
+    systemd forgets a unit that is stopped and that nothing refers to; the journal does not.
+    """
+    fields = "--output-fields=INVOCATION_ID"
+    argv = ["journalctl", "-q", "--no-pager", "-o", "json", fields, "-n", "1", f"--since=@{since:.0f}"]
+    try:
+        lines = ask(host, [*argv, "_PID=1", f"UNIT={unit}"], nothing=(1,)).text.splitlines()
+        entry = json.loads(lines[-1]) if lines else {}
+    except (CoreError, ValueError):
+        return ""
+    return str(entry.get("INVOCATION_ID") or "") if isinstance(entry, dict) else ""
+
+
+def strays(host: Host, units: Collection[str]) -> list[str]:
+    """Given units that are about to be stopped, return what else runs and would be stopped along. Raise CoreError."""
+    nodes = reach(host, units)
+    meant = {nodes[unit].id for unit in units if unit in nodes}
+    along = {other for unit in units for other in stopped_with(nodes, unit)} - meant
+    return sorted(other for other in along if nodes[other].active and other.endswith((".service", ".socket")))
