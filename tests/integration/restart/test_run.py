@@ -156,7 +156,7 @@ def test_a_service_that_does_not_come_back_well_fails_the_run_and_everything_run
     installation.services["b"].update(process=r"program\.py .*b\.pid")
     installation.services["b"]["command"][-1] = str(installation.root / "always.sick")
     (installation.root / "always.sick").touch()
-    result = _run(installation, when="always", gate_timeout=1.0)
+    result = _run(installation, when="always", gate_timeout=5.0)
     assert "b did not pass its health gate" in result.failure
     assert "answers 500" in result.failure
     assert all(installation.pids().values())
