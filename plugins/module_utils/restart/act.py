@@ -127,9 +127,7 @@ def _steps(stage: Stage, plan: Plan) -> None:
 
 
 def _obstacle(stage: Stage, group: Sequence[str]) -> str:
-    """Say why a group must not be stopped at this moment. What systemd would stop along is asked anew: unit files may
-    have changed since the plan was made, and have just been read.
-    """
+    """Say why a group must not be stopped now. What systemd would stop along is asked anew: unit files change."""
     units = units_of(stage, group)
     others = strays(stage.host, units) if units else []
     if others:
@@ -170,9 +168,7 @@ def _end(stage: Stage, name: str, timeout: float) -> None:
 
 
 def _without_others(stage: Stage, seen: Observed) -> Observed:
-    """Given a service as it is at this moment, return it without the processes of other script-started services: one
-    may have been started from the session of another.
-    """
+    """Given a service as it is, return it without the processes of others: one may run in the session of another."""
     if seen.pid_file is None or len(seen.processes) < 2:
         return seen
     scripts = [s for s in stage.situation.services if s.manager == "pid_file" and s.name != seen.name]

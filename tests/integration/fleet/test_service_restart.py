@@ -275,7 +275,7 @@ def test_what_was_started_and_stopped_by_hand_since_stays_stopped(host):
 
 @pytest.mark.case("SV6")
 def test_a_stop_that_takes_longer_than_its_time_ends_with_the_service_running(host):
-    host.reset(trade=UNITS["trade"].replace("[Service]\n", "[Service]\nExecStop=/bin/sleep 8\n"))
+    host.reset(trade=UNITS["trade"].replace("[Service]\n", "[Service]\nExecStop=/bin/sleep 13\n"))
     before = host.starts("auth", *FOLLOWERS)
     result = host.restart(CHAIN, only=["trade"], stop_timeout=1.0)
     after = host.starts("auth", *FOLLOWERS)
