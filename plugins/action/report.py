@@ -12,28 +12,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
+from ansible import context
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import PREFIX, build_report, must_fail
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.aggregate import FAIL_ON, counted
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.answers import PREFIX
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_host, build_report
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import (
+    first_of,
     publish_report,
     publish_textfile,
 )
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import summary_lines
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.scope import Call
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import MAX_HOSTS, summary_lines
 
 SPEC = {
     "dir": {"type": "path", "required": True},
     "title": {"type": "str", "default": "maintenance"},
-    "fail_on": {"type": "str", "choices": ["warning", "unknown", "critical", "never"], "default": "critical"},
+    "fail_on": {"type": "str", "choices": list(FAIL_ON), "default": "critical"},
     "keep": {"type": "int", "default": 90},
     "textfile_dir": {"type": "path"},
+    "hosts_asked": {"type": "list", "elements": "str", "default": []},
+    "judge": {"type": "bool", "default": False},
 }
 
 
 class ActionModule(ActionBase):
-    """Gather what the hosts of this play registered, publish it as a report, and fail where it is bad enough."""
+    """Gather what the hosts of this play registered, publish it as a report; and judge each host by what is its own."""
 
     _supports_check_mode = True
     _requires_connection = False
@@ -41,25 +49,39 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=SPEC)
-        report = build_report(self._registered(task_vars or {}), self._facts(options["title"]))
-        folder = self._publish(report, options)
-        for line, colour in summary_lines(report, str(folder / "report.html")):
-            Display().display(line, color=colour)
-        failed = must_fail(report, options["fail_on"])
-        run = report["run"]
-        counts = ", ".join(f"{count} {status}" for status, count in run["counts"].items() if count)
-        return {
-            "changed": False,
-            "failed": failed,
-            "msg": f"the run is {run['status']} ({counts}); fail_on is {options['fail_on']}",
-            "path": str(folder),
-            "status": run["status"],
-        }
+        given = task_vars or {}
+        return self._judge(given, options) if options["judge"] else self._write(given, options)
 
-    def _registered(self, task_vars: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Return each targeted host's registered results, hosts that failed or were lost on the way included."""
+    def _judge(self, task_vars: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return this host's verdict. Ansible prints no excerpt of our source where a condition is what failed."""
+        name = task_vars["inventory_hostname"]
+        host = build_host(name, _results(task_vars["hostvars"].raw_get(name)), options["fail_on"])
+        failed = {"failed_when_result": True} if host["failed"] else {}
+        return {"changed": False, "status": host["status"], "msg": host["verdict"], **failed}
+
+    def _write(self, task_vars: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the report once, also where the strategy of the play asks for it once for each host."""
+        folder = Path(options["dir"])
+        try:
+            if not first_of(folder, str(self._task._uuid)):
+                return {"changed": False, "skipped": True, "skip_reason": "the report of this run is made once"}
+            report = self._report(task_vars, options)
+            final = publish_report(report, folder, options["keep"])
+            if options["textfile_dir"]:
+                publish_textfile(report, Path(options["textfile_dir"]))
+        except OSError as error:
+            raise AnsibleActionFail(f"the report cannot be written to {folder}: {error}") from error
+        for line, colour in summary_lines(report, str(final / "report.html")):
+            Display().display(line, color=colour)
+        return _told(report, str(final))
+
+    def _report(self, task_vars: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the report of all targeted hosts, those that failed or were lost on the way included."""
         hostvars = task_vars["hostvars"]
-        return {host: _results(hostvars.raw_get(host)) for host in task_vars["ansible_play_hosts_all"]}
+        registered = {host: _results(hostvars.raw_get(host)) for host in task_vars["ansible_play_hosts_all"]}
+        return build_report(
+            registered, self._facts(options["title"]), options["fail_on"], self._call(task_vars, options)
+        )
 
     def _facts(self, title: str) -> dict[str, Any]:
         finished = time.time()
@@ -71,14 +93,46 @@ class ActionModule(ActionBase):
             "check_mode": self._task.check_mode,
         }
 
-    def _publish(self, report: Mapping[str, Any], options: Mapping[str, Any]) -> Path:
-        try:
-            if options["textfile_dir"]:
-                publish_textfile(report, Path(options["textfile_dir"]))
-            return publish_report(report, Path(options["dir"]), options["keep"])
-        except OSError as error:
-            raise AnsibleActionFail(f"the report cannot be written to {options['dir']}: {error}") from error
+    def _call(self, task_vars: Mapping[str, Any], options: Mapping[str, Any]) -> Call:
+        """Return how ansible-playbook was called."""
+        return Call(
+            playbook=str((context.CLIARGS.get("args") or (options["title"],))[0]),
+            check_mode=bool(self._task.check_mode),
+            tags=list(task_vars.get("ansible_run_tags") or ["all"]),
+            skip_tags=list(task_vars.get("ansible_skip_tags") or []),
+            limit=str(task_vars.get("ansible_limit") or ""),
+            narrowed=_narrowed(context.CLIARGS),
+            asked=options["hosts_asked"],
+        )
+
+
+def _narrowed(arguments: Mapping[str, Any]) -> list[str]:
+    """Given the words of the command line, return those that make a run a part of itself, but for tags and limit."""
+    start, hosts = arguments.get("start_at_task"), "cryptobot_hosts" in str(arguments.get("extra_vars") or "")
+    told = {f"--start-at-task {start}": start, "--step": arguments.get("step"), "-e cryptobot_hosts": hosts}
+    return [words for words, is_set in told.items() if is_set]
+
+
+def _told(report: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return the result of the task; what it tells AWX as artifacts is among it."""
+    run = report["run"]
+    verdict = {
+        "status": run["status"],
+        "failed": run["failed"],
+        "failed_hosts": [host["name"] for host in report["hosts"] if host["failed"]][:MAX_HOSTS],
+        "scope": run["scope"]["kind"],
+        "path": place,
+    }
+    return {
+        "changed": False,
+        "msg": f"the run is {run['status']} ({counted(run['counts'])}); fail_on is {run['fail_on']}",
+        "path": place,
+        "status": run["status"],
+        "ansible_stats": {"data": {"cryptobot_report": verdict}, "per_host": False, "aggregate": False},
+    }
 
 
 def _results(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+    """Given a host's variables, return its results, sealed: not every task that registers one is a module of ours."""
+    registered = {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+    return {name: seal(value) for name, value in registered.items() if isinstance(value, Mapping)}

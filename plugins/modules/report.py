@@ -14,14 +14,20 @@ description:
   - Gathers every registered C(cryptobot_result_*) of all hosts of the play into one report and publishes it as JSON,
     as a self-contained HTML page and as a Prometheus textfile, under a folder of its own for each run.
   - Hosts that failed or could not be reached are in the report as V(unknown), never left out.
-  - Prints a short summary, and fails where a finding is as bad as O(fail_on), where a host was lost, or where a
-    procedure failed, so that C(ansible-playbook) ends non-zero.
-  - Runs on the controller alone and connects to no host. Run it once, in the last play, with C(run_once).
+  - Prints a short summary. With O(judge=true) each host fails by itself where one of its findings is as bad as
+    O(fail_on), where it was lost, or where a procedure failed, so that C(ansible-playbook) ends non-zero and its recap
+    names the right hosts.
+  - Runs on the controller alone and connects to no host. Run it in the last play, once to write the report, with
+    C(run_once), and then for each host with O(judge=true). Where the strategy of the play does not know C(run_once),
+    the report is written once all the same.
+  - Sets the statistic C(cryptobot_report), which AWX keeps as an artifact of the job.
 options:
   dir:
     description:
       - Folder of the reports on the controller. Each run gets C(<dir>/<run id>/) with C(report.json), C(report.html)
         and C(cryptobot.prom), readable by its owner only, and C(<dir>/latest) is switched to it in one step.
+      - A run in check mode is kept in C(<dir>/check), one narrowed by tags, limit or the like in C(<dir>/partial), each
+        with a C(latest) of its own.
     type: path
     required: true
   title:
@@ -41,9 +47,18 @@ options:
     default: 90
   textfile_dir:
     description:
-      - Folder of a node exporter's textfile collector on the controller. The metrics are put there as
-        C(cryptobot.prom), readable by everybody.
+      - Folder of a node exporter's textfile collector on the controller. The metrics of a whole run are put there as
+        C(cryptobot_<title>.prom), readable by everybody.
     type: path
+  hosts_asked:
+    description: Names of the hosts that a whole run is about. A run that targets fewer is a part.
+    type: list
+    elements: str
+    default: []
+  judge:
+    description: Write nothing, and fail where this host is bad.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - cryptobot.maintenance.attributes
 attributes:
@@ -70,19 +85,24 @@ EXAMPLES = r"""
     - name: Write the report
       cryptobot.maintenance.report:
         dir: "{{ cryptobot_report_dir }}"
-        fail_on: critical
       run_once: true
+
+    - name: Judge each host
+      cryptobot.maintenance.report:
+        dir: "{{ cryptobot_report_dir }}"
+        fail_on: critical
+        judge: true
 """
 
 RETURN = r"""
 status:
-  description: The worst status of the run.
+  description: The worst status of the run, with O(judge=true) of the host.
   returned: always
   type: str
   sample: warning
 path:
   description: Folder of this run's report.
-  returned: always
+  returned: when the report was written
   type: str
   sample: /var/lib/cryptobot-maintenance/reports/20261122T020000Z-5f3a91
 """

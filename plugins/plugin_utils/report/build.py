@@ -9,156 +9,107 @@ The shape of the report is documented in docs/report.md and as a JSON schema in 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Optional
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
-    CRITICAL,
-    OK,
-    SKIPPED,
-    STATUSES,
-    UNKNOWN,
-    Finding,
-    worst,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED, UNKNOWN, worst
 
-from .checks import CHECKS
+from .aggregate import is_bad, rank, tally, verdict
+from .answers import Answer, answers_of, ended, findings_of, reached, standing
+from .scope import Call, scope_of
 
-PREFIX = "cryptobot_result_"
 SCHEMA = 1
 
 
-def build_report(results: Mapping[str, Mapping[str, Any]], run: Mapping[str, Any]) -> dict[str, Any]:
-    """Given each host's registered variables and what is known of the run, return the whole report.
+def build_report(
+    results: Mapping[str, Mapping[str, Any]],
+    run: Mapping[str, Any],
+    fail_on: str = "critical",
+    call: Optional[Call] = None,
+) -> dict[str, Any]:
+    """Given each host's registered variables, what is known of the run and how it was called, return the whole report.
 
     ``results`` maps host to a mapping that holds its ``cryptobot_result_*``; other variables are left alone. A host
     without any is reported as not reached.
     """
-    hosts = [_host(name, variables) for name, variables in results.items()]
-    hosts.sort(key=lambda host: (-STATUSES.index(host["status"]), host["name"]))
+    hosts = [build_host(name, variables, fail_on) for name, variables in results.items()]
+    hosts.sort(key=lambda host: (rank(host), host["name"]))
+    called = call or Call(run["title"], bool(run["check_mode"]))
+    scope = scope_of(called._replace(targeted=list(results)), hosts)
     findings = [finding for host in hosts for finding in host.pop("findings")]
-    findings.sort(key=lambda f: (-STATUSES.index(f["status"]), f["host"], f["check"], f["subject"]))
-    status = worst(host["status"] for host in hosts)
+    findings.sort(key=lambda finding: (rank(finding), finding["host"]))
+    whole = {**tally(findings), "fail_on": fail_on, "failed": _has_failed(hosts, fail_on), "scope": scope}
+    return {"schema": SCHEMA, "run": {**run, **whole}, "hosts": hosts, "findings": findings}
+
+
+def _has_failed(hosts: list[dict[str, Any]], fail_on: str) -> bool:
+    """A run of no host at all is no news either."""
+    return any(host["failed"] for host in hosts) or (not hosts and fail_on != "never")
+
+
+def build_host(name: str, variables: Mapping[str, Any], fail_on: str) -> dict[str, Any]:
+    """Given a host and its registered variables, return its part of the report, its findings worst first."""
+    answers = answers_of(variables)
+    stand = standing(answers)
+    said = [finding for answer in stand for finding in findings_of(answer)]
+    ends = [ended(answer) for answer in answers if answer.looked or not answer.said.get("skipped", False)]
+    lost = reached(answers)
+    findings = [{"host": name, **finding} for finding in (*_rooted(said), *_once(ends), lost)]
+    findings.sort(key=lambda finding: (rank(finding), finding["check"], finding["subject"]))
     return {
-        "schema": SCHEMA,
-        "run": {**run, "status": status, "counts": _counts(findings)},
-        "hosts": hosts,
+        "name": name,
+        **tally(findings),
+        **verdict(findings, fail_on),
+        "reached": lost["status"] == OK,
+        "changed": any(answer.said.get("changed", False) for answer in answers),
+        "procedures": _procedures(answers, findings),
+        "actions": [{"noun": each.noun, **action} for each in answers for action in each.said.get("actions", [])],
+        "metrics": _metrics(answers),
         "findings": findings,
     }
 
 
-def _counts(findings: list[dict[str, Any]]) -> dict[str, int]:
-    counted = Counter(finding["status"] for finding in findings)
-    return {status: counted.get(status, 0) for status in reversed(STATUSES)}
+def _rooted(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Given findings, return them with those unknown that follow from one which is not there as bad."""
+    roots = {f"{finding['check']} {finding['subject']}" for finding in findings if is_bad(finding)}
+    orphans = [f.get("consequence_of") not in (None, "", *roots) and f["status"] == SKIPPED for f in findings]
+    return [{**f, "status": UNKNOWN} if is_orphan else f for f, is_orphan in zip(findings, orphans)]
 
 
-def _host(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    answers = list(_answers(variables))
-    findings = _findings(answers)
-    # A finding of a later, more particular look replaces that of the checkup that came before it.
-    unique = {(finding["check"], finding["subject"]): finding for finding in findings}
-    kept = [{"host": name, **finding} for finding in unique.values()]
-    return {
-        "name": name,
-        "status": worst(finding["status"] for finding in kept),
-        "counts": _counts(kept),
-        "changed": any(answer.get("changed", False) for _noun, answer in answers),
-        "procedures": _procedures(answers),
-        "actions": [{"noun": noun, **action} for noun, answer in answers for action in answer.get("actions", [])],
-        "metrics": [metric for _noun, answer in answers for metric in answer.get("metrics", [])],
-        "findings": kept,
-    }
+def _once(ends: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Given how tasks ended, return them without the second word on an area that came to its end twice."""
+    plain = {finding["subject"]: finding for finding in ends if finding["status"] == OK}
+    bad = [finding for finding in ends if finding["status"] != OK]
+    return [*bad, *(finding for subject, finding in plain.items() if subject not in {each["subject"] for each in bad})]
 
 
-def _answers(variables: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield (noun, result) for each registered result, the nouns of a checkup and the turns of a loop one by one."""
-    # the checkup first: what the other procedures say of the same subject was seen later
-    names = sorted(
-        (name for name in variables if name.startswith(PREFIX)), key=lambda name: ("checkup" not in name, name)
-    )
-    for name in names:
-        noun, answer = name[len(PREFIX) :], variables[name]
-        if not isinstance(answer, Mapping):
-            continue
-        yield noun, answer
-        # what a checkup planned is no action of the run: the acting module says itself what it did
-        yield from ((look, {**seen, "actions": []}) for look, seen in answer.get("nouns", {}).items())
-        yield from ((noun, turn) for turn in answer.get("results", []) if isinstance(turn, Mapping))
+def _metrics(answers: list[Answer]) -> list[dict[str, Any]]:
+    """Return the numbers of all answers; of two with one name and the same labels the later is the newer."""
+    measured: dict[Any, dict[str, Any]] = {}
+    for metric in (metric for answer in answers for metric in answer.said.get("metrics", [])):
+        measured[metric["name"], tuple(sorted(metric.get("labels", {}).items()))] = metric
+    return list(measured.values())
 
 
-def _findings(answers: list[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    found = [dict(finding) for _noun, answer in answers for finding in answer.get("findings", [])]
-    ended = [_ended(noun, answer) for noun, answer in answers if "findings" in answer or not _is_skipped(answer)]
-    return [*found, _reached(answers).as_dict(), *(finding.as_dict() for finding in ended)]
+def _procedures(answers: list[Answer], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return each area's outcome once, in the order in which they came: what its findings that stand amount to."""
+    return [_procedure(noun, answers, findings) for noun in dict.fromkeys(answer.noun for answer in answers)]
 
 
-def _is_skipped(answer: Mapping[str, Any]) -> bool:
-    return bool(answer.get("skipped", False))
-
-
-def _reached(answers: list[tuple[str, Mapping[str, Any]]]) -> Finding:
-    check = CHECKS["run.reached"]
-    lost = [(noun, answer) for noun, answer in answers if answer.get("unreachable", False)]
-    if lost:
-        noun, answer = lost[0]
-        return check.finding(
-            UNKNOWN, "host", f"could not be reached for {noun}: {answer.get('msg', 'no reason given')}"
-        )
-    if not answers:
-        return check.finding(UNKNOWN, "host", "returned no result at all", expected="a result", actual="none")
-    return check.finding(OK, "host", "was reached from the first task to the last")
-
-
-def _ended(noun: str, answer: Mapping[str, Any]) -> Finding:
-    """A failed task that has findings was told to act and could not; one without could not even look."""
-    check = CHECKS["run.procedure"]
-    if answer.get("unreachable", False):
-        return check.finding(UNKNOWN, noun, "did not run to its end because the host was lost")
-    if answer.get("failed", False):
-        status = CRITICAL if answer.get("findings") else UNKNOWN
-        return check.finding(status, noun, str(answer.get("msg", "failed without a message")), expected="an end")
-    return check.finding(OK, noun, "came to its end")
-
-
-def _procedures(answers: list[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return each noun's outcome once, the worst of its look and its deed, in the order in which they came."""
-    merged: dict[str, dict[str, Any]] = {}
-    for noun, answer in answers:
-        new = _procedure(noun, answer)
-        old = merged.get(noun, new)
-        merged[noun] = {
-            "noun": noun,
-            "status": worst((old["status"], new["status"])),
-            "changed": old["changed"] or new["changed"],
-            "failed": old["failed"] or new["failed"],
-            "message": new["message"] or old["message"],
-        }
-    return list(merged.values())
-
-
-def _procedure(noun: str, answer: Mapping[str, Any]) -> dict[str, Any]:
-    failed = bool(answer.get("failed", False) or answer.get("unreachable", False))
-    status = answer.get("status") or (SKIPPED if _is_skipped(answer) else UNKNOWN)
+def _procedure(noun: str, answers: list[Answer], findings: list[dict[str, Any]]) -> dict[str, Any]:
+    own = [answer for answer in answers if answer.noun == noun]
+    statuses = [finding["status"] for finding in findings if finding["noun"] == noun]
+    bare = SKIPPED if all(answer.said.get("skipped", False) for answer in own) else UNKNOWN
+    failed = [answer for answer in own if answer.failed]
     return {
         "noun": noun,
-        "status": status if status in STATUSES else UNKNOWN,
-        "changed": bool(answer.get("changed", False)),
-        "failed": failed,
-        "message": str(answer.get("msg", "")) if failed else "",
+        "status": worst(statuses) if statuses else bare,
+        "changed": any(bool(answer.said.get("changed", False)) for answer in own),
+        "failed": bool(failed),
+        "message": str(failed[-1].said.get("msg", "")) if failed else "",
     }
 
 
-def must_fail(report: Mapping[str, Any], fail_on: str) -> bool:
-    """Return whether the run has to end non-zero: a finding at or above ``fail_on``, or a look that did not happen.
-
-    ``fail_on`` is a status or ``never``. A host that was lost or a procedure that failed counts at any other value:
-    the one thing worse than bad news is no news.
-    """
-    if fail_on == "never":
-        return False
-    limit = STATUSES.index(fail_on)
-    return any(
-        STATUSES.index(finding["status"]) >= limit or (finding["check"] in CHECKS and finding["status"] != OK)
-        for finding in report["findings"]
-    )
+def must_fail(report: Mapping[str, Any]) -> bool:
+    """Return whether the run has to end non-zero."""
+    return bool(report["run"]["failed"])

@@ -23,4 +23,11 @@ CHECKS = catalogue(
         "Run the playbook again with --limit <host> --tags <procedure> -vvv and read the task's error.",
         "a task fails where its arguments are wrong or an action did not succeed",
     ),
+    Check(
+        "run.complete",
+        "D1.1",
+        "Each finding of each procedure is in the report.",
+        "Run the module alone on that host, narrowed to fewer subjects, and see why it has so many.",
+        "what is left out is said: an answer of a host is bounded, and findings can be read or are unknown",
+    ),
 )

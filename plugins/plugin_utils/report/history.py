@@ -2,20 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where reports are kept: ``<dir>/<run id>/``, with ``<dir>/latest`` switched to the newest in one step."""
+"""Where reports are kept: ``<dir>/<run id>/``, with ``<dir>/latest`` switched to the newest in one step.
+
+Only whole, real runs stand for the system. What was planned only is kept in ``<dir>/check/``, what looked at a part in
+``<dir>/partial/``, in the same form. Two runs may end at the same moment: one lock orders them, and what is half made
+is only removed when it is too old to be alive.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.publish import (
-    PARTIAL,
+    PARTIAL as HALF,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.publish import (
     publish_file,
     publish_folder,
     publish_link,
@@ -23,8 +33,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.publish impo
 
 from .html import render_html
 from .prometheus import render_prometheus
+from .scope import CHECK, PARTIAL, WHOLE
 
-LATEST = "latest"
+LATEST, LOCK, ONCE = "latest", ".lock", ".once"
+PLACES = {WHOLE: "", PARTIAL: "partial", CHECK: "check"}
+DEAD_AFTER = 86_400.0  # seconds: no report takes a day
+AHEAD = 600  # seconds that another controller's clock may be ahead; what lies further ahead is an error of a clock
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -38,32 +52,82 @@ def render_files(report: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def publish_report(report: Mapping[str, Any], folder: Path, keep: int) -> Path:
-    """Given a report, put it under ``folder``, switch ``latest`` to it, drop what is older than the newest ``keep``.
+    """Given a report, put it in the place of its scope, switch ``latest`` there, drop what is older than ``keep`` runs.
 
     Return the path of the run's own folder. Nothing of a report is ever readable by other accounts.
     """
-    final = folder / report["run"]["id"]
-    partial = folder / f"{report['run']['id']}{PARTIAL}"
-    partial.mkdir(parents=True, mode=0o700)
+    place = folder / PLACES[report["run"]["scope"]["kind"]]
+    final = place / report["run"]["id"]
+    half = place / f"{final.name}{HALF}"
+    half.mkdir(parents=True, mode=0o700)
     for name, content in render_files(report).items():
-        publish_file(partial / name, content)
-    publish_folder(partial, final)
-    publish_link(folder / LATEST, final.name)
-    _forget(folder, keep)
+        publish_file(half / name, content)
+    with in_turn(place):
+        publish_folder(half, final)
+        if _is_newest(place, final.name, report["run"]["finished"]):
+            publish_link(place / LATEST, final.name)
+        _forget(place, keep, final.name)
     return final
 
 
+@contextlib.contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder of reports for a block. The kernel forgets it with the process that held it."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def first_of(folder: Path, run: str) -> bool:
+    """Return True to the first who asks in a run, False to all others: ``run`` is the same for all, and no other's."""
+    marks = folder / ONCE
+    marks.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for mark in marks.iterdir():
+        if _is_dead(mark):
+            mark.unlink(missing_ok=True)
+    try:
+        os.close(os.open(marks / run, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
 def publish_textfile(report: Mapping[str, Any], folder: Path) -> None:
-    """Put the metrics where a node exporter's textfile collector, another account, can read them."""
-    publish_file(folder / "cryptobot.prom", render_prometheus(report).encode(), mode=0o644)
+    """Put the metrics of a whole run where a node exporter's collector, another account, can read them.
+
+    Each playbook has a file of its own, so that none takes another's place.
+    """
+    if report["run"]["scope"]["kind"] == WHOLE:
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", report["run"]["title"])
+        publish_file(folder / f"cryptobot_{name}.prom", render_prometheus(report).encode(), mode=0o644)
 
 
-def _forget(folder: Path, keep: int) -> None:
-    """Remove the oldest runs, and what a killed report left; never the one that ``latest`` names."""
-    latest = os.readlink(folder / LATEST)
-    runs = sorted(path.name for path in folder.iterdir() if _RUN_ID.fullmatch(path.name) and path.name != latest)
-    for name in runs[: max(0, len(runs) + 1 - keep)]:
-        shutil.rmtree(folder / name)
-    for path in folder.glob(f"*{PARTIAL}"):
-        if _RUN_ID.fullmatch(path.name[: -len(PARTIAL)]) and path.name[: -len(PARTIAL)] < latest:
-            shutil.rmtree(path)
+def _is_newest(place: Path, name: str, finished: float) -> bool:
+    """Return whether ``latest`` may name this run: no later one is there, but for one that a wrong clock dated."""
+    try:
+        latest = os.readlink(place / LATEST)
+    except OSError:
+        return True
+    limit = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(finished + AHEAD))
+    return latest <= name or latest[: len(limit)] > limit or not (place / latest).is_dir()
+
+
+def _is_dead(path: Path) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime > DEAD_AFTER
+    except FileNotFoundError:
+        return False
+
+
+def _forget(place: Path, keep: int, own: str) -> None:
+    """Remove the oldest runs, never this one or the one that ``latest`` names, and what a killed report left."""
+    spared = {own, os.readlink(place / LATEST)}
+    runs = sorted(path.name for path in place.iterdir() if _RUN_ID.fullmatch(path.name) and path.name not in spared)
+    for name in runs[: max(0, len(runs) + len(spared) - keep)]:
+        shutil.rmtree(place / name, ignore_errors=True)
+    for path in place.glob(f"*{HALF}"):
+        if _RUN_ID.fullmatch(path.name[: -len(HALF)]) and _is_dead(path):
+            shutil.rmtree(path, ignore_errors=True)

@@ -6,56 +6,79 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import STATUSES
 
-_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_STATUS = "0 skipped, 1 ok, 2 warning, 3 unknown, 4 critical."
 _HELP = {
-    "cryptobot_run_finished_timestamp_seconds": "When the last maintenance run ended.",
-    "cryptobot_run_status": "The worst status of the run: 0 skipped, 1 ok, 2 warning, 3 unknown, 4 critical.",
-    "cryptobot_host_status": "The worst status of the host: 0 skipped, 1 ok, 2 warning, 3 unknown, 4 critical.",
+    "cryptobot_run_finished_timestamp_seconds": "When the last whole maintenance run ended.",
+    "cryptobot_run_status": f"The worst status of the run: {_STATUS}",
+    "cryptobot_run_failed": "1 where the run ended non-zero, else 0.",
+    "cryptobot_run_hosts": "Hosts of the run: asked for, targeted, reached, answered.",
+    "cryptobot_host_status": f"The worst status of the host: {_STATUS}",
+    "cryptobot_host_failed": "1 where the host made the run end non-zero, else 0.",
     "cryptobot_findings": "Findings of the host by status.",
 }
+# Prometheus wants base units; what areas measure in others is converted.
+_BASE = {"_days": 86_400.0, "_hours": 3_600.0, "_minutes": 60.0}
 
 Sample = tuple[str, Mapping[str, str], float]
 
 
 def render_prometheus(report: Mapping[str, Any]) -> str:
     """Given a report, return its textfile: the samples of one name together, each label value escaped."""
-    by_name: dict[str, list[str]] = {}
+    run = report["run"]
+    where = {"playbook": str(run["title"]), "scope": str(run["scope"]["kind"])}
+    by_name: dict[str, dict[str, str]] = {}
     for name, labels, value in _samples(report):
-        by_name.setdefault(name, []).append(f"{name}{_labels(labels)} {float(value)!r}")
-    return "".join(_block(name, lines) for name, lines in by_name.items())
+        series = f"{name}{_labels({**labels, **where})}"
+        by_name.setdefault(name, {})[series] = f"{series} {float(value)!r}"  # of two alike the later is the newer
+    return "".join(_block(name, list(lines.values())) for name, lines in sorted(by_name.items()))
 
 
 def _block(name: str, lines: list[str]) -> str:
     help_text = _HELP.get(name, "As measured by the last maintenance run.")
-    # a sample may stand only once: of two with the same labels the later is the newer
-    unique = {line.rsplit(" ", 1)[0]: line for line in lines}
-    return "\n".join([f"# HELP {name} {help_text}", f"# TYPE {name} gauge", *unique.values()]) + "\n"
+    kind = "counter" if name.endswith("_total") else "gauge"
+    return "\n".join([f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", *lines]) + "\n"
 
 
 def _samples(report: Mapping[str, Any]) -> Iterator[Sample]:
     run = report["run"]
     yield "cryptobot_run_finished_timestamp_seconds", {}, run["finished"]
     yield "cryptobot_run_status", {}, STATUSES.index(run["status"])
+    yield "cryptobot_run_failed", {}, run["failed"]
+    for state in ("asked", "targeted", "reached", "answered"):
+        yield "cryptobot_run_hosts", {"state": state}, run["scope"][f"hosts_{state}"]
     for host in report["hosts"]:
         yield "cryptobot_host_status", {"host": host["name"]}, STATUSES.index(host["status"])
+        yield "cryptobot_host_failed", {"host": host["name"]}, host["failed"]
         for status, count in host["counts"].items():
             yield "cryptobot_findings", {"host": host["name"], "status": status}, count
         yield from _measured(host)
 
 
 def _measured(host: Mapping[str, Any]) -> Iterator[Sample]:
-    """Yield the nouns' own metrics; a name or label that the format does not allow is left out, not guessed at."""
+    """Yield the areas' own metrics; a name, label or value that the format does not allow is left out, not guessed."""
     for metric in host["metrics"]:
-        labels = {"host": host["name"], **metric.get("labels", {})}
-        if _NAME.fullmatch(metric["name"]) and all(_LABEL.fullmatch(label) for label in labels):
-            yield metric["name"], labels, float(metric["value"])
+        labels = {**metric.get("labels", {}), "host": host["name"]}
+        name, factor = _in_base(str(metric["name"]))
+        if not (_NAME.fullmatch(name) and all(_LABEL.fullmatch(label) for label in labels)):
+            continue
+        with contextlib.suppress(TypeError, ValueError):
+            yield name, labels, float(metric["value"]) * factor
+
+
+def _in_base(name: str) -> tuple[str, float]:
+    for unit, seconds in _BASE.items():
+        if name.endswith(unit):
+            return f"{name[: -len(unit)]}_seconds", seconds
+    return name, 1.0
 
 
 def _labels(labels: Mapping[str, str]) -> str:

@@ -16,9 +16,14 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.printable import printable
+
+from .aggregate import counted, is_bad
+from .scope import in_words
 
 COLOURS = {CRITICAL: "red", UNKNOWN: "purple", WARNING: "yellow", OK: "green", SKIPPED: "cyan"}
 MAX_FINDINGS = 20
+MAX_HOSTS = 50
 
 Line = tuple[str, str]  # text, colour
 
@@ -26,12 +31,21 @@ Line = tuple[str, str]  # text, colour
 def summary_lines(report: Mapping[str, Any], place: str) -> Iterator[Line]:
     """Given a report and where it was put, yield (text, colour) lines: hosts, what is not ok, the report's path."""
     run = report["run"]
-    counts = ", ".join(f"{count} {status}" for status, count in run["counts"].items() if count)
-    yield f"Maintenance run {run['id']}: {run['status'].upper()} ({counts})", COLOURS[run["status"]]
-    for host in report["hosts"]:
-        yield f"  {host['name']}: {host['status']}{_deeds(host)}", COLOURS[host["status"]]
+    yield f"Maintenance run {run['id']}: {run['status'].upper()} ({counted(run['counts'])})", COLOURS[run["status"]]
+    if in_words(run["scope"]):
+        yield f"  {printable(in_words(run['scope']))}", "normal"
+    for host in report["hosts"][:MAX_HOSTS]:
+        failed = " (failed)" if host["failed"] else ""
+        yield f"  {printable(host['name'])}: {host['status']}{failed}{_deeds(host)}", COLOURS[host["status"]]
+    yield from _other_hosts(report["hosts"][MAX_HOSTS:])
     yield from _bad(report["findings"])
     yield f"Report: {place}", "normal"
+
+
+def _other_hosts(hosts: list[Mapping[str, Any]]) -> Iterator[Line]:
+    counts = {status: sum(host["status"] == status for host in hosts) for status in COLOURS}
+    if hosts:
+        yield f"  ... and {len(hosts)} more hosts: {counted(counts)}", "normal"
 
 
 def _deeds(host: Mapping[str, Any]) -> str:
@@ -41,7 +55,7 @@ def _deeds(host: Mapping[str, Any]) -> str:
 
 
 def _bad(findings: list[Mapping[str, Any]]) -> Iterator[Line]:
-    bad = [finding for finding in findings if finding["status"] not in (OK, SKIPPED)]
+    bad = [finding for finding in findings if is_bad(finding)]
     for finding in bad[:MAX_FINDINGS]:
         where = f"{finding['host']} {finding['check']} [{finding['subject']}]"
         yield (
@@ -50,8 +64,3 @@ def _bad(findings: list[Mapping[str, Any]]) -> Iterator[Line]:
         )
     if len(bad) > MAX_FINDINGS:
         yield f"  ... and {len(bad) - MAX_FINDINGS} more in the report", "normal"
-
-
-def printable(text: str) -> str:
-    """Return text in which every character that could steer a terminal is shown as an escape instead."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

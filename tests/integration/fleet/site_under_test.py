@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fleet.handle import CHECKOUT, Fleet, executable
 
-from integration.site.report import Report
+from integration.site.report import Report, newest
 
 SITE = CHECKOUT / "tests" / "integration" / "site"
 WEEKLY = CHECKOUT / "playbooks" / "weekly.yml"
@@ -64,4 +64,4 @@ class Site:
 
     def report(self) -> Report:
         """Return the newest report."""
-        return Report(self.reports / "latest")
+        return Report(newest(self.reports))

@@ -13,7 +13,7 @@ from typing import Any
 
 from fleet.handle import CHECKOUT, Fleet
 
-from ..site.report import Report
+from ..site.report import Report, newest
 from ..windows.controller import environment
 from ..windows.host.windows import WindowsHost
 from ..windows.site import WindowsSite, play
@@ -69,8 +69,8 @@ class MixedSite:
         """Run the weekly maintenance over all hosts; return what was printed, and the report."""
         ended = play(str(self.fleet.inventory), self.inventory, words=words, environment=environment())
         printed = ended.stdout + ended.stderr
-        assert (self.reports / "latest").exists(), printed
-        return printed, Report(self.reports / "latest")
+        assert list(self.reports.glob("**/report.json")), printed
+        return printed, Report(newest(self.reports))
 
 
 def _small_demo() -> dict[str, Any]:

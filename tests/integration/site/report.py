@@ -20,6 +20,12 @@ BROKEN = [
 ]
 
 
+def newest(reports: Path) -> Path:
+    """Given the folder of reports, return that of the newest run, whatever its scope was."""
+    runs = [path.parent for path in reports.glob("**/report.json") if path.parent.name != "latest"]
+    return max(runs, key=lambda run: run.stat().st_mtime_ns)
+
+
 class Deed(NamedTuple):
     """An action without its reason, so that what was planned can be compared with what was done."""
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ..site.report import Report
+from ..site.report import Report, newest
 from .controller import environment
 from .host.windows import WindowsHost
 from .site import WindowsSite, play
@@ -54,8 +54,8 @@ def weeks(tmp_path_factory: pytest.TempPathFactory, pwsh: str) -> Iterator[Weeks
     ended, reports, untouched = [], [], True
     for words in (("--check",), (), ()):
         ended.append(play(str(inventory), words=words, environment=environment()))
-        assert (folder / "reports" / "latest").exists(), ended[-1].stdout + ended[-1].stderr
-        reports.append(Report(folder / "reports" / "latest"))
+        assert list((folder / "reports").glob("**/report.json")), ended[-1].stdout + ended[-1].stderr
+        reports.append(Report(newest(folder / "reports")))
         untouched = untouched and (not words or tree(site) == files)
     yield Weeks(site, before, old, untouched, tuple(ended), *reports)
     site.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_report, must_fail
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.html import render_html
 
 from .samples import RUN, checkup, finding, result
 
@@ -97,11 +98,107 @@ EXITS = [
 
 @pytest.mark.parametrize(("status", "fail_on", "fails"), EXITS)
 def test_the_run_fails_from_the_declared_status_on(status: str, fail_on: str, fails: bool) -> None:
-    report = build_report({"h1": {"cryptobot_result_x": result(finding("a.b", status))}}, RUN)
-    assert must_fail(report, fail_on) is fails
+    report = build_report({"h1": {"cryptobot_result_x": result(finding("a.b", status))}}, RUN, fail_on)
+    assert must_fail(report) is fails
 
 
 @pytest.mark.parametrize("registered", [{}, {"cryptobot_result_x": LOST}, {"cryptobot_result_x": FAILED_TO_LOOK}])
 @pytest.mark.parametrize(("fail_on", "fails"), [("critical", True), ("never", False)])
 def test_no_news_fails_the_run_like_bad_news(registered: dict, fail_on: str, fails: bool) -> None:
-    assert must_fail(build_report({"h1": registered}, RUN), fail_on) is fails
+    assert must_fail(build_report({"h1": registered}, RUN, fail_on)) is fails
+
+
+def test_an_area_that_a_checkup_could_not_look_at_fails_the_run_and_a_run_of_no_host_does() -> None:
+    blind = result(finding("checkup.ran", "unknown", "services"))
+    assert must_fail(build_report({"h1": {"cryptobot_result_checkup": blind}}, RUN))
+    assert must_fail(build_report({}, RUN))
+    assert not must_fail(build_report({}, RUN, "never"))
+
+
+# Two findings of one answer about one subject: none may take the place of the other, in whichever order they came.
+TWINS = [("critical", "warning"), ("warning", "critical"), ("critical", "unknown"), ("ok", "critical"), ("ok", "ok")]
+
+
+@pytest.mark.case("RP1")
+@pytest.mark.parametrize("statuses_", TWINS)
+@pytest.mark.parametrize("wrap", ["plain", "checkup", "loop"])
+def test_nothing_within_one_answer_is_ever_dropped(statuses_: tuple, wrap: str) -> None:
+    twins = result(*(finding("backup.checksum", status, "set", f"said {at}") for at, status in enumerate(statuses_)))
+    said = {
+        "plain": {"cryptobot_result_backup": twins},
+        "checkup": {"cryptobot_result_checkup": checkup(backup=twins)},
+        "loop": {"cryptobot_result_backup": {"results": [result(each) for each in twins["findings"]]}},
+    }[wrap]
+    report = build_report({"h1": said}, RUN)
+    assert sorted(statuses(report, "backup.checksum")) == sorted(statuses_)
+    assert must_fail(report) is ("critical" in statuses_)
+
+
+@pytest.mark.case("RP1")
+def test_a_later_answer_replaces_an_earlier_one_of_its_area_as_a_whole_and_no_other() -> None:
+    earlier = checkup(
+        backup=result(finding("backup.present", "critical"), finding("backup.age", "critical")),
+        services=result(finding("services.state", "critical", "auth")),
+    )
+    later = result(finding("backup.present", "ok"), finding("backup.present", "warning"))
+    report = build_report({"h1": {"cryptobot_result_backup": later, "cryptobot_result_checkup": earlier}}, RUN)
+    assert sorted(statuses(report, "backup.present")) == ["ok", "warning"]
+    assert statuses(report, "backup.age") == []
+    assert statuses(report, "services.state") == ["critical"]
+
+
+@pytest.mark.case("RP1")
+@pytest.mark.parametrize("later", [LOST, FAILED_TO_LOOK, SKIPPED, result()])
+def test_an_answer_without_findings_replaces_nothing(later: dict) -> None:
+    earlier = checkup(backup=result(finding("backup.present", "critical")))
+    report = build_report({"h1": {"cryptobot_result_backup": later, "cryptobot_result_checkup": earlier}}, RUN)
+    assert statuses(report, "backup.present") == ["critical"]
+
+
+@pytest.mark.case("RP9")
+def test_a_card_says_of_an_area_what_its_findings_amount_to() -> None:
+    registered = {
+        "cryptobot_result_backup": result(finding("backup.present", "ok"), changed=True),
+        "cryptobot_result_checkup": checkup(backup=result(finding("backup.present", "critical"), status="critical")),
+    }
+    (host,) = build_report({"h1": registered}, RUN)["hosts"]
+    cards = {procedure["noun"]: (procedure["status"], procedure["changed"]) for procedure in host["procedures"]}
+    assert cards == {"checkup": ("ok", False), "backup": ("ok", True)}
+    assert host["status"] == "ok"
+
+
+@pytest.mark.case("RP1")
+@pytest.mark.parametrize("odd", ["no mapping", {"status": "fine", "check": "a.b"}, {"check": "a.b", "subject": "x"}])
+def test_a_finding_that_cannot_be_read_is_unknown(odd: object) -> None:
+    report = build_report({"h1": {"cryptobot_result_x": result(odd)}}, RUN)  # type: ignore[arg-type]
+    assert report["run"]["status"] == "unknown"
+
+
+def test_findings_that_did_not_fit_an_answer_are_said() -> None:
+    cut = result(finding("a.b", "ok"), cut=["findings: 4000 of 9000 left out", "data.findings: x"])
+    report = build_report({"h1": {"cryptobot_result_x": cut}}, RUN)
+    assert statuses(report, "run.complete") == ["unknown"]
+    assert must_fail(report)
+    less = build_report({"h1": {"cryptobot_result_x": result(finding("a.b", "ok"), cut=["data.sets: 1 of 2"])}}, RUN)
+    assert statuses(less, "run.complete") == []
+
+
+ROOT = finding("services.state", "critical", "auth", "does not run")
+FOLLOWS = {**finding("services.http", "skipped", "trade", "cannot ask auth"), "consequence_of": "services.state auth"}
+
+
+@pytest.mark.case("RP1")
+def test_what_follows_from_another_finding_is_not_counted_again_and_stands_under_it() -> None:
+    report = build_report({"h1": {"cryptobot_result_x": result(ROOT, FOLLOWS)}}, RUN)
+    assert (report["run"]["counts"]["critical"], report["run"]["counts"]["unknown"]) == (1, 0)
+    page = render_html(report)
+    assert page.index("does not run") < page.index("1 more follows from it") < page.index("cannot ask auth")
+
+
+@pytest.mark.case("RP1")
+@pytest.mark.parametrize(
+    "root", [finding("services.state", "ok", "auth"), finding("services.state", "critical", "data")]
+)
+def test_what_follows_from_nothing_that_is_there_is_unknown(root: dict) -> None:
+    report = build_report({"h1": {"cryptobot_result_x": result(root, FOLLOWS)}}, RUN)
+    assert statuses(report, "services.http") == ["unknown"]

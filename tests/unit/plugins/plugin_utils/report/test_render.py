@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import calendar
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -13,12 +17,14 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_report
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import (
+    first_of,
     publish_report,
     publish_textfile,
 )
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.html import render_html
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.prometheus import render_prometheus
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import printable, summary_lines
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.scope import Call
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import summary_lines
 
 from .samples import HOSTILE, RUN, finding, result
 
@@ -64,7 +70,8 @@ def test_the_page_loads_nothing_from_elsewhere(report: dict) -> None:
 
 def test_the_textfile_escapes_labels_and_groups_names(report: dict) -> None:
     text = render_prometheus(report)
-    assert 'cryptobot_disk_used_ratio{host="h1",mount="/a \\"b\\"\\n"} 0.5\n' in text
+    labels = 'mount="/a \\"b\\"\\n",host="h1",playbook="weekly",scope="whole"'
+    assert f"cryptobot_disk_used_ratio{{{labels}}} 0.5\n" in text
     names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(names) == len(set(names))
 
@@ -81,10 +88,6 @@ def test_hostile_text_cannot_steer_the_terminal(report: dict) -> None:
     assert "\\x1b" in text
 
 
-def test_printable_leaves_ordinary_text_alone() -> None:
-    assert printable("Überlauf 95 %") == "Überlauf 95 %"
-
-
 def test_a_report_is_private_and_latest_names_it(report: dict, tmp_path: Path) -> None:
     folder = publish_report(report, tmp_path, keep=3)
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {
@@ -95,12 +98,24 @@ def test_a_report_is_private_and_latest_names_it(report: dict, tmp_path: Path) -
     assert (tmp_path / "latest").resolve() == folder
 
 
-def test_only_the_newest_runs_are_kept_and_what_a_killed_run_left_goes(report: dict, tmp_path: Path) -> None:
+def dated(report: dict, day: int) -> dict:
+    at = calendar.timegm((2026, 11, day, 0, 0, 0))
+    return {**report, "run": {**report["run"], "id": f"202611{day:02}T000000Z-abcdef", "finished": at}}
+
+
+@pytest.mark.case("RP8")
+def test_only_the_newest_runs_are_kept_and_what_a_killed_run_left_goes_when_it_is_old(
+    report: dict, tmp_path: Path
+) -> None:
     (tmp_path / "20261101T000000Z-aaaaaa.partial").mkdir()
+    (tmp_path / "20261101T000000Z-bbbbbb.partial").mkdir()  # young: another run writes it at this moment
+    os.utime(tmp_path / "20261101T000000Z-aaaaaa.partial", (0, 0))
     (tmp_path / "notes").mkdir()
     for day in range(1, 6):
-        publish_report({**report, "run": {**report["run"], "id": f"2026110{day}T000000Z-abcdef"}}, tmp_path, keep=2)
+        publish_report(dated(report, day), tmp_path, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".lock",
+        "20261101T000000Z-bbbbbb.partial",
         "20261104T000000Z-abcdef",
         "20261105T000000Z-abcdef",
         "latest",
@@ -108,6 +123,117 @@ def test_only_the_newest_runs_are_kept_and_what_a_killed_run_left_goes(report: d
     ]
 
 
+@pytest.mark.case("RP8")
+@pytest.mark.parametrize(("days", "newest"), [((2, 1), 2), ((1, 2), 2), ((28, 1), 1)])
+def test_latest_names_the_newest_run_unless_its_date_lies_ahead(
+    report: dict, tmp_path: Path, days: tuple, newest: int
+) -> None:
+    for day in days:
+        one = dated(report, day)
+        # runs that end at the same time end in any order; one dated weeks ahead had a wrong clock
+        one["run"]["finished"] = dated(report, 2)["run"]["finished"]
+        publish_report(one, tmp_path, keep=9)
+    assert os.readlink(tmp_path / "latest") == f"202611{newest:02}T000000Z-abcdef"
+    assert len([path for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]) == 2
+
+
+PUBLISH = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+import conftest, pathlib, secrets, time
+from plugins.plugin_utils.report.samples import RUN, finding, result
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_report
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import publish_report
+for _ in range(50):
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    run = {**RUN, "id": f"{stamp}-{secrets.token_hex(3)}", "finished": time.time()}
+    report = build_report({"h1": {"cryptobot_result_x": result(finding("a.b", "ok"))}}, run)
+    assert (publish_report(report, pathlib.Path(sys.argv[3]), keep=1000) / "report.json").is_file()
+"""
+
+
+@pytest.mark.case("RP8")
+def test_two_processes_that_publish_fifty_reports_each_lose_none(tmp_path: Path) -> None:
+    tests = Path(__file__).parents[4]
+    argv = [sys.executable, "-c", PUBLISH, str(tests / "unit"), str(tests), str(tmp_path)]
+    running = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate(timeout=300)[1] for process in running] == ["", ""]
+    kept = [path for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]
+    assert len(kept) == 100
+    assert all((path / "report.json").is_file() and (path / "report.html").is_file() for path in kept)
+    assert os.readlink(tmp_path / "latest") in {path.name for path in kept}
+
+
+@pytest.mark.case("RP8")
+def test_a_run_writes_one_report_whoever_asks(tmp_path: Path) -> None:
+    assert [first_of(tmp_path, "run-1"), first_of(tmp_path, "run-1"), first_of(tmp_path, "run-2")] == [
+        True,
+        False,
+        True,
+    ]
+    os.utime(tmp_path / ".once" / "run-1", (0, 0))
+    assert first_of(tmp_path, "run-3")
+    assert not (tmp_path / ".once" / "run-1").exists()
+
+
+def narrowed(**how: object) -> dict:
+    call = Call("weekly.yml", bool(how.pop("check_mode", False)), **how)  # type: ignore[arg-type]
+    return build_report({"h1": {"cryptobot_result_x": result(finding("a.b", "ok"))}}, RUN, call=call)
+
+
+# (how ansible-playbook was called, the place of the report, what narrowed it)
+SCOPES = [
+    ({}, "whole", []),
+    ({"tags": ["all"]}, "whole", []),
+    ({"asked": ["h1"]}, "whole", []),
+    ({"check_mode": True}, "check", []),
+    ({"tags": ["W1.3"]}, "partial", ["--tags W1.3"]),
+    ({"tags": ["all", "never"]}, "partial", ["--tags all,never"]),
+    ({"skip_tags": ["backup"]}, "partial", ["--skip-tags backup"]),
+    ({"limit": "h1"}, "partial", ["--limit h1"]),
+    ({"narrowed": ["--step"]}, "partial", ["--step"]),
+    ({"asked": ["h1", "h2"]}, "partial", ["1 of 2 hosts were left out"]),
+    ({"check_mode": True, "limit": "h1"}, "partial", ["--limit h1"]),
+]
+
+
+@pytest.mark.case("RP5")
+@pytest.mark.parametrize(("how", "kind", "why"), SCOPES)
+def test_only_a_whole_real_run_moves_latest_and_the_textfile(how: dict, kind: str, why: list, tmp_path: Path) -> None:
+    report = narrowed(**how)
+    folder, metrics = tmp_path / "reports", tmp_path / "metrics"
+    final = publish_report(report, folder, keep=3)
+    publish_textfile(report, metrics)
+    assert (report["run"]["scope"]["kind"], report["run"]["scope"]["why"]) == (kind, why)
+    assert final.parent == folder / {"whole": "", "check": "check", "partial": "partial"}[kind]
+    assert (folder / "latest").exists() is (kind == "whole")
+    assert (final.parent / "latest").resolve() == final
+    assert [path.name for path in metrics.glob("*")] == (["cryptobot_weekly.prom"] if kind == "whole" else [])
+    assert f'playbook="weekly",scope="{kind}"' in (final / "cryptobot.prom").read_text("utf-8")
+    jsonschema.validate(report, json.loads(SCHEMA.read_text("utf-8")))
+
+
 def test_the_collector_of_another_account_can_read_the_textfile(report: dict, tmp_path: Path) -> None:
     publish_textfile(report, tmp_path)
-    assert (tmp_path / "cryptobot.prom").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "cryptobot_weekly.prom").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.case("RP10")
+def test_a_page_of_a_thousand_hosts_is_bounded_and_names_each_bad_one() -> None:
+    findings = [finding("a.b", "ok", f"subject {number}", "is well " * 5) for number in range(60)]
+    well, ill = result(*findings), result(*findings, finding("c.d", "critical", "service", "is down"))
+    hosts = {f"host-{number:04}": {"cryptobot_result_x": ill if number % 100 == 7 else well} for number in range(1_000)}
+    page = render_html(build_report(hosts, RUN))
+    assert len(page) < 200_000
+    assert page.count('<tr class="finding"') == 10
+    assert all(f"host-{number:04}" in page for number in range(1_000))
+    assert page.index("host-0007") < page.index('id="hosts"')
+    assert "<td>60000</td><td>1000</td>" in page
+
+
+@pytest.mark.case("RP10")
+def test_a_page_of_nothing_but_bad_news_is_bounded_too_and_says_what_it_leaves_out() -> None:
+    ill = result(*(finding("a.b", "critical", f"{number}", "z" * 5_000) for number in range(30)))
+    page = render_html(build_report({f"host-{number:04}": {"cryptobot_result_x": ill} for number in range(200)}, RUN))
+    assert len(page) < 4_000_000
+    assert "5000 more are in report.json" in page

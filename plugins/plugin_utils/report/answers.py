@@ -1,0 +1,127 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host registered, taken apart into answers: one of one area, in the order in which they came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
+    CRITICAL,
+    OK,
+    STATUSES,
+    UNKNOWN,
+    Finding,
+)
+
+from .checks import CHECKS
+
+PREFIX = "cryptobot_result_"
+EMPTY = {"check": "run.complete", "subject": "", "status": UNKNOWN, "message": "", "expected": None, "actual": None}
+
+
+class Answer(NamedTuple):
+    """What one task said of one area. Turns of a loop are answers of one task."""
+
+    noun: str
+    task: str
+    said: Mapping[str, Any]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the task failed or its host was lost."""
+        return bool(self.said.get("failed", False) or self.said.get("unreachable", False))
+
+    @property
+    def looked(self) -> bool:
+        """Whether it holds findings, so that it can stand for what was said before."""
+        return bool(self.said.get("findings"))
+
+
+def answers_of(variables: Mapping[str, Any]) -> list[Answer]:
+    """Given a host's variables, return its answers; the checkup's first, because the other procedures looked later."""
+    names = sorted(
+        (name for name in variables if name.startswith(PREFIX)), key=lambda name: ("checkup" not in name, name)
+    )
+    return [answer for name in names for answer in _of_task(name[len(PREFIX) :], variables[name])]
+
+
+def _of_task(noun: str, said: Any) -> Iterator[Answer]:
+    if not isinstance(said, Mapping):
+        return
+    yield Answer(noun, noun, said)
+    # what a checkup planned is no action of the run: the acting module says itself what it did
+    looks = said.get("nouns", {})
+    yield from (
+        Answer(area, noun, {**seen, "actions": []}) for area, seen in looks.items() if isinstance(seen, Mapping)
+    )
+    yield from (Answer(noun, noun, turn) for turn in said.get("results", []) if isinstance(turn, Mapping))
+
+
+def standing(answers: Iterable[Answer]) -> list[Answer]:
+    """Given a host's answers, return those that stand: of each area, those of the last task that looked.
+
+    A later answer replaces an earlier one as a whole; one that only failed replaces nothing. Nothing within an answer
+    is ever dropped, however many findings it has of one check and subject.
+    """
+    last = {answer.noun: answer.task for answer in answers if answer.looked}
+    return [answer for answer in answers if answer.task == last.get(answer.noun, answer.task)]
+
+
+def findings_of(answer: Answer) -> Iterator[dict[str, Any]]:
+    """Yield the findings of an answer; what is none as it should be is one that is unknown, and says so."""
+    for said in answer.said.get("findings", []):
+        if not isinstance(said, Mapping):
+            yield {
+                **EMPTY,
+                "noun": answer.noun,
+                "subject": answer.noun,
+                "remedy": "",
+                "procedure": "D1.1",
+                "message": "returned a finding that cannot be read",
+            }
+            continue
+        plain = {**EMPTY, "remedy": "", "procedure": "", **said, "noun": answer.noun}
+        yield plain if plain["status"] in STATUSES else {**plain, "status": UNKNOWN}
+    notes = [
+        str(note) for note in answer.said.get("cut", []) if "findings" in str(note).partition(":")[0].split(".")[-1]
+    ]
+    if notes:
+        said_so = f"returned more findings than a report can hold: {'; '.join(notes)}"
+        yield {**CHECKS["run.complete"].finding(UNKNOWN, answer.noun, said_so).as_dict(), "noun": answer.noun}
+
+
+def ended(answer: Answer) -> dict[str, Any]:
+    """A failed task that has findings was told to act and could not; one without could not even look."""
+    return {**_ended(answer).as_dict(), "noun": answer.noun}
+
+
+def _ended(answer: Answer) -> Finding:
+    check = CHECKS["run.procedure"]
+    if answer.said.get("unreachable", False):
+        return check.finding(UNKNOWN, answer.noun, "did not run to its end because the host was lost")
+    if answer.failed:
+        status = CRITICAL if answer.looked else UNKNOWN
+        return check.finding(
+            status, answer.noun, str(answer.said.get("msg", "failed without a message")), expected="an end"
+        )
+    return check.finding(OK, answer.noun, "came to its end")
+
+
+def reached(answers: list[Answer]) -> dict[str, Any]:
+    """Return whether the host was reached from its first answer to its last."""
+    return {**_reached(answers).as_dict(), "noun": "run"}
+
+
+def _reached(answers: list[Answer]) -> Finding:
+    check = CHECKS["run.reached"]
+    for answer in answers:
+        if answer.said.get("unreachable", False):
+            why = answer.said.get("msg", "no reason given")
+            return check.finding(UNKNOWN, "host", f"could not be reached for {answer.noun}: {why}")
+    if not answers:
+        return check.finding(UNKNOWN, "host", "returned no result at all", expected="a result", actual="none")
+    return check.finding(OK, "host", "was reached from the first task to the last")
