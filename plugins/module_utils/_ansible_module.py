@@ -14,11 +14,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol
 
+from .checkup.checks import CHECKS
 from .errors import CoreError
-from .finding import Result
+from .finding import UNKNOWN, Result
 from .host import Host, choose_host
 from .redact import redact
 from .seam import seal
+from .trusted import distrust
 
 Run = Callable[[dict[str, Any], Host, bool], Result]
 
@@ -51,6 +53,7 @@ def exit_with(module: Module, run: Run, *, low_priority: bool = True) -> None:
         if low_priority:
             host.lower_priority()
         result = run(module.params, host, module.check_mode)
+        note_state(result, module.params.get("state_dir") or "")
         answer = result.as_dict()
     except CoreError as error:
         return _fail(module, {"msg": str(error)})
@@ -76,3 +79,11 @@ def defect(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = "/".join(Path(place.filename).parts[-2:])
     return f"{type(error).__name__}: {error} at {where}:{place.lineno} (a defect of the collection, please report it)"
+
+
+def note_state(result: Result, state_dir: str) -> None:
+    """Add to a result that nothing in the state folder was believed, where that is so."""
+    fault = distrust(state_dir) if state_dir else ""
+    if fault:
+        text = f"nothing that earlier runs left in {state_dir} was believed: {fault}"
+        result.findings.append(CHECKS["checkup.state"].finding(UNKNOWN, state_dir, text, expected="root's own"))

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
 
+from . import trusted
 from .errors import CoreError, LockHeld
 from .host import Host
 from .publish import patiently, publish_file
@@ -44,7 +45,7 @@ def _read_owner(path: Path) -> Optional[dict[str, Any]]:
     """Return the owner that a lock names, an empty dict where it names none, or None where there is no lock."""
     texts: list[str] = []
     try:
-        patiently(lambda: texts.append(path.read_text(encoding="utf-8")))
+        patiently(lambda: texts.append(trusted.read(path).decode()))
         owner = json.loads(texts[0])
     except FileNotFoundError:
         return None
@@ -65,7 +66,9 @@ def _is_gone(owner: dict[str, Any], host: Host) -> bool:
 def _claim(path: Path, owner: dict[str, Any]) -> bool:
     """Create the lock complete with its content in one step (a hard link), or say that there is one already."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(owner), encoding="utf-8")
+    draft.unlink(missing_ok=True)  # of a run that was killed and had the same pid
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(json.dumps(owner))
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -80,7 +83,8 @@ def _remove_stale(path: Path, host: Host) -> None:
     turn it is, and forgets it with the process. Otherwise two could see the same stale lock, and the slower one would
     remove the living lock that the faster one has just put there.
     """
-    with open(path.with_name(f"{path.name}.turn"), "wb") as turn:
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    with open(os.open(path.with_name(f"{path.name}.turn"), flags, 0o600), "wb") as turn:
         _take_turn(turn.fileno())
         owner = _read_owner(path)
         if owner is not None and _is_gone(owner, host):
@@ -129,11 +133,12 @@ def _same_owner(path: Path, mine: dict[str, Any]) -> bool:
 def host_lock(state_dir: str, procedure: str, host: Host) -> Iterator[Callable[[], None]]:
     """Hold the host's maintenance lock for a block, which gets a function to call now and then as its heartbeat.
 
-    Raise LockHeld, naming the owner, where another run has the lock.
+    Raise LockHeld, naming the owner, where another run has the lock, and DistrustedError where another account could
+    have made or could take away what lies in ``state_dir``.
     """
     path = Path(state_dir, NAME)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        trusted.make(state_dir)
         mine = _acquire(path, procedure, host)
     except OSError as error:
         raise CoreError(f"the lock {path} cannot be made: {error}; expected a state_dir that can be written") from error

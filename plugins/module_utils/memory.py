@@ -4,7 +4,8 @@
 
 """What a noun remembers from run to run (restart counts, speeds, sizes): one small JSON file each in ``state_dir``.
 
-Memory is only ever an aid: a lost or broken file costs the comparison with the last run, never the run.
+Memory is only ever an aid: a lost or broken file costs the comparison with the last run, never the run. One that
+another account may have written is no memory (trusted.py), and the result says so (_ansible_module.py).
 """
 
 from __future__ import annotations
@@ -13,24 +14,27 @@ import json
 from pathlib import Path
 from typing import Any
 
+from . import trusted
 from .publish import patiently, publish_file
+from .trusted import DistrustedError
 
 
 def recall(state_dir: str, noun: str) -> dict[str, Any]:
-    """Return what ``noun`` remembered, or an empty dict where there is nothing readable."""
+    """Return what ``noun`` remembered, or an empty dict where there is nothing that can be read and believed."""
     path, texts = Path(state_dir, f"{noun}.json"), []
     try:
-        patiently(lambda: texts.append(path.read_text(encoding="utf-8")))  # it may be about to be replaced
+        patiently(lambda: texts.append(trusted.read(path).decode()))  # it may be about to be replaced
         memory = json.loads(texts[0])
-    except (OSError, ValueError):
+    except (OSError, ValueError, DistrustedError):
         return {}
     return memory if isinstance(memory, dict) else {}
 
 
 def remember(state_dir: str, noun: str, memory: dict[str, Any]) -> bool:
-    """Store what ``noun`` remembers; return False where ``state_dir`` cannot be written."""
+    """Store what ``noun`` remembers; return False where ``state_dir`` cannot be written or trusted."""
     try:
+        trusted.make(state_dir)
         publish_file(Path(state_dir, f"{noun}.json"), json.dumps(memory, sort_keys=True).encode())
-    except OSError:
+    except (OSError, DistrustedError):
         return False
     return True

@@ -16,4 +16,14 @@ CHECKS = catalogue(
         "Run the noun's own module against this host with -vvv and read its error.",
         "unknown is never ok: what could not be looked at is a finding",
     ),
+    Check(
+        "checkup.state",
+        "D1.1",
+        "The state folder and all folders above it can be changed by root and the account of the run alone (on "
+        "Windows: by SYSTEM and the Administrators). Where another could, nothing in it is believed: there is no "
+        "memory of earlier runs, no maintenance marker, and a module that acts refuses to.",
+        "Look who made or opened the folder that is named; give it back to root (chown root, chmod go-w) with what "
+        "lies in it removed, or set cryptobot_state_dir to another.",
+        "owner, mode and kind of each folder from / down, as OpenSSH asks it of authorized_keys (StrictModes)",
+    ),
 )

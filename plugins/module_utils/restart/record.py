@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional
 
+from .. import trusted
 from ..errors import CoreError
 from ..publish import publish_file
 
@@ -58,11 +59,11 @@ class Record:
 def read_record(state_dir: str) -> Optional[Record]:
     """Return the record of an interrupted restart, or None where there is none.
 
-    Raise CoreError where there is one that cannot be read: then nobody knows what should run.
+    Raise CoreError where there is one that cannot be read or believed: then nobody knows what should run.
     """
     path = Path(state_dir, NAME)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(trusted.read(path))
         known = {name: dict(raw.get(name) or {}) for name in ("units", "launches", "marks", "phases")}
         record = Record(tuple(raw["running"]), float(raw["since"]), boot_id=str(raw.get("boot_id") or ""), **known)
         _ = [record.until(name) for name in record.running]
@@ -78,6 +79,7 @@ def write_record(state_dir: str, record: Record) -> None:
     """Publish the record. Raise CoreError where it cannot be written: without it nothing is stopped."""
     path = Path(state_dir, NAME)
     try:
+        trusted.make(state_dir)
         publish_file(path, json.dumps(vars(record), sort_keys=True).encode())
     except OSError as error:
         raise CoreError(f"{path} cannot be written ({error}); without it nothing is stopped") from error

@@ -18,13 +18,16 @@ from typing import Optional
 from ..errors import SourceDenied, SourceMissing
 from ..finding import OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..host import Host
+from ..trusted import distrust
 from .checks import CHECKS
 
 NAME = "maintenance"
 
 
 def read_marker(host: Host, state_dir: str) -> Optional[str]:
-    """Return the text of the marker, or None where there is none."""
+    """Return the text of the marker, or None where there is none, or anybody could have put it there."""
+    if distrust(state_dir):
+        return None
     try:
         return host.read(f"{state_dir}/{NAME}", 200).strip()
     except (SourceMissing, SourceDenied):
