@@ -36,7 +36,7 @@ options:
     required: true
   python:
     description:
-      - Path of the Python to use, or a name to look for on C(PATH). It must be version 3.9 or newer.
+      - Path of the Python to use, or a name (not a pattern) to look for on C(PATH). It must be version 3.9 or newer.
       - The host variable C(cryptobot_python) sets it.
     type: str
     default: python.exe
@@ -45,6 +45,15 @@ options:
       - What the core is to do, as ASCII JSON.
       - Without it, the module only sees to it that the core is on the host.
     type: str
+  secrets:
+    description: Values that must not be shown, should something else than Python print what it was given.
+    type: list
+    elements: str
+  state_dir:
+    description:
+      - Folder in which the core keeps what it remembers. The module makes it, protected, where it does not exist (not
+        in check mode), looks who could change it, and tells the core, which believes nothing in it where others could.
+    type: path
   timeout:
     description: Seconds after which Python is ended, together with everything that it has started.
     type: int
@@ -89,7 +98,7 @@ rc:
   type: int
   sample: 1
 stderr:
-  description: The end of what Python wrote to its standard error, at most 64 KiB.
+  description: The end of what Python wrote to its standard error, at most 16 KiB, without secrets.
   returned: when Python ran and gave no answer
   type: str
   sample: "Traceback (most recent call last): ..."

@@ -44,6 +44,8 @@ def call_bridge(
         **host_options(action, task_vars),
         "payload_sha256": payload.sha256,
         "request": request(action, params, secrets),
+        "secrets": sorted(secrets),
+        "state_dir": params.get("state_dir"),
         "timeout": int(params["timeout"]) + GRACE,
     }
     answer = _detached if action._task.async_val else _attached

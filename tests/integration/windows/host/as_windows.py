@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""as_windows.py VERSION -I -B PAYLOAD: run a payload with a Python that says it is on Windows, and of a given version.
+"""as_windows.py VERSION -I -B -c CODE: run what the bridge runs, by a Python that says it is on Windows.
+
+VERSION is what it says that it is; where that is empty, it says what it is.
 
 A Python cannot be had for Windows here. The core chooses its platform by sys.platform, so this is where it is changed;
 everything else, os.name and the separators of paths with it, stays that of this machine; drive.py gives it a drive C:.
@@ -12,7 +14,6 @@ Modules that look for parts that only Windows has when they are imported, are im
 from __future__ import annotations
 
 import os
-import runpy
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -46,14 +47,14 @@ class OfThisMachine:
         return spec
 
 
-version, *options, payload = sys.argv[1:]
-if options != ["-I", "-B"]:
-    sys.exit(f"the bridge starts Python with {options}, expected -I -B")
+version, *options, code = sys.argv[1:]
+if options != ["-I", "-B", "-c"]:
+    sys.exit(f"the bridge starts Python with {options}, expected -I -B -c")
 sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
 drive.attach()
 sys.platform = "win32"
 sys.meta_path.insert(0, OfThisMachine)  # type: ignore[arg-type]
 if version:
     sys.version_info = tuple(int(word) for word in version.split("."))  # type: ignore[assignment]
-sys.argv = [payload]
-runpy.run_path(payload, run_name="__main__")
+sys.argv = ["-c"]
+exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})

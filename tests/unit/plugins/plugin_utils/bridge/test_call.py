@@ -76,6 +76,21 @@ def test_the_core_ends_itself_before_the_bridge_would() -> None:
     assert host.asked[0]["timeout"] == 30 + GRACE
 
 
+@pytest.mark.case("WN3")
+def test_the_bridge_is_told_what_must_not_be_shown() -> None:
+    host = Host({}, cached=True)
+    call(host)
+    assert host.asked[0]["secrets"] == ["hunter2"]
+
+
+@pytest.mark.case("WN2")
+def test_the_bridge_is_told_where_the_core_remembers() -> None:
+    host = Host({}, cached=True)
+    with mock.patch.dict(PARAMS, {"state_dir": "%ProgramData%\\state"}):
+        call(host)
+    assert host.asked[0]["state_dir"] == "%ProgramData%\\state"
+
+
 def test_a_date_as_yaml_makes_it_is_sent_as_text() -> None:
     host = Host({}, cached=True)
     with mock.patch.dict(PARAMS, {"expires": dt.date(2026, 12, 31)}):

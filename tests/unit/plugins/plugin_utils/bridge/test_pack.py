@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,9 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.pack import CORE, pack
 
-FIND = Path(__file__).resolve().parents[5] / "scripts" / "python" / "find.sh"
+CHECKOUT = Path(__file__).resolve().parents[5]
+FIND = CHECKOUT / "scripts" / "python" / "find.sh"
+BRIDGE = CHECKOUT / "plugins" / "modules" / "bridge.ps1"
 TOO_OLD = ("3.6", "3.7", "3.8")
 FINE = ("3.9", "3.13")
 
@@ -85,29 +88,54 @@ def python(version: str) -> str:
     return found.stdout.strip()
 
 
-def start(interpreter: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def starter() -> str:
+    """What bridge.ps1 starts Python with: the words of $starter, put together as PowerShell does."""
+    text = BRIDGE.read_text("utf-8")
+    value = text[text.index("$starter = ") : text.index("# --- the folder")]
+    words = re.findall(r'^(?:\$starter =)?\s*"(.*?)"(?: \+)?$', value, re.MULTILINE)
+    return "".join(words).replace("$tooOld", "78")
+
+
+def start(interpreter: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
     """Run the packed core as the bridge does, with a request that it answers on any platform."""
-    zipped = folder / "with 'quotes' and ü.zip"
-    zipped.write_bytes(pack().content)
+    sent = pack().content
+    head = {"payload": len(sent), "question": "q", "folders": {}}
     params = {"checks": {}, "state_dir": str(folder), "timeout": 60}
     request = {"noun": "services", "params": params, "check_mode": True, "secrets": []}
-    argv = [interpreter, "-I", "-B", str(zipped)]
-    return subprocess.run(argv, input=json.dumps(request), capture_output=True, text=True, cwd=folder, check=False)
+    given = json.dumps(head).encode() + b"\n" + sent + json.dumps(request).encode() + b"\n"
+    argv = [interpreter, "-I", "-B", "-c", starter()]
+    return subprocess.run(argv, input=given, capture_output=True, cwd=folder, check=False)
 
 
 @pytest.mark.parametrize("version", TOO_OLD)
 def test_a_python_that_is_too_old_says_so_and_which_it_is(version: str, tmp_path: Path) -> None:
     ended = start(python(version), tmp_path)
-    assert (ended.returncode, ended.stdout) == (78, "")
-    assert ended.stderr.startswith(f"{version}.")
+    assert (ended.returncode, ended.stdout) == (78, b"")
+    assert ended.stderr.startswith(f"{version}.".encode())
 
 
 @pytest.mark.parametrize("version", FINE)
-def test_the_core_starts_from_the_zip(version: str, tmp_path: Path) -> None:
+def test_the_core_starts_from_the_bytes(version: str, tmp_path: Path) -> None:
     ended = start(python(version), tmp_path)
-    assert "KeyError" in ended.stderr, ended.stderr  # the noun's own: this request lacks its options
-    assert "services/run.py" in ended.stderr
+    assert b"KeyError" in ended.stderr, ended.stderr  # the noun's own: this request lacks its options
+    assert b"services/run.py" in ended.stderr
 
 
-def test_the_core_starts_from_the_zip_on_this_python(tmp_path: Path) -> None:
-    assert "services/run.py" in start(sys.executable, tmp_path).stderr
+def test_the_core_starts_from_the_bytes_on_this_python(tmp_path: Path) -> None:
+    assert b"services/run.py" in start(sys.executable, tmp_path).stderr
+
+
+def test_python_answers_a_question_that_a_program_which_only_echoes_cannot(tmp_path: Path) -> None:
+    said = start(sys.executable, tmp_path).stdout.splitlines()[0].decode()
+    assert said == hashlib.sha256(b"q answered").hexdigest()
+
+
+@pytest.mark.case("WN2")
+def test_what_is_run_is_what_was_given_and_no_file(tmp_path: Path) -> None:
+    """Files of the names that Python would look for lie in its folder."""
+    for name in ("cryptobot_maintenance/__init__.py", "cryptobot_maintenance/entry.py", "__main__.py", "json.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise SystemExit('planted')")
+    ended = start(sys.executable, tmp_path)
+    assert b"planted" not in ended.stderr
+    assert b"services/run.py" in ended.stderr
