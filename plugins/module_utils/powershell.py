@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
@@ -23,12 +24,20 @@ from .host import Host
 _READ = "& ([scriptblock]::Create([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String(-join @($input)))))"
 ARGV = ("powershell.exe", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "RemoteSigned", "-Command", _READ)
 
+# The cmdlets of networks, disks and tasks are functions of modules (CDXML): they do not see the preferences of this
+# script's scope, only the global ones, and a refusal that does not stop them looks like an empty answer.
 _BEGIN = """
-$ErrorActionPreference = 'Stop'
+$ErrorActionPreference = $global:ErrorActionPreference = 'Stop'
+$global:PSDefaultParameterValues = @{ '*:ErrorAction' = 'Stop' }
 $ProgressPreference = 'SilentlyContinue'
 $answers = @{}
 function Utc($when) {
     if ($when) { ([datetime]$when).ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'") } else { $null }
+}
+function Some([scriptblock]$query) {
+    $found = @(& $query)
+    if (-not $found.Count) { throw 'it answered nothing, and there always is something' }
+    $found
 }
 function Ask([string]$name, [scriptblock]$query) {
     try { $answers[$name] = @{ value = @(& $query) } }
@@ -77,6 +86,11 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def some(query: str) -> str:
+    """Given a query about what every Windows has, return it so that an empty answer is none."""
+    return f"Some {{ {query} }}"
+
+
 def ask(host: Host, queries: Mapping[str, str], *, timeout: float = 60.0) -> Answers:
     """Given PowerShell expressions by name, have one powershell.exe evaluate each and return their answers.
 
@@ -96,10 +110,25 @@ def script_of(queries: Mapping[str, str]) -> str:
 def literal(value: Union[str, int, float, Sequence[str]]) -> str:
     """Given a text, a number or a list of texts, return it as a PowerShell literal in which nothing is expanded."""
     if isinstance(value, str):
-        return f"'{value.translate(_QUOTES)}'"
+        return _text(value)
     if isinstance(value, (int, float)):
         return repr(value)
     return f"@({', '.join(literal(each) for each in value)})"
+
+
+def _text(value: str) -> str:
+    """Return a text as a literal. Half a surrogate pair, which names of Windows may have, is written as a number: no
+    encoding carries it.
+    """
+    parts = [part for part in re.split("([\ud800-\udfff])", value) if part]
+    if len(parts) < 2 and not _is_half(value):
+        return f"'{value.translate(_QUOTES)}'"
+    written = (f"[char]{ord(part)}" if _is_half(part) else f"'{part.translate(_QUOTES)}'" for part in parts)
+    return f"(-join @({', '.join(written)}))"
+
+
+def _is_half(part: str) -> bool:
+    return len(part) == 1 and "\ud800" <= part <= "\udfff"
 
 
 def parse_answers(text: str) -> Answers:

@@ -5,24 +5,31 @@
 """What is asked of Windows about its firewall. Each query answers plain objects in which no language matters.
 
 Rules and their conditions are asked for in bulk and joined by InstanceID here: asking for the conditions of each rule
-takes minutes where there are 500. Lists are joined by line feeds, which no name, port or address contains.
+takes minutes where there are 500. Lists are joined by line feeds, which no name, port or address contains. What every
+Windows has (rules, addresses, routes) is asked as something that cannot be empty: no answer must not look like no rule.
 """
 
 from __future__ import annotations
 
-_STORE = "-PolicyStore ActiveStore"  # local rules and those of all policies, as the firewall applies them
+from ...powershell import some
 
-PROFILES = f"""Get-NetFirewallProfile {_STORE} | Select-Object Name,
+_STORE = (
+    "-PolicyStore ActiveStore -ErrorAction Stop"  # local rules and those of all policies, as the firewall applies them
+)
+
+PROFILES = some(
+    f"""Get-NetFirewallProfile {_STORE} | Select-Object Name,
     @{{n='Enabled';e={{[string]$_.Enabled}}}},
     @{{n='DefaultInboundAction';e={{[string]$_.DefaultInboundAction}}}},
     @{{n='AllowInboundRules';e={{[string]$_.AllowInboundRules}}}},
     @{{n='AllowLocalFirewallRules';e={{[string]$_.AllowLocalFirewallRules}}}},
     @{{n='DisabledInterfaceAliases';e={{@($_.DisabledInterfaceAliases) -join [char]10}}}}"""
+)
 
-CONNECTIONS = """Get-NetConnectionProfile | Select-Object InterfaceAlias,
+CONNECTIONS = """Get-NetConnectionProfile -ErrorAction Stop | Select-Object InterfaceAlias,
     @{n='NetworkCategory';e={[string]$_.NetworkCategory}}"""
 
-RULES = f"""Get-NetFirewallRule {_STORE} |
+RULES = f"""{some(f"Get-NetFirewallRule {_STORE}")} |
     Where-Object {{ [string]$_.Direction -eq 'Inbound' -and [string]$_.Enabled -eq 'True' }} |
     Select-Object InstanceID, DisplayName, Group, Owner,
     @{{n='Profile';e={{[string]$_.Profile}}}},
@@ -31,41 +38,57 @@ RULES = f"""Get-NetFirewallRule {_STORE} |
     @{{n='PolicyStoreSourceType';e={{[string]$_.PolicyStoreSourceType}}}},
     @{{n='RemoteDynamicKeywordAddresses';e={{@($_.RemoteDynamicKeywordAddresses) -join [char]10}}}}"""
 
-PORTS = f"""Get-NetFirewallPortFilter {_STORE} | Select-Object InstanceID,
+PORTS = some(
+    f"""Get-NetFirewallPortFilter {_STORE} | Select-Object InstanceID,
     @{{n='Protocol';e={{[string]$_.Protocol}}}},
     @{{n='LocalPort';e={{@($_.LocalPort) -join [char]10}}}},
     @{{n='RemotePort';e={{@($_.RemotePort) -join [char]10}}}},
     @{{n='DynamicTarget';e={{[string]$_.DynamicTarget}}}}"""
+)
 
-ADDRESSES = f"""Get-NetFirewallAddressFilter {_STORE} | Select-Object InstanceID,
+ADDRESSES = some(
+    f"""Get-NetFirewallAddressFilter {_STORE} | Select-Object InstanceID,
     @{{n='LocalAddress';e={{@($_.LocalAddress) -join [char]10}}}},
     @{{n='RemoteAddress';e={{@($_.RemoteAddress) -join [char]10}}}}"""
+)
 
-APPLICATIONS = f"Get-NetFirewallApplicationFilter {_STORE} | Select-Object InstanceID, Program, Package"
+APPLICATIONS = some(f"Get-NetFirewallApplicationFilter {_STORE} | Select-Object InstanceID, Program, Package")
 
-SERVICES = f"Get-NetFirewallServiceFilter {_STORE} | Select-Object InstanceID, Service"
+SERVICES = some(f"Get-NetFirewallServiceFilter {_STORE} | Select-Object InstanceID, Service")
 
-INTERFACES = f"""Get-NetFirewallInterfaceFilter {_STORE} | Select-Object InstanceID,
+INTERFACES = some(
+    f"""Get-NetFirewallInterfaceFilter {_STORE} | Select-Object InstanceID,
     @{{n='InterfaceAlias';e={{@($_.InterfaceAlias) -join [char]10}}}}"""
+)
 
-INTERFACE_TYPES = f"""Get-NetFirewallInterfaceTypeFilter {_STORE} | Select-Object InstanceID,
+INTERFACE_TYPES = some(
+    f"""Get-NetFirewallInterfaceTypeFilter {_STORE} | Select-Object InstanceID,
     @{{n='InterfaceType';e={{[string]$_.InterfaceType}}}}"""
+)
 
-SECURITY = f"""Get-NetFirewallSecurityFilter {_STORE} | Select-Object InstanceID, LocalUser, RemoteUser, RemoteMachine,
+SECURITY = some(
+    f"""Get-NetFirewallSecurityFilter {_STORE} | Select-Object InstanceID, LocalUser, RemoteUser, RemoteMachine,
     @{{n='Authentication';e={{[string]$_.Authentication}}}},
     @{{n='OverrideBlockRules';e={{[string]$_.OverrideBlockRules}}}}"""
+)
 
-OWN_ADDRESSES = """Get-NetIPAddress | Select-Object InterfaceAlias, IPAddress, PrefixLength,
+OWN_ADDRESSES = some(
+    """Get-NetIPAddress -ErrorAction Stop | Select-Object InterfaceAlias, IPAddress, PrefixLength,
     @{n='AddressState';e={[string]$_.AddressState}}"""
+)
 
-ROUTES = "Get-NetRoute | Select-Object DestinationPrefix, InterfaceAlias, NextHop"
+ROUTES = some("Get-NetRoute -ErrorAction Stop | Select-Object DestinationPrefix, InterfaceAlias, NextHop")
 
-ADAPTERS = "Get-NetAdapter -IncludeHidden | Select-Object Name, InterfaceDescription"
+ADAPTERS = some("Get-NetAdapter -ErrorAction Stop -IncludeHidden | Select-Object Name, InterfaceDescription")
 
-RESOLVERS = """Get-DnsClientServerAddress | Select-Object InterfaceAlias,
+RESOLVERS = some(
+    """Get-DnsClientServerAddress -ErrorAction Stop | Select-Object InterfaceAlias,
     @{n='ServerAddresses';e={@($_.ServerAddresses) -join [char]10}}"""
+)
 
-CLIENT_PORTS = "Get-NetUDPSetting | Select-Object DynamicPortRangeStartPort, DynamicPortRangeNumberOfPorts"
+CLIENT_PORTS = some(
+    "Get-NetUDPSetting -ErrorAction Stop | Select-Object DynamicPortRangeStartPort, DynamicPortRangeNumberOfPorts"
+)
 
 # The namespace is there on clients only; asking for what a server does not have would be an error in its language.
 PRODUCTS = """if (Get-CimInstance -Namespace root -ClassName __Namespace -Filter "Name='SecurityCenter2'") {
@@ -100,5 +123,7 @@ QUERIES: dict[str, str] = {
 }
 
 # Asked only where folders tell Cryptobot's own processes from others. Windows does not say in which folder one works.
-PROCESSES = """Get-CimInstance Win32_Process -Property ProcessId, ExecutablePath, CommandLine |
+PROCESSES = some(
+    """Get-CimInstance Win32_Process -Property ProcessId, ExecutablePath, CommandLine |
     Select-Object ProcessId, ExecutablePath, CommandLine"""
+)

@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+from ...powershell import some
 from ...sockets.windows.queries import SERVICES
 
 # KernelModeTime and UserModeTime count 100 ns. The path and the command line of others are null without elevation.
-PROCESSES = """Get-CimInstance Win32_Process | ForEach-Object { [pscustomobject]@{
+PROCESSES = some(
+    """Get-CimInstance Win32_Process | ForEach-Object { [pscustomobject]@{
     ProcessId = $_.ProcessId; ParentProcessId = $_.ParentProcessId; Name = $_.Name
     ExecutablePath = $_.ExecutablePath; CommandLine = $_.CommandLine; CreationDate = Utc $_.CreationDate
     WorkingSetSize = $_.WorkingSetSize; HandleCount = $_.HandleCount; ThreadCount = $_.ThreadCount
     KernelModeTime = $_.KernelModeTime; UserModeTime = $_.UserModeTime } }"""
+)
 
 # A number that rises with each boot. The time of the boot itself moves whenever the clock is set.
 BOOT = """$key = 'HKLM:\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Memory Management\\PrefetchParameters'

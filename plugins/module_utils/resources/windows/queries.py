@@ -10,7 +10,7 @@ counter paths and messages are not, so none is used.
 
 from __future__ import annotations
 
-from ...powershell import literal
+from ...powershell import literal, some
 from ..attempt import OF_CPU
 
 # Event ids of the time service: 35 synchronising with a source, 37 valid data received; 36 not synchronised for a day,
@@ -18,32 +18,42 @@ from ..attempt import OF_CPU
 TIME_GOOD, TIME_BAD = (35, 37), (29, 36, 47, 129, 134)
 
 # A volume without a letter is named by the folder that it is mounted in; what is no local disk is sorted out later.
-VOLUMES = """
+VOLUMES = some(
+    """
 Get-CimInstance Win32_Volume |
     Select-Object Name, DeviceID, DriveLetter, DriveType, FileSystem, Capacity, FreeSpace, SystemVolume
 """
+)
 # What an account that may not see volumes is still told: the disks that have a letter.
-DISKS = """
+DISKS = some(
+    """
 Get-CimInstance Win32_LogicalDisk -Filter 'DriveType = 3' |
     Select-Object DeviceID, FileSystem, Size, FreeSpace
 """
+)
 # Kilobytes. FreePhysicalMemory counts the standby list too, whose pages are given away at once.
-SYSTEM = """
+SYSTEM = some(
+    """
 Get-CimInstance Win32_OperatingSystem | ForEach-Object { [pscustomobject]@{
     TotalVisibleMemorySize = $_.TotalVisibleMemorySize; FreePhysicalMemory = $_.FreePhysicalMemory
     TotalVirtualMemorySize = $_.TotalVirtualMemorySize; FreeVirtualMemory = $_.FreeVirtualMemory } }
 """
+)
 # Megabytes.
 PAGE_FILES = "Get-CimInstance Win32_PageFileUsage | Select-Object Name, AllocatedBaseSize, CurrentUsage"
-QUEUE = """
+QUEUE = some(
+    """
 $processors = (Get-CimInstance Win32_ComputerSystem).NumberOfLogicalProcessors
 Get-CimInstance Win32_PerfRawData_PerfOS_System | ForEach-Object { [pscustomobject]@{
     ProcessorQueueLength = $_.ProcessorQueueLength; Processors = $processors } }
 """
-HANDLES = """
+)
+HANDLES = some(
+    """
 Get-Process | Sort-Object HandleCount -Descending | Select-Object -First 1 |
     ForEach-Object { [pscustomobject]@{ Name = $_.ProcessName; Id = $_.Id; Handles = $_.HandleCount } }
 """
+)
 TIME_SERVICE = """
 $settings = Get-ItemProperty -LiteralPath 'HKLM:\\SYSTEM\\CurrentControlSet\\Services\\W32Time\\Parameters'
 Get-CimInstance Win32_Service -Filter "Name = 'W32Time'" | ForEach-Object { [pscustomobject]@{

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-from ...powershell import literal
+from ...powershell import literal, some
 from ...processes.windows.queries import BOOT, PROCESSES
 from ...sockets.windows.queries import TCP, UDP, USERS
 
 # State and StartMode are English words on every Windows.
-SERVICES = """Get-CimInstance Win32_Service | Select-Object Name, DisplayName, State, StartMode, DelayedAutoStart,
+SERVICES = some(
+    """Get-CimInstance Win32_Service | Select-Object Name, DisplayName, State, StartMode, DelayedAutoStart,
     ExitCode, ServiceSpecificExitCode, ProcessId, PathName, StartName"""
+)
 
 # What NSSM runs. Of the environment only ports leave the host: the rest may be secrets.
 NSSM = """Get-CimInstance Win32_Service | Where-Object { $_.PathName -match 'nssm' } | ForEach-Object {
@@ -24,8 +26,9 @@ NSSM = """Get-CimInstance Win32_Service | Where-Object { $_.PathName -match 'nss
         Environment = @($lines | Where-Object { $_ -match '^\\w*PORT=\\d{1,5}$' }) } }"""
 
 # Windows stops these together with a service, or refuses to stop it.
-DEPENDENTS = """Get-Service -ErrorAction SilentlyContinue | Where-Object { $_.DependentServices } | ForEach-Object {
-    [pscustomobject]@{ Name = $_.Name; Dependents = @($_.DependentServices | ForEach-Object { $_.Name }) } }"""
+DEPENDENTS = f"""{some("Get-Service -ErrorAction SilentlyContinue")} |
+    Where-Object {{ $_.DependentServices }} | ForEach-Object {{
+    [pscustomobject]@{{ Name = $_.Name; Dependents = @($_.DependentServices | ForEach-Object {{ $_.Name }}) }} }}"""
 
 # The values of an event, not its message: that is in the language of the host. The last value of what the service
 # manager logs is binary: the name of the service.

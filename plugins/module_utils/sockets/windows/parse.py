@@ -55,8 +55,8 @@ def parse_answers(answers: Answers) -> SocketTable:
     for proto in ("tcp", "udp"):
         try:
             sockets += [_socket(proto, row, owners) for row in fields_of(proto, answers[proto])]
-        except SourceMissing:  # no endpoint at all is an error of its own to Get-NetTCPConnection
-            continue
+        except SourceMissing:  # what Get-NetTCPConnection says that finds nothing, also because it may not look
+            unread[proto] = f"the {proto} sockets cannot be read: Windows shows none, and there always are some"
         except CoreError as error:
             unread[proto] = f"the {proto} sockets cannot be read: {error}"
     return SocketTable(tuple(sockets), "; ".join([*unread.values(), *owners.blind]), unread)

@@ -27,6 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell i
     literal,
     parse_answers,
     script_of,
+    some,
 )
 
 LITERALS = [
@@ -36,6 +37,9 @@ LITERALS = [
     ("$(Remove-Item x)", "'$(Remove-Item x)'"),
     (7, "7"),
     (["a", "b'c"], "@('a', 'b''c')"),
+    ("\ud800", "(-join @([char]55296))"),
+    ("C:\\a\udc00'b", "(-join @('C:\\a', [char]56320, '''b'))"),
+    ("\U0001f600", "'\U0001f600'"),
 ]
 ANSWERS = [
     ({"value": [1, 2]}, [1, 2]),
@@ -121,3 +125,54 @@ def test_the_engine_itself_answers_as_the_parser_expects(monkeypatch):
 
 def test_names_and_queries_are_in_the_script_and_nothing_else_of_the_host():
     assert "Ask 'it''s' { Get-Date }" in script_of({"it's": "Get-Date"})
+
+
+# A function of a module, as the CDXML commands of Windows are: it writes an error that does not end it, and sees neither
+# the preference of the script's scope nor its default parameters (about_Preference_Variables of Microsoft's
+# documentation). The second one writes an object first.
+MODULE = """
+function Get-NetRefused { [CmdletBinding()] param() Write-Error 'Access is denied.' -Category PermissionDenied }
+function Get-NetHalf { [CmdletBinding()] param() 'first'; Write-Error 'Access is denied.' -Category PermissionDenied }
+function Get-NetQuiet { [CmdletBinding()] param() Write-Error 'It is let pass' -ErrorAction SilentlyContinue; 'whole' }
+"""
+
+
+@pytest.fixture
+def engine(monkeypatch, tmp_path):
+    """PowerShell's own engine, in which Windows' commands are the functions of a module."""
+    if shutil.which("pwsh") is None:
+        reason = "PowerShell is needed: no `pwsh` on PATH"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    (tmp_path / "NetOfTests").mkdir()
+    (tmp_path / "NetOfTests" / "NetOfTests.psm1").write_text(MODULE)
+    monkeypatch.setenv("PSModulePath", str(tmp_path))
+    monkeypatch.setattr(powershell, "ARGV", ("pwsh", *powershell.ARGV[1:]))
+    return choose_host(60.0)
+
+
+@pytest.mark.case("WN1")
+def test_a_function_of_a_module_that_is_refused_is_no_empty_answer(engine):
+    names = ("Get-NetRefused", "Get-NetHalf", "Get-NetQuiet")
+    answers = ask(engine, {name: f"Import-Module NetOfTests; {name}" for name in names})
+    for name in names[:2]:
+        with pytest.raises(SourceDenied, match="Access is denied"):
+            answers[name]
+    assert answers["Get-NetQuiet"] == ["whole"]
+
+
+@pytest.mark.case("WN1")
+def test_what_cannot_be_empty_is_not_believed_empty(engine):
+    filtered = f"{some('1, 2')} | Where-Object {{ $_ -gt 1 }}"
+    answers = ask(engine, {"none": some("@()"), "one": some("1"), "filtered": filtered})
+    with pytest.raises(SourceDenied, match="it answered nothing, and there always is something"):
+        answers["none"]
+    assert (answers["one"], answers["filtered"]) == ([1], [2])
+
+
+@pytest.mark.case("WN4")
+@pytest.mark.parametrize("name", ["\ud83d", "a\udc00b", "\udfff\ud800", "\U0001f600\ud800'x"])
+def test_half_a_surrogate_pair_goes_there_and_back(engine, name):
+    answers = ask(engine, {"text": literal(name), "list": literal([name, "x"]), "length": f"{literal(name)}.Length"})
+    assert answers["text"] == [name]
+    assert answers["list"] == [name, "x"]
+    assert answers["length"] == [len(name.encode("utf-16-le", "surrogatepass")) // 2]

@@ -5,18 +5,31 @@
 # The commands that only Windows has and that look at something, answered from files: the folder that the environment
 # names in WINDOWS_RECORDED holds COMMAND.json, or COMMAND.CLASS.json for a CIM class or an event log, each an array of
 # objects. What was not recorded is answered as a Windows without it answers. One function serves all commands.
+#
+# Errors are those of the real commands: NON-TERMINATING ones. The Get-Net*, Get-Dns*, Get-Disk, ... are functions that
+# PowerShell makes of CDXML files; they write what a CIM provider refuses by WriteError, and see neither the caller's
+# $ErrorActionPreference nor its $PSDefaultParameterValues, only the global ones (about_Preference_Variables and
+# about_CommonParameters of Microsoft's documentation; Microsoft.PowerShell.Cmdletization in PowerShell's sources). A
+# file COMMAND.refused.json says after how many objects it is refused, in which words and of which category:
+# PermissionDenied "Access is denied." for an account that may not, ObjectNotFound for a provider that is not there.
 
 function Read-Recorded {
-    # Return the objects of a file, dates as dates. Throw as a real command does where there is no such thing.
+    # Return the objects of a file, dates as dates. Write an error as a real command does where there is no such thing.
     param([string]$Name)
     $path = [IO.Path]::Combine("$env:WINDOWS_RECORDED", "$Name.json")
     if (-not $env:WINDOWS_RECORDED -or -not [IO.File]::Exists($path)) {
-        Write-Error -Message "nothing was recorded as $Name" -Category ObjectNotFound -ErrorAction Stop
+        Write-Error -Message "nothing was recorded as $Name" -Category ObjectNotFound
+        return
     }
     # A counter that stood still would be none: 10 of the ticks that it counts pass for 9 in which a processor is idle.
     $ticks = [datetime]::UtcNow.Ticks
     $text = [IO.File]::ReadAllText($path).Replace('"@ticks"', "$ticks").Replace('"@idle"', "$([long]($ticks * 0.9))")
-    foreach ($one in ($text | ConvertFrom-Json)) { $one }
+    $objects = @($text | ConvertFrom-Json)
+    $refused = [IO.Path]::ChangeExtension($path, '.refused.json')
+    if (-not [IO.File]::Exists($refused)) { foreach ($one in $objects) { $one }; return }
+    $how = [IO.File]::ReadAllText($refused) | ConvertFrom-Json
+    $objects | Select-Object -First $how.after
+    Write-Error -Message $how.message -Category $how.category -ErrorId 'HRESULT 0x80041003'
 }
 
 function ConvertFrom-Wql {
@@ -115,7 +128,10 @@ function Select-Recorded {
 }
 
 foreach ($name in $plain) {
-    $body = [scriptblock]::Create("Select-Recorded '$name' `$args")
+    # CmdletBinding is what gives the real functions their -ErrorAction.
+    $body = [scriptblock]::Create(
+        "[CmdletBinding()] param([Parameter(ValueFromRemainingArguments)][object[]]`$Words) Select-Recorded '$name' `$Words"
+    )
     Set-Item -Path "function:$name" -Value $ExecutionContext.SessionState.Module.NewBoundScriptBlock($body)
 }
 

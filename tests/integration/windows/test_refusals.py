@@ -1,0 +1,91 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Windows refuses is never an empty answer: access denied, a provider that is not there, an error half way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES as FIREWALL
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, ask
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows.queries import DISKS, VOLUMES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import SERVICES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.parse import parse_answers
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES as SOCKETS
+
+from .host.machine import machine
+from .host.windows import WindowsHost
+
+ASKED = {**FIREWALL, **SOCKETS, "volumes": VOLUMES, "disks": DISKS, "all_services": SERVICES}
+MAY_BE_EMPTY = {
+    "connections",
+    "products",
+    "engine",
+}  # no network, no other firewall; the third is judged by what it says
+NEVER_EMPTY = set(ASKED) - MAY_BE_EMPTY - {"folders"}
+REFUSED = {
+    "access denied": {"after": 0, "message": "Access is denied.", "category": "PermissionDenied"},
+    "the provider is missing": {"after": 0, "message": "Invalid class", "category": "ObjectNotFound"},
+    "an error half way": {"after": 1, "message": "Access is denied.", "category": "PermissionDenied"},
+}
+pytestmark = pytest.mark.case("WN1")
+
+
+@pytest.fixture
+def recorded(windows: WindowsHost, monkeypatch: pytest.MonkeyPatch) -> WindowsHost:
+    """A Windows whose commands all answer, asked by this process."""
+    windows.record(machine((8000, 8001, 8002, 8003, 8004)))
+    for name, value in windows.environment.items():
+        monkeypatch.setenv(name, value)
+    return windows
+
+
+def asked() -> Answers:
+    return ask(choose_host(120.0), ASKED, timeout=100.0)
+
+
+def empty_or_whole(answers: Answers) -> dict[str, int]:
+    """Return how many objects each query that was answered gave."""
+    counts: dict[str, int] = {}
+    for name in ASKED:
+        try:
+            counts[name] = len(answers[name])
+        except CoreError:
+            continue
+    return counts
+
+
+def refuse(windows: WindowsHost, how: Mapping[str, Any]) -> None:
+    for path in (windows.root / "recorded").glob("Get-*.json"):
+        path.with_suffix(".refused.json").write_text(json.dumps(how), encoding="utf-8")
+
+
+def test_where_nothing_is_refused_all_is_answered(recorded: WindowsHost) -> None:
+    counts = empty_or_whole(asked())
+    assert set(counts) == set(ASKED)
+    assert [name for name in NEVER_EMPTY if not counts[name]] == []
+
+
+@pytest.mark.parametrize("how", REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_is_no_answer(recorded: WindowsHost, how: Mapping[str, Any]) -> None:
+    refuse(recorded, how)
+    answers = asked()
+    assert set(empty_or_whole(answers)) == {"folders"}  # the environment of the process, which nobody refuses
+    table = parse_answers(answers)
+    assert (set(table.unread), table.sockets) == ({"tcp", "udp"}, ())
+    assert "cannot be read" in table.blind
+
+
+def test_an_empty_answer_about_what_every_windows_has_is_none(recorded: WindowsHost) -> None:
+    recorded.record(dict.fromkeys(machine((8000, 8001, 8002, 8003, 8004)), ()))
+    answers = asked()
+    assert set(empty_or_whole(answers)) == {*MAY_BE_EMPTY, "folders"}
+    assert "it answered nothing, and there always is something" in parse_answers(answers).unread["tcp"]
