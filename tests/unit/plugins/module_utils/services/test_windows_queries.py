@@ -39,6 +39,7 @@ function Get-NetUDPEndpoint { Recorded udp }
 function Get-Process { param([switch]$IncludeUserName) Recorded users }
 function Get-Service {
     [CmdletBinding()] param()
+    [pscustomobject]@{ Name = 'EventLog'; DependentServices = @() }  # no Windows is without any service
     foreach ($row in Recorded dependents) {
         $names = @($row.Dependents | ForEach-Object { [pscustomobject]@{ Name = $_ } })
         [pscustomobject]@{ Name = $row.Name; DependentServices = $names }
