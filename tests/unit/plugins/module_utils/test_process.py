@@ -75,7 +75,8 @@ def test_output_that_is_not_utf8_is_kept_with_replacements() -> None:
 
 def test_much_output_on_both_streams_cannot_block() -> None:
     done = python("import sys; [print('x' * 99, file=s) for s in (sys.stdout, sys.stderr) for _ in range(20000)]")
-    assert (len(done.stdout), len(done.stderr)) == (2_000_000, 2_000_000)
+    assert len(done.stdout) == 2_000_000
+    assert len(done.stderr) > 200_000
 
 
 def test_a_missing_command_is_named() -> None:
@@ -138,3 +139,44 @@ def test_a_grandchild_that_escapes_its_group_cannot_hold_the_caller(tmp_path: Pa
     took = time.monotonic() - begun
     os.kill(int(noted.read_text()), 9)  # the one that this test started
     assert took < 15
+
+
+ENDLESS = {
+    "output": ("import os\nwhile True: os.write(1, b'x' * 65536)", "more than 134217728 bytes to its standard output"),
+    "errors": ("import os\nwhile True: os.write(2, b'x' * 65536)", "more than 16777216 bytes to its standard error"),
+}
+MEASURED = """
+import resource, sys
+sys.path[:0] = [sys.argv[1]]
+import conftest
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import run_process
+try:
+    run_process([sys.executable, "-c", sys.argv[2]], timeout=60.0, stdin=None, env=None)
+except ToolFailed as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.case("WN5")
+@pytest.mark.parametrize(("code", "said"), ENDLESS.values(), ids=ENDLESS)
+def test_a_tool_that_prints_without_end_costs_bounded_memory_and_is_no_answer(code: str, said: str) -> None:
+    done = run([PYTHON, "-c", MEASURED, str(Path(__file__).parents[3]), code], 100.0)
+    message, peak = done.stdout.splitlines()
+    assert said in message
+    assert len(message) < 300
+    assert int(peak) < 400 << 10  # KiB; unbounded it is gigabytes a second
+
+
+@pytest.mark.case("WN5")
+def test_errors_that_were_cut_say_so_and_the_output_beside_them_is_whole() -> None:
+    done = python("import sys; sys.stderr.write('x' * 3_000_000); sys.stdout.write('y' * 3_000_000)")
+    assert done.stdout == "y" * 3_000_000
+    assert done.stderr == f"({3_000_000 - (256 << 10)} bytes before this were cut)\n" + "x" * (256 << 10)
+
+
+@pytest.mark.case("WN5")
+@pytest.mark.parametrize(("size", "cut"), [((256 << 10) - 1, False), (256 << 10, False), ((256 << 10) + 1, True)])
+def test_the_bound_of_errors_is_exact(size: int, cut: bool) -> None:
+    assert ("were cut" in python(f"import sys; sys.stderr.write('x' * {size})").stderr) is cut
