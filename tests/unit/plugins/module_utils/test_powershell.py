@@ -127,8 +127,8 @@ def test_names_and_queries_are_in_the_script_and_nothing_else_of_the_host():
     assert "Ask 'it''s' { Get-Date }" in script_of({"it's": "Get-Date"})
 
 
-# A function of a module, as the CDXML commands of Windows are: it writes an error that does not end it, and sees neither
-# the preference of the script's scope nor its default parameters (about_Preference_Variables of Microsoft's
+# A function of a module, as the CDXML commands of Windows are: it writes an error that does not end it, and sees
+# neither the preference of the script's scope nor its default parameters (about_Preference_Variables of Microsoft's
 # documentation). The second one writes an object first.
 MODULE = """
 function Get-NetRefused { [CmdletBinding()] param() Write-Error 'Access is denied.' -Category PermissionDenied }
