@@ -117,12 +117,12 @@ def test_a_python_that_is_too_old_says_so_and_which_it_is(version: str, tmp_path
 @pytest.mark.parametrize("version", FINE)
 def test_the_core_starts_from_the_bytes(version: str, tmp_path: Path) -> None:
     ended = start(python(version), tmp_path)
-    assert b"KeyError" in ended.stderr, ended.stderr  # the noun's own: this request lacks its options
-    assert b"services/run.py" in ended.stderr
+    assert b"KeyError" in ended.stdout, ended.stderr  # the noun's own: this request lacks its options
+    assert b"services/run.py" in ended.stdout
 
 
 def test_the_core_starts_from_the_bytes_on_this_python(tmp_path: Path) -> None:
-    assert b"services/run.py" in start(sys.executable, tmp_path).stderr
+    assert b"services/run.py" in start(sys.executable, tmp_path).stdout
 
 
 def test_python_answers_a_question_that_a_program_which_only_echoes_cannot(tmp_path: Path) -> None:
@@ -138,4 +138,4 @@ def test_what_is_run_is_what_was_given_and_no_file(tmp_path: Path) -> None:
         (tmp_path / name).write_text("raise SystemExit('planted')")
     ended = start(sys.executable, tmp_path)
     assert b"planted" not in ended.stderr
-    assert b"services/run.py" in ended.stderr
+    assert b"services/run.py" in ended.stdout
