@@ -21,10 +21,15 @@ description:
     and the health probe. What was not well before the restart is not demanded after it.
   - What runs before runs afterwards, and nothing else. That also holds where a step fails, the time is over or a signal
     ends the run. The task fails then and says which service did not pass its gate and what state was left.
-  - A record in O(state_dir) is written before the first service is stopped. Where a run is killed, the next one starts
-    what should run before it does anything else.
-  - Units that systemd stops together with a declared one, because they require it, are restarted with it although the
-    inventory does not declare them.
+  - A record in O(state_dir) is written before the first service is stopped. Where a run is killed, the next one of the
+    same boot starts what that had stopped before it does anything else. What somebody else has started, stopped or
+    disabled since is left as it is, and so is what nothing can be known of.
+  - Units that systemd stops together with another (C(Requires), C(Requisite), C(BindsTo), C(PartOf),
+    C(PropagatesStopTo)) are restarted with it whether the inventory declares them or not. Afterwards every unit that
+    was active before is compared with now.
+  - A process is only signalled where it is proved to be the service by its command line, and to be the one that was
+    seen by the moment it began. The first process of the host, this run and all it came from, and main processes that
+    systemd or launchd look after are never signalled.
   - On Windows services are stopped and started by the service control manager, those of NSSM as any other. What it
     knows of dependencies counts beside C(depends_on). A service is not stopped where something that runs and is not
     declared depends on it; nothing is forced.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional, Union
 
+from ..errors import CoreError
 from ..host import Host
 from ..memory import recall
 from ..processes.identity import untouchable
@@ -67,7 +68,10 @@ def not_ours(host: Host, snapshot: Snapshot) -> dict[str, str]:
     mains = {s.name: s.main.pid for s in snapshot.services if s.service.manager == "pid_file" and s.main and s.alive}
     if not mains:
         return {}
-    barred = untouchable(host, snapshot.processes)
+    try:
+        barred = untouchable(host, snapshot.processes)
+    except CoreError as error:
+        return dict.fromkeys(mains, f"nothing tells whose process that is: {error}")
     shared = {pid: [name for name in mains if mains[name] == pid] for pid in mains.values()}
     why = {
         name: f"the process {pid} of {name} is not ended: {barred[pid]}" for name, pid in mains.items() if pid in barred

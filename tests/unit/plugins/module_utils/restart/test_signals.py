@@ -17,10 +17,14 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes import identity
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.ending import end_tree
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.gather import not_ours
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.interruption import (
     Interrupted,
     interruptible,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
+
+from ..services.builders import make_observed, make_snapshot
 
 STAT = "{pid} (x) {state} 1 {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0 0"
 MAIN = Process(41, 1, 41, "S", 10.0, 0.0, 1, ("x",))
@@ -99,6 +103,29 @@ def test_a_process_that_may_not_be_signalled_is_an_error(table, monkeypatch):
     monkeypatch.setattr(identity.os, "kill", refuse)
     with pytest.raises(ActionFailed, match="may not be signalled"):
         end_tree(host, "auth", MAIN, (MAIN,), 1.0)
+
+
+SCRIPTS = [Service("a", pid_file="/run/a.pid"), Service("b", pid_file="/run/b.pid")]
+OF_AUTH = "Id=auth.service\nMainPID=41\n"
+# The main processes of two services, what systemd says; what stands against ending each.
+NOT_OURS = [
+    ("nothing", (41, 42), "", {}),
+    ("systemd looks after one", (41, 42), OF_AUTH, {"a": "it is the main process of auth.service"}),
+    ("one process of two services", (41, 41), "", {"a": "name the same process 41", "b": "name the same process 41"}),
+    ("both at once", (41, 41), OF_AUTH, {"a": "main process of auth.service", "b": "main process of auth.service"}),
+    ("systemd is silent", (41, 42), (1, "", "timed out"), {"a": "nothing tells whose", "b": "nothing tells whose"}),
+]
+
+
+@pytest.mark.case("SV1")
+@pytest.mark.parametrize(("pids", "said", "why"), [row[1:] for row in NOT_OURS], ids=[row[0] for row in NOT_OURS])
+def test_the_plan_promises_no_end_of_what_is_not_ours(pids, said, why):
+    mains = [Process(pid, 1, pid, "S", 10.0, 0.0, 1, ("x",)) for pid in pids]
+    seen = [make_observed(service, unit=None, main=main) for service, main in zip(SCRIPTS, mains)]
+    host = FakeHost(commands={"systemctl show": said}, files={"/run/systemd/system/x": ""})
+    found = not_ours(host, make_snapshot(*seen))
+    assert set(found) == set(why)
+    assert all(words in found[name] for name, words in why.items())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
