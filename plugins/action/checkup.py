@@ -16,6 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base 
     MaintenanceAction,
     validate,
 )
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
 
 
 class ActionModule(MaintenanceAction):
@@ -36,4 +37,5 @@ class ActionModule(MaintenanceAction):
         if name not in NOUNS:
             raise AnsibleActionFail(f"{self._task.action}: checks names {name!r}, expected one of {sorted(NOUNS)}")
         given = {"state_dir": own["state_dir"], **(options or {}), **NOUNS[name].force}
+        self.refuse(mistakes_in(name, given, self.platforms()), f"checks.{name}: ")
         return validate(self.here(NOUNS[name].spec), given, f"{self._task.action}: checks.{name}")

@@ -20,9 +20,10 @@ class CoreError(Exception):
 class InputError(CoreError):
     """A parameter is wrong. Nothing was done."""
 
-    def __init__(self, name: str, value: object, expected: str) -> None:
+    def __init__(self, name: str, value: object, expected: str, known: Sequence[str] = ()) -> None:
         super().__init__(f"{name} is {value!r}, expected {expected}")
-        self.name = name
+        self.name, self.value, self.expected = name, value, expected
+        self.known = tuple(known)  # what may stand there, where that is a list of names
 
 
 class ToolMissing(CoreError):

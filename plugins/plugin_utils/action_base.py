@@ -4,14 +4,15 @@
 
 """The action base: what the controller does for every module of the collection before and after the trip to a host.
 
-It validates the arguments, so that a typo is reported without a trip; it chooses the way to the host by its shell (on
-POSIX the Python module itself, on Windows the bridge); and it seals what comes back, whoever wrote it: the module, an
-interpreter that could not run it, or a program that is none.
+It validates the arguments, by the code of the core that would refuse them on the host, so that every mistake is named
+without a trip; it chooses the way to the host by its shell (on POSIX the Python module itself, on Windows the bridge);
+and it seals what comes back, whoever wrote it: the module, an interpreter that could not run it, or a program that is
+none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Optional
 
@@ -19,10 +20,13 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.redact import redact
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal, seal_text
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.call import call_bridge
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.options import windows_spec
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.no_answer import explained
 
 MISTAKES = 8_000  # characters of what is wrong with arguments
 
@@ -77,20 +81,35 @@ class MaintenanceAction(ActionBase):
 
     _supports_check_mode = False  # each action opts in: the default of ActionBase is True
     _supports_async = True
-    noun: ClassVar[str]
+    noun: ClassVar[str] = ""
+    groups: tuple[str, ...] = ()
     spec: ClassVar[Mapping[str, Any]]
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
+        self.groups = tuple((task_vars or {}).get("group_names") or ())
         checked = self.check(self._task.args)
         if self.on_windows():
             return sealed(call_bridge(self, checked.params, checked.secrets, task_vars or {}), checked.secrets)
         answer = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
-        return sealed(answer, checked.secrets)
+        return sealed(explained(answer), checked.secrets)
 
     def check(self, arguments: Mapping[str, Any]) -> Checked:
         """Return the arguments checked. Raise AnsibleActionFail where they do not fit."""
+        self.refuse(mistakes_in(self.noun, arguments, self.platforms()))
         return validate(self.here(self.spec), arguments, self._task.action)
+
+    def refuse(self, mistakes: Sequence[Mistake], prefix: str = "") -> None:
+        """Raise AnsibleActionFail where there are mistakes in the arguments, a line for each."""
+        if mistakes:
+            lines = [f"{prefix}{mistake}" for mistake in mistakes]
+            raise AnsibleActionFail(f"{self._task.action}: " + "\n".join(lines))
+
+    def platforms(self) -> tuple[str, ...]:
+        """Return what kinds of host this may be: its groups tell Linux from macOS, a shell does not."""
+        if self.on_windows():
+            return ("windows",)
+        return ("darwin",) if "macos" in self.groups else ("linux", "darwin")
 
     def here(self, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         """Given an argument_spec, return it as it holds on this kind of host."""

@@ -193,7 +193,7 @@ def _sources(declared: list[Mapping[str, Any]]) -> tuple[Source, ...]:
     twice = [source.name for source in sources if names.count(source.name.casefold()) > 1]
     if twice:
         expected = "each name once, whatever its case, because it names the source's folder in a set"
-        raise InputError("sources", twice[0], expected)
+        raise InputError(f"sources[{twice[-1]}].name", twice[-1], expected)
     return sources
 
 

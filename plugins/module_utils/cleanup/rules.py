@@ -21,14 +21,15 @@ def read_rules(
     given: Sequence[Mapping[str, Any]], protected: Iterable[str], install_dir: Optional[str], places: Places
 ) -> tuple[Rule, ...]:
     """Given the option ``rules``, return the rules. Raise InputError for the first that is not safe or not clear."""
-    names = [str(rule["name"]) for rule in given]
-    for name in names:
-        if not name or names.count(name) > 1:
-            raise InputError("rules", name, "a name for each rule that no other rule has")
     sealed = (*places.sealed, *(places.guarded("protected", path) for path in protected))
     roots = (*places.roots, *([places.guarded("install_dir", install_dir)] if install_dir else ()))
     guarded = replace(places, sealed=sealed, roots=roots)
-    return tuple(_read_rule(rule, guarded) for rule in given)
+    rules = tuple(_read_rule(rule, guarded) for rule in given)
+    names = [rule.name for rule in rules]
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise InputError(f"rules[{name}].name", name, "a name for each rule that no other rule has")
+    return rules
 
 
 def _read_rule(given: Mapping[str, Any], places: Places) -> Rule:

@@ -95,12 +95,14 @@ class Settings:
     state_dir: str
 
 
-def parse_settings(params: Mapping[str, Any]) -> Settings:
-    """Given the module's validated options, return them as Settings. Raise InputError naming the first wrong one."""
+def parse_settings(params: Mapping[str, Any], flavour: Any = os.path) -> Settings:
+    """Given the module's validated options, return them as Settings. Raise InputError naming the first wrong one.
+
+    ``flavour`` is the module of the host's kind of paths.
+    """
     _check_numbers(params)
-    _check_names(params["databases"])
     settings = Settings(
-        databases=tuple(_database(entry, params["thresholds"]) for entry in params["databases"]),
+        databases=tuple(_database(entry, params["thresholds"], flavour) for entry in params["databases"]),
         plan_only=params["mode"] == "plan",
         window_s=params["window_minutes"] * 60.0,
         max_txn_s=parse_seconds("max_txn_age", params["max_txn_age"]),
@@ -112,6 +114,7 @@ def parse_settings(params: Mapping[str, Any]) -> Settings:
         strategy=params["sqlite_strategy"],
         **{name: params[name] for name in _AS_THEY_ARE},
     )
+    _check_names(params["databases"])
     _check_gates(settings)
     return settings
 
@@ -133,7 +136,7 @@ def _check_numbers(params: Mapping[str, Any]) -> None:
 def _check_names(entries: Iterable[Mapping[str, Any]]) -> None:
     for name, count in Counter(entry["name"] for entry in entries).items():
         if count > 1 or not name:
-            raise InputError("databases[].name", name, "a name that no other database of the list has")
+            raise InputError(f"databases[{name}].name", name, "a name that no other database of the list has")
 
 
 def _check_gates(settings: Settings) -> None:
@@ -151,10 +154,10 @@ def _backup_gate(params: Mapping[str, Any]) -> BackupGate:
     return BackupGate(gate["dir"], gate["max_age_hours"] * 3600.0, params["backup_expected"])
 
 
-def _database(entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> Database:
+def _database(entry: Mapping[str, Any], defaults: Mapping[str, Any], flavour: Any) -> Database:
     where = f"databases[{entry['name']}]"
     path = entry["path"] or ""
-    if entry["engine"] == "sqlite" and not is_absolute(path):
+    if entry["engine"] == "sqlite" and not is_absolute(path, flavour):
         raise InputError(f"{where}.path", path, "an absolute path")
     return Database(
         name=entry["name"],

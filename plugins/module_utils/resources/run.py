@@ -31,7 +31,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     thresholds that contradict each other.
     """
     limits = read_thresholds(params["thresholds"])
-    _check_seconds(params)
+    check_seconds(params)
     skip = frozenset((*params["skip"], *limits.skip))
     observe = GATHERERS.get(host.platform)
     if observe is None:
@@ -51,7 +51,8 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     return Result(findings=findings, metrics=metrics(seen, after), data={NOUN: data})
 
 
-def _check_seconds(params: Mapping[str, Any]) -> None:
+def check_seconds(params: Mapping[str, Any]) -> None:
+    """Raise InputError where a time that a look may take is out of its range."""
     for name in ("sample_seconds", "scan_seconds"):
         if not 0 <= params[name] <= 60:
             raise InputError(name, params[name], "seconds, 0 to 60")

@@ -109,7 +109,7 @@ def _mounts(given: Sequence[Mapping[str, Any]], default: MountLimits) -> dict[st
     for item in given:
         path = mount_path(str(item["mount"]))
         if path in limits:
-            raise InputError("thresholds.mounts", path, "each mount once")
+            raise InputError(f"thresholds.mounts[{path}].mount", path, "each mount once")
         limits[path] = _limits(f"thresholds.mounts[{path}]", item, default)
     return limits
 

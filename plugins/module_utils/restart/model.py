@@ -78,7 +78,7 @@ def read_options(params: Mapping[str, Any], names: tuple[str, ...]) -> Options:
     for option in ("only", "except"):
         unknown = [name for name in params[option] if name not in names]
         if unknown:
-            raise InputError(option, unknown, f"names of services: {list(names)}")
+            raise InputError(option, unknown, f"names of services: {', '.join(names)}", names)
     given = ("gate_timeout", "gate_delay", "gate_settle", "start_retries", "stop_timeout", "rollback_timeout")
     for option in given:
         if params[option] < 0:

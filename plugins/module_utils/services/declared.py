@@ -112,9 +112,11 @@ def declare(services: Sequence[Mapping[str, Any]], platform: str = "linux") -> t
     declared = [_service(raw, MANAGERS.get(platform, MANAGERS["linux"])) for raw in services]
     names = [service.name for service in declared]
     for service in declared:
-        _require(names.count(service.name) == 1, "services", service.name, "each name once")
+        _require(names.count(service.name) == 1, f"services[{service.name}].name", service.name, "each name once")
         unknown = [name for name in service.depends_on if name not in names]
-        _require(not unknown, f"services[{service.name}].depends_on", unknown, f"names of services: {names}")
+        if unknown:
+            expected = f"names of services: {', '.join(names)}"
+            raise InputError(f"services[{service.name}].depends_on", unknown, expected, names)
     order = start_order({service.name: service.depends_on for service in declared})
     return tuple(sorted(declared, key=lambda service: order.index(service.name)))
 
@@ -184,11 +186,13 @@ MANAGERS: dict[str, Manager] = {
 
 
 def _ports(raw: Mapping[str, Any], where: str) -> tuple[Port, ...]:
-    first = [{"port": raw["port"], "bind": raw.get("bind")}] if raw.get("port") else []
+    first = [(f"{where}.port", raw)] if raw.get("port") is not None else []
+    more = [(f"{where}.ports[{place}].port", entry) for place, entry in enumerate(raw.get("ports") or ())]
     ports = []
-    for entry in [*first, *(raw.get("ports") or ())]:
-        _require(0 < entry["port"] < 65536, f"{where}.port", entry["port"], "a port between 1 and 65535")
-        ports.append(Port(entry["port"], entry.get("proto") or "tcp", entry.get("bind") or ""))
+    for name, entry in [*first, *more]:
+        _require(0 < entry["port"] < 65536, name, entry["port"], "a port between 1 and 65535")
+        proto = "tcp" if entry is raw else entry.get("proto") or "tcp"
+        ports.append(Port(entry["port"], proto, entry.get("bind") or ""))
     return tuple(ports)
 
 
@@ -197,6 +201,7 @@ def _probe(raw: Optional[Mapping[str, Any]], ports: Sequence[Port], where: str) 
         return None
     port = raw.get("port") or next((entry.port for entry in ports if entry.proto == "tcp"), None)
     _require(port is not None, f"{where}.health.port", port, "a port here, or one of the service")
+    _require(0 < int(port or 0) < 65536, f"{where}.health.port", port, "a port between 1 and 65535")
     path = raw.get("path") or "/health"
     _require(path.startswith("/"), f"{where}.health.path", path, "a path that begins with /")
     _regex(f"{where}.health.body_regex", raw.get("body_regex") or "", groups=0)

@@ -23,7 +23,8 @@ def start_order(graph: Graph) -> list[str]:
     while waiting:
         ready = [name for name in waiting if all(need in ordered for need in graph[name] if need in graph)]
         if not ready:
-            raise InputError("services.depends_on", " -> ".join(_cycle(graph, waiting)), "no cycle")
+            cycle = _cycle(graph, waiting)
+            raise InputError(f"services[{cycle[0]}].depends_on", " -> ".join(cycle), "no cycle")
         ordered.append(ready[0])
         waiting.remove(ready[0])
     return ordered

@@ -60,7 +60,16 @@ def choose_codec(wish: str, level: Optional[int], threads: int, host: Host) -> C
     compression = COMPRESSIONS[found.get(wish, wish)]
     if compression.tool and not host.which(compression.tool):
         raise ToolMissing(compression.tool)
+    return Codec(compression, check_level(compression.name, level), threads)
+
+
+def check_level(name: str, level: Optional[int]) -> int:
+    """Given the name of a compression and a level, return the level, or its own where none is given.
+
+    Raise InputError where it has no such level.
+    """
+    compression = COMPRESSIONS[name]
     chosen = compression.level if level is None else level
     if not min(1, compression.highest) <= chosen <= compression.highest:
         raise InputError("compression_level", level, f"1 to {compression.highest} for {compression.name}")
-    return Codec(compression, chosen, threads)
+    return chosen

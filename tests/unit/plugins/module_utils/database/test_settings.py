@@ -33,7 +33,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"databases": [postgresql(include=["("])]}, "databases[main].include is '(', expected a regular expression"),
     ({"databases": [postgresql(exclude=["ok", "[a"])]}, "databases[main].exclude is '[a', expected a regular"),
     ({"databases": [sqlite(path="data/demo.db")]}, "databases[demo].path is 'data/demo.db', expected an absolute path"),
-    ({"databases": [postgresql(), postgresql()]}, "databases[].name is 'main', expected a name that no other"),
+    ({"databases": [postgresql(), postgresql()]}, "databases[main].name is 'main', expected a name that no other"),
     ({"databases": [postgresql(name="")]}, "databases[].name is '', expected a name"),
     ({"rewrite": "allow"}, "require_backup is None, expected the dir of verified backups, because rewrite is allow"),
     ({"sqlite_strategy": "in_place"}, "require_backup is None, expected the dir of verified backups, because sqlite"),

@@ -34,7 +34,7 @@ SPEC = {
 
 
 class Action(MaintenanceAction):
-    noun = "cleanup"
+    noun = "thing"
     spec = SPEC
     _supports_check_mode = True
 

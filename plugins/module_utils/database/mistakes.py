@@ -1,0 +1,26 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The mistakes in the options of db_vacuum."""
+
+from __future__ import annotations
+
+import ntpath
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+from ..mistakes import Mistake, find_mistakes
+from .settings import parse_settings
+from .spec import SPEC
+
+
+def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:
+    """Given the options as they are written and the platform of the host, return all that the area refuses."""
+    flavour = ntpath if platform == "windows" else posixpath
+
+    def read(options: dict[str, Any]) -> None:
+        parse_settings(options, flavour)
+
+    return find_mistakes(SPEC, given, read, platform)

@@ -1,0 +1,128 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every mistake in the options of an area, found by the area's own code, and said in one line each. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .printable import printable
+from .redact import MASK, redact
+from .refusals import Read, refused
+from .typed import NO_OPTION, Fault, Path, fill, nearest, option_at
+
+_MOST = 100  # mistakes in the options of one area
+_WIDTH = 60  # characters of a value
+_NAMES = ("name", "mount", "path", "port", "pattern")  # what a row of a list is known by, the best first
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong: its ``place`` (``services[2] (trade).port``), its value (empty: there is none to show),
+    what is expected there, and what was perhaps meant.
+    """
+
+    place: str
+    value: str
+    expected: str
+    meant: str = ""
+
+    def __str__(self) -> str:
+        said = (
+            f"{self.place} is {self.value}: expected {self.expected}"
+            if self.value
+            else f"{self.place}: {self.expected}"
+        )
+        return f"{said}; did you mean {self.meant}?" if self.meant else said
+
+
+def find_mistakes(
+    spec: Mapping[str, Any], given: Mapping[str, Any], read: Read, platform: str = "linux"
+) -> list[Mistake]:
+    """Given an area's SPEC, its options as they are written and the function that reads them, return all mistakes.
+
+    ``read`` takes the options typed and with their defaults, and raises InputError.
+    """
+    filled, faults = fill(spec, given, platform)
+    faults += refused(spec, filled, read, frozenset(path for fault in faults for path in _settled(fault)))
+    secrets = sorted(set(secrets_of(spec, given)), key=len, reverse=True)
+    return [_mistake(fault, spec, given, secrets) for fault in faults[:_MOST]]
+
+
+def _settled(fault: Fault) -> tuple[Path, ...]:
+    """Return where a fault may have another for its consequence: what is misspelt is also what is missing."""
+    return (fault.path, fault.path[:-1]) if fault.expected == NO_OPTION else (fault.path,)
+
+
+def _mistake(fault: Fault, spec: Mapping[str, Any], given: Mapping[str, Any], secrets: Sequence[str]) -> Mistake:
+    where, expected = place(fault.path, given), _without(fault.expected, secrets)
+    option = option_at(spec, fault.path) or {}
+    if fault.expected == NO_OPTION:
+        meant = nearest(str(fault.path[-1]), fault.known)
+        return Mistake(where, "", expected if meant else f"{expected}, expected one of {', '.join(fault.known)}", meant)
+    if fault.value is None:
+        return Mistake(where, "", expected)
+    value = MASK if option.get("no_log") else _without(shown(fault.value), secrets)
+    first = fault.value[0] if isinstance(fault.value, (list, tuple)) and fault.value else fault.value
+    return Mistake(
+        where, value, expected, nearest(str(first), fault.known or list(map(str, option.get("choices") or ())))
+    )
+
+
+def shown(value: Any) -> str:
+    """Given a value, return it for one line of a message: what may be secret masked, and never cut within a word."""
+    text = redact(printable(str(value)))
+    if len(text) > _WIDTH:
+        kept = re.match(rf".{{0,{_WIDTH}}}(?<!\w)|", text)
+        start = kept.group().rstrip() if kept else ""
+        return f"{start}... ({len(text)} characters)".lstrip(".")
+    return repr(text) if isinstance(value, str) else text
+
+
+def _without(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def place(path: Path, given: Any) -> str:
+    """Given where a value is among the options, return it as people write it: ``services[2] (trade).port``."""
+    text, value = "", given
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, (list, tuple)) and step < len(value) else None
+            text += f"[{step}]{_label(value)}"
+        else:
+            value = value.get(step) if isinstance(value, Mapping) else None
+            name = step if re.fullmatch(r"[\w ]+", step) else shown(step)
+            text += f".{name}" if text else name
+    return text
+
+
+def _label(value: Any) -> str:
+    """Return what a row is known by, in brackets."""
+    names = [value[key] for key in _NAMES if value.get(key)] if isinstance(value, Mapping) else []
+    return f" ({shown(names[0]).strip(chr(39))})" if names else ""
+
+
+def secrets_of(spec: Mapping[str, Any], given: Any) -> Iterator[str]:
+    """Given a SPEC and options, yield the texts that must not be shown."""
+    for name, option in spec.items() if isinstance(given, Mapping) else ():
+        value = given.get(name)
+        if option.get("no_log") and value:
+            yield from _leaves(value)
+        for each in value if isinstance(value, list) else [value]:
+            yield from secrets_of(option.get("options") or {}, each)
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _leaves(each)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)

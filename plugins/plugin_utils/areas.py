@@ -1,0 +1,29 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The areas of the core as the controller asks them: what would you refuse?"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
+
+CORE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
+AREAS = ("resources", "services", "backup", "firewall", "cleanup", "database", "restart")
+
+
+def mistakes_in(area: str, options: Mapping[str, Any], platforms: Sequence[str]) -> list[Mistake]:
+    """Given an area, options as they are written and what the host's platform may be, return all mistakes.
+
+    Where more than one platform is possible, what one of them takes is no mistake.
+    """
+    if area not in AREAS:
+        return []
+    mistakes = importlib.import_module(f"{CORE}.{area}.mistakes").mistakes
+    found: list[Mistake] = mistakes(options, platforms[0])
+    others = [mistakes(options, platform) for platform in platforms[1:]] if found else []
+    return found if all(others) else []
