@@ -58,7 +58,7 @@ def _settled(fault: Fault) -> tuple[Path, ...]:
 
 
 def _mistake(fault: Fault, spec: Mapping[str, Any], given: Mapping[str, Any], secrets: Sequence[str]) -> Mistake:
-    where, expected = place(fault.path, given), _without(fault.expected, secrets)
+    where, expected = _without(place(fault.path, given), secrets), _without(fault.expected, secrets)
     option = option_at(spec, fault.path) or {}
     if fault.expected == NO_OPTION:
         meant = nearest(str(fault.path[-1]), fault.known)

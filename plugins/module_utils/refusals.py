@@ -151,8 +151,8 @@ def _candidates(
     spec: Mapping[str, Any], work: dict[str, Any], path: Path, value: Any
 ) -> Iterator[list[tuple[dict[str, Any], bool]]]:
     """Yield the options with less and less of what is at a path."""
-    if len(path) > 1 and path[-1] == "name":  # a name that is not the only one: its row goes
-        path = path[:-1]
+    if len(path) > 2 and path[-1] == "name" and _is_twice(work, path):
+        path = path[:-1]  # the row goes: a name that is made up would be among those that messages list
     old = _at(work, path)
     if isinstance(old, list):
         bad = value if isinstance(value, (list, tuple)) else [value]
@@ -167,6 +167,11 @@ def _candidates(
             guesses = GUESSES[option.get("type", "str")]
             others = (*guesses, stand_in(option)) if isinstance(old, str) else (stand_in(option), *guesses)
             yield [(_changed(work, here, other), True) for other in (*others, None)]
+
+
+def _is_twice(work: dict[str, Any], path: Path) -> bool:
+    rows, name = _at(work, path[:-2]), _at(work, path)
+    return [row.get("name") for row in rows].count(name) > 1
 
 
 def _at(options: Any, path: Path) -> Any:

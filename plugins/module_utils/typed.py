@@ -23,6 +23,7 @@ _FALSE = ("n", "no", "off", "0", "false", "f", "0.0")
 _POSIX = re.compile(r"[/~$]")  # the host resolves ~ and its own variables
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\|//|[%~$/\\]")
 NO_OPTION = "not an option"
+WINDOWS_PATH = r"C:\CryptoBot"
 
 
 class Fault(NamedTuple):
@@ -163,7 +164,7 @@ def _sequence(value: Any) -> Sequence[Any]:
     if isinstance(value, (list, tuple)):
         return value
     if isinstance(value, str):
-        return [part.strip() for part in value.split(",")] if value else []
+        return value.split(",") if value else []
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return [value]
     raise Unfit("a list")
@@ -189,14 +190,27 @@ def _text(value: Any) -> str:
 def _path(value: Any, path: Path, platform: str, faults: list[Fault]) -> str:
     """Return a path; one that is relative is a fault: what it is relative to is a matter of chance on a host."""
     text = _text(value)
-    if text and (_WINDOWS if platform == "windows" else _POSIX).match(text) is None:
-        example = r"C:\CryptoBot" if platform == "windows" else "/opt/cryptobot"
-        faults.append(Fault(path, value, f"an absolute path, such as {example}"))
-    return text
+    windows = platform == "windows"
+    if text and (_WINDOWS if windows else _POSIX).match(text) is None:
+        faults.append(Fault(path, value, f"an absolute path, such as {WINDOWS_PATH if windows else '/opt/cryptobot'}"))
+    return _like_resolved(text, windows=windows)
+
+
+def _like_resolved(text: str, *, windows: bool) -> str:
+    """Return a path as it may look on the host, which alone knows what ``~`` and its variables stand for."""
+    found = re.match(r"~(\w*)|%(\w+)%|\$\{?(\w+)\}?", text)
+    if found is None:
+        return text
+    home, root = (r"C:\Users\user", "C:\\") if windows else ("/home/user", "/")
+    start = f"{home}{found[1]}" if text.startswith("~") else f"{root}{found[2] or found[3]}"
+    return start + text[found.end() :]
 
 
 def _whole(value: Any) -> int:
-    number = _number(value)
+    try:
+        number = _number(value)
+    except Unfit:
+        raise Unfit("a whole number") from None
     if number != int(number):
         raise Unfit("a whole number")
     return int(number)

@@ -13,6 +13,7 @@ from typing import Any
 from ..mistakes import Mistake, find_mistakes
 from .plan import pin_of
 from .settings import read_settings
+from .sources.postgresql.server import check_account
 from .spec import SPEC
 from .streams.codec import check_level
 
@@ -25,6 +26,8 @@ def mistakes(given: Mapping[str, Any], platform: str = "linux", now: float = 0.0
     def read(options: dict[str, Any]) -> None:
         settings = read_settings(options, platform)
         pin_of(settings, now or time.time())
+        for place, source in enumerate(options["sources"]):
+            check_account(f"sources[{place}].system_user", source["system_user"] or "", platform)
         if settings.compression != "auto":
             check_level(settings.compression, settings.compression_level)
 

@@ -144,7 +144,10 @@ def _service(raw: Mapping[str, Any], manager: Manager) -> Service:
         ports=ports,
         probe=_probe(raw.get("health"), ports, where),
         depends_on=tuple(raw.get("depends_on") or ()),
-        declared_in=tuple(_declaration(place, where) for place in raw.get("declared_in") or ()),
+        declared_in=tuple(
+            _declaration(each, f"{where}.declared_in[{place}]")
+            for place, each in enumerate(raw.get("declared_in") or ())
+        ),
         config_files=tuple(raw.get("config_files") or ()),
         start_grace=parse_seconds(f"{where}.start_grace", raw.get("start_grace") or "30s"),
         memory_max=parse_bytes(f"{where}.memory_max", raw.get("memory_max") or 0),
@@ -206,7 +209,9 @@ def _probe(raw: Optional[Mapping[str, Any]], ports: Sequence[Port], where: str) 
     _require(path.startswith("/"), f"{where}.health.path", path, "a path that begins with /")
     _regex(f"{where}.health.body_regex", raw.get("body_regex") or "", groups=0)
     host = raw.get("host") or _local_address(ports)
-    _require((raw.get("samples") or 1) > 0, f"{where}.health.samples", raw.get("samples"), "at least 1")
+    _require(
+        raw.get("samples") is None or raw["samples"] > 0, f"{where}.health.samples", raw.get("samples"), "at least 1"
+    )
     url = f"{raw.get('scheme') or 'http'}://{f'[{host}]' if ':' in host else host}:{port}{path}"
     given = {key: raw[key] for key in _PROBE_OPTIONS if raw.get(key) is not None}
     return Probe(url, host, int(port or 0), tuple(raw.get("status") or (200,)), **given)
@@ -224,7 +229,7 @@ def _local_address(ports: Sequence[Port]) -> str:
 
 
 def _declaration(raw: Mapping[str, Any], where: str) -> Declaration:
-    _regex(f"{where}.declared_in.pattern", raw["pattern"], groups=1)
+    _regex(f"{where}.pattern", raw["pattern"], groups=1)
     return Declaration(raw["path"], raw["pattern"])
 
 

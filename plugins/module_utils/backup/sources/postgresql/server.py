@@ -70,13 +70,19 @@ class Server:
 
         Raise InputError where an account is declared on a platform on which none can be taken on.
         """
-        if self.system_user and host.platform not in _AS_ACCOUNT:
-            expected = f"no account on {host.platform}, where there is no peer authentication: leave it out"
-            raise InputError("system_user", self.system_user, expected)
+        check_account("system_user", self.system_user, host.platform)
         program = program_of(tool, self.bin_dir, host)
         switch = _AS_ACCOUNT[host.platform] if self.system_user and host.is_admin() else ()
         account = [word.format(account=self.system_user) for word in switch]
         return Command(tool, (*account, program, *words), self.environment(database, self.limits(host)))
+
+
+def check_account(name: str, account: str, platform: str) -> None:
+    """Given the account that is declared, raise InputError where none can be taken on on that platform."""
+    if account and platform not in _AS_ACCOUNT:
+        raise InputError(
+            name, account, f"no account on {platform}, where there is no peer authentication: leave it out"
+        )
 
 
 def program_of(tool: str, bin_dir: str, host: Host) -> str:

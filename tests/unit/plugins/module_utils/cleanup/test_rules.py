@@ -169,7 +169,9 @@ def test_any_other_mistake_is_named(changes: dict[str, Any], message: str) -> No
 
 
 def test_two_rules_of_one_name_are_refused() -> None:
-    with pytest.raises(InputError, match=r"rules\[logs\].name is 'logs', expected a name for each rule that no other rule has"):
+    with pytest.raises(
+        InputError, match=r"rules\[logs\].name is 'logs', expected a name for each rule that no other rule has"
+    ):
         read(declared(), declared(path="/tmp"))
 
 

@@ -1,0 +1,795 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every area: all that it refuses of its options on the host is found on the controller, by the same code.
+
+Each InputError that an area can raise is found in its source; the tables below must reach each of them by a mistake.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import errors, typed
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+CORE = CHECKOUT / "plugins" / "module_utils"
+PACKAGE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
+
+# What only the host can know, by the function that refuses it: whether an account or a set exists there.
+OF_THE_HOST = {
+    ("options.py", "expand"): "which accounts a host has",
+    ("restart/launch.py", "_account"): "which accounts a host has",
+    ("backup/states/verified.py", "chosen"): "which sets are in the folder",
+}
+
+
+def service(**options: Any) -> dict[str, Any]:
+    return {"services": [{"name": "auth", **options}]}
+
+
+def rule(**options: Any) -> dict[str, Any]:
+    return {"rules": [{"name": "logs", "path": "/opt/cryptobot/logs", "patterns": ["*.log.1"], **options}]}
+
+
+def source(**options: Any) -> dict[str, Any]:
+    return {"dir": "/backups", "sources": [{"name": "config", "type": "files", "path": "/opt/cryptobot", **options}]}
+
+
+def windows_rule(path: str) -> dict[str, Any]:
+    return {"rules": [{"name": "logs", "path": path, "patterns": ["*.log.1"]}]}
+
+
+def database(**options: Any) -> dict[str, Any]:
+    return {"databases": [{"name": "main", "engine": "sqlite", "path": "/main.db", **options}]}
+
+
+def policy(**options: Any) -> dict[str, Any]:
+    return {"policy": [{"port": "22", "from": ["any"], **options}]}
+
+
+# (area, platform, options, the line that says what is wrong)
+MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
+    ("services", "linux", service(unti="x"), "services[0] (auth).unti: not an option; did you mean unit?"),
+    ("services", "linux", service(port=80000), "services[0] (auth).port is 80000: expected a port between 1 and 65535"),
+    ("services", "linux", service(port=0), "services[0] (auth).port is 0: expected a port between 1 and 65535"),
+    ("services", "linux", service(port="https"), "services[0] (auth).port is 'https': expected a whole number"),
+    (
+        "services",
+        "linux",
+        service(ports=[{"port": 1}, {"port": 65536}]),
+        "services[0] (auth).ports[1] (65536).port is 65536: expected a port between 1 and 65535",
+    ),
+    (
+        "services",
+        "linux",
+        service(port=1, health={"port": 70000}),
+        "services[0] (auth).health.port is 70000: expected a port between 1 and 65535",
+    ),
+    (
+        "services",
+        "linux",
+        service(health={}),
+        "services[0] (auth).health.port: is not set: expected a port here, or one of the service",
+    ),
+    (
+        "services",
+        "linux",
+        service(port=1, health={"path": "x"}),
+        "services[0] (auth).health.path is 'x': expected a path that begins with /",
+    ),
+    (
+        "services",
+        "linux",
+        service(port=1, health={"samples": 0}),
+        "services[0] (auth).health.samples is 0: expected at least 1",
+    ),
+    (
+        "services",
+        "linux",
+        service(process="("),
+        (
+            "services[0] (auth).process is '(': expected a regular expression"
+            " (missing ), unterminated subpattern at position 0)"
+        ),
+    ),
+    (
+        "services",
+        "linux",
+        service(declared_in=[{"path": "/x", "pattern": "port"}]),
+        (
+            "services[0] (auth).declared_in[0] (/x).pattern is 'port':"
+            " expected a regular expression with a group around the port"
+        ),
+    ),
+    (
+        "services",
+        "linux",
+        service(unit="a b"),
+        "services[0] (auth).unit is 'a b': expected the name of a unit, such as auth.service",
+    ),
+    (
+        "services",
+        "darwin",
+        service(label="a/b c"),
+        "services[0] (auth).label is 'a/b c': expected a label, such as com.cryptobot.auth",
+    ),
+    (
+        "services",
+        "windows",
+        service(service="a/b"),
+        "services[0] (auth).service is 'a/b': expected the name of a service without slashes, at most 256 characters",
+    ),
+    (
+        "services",
+        "linux",
+        service(pid_file="run/x.pid"),
+        "services[0] (auth).pid_file is 'run/x.pid': expected an absolute path, such as /opt/cryptobot",
+    ),
+    (
+        "services",
+        "windows",
+        service(pid_file="C:x.pid"),
+        r"services[0] (auth).pid_file is 'C:x.pid': expected an absolute path, such as C:\CryptoBot",
+    ),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "auth"}, {"name": "auth"}]},
+        "services[1] (auth).name is 'auth': expected each name once",
+    ),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "auth"}, {"name": "data", "depends_on": ["atuh"]}]},
+        "services[1] (data).depends_on is ['atuh']: expected names of services: auth, data; did you mean auth?",
+    ),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "a", "depends_on": ["b"]}, {"name": "b", "depends_on": ["a"]}]},
+        "services[0] (a).depends_on is 'a -> b -> a': expected no cycle",
+    ),
+    ("services", "linux", {"restarts_warn": 4}, "restarts_warn is 4: expected between 1 and restarts_crit (3)"),
+    (
+        "services",
+        "linux",
+        {"restarts_window": "90"},
+        "restarts_window is '90': expected a unit: 90 what? write 90d (90h, 90m or 90s)",
+    ),
+    (
+        "services",
+        "linux",
+        service(start_grace="soon"),
+        "services[0] (auth).start_grace is 'soon': expected a duration such as 90s, 15m, 12h or 7d",
+    ),
+    (
+        "services",
+        "linux",
+        service(start_grace="2M"),
+        "services[0] (auth).start_grace is '2M': expected a duration: 2m are minutes, and a month is 30d",
+    ),
+    (
+        "services",
+        "linux",
+        service(memory_max="big"),
+        "services[0] (auth).memory_max is 'big': expected a size such as 500M or 1.5GiB",
+    ),
+    ("restart", "linux", {"only": ["auth"]}, "only is ['auth']: expected names of services: "),
+    ("restart", "linux", {"gate_delay": -1}, "gate_delay is -1.0: expected 0 or more"),
+    ("restart", "linux", {"trading": {"asks": 0}}, "trading.asks is 0: expected at least 1"),
+    (
+        "restart",
+        "linux",
+        {"trading": {"url": "localhost:8004"}},
+        "trading.url is 'localhost:8004': expected http://ADDRESS:PORT or https://ADDRESS:PORT",
+    ),
+    (
+        "restart",
+        "linux",
+        {"trading": {"when_orders": "wiat"}},
+        "trading.when_orders is 'wiat': expected one of refuse, proceed, wait; did you mean wait?",
+    ),
+    (
+        "resources",
+        "linux",
+        {"thresholds": {"disk_free_critical": 50}},
+        "thresholds.disk_free_critical is 50.0: expected at most that of disk_free_warning, which is reached first",
+    ),
+    (
+        "resources",
+        "linux",
+        {"thresholds": {"memory_available_warning": 101}},
+        "thresholds.memory_available_warning is 101.0: expected a percentage, 0 to 100",
+    ),
+    (
+        "resources",
+        "linux",
+        {"thresholds": {"load_warning": 0}},
+        "thresholds.load_warning is 0.0: expected a number above 0",
+    ),
+    (
+        "resources",
+        "linux",
+        {"thresholds": {"mounts": [{"mount": "/data"}, {"mount": "/data"}]}},
+        "thresholds.mounts[1] (/data).mount is '/data': expected each mount once",
+    ),
+    ("resources", "linux", {"sample_seconds": 61}, "sample_seconds is 61.0: expected seconds, 0 to 60"),
+    (
+        "cleanup",
+        "linux",
+        rule(path="logs"),
+        "rules[0] (logs).path is 'logs': expected an absolute path, such as /opt/cryptobot",
+    ),
+    (
+        "cleanup",
+        "linux",
+        rule(path="/opt/../etc"),
+        "rules[0] (logs).path is '/opt/../etc': expected an absolute path without '..'",
+    ),
+    (
+        "cleanup",
+        "linux",
+        rule(path="/etc/x"),
+        "rules[0] (logs).path is '/etc/x': expected a folder that is not at, in or above /etc, which is protected",
+    ),
+    (
+        "cleanup",
+        "linux",
+        rule(path="/opt"),
+        "rules[0] (logs).path is '/opt': expected a folder below /opt, not itself or above it",
+    ),
+    (
+        "cleanup",
+        "linux",
+        rule(path="/home/bob"),
+        "rules[0] (logs).path is '/home/bob': expected a folder within a home or a volume, not the whole of it",
+    ),
+    (
+        "cleanup",
+        "linux",
+        rule(patterns=["a/b"]),
+        "rules[0] (logs).patterns is 'a/b': expected shell patterns of file names, without a slash",
+    ),
+    (
+        "cleanup",
+        "linux",
+        rule(patterns=["*"]),
+        "rules[0] (logs).patterns is ['*']: expected patterns that leave something out, or an age beside them",
+    ),
+    (
+        "cleanup",
+        "linux",
+        rule(age=35),
+        "rules[0] (logs).age is '35': expected a unit: 35 what? write 35d (35h, 35m or 35s)",
+    ),
+    ("cleanup", "linux", rule(keep=-1), "rules[0] (logs).keep is -1: expected 0 or more files that stay"),
+    (
+        "cleanup",
+        "linux",
+        rule(empty_dirs=True),
+        (
+            "rules[0] (logs).empty_dirs is True:"
+            " expected recurse and an age beside it: a young empty folder is about to be used"
+        ),
+    ),
+    (
+        "cleanup",
+        "linux",
+        {"rules": rule()["rules"] * 2},
+        "rules[1] (logs).name is 'logs': expected a name for each rule that no other rule has",
+    ),
+    ("cleanup", "linux", {"rules": [], "max_files": 0}, "max_files is 0: expected 1 or more"),
+    (
+        "cleanup",
+        "windows",
+        windows_rule(r"\logs"),
+        r"rules[0] (logs).path is '\\logs': expected an absolute path with its drive, such as C:\CryptoBot\logs",
+    ),
+    (
+        "cleanup",
+        "windows",
+        windows_rule(r"\\server\share\logs"),
+        (
+            r"rules[0] (logs).path is '\\\\server\\share\\logs':"
+            r" expected an absolute path without '..' on a drive of this host, such as C:\CryptoBot\logs"
+        ),
+    ),
+    (
+        "cleanup",
+        "windows",
+        windows_rule(r"C:\a\..\b"),
+        r"rules[0] (logs).path is 'C:\\a\\..\\b': expected an absolute path without '..', wildcards or streams",
+    ),
+    (
+        "cleanup",
+        "windows",
+        windows_rule(r"C:\a\nul"),
+        (
+            r"rules[0] (logs).path is 'C:\\a\\nul':"
+            " expected a path that Windows takes as it is written; it does not so with 'nul'"
+        ),
+    ),
+    (
+        "cleanup",
+        "windows",
+        windows_rule(r"C:\CRYPTO~1"),
+        r"rules[0] (logs).path is 'C:\\CRYPTO~1': expected the long name instead of the short one (8.3), 'CRYPTO~1'",
+    ),
+    ("database", "linux", {"databases": [], "jobs": 33}, "jobs is 33: expected a number from 1 to 32"),
+    ("database", "linux", {"databases": [], "load_max": 0}, "load_max is 0.0: expected a load per core above 0"),
+    (
+        "database",
+        "linux",
+        {"databases": database()["databases"] * 2},
+        "databases[1] (main).name is 'main': expected a name that no other database of the list has",
+    ),
+    (
+        "database",
+        "linux",
+        {"databases": [], "rewrite": "allow"},
+        "require_backup: is not set: expected the dir of verified backups, because rewrite is allow",
+    ),
+    (
+        "database",
+        "linux",
+        {"databases": [], "sqlite_strategy": "in_place"},
+        "require_backup: is not set: expected the dir of verified backups, because sqlite_strategy is in_place",
+    ),
+    (
+        "database",
+        "linux",
+        {"databases": [], "require_backup": {"dir": "/b", "max_age_hours": 0}},
+        "require_backup.max_age_hours is 0.0: expected hours above 0",
+    ),
+    ("database", "linux", database(path=""), "databases[0] (main).path is '': expected an absolute path"),
+    (
+        "database",
+        "windows",
+        database(path=r"\main.db"),
+        r"databases[0] (main).path is '\\main.db': expected an absolute path",
+    ),
+    (
+        "database",
+        "linux",
+        database(exclude=["("]),
+        (
+            "databases[0] (main).exclude is '(':"
+            " expected a regular expression (missing ), unterminated subpattern at position 0)"
+        ),
+    ),
+    (
+        "database",
+        "linux",
+        database(thresholds={"dead_ratio": 1.1}),
+        "databases[0] (main).thresholds.dead_ratio is 1.1: expected a ratio above 0 and at most 1",
+    ),
+    (
+        "database",
+        "linux",
+        {"databases": [{"name": "m", "engine": "sqlite", "path": "/m"}], "thresholds": {"dead_rows": -1}},
+        "thresholds.dead_rows is -1: expected 0 or more",
+    ),
+    (
+        "database",
+        "linux",
+        {"databases": [{"name": "m", "engine": "sqlite"}]},
+        "databases[0] (m).path: is missing, because engine is sqlite",
+    ),
+    (
+        "backup",
+        "windows",
+        source(path="C:x") | {"dir": r"C:\backups"},
+        r"sources[0] (config).path is 'C:x': expected an absolute path, such as C:\CryptoBot",
+    ),
+    (
+        "backup",
+        "windows",
+        source(path=r"C:\a\nul") | {"dir": r"C:\backups"},
+        (
+            r"sources[0] (config).path is 'C:\\a\\nul':"
+            r" expected a path such as C:\CryptoBot or \\server\share\folder: it names a device"
+        ),
+    ),
+    ("backup", "linux", {"dir": "/backups"}, "sources is []: expected at least one source, because state is present"),
+    (
+        "backup",
+        "linux",
+        {"dir": "/backups", "state": "pruned"},
+        "retention: is not set: expected what to keep, because state is pruned",
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"dir": "/"},
+        "dir is '/': expected a folder of its own, not the root of a file system",
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"dir": "backups"},
+        "dir is 'backups': expected an absolute path, such as /opt/cryptobot",
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"label": "a b"},
+        "label is 'a b': expected up to 64 letters, digits, dots, dashes or underscores, the first a letter or digit",
+    ),
+    (
+        "backup",
+        "linux",
+        source(name="con"),
+        (
+            "sources[0] (con).name is 'con': expected up to 64 letters, digits, dashes or underscores,"
+            " the first a letter or digit, and no device (con)"
+        ),
+    ),
+    ("backup", "linux", source() | {"jobs": 0}, "jobs is 0: expected 1 or more"),
+    (
+        "backup",
+        "linux",
+        source() | {"max_shrink": 0},
+        "max_shrink is 0.0: expected a share above 0 and up to 1, such as 0.5",
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"set": "a b"},
+        "set is 'a b': expected 'newest', 'all', or the id or name of a set",
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"subset": "3/2"},
+        "subset is '3/2': expected part/parts such as 2/7, the part from 1 to the number of parts",
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"retention": {"min_keep": 1}},
+        (
+            "retention is {'daily': 0, 'weekly': 0, 'monthly': 0, 'yearly': 0, '... (67 characters):"
+            " expected at least one of daily, weekly, monthly, yearly above 0"
+        ),
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"sources": [*source()["sources"], *source(name="CONFIG")["sources"]]},
+        (
+            "sources[1] (CONFIG).name is 'CONFIG': expected each name once, whatever its case,"
+            " because it names the source's folder in a set"
+        ),
+    ),
+    (
+        "backup",
+        "linux",
+        {"dir": "/backups", "sources": [{"name": "a", "type": "files", "paths": []}]},
+        "sources[0] (a).path: is not set: expected what the files source 'a' holds",
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"pin_until": "2020-01-01"},
+        "pin_until is '2020-01-01': expected a moment that is still to come",
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"pin_until": "tomorrow"},
+        (
+            "pin_until is 'tomorrow': expected a duration such as 30d, a day such as 2026-12-31"
+            " or a moment such as 2026-12-31T23:59:59Z"
+        ),
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"compression": "gzip", "compression_level": 10},
+        "compression_level is 10: expected 1 to 9 for gzip",
+    ),
+    (
+        "backup",
+        "windows",
+        {
+            "dir": r"C:\backups",
+            "sources": [{"name": "db", "type": "postgresql", "system_user": "postgres"}],
+        },
+        (
+            "sources[0] (db).system_user is 'postgres':"
+            " expected no account on windows, where there is no peer authentication: leave it out"
+        ),
+    ),
+    (
+        "firewall",
+        "linux",
+        policy(port="8000-80"),
+        "policy[0] (8000-80).port is '8000-80': expected a port from 1 to 65535 or a range such as 8000-8004",
+    ),
+    (
+        "firewall",
+        "linux",
+        {"policy": [{"port": "22", "from": []}]},
+        "policy[0] (22).from is []: expected at least one of any, loopback or a network such as 10.0.0.0/8",
+    ),
+    (
+        "firewall",
+        "linux",
+        policy(**{"from": ["10.0.0.0/33"]}),
+        (
+            "policy[0] (22).from is '10.0.0.0/33': expected any, loopback, or a network such as 10.0.0.0/8"
+            " ('10.0.0.0/33' does not appear to be an IPv4 or IPv6 network)"
+        ),
+    ),
+    (
+        "firewall",
+        "linux",
+        policy(expires="2027-02-30"),
+        "policy[0] (22).expires is '2027-02-30': expected a date such as 2027-01-31",
+    ),
+]
+
+
+def mistakes_of(area: str) -> Callable[..., list[Any]]:
+    found: Callable[..., list[Any]] = importlib.import_module(f"{PACKAGE}.{area}.mistakes").mistakes
+    return found
+
+
+@pytest.mark.case("RP2", "RP3", "CL2")
+@pytest.mark.parametrize(("area", "platform", "options", "line"), MISTAKES, ids=[row[3][:70] for row in MISTAKES])
+def test_what_an_area_refuses_is_said_in_one_line(area: str, platform: str, options: dict, line: str) -> None:
+    assert [str(mistake) for mistake in mistakes_of(area)(options, platform)] == [line]
+
+
+def refusals() -> Iterator[tuple[str, str, range]]:
+    """Yield each place in the core that refuses an option: file, function, its lines."""
+    for path in sorted(CORE.rglob("*.py")):
+        text = path.read_text("utf-8")
+        tree = ast.parse(text if "InputError" in text else "")
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            for node in ast.walk(function):
+                if _refuses(node):
+                    lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+                    yield path.relative_to(CORE).as_posix(), function.name, lines
+
+
+def _refuses(node: ast.AST) -> bool:
+    called = node.exc if isinstance(node, ast.Raise) else node.value if isinstance(node, ast.Expr) else None
+    name = called.func.id if isinstance(called, ast.Call) and isinstance(called.func, ast.Name) else ""
+    return name == ("InputError" if isinstance(node, ast.Raise) else "_require")
+
+
+@pytest.mark.case("RP2")
+def test_every_refusal_of_the_core_is_reached_by_a_mistake_on_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: set[tuple[str, int]] = set()
+    begin = errors.InputError.__init__
+
+    def remember(self: errors.InputError, *arguments: Any, **more: Any) -> None:
+        frame: Optional[Any] = sys._getframe(1)
+        while frame is not None:
+            path = Path(frame.f_code.co_filename)
+            if CORE in path.parents:
+                reached.add((path.relative_to(CORE).as_posix(), frame.f_lineno))
+            frame = frame.f_back
+        begin(self, *arguments, **more)
+
+    monkeypatch.setattr(errors.InputError, "__init__", remember)
+    for area, platform, options, _line in MISTAKES:
+        mistakes_of(area)(options, platform)
+    missed = [
+        f"{path}:{lines.start} ({function})"
+        for path, function, lines in refusals()
+        if (path, function) not in OF_THE_HOST and not any((path, line) in reached for line in lines)
+    ]
+    assert missed == [], "add a mistake to MISTAKES that leads there"
+
+
+def test_what_only_a_host_can_know_is_still_refused_there() -> None:
+    there = {(path, function) for path, function, _lines in refusals()}
+    assert set(OF_THE_HOST) <= there
+
+
+@pytest.mark.parametrize("area", ["services", "resources", "cleanup", "database", "backup", "firewall", "restart"])
+def test_every_area_has_its_mistakes_by_the_same_signature(area: str) -> None:
+    assert list(inspect.signature(mistakes_of(area)).parameters)[:2] == ["given", "platform"]
+
+
+# (area, options in which mistakes meet, a line for each and none for what follows from another)
+MANY = [
+    (
+        "services",
+        {
+            "services": [
+                {"name": "auth", "port": 80000},
+                {"name": "data", "depends_on": ["nope", "auth"], "unti": "x"},
+                {"name": "trade", "process": "(", "health": {"path": "x", "sttus": [200], "port": 1}},
+                {"name": "auth", "port": 1, "ports": [{"port": 0}, {"port": 99999}, {}]},
+            ],
+            "restarts_warn": 9,
+        },
+        [
+            "services[1] (data).unti: not an option; did you mean unit?",
+            "services[2] (trade).health.sttus: not an option; did you mean status?",
+            "services[3] (auth).ports[2].port: is missing",
+            "services[0] (auth).port is 80000: expected a port between 1 and 65535",
+            (
+                "services[2] (trade).process is '(': expected a regular expression (missing ),"
+                " unterminated subpattern at position 0)"
+            ),
+            "services[2] (trade).health.path is 'x': expected a path that begins with /",
+            "services[3] (auth).ports[0].port is 0: expected a port between 1 and 65535",
+            "services[3] (auth).ports[1] (99999).port is 99999: expected a port between 1 and 65535",
+            "services[3] (auth).name is 'auth': expected each name once",
+            "services[1] (data).depends_on is ['nope']: expected names of services: auth, data, trade",
+            "restarts_warn is 9: expected between 1 and restarts_crit (3)",
+        ],
+    ),
+    (
+        "firewall",
+        {
+            "policy": [
+                {"prt": 3, "from": ["any"]},
+                {"port": 80000, "from": ["1.1.1.1/33", "x", "any"], "expires": "soon"},
+            ]
+        },
+        [
+            "policy[0].prt: not an option; did you mean port?",
+            "policy[1] (80000).port is '80000': expected a port from 1 to 65535 or a range such as 8000-8004",
+            (
+                "policy[1] (80000).from is '1.1.1.1/33': expected any, loopback, or a network such as"
+                " 10.0.0.0/8 ('1.1.1.1/33' does not appear to be an IPv4 or IPv6 network)"
+            ),
+            (
+                "policy[1] (80000).from is 'x': expected any, loopback, or a network such as 10.0.0.0/8"
+                " ('x' does not appear to be an IPv4 or IPv6 network)"
+            ),
+            "policy[1] (80000).expires is 'soon': expected a date such as 2027-01-31",
+        ],
+    ),
+    (
+        "cleanup",
+        {
+            "rules": [
+                {"name": "a", "path": "opt", "age": "35x"},
+                {"name": "a", "path": "/etc/x", "patterns": ["*"]},
+                {"name": "c", "path": "/opt", "patterns": ["*.1"], "keep": -1},
+            ],
+            "install_dir": "opt/x",
+        },
+        [
+            "rules[0] (a).path is 'opt': expected an absolute path, such as /opt/cryptobot",
+            "install_dir is 'opt/x': expected an absolute path, such as /opt/cryptobot",
+            "rules[0] (a).age is '35x': expected a duration such as 90s, 15m, 12h or 7d",
+            "rules[1] (a).path is '/etc/x': expected a folder that is not at, in or above /etc, which is protected",
+            "rules[1] (a).patterns is ['*']: expected patterns that leave something out, or an age beside them",
+            "rules[2] (c).path is '/opt': expected a folder below /opt, not itself or above it",
+            "rules[2] (c).keep is -1: expected 0 or more files that stay",
+            "rules[1] (a).name is 'a': expected a name for each rule that no other rule has",
+        ],
+    ),
+    (
+        "database",
+        {
+            "databases": [
+                {"name": "a", "engine": "sqlite", "path": "x"},
+                {"name": "a", "engine": "sqlite"},
+                {"name": "p", "engine": "postgres", "database": "p"},
+                {
+                    "name": "q",
+                    "engine": "postgresql",
+                    "database": "q",
+                    "thresholds": {"dead_ratio": 3, "wal_bytes": "big"},
+                },
+            ]
+        },
+        [
+            "databases[0] (a).path is 'x': expected an absolute path, such as /opt/cryptobot",
+            "databases[1] (a).path: is missing, because engine is sqlite",
+            "databases[2] (p).engine is 'postgres': expected one of postgresql, sqlite; did you mean postgresql?",
+            "databases[3] (q).thresholds.dead_ratio is 3.0: expected a ratio above 0 and at most 1",
+            "databases[3] (q).thresholds.wal_bytes is 'big': expected a size such as 500M or 1.5GiB",
+            "databases[1] (a).name is 'a': expected a name that no other database of the list has",
+        ],
+    ),
+    (
+        "backup",
+        {
+            "dir": "/",
+            "sources": [{"name": "b c", "type": "files", "path": "/x"}, {"name": "x", "type": "sqlite"}],
+            "retention": {"dayly": 3},
+            "fresh_for": "20x",
+        },
+        [
+            "sources[1] (x).path: is missing, because type is sqlite",
+            "retention.dayly: not an option; did you mean daily?",
+            (
+                "sources[0] (b c).name is 'b c': expected up to 64 letters, digits, dashes or underscores,"
+                " the first a letter or digit, and no device (con)"
+            ),
+            "dir is '/': expected a folder of its own, not the root of a file system",
+            "fresh_for is '20x': expected a duration such as 90s, 15m, 12h or 7d",
+        ],
+    ),
+]
+
+
+@pytest.mark.case("RP2", "RP3")
+@pytest.mark.parametrize(("area", "options", "lines"), MANY, ids=[row[0] for row in MANY])
+def test_all_mistakes_are_found_at_once_and_nothing_that_only_follows_from_them(
+    area: str, options: dict, lines: list
+) -> None:
+    assert [str(mistake) for mistake in mistakes_of(area)(options, "linux")] == lines
+
+
+SOUND = [
+    ("services", service(port="8000", health={"path": "/x"}, enabled="no", ports=[{"port": 1}], depends_on=None)),
+    ("restart", service(port=8000) | {"only": "auth", "trading": {"dry_run": "yes", "timeout": "2.5"}}),
+    ("cleanup", rule(age="35d", recurse=1) | {"install_dir": "~/cryptobot", "protected": ["$HOME/x"]}),
+    ("database", database(thresholds={"dead_ratio": "0.5"})),
+    ("backup", source(exclude=["*.pyc"]) | {"retention": {"daily": 7}, "compression_level": 3}),
+    ("firewall", policy(port="8000-8004", **{"from": "loopback, 10.0.0.0/8"})),
+    ("resources", {"thresholds": {"mounts": [{"mount": "/data", "ignore": True}], "load_warning": "2"}}),
+]
+
+
+@pytest.mark.parametrize(("area", "options"), SOUND, ids=[row[0] for row in SOUND])
+def test_what_is_right_is_no_mistake_and_is_typed_as_ansible_types_it(area: str, options: dict) -> None:
+    validator = pytest.importorskip("ansible.module_utils.common.arg_spec").ArgumentSpecValidator
+    spec = importlib.import_module(f"{PACKAGE}.{area}.spec").SPEC
+    assert mistakes_of(area)(options, "linux") == []
+    by_ansible = validator(spec).validate(copy.deepcopy(options)).validated_parameters
+    assert without_paths(typed.fill(spec, options)[0], spec) == without_paths(by_ansible, spec)
+
+
+def without_paths(options: Any, spec: dict[str, Any]) -> Any:
+    """Return options without the paths: Ansible resolves them as this machine would, which is another host."""
+    if isinstance(options, list):
+        return [without_paths(each, spec) for each in options]
+    if not isinstance(options, dict):
+        return options
+    kinds = {name: (spec[name].get("type"), spec[name].get("elements")) for name in spec}
+    return {
+        name: without_paths(value, spec[name].get("options") or {}) if spec else value
+        for name, value in options.items()
+        if "path" not in kinds.get(name, ()) and value is not None
+    }
+
+
+@pytest.mark.case("RP3")
+def test_a_secret_is_in_no_line_whatever_is_wrong_with_it_or_beside_it() -> None:
+    options = {
+        "databases": [
+            {
+                "name": "hunter2-db",
+                "engine": "sqlite",
+                "login_password": "hunter2",
+                "path": "x/hunter2",
+                "pass": "other1",
+            },
+        ]
+    }
+    text = "\n".join(map(str, mistakes_of("database")(options)))
+    assert "hunter2" not in text
+    assert "other1" not in text
+    assert "databases[0] (********-db).path is 'x/********'" in text
+
+
+@pytest.mark.case("RP3")
+@pytest.mark.parametrize("value", ["word " * 8000, "w" * 40000, "\x1b[2J" * 9000, ["word"] * 9000, {"a" * 9000: 1}])
+def test_a_long_value_is_one_short_line_cut_between_words(value: Any) -> None:
+    line = str(mistakes_of("services")({"restarts_window": value})[0])
+    assert len(line) < 200
+    assert line.isprintable()
+    assert "wor." not in line
+    assert "wo." not in line
