@@ -733,7 +733,7 @@ def test_all_mistakes_are_found_at_once_and_nothing_that_only_follows_from_them(
 
 
 SOUND = [
-    ("services", service(port="8000", health={"path": "/x"}, enabled="no", ports=[{"port": 1}], depends_on=None)),
+    ("services", service(port="8000", health={"path": "/x"}, enabled="no", ports=[{"port": 1}])),
     ("restart", service(port=8000) | {"only": "auth", "trading": {"dry_run": "yes", "timeout": "2.5"}}),
     ("cleanup", rule(age="35d", recurse=1) | {"install_dir": "~/cryptobot", "protected": ["$HOME/x"]}),
     ("database", database(thresholds={"dead_ratio": "0.5"})),
