@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from .errors import InputError
-from .typed import GUESSES, Fault, Path, option_at, stand_in
+from .typed import GUESSES, Fault, Path, stand_in
 
 Read = Callable[[dict[str, Any]], object]
 OF_THE_HOST = "a path"  # the name of what host.expand refuses: whether an account exists is for the host to say
@@ -188,3 +188,14 @@ def _changed(work: dict[str, Any], path: Path, value: Any, *, drop: bool = False
     else:
         holder[path[-1]] = value
     return copied
+
+
+def option_at(spec: Mapping[str, Any], path: Path) -> Optional[Mapping[str, Any]]:
+    """Given a SPEC and where a value is, return the option that it belongs to; None where it is within a free form."""
+    option: Mapping[str, Any] = {"options": spec}
+    for step in path:
+        if isinstance(step, str):
+            if step not in (option.get("options") or {}):
+                return None
+            option = option["options"][step]
+    return option

@@ -14,7 +14,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Union
 
 Step = Union[str, int]
 Path = tuple[Step, ...]
@@ -241,14 +241,3 @@ TYPES: dict[str, Callable[[Any], Any]] = {
     "bool": _truth,
     "dict": _mapping,
 }
-
-
-def option_at(spec: Mapping[str, Any], path: Path) -> Optional[Mapping[str, Any]]:
-    """Given a SPEC and where a value is, return the option that it belongs to; None where it is within a free form."""
-    option: Mapping[str, Any] = {"options": spec}
-    for step in path:
-        if isinstance(step, str):
-            if step not in (option.get("options") or {}):
-                return None
-            option = option["options"][step]
-    return option
