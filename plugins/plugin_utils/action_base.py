@@ -26,7 +26,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import 
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.call import call_bridge
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.options import windows_spec
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.no_answer import explained
 
 MISTAKES = 8_000  # characters of what is wrong with arguments
 
@@ -92,7 +91,7 @@ class MaintenanceAction(ActionBase):
         if self.on_windows():
             return sealed(call_bridge(self, checked.params, checked.secrets, task_vars or {}), checked.secrets)
         answer = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
-        return sealed(explained(answer), checked.secrets)
+        return sealed(answer, checked.secrets)
 
     def check(self, arguments: Mapping[str, Any]) -> Checked:
         """Return the arguments checked. Raise AnsibleActionFail where they do not fit."""
