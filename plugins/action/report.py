@@ -19,7 +19,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.aggregate import FAIL_ON, counted
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.answers import PREFIX
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.answers import LEFT_OUT, PREFIX
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_host, build_report
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import (
     first_of,
@@ -78,7 +78,10 @@ class ActionModule(ActionBase):
     def _report(self, task_vars: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the report of all targeted hosts, those that failed or were lost on the way included."""
         hostvars = task_vars["hostvars"]
+        validation = task_vars.get("cryptobot_validation") or {}
         registered = {host: _results(hostvars.raw_get(host)) for host in task_vars["ansible_play_hosts_all"]}
+        if validation.get("nowhere"):  # the play is that of the validation, and its hosts are none of ours
+            registered = {name: {LEFT_OUT: answer} for name, answer in validation["hosts"].items()}
         return build_report(
             registered, self._facts(options["title"]), options["fail_on"], self._call(task_vars, options)
         )
@@ -135,4 +138,7 @@ def _told(report: Mapping[str, Any], place: str) -> dict[str, Any]:
 def _results(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Given a host's variables, return its results, sealed: not every task that registers one is a module of ours."""
     registered = {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+    left_out = (variables.get("cryptobot_validation") or {}).get("hosts") or {}
+    if variables.get("inventory_hostname") in left_out:
+        registered[LEFT_OUT] = left_out[variables["inventory_hostname"]]
     return {name: seal(value) for name, value in registered.items() if isinstance(value, Mapping)}

@@ -74,12 +74,18 @@ def _mistake(fault: Fault, spec: Mapping[str, Any], given: Mapping[str, Any], se
 
 def shown(value: Any) -> str:
     """Given a value, return it for one line of a message: what may be secret masked, and never cut within a word."""
-    text = redact(printable(str(value)))
-    if len(text) > _WIDTH:
-        kept = re.match(rf".{{0,{_WIDTH}}}(?<!\w)|", text)
-        start = kept.group().rstrip() if kept else ""
-        return f"{start}... ({len(text)} characters)".lstrip(".")
-    return repr(text) if isinstance(value, str) else text
+    text = bounded(str(value))
+    return repr(text) if isinstance(value, str) and not text.endswith(" characters)") else text
+
+
+def bounded(text: str, width: int = _WIDTH) -> str:
+    """Given a text, return it as one line without what may be secret, and cut between words where it is too long."""
+    line = redact(printable(text))
+    if len(line) <= width:
+        return line
+    kept = re.match(rf".{{0,{width}}}(?<!\w)|", line)
+    start = kept.group().rstrip() if kept else ""
+    return f"{start}... ({len(line)} characters)".lstrip(".")
 
 
 def _without(text: str, secrets: Sequence[str]) -> str:

@@ -110,9 +110,24 @@ def inventory_page() -> str:
         NOTE,
         "",
         paragraph(
-            "The inventory says what is meant; every module compares it with what is there. A variable that is wrong"
-            " stops the run before anything has been done, and the error names host, variable, value and what is"
-            " allowed. Defaults are in [roles/inventory/defaults/main.yml](../roles/inventory/defaults/main.yml)."
+            "The inventory says what is meant; every module compares it with what is there. Defaults are in"
+            " [roles/inventory/defaults/main.yml](../roles/inventory/defaults/main.yml)."
+        ),
+        "",
+        paragraph(
+            "Before anything acts, every playbook finds all mistakes in the variables of all its hosts, by the code"
+            " that would refuse them on the hosts, and says each in one line with its hosts, its place, its value and"
+            " what is expected. A host that has one is left out: it is `unknown` in the report, the run ends with 2,"
+            " and the others go on, because one host's typo is no reason to leave the others without their backup."
+            " `cryptobot_on_mistake: stop` stops all instead. `ansible-playbook cryptobot.maintenance.validate` does"
+            " only that, without any connection."
+        ),
+        "",
+        paragraph(
+            "Only what a run uses counts: with `--tags W1.3` a mistake in `cryptobot_services` is named and does not"
+            " leave its host out; `--limit` leaves the other hosts' mistakes aside. A variable `cryptobot_...` that"
+            " nothing knows is a mistake where its name is almost that of a known one; any other is only named. One"
+            " that another variable is made of is known. With `--start-at-task` Ansible skips the validation."
         ),
     ]
     for name, variable in inventory.variables().items():
@@ -142,11 +157,12 @@ def inventory_spec() -> str:
     main = {
         "short_description": "The variables of a Cryptobot inventory",
         "description": [
-            "Gives each variable its default and validates it before anything runs. It has no tasks of its own."
+            "Gives each variable its default. C(tasks_from=validate) finds all mistakes in the variables of all hosts.",
+            "Ansible's own validation would be one task for each host and stop at the first.",
         ],
         "options": inventory.variables(),
     }
-    text = yaml.safe_dump({"argument_specs": {"main": main}}, sort_keys=False, width=100, allow_unicode=True)
+    text = yaml.safe_dump({"argument_specs": {"variables": main}}, sort_keys=False, width=100, allow_unicode=True)
     return f"{LICENCE}\n\n{YAML_NOTE}\n{text}"
 
 

@@ -17,7 +17,7 @@ from .checks import CHECKS
 NEVER = "never"
 FAIL_ON = ("warning", "unknown", "critical", NEVER)
 # A look that did not happen counts whatever fail_on says: the one thing worse than bad news is no news.
-NO_NEWS = frozenset({*CHECKS, "checkup.ran"})
+NO_NEWS = frozenset({*CHECKS, "run.inventory", "checkup.ran"})
 SHOWN = 160  # characters of the worst finding in a verdict
 
 Found = Mapping[str, Any]

@@ -20,6 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
 from .checks import CHECKS
 
 PREFIX = "cryptobot_result_"
+LEFT_OUT = f"{PREFIX}validation"  # the answer for a host that was left out, because its variables are wrong
 EMPTY = {"check": "run.complete", "subject": "", "status": UNKNOWN, "message": "", "expected": None, "actual": None}
 
 
@@ -122,6 +123,8 @@ def _reached(answers: list[Answer]) -> Finding:
         if answer.said.get("unreachable", False):
             why = answer.said.get("msg", "no reason given")
             return check.finding(UNKNOWN, "host", f"could not be reached for {answer.noun}: {why}")
+        if answer.said.get("left_out", False):
+            return check.finding(UNKNOWN, "host", "was left out of the run", expected="a look at it", actual="none")
     if not answers:
         return check.finding(UNKNOWN, "host", "returned no result at all", expected="a result", actual="none")
     return check.finding(OK, "host", "was reached from the first task to the last")

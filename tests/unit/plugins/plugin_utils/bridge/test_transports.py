@@ -24,7 +24,9 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.optio
 
 PLUGINS = Path(__file__).resolve().parents[5] / "plugins"
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins"
-NOUN_ACTIONS = sorted(path.stem for path in (PLUGINS / "action").glob("*.py") if path.stem != "report")
+NOUN_ACTIONS = sorted(
+    path.stem for path in (PLUGINS / "action").glob("*.py") if path.stem not in ("report", "validate")
+)
 SPEC = {
     "state_dir": {"type": "path", "default": "/var/lib/cryptobot-maintenance"},
     "timeout": {"type": "int", "default": 60},

@@ -1,0 +1,147 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Validation runs on the controller alone and opens no connection, before anything acts, once a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, bounded, find_mistakes
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.hosts import (
+    Alike,
+    Line,
+    alike,
+    answers,
+    count,
+    lines_of,
+    nowhere,
+    own,
+)
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import (
+    NO_VARIABLE,
+    OPTIONS,
+    PLAIN,
+    STOP,
+    Said,
+    check,
+    used_areas,
+)
+
+SPEC = {
+    "hosts": {"type": "list", "elements": "str", "required": True},
+    "pattern": {"type": "str", "default": "cryptobot"},
+    "areas": {"type": "list", "elements": "str", "choices": list(OPTIONS), "default": list(OPTIONS)},
+    "run_tags": {"type": "list", "elements": "str", "default": ["all"]},
+    "skip_tags": {"type": "list", "elements": "str", "default": []},
+    "fail": {"type": "bool", "default": True},
+}
+SOUND = "/opt/cryptobot"  # stands for a folder that is wrong, in what is made of it
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "inventory"
+
+
+class ActionModule(ActionBase):
+    """Find every mistake in the variables of all hosts, say each in one line, and name the hosts to be left out."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec=SPEC)
+        hostvars = (task_vars or {})["hostvars"]
+        if not options["hosts"]:
+            return _nowhere(options)
+        used = used_areas(options["run_tags"], options["skip_tags"], options["areas"])
+        groups = alike(options["hosts"], hostvars.raw_get)
+        values = [self._values(group) for group in groups]
+        found = [
+            (group, [*wrong, *check(known, own(group.raw), group.platform, used)])
+            for group, (known, wrong) in zip(groups, values)
+        ]
+        stop = any(known.get("cryptobot_on_mistake") == STOP for known, _wrong in values)
+        return _result(lines_of(found), options, groups, stop=stop)
+
+    def _values(self, group: Alike) -> tuple[dict[str, Any], list[Said]]:
+        """Return the variables of a group with their defaults and templates resolved, and those where that fails."""
+        defaults, fixed = (self._load(part) for part in ("defaults", "vars"))
+        variables = {**defaults, **group.raw, **fixed}
+        values, wrong = {}, []
+        for name in sorted(own(variables), key=lambda name: (name not in PLAIN, name)):
+            try:
+                values[name] = self._value(name, variables)
+                if name in PLAIN and find_mistakes(
+                    {name: PLAIN[name]}, {name: values[name]}, lambda _options: None, group.platform
+                ):
+                    variables[name] = SOUND  # what is made of it is another variable's mistake no more
+            except AnsibleError as error:
+                reason = bounded(" ".join(str(error).split()), 120)
+                wrong.append(Said(Mistake(name, "", f"its template fails: {reason}"), counts=True))
+        return values, wrong
+
+    def _value(self, name: str, variables: Mapping[str, Any]) -> Any:
+        """Return the value of a variable with all templates in it resolved. Raise AnsibleError."""
+        templar = self._templar.copy_with_new_env(available_variables=variables)
+        return plain(templar.template(variables[name]))
+
+    def _load(self, part: str) -> dict[str, Any]:
+        path = str(ROLE / part / "main.yml")
+        return dict(self._loader.load_from_file(path, trusted_as_template=True))
+
+
+def _nowhere(options: Mapping[str, Any]) -> dict[str, Any]:
+    hosts = nowhere(options["pattern"])
+    text = hosts[options["pattern"]]["findings"][0]["message"]
+    Display().display(text, color=constants.COLOR_ERROR)
+    none = {"mistakes": [], "notes": [], "excluded": "", "changed": False}
+    return {**none, "failed": options["fail"], "msg": text, "hosts": hosts, "nowhere": True}
+
+
+def _result(
+    lines: Sequence[Line], options: Mapping[str, Any], groups: Sequence[Alike], *, stop: bool
+) -> dict[str, Any]:
+    """Say all lines, and return the result."""
+    counting = [line for line in lines if line.said.counts]
+    for line in counting:
+        Display().display(str(line), color=constants.COLOR_ERROR)
+    notes = [f"{line}{_aside(line)}" for line in lines if not line.said.counts]
+    for note in notes:
+        Display().display(note, color=constants.COLOR_WARN)
+    asked = options["hosts"]
+    hosts = answers(counting, asked, stop=stop)
+    wrong_hosts = {host for line in counting for host in line.hosts}
+    fine = f"the variables of {count(len(asked), 'host')} are right ({count(len(groups), 'different set')})"
+    wrong = f"{count(len(counting), 'mistake')} in the variables of {len(wrong_hosts)} of {count(len(asked), 'host')}"
+    if not counting:
+        Display().display(fine, color=constants.COLOR_OK)
+    return {
+        "changed": False,
+        "failed": bool(counting) and options["fail"],
+        "msg": wrong if counting else fine,
+        "mistakes": [str(line) for line in counting],
+        "notes": notes,
+        "hosts": hosts,
+        "nowhere": False,
+        "excluded": "".join(f":!{host}" for host in hosts),
+    }
+
+
+def _aside(line: Line) -> str:
+    return "" if line.said.mistake.expected == NO_VARIABLE else " (not used by this run)"
+
+
+def plain(value: Any) -> Any:
+    """Return a value whose templates are resolved, all the way down."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(value[key]) for key in value}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value

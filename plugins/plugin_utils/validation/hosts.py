@@ -1,0 +1,126 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables of many hosts: those that are the same for several hosts are looked at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import UNKNOWN
+
+from .checks import CHECKS
+from .variables import PREFIX, Said, texts
+
+_TEMPLATE = re.compile(r"\{\{|\{%")
+_NAMED = 3
+_EVERYTHING = frozenset({"vars", "varnames", "hostvars"})  # what a template can reach any variable by
+
+
+class Alike(NamedTuple):
+    """Hosts whose variables say the same, the variables of the first, and its platform."""
+
+    hosts: tuple[str, ...]
+    raw: Mapping[str, Any]
+    platform: str
+
+
+def platform_of(group_names: Iterable[str]) -> str:
+    """Given a host's groups, return its platform: a host in neither of the others' groups runs Linux."""
+    groups = set(group_names)
+    return "windows" if "windows" in groups else "darwin" if "macos" in groups else "linux"
+
+
+def alike(hosts: Iterable[str], raw_of: Callable[[str], Mapping[str, Any]]) -> list[Alike]:
+    """Given hosts and what tells a host's variables as they are written, return the hosts in groups that are alike."""
+    found: dict[str, tuple[list[str], Mapping[str, Any], str]] = {}
+    for host in hosts:
+        raw = raw_of(host)
+        platform = platform_of(raw.get("group_names") or ())
+        key = f"{platform} {fingerprint(host, raw)}"
+        found.setdefault(key, ([], raw, platform))[0].append(host)
+    return [Alike(tuple(names), raw, platform) for names, raw, platform in found.values()]
+
+
+def own(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables that are this collection's."""
+    return {name: raw[name] for name in raw if name.startswith(PREFIX)}
+
+
+def fingerprint(host: str, raw: Mapping[str, Any]) -> str:
+    """Return a text that is the same for two hosts only where their variables have the same values: the variables as
+    they are written, and all that their templates name.
+    """
+    wanted, seen = list(own(raw)), {}
+    while wanted:
+        name = wanted.pop()
+        if name in seen:
+            continue
+        seen[name] = raw[name]
+        words = {
+            word for text in texts(raw[name]) if _TEMPLATE.search(text) for word in re.findall(r"[A-Za-z_]\w*", text)
+        }
+        if words & _EVERYTHING:
+            return host
+        wanted += [word for word in words if word in raw and word != "groups"]
+    return repr(sorted(seen.items(), key=lambda item: item[0]))
+
+
+class Line(NamedTuple):
+    """A mistake and the hosts that have it."""
+
+    said: Said
+    hosts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = len(self.hosts) - _NAMED
+        names = ", ".join(self.hosts[:_NAMED]) + (f" and {more} more hosts" if more > 0 else "")
+        return f"{names}: {self.said.mistake}"
+
+
+def lines_of(found: Sequence[tuple[Alike, Sequence[Said]]]) -> list[Line]:
+    """Given the mistakes of each group, return a line for each, with all hosts that have it."""
+    hosts: dict[Said, list[str]] = {}
+    for group, said in found:
+        for each in said:
+            hosts.setdefault(each, []).extend(group.hosts)
+    return [Line(said, tuple(names)) for said, names in hosts.items()]
+
+
+def answers(lines: Sequence[Line], asked: Sequence[str], *, stop: bool) -> dict[str, dict[str, Any]]:
+    """Given the lines that count and the hosts, return by host what the report is to say of those that are left out."""
+    wrong = {host for line in lines for host in line.hosts}
+    found = {host: _answer(_findings(host, lines)) for host in asked if host in wrong}
+    if stop and wrong:
+        text = (
+            f"left out: the variables of {count(len(wrong), 'other host')} are wrong, and cryptobot_on_mistake is stop"
+        )
+        aside = CHECKS["run.inventory"].finding(UNKNOWN, "variables", text).as_dict()
+        found.update({host: _answer([aside]) for host in asked if host not in wrong})
+    return found
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _findings(host: str, lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
+    check = CHECKS["run.inventory"]
+    for line in lines:
+        if host in line.hosts:
+            mistake = line.said.mistake
+            yield check.finding(UNKNOWN, mistake.place, str(mistake), expected=mistake.expected).as_dict()
+
+
+def _answer(findings: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {"status": UNKNOWN, "changed": False, "left_out": True, "findings": list(findings)}
+
+
+def nowhere(pattern: str) -> dict[str, dict[str, Any]]:
+    """Given a pattern that no host fits, return what the report is to say."""
+    text = f"no host to work on: {pattern!r} fits none of the hosts of this run"
+    return {pattern: _answer([CHECKS["run.inventory"].finding(UNKNOWN, "hosts", text, expected="a host").as_dict()])}
