@@ -93,12 +93,13 @@ def test_tags_narrow_the_run_to_a_procedure_or_a_noun(demo: Demo, ran: dict, tag
 
 
 def test_an_inventory_typo_is_named_before_anything_runs(demo: Demo, ran: dict) -> None:
-    newest = demo.report()["run"]["id"]
+    before = demo.tree_hash()
     ended = demo.play("-e", '{"cryptobot_services": [{"name": "auth", "prot": 18000}]}')
-    assert ended.returncode != 0
-    assert "cryptobot_services" in ended.stdout
-    assert "prot" in ended.stdout
-    assert demo.report()["run"]["id"] == newest
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    line = "cryptobot_services[0] (auth).prot: not an option; did you mean port?"
+    assert f"demo: {line}" in ended.stdout
+    assert demo.tree_hash() == before
+    assert [f["message"] for f in demo.report()["findings"] if f["check"] == "run.inventory"] == [line]
 
 
 def test_an_asked_for_restart_without_tags_leaves_every_service_running(demo: Demo, ran: dict) -> None:
