@@ -195,9 +195,17 @@ options:
     description:
       - How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums hold, V(L2)
         they open. Archives are then read through and compared with their index, C(pg_restore) reads dumps to the last
-        byte, and SQLite databases are unpacked and checked.
+        byte, and SQLite databases are unpacked and checked. V(L3) is V(L2) with the thorough check of SQLite
+        (C(PRAGMA integrity_check)), which compares each index with the rows of its table and takes several times as
+        long.
+      - V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) does not
+        see an index of a SQLite database that lacks rows, nor a constraint that does not hold. V(L3) does not see
+        whether the rows are the right ones, whether a dump's constraints and functions can be restored on the server
+        that is meant, nor anything of the application. Only a restore that somebody looks at proves that.
+      - A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a collation of
+        the application's own) is compared to the byte, and looked into as far as the SQLite here can.
     type: str
-    choices: [L0, L1, L2]
+    choices: [L0, L1, L2, L3]
     default: L2
   subset:
     description:

@@ -55,7 +55,8 @@ CHECKS = catalogue(
     Check(
         "backup.readable",
         "M4.2",
-        "L2: archives list and unpack to what the index says, dumps are read through by pg_restore, databases open.",
+        "L2: archives list and unpack to what the index says, dumps are read through by pg_restore, databases open; "
+        "L3: each index of a SQLite database has the rows of its table.",
         "Do not rely on this set. Take a new one with verify_level L2 and read what failed.",
         "A checksum proves that the bytes are the same, not that they were ever right.",
     ),

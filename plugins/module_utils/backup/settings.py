@@ -33,7 +33,7 @@ NEWEST, ALL = "newest", "all"
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one run. Durations are in seconds, ``verify_level`` is 0 to 2."""
+    """The options of one run. Durations are in seconds, ``verify_level`` is 0 to 3."""
 
     state: str
     dir: Path

@@ -61,7 +61,7 @@ SPEC: dict[str, Any] = {
     "compression_level": {"type": "int"},
     "threads": {"type": "int", "default": 0},
     "jobs": {"type": "int", "default": 2},
-    "verify_level": {"type": "str", "default": "L2", "choices": ["L0", "L1", "L2"]},
+    "verify_level": {"type": "str", "default": "L2", "choices": ["L0", "L1", "L2", "L3"]},
     "subset": {"type": "str"},
     "set": {"type": "str", "default": "newest"},
     "retention": {"type": "dict", "options": _RETENTION},

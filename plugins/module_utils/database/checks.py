@@ -49,7 +49,8 @@ CHECKS = catalogue(
     Check(
         "database.statistics",
         "W1.3",
-        "The planner's statistics are newer than 50 rows plus 10 % of changes, and every table with rows has some.",
+        "The planner's statistics are newer than 50 rows plus 10 % of changes, and every table with rows has some; "
+        "those of a parent are judged by what changes in its partitions or heirs, which autovacuum does not do.",
         "Run db_vacuum, or ANALYZE the tables that are named.",
         "autovacuum_analyze_threshold and autovacuum_analyze_scale_factor",
     ),

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .conftest import Vacuum, finding, steps
 from .postgres_server import Server
 
@@ -165,3 +167,76 @@ def test_the_system_catalogs_are_looked_at_too_and_our_own_work_does_not_make_th
     assert catalogs, "30 new tables change pg_attribute by more than 10 %"
     second = vacuum(databases=[server.entry(database, exclude=[])])
     assert steps(second, "done") == []
+
+
+def grown(server: Server, database: str, create: str, parts: tuple[str, ...]) -> None:
+    """Have a parent that was analyzed at 99,999 rows below it, and 900,000 there now, which the children know."""
+    server.sql(database, *create.split(";"))
+    share = 99_999 // len(parts)
+    for part in parts:
+        server.sql(database, f"INSERT INTO {part} SELECT n, 'x' FROM generate_series(1, {share}) n")
+    server.sql(database, "VACUUM ANALYZE")
+    for part in parts:
+        rest = 900_000 // len(parts)
+        server.sql(database, f"INSERT INTO {part} SELECT n, 'x' FROM generate_series({share + 1}, {rest}) n")
+        server.sql(database, f"VACUUM ANALYZE {part}")
+
+
+PARTITIONED = (
+    "CREATE TABLE parent (id int, note text) PARTITION BY LIST (note);"
+    "CREATE TABLE branch PARTITION OF parent FOR VALUES IN ('x') PARTITION BY RANGE (id);"
+    "CREATE TABLE leaf PARTITION OF branch FOR VALUES FROM (0) TO (1000000)"
+)
+HEIRS = (
+    "CREATE TABLE parent (id int, note text);CREATE TABLE one () INHERITS (parent);CREATE TABLE two () INHERITS (one)"
+)
+
+
+@pytest.mark.case("DB1")
+@pytest.mark.parametrize(
+    ("create", "parts", "due"),
+    [(PARTITIONED, ("leaf",), {"parent", "branch"}), (HEIRS, ("one", "two"), {"parent", "one"})],
+    ids=["partitions", "heirs"],
+)
+def test_a_parent_ages_by_what_changes_below_it(
+    server: Server, database: str, vacuum: Vacuum, create: str, parts: tuple[str, ...], due: set[str]
+) -> None:
+    grown(server, database, create, parts)
+    first = vacuum(databases=[server.entry(database)])
+    done = steps(first, "done")
+    assert {action for action, _subject in done} == {"analyze"}
+    assert {subject.rsplit(".", 1)[1] for _action, subject in done} - {"one"} == due - {"one"}
+    reason = next(action.reason for action in first.actions if action.subject.endswith(".parent"))
+    assert "rows changed in its 2 children since it was analyzed, more than 90,150" in reason
+    assert finding(first, "database.statistics").status == "ok"
+    rows = "SELECT n_distinct FROM pg_stats WHERE tablename = 'parent' AND attname = 'id' AND inherited"
+    assert len(server.sql(database, rows)) == 1
+    assert steps(vacuum(databases=[server.entry(database)]), "done") == []
+
+
+@pytest.mark.case("DB2")
+def test_rows_that_were_only_inserted_call_for_a_vacuum(server: Server, database: str, vacuum: Vacuum) -> None:
+    fill(server, database, "trades", 1_000, 0)
+    server.sql(database, "INSERT INTO trades SELECT n, repeat('x', 9) FROM generate_series(2000, 402999) n")
+    server.sql(database, "ANALYZE trades")
+    result = vacuum(databases=[server.entry(database)], analyze="never")
+    assert steps(result, "done") == [("vacuum", f"main:{database}.public.trades")]
+    reason = next(action.reason for action in result.actions)
+    assert reason.startswith("401,000 rows inserted since the last vacuum, more than 81,400")
+    visible = "SELECT relallvisible = relpages FROM pg_class WHERE relname = 'trades'"
+    assert server.sql(database, visible) == [(True,)]
+    assert steps(vacuum(databases=[server.entry(database)]), "done") == []
+
+
+@pytest.mark.case("DB4")
+def test_bloat_is_judged_with_the_statistics_that_the_run_took(server: Server, database: str, vacuum: Vacuum) -> None:
+    for name in ("loose", "tight"):
+        server.sql(database, TABLE.format(name), ROWS.format(name, 30_000))
+    server.sql(database, "DELETE FROM loose WHERE id % 2 = 0")
+    entry = server.entry(database, thresholds={"bloat_bytes": "500K"})
+    before = vacuum(databases=[entry], mode="plan")
+    assert "estimate withheld for 2 tables" in finding(before, "database.bloat").message
+    after = vacuum(databases=[entry])
+    found = finding(after, "database.bloat")
+    assert (found.status, found.subject) == ("warning", f"main:{database}.public.loose")
+    assert 0.4 < found.actual < 0.6

@@ -19,7 +19,7 @@ from ..times import from_iso
 from .records import Manifest, Verification
 
 FORMAT = 1
-LEVELS = ("L0", "L1", "L2")
+LEVELS = ("L0", "L1", "L2", "L3")
 # A name is the same file on every system: no drive, stream, device or wildcard, no dot at an end.
 _PAYLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9_~%-](?:[A-Za-z0-9._~%-]*[A-Za-z0-9_~%-])?")
 _COMMON = ("name", "type", "compression", "payloads", "count", "raw_bytes", "live_bytes")

@@ -151,10 +151,12 @@ class Entry:
 class Bench:
     """Where a set is checked: its folder, and a folder for what has to be unpacked for it.
 
-    ``platform`` is the one that made the set, which need not be that of ``host``.
+    ``platform`` is the one that made the set, which need not be that of ``host``; ``thorough`` asks for all that can
+    be compared within a source (L3).
     """
 
     folder: Path
     scratch: Path
     host: Host
     platform: str = ""
+    thorough: bool = False

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The levels of verification: L0 everything is there, L1 the checksums hold, L2 everything opens.
+"""The levels of verification: L0 everything is there, L1 the checksums hold, L2 everything opens, L3 it is consistent.
 
 Each level includes the ones below it, and a file that failed at one is not tried at the next.
 """
@@ -25,7 +25,7 @@ from ..sources.kinds import KINDS
 from ..sources.records import Bench, Entry, Payload
 from ..streams.stage import CHUNK
 
-L0, L1, L2 = 0, 1, 2
+L0, L1, L2, L3 = 0, 1, 2, 3
 READERS = 2  # sources looked at side by side; reading, hashing and SQLite run outside of the interpreter's lock
 
 
@@ -75,7 +75,7 @@ def verify(manifest: Manifest, bench: Bench, level: int, subset: Optional[Subset
 
     L0 looks at the whole set; with a subset L1 and L2 look at its share of the sources.
     """
-    begun, bench = bench.host.now(), replace(bench, platform=manifest.platform)
+    begun, bench = bench.host.now(), replace(bench, platform=manifest.platform, thorough=level >= L3)
     entries = [entry for entry in manifest.sources if subset is None or subset.has(manifest.id, entry.name)]
     report = Report(manifest.id, level, partial=len(entries) < len(manifest.sources), sources=len(entries))
     report.problems += [found for entry in manifest.sources for found in _present(entry, bench)]

@@ -144,7 +144,8 @@ def predict(step: TableStep, scope: Scope) -> float:
     profile = "emergency" if step.emergency else scope.settings.profile
     speed = scope.history.speed(profile, scope.full_name(step.table), PROFILES[profile].mb_s)
     sample = SAMPLE_ROWS * (step.target or DEFAULT_TARGET) * scope.cluster.server.block_size
-    size = step.table.bytes if step.vacuum else min(step.table.heap_bytes, sample)
+    sampled = sample if step.table.children else min(step.table.heap_bytes, sample)
+    size = step.table.bytes if step.vacuum else sampled
     return max(LEAST_S, size / (speed * 1e6))
 
 

@@ -14,6 +14,7 @@ FEATURES = {
     "index_cleanup": 120_000,  # VACUUM (INDEX_CLEANUP)
     "truncate": 120_000,  # VACUUM (TRUNCATE)
     "checksum_failures": 120_000,  # pg_stat_database.checksum_failures
+    "inserts": 130_000,  # rows inserted since the last vacuum are counted, and call for one
     "parallel": 130_000,  # VACUUM (PARALLEL n)
     "never_analyzed_is_minus_one": 140_000,  # pg_class.reltuples before the first look
     "client_check": 140_000,  # client_connection_check_interval

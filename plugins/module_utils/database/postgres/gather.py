@@ -79,6 +79,11 @@ def gather_ages(entry: Database, settings: Settings, version: int) -> Rows:
         return session.rows(queries.databases(version))
 
 
+def gather_again(entry: Database, settings: Settings, name: str, version: int) -> Seen:
+    """Return what one database says now."""
+    return _visit(entry, settings, name, version)
+
+
 def _names(ages: Rows) -> list[str]:
     """Return the databases that '*' means: those that allow connections and are no templates."""
     return [row[0] for row in ages.values if row[1] and not row[2]]

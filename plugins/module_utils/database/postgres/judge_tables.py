@@ -48,7 +48,7 @@ def bloat(look: Look, cluster: Cluster) -> list[Finding]:
     """No large table is mostly empty; where that cannot be told honestly, it is not told."""
     found, settled = [], look.settled()
     for view in (view for view in cluster.views if not view.error):
-        cases = look.plan.cases.get(view.database, ())
+        cases = look.cases(view.database)
         names = {
             case.table.oid: f"{look.subject(view.database)}.{case.table.schema}.{case.table.name}" for case in cases
         }

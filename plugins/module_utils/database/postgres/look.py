@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -15,14 +15,16 @@ from ..settings import Database, Settings
 from ..steps import Outcome
 from .history import History
 from .plan import Flagged, Plan
-from .reasons import dead_limit
+from .reasons import Case, dead_limit
 from .records import Cluster
 from .steps import TableStep
 
 
 @dataclass(frozen=True)
 class Look:
-    """One server of the inventory. ``problem`` is the status and the reason where it could not be looked at."""
+    """One server of the inventory. ``problem`` is the status and the reason where it could not be looked at; ``after``
+    are the tables as they are after the run's steps, by database, where they were looked at again.
+    """
 
     entry: Database
     settings: Settings
@@ -31,6 +33,7 @@ class Look:
     plan: Plan = field(default_factory=Plan)
     outcomes: tuple[Outcome, ...] = ()
     problem: Optional[tuple[str, str]] = None
+    after: Mapping[str, tuple[Case, ...]] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[TableStep, ...]:
@@ -41,6 +44,10 @@ class Look:
     def predicted_s(self) -> float:
         """The seconds that the steps are predicted to take."""
         return self.plan.predicted_s
+
+    def cases(self, database: str) -> tuple[Case, ...]:
+        """Return the tables of a database as they were seen last."""
+        return self.after.get(database, self.plan.cases.get(database, ()))
 
     def subject(self, database: str) -> str:
         """Return how findings name one of the databases."""

@@ -33,7 +33,7 @@ def parse(raw: Raw, entry: Database) -> Cluster:
         server=records(raw.server, Server, "the server query")[0],
         ages=parse_ages(raw.ages),
         activity=records(raw.activity, Activity, "the activity query"),
-        views=tuple(_view(seen) for seen in raw.seen),
+        views=tuple(parse_view(seen) for seen in raw.seen),
         installed={seen.database: _extensions(seen) for seen in raw.seen},
     )
 
@@ -43,7 +43,8 @@ def parse_ages(rows: Rows) -> tuple[DatabaseAge, ...]:
     return records(rows, DatabaseAge, "the databases query")
 
 
-def _view(seen: Seen) -> View:
+def parse_view(seen: Seen) -> View:
+    """Given the raw answers of one database, return it as a record."""
     if seen.tables is None or seen.locks is None:
         return View(seen.database, error=seen.error)
     tables = records(seen.tables, Table, f"the tables query in {seen.database}")

@@ -25,7 +25,11 @@ SELECT pg_catalog.current_setting('server_version_num')::int AS version,
        pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS next_xid,
        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication) AS standbys,
        (SELECT extract(epoch FROM pg_catalog.max(replay_lag))::float8
-          FROM pg_catalog.pg_stat_replication) AS replica_lag_s
+          FROM pg_catalog.pg_stat_replication) AS replica_lag_s,
+       (SELECT setting::float8 FROM pg_catalog.pg_settings
+         WHERE name = 'autovacuum_vacuum_insert_threshold') AS insert_threshold,
+       (SELECT setting::float8 FROM pg_catalog.pg_settings
+         WHERE name = 'autovacuum_vacuum_insert_scale_factor') AS insert_scale
   FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
 """
 
@@ -101,7 +105,7 @@ SELECT pid, relid::bigint AS relid, phase, heap_blks_total, heap_blks_scanned, i
 """
 
 _TABLES = """
-WITH block AS (SELECT pg_catalog.current_setting('block_size')::bigint AS bytes),
+WITH RECURSIVE block AS (SELECT pg_catalog.current_setting('block_size')::bigint AS bytes),
 me AS (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
 home AS (
   SELECT pg_catalog.pg_has_role(datdba, 'USAGE') AS owned, dattablespace AS space
@@ -109,10 +113,22 @@ home AS (
 indexes AS (
   SELECT i.indrelid AS oid, pg_catalog.sum(x.relpages)::bigint AS pages
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid GROUP BY i.indrelid),
+tree AS (
+  SELECT i.inhparent AS root, i.inhrelid AS leaf FROM pg_catalog.pg_inherits i
+   UNION SELECT t.root, i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.leaf),
+looked AS (
+  SELECT t.root, pg_catalog.pg_stat_get_live_tuples(t.leaf) AS live,
+         pg_catalog.pg_stat_get_mod_since_analyze(t.leaf) AS modified,
+         greatest(pg_catalog.pg_stat_get_last_analyze_time(t.leaf),
+                  pg_catalog.pg_stat_get_last_autoanalyze_time(t.leaf))
+         > greatest(pg_catalog.pg_stat_get_last_analyze_time(t.root),
+                    pg_catalog.pg_stat_get_last_autoanalyze_time(t.root)) AS later
+    FROM tree t),
 children AS (
-  SELECT i.inhparent AS oid, pg_catalog.count(*) AS n,
-         pg_catalog.sum(pg_catalog.pg_stat_get_live_tuples(i.inhrelid))::bigint AS live
-    FROM pg_catalog.pg_inherits i GROUP BY i.inhparent),
+  SELECT l.root AS oid, pg_catalog.count(*) AS n, pg_catalog.sum(l.live)::bigint AS live,
+         pg_catalog.sum(l.modified)::bigint AS modified,
+         pg_catalog.sum(CASE WHEN l.later THEN greatest(l.live, l.modified) ELSE l.modified END)::bigint AS since
+    FROM looked l GROUP BY l.root),
 sized AS (
   SELECT c.*, n.nspname, ({size})::bigint AS heap_bytes
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, block b
@@ -136,6 +152,7 @@ SELECT c.oid::bigint AS oid, c.nspname::text AS schema, c.relname::text AS name,
        me.rolsuper OR pg_catalog.pg_has_role(c.relowner, 'USAGE')
          OR (home.owned AND NOT c.relisshared){maintain} AS may_maintain,
        coalesce(k.n, 0) AS children, coalesce(k.live, 0) AS child_rows,
+       coalesce(k.modified, 0) AS child_modified, coalesce(k.since, 0) AS child_since, {inserted} AS inserted,
        pg_catalog.array_to_string(c.reloptions, ',') AS options,
        pg_catalog.pg_tablespace_location(CASE c.reltablespace WHEN 0 THEN home.space ELSE c.reltablespace END)
          AS location,
@@ -192,6 +209,7 @@ def tables(version: int, *, exact_sizes: bool, pgstattuple: str = "") -> str:
     """
     return _TABLES.format(
         size=_EXACT_SIZE if exact_sizes else _OLD_SIZE,
+        inserted="pg_catalog.pg_stat_get_ins_since_vacuum(c.oid)" if has(version, "inserts") else "NULL::bigint",
         maintain=_MAINTAIN if has(version, "maintain") else "",
         exact=_EXACT.format(schema=pgstattuple) if pgstattuple else "NULL::float8",
     )

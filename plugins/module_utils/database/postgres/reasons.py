@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Callable, NamedTuple, Optional
 
@@ -22,7 +23,7 @@ BLOAT_DEAD_RATIO = 0.01  # a plain vacuum helps a bloated table only by what is 
 WRITTEN_BY_ANALYZE = frozenset({"pg_statistic", "pg_statistic_ext_data"})
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema"})
 
-VACUUM_CODES = frozenset({"dead_rows", "freeze", "bloat", "never_vacuumed"})
+VACUUM_CODES = frozenset({"dead_rows", "freeze", "bloat", "inserts", "never_vacuumed"})
 ANALYZE_CODES = frozenset({"statistics", "never_analyzed"})
 
 
@@ -91,6 +92,70 @@ def is_bloated(found: Bloat, limits: Thresholds) -> bool:
     return found.ratio is not None and found.ratio > limits.bloat_ratio and found.bytes > limits.bloat_bytes
 
 
+def inserts(case: Case) -> Optional[Reason]:
+    """(f) More rows inserted since the last vacuum than the server lets pass (13 and later): until a vacuum has seen
+    them they are not in the visibility map, so that index-only scans read the table, and they are frozen all at once.
+    """
+    table, limit = case.table, insert_limit(case.table, case.server)
+    if limit is None or table.inserted is None or table.inserted <= limit:
+        return None
+    pages = table.heap_bytes // case.server.block_size
+    return Reason(
+        "inserts",
+        f"{table.inserted:,} rows inserted since the last vacuum, more than {limit:,.0f}; "
+        f"{table.all_visible:,} of {pages:,} pages were all-visible",
+    )
+
+
+def insert_limit(table: Table, server: Server) -> Optional[float]:
+    """Given a table, return the inserted rows that call for a vacuum, as the server and its own options say it; None
+    where they never do.
+    """
+    base = _option(table, "autovacuum_vacuum_insert_threshold", server.insert_threshold)
+    scale = _option(table, "autovacuum_vacuum_insert_scale_factor", server.insert_scale)
+    if base is None or scale is None or base < 0:
+        return None
+    return base + scale * max(0.0, table.reltuples)
+
+
+def _option(table: Table, name: str, default: Optional[float]) -> Optional[float]:
+    found = re.search(rf"(?:^|,){name}=(-?[0-9.]+)", table.options or "")
+    return float(found.group(1)) if found else default
+
+
+def parent_statistics(case: Case) -> Optional[Reason]:
+    """(g) More rows changed in its partitions or heirs since it was analyzed than a base for each of them plus a share
+    of them all. Autovacuum never looks at a parent for what happens in its children.
+    """
+    table = case.table
+    changed, limit = parent_changed(case), parent_limit(table, case.limits)
+    if not table.children or changed <= limit:
+        return None
+    text = f"{changed:,} rows changed in its {table.children:,} children since it was analyzed, more than {limit:,.0f}"
+    return Reason("statistics", text)
+
+
+def parent_changed(case: Case) -> int:
+    """Return the rows that changed below a parent since its last analyze, as far as that can be told.
+
+    ANALYZE of a partitioned table takes its partitions along and (14 and later) notes how many rows they had, so that
+    what came since shows even where the partitions were analyzed meanwhile. That of another parent does neither.
+    """
+    table = case.table
+    if table.kind != "p":
+        return table.modified + table.child_since
+    noted = table.reltuples >= 0 and has(case.server.version, "never_analyzed_is_minus_one")
+    return max(table.child_modified, int(abs(table.child_rows - table.reltuples)) if noted else 0)
+
+
+def parent_limit(table: Table, limits: Thresholds) -> float:
+    """Given a parent, return the changed rows from which on its statistics are stale. No child below its own limit can
+    reach it, so that a second run finds nothing.
+    """
+    own = 0.0 if table.kind == "p" else max(0.0, table.reltuples)
+    return limits.analyze_rows * (1 + table.children) + limits.analyze_ratio * (own + table.child_rows)
+
+
 def statistics(case: Case) -> Optional[Reason]:
     """(d) More rows changed since the last analyze than a base plus a share of the table."""
     table, limit = case.table, stale_limit(case.table, case.limits)
@@ -145,7 +210,8 @@ def never_analyzed(case: Case) -> Optional[Reason]:
     """(e) It has rows and the planner knows nothing of it."""
     table = case.table
     unknown = table.reltuples < 0 if has(case.server.version, "never_analyzed_is_minus_one") else table.reltuples == 0
-    if not unknown or table.last_analyze is not None or not _has_rows(table) or table.name in WRITTEN_BY_ANALYZE:
+    filled = _has_rows(table) or table.child_rows > 0
+    if not unknown or table.last_analyze is not None or not filled or table.name in WRITTEN_BY_ANALYZE:
         return None
     return Reason("never_analyzed", "never analyzed")
 
@@ -159,17 +225,21 @@ REASONS: tuple[Callable[[Case], Optional[Reason]], ...] = (
     dead_rows,
     bloat,
     never_vacuumed,
+    inserts,
     statistics,
+    parent_statistics,
     never_analyzed,
 )
 
 
 def reasons(case: Case) -> tuple[Reason, ...]:
-    """Given a case, return all reasons that it has. A partitioned table holds no rows: only (e) applies to it."""
-    if case.table.kind == "p":
-        only = never_analyzed(case)
-        return (only,) if only else ()
-    return tuple(found for found in (rule(case) for rule in REASONS) if found)
+    """Given a case, return all reasons that it has, one of each code. A partitioned table holds no rows of its own."""
+    rules = (never_analyzed, parent_statistics) if case.table.kind == "p" else REASONS
+    found: dict[str, Reason] = {}
+    for reason in (rule(case) for rule in rules):
+        if reason:
+            found.setdefault(reason.code, reason)
+    return tuple(found.values())
 
 
 def is_critical(xid_age: int, mxid_age: int, limits: Thresholds) -> bool:
@@ -186,7 +256,10 @@ def is_emergency(table: Table, limits: Thresholds) -> bool:
 def nearness(case: Case) -> float:
     """Given a case, return how close it is to needing work: 1 is at a threshold, 0 far from all."""
     table, limits = case.table, case.limits
+    inserted = insert_limit(table, case.server)
     return max(
+        (table.inserted or 0) / max(1.0, inserted) if inserted is not None else 0.0,
+        parent_changed(case) / max(1.0, parent_limit(table, limits)) if table.children else 0.0,
         case.reclaimable / max(1.0, dead_limit(table.live, limits)),
         table.xid_age / (limits.xid_ratio * case.server.freeze_max_age),
         table.mxid_age / (limits.xid_ratio * case.server.multixact_freeze_max_age),

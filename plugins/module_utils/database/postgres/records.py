@@ -14,7 +14,10 @@ from ..settings import Database
 
 
 class Server(NamedTuple):
-    """The server as a whole. ``next_xid`` is the next transaction id with its epoch, so it only ever grows."""
+    """The server as a whole. ``next_xid`` is the next transaction id with its epoch, so it only ever grows.
+
+    The last two say how many inserted rows call for a vacuum; None before PostgreSQL 13.
+    """
 
     version: int
     in_recovery: bool
@@ -29,6 +32,8 @@ class Server(NamedTuple):
     next_xid: int
     standbys: int
     replica_lag_s: Optional[float]
+    insert_threshold: Optional[float]
+    insert_scale: Optional[float]
 
 
 class DatabaseAge(NamedTuple):
@@ -78,6 +83,11 @@ class Table(NamedTuple):
     ``reltuples`` and ``all_visible`` are as of the last vacuum or analyze; ``live``, ``dead`` and ``modified`` are
     counters. ``location`` is the folder of its tablespace, empty for the default one. The last five columns serve the
     bloat estimate and are only filled for tables large enough for it.
+
+    ``children`` are all tables below it (partitions, heirs), ``child_rows`` their live rows and ``child_modified`` the
+    rows changed since each of them was analyzed. ``child_since`` counts all rows of a child that was analyzed after its
+    parent was, because its changes from before that are forgotten. ``inserted`` is since the last vacuum, None where it
+    is not counted.
     """
 
     oid: int
@@ -102,6 +112,9 @@ class Table(NamedTuple):
     may_maintain: bool
     children: int
     child_rows: int
+    child_modified: int
+    child_since: int
+    inserted: Optional[int]
     options: Optional[str]
     location: str
     columns: Optional[int]

@@ -17,14 +17,16 @@ from ...host import Host
 from ...postgres.connection import DatabaseError, DriverMissing
 from ..backup_gate import Gate, ask_gate
 from ..settings import Database, Settings
-from ..steps import actions, failures
+from ..steps import Outcome, actions, failures
 from .act import act, make_errand
-from .gather import gather, gather_ages
+from .decide import cases_of, scope_of
+from .gather import gather, gather_again, gather_ages
 from .history import history_of, learned
 from .judge import judge
 from .look import Look
-from .parse import parse, parse_ages
+from .parse import parse, parse_ages, parse_view
 from .plan import make_plan
+from .reasons import Case
 from .records import Cluster
 from .report import data, lessons, metrics
 from .rewrite import Facts
@@ -78,7 +80,25 @@ def take(seen: Look, host: Host, deadline: float, beat: Callable[[], None]) -> L
         return seen
     errand = make_errand(seen.entry, seen.cluster.server, seen.settings, host, deadline)
     outcomes = tuple(act(seen.steps, seen.entry, errand, beat))
-    return replace(seen, outcomes=outcomes, cluster=_refreshed(seen.cluster, seen.settings))
+    cluster = _refreshed(seen.cluster, seen.settings)
+    return replace(seen, outcomes=outcomes, cluster=cluster, after=_looked_again(seen, cluster, outcomes))
+
+
+def _looked_again(seen: Look, cluster: Cluster, outcomes: tuple[Outcome, ...]) -> dict[str, tuple[Case, ...]]:
+    """Return the tables of each database in which something was done, as they are now: bloat is only told honestly
+    with the statistics that the run has just taken.
+    """
+    worked = {str(getattr(outcome.step, "database", "")) for outcome in outcomes if outcome.state == DONE}
+    found = {}
+    for number, view in enumerate(cluster.views):
+        before = seen.plan.cases.get(view.database, ())
+        if view.database not in worked or not any(case.bloat.withheld or case.bloat.ratio for case in before):
+            continue
+        now = parse_view(gather_again(cluster.entry, seen.settings, view.database, cluster.server.version))
+        if not now.error:
+            scope = scope_of(cluster, now, seen.settings, seen.history)
+            found[view.database] = cases_of(scope, with_shared=number == 0)
+    return found
 
 
 def _refreshed(cluster: Cluster, settings: Settings) -> Cluster:

@@ -47,10 +47,12 @@ def _stage(step: TableStep, target: int) -> TableStep:
 
 
 def urgency(step: TableStep) -> tuple[float, ...]:
-    """Return the order of steps: stages, then the risk of wraparound, then dead bytes, then stale statistics."""
+    """Return the order of steps: stages, then the risk of wraparound, then dead bytes, then stale statistics. A parent
+    comes after its children, whose changes are counted from its own last analyze on.
+    """
     table = step.table
     risk = max(table.xid_age, table.mxid_age) if step.emergency or "freeze" in step.codes else 0
-    return (0 if step.emergency else step.target or 1000, -risk, -table.dead_bytes, -table.modified)
+    return (0 if step.emergency else step.target or 1000, -risk, table.children, -table.dead_bytes, -table.modified)
 
 
 def ordered(steps: Sequence[TableStep]) -> list[TableStep]:

@@ -15,10 +15,11 @@ from typing import NamedTuple, Optional
 from ...errors import CoreError
 from ...host import Host
 from .holders import holders
+from .log_reader import log_reader
 from .macos import gather as macos
 from .parse import HEADER_BYTES, filesystem_of, parse_header, parse_mountinfo
 from .reader import read_content
-from .records import Place, Seen, Surroundings
+from .records import NO_READER, Place, Seen, Surroundings
 from .windows import gather as windows
 
 
@@ -45,6 +46,7 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
     header = parse_header(declared, host.read_bytes(path, HEADER_BYTES))
     wal_bytes, had_shm = _size(f"{path}-wal"), os.path.exists(f"{path}-shm")
     users = holders(path, host)
+    reader = log_reader(path, host) if wal_bytes else NO_READER
     # whoever reads or writes a database in WAL mode has made a -shm file first (walformat.html, 1)
     still = header.is_wal and not wal_bytes and (users.proved_none or not had_shm)
     around = surroundings(path, host)
@@ -63,6 +65,7 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
         litestream_folder=os.path.isdir(os.path.join(os.path.dirname(path), f".{os.path.basename(path)}-litestream")),
         left_shm=not had_shm and os.path.exists(f"{path}-shm"),
         sqlite_version=sqlite3.sqlite_version_info,
+        log_reader=reader,
     )
 
 

@@ -17,6 +17,10 @@ from .parse import is_network
 from .records import Seen
 
 VACUUMS = ("vacuum", "vacuum_into", "incremental_vacuum")
+_READ_ELSEWHERE = (
+    "Run this with a Python whose SQLite is new enough (python3 -c 'import sqlite3; print(sqlite3.sqlite_version)'), "
+    "or have the application itself run PRAGMA integrity_check."
+)
 Rule = Callable[[Look, Seen], list[Finding]]
 
 
@@ -24,6 +28,8 @@ def judge(look: Look) -> list[Finding]:
     """Given a look at a database, return its findings."""
     if look.seen is None:
         check, status, reason = look.problem or ("database.reachable", UNKNOWN, "it was not looked at")
+        if check == "database.integrity" and status == UNKNOWN:
+            return [CHECKS[check].finding(status, look.entry.name, reason, remedy=_READ_ELSEWHERE)]
         return [CHECKS[check].finding(status, look.entry.name, reason)]
     return [finding for rule in RULES for finding in rule(look, look.seen)]
 

@@ -122,8 +122,12 @@ def vacuum_step(case: Case, strategy: str) -> FileStep:
 
 def checkpoint_step(case: Case) -> FileStep:
     """Return the step that moves the write-ahead log into the database."""
-    reason = f"its write-ahead log holds {human_bytes(case.seen.wal_bytes)}"
-    return FileStep("checkpoint", case.entry.name, (reason,), CHECKPOINT_S, case.seen.path, case.seen.wal_bytes)
+    reader, reasons = case.seen.log_reader, [f"its write-ahead log holds {human_bytes(case.seen.wal_bytes)}"]
+    if reader.blind:
+        reasons.append(f"whether a reader keeps it from being cut off cannot be seen beforehand: {reader.blind}")
+    elif reader.pid is not None:
+        reasons.append(f"{_named(case)} reads an older state: a part of it can be moved, cut off it is by a later run")
+    return FileStep("checkpoint", case.entry.name, tuple(reasons), CHECKPOINT_S, case.seen.path, case.seen.wal_bytes)
 
 
 def analyze_step(case: Case) -> FileStep:
@@ -156,7 +160,21 @@ def litestream_problem(case: Case) -> Problem:
 def checkpoint_problem(case: Case) -> Problem:
     """Litestream does the checkpoints of what it follows; another's would hide frames from it."""
     own = "database.litestream", "Litestream follows it and does its checkpoints itself"
-    return network_problem(case) or (own if case.seen.is_replicated else None)
+    return network_problem(case) or (own if case.seen.is_replicated else reader_problem(case))
+
+
+def reader_problem(case: Case) -> Problem:
+    """A reader looks at a state so old that nothing of the log can be moved."""
+    reader = case.seen.log_reader
+    if reader.pid is None or reader.movable:
+        return None
+    return "database.locked", f"{_named(case)} reads an older state, so nothing of the log can be moved"
+
+
+def _named(case: Case) -> str:
+    pid = case.seen.log_reader.pid
+    known = {one.pid: one.command for one in case.seen.holders.processes}
+    return f"{known[pid]} (pid {pid})" if pid in known else f"pid {pid}"
 
 
 def backup_problem(case: Case) -> Problem:

@@ -21,6 +21,7 @@ from typing import Any, Optional
 from urllib.parse import quote
 
 from ...errors import CoreError
+from ...sqlite_schema import what_it_needs
 from .records import Content
 from .windows.parse import plain_path
 
@@ -37,6 +38,10 @@ class Busy(CoreError):
 
 class Corrupt(CoreError):
     """SQLite says that the content is damaged."""
+
+
+class Beyond(CoreError):
+    """The SQLite here cannot read a database that may be sound: it needs a newer one, or the application's own part."""
 
 
 class Interrupted(CoreError):
@@ -125,24 +130,34 @@ def fingerprint(path: str) -> Fingerprint:
 
 def _read(path: str, mode: str, full: bool, seconds: float) -> Content:
     with opened(path, mode, seconds) as connection:
-        schema = _schema_rows(connection)
-        found = damage(connection, full=full)
-        orphans, first = _orphans(connection) if full and not found else (None, "")
-        return Content(
-            page_size=int(_pragma(connection, "page_size")),
-            pages=int(_pragma(connection, "page_count")),
-            free_pages=int(_pragma(connection, "freelist_count")),
-            auto_vacuum=int(_pragma(connection, "auto_vacuum")),
-            journal_mode=str(_pragma(connection, "journal_mode")),
-            user_version=int(_pragma(connection, "user_version")),
-            schema_hash=hashlib.sha256(repr(schema).encode()).hexdigest(),
-            damage=found,
-            orphans=orphans,
-            first_orphan=first,
-            stale=() if found else stale_tables(connection, schema),  # damaged pages are not read for less
-            litestream_tables=any(name.startswith("_litestream_") for _kind, name, _sql in schema),
-            temp_in_memory=_temp_in_memory(connection),
-        )
+        try:
+            return _content(connection, full)
+        except sqlite3.Error as error:
+            needs = what_it_needs(error, connection, path)
+            if needs:
+                raise Beyond(f"{path}: {needs}") from error
+            raise
+
+
+def _content(connection: sqlite3.Connection, full: bool) -> Content:
+    schema = _schema_rows(connection)
+    found = damage(connection, full=full)
+    orphans, first = _orphans(connection) if full and not found else (None, "")
+    return Content(
+        page_size=int(_pragma(connection, "page_size")),
+        pages=int(_pragma(connection, "page_count")),
+        free_pages=int(_pragma(connection, "freelist_count")),
+        auto_vacuum=int(_pragma(connection, "auto_vacuum")),
+        journal_mode=str(_pragma(connection, "journal_mode")),
+        user_version=int(_pragma(connection, "user_version")),
+        schema_hash=hashlib.sha256(repr(schema).encode()).hexdigest(),
+        damage=found,
+        orphans=orphans,
+        first_orphan=first,
+        stale=() if found else stale_tables(connection, schema),  # damaged pages are not read for less
+        litestream_tables=any(name.startswith("_litestream_") for _kind, name, _sql in schema),
+        temp_in_memory=_temp_in_memory(connection),
+    )
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> Any:

@@ -87,6 +87,19 @@ class Content(NamedTuple):
     temp_in_memory: bool
 
 
+class LogReader(NamedTuple):
+    """Who keeps the write-ahead log from being cut off: ``pid`` reads a state older than the log's end, of which
+    ``movable`` frames could still be moved. ``blind`` is why that cannot be seen, or empty.
+    """
+
+    pid: Optional[int] = None
+    movable: int = 0
+    blind: str = ""
+
+
+NO_READER = LogReader()
+
+
 @dataclass(frozen=True)
 class Seen:
     """Everything that was read for one entry of the inventory.
@@ -108,6 +121,7 @@ class Seen:
     litestream_folder: bool
     left_shm: bool
     sqlite_version: tuple[int, ...]
+    log_reader: LogReader = NO_READER
 
     @property
     def free_bytes(self) -> int:

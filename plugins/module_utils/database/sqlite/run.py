@@ -22,11 +22,12 @@ from .gather import gather
 from .judge import judge
 from .look import Look
 from .plan import DEFAULT_MB_S, Case, make_plan
-from .reader import Corrupt
+from .reader import Beyond, Corrupt
 from .report import data, metrics, speeds
 
 # Where it cannot be looked at: which check speaks of it, and how grave it is. Anything else is unknown.
 _GRAVITY: tuple[tuple[type[CoreError], str, str], ...] = (
+    (Beyond, "database.integrity", UNKNOWN),
     (Corrupt, "database.integrity", CRITICAL),
     (ParseError, "database.integrity", CRITICAL),
     (SourceMissing, "database.reachable", CRITICAL),

@@ -50,8 +50,9 @@ class Checked:
     unread: str = ""
 
 
-def check(connection: sqlite3.Connection, path: str) -> Checked:
-    """Given a read-only connection to a copy, return what a quick check says of it.
+def check(connection: sqlite3.Connection, path: str, *, thorough: bool = False) -> Checked:
+    """Given a read-only connection to a copy, return what a quick check says of it, or a thorough one, which compares
+    each index with the rows of its table as well.
 
     ``path`` is the database that it is a copy of, whose header still says who wrote it.
     """
@@ -63,13 +64,18 @@ def check(connection: sqlite3.Connection, path: str) -> Checked:
         if not unread:
             return Checked([str(error)])
     try:
-        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+        found = [str(row[0]) for row in connection.execute(f"PRAGMA {pragma(thorough)}(5)")]
     except sqlite3.DatabaseError as error:
         needs = what_it_needs(error, connection, path)
         return Checked([], needs) if needs else Checked([str(error)], unread)
     # the pages of a table whose declaration is not understood belong to nobody as far as this SQLite can see
     wrong = [line for line in found if line != "ok" and not (unread and _NEVER_USED in line)]
     return Checked(wrong, unread)
+
+
+def pragma(thorough: bool) -> str:
+    """Return the name of the check that looks so far."""
+    return "integrity_check" if thorough else "quick_check"
 
 
 def schema_sha256(connection: sqlite3.Connection) -> str:

@@ -18,7 +18,7 @@ from ...errors import CannotTell
 from ...streams.reader import reading
 from ...streams.stage import CHUNK
 from ..records import Bench, Entry
-from .examine import check, open_copy, schema_sha256
+from .examine import check, open_copy, pragma, schema_sha256
 
 NOT_UNDERSTOOD = "malformed database schema"  # as it was when the copy was taken, where the manifest says so
 
@@ -39,7 +39,7 @@ def verify(entry: Entry, bench: Bench) -> list[str]:
         packed = bench.folder / payload.name
         with os.fdopen(handle, "wb") as copy, reading(packed, entry.compression, bench.host) as stream:
             sha256 = _unpack(stream, copy, bench)
-        return _judge(Path(name), sha256, entry)
+        return _judge(Path(name), sha256, entry, thorough=bench.thorough)
     finally:
         os.unlink(name)
 
@@ -60,17 +60,17 @@ def _store(chunk: bytes, copy: IO[bytes], bench: Bench) -> None:
         raise CannotTell(f"{bench.scratch} could not take the unpacked copy: {error}") from error
 
 
-def _judge(copy: Path, sha256: str, entry: Entry) -> list[str]:
+def _judge(copy: Path, sha256: str, entry: Entry, *, thorough: bool) -> list[str]:
     payload = entry.payload("database")
     if sha256 != entry.facts["sha256"]:
         return [f"{payload.name} unpacks to something else than was packed"]
     with open_copy(copy) as connection:
-        checked = check(connection, str(copy))
+        checked = check(connection, str(copy), thorough=thorough)
         unread = "unread" in entry.facts
         if checked.unread and not unread:
             raise CannotTell(f"{payload.name} cannot be read here: {checked.unread}")
         lines = [line for line in checked.wrong if not (unread and line.startswith(NOT_UNDERSTOOD))]
-        wrong = [f"{payload.name}: quick_check says {line}" for line in lines]
+        wrong = [f"{payload.name}: {pragma(thorough)} says {line}" for line in lines]
         if not wrong and schema_sha256(connection) != entry.facts["schema_sha256"]:
             wrong = [f"{payload.name}: its schema is another than when it was taken"]
     return wrong

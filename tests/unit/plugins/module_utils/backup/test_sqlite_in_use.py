@@ -271,3 +271,45 @@ def test_a_database_with_the_empty_tables_that_the_application_ships_is_backed_u
     [told] = found(emptied, "backup.size_anomaly")
     assert (told.status, emptied.data["set"]["good"]) == ("critical", False)
     assert "declare may_be_empty: true" in told.message and "may_be_empty: true" in told.remedy
+
+
+@pytest.fixture
+def poor_index(tmp_path: Path) -> Path:
+    """A database whose index lacks the rows of its table, as a crash of the disk or a bug leaves it."""
+    path = database(tmp_path / "app.db", rows=50)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE INDEX by_symbol ON trades (symbol)")
+        connection.commit()
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'by_symbol'").fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    with path.open("r+b") as stream:
+        stream.seek((root - 1) * size)
+        stream.write(b"\x0a\x00\x00\x00\x00" + size.to_bytes(2, "big") + b"\x00")  # a leaf without cells
+    return path
+
+
+@pytest.mark.case("BK19")
+@pytest.mark.parametrize(("level", "failure"), [("L2", ""), ("L3", "integrity_check says wrong # of entries in index")])
+def test_an_index_without_its_rows_is_seen_by_the_thorough_level(
+    tmp_path: Path, poor_index: Path, level: str, failure: str
+) -> None:
+    result = act(tmp_path, sources=[sqlite("main", poor_index)], verify_level=level)
+    assert failure in result.failure and bool(result.failure) is bool(failure)
+
+
+@pytest.mark.case("BK19")
+def test_a_set_that_held_at_a_lower_level_is_looked_at_again(tmp_path: Path, poor_index: Path) -> None:
+    act(tmp_path, sources=[sqlite("main", poor_index)])
+    looked = act(tmp_path, state="verified", verify_level="L3")
+    assert status(looked, "backup.readable") == "critical"
+    sound = act(tmp_path, sources=[sqlite("main", database(tmp_path / "sound.db"))], verify_level="L3")
+    assert sound.data["set"]["verified"] == "L3"
+
+
+@pytest.mark.case("BK10")
+def test_a_database_that_is_locked_for_longer_than_sqlite_waits_is_taken_all_the_same(tmp_path: Path) -> None:
+    path = database(tmp_path / "app.db")
+    stranger = Stranger(path, 6.0, 1)
+    stranger()
+    assert act(tmp_path, sources=[sqlite("main", path)]).failure == ""
+    stranger.threads[0].join()

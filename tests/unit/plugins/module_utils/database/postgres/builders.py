@@ -40,6 +40,8 @@ def server(**more: Any) -> Server:
         next_xid=5_000_000_000,
         standbys=0,
         replica_lag_s=None,
+        insert_threshold=1000.0,
+        insert_scale=0.2,
     )
     return healthy._replace(**more)
 
@@ -69,6 +71,9 @@ def table(name: str = "trades", **more: Any) -> Table:
         may_maintain=True,
         children=0,
         child_rows=0,
+        child_modified=0,
+        child_since=0,
+        inserted=0,
         options=None,
         location="",
         columns=3,

@@ -150,3 +150,69 @@ NEAR = [({}, 0.01), ({"dead": 5_000}, 0.5), ({"xid_age": 90_000_000}, 0.9), ({"m
 @pytest.mark.parametrize(("given", "expected"), NEAR)
 def test_nearness_is_the_share_of_the_nearest_threshold(given: dict[str, Any], expected: float) -> None:
     assert nearness(case(table(**given))) == pytest.approx(expected, abs=0.01)
+
+
+# (f) the inserted rows that the server lets pass: 1,000 and 20 % of 100,000
+INSERTED: list[tuple[dict[str, Any], int, bool]] = [
+    ({"inserted": 21_000}, 150_018, False),
+    ({"inserted": 21_001}, 150_018, True),
+    ({"inserted": 21_001, "reltuples": -1.0}, 150_018, True),
+    ({"inserted": 1_000, "reltuples": -1.0}, 150_018, False),
+    ({"inserted": None}, 120_000, False),
+    ({"inserted": 900_000, "options": "autovacuum_vacuum_insert_threshold=-1"}, 150_018, False),
+    ({"inserted": 6_000, "options": "fillfactor=90,autovacuum_vacuum_insert_scale_factor=0.05"}, 150_018, False),
+    ({"inserted": 6_001, "options": "fillfactor=90,autovacuum_vacuum_insert_scale_factor=0.05"}, 150_018, True),
+    ({"inserted": 900_000, "kind": "p"}, 150_018, False),
+]
+
+
+@pytest.mark.case("DB2")
+@pytest.mark.parametrize(("given", "version", "due"), INSERTED)
+def test_rows_that_were_only_inserted_are_a_reason(given: dict[str, Any], version: int, due: bool) -> None:
+    found = reasons(case(table(**given), version=version))
+    assert ("inserts" in {reason.code for reason in found}) is due
+
+
+@pytest.mark.case("DB2")
+def test_a_server_that_knows_no_such_threshold_has_no_such_reason() -> None:
+    old = server(version=120_000, insert_threshold=None, insert_scale=None)
+    one = table(inserted=None)
+    assert reasons(Case(one, old, LIMITS, Horizon(None, 0, 1), 0, NO_BLOAT)) == ()
+
+
+PARENT = {"children": 2, "child_rows": 900_000, "reltuples": 99_999.0}
+HEIR = {"children": 2, "child_rows": 900_000, "reltuples": 0.0, "live": 0, "heap_bytes": 0}
+# what a parent is, and whether it is stale: 50 for each of three tables and 10 % of all rows below it are 90,150
+PARENTS: list[tuple[dict[str, Any], int, bool]] = [
+    ({"kind": "p", **PARENT}, 150_018, True),
+    ({"kind": "p", **PARENT, "reltuples": 809_850.0}, 150_018, False),
+    ({"kind": "p", **PARENT, "reltuples": 809_849.0}, 150_018, True),
+    ({"kind": "p", **PARENT, "reltuples": 990_151.0}, 150_018, True),
+    ({"kind": "p", **PARENT, "reltuples": 900_000.0, "child_modified": 90_150}, 150_018, False),
+    ({"kind": "p", **PARENT, "reltuples": 900_000.0, "child_modified": 90_151}, 150_018, True),
+    # before 14 nothing is noted of a partitioned table, but that it was analyzed shows in its partitions
+    ({"kind": "p", **PARENT, "reltuples": 0.0, "last_analyze": 1.0}, 130_000, False),
+    ({"kind": "p", **PARENT, "reltuples": 0.0, "last_analyze": 1.0, "child_modified": 90_151}, 130_000, True),
+    (HEIR, 150_018, False),
+    ({**HEIR, "child_since": 90_150}, 150_018, False),
+    ({**HEIR, "child_since": 90_151}, 150_018, True),
+    ({**HEIR, "child_since": 90_000, "modified": 40, "live": 40}, 150_018, False),
+    # its own rows count on both sides
+    ({**HEIR, "reltuples": 100_000.0, "child_since": 100_150}, 150_018, False),
+    ({**HEIR, "reltuples": 100_000.0, "child_since": 100_151}, 150_018, True),
+]
+
+
+@pytest.mark.case("DB1")
+@pytest.mark.parametrize(("given", "version", "stale"), PARENTS)
+def test_a_parent_is_stale_by_what_changed_below_it(given: dict[str, Any], version: int, stale: bool) -> None:
+    one = case(table(**given), version=version)
+    assert ("statistics" in {reason.code for reason in reasons(one)}) is stale
+    assert (nearness(one) > 1) is stale
+
+
+@pytest.mark.case("DB1")
+def test_a_parent_without_rows_of_its_own_that_was_never_analyzed() -> None:
+    new = {**HEIR, "reltuples": -1.0, "last_analyze": None, "last_vacuum": None}
+    assert [reason.code for reason in reasons(case(table(**new)))] == ["never_analyzed"]
+    assert reasons(case(table(**{**new, "child_rows": 0}))) == ()
