@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Callable, NamedTuple, Optional
 
 from ...units import human_bytes
 from ..settings import Thresholds
+from .ageing import insert_limit, parent_changed, parent_limit
 from .bloat import Bloat
 from .features import has
 from .horizon import Horizon
@@ -107,53 +107,16 @@ def inserts(case: Case) -> Optional[Reason]:
     )
 
 
-def insert_limit(table: Table, server: Server) -> Optional[float]:
-    """Given a table, return the inserted rows that call for a vacuum, as the server and its own options say it; None
-    where they never do.
-    """
-    base = _option(table, "autovacuum_vacuum_insert_threshold", server.insert_threshold)
-    scale = _option(table, "autovacuum_vacuum_insert_scale_factor", server.insert_scale)
-    if base is None or scale is None or base < 0:
-        return None
-    return base + scale * max(0.0, table.reltuples)
-
-
-def _option(table: Table, name: str, default: Optional[float]) -> Optional[float]:
-    found = re.search(rf"(?:^|,){name}=(-?[0-9.]+)", table.options or "")
-    return float(found.group(1)) if found else default
-
-
 def parent_statistics(case: Case) -> Optional[Reason]:
     """(g) More rows changed in its partitions or heirs since it was analyzed than a base for each of them plus a share
     of them all. Autovacuum never looks at a parent for what happens in its children.
     """
     table = case.table
-    changed, limit = parent_changed(case), parent_limit(table, case.limits)
+    changed, limit = parent_changed(table, case.server), parent_limit(table, case.limits)
     if not table.children or changed <= limit:
         return None
     text = f"{changed:,} rows changed in its {table.children:,} children since it was analyzed, more than {limit:,.0f}"
     return Reason("statistics", text)
-
-
-def parent_changed(case: Case) -> int:
-    """Return the rows that changed below a parent since its last analyze, as far as that can be told.
-
-    ANALYZE of a partitioned table takes its partitions along and (14 and later) notes how many rows they had, so that
-    what came since shows even where the partitions were analyzed meanwhile. That of another parent does neither.
-    """
-    table = case.table
-    if table.kind != "p":
-        return table.modified + table.child_since
-    noted = table.reltuples >= 0 and has(case.server.version, "never_analyzed_is_minus_one")
-    return max(table.child_modified, int(abs(table.child_rows - table.reltuples)) if noted else 0)
-
-
-def parent_limit(table: Table, limits: Thresholds) -> float:
-    """Given a parent, return the changed rows from which on its statistics are stale. No child below its own limit can
-    reach it, so that a second run finds nothing.
-    """
-    own = 0.0 if table.kind == "p" else max(0.0, table.reltuples)
-    return limits.analyze_rows * (1 + table.children) + limits.analyze_ratio * (own + table.child_rows)
 
 
 def statistics(case: Case) -> Optional[Reason]:
@@ -259,7 +222,7 @@ def nearness(case: Case) -> float:
     inserted = insert_limit(table, case.server)
     return max(
         (table.inserted or 0) / max(1.0, inserted) if inserted is not None else 0.0,
-        parent_changed(case) / max(1.0, parent_limit(table, limits)) if table.children else 0.0,
+        parent_changed(table, case.server) / max(1.0, parent_limit(table, limits)) if table.children else 0.0,
         case.reclaimable / max(1.0, dead_limit(table.live, limits)),
         table.xid_age / (limits.xid_ratio * case.server.freeze_max_age),
         table.mxid_age / (limits.xid_ratio * case.server.multixact_freeze_max_age),

@@ -14,6 +14,7 @@ from ...units import human_bytes
 from ..backup_gate import Gate
 from ..settings import Database, Settings
 from ..steps import Refusal, Step
+from .obstacles import memory_problem, notes, reader_problem
 from .parse import is_network
 from .records import INCREMENTAL, Place, Seen
 
@@ -122,12 +123,8 @@ def vacuum_step(case: Case, strategy: str) -> FileStep:
 
 def checkpoint_step(case: Case) -> FileStep:
     """Return the step that moves the write-ahead log into the database."""
-    reader, reasons = case.seen.log_reader, [f"its write-ahead log holds {human_bytes(case.seen.wal_bytes)}"]
-    if reader.blind:
-        reasons.append(f"whether a reader keeps it from being cut off cannot be seen beforehand: {reader.blind}")
-    elif reader.pid is not None:
-        reasons.append(f"{_named(case)} reads an older state: a part of it can be moved, cut off it is by a later run")
-    return FileStep("checkpoint", case.entry.name, tuple(reasons), CHECKPOINT_S, case.seen.path, case.seen.wal_bytes)
+    reasons = (f"its write-ahead log holds {human_bytes(case.seen.wal_bytes)}", *notes(case.seen))
+    return FileStep("checkpoint", case.entry.name, reasons, CHECKPOINT_S, case.seen.path, case.seen.wal_bytes)
 
 
 def analyze_step(case: Case) -> FileStep:
@@ -160,21 +157,7 @@ def litestream_problem(case: Case) -> Problem:
 def checkpoint_problem(case: Case) -> Problem:
     """Litestream does the checkpoints of what it follows; another's would hide frames from it."""
     own = "database.litestream", "Litestream follows it and does its checkpoints itself"
-    return network_problem(case) or (own if case.seen.is_replicated else reader_problem(case))
-
-
-def reader_problem(case: Case) -> Problem:
-    """A reader looks at a state so old that nothing of the log can be moved."""
-    reader = case.seen.log_reader
-    if reader.pid is None or reader.movable:
-        return None
-    return "database.locked", f"{_named(case)} reads an older state, so nothing of the log can be moved"
-
-
-def _named(case: Case) -> str:
-    pid = case.seen.log_reader.pid
-    known = {one.pid: one.command for one in case.seen.holders.processes}
-    return f"{known[pid]} (pid {pid})" if pid in known else f"pid {pid}"
+    return network_problem(case) or (own if case.seen.is_replicated else reader_problem(case.seen))
 
 
 def backup_problem(case: Case) -> Problem:
@@ -218,7 +201,7 @@ def space_problem(case: Case) -> Problem:
     """
     need = int(ROOM * case.seen.live_bytes)
     if case.seen.content.temp_in_memory:
-        return _memory_problem(case, need) or _room_problem(case.seen.home, need)
+        return memory_problem(case.seen, need) or _room_problem(case.seen.home, need)
     temp, home = case.seen.temp, case.seen.home
     if temp and home and temp.device == home.device:
         return _room_problem(home, 2 * need)
@@ -243,13 +226,6 @@ def _room_problem(place: Optional[Place], need: int) -> Problem:
     if place.free >= need:
         return None
     return "database.space", f"{human_bytes(place.free)} are free in {place.path}, {human_bytes(need)} are needed"
-
-
-def _memory_problem(case: Case, need: int) -> Problem:
-    """Some builds keep temporary databases in memory (SQLITE_TEMP_STORE 2 or 3)."""
-    if case.seen.memory_free is None or case.seen.memory_free >= need:
-        return None
-    return "database.space", f"{human_bytes(case.seen.memory_free)} of memory are free, {human_bytes(need)} are needed"
 
 
 def window_problem(case: Case, earlier: list[FileStep], step: FileStep) -> Problem:
