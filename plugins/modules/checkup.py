@@ -110,6 +110,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_mod
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
 
 
 def noun_options(module: AnsibleModule) -> tuple[dict[str, Any], set[str]]:
@@ -123,7 +124,8 @@ def noun_options(module: AnsibleModule) -> tuple[dict[str, Any], set[str]]:
         if outcome.error_messages:
             module.fail_json(msg=f"checks.{name}: {'; '.join(outcome.error_messages)}")
         validated[name] = outcome.validated_parameters
-        secrets |= outcome._no_log_values  # the validator offers no public name for them
+        # the validator offers no public name for them
+        secrets |= secrets_among(outcome._no_log_values, outcome.validated_parameters)
     return validated, secrets
 
 

@@ -23,6 +23,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.redact import redact
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal, seal_text
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.call import call_bridge
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.options import windows_spec
@@ -44,7 +45,8 @@ def validate(spec: Mapping[str, Any], arguments: Mapping[str, Any], where: str) 
     Raise AnsibleActionFail, naming the module, the option, its value and what is allowed, where they do not fit.
     """
     outcome = ArgumentSpecValidator(dict(spec)).validate(dict(arguments))
-    secrets = frozenset(outcome._no_log_values)  # the validator offers no public name for them
+    # the validator offers no public name for them
+    secrets = frozenset(secrets_among(outcome._no_log_values, outcome.validated_parameters))
     if outcome.error_messages:
         raise AnsibleActionFail(f"{where}: {seal_text('; '.join(outcome.error_messages), secrets, MISTAKES)}")
     return Checked(outcome.validated_parameters, secrets)

@@ -39,7 +39,9 @@ def ask(host: Host, probe: Probe) -> Answer:
             tls = local_tls(verify=probe.tls_verify, ca_path=probe.ca_path) if probe.tls else None
             reply = host.http(probe.url, probe.timeout, tls=tls)
         except (CoreError, OSError) as error:
-            return Answer(tuple(seconds), None, str(error), end, certificate_problem)
+            return Answer(
+                tuple(seconds), None, str(error).replace(probe.url, shown(probe.url)), end, certificate_problem
+            )
         problem = check_reply(probe, reply)
         if problem:
             return Answer(tuple(seconds), reply.status, problem, end, certificate_problem)
@@ -54,12 +56,18 @@ def _certificate(host: Host, probe: Probe) -> tuple[Optional[float], str]:
         return None, str(error)
 
 
+def shown(url: str) -> str:
+    """Return a URL as it may be shown: what a query says may be a secret."""
+    path, mark, _query = url.partition("?")
+    return f"{path}?..." if mark else path
+
+
 def check_reply(probe: Probe, reply: HttpReply) -> str:
     """Given a probe and a reply, return what is wrong with the reply; empty where nothing is."""
     if reply.status not in probe.status:
-        return f"{probe.url} answers {reply.status}, expected {' or '.join(map(str, probe.status))}"
+        return f"{shown(probe.url)} answers {reply.status}, expected {' or '.join(map(str, probe.status))}"
     if probe.body_regex and re.search(probe.body_regex, reply.body) is None:
-        return f"{probe.url} answers a body in which {probe.body_regex!r} finds nothing"
+        return f"{shown(probe.url)} answers a body in which {probe.body_regex!r} finds nothing"
     return check_json(probe, reply.body)
 
 
@@ -70,11 +78,11 @@ def check_json(probe: Probe, body: str) -> str:
     try:
         document = json.loads(body)
     except ValueError:
-        return f"{probe.url} answers a body that is no JSON"
+        return f"{shown(probe.url)} answers a body that is no JSON"
     for path, expected in probe.json.items():
         actual = value_at(document, path)
         if str(actual) != str(expected):
-            return f"{probe.url} answers {path} = {str(actual)[:80]!r}, expected {expected!r}"
+            return f"{shown(probe.url)} answers {path} = {str(actual)[:80]!r}, expected {expected!r}"
     return ""
 
 

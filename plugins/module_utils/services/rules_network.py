@@ -14,6 +14,7 @@ from ..units import human_seconds
 from . import listeners
 from .case import Case
 from .declared import WILDCARDS, Port
+from .probe import shown
 
 DAY = 86400.0
 
@@ -130,12 +131,6 @@ def judge_health(case: Case) -> Iterator[Finding]:
         remedy = case.look_as_admin()
     expected = list(observed.service.probe.status)
     yield case.finding("http", status, text, expected=expected, actual=answer.status, remedy=remedy)
-
-
-def shown(url: str) -> str:
-    """Return a URL as it may be shown: what a query says may be a secret."""
-    path, mark, _query = url.partition("?")
-    return f"{path}?..." if mark else path
 
 
 def judge_latency(case: Case) -> Iterator[Finding]:

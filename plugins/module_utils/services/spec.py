@@ -17,7 +17,7 @@ PORT: dict[str, Any] = {
 }
 
 HEALTH: dict[str, Any] = {
-    "path": {"type": "str", "default": "/health"},
+    "path": {"type": "str", "default": "/health", "no_log": True},
     "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
     "host": {"type": "str"},
     "port": {"type": "int"},
@@ -49,7 +49,7 @@ SERVICE: dict[str, Any] = {
     "chdir": {"type": "path"},
     "output": {"type": "path"},
     "user": {"type": "str"},
-    "environment": {"type": "dict", "default": {}},
+    "environment": {"type": "dict", "default": {}, "no_log": True},
     "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
     "enabled": {"type": "bool", "default": True},
     "port": {"type": "int"},
