@@ -15,6 +15,7 @@ from . import listeners
 from .case import Case
 from .declared import WILDCARDS, Port
 from .probe import shown
+from .remedies import port_remedy, probe_remedy
 
 DAY = 86400.0
 
@@ -25,7 +26,7 @@ def judge_ports(case: Case) -> Iterator[Finding]:
         return
     for port in case.observed.service.ports:
         status, text, actual = _judge_port(case, port)
-        remedy = case.look_as_admin() if status == UNKNOWN else ""
+        remedy = case.look_as_admin() if status == UNKNOWN else port_remedy(case, port.port, port.proto, actual)
         expected = f"{port.proto} {port.port}"
         yield case.finding("port_owner", status, text, expected=expected, actual=actual, remedy=remedy)
 
@@ -125,7 +126,7 @@ def judge_health(case: Case) -> Iterator[Finding]:
     remedy, text = "", f"{shown(observed.service.probe.url)} is well"
     status = case.failing() if answer.problem else UNKNOWN if observed.unproven else OK
     if answer.problem:
-        text = answer.problem + case.grace_note()
+        text, remedy = answer.problem + case.grace_note(), probe_remedy(case)
     elif observed.unproven:
         text += f", but nothing tells whether it is {observed.name} that answers: {observed.unproven}"
         remedy = case.look_as_admin()

@@ -18,6 +18,7 @@ from .case import Case
 from .exits import describe_exit
 from .observed import PidFile
 from .parse import Unit
+from .remedies import state_remedy
 from .words import KEEP_LOG
 
 Verdict = tuple[str, str]  # status and message
@@ -35,6 +36,7 @@ def judge_state(case: Case) -> Iterator[Finding]:
     else:
         status, message = _script_state(case)
     remedy = "Remove what keeps it from being looked at, then look again." if status == UNKNOWN else ""
+    remedy = remedy or state_remedy(case)
     yield case.finding("state", status, message, expected=observed.service.state, actual=state_of(case), remedy=remedy)
 
 

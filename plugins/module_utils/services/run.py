@@ -19,6 +19,7 @@ from .declared import Service, declare
 from .gather import GATHERERS, Gatherer
 from .history import measure_growth, remember_service
 from .judge import VITAL, find_roots, judge, judge_host
+from .lastwords import quote_errors
 from .maintenance import apply_marker, read_marker
 from .observed import Observed, Snapshot
 from .policy import Policy, read_policy
@@ -57,7 +58,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     if gather is None:
         return Result([_no_gatherer(host)])
     snapshot = gather_patiently(host, gather, look, retries=params["retries"], delay=params["delay"])
-    result = _result(look.cases(snapshot), snapshot, look.policy)
+    result = _result(host, look.cases(snapshot), snapshot, look.policy)
     result.findings = apply_marker(read_marker(host, params["state_dir"]), snapshot.now, result.findings)
     if not check_mode:
         result.data["remembered"] = remember(params["state_dir"], NOUN, remembered(look.memory, snapshot))
@@ -99,8 +100,8 @@ def remembered(memory: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     return {**memory, **seen}
 
 
-def _result(cases: Sequence[Case], snapshot: Snapshot, policy: Policy) -> Result:
-    findings = judge(cases)
+def _result(host: Host, cases: Sequence[Case], snapshot: Snapshot, policy: Policy) -> Result:
+    findings = quote_errors(host, cases, judge(cases))
     roots = find_roots(cases).roots
     ordered = sorted(cases, key=lambda case: bool(roots[case.observed.name]))  # what a trouble begins with comes first
     records = [service_record(case, findings[case.observed.name]) for case in ordered]

@@ -240,7 +240,10 @@ def test_an_instance_that_is_enabled_for_this_boot_was_enabled_by_a_generator(wh
 
 
 def test_the_remedy_names_the_unit():
-    assert "journalctl -u cryptobot-auth.service" in _state(unit=None, main=None).remedy
+    assert (
+        "journalctl -u cryptobot-auth.service"
+        in _state(unit=make_unit(active="failed", exit_code=1, exit_status=1), main=None).remedy
+    )
 
 
 @pytest.mark.parametrize("rule", [judge_state, judge_restarts])
