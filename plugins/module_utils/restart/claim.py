@@ -77,7 +77,8 @@ def _void(host: Host, record: Record, seen: Observed, nodes: Mapping[str, Node])
 def _void_unit(host: Host, record: Record, seen: Observed, nodes: Mapping[str, Node]) -> str:
     mark, node = record.marks[seen.name], nodes.get(seen.service.unit)
     state = node.file_state if node else seen.unit.file_state if seen.unit else mark.get("file_state")
-    if state != mark.get("file_state"):
+    # What launchd has taken out is told by its plist, in other words than what it holds: only a disabling counts there.
+    if state != mark.get("file_state") and (seen.service.manager != "launchd" or state == "disabled"):
         return f"it was {mark.get('file_state') or 'without a setting'} then and is {state or 'without one'} now"
     if seen.service.manager == "launchd":
         return "somebody has given it to launchd again since" if seen.unit and seen.unit.sub != "not-loaded" else ""

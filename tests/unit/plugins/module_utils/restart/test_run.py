@@ -260,7 +260,8 @@ class Growing(SystemdHost):
         self.links["/proc/41/exe"] = "/usr/bin/x"
 
     def _block(self, name):
-        return f"{super()._block(name)}\nMainPID={41 if self.units[name].since is not None else 0}"
+        runs = name in self.units and self.units[name].since is not None
+        return f"{super()._block(name)}\nMainPID={41 if runs else 0}"
 
     def _start(self, name):
         super()._start(name)
