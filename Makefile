@@ -43,7 +43,7 @@ demo-clean: ## stop the demo and remove it
 
 # --- the tests: every layer, or one of them ---
 
-.PHONY: test lint test-unit test-mutants test-package test-sanity test-demo test-report test-integration test-windows test-faults test-fleet cases
+.PHONY: test lint test-unit test-mutants test-package test-sanity test-demo test-report test-integration test-windows test-faults test-long test-fleet cases
 test: venv ## run every layer, side by side where it pays; logs are in .logs/
 	@$(RUN) --all
 
@@ -76,6 +76,9 @@ test-windows: venv ## the bridge and weekly.yml over WinRM, alone and among Linu
 
 test-faults: venv ## kill -9, full disk, lost permission, corrupt archive
 	@$(RUN) faults
+
+test-long: venv ## races of hundreds of rounds, of which test-faults has the short form
+	@LONG=1 $(VENV)/bin/pytest -m long tests/integration/faults
 
 test-fleet: venv ## real systemd hosts, and the Molecule scenarios (needs root on Debian)
 	@$(RUN) fleet

@@ -15,7 +15,11 @@ description:
     set back before it claims success. A set is a folder of its own in O(dir), named by time.
   - It fails closed. Whatever goes wrong with a source, a command, a compressor or the disk, no set comes of it, earlier
     sets are untouched, and the task fails with the reason. A run that is killed leaves a folder C(.partial), which
-    nobody takes for a set and the next run sweeps.
+    nobody takes for a set. A later run of the same host sweeps it where its process is gone and 6 hours have passed
+    since its O(timeout) was over. What names no owner, or was begun by another host, is named and never swept.
+  - Several hosts may share a folder. Each removes only what it made itself.
+  - What a manifest lists is looked for, file by file with its size, whenever the folder is read. A set that has lost
+    something counts no longer, and it stops the removal of whole ones until O(retention.min_keep) newer ones are there.
   - Nothing is asked and nothing is stopped. Databases are copied consistently while they are in use.
   - Only folders that hold a manifest of this module are ever removed, and of them only those that no rule of
     O(retention) keeps.
@@ -26,7 +30,7 @@ description:
 options:
   state:
     description:
-      - V(present) takes a set, unless O(fresh_for) or O(name) makes that unnecessary, verifies it to O(verify_level),
+      - V(present) takes a set, unless O(fresh_for) makes that unnecessary, verifies it to O(verify_level),
         publishes it and then removes what O(retention) no longer keeps.
       - V(verified) looks whether there is a backup, young enough, complete, of plausible size, and whether it holds.
         The outcome is recorded in C(verified.json) beside the set as evidence, which counts as no change.
@@ -154,8 +158,8 @@ options:
     default: regular
   name:
     description:
-      - Name of a set that a person asks for, such as V(pre_change). A set of that name that is there already is
-        reported and not made again.
+      - Name of a set that a person asks for, such as V(pre_change). It is a label, so each run makes a set of now. One
+        that is there counts only where O(fresh_for) says so.
     type: str
   reason:
     description: Why the set is made, for the manifest.
@@ -172,8 +176,9 @@ options:
     type: str
   fresh_for:
     description:
-      - Age, such as V(20h), up to which a good set of the same O(label) with all O(sources) makes a new one needless.
-      - Without it every run with O(state=present) takes a set. It does not hold for sets with O(name).
+      - Age, such as V(20h), up to which a good set of the same O(label) makes a new one needless. It has to hold all
+        O(sources) as they are declared now (type, paths, exclude, database), and with O(name) to be of that name.
+      - Without it every run with O(state=present) takes a set.
     type: str
   compression:
     description: How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).
@@ -204,6 +209,7 @@ options:
         that is meant, nor anything of the application. Only a restore that somebody looks at proves that.
       - A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a collation of
         the application's own) is compared to the byte, and looked into as far as the SQLite here can.
+      - A set that is made is always looked into to V(L1) at least, because what is published is what was written.
     type: str
     choices: [L0, L1, L2, L3]
     default: L2
@@ -222,6 +228,9 @@ options:
       - For each rule the newest good set of each of the last so many days, ISO weeks, months or years that have one
         stays. So where sets stop being made, nothing is removed any more. While a rule is not yet full the oldest set
         stays too.
+      - Each source of each O(label) counts for itself. Daily sets do not push out weekly ones of other sources, and the
+        last copies of an optional source stay. Of a source whose declaration was changed the newest
+        O(retention.min_keep) copies of the old one stay.
       - The newest good set, the newest O(retention.min_keep) good sets, pinned sets and sets of other hosts stay.
     type: dict
     suboptions:
@@ -248,7 +257,8 @@ options:
   max_leap:
     description:
       - Gap between two sets that is taken for a clock that jumped. Nothing is removed then before
-        O(retention.min_keep) good sets were made after the gap, and nothing while a set is dated in the future.
+        O(retention.min_keep) good sets were made after the gap. A set that is dated in the future is set aside and
+        named, and never removed by itself.
       - The default is longer than a month, so that monthly sets alone are no leaps.
     type: str
     default: 35d
@@ -275,6 +285,13 @@ options:
       - Folder in which O(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder for
         temporary files. What is unpacked is removed again.
     type: path
+  sign_key_file:
+    description:
+      - File with a key of at least 32 bytes on the host, of mode 0600 and owned by root or the account of the run. With
+        it the manifest of each new set is signed (HMAC-SHA256, C(manifest.hmac)), and a set counts as a backup only
+        where it was signed with that key. On Windows the permissions of its folder have to keep it to yourself.
+      - Keep a copy of the key where the backups are not. It is part of no result and no set.
+    type: path
   timeout:
     description: Seconds that the whole run may take.
     type: int
@@ -290,7 +307,7 @@ attributes:
     support: none
   idempotent:
     support: partial
-    details: With O(fresh_for) or O(name) a second run changes nothing. Without them each run takes a set.
+    details: With O(fresh_for) a second run changes nothing. Without them each run takes a set.
   platform:
     support: full
     platforms: linux, macos, windows

@@ -10,22 +10,54 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..finding import DONE, FAILED, Action
+from ..finding import DONE, FAILED, NOT_DONE, Action
 from ..host import Host
+from .catalog.gather import read_catalog
+from .catalog.owner import leftover
 from .catalog.publish import remove, sweep
-from .plan import PRUNE, SWEEP, Step
+from .catalog.records import DEAD
+from .plan import Step, decide_now
+from .settings import Settings
 
-DOING: dict[str, Callable[[Path, str], None]] = {PRUNE: remove, SWEEP: sweep}
-
-
-def carry_out(steps: Iterable[Step], folder: Path) -> list[Action]:
-    """Given steps that sweep or prune, do each of them and return what came of it; one that fails stops no other."""
-    return [_carry_out(step, folder) for step in steps]
+GONE = "somebody else has removed it"
 
 
-def _carry_out(step: Step, folder: Path) -> Action:
+def sweep_all(steps: Iterable[Step], settings: Settings, host: Host) -> list[Action]:
+    """Sweep what a plan says, and return what came of it. Each leftover is looked at again before its turn."""
+    return [_carry_out(step, settings.dir, _not_dead(settings.dir / step.subject, host), sweep) for step in steps]
+
+
+def prune_all(steps: Iterable[Step], settings: Settings, host: Host) -> list[Action]:
+    """Remove the sets that a plan says, and return what came of it.
+
+    Before each of them the whole folder is read and decided upon again: what was verified once is looked at now, that
+    of the keepers and that of the victim, because a set that was made on the way may have taken hours.
+    """
+    return [_carry_out(step, settings.dir, _kept_now(step, settings, host), remove) for step in steps]
+
+
+def _not_dead(path: Path, host: Host) -> str:
+    if not os.path.lexists(path):
+        return GONE
+    now = leftover(path, host)
+    return "" if now.state == DEAD else now.words
+
+
+def _kept_now(step: Step, settings: Settings, host: Host) -> str:
+    """Return why a set must stay after all, or an empty text."""
+    decided = decide_now(settings, read_catalog(settings.dir, host, settings.sign_key), host.now(), host.name())
+    if decided is None:
+        return "no retention is declared"
+    return "" if step.subject in decided.removed else decided.kept.get(step.subject, GONE)
+
+
+def _carry_out(step: Step, folder: Path, why_not: str, do: Callable[[Path, str], None]) -> Action:
+    if why_not:
+        return Action(step.action, step.subject, NOT_DONE, why_not)
     try:
-        DOING[step.action](folder, step.subject)
+        do(folder, step.subject)
+    except FileNotFoundError:
+        return Action(step.action, step.subject, NOT_DONE, GONE)
     except OSError as error:
         return Action(step.action, step.subject, FAILED, f"{error}; what is left is swept by the next run")
     return Action(step.action, step.subject, DONE, step.reason)

@@ -27,7 +27,8 @@ CHECKS = catalogue(
     Check(
         "backup.complete",
         "M4.1",
-        "The newest set holds every declared source; a missing one that is optional is a warning.",
+        "The newest set that counts holds every source as it is declared now: its type, paths, excludes and databases. "
+        "A missing one that is optional is a warning.",
         "Compare cryptobot_backup.sources with what the set lists; take a set now.",
         "Sources that fell silently out of a set are found on the day of the restore.",
     ),
@@ -39,9 +40,32 @@ CHECKS = catalogue(
         "The manifest carries its own SHA-256 over its exact text.",
     ),
     Check(
+        "backup.strangers",
+        "D1.4",
+        "A set holds what its manifest lists and nothing else.",
+        "Look at the named files and remove them; take a new set if you do not know how they came there.",
+        "Somebody else can write there, or a run of another program took the folder for its own.",
+    ),
+    Check(
+        "backup.signature",
+        "D1.4",
+        "With sign_key_file: each set's manifest was signed with that key (HMAC-SHA256); what was not does not count.",
+        "A set from before the key goes when min_keep signed ones are newer. Do not restore from one with another "
+        "signature; find out who can write into the folder.",
+        "A manifest seals itself against damage; whoever may write there could seal another one.",
+    ),
+    Check(
+        "backup.foreign",
+        "D1.4",
+        "The folder holds no archives of the application's own scripts, which would be taken for backups.",
+        "Give the sets a folder of their own (cryptobot_backup.dir), or move the archives away.",
+        "backup.sh and backup.ps1 write NAME.tar.gz and NAME.zip, the update manager folders backup_TIME; their exit "
+        "code is 0 on nearly everything.",
+    ),
+    Check(
         "backup.payload",
         "D1.4",
-        "L0: each file that the manifest lists is there with its size.",
+        "L0: each file that the manifest lists is there with its size, in every set and whenever the folder is read.",
         "Do not restore from this set. Take a new one and look for what removed or cut the file.",
         "restic and pgBackRest test every class of truncation.",
     ),
@@ -87,8 +111,9 @@ CHECKS = catalogue(
         "backup.leftover",
         "B1.1",
         "No set was left half made by a run that ended early.",
-        "Nothing to do: the next run sweeps it. If it returns, look for what ends the runs (out of memory, reboot).",
-        "A .partial folder whose owner (pid, start of process, boot) is gone.",
+        "Nothing to do: a later run sweeps it. If it returns, look for what ends the runs (out of memory, reboot).",
+        "A .partial folder of this host whose owner (pid, start of process, boot) is gone; it is swept 6 h after its "
+        "time was over. Without an owner, or of another host, it is only named: no marker is no death.",
     ),
     Check(
         "backup.space",
@@ -115,7 +140,8 @@ CHECKS = catalogue(
     Check(
         "backup.clock",
         "B1.2",
-        "The dates of the sets fit the clock: none lies in the future, and none is a leap away from the next.",
+        "The dates of the sets fit the clock: none lies in the future (it is set aside), and none is a leap away from "
+        "the next (nothing is removed).",
         "Check the time (timedatectl); with a right clock the refusal ends by itself after min_keep new sets.",
         "After a clock jump every set looks expired at once.",
     ),

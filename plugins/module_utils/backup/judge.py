@@ -9,12 +9,16 @@ from __future__ import annotations
 from ..finding import Finding
 from .rules.folder import (
     judge_clock,
+    judge_foreign,
     judge_leftovers,
     judge_manifests,
+    judge_payloads,
     judge_permissions,
     judge_pins,
     judge_retention,
+    judge_signatures,
     judge_space,
+    judge_strangers,
 )
 from .rules.sets import (
     judge_age,
@@ -26,7 +30,17 @@ from .rules.sets import (
 )
 from .view import Rule, View
 
-FOLDER: tuple[Rule, ...] = (judge_manifests, judge_leftovers, judge_permissions, judge_pins, judge_clock)
+FOLDER: tuple[Rule, ...] = (
+    judge_manifests,
+    judge_payloads,
+    judge_leftovers,
+    judge_permissions,
+    judge_pins,
+    judge_clock,
+    judge_strangers,
+    judge_signatures,
+    judge_foreign,
+)
 # The state that sees to a good set says the same of the folder as the one that looks for it, so that what an earlier
 # look of the same play found wanting does not stand beside what a run has made right since.
 WHOLE: tuple[Rule, ...] = (
@@ -44,7 +58,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "present": WHOLE,
     "verified": WHOLE,
     "listed": FOLDER,
-    "pruned": (judge_retention, judge_clock),
+    "pruned": (judge_manifests, judge_signatures, judge_payloads, judge_retention, judge_clock),
 }
 
 

@@ -25,6 +25,7 @@ LOST = {
     "reparse": "are reparse points of a kind that is not known, and were left out",
     "stream": "are alternate data streams, which are not taken",
     "cut": "are extended attributes too large to be noted",
+    "swapped": "had become something else when they were to be read, and were left out",
     "twin": "differ from another name in upper and lower case alone and would take its place when they are restored",
 }
 NOTED = {
@@ -79,6 +80,8 @@ def _judge_attributes(name: str, attributes: Mapping[str, Any]) -> Finding:
 def _judge_lost(name: str, taken: Taken) -> Finding:
     counts = {kind: taken.notes.counts[kind] for kind in LOST if taken.notes.counts.get(kind)}
     parts = [f"{count} {LOST[kind]}: {', '.join(taken.notes.named[kind])}" for kind, count in counts.items()]
+    vanished = taken.notes.counts.get("vanished", 0)
+    parts += [f"{vanished} were gone before they were read"] if vanished else []
     message = "; ".join(parts) or "nothing had to be left out"
     total = sum(counts.values())
     return CHECKS["backup.left_out"].finding(WARNING if counts else OK, name, message, expected=0, actual=total)

@@ -31,7 +31,7 @@ from .sources.records import Bench, Source, Workshop
 from .streams.codec import Codec
 from .streams.sink import is_full
 from .verification.evidence import evidence
-from .verification.levels import Report, verify
+from .verification.levels import L1, Report, verify
 
 
 class SourceFailed(ActionFailed):
@@ -62,7 +62,8 @@ def make_set(
         workshop = Workshop(partial, host, codec, settings.protected)
         _take_all(workshop, settings, made, beat)
         manifest = _write(workshop, begun, settings, catalog, made)
-        made.report = verify(manifest, Bench(partial, partial, host), settings.verify_level)
+        # the checksums are compared whatever was asked for: what is published is what was written
+        made.report = verify(manifest, Bench(partial, partial, host), max(L1, settings.verify_level))
         if not made.report.ok:
             raise NotVerified(made.report)
         made.published = _publish(partial, manifest, made.report, host)
@@ -77,6 +78,9 @@ def _growing(folder: Path, set_id: str, host: Host) -> Iterator[Path]:
     partial = partial_of(folder, set_id)
     try:
         begin(partial, host)
+    except OSError as error:
+        raise _explained(error, partial) from error
+    try:
         yield partial
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -130,7 +134,7 @@ def _write(workshop: Workshop, begun: float, settings: Settings, catalog: Catalo
     about = _about(workshop, begun, settings)
     document = manifest_document(about, settings.sources, made.taken, made.skipped, accepted, workshop.codec)
     content = seal(document)
-    write_manifest(workshop.folder, content)
+    write_manifest(workshop.folder, content, settings.sign_key)
     return parse_manifest(content, str(workshop.folder / MANIFEST), about.id)
 
 
@@ -161,7 +165,7 @@ def _tools(codec: Codec, host: Host) -> dict[str, str]:
 def _publish(partial: Path, manifest: Manifest, report: Report, host: Host) -> BackupSet:
     """Record the evidence, give the set its name, and return it. ``latest`` leads only to a set that counts."""
     found = evidence(report, manifest, None, host.now())
-    draft = BackupSet(manifest, partial, found)
+    draft = BackupSet(manifest, partial, found)  # its signature is ours, where there is a key
     if found is not None:
         record_verification(partial, manifest.id, found)
-    return replace(draft, folder=publish(partial, manifest.id, host, latest=draft.good))
+    return replace(draft, folder=publish(partial, manifest, host, latest=draft.good))

@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
 from ..errors import InputError
 from ..units import human_seconds
 from .catalog.parse import LEVELS
-from .catalog.records import BackupSet, Catalog
-from .retention.policy import Candidate, Decisions, decide
+from .catalog.records import DEAD, BackupSet, Catalog
+from .retention.policy import Candidate, Decisions, Series, decide
 from .settings import Settings
-from .sources.records import Measured
+from .sources.records import Measured, Source
 from .space import Space, predict_space, space_message
 from .times import pin_end
 
@@ -64,7 +64,8 @@ def plan_present(settings: Settings, catalog: Catalog, measured: Measured, now: 
     if there is not None:
         return _without_taking(settings, catalog, now, host, there, not_needed)
     optional = {source.name for source in settings.sources if source.optional}
-    retention = _retention(settings, catalog, now, host, taking=True)
+    taken = [source for source in settings.sources if source.name not in measured.trouble]
+    retention = decide_now(settings, catalog, now, host, taken)
     return Plan(
         catalog,
         sources=_back_up(settings, measured, optional),
@@ -81,7 +82,7 @@ def plan_present(settings: Settings, catalog: Catalog, measured: Measured, now: 
 def _without_taking(
     settings: Settings, catalog: Catalog, now: float, host: str, there: Optional[BackupSet], not_needed: str
 ) -> Plan:
-    retention = _retention(settings, catalog, now, host, taking=False)
+    retention = decide_now(settings, catalog, now, host)
     return Plan(
         catalog,
         sweep=_sweep(catalog),
@@ -108,9 +109,6 @@ def refusal(plan: Plan) -> str:
 
 def already_there(settings: Settings, catalog: Catalog, now: float) -> tuple[Optional[BackupSet], str]:
     """Return the set that makes a new one unnecessary and why, or None and an empty text."""
-    if settings.name:
-        there = catalog.named(settings.name)
-        return there, f"a set named {settings.name!r} is there already: {there.id}" if there else ""
     for found in reversed(catalog.good):
         age = now - found.created
         if _stands_for_new(settings, found, age):
@@ -119,11 +117,20 @@ def already_there(settings: Settings, catalog: Catalog, now: float) -> tuple[Opt
 
 
 def _stands_for_new(settings: Settings, found: BackupSet, age: float) -> bool:
-    if settings.fresh_for is None or not 0 <= age < settings.fresh_for or found.manifest.label != settings.label:
+    if settings.fresh_for is None or not 0 <= age < settings.fresh_for:
         return False
-    held = {entry.name for entry in found.manifest.sources} | set(found.manifest.skipped)
+    if found.manifest.label != settings.label or (settings.name and found.manifest.name != settings.name):
+        return False
     level = found.verification.level if found.verification else -1
-    return level >= settings.verify_level and held >= {source.name for source in settings.sources}
+    return level >= settings.verify_level and all(_has(found, source) for source in settings.sources)
+
+
+def _has(found: BackupSet, source: Source) -> bool:
+    """Return whether a set holds what a source is declared to be, or left it out because it is optional."""
+    held = {entry.name: entry for entry in found.manifest.sources}
+    if source.name in held:
+        return held[source.name].is_of(source)
+    return source.optional and source.name in found.manifest.skipped
 
 
 def _back_up(settings: Settings, measured: Measured, optional: set[str]) -> tuple[Step, ...]:
@@ -144,8 +151,8 @@ def _finishing(settings: Settings) -> tuple[Step, ...]:
 
 
 def _sweep(catalog: Catalog) -> tuple[Step, ...]:
-    dead = [leftover for leftover in catalog.leftovers if not leftover.alive]
-    return tuple(Step(SWEEP, leftover.name, "left by a run that ended early") for leftover in dead)
+    dead = [leftover for leftover in catalog.leftovers if leftover.state == DEAD]
+    return tuple(Step(SWEEP, leftover.name, f"left by a run that ended early: {leftover.words}") for leftover in dead)
 
 
 def _prune(retention: Optional[Decisions]) -> tuple[Step, ...]:
@@ -153,20 +160,31 @@ def _prune(retention: Optional[Decisions]) -> tuple[Step, ...]:
     return tuple(Step(PRUNE, set_id, reason) for set_id, reason in removed.items())
 
 
-def _retention(settings: Settings, catalog: Catalog, now: float, host: str, *, taking: bool) -> Optional[Decisions]:
-    """Return what the policy decides; the set that this run is about to take counts as good.
+def decide_now(
+    settings: Settings, catalog: Catalog, now: float, host: str, taking: Sequence[Source] = ()
+) -> Optional[Decisions]:
+    """Return what the policy decides; a set that this run is about to take of some sources counts as good.
 
-    Nothing is removed on that promise: the run prunes only after the set is there and counts.
+    Nothing is removed on that promise: the run prunes only after the set is there and counts, and decides again.
     """
     pin = pin_of(settings, now) if taking else None
     if settings.policy is None:
         return None
     candidates = [
-        Candidate(found.id, found.created, found.good, found.manifest.pin_until, found.manifest.host == host)
+        Candidate(
+            found.id,
+            found.created,
+            found.good,
+            found.manifest.pin_until,
+            found.manifest.host == host,
+            tuple(Series(found.manifest.label, entry.name, entry.declared) for entry in found.manifest.sources),
+            found.damaged,
+        )
         for found in catalog.sets
     ]
-    new = [Candidate(NEW, now, good=True, pin_until=pin)] if taking else []
-    return decide([*candidates, *new], settings.policy, now)
+    holds = tuple(Series(settings.label, source.name, source.declared) for source in taking)
+    new = [Candidate(NEW, now, good=True, pin_until=pin, holds=holds)] if taking else []
+    return decide([*candidates, *new], settings.policy, now, [broken.created for broken in catalog.broken])
 
 
 def pin_of(settings: Settings, now: float) -> Optional[float]:

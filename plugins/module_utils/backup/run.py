@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..finding import Result
 from ..host import Host
+from .catalog.signature import read_key
 from .settings import read_settings
 from .states.listed import listed
 from .states.present import present
@@ -25,4 +27,6 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     Raise InputError where an option is wrong, LockHeld where another maintenance run works on this host.
     """
     settings = read_settings(params, host.platform)
+    if settings.sign_key_file:
+        settings = replace(settings, sign_key=read_key(settings.sign_key_file))
     return STATES[settings.state](settings, host, check_mode)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -58,6 +58,8 @@ class Settings:
     space_factor: float
     scratch_dir: Optional[Path]
     state_dir: str
+    sign_key_file: str = ""
+    sign_key: bytes = field(default=b"", repr=False)
 
     @property
     def title(self) -> str:
@@ -103,6 +105,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
         state_dir=params["state_dir"],
+        sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
     )
     _require_together(settings)
     return settings

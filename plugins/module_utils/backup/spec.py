@@ -71,5 +71,6 @@ SPEC: dict[str, Any] = {
     "accept_anomaly": {"type": "bool", "default": False},
     "space_factor": {"type": "float", "default": 2.0},
     "scratch_dir": {"type": "path"},
+    "sign_key_file": {"type": "path", "no_log": False},
     **common_options(14400),
 }

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from ..errors import InputError
 from ..units import parse_seconds
 
+CLOCK_TOLERANCE = 300.0  # seconds that a set may be ahead of the clock: two hosts that share a folder
 ISO = "%Y-%m-%dT%H:%M:%SZ"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -24,6 +25,12 @@ def to_iso(epoch: float) -> str:
 def from_iso(text: str) -> float:
     """Given a moment as text, return seconds since the epoch. Raise ValueError where it is of another form."""
     return datetime.strptime(text, ISO).replace(tzinfo=timezone.utc).timestamp()
+
+
+def moment_of(set_id: str) -> float:
+    """Given the id of a set, return when it was begun, in seconds since the epoch. Raise ValueError."""
+    text = set_id.partition("-")[0]
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc).timestamp()
 
 
 def pin_end(value: str, now: float) -> float:

@@ -35,6 +35,7 @@ class View:
     retention: Optional[Decisions] = None
     last_run: Mapping[str, Any] = field(default_factory=dict)
     access: Access = field(default_factory=Access)
+    platform: str = ""
 
     @property
     def newest(self) -> Optional[BackupSet]:

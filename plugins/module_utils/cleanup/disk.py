@@ -10,12 +10,11 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from ..folders import NotEntered
 from ..paths import Place
 from .records import Entry, Identity
 
-
-class NotEntered(Exception):
-    """A folder that is not entered although the system would allow it; the text says why."""
+__all__ = ["Disk", "Folder", "Located", "NoOwners", "NotEntered", "Placed"]
 
 
 class NoOwners(Exception):

@@ -4,13 +4,11 @@
 
 """Folders by descriptor (Linux, macOS): never through a symlink or into another file system, whatever is swapped.
 
-A path is looked up name by name, each by openat(2) with O_NOFOLLOW in the folder before it. What a descriptor has been
-opened on stays what it is, so nobody who renames or replaces a folder during a run can lead a deletion elsewhere.
+Folders are opened as all nouns open them (module_utils/folders.py); here is what a deletion needs besides.
 """
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import stat
@@ -19,23 +17,16 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Optional
 
+from ..folders import NOT_FOLLOWED, open_folder
 from .disk import Disk, Folder, Located, NotEntered, Placed
 from .records import FILE, FOLDER, LINK, NO_UNLINK, OTHER, Entry, Identity
-
-_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_NO_TRACE = getattr(os, "O_NOATIME", 0)  # a look must not make a folder younger
-SYMLINK = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)  # what opening a symlink with O_NOFOLLOW gives, by system
-
 
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
 Kept = Callable[[int, str, os.stat_result], str]
 
 
 def _open(name: str, parent: Optional[int]) -> Folder:
-    try:
-        descriptor = os.open(name, _FLAGS | _NO_TRACE, dir_fd=parent)
-    except PermissionError:  # only its owner and root may look into a folder without a trace
-        descriptor = os.open(name, _FLAGS, dir_fd=parent)
+    descriptor = open_folder(name, parent)
     try:
         status = os.fstat(descriptor)
         return Folder(descriptor, (status.st_dev, status.st_ino), f"{status.st_dev}:{_mount_id(descriptor)}")
@@ -89,7 +80,7 @@ def _enter(parent: Folder, name: str) -> Folder:
     try:
         return _open(name, parent.descriptor)
     except OSError as error:
-        if error.errno in SYMLINK:
+        if error.errno in NOT_FOLLOWED:
             raise NotEntered(f"{name} in it is no folder but a symlink or a file") from error
         raise
 

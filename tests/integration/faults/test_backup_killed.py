@@ -21,8 +21,8 @@ import pytest
 from .backup_lab import RUNNER, answer, json, leftovers, params, run, visible_sets
 
 POINTS = [
-    ("right after the lock was taken", "states.present.carry_out", 1),
-    ("after the folder was made, before its owner is known", "catalog.publish.Path.write_text", 1),
+    ("right after the lock was taken", "states.present.sweep_all", 1),
+    ("after the folder was made, before its owner is known", "catalog.publish.publish_file", 1),
     ("after the set was begun", "+make.begin", 1),
     ("in the middle of the archive", "sources.files.archive.Archive._flush", 3),
     ("in the middle of the database's copy", "sources.sqlite.snapshot._Progress.__call__", 2),
@@ -59,6 +59,18 @@ def options(tmp_path) -> dict:
     }
 
 
+def swept_hours_later(folder: Path, options: dict) -> None:
+    """Let hours pass for what was left half made, and prove that the next run sweeps it."""
+    for name in leftovers(folder / "backups"):
+        owner = folder / "backups" / name / "owner.json"
+        if owner.exists():
+            owner.write_text(json.dumps({**json.loads(owner.read_text()), "until": 0}))
+        os.utime(folder / "backups" / name, (0, 0))
+    assert answer(run(folder, **options))["failure"] == ""
+    assert leftovers(folder / "backups") == []
+    assert len(visible_sets(folder / "backups")) == 1
+
+
 @pytest.mark.parametrize(("why", "point", "nth"), POINTS, ids=[case[0] for case in POINTS])
 def test_killed(tmp_path, options, why, point, nth):
     backups = tmp_path / "backups"
@@ -71,8 +83,8 @@ def test_killed(tmp_path, options, why, point, nth):
     assert (len(set(left) - {first}) == 1) is (point in PUBLISHED)
     after = answer(run(tmp_path, **options))
     assert (after["failure"], after["set"]["good"]) == ("", True)
-    assert leftovers(backups) == []
     assert list(visible_sets(backups)) == [after["set"]["id"]]
+    swept_hours_later(tmp_path, options)
 
 
 def test_killed_at_random_moments(tmp_path, options):
@@ -89,8 +101,8 @@ def test_killed_at_random_moments(tmp_path, options):
         assert visible_sets(tmp_path / "backups"), "a good set was lost"
     after = answer(run(tmp_path, **options))
     assert after["failure"] == ""
-    assert leftovers(tmp_path / "backups") == []
     assert len(visible_sets(tmp_path / "backups")) == 1
+    swept_hours_later(tmp_path, options)
 
 
 def test_two_runs_at_once(tmp_path, options):
@@ -116,4 +128,4 @@ def test_ended_politely(tmp_path, options):
         process.terminate()
     assert len(visible_sets(tmp_path / "backups")) == 1
     assert answer(run(tmp_path, **options))["failure"] == ""
-    assert leftovers(tmp_path / "backups") == []
+    swept_hours_later(tmp_path, options)

@@ -48,7 +48,6 @@ def given(noun: str, folder: Path) -> dict[str, Any]:
         "backup": {
             "dir": str(folder / "backup"),
             "sources": [{"name": "config", "type": "files", "path": str(folder / "config")}],
-            "action": "list",
         },
         "firewall": {"policy": [{"port": "8000", "from": ["loopback"], "why": "asked by each other"}]},
         "resources": {"sample_seconds": 0, "scan_seconds": 0},
@@ -64,6 +63,8 @@ def filled(noun: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any
 
 
 def with_defaults(spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = set(options) - set(spec)
+    assert not unknown, f"no such options: {unknown}"  # as a controller says it
     return {name: value_of(option, options.get(name, option.get("default"))) for name, option in spec.items()}
 
 

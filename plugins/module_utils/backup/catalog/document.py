@@ -64,6 +64,7 @@ def _source(source: Source, taken: Taken, codec: Codec) -> dict[str, Any]:
         **taken.facts,
         "name": source.name,
         "type": source.type,
+        "declared": source.declaration,
         "compression": codec.compression.name,
         "payloads": [asdict(payload) for payload in taken.payloads],
         "count": taken.count,

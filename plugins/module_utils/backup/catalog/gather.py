@@ -6,27 +6,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional, Union
 
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...host import Host
-from ...publish import PARTIAL
 from .latest import read_latest
-from .names import DELETING, MANIFEST, OWNER, VERIFIED, is_set_id
+from .names import MANIFEST, OWN, SIGNATURE, VERIFIED, is_foreign, is_set_id
+from .owner import is_unfinished, leftover
 from .parse import parse_manifest, parse_verification
-from .records import BackupSet, Broken, Catalog, Leftover, Manifest, Verification
+from .presence import lacks, strangers
+from .records import FORGED, SIGNED, UNASKED, UNSIGNED, BackupSet, Broken, Catalog, Manifest, Verification
+from .signature import holds
 
 MAX_MANIFEST = 256 << 20
 
 
-def read_catalog(folder: Path, host: Host) -> Catalog:
-    """Given the backup folder, return what it holds; a folder that is not there holds nothing.
+def read_catalog(folder: Path, host: Host, key: bytes = b"") -> Catalog:
+    """Given the backup folder, return what it holds; a folder that is not there holds nothing. With a key the
+    signatures of the sets are looked at.
 
     Raise SourceDenied where it may not be looked into.
     """
@@ -34,17 +35,19 @@ def read_catalog(folder: Path, host: Host) -> Catalog:
         names = sorted(host.entries(str(folder)))
     except SourceMissing:
         return Catalog(folder, exists=False, free=free_bytes(folder))
-    found = [_read_set(folder / name, host) for name in names if is_set_id(name)]
+    found = [_read_set(folder / name, host, key) for name in names if is_set_id(name)]  # None: it was removed meanwhile
     sets = [item for item in found if isinstance(item, BackupSet)]
     return Catalog(
         folder,
         exists=True,
         sets=tuple(sorted(sets, key=lambda item: (item.created, item.id))),
         broken=tuple(item for item in found if isinstance(item, Broken)),
-        leftovers=tuple(_leftovers(folder, names, host)),
+        leftovers=tuple(leftover(folder / name, host) for name in names if is_unfinished(name, is_set_id)),
         free=free_bytes(folder),
         mode=stat.S_IMODE(os.stat(folder).st_mode),
         latest=read_latest(folder),
+        now=host.now(),
+        foreign=tuple(name for name in names if is_foreign(name)),
     )
 
 
@@ -54,14 +57,28 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _read_set(folder: Path, host: Host) -> Union[BackupSet, Broken]:
+def _read_set(folder: Path, host: Host, key: bytes) -> Union[BackupSet, Broken, None]:
     source = folder / MANIFEST
     try:
-        manifest = parse_manifest(host.read_bytes(str(source), MAX_MANIFEST), str(source), folder.name)
+        content = host.read_bytes(str(source), MAX_MANIFEST)
+        manifest = parse_manifest(content, str(source), folder.name)
+        evidence = _read_verification(folder / VERIFIED, manifest, host)
+        lacking, others = lacks(folder, manifest), strangers(folder, manifest, OWN)
+        signature = _signature(folder / SIGNATURE, content, key, host) if key else UNASKED
+        mode = stat.S_IMODE(os.lstat(folder).st_mode)
     except CoreError as error:
-        return Broken(folder.name, str(error))
-    mode = stat.S_IMODE(os.stat(folder).st_mode)
-    return BackupSet(manifest, folder, _read_verification(folder / VERIFIED, manifest, host), mode)
+        return Broken(folder.name, str(error)) if os.path.lexists(folder) else None
+    except FileNotFoundError:
+        return None
+    return BackupSet(manifest, folder, evidence, mode, lacking, others, signature)
+
+
+def _signature(path: Path, content: bytes, key: bytes, host: Host) -> str:
+    try:
+        found = host.read_bytes(str(path), 1024)
+    except SourceMissing:
+        return UNSIGNED
+    return SIGNED if holds(content, found, key) else FORGED
 
 
 def _read_verification(source: Path, manifest: Manifest, host: Host) -> Optional[Verification]:
@@ -69,27 +86,3 @@ def _read_verification(source: Path, manifest: Manifest, host: Host) -> Optional
         return parse_verification(host.read_bytes(str(source)), str(source), manifest)
     except (SourceMissing, SourceDenied, ParseError):  # without readable evidence the set counts as not verified
         return None
-
-
-def _leftovers(folder: Path, names: Sequence[str], host: Host) -> list[Leftover]:
-    found = []
-    for name in names:
-        if name.endswith(PARTIAL) and is_set_id(name[: -len(PARTIAL)]):
-            found.append(_partial(folder / name, host))
-        elif name.endswith(DELETING) and is_set_id(name[: -len(DELETING)]):
-            found.append(Leftover(name, "deleting", alive=False))
-    return found
-
-
-def _partial(folder: Path, host: Host) -> Leftover:
-    """Return a set in the making with its owner: without a readable one it died before it had said who it was."""
-    try:
-        owner = json.loads(host.read(str(folder / OWNER)))
-        same_host = owner["host"] == host.name()
-        gone = same_host and (
-            owner["boot_id"] != host.boot_id() or host.process_began(int(owner["pid"])) != owner["began"]
-        )
-        # what another host is making in a shared folder is that host's to sweep
-        return Leftover(folder.name, "partial", not gone, f"pid {owner['pid']} on {owner['host']}")
-    except (CoreError, KeyError, TypeError, ValueError):
-        return Leftover(folder.name, "partial", alive=False)

@@ -19,6 +19,8 @@ from ..times import from_iso
 from .records import Manifest, Verification
 
 FORMAT = 1
+# Without these no source of a type can be restored.
+ROLES = {"files": ("archive", "index"), "sqlite": ("database",), "postgresql": ("dump",)}
 LEVELS = ("L0", "L1", "L2", "L3")
 # A name is the same file on every system: no drive, stream, device or wildcard, no dot at an end.
 _PAYLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9_~%-](?:[A-Za-z0-9._~%-]*[A-Za-z0-9_~%-])?")
@@ -50,9 +52,35 @@ def parse_manifest(content: bytes, source: str, set_id: str) -> Manifest:
     if document.get("id") != set_id:
         raise ParseError(source, 1, str(document.get("id")), f"it belongs to another set than {set_id}")
     try:
-        return _manifest(document)
+        manifest = _manifest(document)
+        lacking = _incomplete(manifest)
     except (KeyError, TypeError, ValueError) as error:
         raise ParseError(source, 1, repr(error), "a key is missing or of another type") from error
+    if lacking:
+        raise ParseError(source, 1, lacking, "it is not complete in itself")
+    return manifest
+
+
+def _incomplete(manifest: Manifest) -> str:
+    """Return what a manifest does not list although something in it says that it is there, or an empty text."""
+    names = [entry.name for entry in manifest.sources]
+    payloads = [payload.name for entry in manifest.sources for payload in entry.payloads]
+    if not names:
+        return "no source"
+    if len({*names}) < len(names) or len({*payloads}) < len(payloads):
+        return "a source or a file is listed twice"
+    return next((f"{entry.name}: {lacking}" for entry in manifest.sources if (lacking := _lacking(entry))), "")
+
+
+def _lacking(entry: Entry) -> str:
+    """Return what a source lacks, or an empty text."""
+    roles, own = {payload.role for payload in entry.payloads}, {payload.name for payload in entry.payloads}
+    needed = [*ROLES.get(entry.type, ()), *(("attributes",) if "attributes" in entry.facts else ())]
+    dumps = [facts["payload"] for facts in entry.facts.get("databases", {}).values() if "payload" in facts]
+    if any(not name.startswith(f"{entry.name}/") for name in own):
+        return "a file of another source"
+    missing = [role for role in needed if role not in roles] + [name for name in dumps if name not in own]
+    return f"no {missing[0]}" if missing else ""
 
 
 def _load(content: bytes, source: str) -> dict[str, Any]:

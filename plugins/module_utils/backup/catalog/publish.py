@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -14,14 +13,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ...errors import ActionFailed
 from ...host import Host
 from ...publish import PARTIAL, fsync_path, patiently, publish_file, publish_folder
 from ..windows.protect import protect
 from .latest import lead_to
-from .names import DELETING, MANIFEST, OWNER, VERIFIED
+from .names import DELETING, MANIFEST, OWNER, SIGNATURE, VERIFIED
+from .owner import new_name, owner_document
 from .parse import verification_document
-from .records import Verification
+from .presence import lacks
+from .records import Manifest, Verification
+from .signature import sign
 
+REMOVALS = 20  # attempts at a folder in which somebody else removes things as well
 # What closes new folders to others where their mode does not.
 PROTECTORS: dict[str, Callable[[Sequence[Path], Host], None]] = {"windows": protect}
 
@@ -37,24 +41,28 @@ def partial_of(folder: Path, set_id: str) -> Path:
 
 
 def begin(partial: Path, host: Host) -> None:
-    """Make the folder in which a set grows, for its owner only, and name this process as its owner."""
-    new = [path for path in (partial.parent, partial) if not path.exists()]
+    """Make the folder in which a set grows, for its owner only, with this process named as its owner from the first
+    moment on. Raise OSError where that name is taken; then nothing is left.
+    """
+    new = partial.with_name(new_name(partial.stem, host))
+    missing = [path for path in (partial.parent, new) if not path.exists()]
     partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial.mkdir(mode=0o700)
-    if host.platform in PROTECTORS:
-        PROTECTORS[host.platform](new, host)
-    owner = {
-        "host": host.name(),
-        "pid": os.getpid(),
-        "began": host.process_began(os.getpid()),
-        "boot_id": host.boot_id(),
-    }
-    (partial / OWNER).write_text(json.dumps(owner), encoding="utf-8")
+    new.mkdir(mode=0o700)
+    try:
+        if host.platform in PROTECTORS:
+            PROTECTORS[host.platform](missing, host)
+        publish_file(new / OWNER, owner_document(host))
+        patiently(lambda: os.rename(new, partial))
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
 
 
-def write_manifest(folder: Path, content: bytes) -> None:
-    """Put a set's manifest into its folder."""
+def write_manifest(folder: Path, content: bytes, key: bytes = b"") -> None:
+    """Put a set's manifest into its folder, and its signature where there is a key."""
     publish_file(folder / MANIFEST, content)
+    if key:
+        publish_file(folder / SIGNATURE, sign(content, key))
 
 
 def record_verification(folder: Path, set_id: str, verification: Verification) -> None:
@@ -62,24 +70,58 @@ def record_verification(folder: Path, set_id: str, verification: Verification) -
     publish_file(folder / VERIFIED, verification_document(set_id, verification))
 
 
-def publish(partial: Path, set_id: str, host: Host, *, latest: bool) -> Path:
-    """Give a finished set its name and return its folder; ``latest`` then leads to it."""
-    (partial / OWNER).unlink()
-    final = partial.with_name(set_id)
+def publish(partial: Path, manifest: Manifest, host: Host, *, latest: bool) -> Path:
+    """Give a finished set its name and return its folder; ``latest`` then leads to it.
+
+    Raise ActionFailed where not all of it is there, right before or right after; then it has no such name.
+    """
+    final = partial.with_name(manifest.id)
+    _require_whole(partial, manifest)
     publish_folder(partial, final)
+    try:
+        _require_whole(final, manifest)
+    except ActionFailed:
+        patiently(lambda: os.rename(final, partial))
+        raise
+    (final / OWNER).unlink(missing_ok=True)  # only now: until it has its name somebody might take it for a leftover
     if latest:
         lead_to(final, host)
     return final
 
 
+def _require_whole(folder: Path, manifest: Manifest) -> None:
+    lacking = lacks(folder, manifest)
+    if lacking:
+        raise ActionFailed(f"no set was made, somebody else took something of it away: {lacking[0].message}")
+
+
 def remove(folder: Path, set_id: str) -> None:
-    """Remove a set: first its name, so that from the first moment on nobody takes what is left for a set."""
+    """Remove a set: first its name, so that from the first moment on nobody takes what is left for a set.
+
+    Raise FileNotFoundError where somebody else has removed it.
+    """
     doomed = folder / f"{set_id}{DELETING}"
     patiently(lambda: os.rename(folder / set_id, doomed))
     fsync_path(folder)
-    shutil.rmtree(doomed)
+    _remove_tree(doomed)
 
 
 def sweep(folder: Path, name: str) -> None:
-    """Remove a leftover."""
-    shutil.rmtree(folder / name)
+    """Remove a leftover: first its name, so that its maker, were it alive after all, cannot publish what is left."""
+    path, doomed = folder / name, folder / f"{name.partition('.')[0]}{DELETING}"
+    if path != doomed:
+        patiently(lambda: os.rename(path, doomed))
+    _remove_tree(doomed)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder that another host may be removing, too."""
+    for _attempt in range(REMOVALS):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            if not os.path.lexists(folder):
+                return
+        else:
+            return
+    shutil.rmtree(folder)

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 from ..sources.records import Entry
+from ..times import CLOCK_TOLERANCE, moment_of
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,38 @@ class Verification:
 
 
 @dataclass(frozen=True)
+class Lack:
+    """A payload of a source that is not there as the manifest says, and why."""
+
+    source: str
+    payload: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        """The lack as a sentence."""
+        return f"{self.payload} {self.reason}"
+
+
+# What a signature is worth: there is no key to tell by, it is the key's, there is none, it is another's.
+UNASKED, SIGNED, UNSIGNED, FORGED = "", "signed", "unsigned", "forged"
+
+
+@dataclass(frozen=True)
 class BackupSet:
-    """A set that is there, with a manifest that holds."""
+    """A set that is there, with a manifest that holds.
+
+    ``lacks`` is what of it is not there at this moment, ``strangers`` what is in it and not in its manifest.
+    ``signature`` is what its signature is worth.
+    """
 
     manifest: Manifest
     folder: Path
     verification: Optional[Verification] = None
     mode: int = 0o700
+    lacks: tuple[Lack, ...] = ()
+    strangers: tuple[str, ...] = ()
+    signature: str = UNASKED
 
     @property
     def id(self) -> str:
@@ -75,33 +102,55 @@ class BackupSet:
 
     @property
     def good(self) -> bool:
-        """Whether the set counts as a backup: verified, and nothing in it looked emptied."""
-        return self.verification is not None and self.verification.ok and not self.manifest.anomalies
+        """Whether the set counts as a backup: verified, all there now, and nothing in it looked emptied."""
+        sound = self.verification is not None and self.verification.ok
+        trusted = self.signature in (UNASKED, SIGNED)
+        return sound and trusted and not self.lacks and not self.manifest.anomalies
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the set was whole once and is no longer: something there eats backups."""
+        failed = self.verification is not None and not self.verification.ok and not self.manifest.anomalies
+        return bool(self.lacks) or failed or self.signature == FORGED
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A folder that is named like a set and is none, with the reason."""
+    """A folder that is named like a set and is none, with the reason. The name says when it was made."""
 
     id: str
     reason: str
 
+    @property
+    def created(self) -> float:
+        """When the set was begun by its name, in seconds since the epoch; 0 where the name is no moment."""
+        try:
+            return moment_of(self.id)
+        except ValueError:
+            return 0.0
+
+
+# What a folder is that is no set (yet, or any more): its owner works on, it may be swept, it may be so later, or nobody
+# here can tell.
+GROWING, DEAD, WAITING, UNCLEAR = "growing", "dead", "waiting", "unclear"
+
 
 @dataclass(frozen=True)
 class Leftover:
-    """What a run left that ended early: ``kind`` is ``partial`` or ``deleting``; ``alive`` while its owner works on."""
+    """A folder that is no set: ``kind`` is ``new``, ``partial`` or ``deleting``, ``words`` say whose it is and why."""
 
     name: str
     kind: str
-    alive: bool
-    owner: str = ""
+    state: str
+    words: str = ""
 
 
 @dataclass(frozen=True)
 class Catalog:
     """All that a backup folder holds, sets from old to new. ``free`` is in bytes, ``mode`` the folder's own.
 
-    ``latest`` is the id that the signpost of that name gives, or empty.
+    ``latest`` is the id that the signpost of that name gives, or empty. ``now`` is when it was read: what is dated
+    later is set aside. ``foreign`` are archives that another program put there.
     """
 
     dir: Path
@@ -112,12 +161,25 @@ class Catalog:
     free: int = 0
     mode: int = 0o700
     latest: str = ""
+    now: float = math.inf
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def ahead(self) -> tuple[BackupSet, ...]:
+        """The sets that are dated in the future: nobody knows how old they are."""
+        return tuple(found for found in self.sets if found.created > self.now + CLOCK_TOLERANCE)
+
+    @property
+    def on_time(self) -> tuple[BackupSet, ...]:
+        """The other sets, from old to new."""
+        return tuple(found for found in self.sets if found.created <= self.now + CLOCK_TOLERANCE)
 
     @property
     def good(self) -> tuple[BackupSet, ...]:
         """The sets that count as backups, from old to new."""
-        return tuple(found for found in self.sets if found.good)
+        return tuple(found for found in self.on_time if found.good)
 
     def named(self, name: str) -> Optional[BackupSet]:
         """Return the newest set that a person gave this name, or None."""
-        return next((found for found in reversed(self.sets) if found.manifest.name == name), None)
+        ordered = (*self.ahead, *self.on_time)
+        return next((found for found in reversed(ordered) if found.manifest.name == name), None)

@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 
 from ...finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
+from ...printable import printable
 from ...units import human_bytes, human_seconds
+from ..catalog.records import FORGED, GROWING, SIGNED, UNCLEAR
 from ..checks import CHECKS
-from ..retention.policy import CLOCK_TOLERANCE
 from ..space import space_message
 from ..times import to_iso
 from ..view import View
 
+NAMED = 20  # of what is listed by name in one message
 LONG_PIN = 366 * 86400.0  # seconds; beyond it a pin is an archive that no retention rule knows of
 
 
@@ -48,14 +51,17 @@ def judge_permissions(view: View) -> Iterator[Finding]:
 def judge_leftovers(view: View) -> Iterator[Finding]:
     """Yield what runs that ended early left behind."""
     check = CHECKS["backup.leftover"]
-    dead = [leftover.name for leftover in view.catalog.leftovers if not leftover.alive]
-    if dead:
-        message = f"{len(dead)} left by runs that ended early: {', '.join(dead)}"
-        yield check.finding(WARNING, view.dir, message, expected=0, actual=len(dead))
+    growing = [leftover.words for leftover in view.catalog.leftovers if leftover.state == GROWING]
+    left = [leftover for leftover in view.catalog.leftovers if leftover.state != GROWING]
+    if not left:
+        message = f"a set is in the making ({', '.join(growing)})" if growing else "nothing was left half made"
+        yield check.finding(OK, view.dir, message)
         return
-    growing = [leftover.owner for leftover in view.catalog.leftovers]
-    message = f"a set is in the making ({', '.join(growing)})" if growing else "nothing was left half made"
-    yield check.finding(OK, view.dir, message)
+    message = "; ".join(f"{leftover.name}: {leftover.words}" for leftover in left)
+    message, count = f"{len(left)} left by runs that ended early: {message}", len(left)
+    unclear = [str(view.catalog.dir / leftover.name) for leftover in left if leftover.state == UNCLEAR]
+    remedy = f"If no run on any host works on it: {removal(unclear, view.platform)}" if unclear else check.remedy
+    yield check.finding(WARNING, view.dir, message, expected=0, actual=count, remedy=remedy)
 
 
 def judge_space(view: View) -> Iterator[Finding]:
@@ -91,14 +97,80 @@ def judge_retention(view: View) -> Iterator[Finding]:
 
 
 def judge_clock(view: View) -> Iterator[Finding]:
-    """Yield whether the dates of the sets can be trusted."""
+    """Yield whether the dates of the sets can be trusted, and each set that is set aside because of its date."""
     check = CHECKS["backup.clock"]
-    future = [found for found in view.catalog.sets if found.created > view.now + CLOCK_TOLERANCE]
     refusal = view.retention.refusal if view.retention else ""
-    if not refusal and future:
-        refusal = f"set {future[-1].id} is dated {human_seconds(future[-1].created - view.now)} in the future"
-    message = f"{refusal}; nothing is removed" if refusal else "the dates of the sets fit the clock"
+    for found in view.catalog.ahead:
+        ahead = human_seconds(found.created - view.now)
+        message = (
+            f"set {found.id} is dated {ahead} in the future: it is set aside, counts for nothing and is never "
+            "removed by itself; the others are judged without it"
+        )
+        remedy = f"Check the time (timedatectl). If it is right: {removal([str(found.folder)], view.platform)}"
+        yield check.finding(WARNING if view.catalog.on_time else CRITICAL, found.id, message, remedy=remedy)
+    message = f"{refusal}; nothing is removed" if refusal else "the dates of the other sets fit the clock"
     yield check.finding(CRITICAL if refusal else OK, view.dir, message)
+
+
+def judge_payloads(view: View) -> Iterator[Finding]:
+    """Yield what sets have lost since they were made; those that this run verified say so themselves."""
+    check, looked = CHECKS["backup.payload"], {report.set_id for report in view.reports}
+    for found in view.catalog.sets:
+        for lack in found.lacks if found.id not in looked else ():
+            yield check.finding(CRITICAL, f"{found.id}/{lack.payload}", f"{lack.message}; the set counts no longer")
+    others = [found for found in view.catalog.sets if found.id not in looked and not found.lacks]
+    if others:
+        yield check.finding(OK, view.dir, f"{len(others)} other sets have each file with its size now", remedy="")
+
+
+def judge_strangers(view: View) -> Iterator[Finding]:
+    """Yield the sets in which there is more than their manifest lists."""
+    check = CHECKS["backup.strangers"]
+    full = [found for found in view.catalog.sets if found.strangers]
+    for found in full:
+        names = ", ".join(map(printable, found.strangers[:NAMED]))
+        message = f"{len(found.strangers)} files in set {found.id} are not in its manifest: {names}"
+        yield check.finding(WARNING, found.id, message, expected=0, actual=len(found.strangers))
+    if not full:
+        count = len(view.catalog.sets)
+        yield check.finding(OK if count else SKIPPED, view.dir, f"{count} sets hold just what they list", remedy="")
+
+
+def judge_signatures(view: View) -> Iterator[Finding]:
+    """Yield the sets that were not signed with this host's key, where it has one."""
+    check, sets = CHECKS["backup.signature"], view.catalog.sets
+    if not view.settings.sign_key or not sets:
+        yield check.finding(SKIPPED, view.dir, "there is no key to tell by, or no set", remedy="")
+        return
+    for found in sets:
+        if found.signature == FORGED:
+            message = f"set {found.id} has another signature than that of the key and its manifest; it does not count"
+            yield check.finding(CRITICAL, found.id, message)
+        elif found.signature != SIGNED:
+            message = f"set {found.id} is not signed, so who made it cannot be told; it does not count"
+            yield check.finding(UNKNOWN, found.id, message)
+    if all(found.signature == SIGNED for found in sets):
+        yield check.finding(OK, view.dir, f"{len(sets)} sets are signed with the key")
+
+
+def judge_foreign(view: View) -> Iterator[Finding]:
+    """Yield what the application's own scripts left in the folder."""
+    check, names = CHECKS["backup.foreign"], view.catalog.foreign
+    message = (
+        f"{len(names)} archives of the application's own scripts (backup.sh, backup.ps1, update manager) are there: "
+        f"{', '.join(map(printable, names[:NAMED]))}; nothing verifies them, no retention removes them, and they count "
+        "as no backup"
+    )
+    if not names:
+        message = "nothing but sets of this collection is there"
+    yield check.finding(WARNING if names else OK, view.dir, message, expected=0, actual=len(names))
+
+
+def removal(paths: Sequence[str], platform: str) -> str:
+    """Given folders, return the command that removes them."""
+    if platform == "windows":
+        return "Remove-Item -Recurse -LiteralPath " + ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    return "rm -r " + " ".join(map(shlex.quote, paths))
 
 
 def judge_pins(view: View) -> Iterator[Finding]:

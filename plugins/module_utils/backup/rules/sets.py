@@ -13,9 +13,8 @@ from ...units import human_bytes, human_seconds
 from ..catalog.parse import LEVELS
 from ..catalog.records import BackupSet
 from ..checks import CHECKS
-from ..retention.policy import CLOCK_TOLERANCE
-from ..sources.records import Source
-from ..times import to_iso
+from ..sources.records import Entry, Source
+from ..times import CLOCK_TOLERANCE, to_iso
 from ..verification.levels import Report
 from ..view import View
 
@@ -28,9 +27,14 @@ def judge_presence(view: View) -> Iterator[Finding]:
     """Yield whether there is any set that counts."""
     count, all_sets = len(view.catalog.good), len(view.catalog.sets) + len(view.catalog.broken)
     message = f"{count} of {all_sets} sets in {view.dir} count as backups"
+    ahead = sum(found.good for found in view.catalog.ahead)
     if not view.catalog.exists:
         message = f"{view.dir} does not exist, so there is no backup"
-    status = OK if count else CRITICAL
+    if view.catalog.foreign and not count:
+        message = f"{message}; {len(view.catalog.foreign)} archives of the application's own scripts are there as well"
+    if ahead and not count:
+        message = f"{message}; {ahead} are dated in the future, so how old they are is not known"
+    status = OK if count else UNKNOWN if ahead else CRITICAL
     yield CHECKS["backup.present"].finding(status, view.dir, message, expected="1 or more", actual=count)
 
 
@@ -60,11 +64,27 @@ def judge_completeness(view: View) -> Iterator[Finding]:
 
 def _held(source: Source, newest: BackupSet) -> Finding:
     check = CHECKS["backup.complete"]
-    if (source.name, source.type) in {(entry.name, entry.type) for entry in newest.manifest.sources}:
-        return check.finding(OK, source.name, f"set {newest.id} holds the {source.type} source {source.name}")
+    held = next((entry for entry in newest.manifest.sources if entry.name == source.name), None)
+    if held is not None and held.is_of(source):
+        known = "" if held.declared else "; the set is of a release that did not note which databases were declared"
+        message = f"set {newest.id} holds the {source.type} source {source.name} as it is declared{known}"
+        return check.finding(UNKNOWN if known else OK, source.name, message)
     why = newest.manifest.skipped.get(source.name, "it was not declared when the set was made")
     message = f"set {newest.id} does not hold the {source.type} source {source.name}: {why}"
+    if held is not None:
+        message = f"set {newest.id} holds another {source.name} than is declared: {difference(source, held)}"
     return check.finding(WARNING if source.optional else CRITICAL, source.name, message)
+
+
+def difference(source: Source, held: Entry) -> str:
+    """Given a source and what a set holds under its name, return in which words their declarations differ."""
+    now, then = source.declaration, held.declaration or {"type": held.type}
+    keys = [key for key in {**now, **then} if now.get(key) != then.get(key)]
+    return "; ".join(f"{key} is {_words(now.get(key))} now and was {_words(then.get(key))}" for key in keys)
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value or "none")
 
 
 def judge_verification(view: View) -> Iterator[Finding]:
@@ -98,7 +118,7 @@ def _reached(report: Report, level: int) -> bool:
 def judge_anomalies(view: View) -> Iterator[Finding]:
     """Yield what looks emptied in the newest set, whether it counts or not."""
     check = CHECKS["backup.size_anomaly"]
-    newest = view.catalog.sets[-1] if view.catalog.sets else None
+    newest = view.catalog.on_time[-1] if view.catalog.on_time else None
     if newest is None:
         yield check.finding(SKIPPED, view.dir, "there is no set that could be compared", remedy="")
         return

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ...errors import ActionFailed, SourceDenied, SourceMissing
 from ...host import Host
+from ...printable import printable
 from ..errors import NoSpace
 from ..streams.sink import is_full
 from .files.take import measure as measure_files
@@ -64,8 +65,8 @@ def _naming_trouble(name: str) -> Iterator[None]:
         if is_full(error):
             raise NoSpace(f"the disk was full while the source {name} was taken: {error}") from error
         if isinstance(error, FileNotFoundError):
-            raise SourceMissing(str(error.filename)) from error
-        raise SourceDenied(str(error.filename or name), error.strerror or str(error)) from error
+            raise SourceMissing(printable(str(error.filename))) from error
+        raise SourceDenied(printable(str(error.filename or name)), error.strerror or str(error)) from error
     except sqlite3.Error as error:
         if "disk is full" in str(error):
             raise NoSpace(f"the disk was full while the database {name} was copied: {error}") from error

@@ -6,17 +6,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Optional
 
 from ...errors import ActionFailed
 from ...host import Host
 from ..streams.codec import Codec
 from ..streams.sink import Written
 
+# Options of a PostgreSQL source that say what it holds; the others say how it is reached.
+WHICH_DATABASES = ("database", "exclude_databases", "login_host", "login_unix_socket", "login_port", "globals")
 NAMED_NOTES = 20  # of each kind; the rest is counted
 
 
@@ -34,6 +38,22 @@ class Source:
     exclude: tuple[str, ...] = ()
     server: Mapping[str, Any] = field(default_factory=dict)
     lock_wait: float = 60.0
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """What the source is, whatever it is called: without what says how it is reached or how well it must do."""
+        given = {key: self.server[key] for key in WHICH_DATABASES if self.server.get(key)}
+        return {"type": self.type, "paths": sorted(self.paths), "exclude": sorted(self.exclude), **given}
+
+    @property
+    def declared(self) -> str:
+        """The declaration as a short text that is compared."""
+        return _digest(self.declaration)
+
+
+def _digest(declaration: Mapping[str, Any]) -> str:
+    text = json.dumps(declaration, sort_keys=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -141,6 +161,26 @@ class Entry:
     raw_bytes: int
     live_bytes: int
     facts: Mapping[str, Any]
+
+    @property
+    def declaration(self) -> Optional[Mapping[str, Any]]:
+        """What the source was declared to be; None where the set is of a release that did not note it."""
+        noted = self.facts.get("declared")
+        if isinstance(noted, dict):
+            return noted
+        paths = self.facts.get("paths") if self.type == "files" else [self.facts.get("path")]
+        if self.type not in ("files", "sqlite") or not isinstance(paths, list) or not all(paths):
+            return None
+        return {"type": self.type, "paths": sorted(paths), "exclude": sorted(self.facts.get("exclude", ()))}
+
+    @property
+    def declared(self) -> str:
+        """The declaration as a short text that is compared; empty where it is not known."""
+        return _digest(self.declaration) if self.declaration is not None else ""
+
+    def is_of(self, source: Source) -> bool:
+        """Return whether this is a copy of what a source is declared to be now."""
+        return self.type == source.type and self.declared in ("", source.declared)
 
     def payload(self, role: str) -> Payload:
         """Return the payload of a role. Raise KeyError where there is none."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import CoreError
-from ...finding import Action, Finding, Result
+from ...finding import NOT_DONE, Action, Finding, Result
 from ...host import Host
 from ...lock import host_lock
 from .. import steps
 from ..access.gather import gather_access
-from ..act import carry_out, failure_of, give_way
+from ..act import failure_of, give_way, prune_all, sweep_all
 from ..catalog.gather import read_catalog
 from ..gather import last_run, measure_sources, remember_run
 from ..judge import judge
@@ -60,7 +60,9 @@ def present(settings: Settings, host: Host, check_mode: bool) -> Result:
 
 
 def _plan(settings: Settings, measured: Measured, host: Host) -> Plan:
-    return plan_present(settings, read_catalog(settings.dir, host), measured, host.now(), host.name())
+    return plan_present(
+        settings, read_catalog(settings.dir, host, settings.sign_key), measured, host.now(), host.name()
+    )
 
 
 def _without_acting(settings: Settings, plan: Plan, host: Host, check_mode: bool) -> Result:
@@ -79,7 +81,7 @@ def _without_acting(settings: Settings, plan: Plan, host: Host, check_mode: bool
 
 def _run(settings: Settings, plan: Plan, codec: Codec, host: Host, beat: Beat) -> Outcome:
     """Sweep, make the set where one is planned, and prune where that set counts."""
-    swept, made = carry_out(plan.sweep, settings.dir), Made(skipped=dict(plan.left_out))
+    swept, made = sweep_all(plan.sweep, settings, host), Made(skipped=dict(plan.left_out))
     if plan.sources:
         give_way(host)
         try:
@@ -87,17 +89,17 @@ def _run(settings: Settings, plan: Plan, codec: Codec, host: Host, beat: Beat) -
         except CoreError as error:
             return _failed(settings, plan, host, Outcome(made, actions=swept, changed=bool(swept)), error)
         remember_run(settings, host.now(), ok=True, message=f"{settings.title} was made")
-    done = [*swept, *steps.made(plan, made.skipped), *_prune(settings, plan, made)]
+    done = [*swept, *steps.made(plan, made.skipped), *_prune(settings, plan, made, host)]
     done += steps.decided_against(settings, plan)
     findings = judge_made(settings, plan, made, {})
-    return Outcome(made, findings, done, changed=bool(plan.steps), failure=failure_of(done))
+    return Outcome(made, findings, done, changed=any(one.state != NOT_DONE for one in done), failure=failure_of(done))
 
 
-def _prune(settings: Settings, plan: Plan, made: Made) -> list[Action]:
+def _prune(settings: Settings, plan: Plan, made: Made, host: Host) -> list[Action]:
     """Remove what the plan says; nothing goes on behalf of a new set that turned out not to count."""
     if made.published is not None and not made.published.good:
         return steps.not_done(plan.prune, f"the new set {made.published.id} does not count as a backup")
-    return carry_out(plan.prune, settings.dir)
+    return prune_all(plan.prune, settings, host)
 
 
 def _failed(settings: Settings, plan: Plan, host: Host, so_far: Outcome, error: CoreError) -> Outcome:
@@ -109,7 +111,7 @@ def _failed(settings: Settings, plan: Plan, host: Host, so_far: Outcome, error: 
 
 
 def _result(settings: Settings, plan: Plan, host: Host, outcome: Outcome) -> Result:
-    catalog = read_catalog(settings.dir, host)
+    catalog = read_catalog(settings.dir, host, settings.sign_key)
     view = View(
         settings=settings,
         catalog=catalog,
@@ -119,6 +121,7 @@ def _result(settings: Settings, plan: Plan, host: Host, outcome: Outcome) -> Res
         retention=plan.retention,
         last_run=last_run(settings),
         access=gather_access(catalog, host),
+        platform=host.platform,
     )
     return Result(
         findings=[*outcome.findings, *judge(view)],

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from ...finding import Action, Result
+from ...finding import NOT_DONE, Action, Result
 from ...host import Host
 from ...lock import host_lock
-from ..act import carry_out, failure_of
+from ..act import failure_of, prune_all, sweep_all
 from ..catalog.gather import read_catalog
 from ..judge import judge
 from ..plan import Plan, plan_pruned
@@ -28,21 +28,22 @@ def pruned(settings: Settings, host: Host, check_mode: bool) -> Result:
         return _result(settings, host, plan, planned(plan))
     with host_lock(settings.state_dir, PROCEDURE, host):
         plan = _plan(settings, host)
-        return _result(settings, host, plan, carry_out((*plan.sweep, *plan.prune), settings.dir))
+        done = [*sweep_all(plan.sweep, settings, host), *prune_all(plan.prune, settings, host)]
+        return _result(settings, host, plan, done)
 
 
 def _plan(settings: Settings, host: Host) -> Plan:
-    return plan_pruned(settings, read_catalog(settings.dir, host), host.now(), host.name())
+    return plan_pruned(settings, read_catalog(settings.dir, host, settings.sign_key), host.now(), host.name())
 
 
 def _result(settings: Settings, host: Host, plan: Plan, done: list[Action]) -> Result:
-    catalog = read_catalog(settings.dir, host)
-    view = View(settings, catalog, host.now(), retention=plan.retention)
+    catalog = read_catalog(settings.dir, host, settings.sign_key)
+    view = View(settings, catalog, host.now(), retention=plan.retention, platform=host.platform)
     return Result(
         findings=judge(view),
         metrics=metrics(view),
         actions=done,
         data={**describe_catalog(catalog), "retention": describe_retention(plan.retention)},
-        changed=bool(done),
+        changed=any(one.state != NOT_DONE for one in done),
         failure=failure_of(done),
     )

@@ -37,7 +37,7 @@ def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
 
     Outside of check mode the outcome is recorded beside each set: evidence, which counts as no change.
     """
-    catalog = read_catalog(settings.dir, host)
+    catalog = read_catalog(settings.dir, host, settings.sign_key)
     reports = [_look(found, settings, host) for found in chosen(catalog, settings)]
     judged = with_evidence(catalog, reports, host.now())
     if not check_mode:
@@ -57,7 +57,7 @@ def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
     if settings.which == ALL:
         return list(catalog.sets)
     if settings.which == NEWEST:
-        return list(catalog.sets[-1:])
+        return list(catalog.on_time[-1:])
     broken = {one.id for one in catalog.broken}
     by_id = [found for found in catalog.sets if found.id == settings.which]
     by_name = catalog.named(settings.which)
@@ -112,4 +112,5 @@ def _view(settings: Settings, catalog: Catalog, reports: Sequence[Report], host:
         retention=plan_pruned(settings, catalog, host.now(), host.name()).retention,
         last_run=last_run(settings),
         access=gather_access(catalog, host),
+        platform=host.platform,
     )

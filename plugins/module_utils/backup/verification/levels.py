@@ -10,8 +10,6 @@ Each level includes the ones below it, and a file that failed at one is not trie
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Optional
 
 from ...errors import CoreError
+from ..catalog.presence import lacks
 from ..catalog.records import Manifest
 from ..errors import CannotTell
 from ..sources.kinds import KINDS
@@ -78,7 +77,7 @@ def verify(manifest: Manifest, bench: Bench, level: int, subset: Optional[Subset
     begun, bench = bench.host.now(), replace(bench, platform=manifest.platform, thorough=level >= L3)
     entries = [entry for entry in manifest.sources if subset is None or subset.has(manifest.id, entry.name)]
     report = Report(manifest.id, level, partial=len(entries) < len(manifest.sources), sources=len(entries))
-    report.problems += [found for entry in manifest.sources for found in _present(entry, bench)]
+    report.problems += [Problem(L0, lack.source, lack.message) for lack in lacks(bench.folder, manifest)]
     for wanted, look in ((L1, _checksums), (L2, _opens)):
         if level >= wanted:
             failed = {problem.subject for problem in report.problems}
@@ -86,26 +85,6 @@ def verify(manifest: Manifest, bench: Bench, level: int, subset: Optional[Subset
     report.bytes = sum(payload.size for entry in entries for payload in entry.payloads)
     report.seconds = round(bench.host.now() - begun, 3)
     return report
-
-
-def _present(entry: Entry, bench: Bench) -> list[Problem]:
-    """Return one problem for each payload that is not there as the regular file of the size that the manifest says."""
-    found = []
-    for payload in entry.payloads:
-        reason = _size_differs(bench.folder / payload.name, payload.size)
-        if reason:
-            found.append(Problem(L0, entry.name, f"{payload.name} {reason}"))
-    return found
-
-
-def _size_differs(path: Path, expected: int) -> str:
-    try:
-        status = os.lstat(path)
-    except OSError as error:
-        return f"is not there: {error.strerror}"
-    if not stat.S_ISREG(status.st_mode):
-        return "is no regular file"
-    return "" if status.st_size == expected else f"has {status.st_size} bytes, the manifest says {expected}"
 
 
 def _checksums(entries: Iterable[Entry], bench: Bench) -> list[Problem]:

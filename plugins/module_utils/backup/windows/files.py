@@ -47,7 +47,7 @@ def status_kind(name: str, status: os.stat_result) -> str:
     return FOLDER if stat.S_ISDIR(status.st_mode) else FILE
 
 
-def link_kind(path: str) -> str:
-    """Return which kind of link a path itself is, or an empty text."""
-    kind = status_kind("", os.lstat(path))
+def link_kind(status: os.stat_result) -> str:
+    """Given a name's own status, return which kind of link it is, or an empty text."""
+    kind = status_kind("", status)
     return kind if kind in (LINK, JUNCTION) else ""

@@ -13,6 +13,6 @@ from . import system
 
 def in_use_windows(host: Host) -> InUse:
     """Return that each file is asked for at its turn, or why it cannot be."""
-    if system.WINAPI is None:
+    if not system.can_claim():
         return InUse(unseen="this Python has no _winapi, by which a file is asked for alone before it is deleted")
     return InUse(at_its_turn=True)

@@ -19,8 +19,8 @@ from ...names import member_refusal
 from ...streams.reader import reading
 from ...streams.sink import Sink
 from ..records import Bench, Entry
-from .linux_attributes import gather as gather_linux
-from .members import Gather, Members, Noted
+from .linux_attributes import read as read_linux
+from .members import Gather, Members, Noted, ReadOpen
 
 HEAD = json.dumps(("path", "attributes")) + "\n"
 ROWS = 4096  # written at a time
@@ -39,14 +39,19 @@ def _gather_windows(*given: Any) -> Noted:
     return gather(*given)
 
 
-GATHERERS: dict[str, Gather] = {"linux": gather_linux, "darwin": _gather_macos, "windows": _gather_windows}
+# Linux reads them while a file is open; elsewhere they are asked for afterwards, of many at a time.
+READERS: dict[str, ReadOpen] = {"linux": read_linux}
+GATHERERS: dict[str, Gather] = {"darwin": _gather_macos, "windows": _gather_windows}
+
+
+def members_of(platform: str) -> Members:
+    """Return what collects the members of an archive on a platform."""
+    return Members(READERS.get(platform))
 
 
 def note(members: Members, sink: Sink, host: Host) -> Noted:
     """Given an archive's members, write what is to be noted of them into the sink and return it."""
-    noted = GATHERERS[host.platform](members.all, host)
-    if members.beyond:
-        noted.miss(members.beyond, "the archive has more members than are looked at for it")
+    noted = members.noted if host.platform in READERS else GATHERERS[host.platform](members.all, host)
     lines = [HEAD, *(json.dumps((name, found)) + "\n" for name, found in noted.rows.items())]
     for begin in range(0, len(lines), ROWS):
         sink.write("".join(lines[begin : begin + ROWS]).encode("ascii"))

@@ -10,6 +10,9 @@ FILE, FOLDER, LINK, SPECIAL = "file", "folder", "link", "special"
 JUNCTION = "junction"  # Windows: a link to a folder, of an older kind than symbolic links
 REPARSE = "reparse"  # Windows: a reparse point of a kind that is not known here
 RESERVED = "reserved"  # Windows: a name that an ordinary program there can neither make nor open
+VANISHED = "vanished"  # only noted: it was gone when it was to be read
+SWAPPED = "swapped"  # only noted: it had become something else when it was to be read
+SPARSE = "sparse"  # a file with holes, of which the data is kept
 TWIN = "twin"  # only noted: differs from a name before it in the same folder in upper and lower case alone
 
 

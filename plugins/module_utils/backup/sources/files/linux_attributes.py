@@ -9,25 +9,26 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
+from typing import Union
 
-from ....host import Host
-from .members import Noted, Seen, extended_attributes
+from .content import Found
 
 _NONE = (errno.ENOTSUP, errno.EOPNOTSUPP)  # the file system has no extended attributes, so nothing is missed
 
 
-def gather(members: list[Seen], host: Host) -> Noted:
-    """Given the members of an archive, return their extended attributes."""
-    noted = Noted()
-    extended_attributes(members, host, _read, noted)
-    return noted
+def read(found: Found, descriptor: int) -> Mapping[str, bytes]:
+    """Given what was found and its descriptor, or -1, return its extended attributes. Raise OSError.
 
-
-def _read(path: str) -> Mapping[str, bytes]:
+    A symlink has no descriptor; it is looked up in the open folder that it is in, and no path from elsewhere is.
+    """
+    what: Union[int, str] = descriptor
+    if descriptor < 0:
+        what = f"/proc/self/fd/{found.holder.descriptor}/{found.name}"
+    follow = descriptor >= 0
     try:
-        names = os.listxattr(path, follow_symlinks=False)
+        names = os.listxattr(what, follow_symlinks=follow)
     except OSError as error:
         if error.errno in _NONE:
             return {}
         raise
-    return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+    return {name: os.getxattr(what, name, follow_symlinks=follow) for name in names}

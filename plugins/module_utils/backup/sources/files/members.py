@@ -11,11 +11,13 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Union
+from functools import partial
+from typing import Any, NamedTuple, Optional, Union
 
 from ....host import Host
+from ....printable import printable
+from .content import Found
 
-MOST = 200_000  # members whose attributes are looked at; the others are counted as missing
 SOME = 256  # members between two looks at the clock
 VALUE_LIMIT = 64 << 10  # bytes of one extended attribute, the most that Linux allows; a resource fork may be larger
 VALUES_LIMIT = 64 << 20  # bytes of all of a source
@@ -49,19 +51,24 @@ class Noted:
 
 
 class Members:
-    """Collects what an archive tells of its members, up to MOST of them."""
+    """Collects what an archive tells of its members. Where ``read`` is given it reads their extended attributes at
+    once, from what is open, and no list of members is kept.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Optional[ReadOpen] = None) -> None:
         self._by_name: dict[str, Seen] = {}
-        self.beyond = 0
+        self._read, self._values, self.noted = read, Values(), Noted()
 
-    def tell(self, path: str, name: str, kind: str, status: os.stat_result) -> None:
+    def tell(self, found: Found, name: str, kind: str, status: os.stat_result, descriptor: int) -> None:
         """Take one more member."""
-        if len(self._by_name) >= MOST:
-            self.beyond += name not in self._by_name
+        if self._read is not None:
+            note_attributes(found.path, name, lambda: self._attributes(found, descriptor), self._values, self.noted)
             return
         bits = getattr(status, "st_file_attributes", getattr(status, "st_flags", 0))
-        self._by_name[name] = Seen(path, name, kind, bits)
+        self._by_name[name] = Seen(found.path, name, kind, bits)
+
+    def _attributes(self, found: Found, descriptor: int) -> Mapping[str, bytes]:
+        return {} if self._read is None else self._read(found, descriptor)
 
     @property
     def all(self) -> list[Seen]:
@@ -84,6 +91,8 @@ class Values:
 
 
 Read = Callable[[str], Mapping[str, bytes]]  # a path to its extended attributes; raises OSError
+# What was found, and its descriptor or -1, to its extended attributes; raises OSError
+ReadOpen = Callable[[Found, int], Mapping[str, bytes]]
 Gather = Callable[[list[Seen], Host], Noted]
 
 
@@ -93,15 +102,21 @@ def extended_attributes(members: list[Seen], host: Host, read: Read, noted: Note
     for number, member in enumerate(members):
         if number % SOME == 0:
             host.remaining()
-        try:
-            raw = read(member.path)
-        except FileNotFoundError:
-            continue  # it is gone since it was written
-        except OSError as error:
-            noted.miss(1, f"{member.path}: {error.strerror or error}")
-            continue
-        if not raw:
-            continue
+        note_attributes(member.path, member.name, partial(read, member.path), values, noted)
+
+
+def note_attributes(
+    path: str, member: str, read: Callable[[], Mapping[str, bytes]], values: Values, noted: Noted
+) -> None:
+    """Given a member and what reads its extended attributes, note them."""
+    try:
+        raw = read()
+    except FileNotFoundError:
+        return  # it is gone since it was written
+    except OSError as error:
+        noted.miss(1, f"{printable(path)}: {error.strerror or error}")
+        return
+    if raw:
         found = {name: values.plain(value) for name, value in sorted(raw.items())}
-        noted.rows.setdefault(member.name, {})["xattrs"] = found
-        noted.not_kept += [("cut", f"{member.path} {name}") for name, value in found.items() if isinstance(value, dict)]
+        noted.rows.setdefault(member, {})["xattrs"] = found
+        noted.not_kept += [("cut", f"{path} {name}") for name, value in found.items() if isinstance(value, dict)]

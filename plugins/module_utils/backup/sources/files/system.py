@@ -7,23 +7,19 @@
 from __future__ import annotations
 
 import os
+import stat
 import unicodedata
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
+from ....folders import Place, resolved
+from ....printable import printable
 from ...windows import files as windows_files
+from ...windows import folders as windows_folders
 from ...windows import names as windows_names
 from ...windows import opening as windows_opening
 from .kinds import FILE, FOLDER, LINK, SPECIAL
-
-# No link is followed, a pipe put in a file's place does not block, no child process inherits the descriptor.
-_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 def _as_it_is(text: str) -> str:
@@ -42,12 +38,12 @@ def _posix_kind(entry: os.DirEntry[str]) -> str:
     return FILE if entry.is_file(follow_symlinks=False) else SPECIAL
 
 
-def _posix_link_kind(path: str) -> str:
-    return LINK if os.path.islink(path) else ""
+def _posix_link_kind(status: os.stat_result) -> str:
+    return LINK if stat.S_ISLNK(status.st_mode) else ""
 
 
-def _posix_open(path: str) -> int:
-    return os.open(path, _FLAGS)
+def _shown_on_windows(path: str) -> str:
+    return printable(windows_names.shown(path))
 
 
 def _posix_reason(error: OSError) -> str:
@@ -63,18 +59,20 @@ def _composed(name: str) -> str:
 class System:
     """One platform's file system. ``native`` is the form of a path that it is asked with, ``shown`` that for people.
 
-    ``matched`` is the form in which names and patterns are compared; ``link_kind`` says what
-    kind of link a path itself is, or nothing; ``folds_case`` that two names that differ in upper and lower case only
+    ``link_text`` is the form of what a link says in which it is kept. ``resolved`` opens where a declared path leads.
+    ``matched`` is the form in which names and patterns are compared; ``link_kind`` says by its status what
+    kind of link a name itself is, or nothing; ``folds_case`` that two names that differ in upper and lower case only
     are usually one file there.
     """
 
     native: Callable[[str], str] = _as_it_is
-    shown: Callable[[str], str] = _as_it_is
+    shown: Callable[[str], str] = printable
+    link_text: Callable[[str], str] = _as_it_is
     member_name: Callable[[str], str] = _posix_member_name
     matched: Callable[[str], str] = _as_it_is
     entry_kind: Callable[[os.DirEntry[str]], str] = _posix_kind
-    link_kind: Callable[[str], str] = _posix_link_kind
-    open: Callable[[str], int] = _posix_open
+    link_kind: Callable[[os.stat_result], str] = _posix_link_kind
+    resolved: Callable[[str], AbstractContextManager[Place]] = resolved
     reason: Callable[[OSError], str] = _posix_reason
     folds_case: bool = False
 
@@ -85,12 +83,13 @@ SYSTEMS = {
     "darwin": replace(POSIX, matched=_composed, folds_case=True),
     "windows": System(
         native=windows_names.extended,
-        shown=windows_names.shown,
+        shown=_shown_on_windows,
+        link_text=windows_names.shown,
         member_name=windows_names.member_name,
         matched=windows_names.matched,
         entry_kind=windows_files.entry_kind,
         link_kind=windows_files.link_kind,
-        open=windows_opening.open_shared,
+        resolved=windows_folders.resolved,
         reason=windows_opening.reason,
         folds_case=True,
     ),

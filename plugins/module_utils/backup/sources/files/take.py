@@ -7,16 +7,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ....errors import SourceDenied, SourceMissing
+from ....folders import NotEntered, Place
 from ....host import Host
 from ...streams.sink import writing
 from ..records import Source, Taken, Workshop
 from .archive import Archive
-from .attributes import note
-from .members import Members, Noted
+from .attributes import members_of, note
+from .content import Found
+from .members import Noted
 from .system import POSIX, SYSTEMS, System
 from .walk import leaving_out, size_below, walk
 
@@ -25,7 +28,11 @@ def measure(source: Source, protected: frozenset[str], host: Host) -> int:
     """Return the bytes of all files of a source. Raise SourceMissing where one of its paths is not there."""
     system = SYSTEMS[host.platform]
     left_out, kept_out = leaving_out(source.exclude, system.matched), _native(protected, system)
-    return sum(size_below(path, left_out, kept_out, system) for path in real_paths(source.paths, system))
+    total = 0
+    for path in real_paths(source.paths, system):
+        with _resolved(path, system) as place:
+            total += size_below(place, left_out, kept_out, system)
+    return total
 
 
 def take(source: Source, workshop: Workshop) -> Taken:
@@ -35,7 +42,7 @@ def take(source: Source, workshop: Workshop) -> Taken:
     """
     names = [f"{name}{workshop.codec.suffix}" for name in ("archive.tar", "index.jsonl", "attributes.jsonl")]
     paths, codec, host = [workshop.folder / name for name in names], workshop.codec, workshop.host
-    members, system = Members(), SYSTEMS[host.platform]
+    members, system = members_of(host.platform), SYSTEMS[host.platform]
     with writing(paths[0], codec, host) as sink, writing(paths[1], codec, host) as index:
         archive = Archive(sink, index, workshop.pulse, system, members.tell)
         _add_all(archive, source, workshop, system)
@@ -62,14 +69,39 @@ def _facts(source: Source, noted: Noted) -> dict[str, Any]:
 def _add_all(archive: Archive, source: Source, workshop: Workshop, system: System) -> None:
     left_out, protected = leaving_out(source.exclude, system.matched), _native(workshop.protected, system)
     for path in real_paths(source.paths, system):
+        with _resolved(path, system) as place:
+            for found in walk(place, left_out, protected, system, archive.note):
+                archive.add(found)
+    for path in sorted(set(map(system.native, source.paths))):
+        _add_link(archive, path, system)
+
+
+def _add_link(archive: Archive, path: str, system: System) -> None:
+    """Add a link that was declared, beside what it leads to."""
+    above, name = os.path.split(path.rstrip(os.sep))
+    if not name:
+        return
+    with _resolved(above, system) as place:
+        holder = place.holder if place.name == "." else place.holder.enter(place.name)
         try:
-            for found, kind in walk(path, left_out, protected, system, archive.note):
-                archive.add(found, kind)
-        except OSError as error:
-            raise SourceDenied(system.shown(error.filename or path), system.reason(error)) from error
-    for path in map(system.native, source.paths):  # the links that were declared, beside what they lead to
-        if kind := system.link_kind(path):
-            archive.add(path, kind)
+            kind = system.link_kind(holder.lstat(name))
+            if kind:
+                archive.add(Found(path, kind, holder, name))
+        finally:
+            if holder is not place.holder:
+                holder.close()
+
+
+@contextmanager
+def _resolved(path: str, system: System) -> Iterator[Place]:
+    """Yield where a path leads. Raise SourceDenied where it, or something below it, cannot be looked into."""
+    try:
+        with system.resolved(path) as place:
+            yield place
+    except NotEntered as reason:
+        raise SourceDenied(system.shown(path), str(reason)) from reason
+    except OSError as error:
+        raise SourceDenied(system.shown(error.filename or path), system.reason(error)) from error
 
 
 def _native(paths: Iterable[str], system: System) -> frozenset[str]:
@@ -79,7 +111,7 @@ def _native(paths: Iterable[str], system: System) -> frozenset[str]:
 def real_paths(paths: Iterable[str], system: System = POSIX) -> list[str]:
     """Given declared paths, return where they lead, without those that lie below another, so that nothing comes twice.
 
-    Raise SourceMissing where one is not there.
+    Raise SourceMissing where one is not there, SourceDenied where a link on its way is not to be followed.
     """
     chosen: list[str] = []
     for path in sorted({_real(path, system) for path in paths}):
@@ -89,7 +121,10 @@ def real_paths(paths: Iterable[str], system: System = POSIX) -> list[str]:
 
 
 def _real(path: str, system: System) -> str:
-    native = system.native(path)
-    if not os.path.exists(native):
-        raise SourceMissing(path)
-    return system.native(os.path.realpath(native))
+    try:
+        with _resolved(system.native(path), system) as place:
+            return place.path
+    except SourceDenied as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise SourceMissing(path) from error
+        raise

@@ -15,9 +15,9 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Optional
 
 from ....errors import CoreError
 
@@ -57,6 +57,25 @@ def header(name: str, kind: bytes, size: int, status: os.stat_result, owner: Own
     return member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
+def sparse_map(data: Sequence[tuple[int, int]], end: int) -> bytes:
+    """Given where a file holds data as (offset, bytes) and how long it is, return the map that its content begins with:
+    numbers in lines, filled up to a block (GNU tar, "Storing Sparse Files", PAX format 1.0).
+    """
+    rows = [*data, (end, 0)]  # the last one says how long the file is where it ends with a hole
+    text = "".join(f"{number}\n" for number in (len(rows), *(part for row in rows for part in row))).encode("ascii")
+    return text + padding(len(text))
+
+
+def sparse_header(name: str, size: int, status: os.stat_result, owner: Owner) -> bytes:
+    """Given a file with holes and the bytes of its map and its data, return its header."""
+    member = tarfile.TarInfo(f"{os.path.dirname(name)}/GNUSparseFile.0/{os.path.basename(name)}".lstrip("/"))
+    member.size, member.mode, member.mtime = size, status.st_mode & 0o7777, int(status.st_mtime)
+    member.uid, member.gid, member.uname, member.gname = status.st_uid, status.st_gid, owner.account, owner.group
+    numbers = {"major": "1", "minor": "0", "name": name, "realsize": str(status.st_size)}
+    member.pax_headers = {f"GNU.sparse.{key}": value for key, value in numbers.items()}
+    return member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
 def _is_plain(name: str, size: int, status: os.stat_result, link: str) -> bool:
     return (
         name.isascii()
@@ -80,12 +99,16 @@ def _plain_header(name: str, kind: bytes, size: int, status: os.stat_result, own
 
 @dataclass(frozen=True)
 class Member:
-    """A member's header as it was read; ``size`` bytes of content follow. ``link`` is what a link says."""
+    """A member's header as it was read; ``size`` bytes of content follow. ``link`` is what a link says.
+
+    ``long`` is how long a file with holes is, None for any other.
+    """
 
     name: str
     kind: bytes
     size: int
     link: str = ""
+    long: Optional[int] = None
 
 
 def read_members(stream: IO[bytes]) -> Iterator[Member]:
@@ -106,7 +129,10 @@ def read_members(stream: IO[bytes]) -> Iterator[Member]:
         name = records.get("path", f"{prefix}/{name}" if prefix else name)
         size = _number(records["size"].encode(), 10) if "size" in records else size
         link = records.get("linkpath", _text(block[157:257]))
-        yield Member(name.rstrip("/") or name[:1], kind, size if kind == REGULAR else 0, link)
+        long = None
+        if "GNU.sparse.realsize" in records:
+            name, long = records.get("GNU.sparse.name", name), _number(records["GNU.sparse.realsize"].encode(), 10)
+        yield Member(name.rstrip("/") or name[:1], kind, size if kind == REGULAR else 0, link, long)
         records = {}
 
 

@@ -17,9 +17,10 @@ from ...streams.stage import CHUNK
 from ..records import Bench, Entry
 from .attributes import verify as verify_attributes
 from .index import Row, read_rows
+from .kinds import SPARSE
 from .tar_format import FOLDER, HARDLINK, REGULAR, SYMLINK, BadTar, Member, read_content, read_members
 
-KINDS = {REGULAR: ("file",), FOLDER: ("folder",), SYMLINK: ("link", "junction"), HARDLINK: ("hardlink",)}
+KINDS = {REGULAR: ("file", SPARSE), FOLDER: ("folder",), SYMLINK: ("link", "junction"), HARDLINK: ("hardlink",)}
 NAMED = 5  # members that differ, named in full; one is enough to condemn a set
 
 
@@ -68,8 +69,9 @@ def _difference(member: Optional[Member], row: Optional[Row], stream: IO[bytes],
     for data in read_content(stream, member.size, CHUNK):
         digest.update(data)
     sha256 = digest.hexdigest() if member.kind == REGULAR else ""
-    found = (member.name, member.size, sha256, member.link)
-    same = found == (row.path, row.size, row.sha256, row.link) and row.kind in KINDS.get(member.kind, ())
+    found = (member.name, member.size if member.long is None else member.long, sha256, member.link)
+    alike = row.kind in KINDS.get(member.kind, ()) and (row.kind == SPARSE) == (member.long is not None)
+    same = alike and found == (row.path, row.size, row.sha256, row.link)
     return "" if same else f"{row.path!r} is not what the index says"
 
 

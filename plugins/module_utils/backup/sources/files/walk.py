@@ -12,12 +12,18 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Optional
 
-from .kinds import FILE, FOLDER, TWIN, kind_of
+from ....folders import Folder, NotEntered, Place
+from .content import Found, data_of, may_have_holes, opened
+from .kinds import FILE, FOLDER, SWAPPED, TWIN, VANISHED, kind_of
 from .system import POSIX, System
 
-Found = tuple[str, str]  # the path on the host, and its kind
+MOST_OPEN = 64  # folders above each other that are open at a time; the others are come back to through ".."
 LeaveOut = Callable[[str, str], bool]  # path below the declared one, and the last name in it
 Note = Callable[[str, str], None]  # a kind and a path
+
+
+def _unnoted(_kind: str, _path: str) -> None:
+    pass
 
 
 def leaving_out(patterns: Sequence[str], matched: Callable[[str], str] = str) -> LeaveOut:
@@ -42,58 +48,149 @@ def _any_of(patterns: Sequence[str]) -> Optional[re.Pattern[str]]:
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns)) if patterns else None
 
 
+class _Level:
+    """A folder on the way down, with what is still to come of it."""
+
+    def __init__(self, folder: Folder, system: System, note: Note) -> None:
+        self.folder, self.open = folder, True
+        self.entries = iter(_listed(folder, system, note))
+
+    def close(self) -> None:
+        """Let the folder go, for good or until it is come back to."""
+        if self.open:
+            self.folder.close()
+        self.open = False
+
+
 def walk(
-    root: str, leave_out: LeaveOut, protected: Collection[str] = (), system: System = POSIX, note: Optional[Note] = None
+    place: Place,
+    leave_out: LeaveOut,
+    protected: Collection[str] = (),
+    system: System = POSIX,
+    note: Note = _unnoted,
 ) -> Iterator[Found]:
-    """Given a file or folder, yield it and all below it as (path, kind), each folder right before what is in it.
+    """Given where a declared path leads, yield it and all below it, each folder right before what is in it.
 
-    That order lets a tar set a folder's own time when it leaves it, which is what tars do.
+    That order lets a tar set a folder's own time when it leaves it, which is what tars do. What is yielded is looked up
+    in the open folder that it is in, so it has to be read before the next one is asked for.
 
-    ``protected`` are real paths that are left out. A link is followed only where it is ``root`` itself, because that
-    one was declared by name. ``note`` hears of names that differ in upper and lower case alone. Raise OSError where a
-    folder cannot be read.
+    ``protected`` are real paths that are left out. Links are things, not ways. ``note`` hears of names that differ in
+    upper and lower case alone, and of folders that vanished or became something else after they were listed. Raise
+    OSError where a folder cannot be read.
     """
-    kind = kind_of(os.stat(root).st_mode)
-    if root in protected:
+    if place.path in protected:
         return
-    yield root, kind
-    cut = len(root.rstrip(os.sep)) + 1
-    opened = [_sorted_entries(root, system, note)] if kind == FOLDER else []
-    while opened:
-        entry = next(opened[-1], None)
-        if entry is None:
-            opened.pop()
-        elif entry.path not in protected and not leave_out(entry.path[cut:], entry.name):
-            kind = system.entry_kind(entry)
-            yield entry.path, kind
-            if kind == FOLDER:
-                opened.append(_sorted_entries(entry.path, system, note))
+    kind = kind_of(place.holder.lstat(place.name).st_mode)
+    first = _found(place.holder, place.name, place.path, kind, 0, note)
+    levels: list[_Level] = []
+    try:
+        if first is not None:
+            yield first
+            _descend(levels, first, system, note)
+        cut = len(place.path.rstrip(os.sep)) + 1
+        while levels:
+            level = levels[-1]
+            name, kind, inode = next(level.entries, ("", "", 0))
+            if not name:
+                _ascend(levels, note)
+                continue
+            path = level.folder.path_of(name)
+            if path in protected or leave_out(path[cut:], name):
+                continue
+            found = _found(level.folder, name, path, kind, inode, note)
+            if found is not None:
+                yield found
+                _descend(levels, found, system, note)
+    finally:
+        for level in levels:
+            level.close()
 
 
-def _sorted_entries(folder: str, system: System, note: Optional[Note]) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    if note is not None and system.folds_case:
-        _note_twins(found, note)
-    return iter(found)
+def _found(holder: Folder, name: str, path: str, kind: str, inode: int, note: Note) -> Optional[Found]:
+    """Return what was found, open where it is a folder; None where it vanished or became something else meanwhile."""
+    if kind != FOLDER:
+        return Found(path, kind, holder, name, inode)
+    try:
+        return Found(path, kind, holder, name, inode, holder.enter(name))
+    except FileNotFoundError:
+        note(VANISHED, path)
+    except NotEntered:
+        note(SWAPPED, path)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, path) from error
+    return None
 
 
-def _note_twins(entries: Sequence[os.DirEntry[str]], note: Note) -> None:
+def _descend(levels: list[_Level], found: Found, system: System, note: Note) -> None:
+    if found.own is None:
+        return
+    try:
+        levels.append(_Level(found.own, system, note))
+    except OSError as error:
+        found.own.close()
+        raise type(error)(error.errno, error.strerror, found.path) from error
+    if len(levels) > MOST_OPEN:
+        levels[-MOST_OPEN - 1].close()
+
+
+def _ascend(levels: list[_Level], note: Note) -> None:
+    """Leave a folder. One above that was let go is opened again by way of it, and has to be the same."""
+    left = levels.pop()
+    if levels and not levels[-1].open:
+        above = levels[-1]
+        try:
+            again = left.folder.above(above.folder.path)
+        except OSError:
+            again = None
+        if again is None or again.identity != above.folder.identity:
+            note(SWAPPED, above.folder.path)
+            above.entries = iter(())
+        if again is not None:
+            above.folder, above.open = again, True
+    left.close()
+
+
+def _listed(folder: Folder, system: System, note: Note) -> list[tuple[str, str, int]]:
+    """Return the names in a folder with the kind and the inode of each."""
+    rows = []
+    for entry in folder.entries():
+        try:
+            rows.append((entry.name, system.entry_kind(entry), entry.inode()))
+        except FileNotFoundError:
+            note(VANISHED, folder.path_of(entry.name))
+    if system.folds_case:
+        _note_twins(folder, rows, note)
+    return rows
+
+
+def _note_twins(folder: Folder, rows: Sequence[tuple[str, str, int]], note: Note) -> None:
     seen: set[str] = set()
-    for entry in entries:
-        folded = entry.name.casefold()
+    for name, _kind, _inode in rows:
+        folded = name.casefold()
         if folded in seen:
-            note(TWIN, entry.path)
+            note(TWIN, folder.path_of(name))
         seen.add(folded)
 
 
-def size_below(root: str, leave_out: LeaveOut, protected: Collection[str], system: System = POSIX) -> int:
-    """Return the bytes of all files that ``walk`` would find; what cannot be looked at counts nothing."""
+def size_below(place: Place, leave_out: LeaveOut, protected: Collection[str], system: System = POSIX) -> int:
+    """Return the bytes of data in all files that ``walk`` would find; what cannot be looked at counts nothing."""
     total = 0
     try:
-        for path, kind in walk(root, leave_out, protected, system):
-            if kind == FILE:
-                total += os.lstat(path).st_size
+        for found in walk(place, leave_out, protected, system):
+            if found.kind == FILE:
+                total += _bytes(found)
     except OSError:  # this is an estimate; the run that follows names what it cannot read
         pass
     return total
+
+
+def _bytes(found: Found) -> int:
+    try:
+        status = found.holder.lstat(found.name)
+        if not may_have_holes(status):
+            return status.st_size
+        with opened(found) as (descriptor, status):
+            data = data_of(descriptor, status)
+            return status.st_size if data is None else sum(size for _offset, size in data)
+    except (OSError, NotEntered):
+        return 0

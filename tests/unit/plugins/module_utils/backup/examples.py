@@ -146,7 +146,8 @@ def a_set(
 
 def an_entry(name: str = "config", *, kind: str = "files", size: int = 1000, live: Optional[int] = None) -> Entry:
     payload = Payload(f"{name}/archive.tar", "archive", size, "0" * 64)
-    return Entry(name, kind, "none", (payload,), 10, size, size if live is None else live, {})
+    facts = {"paths": ["/etc/cryptobot"], "exclude": []}
+    return Entry(name, kind, "none", (payload,), 10, size, size if live is None else live, facts)
 
 
 def a_catalog(*sets: BackupSet, **more: Any) -> Catalog:

@@ -84,8 +84,8 @@ def _played(folder: Path, version: str, system: str, place: str, bits: int) -> E
     stack = ExitStack()
     real_tell, kinds = Members.tell, dict(KINDS)
 
-    def tell(self: Members, path: str, name: str, kind: str, _status: Any) -> None:
-        real_tell(self, path, name, kind, SimpleNamespace(st_file_attributes=bits))
+    def tell(self: Members, found: Any, name: str, kind: str, _status: Any, descriptor: int) -> None:
+        real_tell(self, found, name, kind, SimpleNamespace(st_file_attributes=bits), descriptor)
 
     def moved(kind: str) -> Any:
         def take(source: Any, workshop: Any) -> Any:

@@ -41,6 +41,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import COMPRESSIONS, Codec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied, SourceMissing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.folders import Folder, resolved
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 PLAIN = Codec(COMPRESSIONS["none"], 0)
@@ -200,7 +201,8 @@ def test_what_a_pattern_leaves_out(tmp_path, pattern, expected):
     for name in ("keep", "a.pyc", "sub/keep.py", "sub/b.pyc", "sub/venv/x"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = {os.path.relpath(path, tmp_path) for path, _kind in walk(str(tmp_path), leaving_out([pattern]))}
+    with resolved(str(tmp_path)) as place:
+        found = {os.path.relpath(one.path, tmp_path) for one in walk(place, leaving_out([pattern]))}
     assert found - {"."} == expected
 
 
@@ -249,14 +251,14 @@ def test_a_file_that_may_not_be_read_fails_the_source_and_is_named(tmp_path, mon
 
 def test_a_folder_that_may_not_be_read_fails_the_source_and_is_named(tmp_path, monkeypatch):
     (tmp_path / "source" / "sub").mkdir(parents=True)
-    real = os.scandir
+    real = Folder.entries
 
-    def refusing(path):
-        if str(path).endswith("sub"):
-            raise PermissionError(13, "Permission denied", path)
-        return real(path)
+    def refusing(folder):
+        if folder.path.endswith("sub"):
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
 
-    monkeypatch.setattr(os, "scandir", refusing)
+    monkeypatch.setattr(Folder, "entries", refusing)
     with pytest.raises(SourceDenied, match="sub cannot be read: Permission denied"):
         taken(tmp_path, tmp_path / "source")
 
@@ -317,7 +319,7 @@ def test_a_file_that_vanishes_is_noted(tmp_path, monkeypatch):
     monkeypatch.setattr(
         archiving,
         "opened",
-        lambda path, *more: (os.unlink(path) if path.endswith("gone") else None, real(path, *more))[1],
+        lambda found: (os.unlink(found.path) if found.name == "gone" else None, real(found))[1],
     )
     made = taken(tmp_path, tmp_path / "source")
     assert (made.count, made.notes.counts) == (1, {"vanished": 1})
@@ -329,14 +331,14 @@ def test_a_link_put_in_the_place_of_a_file_is_not_followed(tmp_path, monkeypatch
     (tmp_path / "outside").write_text("root:x:0:0")
     real = archiving.opened
 
-    def swapped(path, *more):
-        os.unlink(path)
-        os.symlink(tmp_path / "outside", path)
-        return real(path, *more)
+    def swapped(found):
+        os.unlink(found.path)
+        os.symlink(tmp_path / "outside", found.path)
+        return real(found)
 
     monkeypatch.setattr(archiving, "opened", swapped)
     made = taken(tmp_path, tmp_path / "source")
-    assert (made.count, made.notes.counts) == (0, {"vanished": 1})
+    assert (made.count, made.notes.counts) == (0, {"swapped": 1})
 
 
 @pytest.mark.parametrize("size", [100, BIG], ids=["small", "large"])

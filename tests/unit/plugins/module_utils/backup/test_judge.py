@@ -11,7 +11,18 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access.records import Access, Opening
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Broken, Leftover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+    DEAD,
+    FORGED,
+    GROWING,
+    SIGNED,
+    UNCLEAR,
+    UNSIGNED,
+    WAITING,
+    Broken,
+    Lack,
+    Leftover,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge import RULES, judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
@@ -36,15 +47,25 @@ def report(*problems: Problem, level: int = 2, sources: int = 1) -> Report:
     return Report("id", level, problems=list(problems), sources=sources)
 
 
+def keyed(*signatures: str) -> View:
+    """Return the view of a host with a key and of sets with such signatures."""
+    sets = [replace(a_set(60 + number), signature=signature) for number, signature in enumerate(signatures)]
+    seen = view(a_catalog(*sets))
+    return replace(seen, settings=replace(seen.settings, sign_key=b"k"))
+
+
 BAD = a_set(60, anomalies=("config has no files at all",))
 LONG_AGO = a_set(2 * DAY)
 PIN = a_set(DAY, pin_until=NOW + 30 * DAY)
 LONG_PIN = a_set(DAY, pin_until=NOW + 800 * DAY)
-OPTIONAL = {"sources": [files("config", "/a"), files("logs", "/b", optional=True)]}
-MORE = {"sources": [files("config", "/a"), files("logs", "/b")]}
+OPTIONAL = {"sources": [files("config", "/etc/cryptobot"), files("logs", "/b", optional=True)]}
+MORE = {"sources": [files("config", "/etc/cryptobot"), files("logs", "/b")]}
+ELSEWHERE = {"sources": [files("config", "/etc/crypto")]}
+EXCLUDING = {"sources": [files("config", "/etc/cryptobot", exclude=["*.log"])]}
 WIDE = Access((Opening("/nowhere", (), "0700"), Opening("/nowhere/set", ("the group",), "0750")))
-DEAD = (Leftover("x.partial", "partial", alive=False),)
-ALIVE = (Leftover("x.partial", "partial", alive=True, owner="pid 1 on fake"),)
+STATES = (DEAD, GROWING, WAITING, UNCLEAR)
+LEFT = {state: (Leftover("x.partial", "partial", state, "pid 1 on fake"),) for state in STATES}
+LOST = (Lack("config", "config/archive.tar", "is not there: No such file"),)
 
 CASES = [
     ("backup.present", view(), "ok"),
@@ -58,16 +79,26 @@ CASES = [
     ("backup.age", view(a_catalog(a_set(1)), {"max_age_hours": 0.0}), "critical"),
     ("backup.age", view(a_catalog(LONG_AGO, BAD)), "critical"),
     ("backup.age", view(a_catalog(a_set(-3600))), "unknown"),
+    ("backup.age", view(a_catalog(a_set(-3600), now=NOW)), "skipped"),
+    ("backup.age", view(a_catalog(a_set(-3600), LONG_AGO, now=NOW)), "critical"),
     ("backup.age", view(a_catalog()), "skipped"),
     ("backup.complete", view(), "ok"),
     ("backup.complete", view(given=MORE), "critical"),
     ("backup.complete", view(given=OPTIONAL), "warning"),
+    ("backup.complete", view(given=ELSEWHERE), "critical"),
+    ("backup.complete", view(given=EXCLUDING), "critical"),
     ("backup.complete", view(given={"sources": []}), "skipped"),
     ("backup.complete", view(a_catalog()), "skipped"),
     ("backup.manifest", view(), "ok"),
     ("backup.manifest", view(a_catalog(broken=(Broken("x", "it is no JSON"),))), "critical"),
     ("backup.manifest", view(a_catalog()), "skipped"),
     ("backup.payload", view(reports=(report(),)), "ok"),
+    ("backup.payload", view(a_catalog(replace(LONG_AGO, lacks=LOST))), "critical"),
+    ("backup.payload", view(a_catalog(replace(LONG_AGO, lacks=LOST), a_set(60))), "critical"),
+    ("backup.present", view(a_catalog(replace(LONG_AGO, lacks=LOST))), "critical"),
+    ("backup.present", view(a_catalog(a_set(-3600), now=NOW)), "unknown"),
+    ("backup.present", view(a_catalog(a_set(-3600, verified=None), now=NOW)), "critical"),
+    ("backup.present", view(a_catalog(a_set(-3600), LONG_AGO, now=NOW)), "ok"),
     ("backup.payload", view(reports=(report(Problem(0, "config", "it is not there")),)), "critical"),
     ("backup.checksum", view(reports=(report(level=1),)), "ok"),
     ("backup.checksum", view(reports=(report(Problem(1, "config", "another checksum")),)), "critical"),
@@ -90,8 +121,11 @@ CASES = [
     ("backup.last_run", view(last_run={"at": NOW, "ok": False, "message": "the disk was full"}), "critical"),
     ("backup.last_run", view(last_run={"at": NOW - 2 * DAY, "ok": False, "message": "the disk was full"}), "ok"),
     ("backup.leftover", view(), "ok"),
-    ("backup.leftover", view(a_catalog(leftovers=DEAD)), "warning"),
-    ("backup.leftover", view(a_catalog(leftovers=ALIVE)), "ok"),
+    ("backup.leftover", view(a_catalog(leftovers=LEFT[DEAD])), "warning"),
+    ("backup.leftover", view(a_catalog(leftovers=LEFT[WAITING])), "warning"),
+    ("backup.leftover", view(a_catalog(leftovers=LEFT[UNCLEAR])), "warning"),
+    ("backup.leftover", view(a_catalog(leftovers=LEFT[UNCLEAR] + LEFT[GROWING])), "warning"),
+    ("backup.leftover", view(a_catalog(leftovers=LEFT[GROWING])), "ok"),
     ("backup.space", view(), "ok"),
     ("backup.space", view(space=Space(1, 1, 2, "one set before it")), "critical"),
     ("backup.space", view(space=None, space_unknown="no sources are declared"), "unknown"),
@@ -101,8 +135,22 @@ CASES = [
     ("backup.retention", view(a_catalog(LONG_AGO, BAD), POLICY, retention=KEEP), "warning"),
     ("backup.retention", view(a_catalog(LONG_AGO, broken=(Broken("x", "y"),)), POLICY, retention=KEEP), "warning"),
     ("backup.clock", view(), "ok"),
-    ("backup.clock", view(a_catalog(a_set(-3600))), "critical"),
+    ("backup.clock", view(a_catalog(a_set(-301), now=NOW)), "critical"),
+    ("backup.clock", view(a_catalog(a_set(-300), now=NOW)), "ok"),
+    ("backup.clock", view(a_catalog(a_set(-3600), LONG_AGO, now=NOW)), "warning"),
+    ("backup.clock", view(a_catalog(a_set(-3600, verified=None), LONG_AGO, now=NOW)), "warning"),
     ("backup.clock", view(given=POLICY, retention=Decisions({}, {}, "the clock leapt")), "critical"),
+    ("backup.strangers", view(), "ok"),
+    ("backup.strangers", view(a_catalog(replace(a_set(60), strangers=("x",)), LONG_AGO)), "warning"),
+    ("backup.strangers", view(a_catalog()), "skipped"),
+    ("backup.signature", view(), "skipped"),
+    ("backup.signature", keyed(SIGNED), "ok"),
+    ("backup.signature", keyed(SIGNED, UNSIGNED), "unknown"),
+    ("backup.signature", keyed(SIGNED, UNSIGNED, FORGED), "critical"),
+    ("backup.present", keyed(UNSIGNED, FORGED), "critical"),
+    ("backup.present", keyed(UNSIGNED, SIGNED), "ok"),
+    ("backup.foreign", view(), "ok"),
+    ("backup.foreign", view(a_catalog(foreign=("a.tar.gz",))), "warning"),
     ("backup.pin", view(), "ok"),
     ("backup.pin", view(a_catalog(PIN)), "ok"),
     ("backup.pin", view(a_catalog(LONG_PIN)), "warning"),

@@ -18,6 +18,7 @@ from fake_host import FakeHost
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import folders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access.records import Folder
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import (
     access,
@@ -27,12 +28,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos.parse import allowing, parse_lists
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import members
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.linux_attributes import (
-    gather as gather_linux,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import members_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.content import Found
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.members import Seen
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 from .elsewhere import FIXTURES, Elsewhere
 
@@ -205,30 +204,36 @@ def test_the_call_itself_works_on_a_real_file(marked):
     assert dict(xattrs.read(marked.path))["user.note"] == b"kept"
 
 
+def linux_attributes(folder) -> members.Noted:
+    """Return what is noted of the files in a folder."""
+    told = members_of("linux")
+    with folders.opened(str(folder)) as holder:
+        for name in holder.names():
+            found = Found(f"{folder}/{name}", "file", holder, name)
+            descriptor = -1 if (folder / name).is_symlink() else holder.open_file(name)
+            told.tell(found, f"tmp/{name}", "file", holder.lstat(name), descriptor)
+    return told.noted
+
+
 def test_linux_notes_extended_attributes_too(marked, tmp_path):
     os.symlink(marked.path, tmp_path / "link")
-    seen = [
-        marked,
-        Seen(str(tmp_path / "link"), "tmp/link", "link", 0),
-        Seen(str(tmp_path / "gone"), "gone", "file", 0),
-    ]
-    found = gather_linux(seen, choose_host())
+    found = linux_attributes(tmp_path)
     assert found.rows["tmp/file"]["xattrs"]["user.note"] == base64.b64encode(b"kept").decode()
     assert (found.missing, "user.note" in found.rows.get("tmp/link", {}).get("xattrs", {})) == (0, False)
 
 
-def test_a_large_attribute_is_named_with_its_size_and_checksum(monkeypatch, marked):
+def test_a_large_attribute_is_named_with_its_size_and_checksum(monkeypatch, marked, tmp_path):
     monkeypatch.setattr(members, "VALUE_LIMIT", 3)
-    found = gather_linux([marked], choose_host())
+    found = linux_attributes(tmp_path)
     assert found.rows["tmp/file"]["xattrs"]["user.note"]["size"] == 4
     assert found.not_kept == [("cut", f"{marked.path} user.note")]
 
 
-def test_attributes_that_may_not_be_read_are_counted(monkeypatch, marked):
+def test_attributes_that_may_not_be_read_are_counted(monkeypatch, marked, tmp_path):
     monkeypatch.setattr(
         os, "listxattr", lambda *_unused, **_more: (_unused for _unused in ()).throw(PermissionError(1, "no"))
     )
-    found = gather_linux([marked], choose_host())
+    found = linux_attributes(tmp_path)
     assert (found.missing, found.why) == (1, f"{marked.path}: no")
 
 

@@ -48,7 +48,8 @@ ABOUT = About(
     tools={"python": "3.9"},
 )
 SOURCE = Source("config", "files", paths=("/etc/cryptobot",))
-TAKEN = Taken((Payload("config/archive.tar", "archive", 10, "ab" * 32),), 3, 9, 9, {"paths": ["/x"]}, Notes())
+PAYLOADS = tuple(Payload(f"config/{role}", role, 10, "ab" * 32) for role in ("archive", "index"))
+TAKEN = Taken(PAYLOADS, 3, 9, 9, {"paths": ["/x"]}, Notes())
 
 
 def a_document(**changes) -> dict:

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Leftover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+    DEAD,
+    GROWING,
+    UNCLEAR,
+    WAITING,
+    Leftover,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import (
     plan_present,
     plan_pruned,
@@ -45,8 +51,10 @@ NEEDED = [
     ("it looks emptied", [a_set(1, anomalies=("config has no files at all",))], FRESH, True),
     ("it lacks a source", [a_set(1, sources=("other",))], FRESH, True),
     ("it is dated in the future", [a_set(-HOURS)], FRESH, True),
-    ("a set of that name is there", [a_set(900 * DAY, name="pre")], {"name": "pre"}, False),
-    ("a set of another name is there", [a_set(1, name="pre")], {"name": "post"}, True),
+    ("a set of that name is there", [a_set(1, name="pre")], {"name": "pre"}, True),
+    ("a fresh set of that name is there", [a_set(1, name="pre")], {**FRESH, "name": "pre"}, False),
+    ("a set of that name is too old", [a_set(21 * HOURS, name="pre")], {**FRESH, "name": "pre"}, True),
+    ("a set of another name is there", [a_set(1, name="pre")], {**FRESH, "name": "post"}, True),
     ("a fresh one does not stand for a named one", [a_set(1)], {**FRESH, "name": "pre"}, True),
 ]
 
@@ -63,9 +71,9 @@ def test_the_steps_of_a_first_run():
     assert steps(plan(a_catalog())) == TAKES
 
 
-def test_what_was_left_is_swept_first_unless_its_owner_lives():
-    leftovers = (Leftover("a.partial", "partial", alive=False), Leftover("b.partial", "partial", alive=True))
-    assert steps(plan(a_catalog(leftovers=leftovers))) == [("sweep", "a.partial"), *TAKES]
+def test_what_was_left_is_swept_first_where_its_owner_is_dead_for_sure():
+    leftovers = tuple(Leftover(f"{state}.partial", "partial", state) for state in (DEAD, GROWING, WAITING, UNCLEAR))
+    assert steps(plan(a_catalog(leftovers=leftovers))) == [("sweep", "dead.partial"), *TAKES]
 
 
 def test_the_set_of_this_run_counts_when_it_is_decided_what_goes():
@@ -110,4 +118,4 @@ def test_a_pin_that_is_over_is_an_error_before_anything_is_done(pin):
 
 
 def test_a_pin_that_is_over_does_not_trouble_a_set_that_is_there():
-    assert plan(a_catalog(a_set(DAY, name="pre")), name="pre", pin_until="2020-01-01").steps == ()
+    assert plan(a_catalog(a_set(1, name="pre")), name="pre", pin_until="2020-01-01", fresh_for="1h").steps == ()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import (
     Candidate,
     Policy,
+    Series,
     decide,
 )
 
@@ -77,10 +78,80 @@ def test_every_set_has_a_reason():
     assert all(decisions.removed.values())
 
 
-def test_a_set_of_the_future_stops_all_removal():
-    decisions = decide([*daily(20), Candidate("future", NOW + DAY, good=True)], ONE, NOW)
-    assert decisions.removed == {}
-    assert "in the future" in decisions.refusal
+@pytest.mark.case("BK13")
+@pytest.mark.parametrize("good", [True, False], ids=["good", "not good"])
+@pytest.mark.parametrize(("ahead", "aside"), [(300, False), (301, True), (365 * DAY, True)])
+def test_a_set_of_the_future_is_set_aside_and_the_rest_goes_on(good, ahead, aside):
+    future = Candidate("future", NOW + ahead, good=good)
+    decisions = decide([*daily(20), future], ONE, NOW)
+    assert decisions.refusal == ""
+    assert ("in the future" in decisions.kept["future"]) is aside
+    newest = {"future"} if good and not aside else {"d0", "future"}
+    assert set(decisions.kept) == newest
+
+
+CONFIG, TRADES = Series("regular", "config", "a"), Series("regular", "trades", "b")
+MIXED = replace(WEEK, weekly=4, min_keep=1)
+
+
+def series(held: tuple[Series, ...], ages, letter: str, **more) -> list[Candidate]:
+    return [Candidate(f"{letter}{age}", NOW - age * DAY, good=True, holds=held, **more) for age in ages]
+
+
+@pytest.mark.case("BK4")
+@pytest.mark.parametrize("other", [TRADES, Series("often", "config", "a")], ids=["another source", "another label"])
+def test_what_is_taken_daily_does_not_push_out_what_is_taken_weekly(other):
+    weekly, often = series((CONFIG,), range(0, 36, 7), "w"), series((other,), range(36), "d")
+    kept = set(decide([*weekly, *often], MIXED, NOW).kept)
+    assert {one.id for one in weekly} <= kept
+    assert kept & {one.id for one in often} == gone_not(often)
+
+
+def gone_not(candidates: list[Candidate]) -> set[str]:
+    """Return what is kept of some sets where no others are."""
+    return set(decide(candidates, MIXED, NOW).kept)
+
+
+@pytest.mark.case("BK4")
+def test_the_last_copies_of_an_optional_source_stay():
+    with_it = series((CONFIG, TRADES), range(60, 70), "o")
+    without = series((CONFIG,), range(60), "n")
+    kept = decide([*with_it, *without], replace(ONE, min_keep=2, max_leap=99 * DAY), NOW).kept
+    assert set(kept) == {"n0", "n1", "o60", "o61"}
+    assert kept["o60"] == kept["n0"] == "the newest good set"
+
+
+@pytest.mark.case("BK4")
+@pytest.mark.case("BK12")
+def test_of_a_declaration_that_was_replaced_the_newest_copies_stay():
+    """A wrong install_dir for a week must not cost every copy of the right one, nor keep all of them for ever."""
+    wrong, right = Series("regular", "config", "wrong"), Series("regular", "config", "right")
+    sets = [*series((right,), range(20, 40), "r"), *series((wrong,), range(20), "w")]
+    kept = set(decide(sets, replace(WEEK, min_keep=2), NOW).kept)
+    assert kept == {"r20", "r21", *(f"w{age}" for age in range(7))}
+
+
+@pytest.mark.case("BK12")
+def test_copies_of_an_older_release_count_as_those_of_the_newest_declaration():
+    sets = [*series((TRADES._replace(declared=""),), range(5, 10), "o"), *series((TRADES,), range(5), "n")]
+    assert set(decide(sets, WEEK, NOW).kept) == {f"n{age}" for age in range(5)} | {"o5", "o6"}
+
+
+@pytest.mark.case("BK1")
+@pytest.mark.parametrize(("lost", "kept"), [(0, 5), (1, 5), (2, 2)])
+def test_a_set_that_lost_its_content_stops_removal_of_what_is_whole(lost, kept):
+    """Of six sets one is damaged: whole ones go again when min_keep (2) of them are newer."""
+    sets = [replace(one, good=one.id != f"d{lost}", damaged=one.id == f"d{lost}") for one in daily(6)]
+    decided = decide(sets, replace(ONE, min_keep=2), NOW)
+    assert len([one for one in sets if one.good and one.id in decided.kept]) == kept
+    spoilt = decide([one for one in sets if one.good], replace(ONE, min_keep=2), NOW, [NOW - lost * DAY])
+    assert len(spoilt.kept) == kept
+
+
+@pytest.mark.case("BK1")
+def test_what_another_host_lost_stops_nothing_here():
+    theirs = Candidate("theirs", NOW, good=False, ours=False, damaged=True)
+    assert gone([*daily(3), theirs], ONE) == {"d1", "d2"}
 
 
 def test_a_clock_a_year_ahead_removes_nothing():
@@ -154,10 +225,13 @@ def test_a_jump_of_the_clock_beyond_the_leap_removes_nothing(candidates, policy,
 
 
 @given(histories, policies, st.floats(min_value=0.01, max_value=2000))
-def test_a_clock_set_back_behind_a_set_removes_nothing(candidates, policy, days):
+def test_a_clock_set_back_behind_a_set_sets_it_aside(candidates, policy, days):
+    """What is of the future then stays, and what goes is what goes without it."""
     newest = max((one.created for one in candidates), default=None)
     if newest is not None:
-        assert gone(candidates, policy, newest - days * DAY - 300) == set()
+        now = newest - days * DAY - 300
+        past = [one for one in candidates if one.created <= now + 300]
+        assert gone(candidates, policy, now) == gone(past, policy, now)
 
 
 @given(histories, policies)

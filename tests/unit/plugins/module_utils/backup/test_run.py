@@ -101,14 +101,81 @@ def test_a_second_run_changes_nothing(tmp_path, sources):
     assert tree(tmp_path) == before
 
 
-def test_a_set_by_name_is_made_once(tmp_path, sources):
+@pytest.mark.case("BK11")
+def test_a_name_is_a_label_and_each_run_makes_a_set_of_now(tmp_path, sources):
     given = {"sources": sources, "name": "pre_change", "reason": "upgrade", "requested_by": "me", "pin_until": "30d"}
-    first = act(tmp_path, **given)
-    again = act(tmp_path, **given)
-    assert (first.changed, again.changed) == (True, False)
-    assert again.data["set"]["id"] == first.data["set"]["id"]
+    first, planned, again = act(tmp_path, **given), act(tmp_path, check_mode=True, **given), act(tmp_path, **given)
+    assert steps(planned) == steps(again) == steps(first)
+    assert again.data["set"]["id"] != first.data["set"]["id"]
     assert [first.data["set"][key] for key in ("name", "reason", "requested_by")] == ["pre_change", "upgrade", "me"]
     assert first.data["set"]["pin_until"] is not None
+    looked = act(tmp_path, state="verified", set="pre_change").data["verifications"]
+    assert [one["set"] for one in looked] == [again.data["set"]["id"]]
+
+
+@pytest.mark.case("BK11")
+def test_a_good_set_of_that_name_counts_where_fresh_for_says_so(tmp_path, sources):
+    given = {"sources": sources, "name": "pre_change", "fresh_for": "1h"}
+    first, again = act(tmp_path, **given), act(tmp_path, **given)
+    assert (again.changed, again.data["set"]["id"]) == (False, first.data["set"]["id"])
+    for payload in (tmp_path / "backups" / first.data["set"]["id"]).glob("*/*"):
+        payload.unlink()
+    broken = act(tmp_path, **given)
+    assert broken.data["set"]["id"] != first.data["set"]["id"]
+    other = act(tmp_path, **{**given, "sources": sources[:1]})
+    assert other.changed is False
+    more = act(tmp_path, **{**given, "sources": [*sources, files("logs", tmp_path / "config", exclude=["a.yml"])]})
+    assert (more.changed, more.data["set"]["good"]) == (True, True)
+
+
+def changed(sources: list[dict], **more) -> list[dict]:
+    return [{**sources[0], **more}, sources[1]]
+
+
+@pytest.mark.case("BK12")
+@pytest.mark.parametrize("more", ["paths", "exclude", "type"])
+def test_a_source_is_what_it_is_declared_to_be(tmp_path, sources, more):
+    act(tmp_path, sources=sources, host=At(choose_host().now() - 3600))
+    other = {
+        "paths": changed(sources, paths=[str(tmp_path / "config"), str(tmp_path / "app.db")]),
+        "exclude": changed(sources, exclude=["*.yml"]),
+        "type": [sources[0], files("main", tmp_path / "app.db")],
+    }[more]
+    looked = act(tmp_path, state="verified", sources=other)
+    said = [one for one in found(looked, "backup.complete") if one.status != "ok"]
+    assert [(one.status, one.subject) for one in said] == [("critical", "main" if more == "type" else "config")]
+    assert more in said[0].message
+    taken = act(tmp_path, sources=other, fresh_for="20h")
+    assert taken.changed is True
+    assert {one.status for one in found(taken, "backup.complete")} == {"ok"}
+    assert act(tmp_path, sources=other, fresh_for="20h").changed is False
+
+
+@pytest.mark.case("BK12")
+def test_the_order_of_paths_and_how_well_a_source_must_do_are_no_other_source(tmp_path, sources):
+    two = changed(sources, paths=[str(tmp_path / "config"), str(tmp_path / "app.db")])
+    act(tmp_path, sources=two)
+    same = changed(sources, paths=[str(tmp_path / "app.db"), str(tmp_path / "config")], optional=True)
+    assert act(tmp_path, sources=same, fresh_for="20h").changed is False
+
+
+@pytest.mark.case("BK13")
+@pytest.mark.parametrize("good", [True, False], ids=["good", "not good"])
+def test_a_set_of_next_year_is_set_aside_and_all_else_goes_on(tmp_path, sources, good):
+    now = choose_host().now()
+    ahead = act(tmp_path, sources=sources, host=At(now + 365 * DAY)).data["set"]["id"]
+    if not good:
+        (tmp_path / "backups" / ahead / "verified.json").unlink()
+    for age in (3, 2):
+        act(tmp_path, sources=sources, host=At(now - age * DAY))
+    done = act(tmp_path, sources=sources, fresh_for="20h", retention=DAILY)
+    assert [action for action, _subject in steps(done)].count("prune") == 2
+    assert done.data["set"]["id"] != ahead
+    looked = act(tmp_path, state="verified", sources=sources)
+    assert [one["set"] for one in looked.data["verifications"]] == [done.data["set"]["id"]]
+    assert done.data["set"]["id"] in found(looked, "backup.age")[0].message
+    said = [one for one in found(looked, "backup.clock") if one.status == "warning"]
+    assert [(one.subject, f"rm -r {tmp_path / 'backups' / ahead}" in one.remedy) for one in said] == [(ahead, True)]
 
 
 def test_a_pinned_set_outlives_the_rules_until_its_pin_ends(tmp_path, sources):
@@ -293,9 +360,8 @@ def test_what_died_is_swept_and_what_lives_is_not(tmp_path, sources):
     dead, living = [publishing.partial_of(tmp_path / "backups", f"20200101T000000Z-00000{n}") for n in (1, 2)]
     for partial in (dead, living):
         publishing.begin(partial, choose_host())
-    (dead / "owner.json").write_text(
-        (dead / "owner.json").read_text().replace(f'"pid": {os.getpid()}', '"pid": 4194303')
-    )
+    owner = json.loads((dead / "owner.json").read_text())
+    (dead / "owner.json").write_text(json.dumps({**owner, "pid": 4194303, "until": 0}))
     verified = act(tmp_path, state="verified")
     assert [dead.name in one.message for one in found(verified, "backup.leftover") if one.status == "warning"] == [True]
     result = act(tmp_path, sources=sources, fresh_for="1h")

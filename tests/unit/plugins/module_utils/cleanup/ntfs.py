@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import handles
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows import system
 
 READ_ONLY, SYSTEM, OFFLINE, REPARSE = 0x1, 0x4, 0x1000, 0x400
@@ -123,5 +124,5 @@ def mounted(monkeypatch: pytest.MonkeyPatch, root: Path) -> Ntfs:
     disk = Ntfs(root)
     for name in CALLS:
         monkeypatch.setattr(system, name, getattr(disk, name))
-    monkeypatch.setattr(system, "WINAPI", object())
+    monkeypatch.setattr(handles, "WINAPI", object())
     return disk

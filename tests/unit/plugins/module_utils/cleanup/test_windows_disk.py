@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import handles
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.disk import NotEntered
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import scan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
@@ -197,7 +198,7 @@ def test_an_owner_matches_nothing_because_none_is_told(disk: Ntfs, state_dir: st
 def test_without_a_way_to_ask_for_a_file_alone_a_rule_needs_an_age(
     disk: Ntfs, state_dir: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "WINAPI", None)
+    monkeypatch.setattr(handles, "WINAPI", None)
     result = clean(state_dir, age=None)
     assert (result.actions, found(result, "in_use")) == ([], {"open files": UNKNOWN})
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import handles
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows import system
 
 
@@ -33,7 +34,7 @@ class Recorder:
 def winapi(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """A recorder in its place."""
     recorder = Recorder()
-    monkeypatch.setattr(system, "WINAPI", recorder)
+    monkeypatch.setattr(handles, "WINAPI", recorder)
     return recorder
 
 
@@ -41,10 +42,10 @@ def test_a_folder_is_held_without_sharing_its_deletion_and_without_following(win
     handle = system.hold(r"C:\logs")
     ((path, access, shared, security, how, flags, template),) = winapi.opened
     assert path == r"\\?\C:\logs"
-    assert access & system.LIST_DIRECTORY  # with nothing but attributes asked for, sharing would not count at all
+    assert access & handles.LIST_DIRECTORY  # with nothing but attributes asked for, sharing would not count at all
     assert shared & 0x4 == 0
-    assert flags & system.OPEN_REPARSE_POINT
-    assert flags & system.BACKUP_SEMANTICS  # without it a folder cannot be opened
+    assert flags & handles.OPEN_REPARSE_POINT
+    assert flags & handles.BACKUP_SEMANTICS  # without it a folder cannot be opened
     assert (security, how, template) == (0, 3, 0)
     assert winapi.closed == []
     system.release(handle)
@@ -59,11 +60,11 @@ def test_a_file_is_asked_for_alone_and_let_go_at_once(winapi: Recorder) -> None:
 
 
 def test_without_the_calls_nothing_is_held_and_nothing_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "WINAPI", None)
+    monkeypatch.setattr(handles, "WINAPI", None)
     handle = system.hold(r"C:\logs")
     system.claim(r"C:\logs\a.log")
     system.release(handle)
-    assert handle == system.NONE
+    assert handle == handles.NONE
 
 
 CALLS = [("lstat", "lstat"), ("names", "listdir"), ("unlink", "unlink"), ("rmdir", "rmdir")]

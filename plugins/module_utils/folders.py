@@ -1,0 +1,190 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Folders by descriptor (Linux, macOS): never through a link that somebody put in the way, whatever is swapped.
+
+A path is looked up name by name, each by openat(2) with O_NOFOLLOW in the folder before it. What a descriptor has been
+opened on stays what it is, so nobody who renames or replaces a folder can lead a reader, or a deletion, elsewhere. No
+path is ever handed to the system as a whole, so none is too long for it. Windows has its own way, with handles.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Optional
+
+_COMMON = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+FOLDER_FLAGS = _COMMON | getattr(os, "O_DIRECTORY", 0)
+# A pipe put in a file's place does not block, a terminal does not become ours.
+FILE_FLAGS = _COMMON | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+NO_TRACE = getattr(os, "O_NOATIME", 0)  # a look must not make a folder younger
+# What opening a symlink with O_NOFOLLOW gives, by system; ENOTDIR is also what a file in a folder's place gives.
+NOT_FOLLOWED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
+
+MOST_LINKS = 40  # on the way of one path, as in Linux
+
+
+class NotEntered(Exception):
+    """A folder that is not entered although the system would allow it; the text says why."""
+
+
+class Folder:
+    """An open folder. ``path`` is how it was reached, for people; nothing is looked up by it again."""
+
+    __slots__ = ("descriptor", "path", "status")
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self.descriptor, self.path = descriptor, path
+        self.status = os.fstat(descriptor)
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What the folder is, whatever it is called: device and inode."""
+        return (self.status.st_dev, self.status.st_ino)
+
+    def path_of(self, name: str) -> str:
+        """Return the path of a name in this folder, for people."""
+        return f"{self.path}{name}" if self.path.endswith("/") else f"{self.path}/{name}"
+
+    def entries(self) -> list[os.DirEntry[str]]:
+        """Return what is in the folder, by name. Raise OSError."""
+        with os.scandir(self.descriptor) as found:
+            return sorted(found, key=lambda entry: entry.name)
+
+    def names(self) -> list[str]:
+        """Return the names in the folder. Raise OSError."""
+        return os.listdir(self.descriptor)
+
+    def lstat(self, name: str) -> os.stat_result:
+        """Return what the system says of a name itself, whatever it leads to. Raise OSError."""
+        return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+
+    def link(self, name: str) -> str:
+        """Return what a symlink says. Raise OSError, EINVAL where the name is none."""
+        return os.readlink(name, dir_fd=self.descriptor)
+
+    def open_file(self, name: str) -> int:
+        """Return a descriptor of what is not a link; the caller looks what it is. Raise OSError."""
+        return os.open(name, FILE_FLAGS, dir_fd=self.descriptor)
+
+    def enter(self, name: str) -> Folder:
+        """Return the folder of a name, open. Raise NotEntered for a link or a file, else OSError."""
+        try:
+            return Folder(open_folder(name, self.descriptor), self.path_of(name))
+        except OSError as error:
+            if error.errno in NOT_FOLLOWED:
+                raise NotEntered(f"{name} in it is no folder but a symlink or a file") from error
+            raise
+
+    def above(self, path: str) -> Folder:
+        """Return the folder that holds this one now, by the path given. Raise OSError."""
+        return Folder(open_folder("..", self.descriptor), path)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.descriptor)
+
+
+def open_folder(name: str, parent: Optional[int], flags: int = FOLDER_FLAGS) -> int:
+    """Given a name in an open folder, return its descriptor. Raise OSError, also where it is a link."""
+    try:
+        return os.open(name, flags | NO_TRACE, dir_fd=parent)
+    except PermissionError:  # only its owner and root may look into a folder without a trace
+        return os.open(name, flags, dir_fd=parent)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Folder]:
+    """Open an absolute path for a block. Raise OSError, or NotEntered where a link or a file is on the way."""
+    folder = Folder(open_folder("/", None), "/")
+    try:
+        for name in path.strip("/").split("/") if path.strip("/") else ():
+            inner = folder.enter(name)
+            folder.close()
+            folder = inner
+        yield folder
+    finally:
+        folder.close()
+
+
+class Place(NamedTuple):
+    """Where a path leads: a name in an open folder, and the path without links. The root is in itself, as ``.``."""
+
+    holder: Folder
+    name: str
+    path: str
+
+
+@contextmanager
+def resolved(path: str) -> Iterator[Place]:
+    """Given an absolute path that somebody declared, yield where it leads, for a block.
+
+    A symlink on the way is followed where it belongs to root, to this account, or to the account that has what it leads
+    to. Else its owner could lead a reader with more rights than his own anywhere. Raise OSError or NotEntered.
+    """
+    way = _Way(path)
+    try:
+        yield way.place()
+    finally:
+        way.folder.close()
+
+
+class _Way:
+    """A path being looked up: ``pending`` are the names to come, last one first."""
+
+    def __init__(self, path: str) -> None:
+        self.folder = Folder(open_folder("/", None), "/")
+        self.pending = _names(path)
+        self.followed = 0
+        self.owed: list[tuple[int, int, str]] = []  # of links: names left behind it, its owner, its path
+
+    def place(self) -> Place:
+        """Go to the last name. Raise OSError, or NotEntered where a link is not to be followed."""
+        while self.pending:
+            name = self.pending.pop()
+            if name == "..":
+                self._go(self.folder.above(os.path.dirname(self.folder.path)))
+                self._settle(self.folder.status)
+                continue
+            status = self.folder.lstat(name)
+            if stat.S_ISLNK(status.st_mode):
+                self._follow(name, status)
+                continue
+            self._settle(status)
+            if not self.pending:
+                return Place(self.folder, name, self.folder.path_of(name))
+            self._go(self.folder.enter(name))
+        return Place(self.folder, ".", self.folder.path)
+
+    def _go(self, folder: Folder) -> None:
+        self.folder.close()
+        self.folder = folder
+
+    def _follow(self, name: str, status: os.stat_result) -> None:
+        self.followed += 1
+        if self.followed > MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self.folder.path_of(name))
+        text = self.folder.link(name)
+        if status.st_uid not in (0, os.geteuid()):
+            self.owed.append((len(self.pending), status.st_uid, self.folder.path_of(name)))
+        self.pending += _names(text)
+        if text.startswith("/"):
+            self._go(Folder(open_folder("/", None), "/"))
+            if not _names(text):
+                self._settle(self.folder.status)
+
+    def _settle(self, status: os.stat_result) -> None:
+        """Compare what links lead to with their owners, now that it is reached."""
+        while self.owed and len(self.pending) <= self.owed[-1][0]:
+            _left, owner, path = self.owed.pop()
+            if status.st_uid != owner:
+                raise NotEntered(f"the symlink {path} belongs to uid {owner} and leads to what is not his own")
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
