@@ -26,6 +26,7 @@ from cryptobot_demo.orders import OrderBook, load_orders
 from cryptobot_demo.pidfile import remove_pid_file, write_pid_file
 from cryptobot_demo.server import ServiceServer, make_server
 from cryptobot_demo.traffic import play, set_gauges
+from cryptobot_demo.workers import die_of_import_error, import_switch, supervise
 
 HISTORY_TICKS = 60
 
@@ -81,12 +82,25 @@ def catch_signals() -> threading.Event:
 
 
 def serve(server: ServiceServer, app: Application, traffic_seconds: float, stop: threading.Event) -> None:
-    """Given a bound server, answer until ``stop`` is set."""
+    """Given a bound server, listen and answer until ``stop`` is set."""
+    server.server_activate()
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     if traffic_seconds:
         threading.Thread(target=keep_busy, args=(app, traffic_seconds, stop), daemon=True).start()
     stop.wait()
     server.shutdown()
+    server.server_close()
+
+
+def serve_with_workers(server: ServiceServer, app: Application, traffic_seconds: float, stop: threading.Event) -> None:
+    """Given a bound server, have the service's workers answer until ``stop`` is set; each has its own DRY_RUN."""
+
+    def work(number: int) -> None:
+        die_of_import_error(import_switch(app.install_dir, app.service.name))
+        SERVER.info("Started server process [%d]", os.getpid())
+        serve(server, app, 0 if number else traffic_seconds, catch_signals())
+
+    supervise(app.service.workers, work, stop)
     server.server_close()
 
 
@@ -114,7 +128,8 @@ def main() -> int:
     play(app, 0, HISTORY_TICKS)
     write_pid_file(arguments.pid_file, os.getpid())
     log_start(app, arguments.host, arguments.port)
-    serve(server, app, 0 if arguments.quiet else arguments.traffic_seconds, stop)
+    run = serve if app.service.workers == 1 else serve_with_workers
+    run(server, app, 0 if arguments.quiet else arguments.traffic_seconds, stop)
     SERVER.info("Finished server process [%d]", os.getpid())
     remove_pid_file(arguments.pid_file, os.getpid())
     logging.shutdown()

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Service:
-    """One service as the real application ships it; the paths say which of its pages answer 200."""
+    """One service as the real application ships it; the paths say which of its pages answer 200.
+
+    ``workers`` above 1 run as children of a parent that only looks after them.
+    """
 
     name: str
     depends_on: tuple[str, ...]
@@ -18,6 +21,7 @@ class Service:
     probe: str
     logger: str
     title: str
+    workers: int = 1
 
 
 # In start order; the stop order is the reverse.  The real services have no common health path,
@@ -29,9 +33,9 @@ SERVICES: dict[str, Service] = {
             "auth", (), ("postgresql.service", "redis.service"), "/health", "auth-service", "Authentication Service"
         ),
         Service("data", ("auth",), ("redis.service",), "/", "api", "Data Service"),
-        Service("strategy", ("auth", "data"), (), "/health", "strategy-service", "Strategy Service"),
+        Service("strategy", ("auth", "data"), (), "/health", "strategy-service", "Strategy Service", 2),
         Service("backtest", ("auth", "data", "strategy"), (), "/", "backtest", "Backtest Service"),
-        Service("trade", ("auth", "strategy"), (), "/metrics", "trade-service", "Trade Service"),
+        Service("trade", ("auth", "strategy"), (), "/metrics", "trade-service", "Trade Service", 2),
     )
 }
 

@@ -31,7 +31,8 @@ DIRECTORY_MODES = {
     "database": 0o700,
     "run": 0o770,
 }
-PRIVATE = (".env", "config/security_config.json", "database/cryptobot.db")
+PRIVATE = ("config/security_config.json", "database/cryptobot.db")
+OPEN = (".env",)  # with all its secrets: the real installer leaves it so
 
 
 def install(install_dir: Path, *, seed: int = 1, size: str = "normal", now: Optional[float] = None) -> bool:
@@ -72,6 +73,8 @@ def _set_modes(install_dir: Path) -> None:
         (install_dir / name).chmod(mode)
     for name in PRIVATE:
         (install_dir / name).chmod(0o600)
+    for name in OPEN:
+        (install_dir / name).chmod(0o755)
 
 
 def _write_environment(path: Path, rng: random.Random) -> None:

@@ -62,8 +62,8 @@ def running_pid(demo: Demo, name: str) -> Optional[int]:
     return pid if command_line(pid)[1:9] == command_of(demo, name)[1:] else None
 
 
-def start(demo: Demo, name: str) -> bool:
-    """Given a service's name, start it and wait until it answers; return False where it ran already.
+def start(demo: Demo, name: str, *, answers: bool = True, **environment: str) -> bool:
+    """Given a service's name, start it and wait until it answers, if it will; return False where it ran already.
 
     Raise DemoError with the service's own words where it ends or does not answer in time.
     """
@@ -78,9 +78,10 @@ def start(demo: Demo, name: str) -> bool:
             stderr=stderr,
             start_new_session=True,
             cwd="/",
+            env={**os.environ, **environment},
         )
     deadline = time.monotonic() + START_SECONDS
-    while not (running_pid(demo, name) == process.pid and probe(demo, name)):
+    while not (running_pid(demo, name) == process.pid and (probe(demo, name) or not answers)):
         if process.poll() is not None or time.monotonic() > deadline:
             raise DemoError(f"{name} did not start: {_last_words(demo, name)}")
         time.sleep(0.02)
@@ -105,6 +106,13 @@ def stop(demo: Demo, name: str) -> bool:
         end_process(pid)
     demo.pid_file(name).unlink(missing_ok=True)
     return pid is not None
+
+
+def children_of(pid: int) -> list[int]:
+    """Given a process id, return those of its children: the workers of a service that has any."""
+    shown = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [line.split() for line in shown.splitlines()]
+    return [int(child) for child, parent in pairs if int(parent) == pid]
 
 
 def end_process(pid: int) -> None:

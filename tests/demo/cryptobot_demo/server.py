@@ -86,6 +86,16 @@ class ServiceHandler(BaseHTTPRequestHandler):
 
 
 def make_server(app: Application, host: str, port: int, *, access_log: bool) -> ServiceServer:
-    """Given a service and where to listen, return the bound server.  Raise OSError where the port is taken."""
+    """Given a service and where to listen, return the server, bound and not yet listening.
+
+    Raise OSError where the port is taken.
+    """
     ServiceServer.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return ServiceServer((host, port), partial(ServiceHandler, app, access_log))
+    server = ServiceServer((host, port), partial(ServiceHandler, app, access_log), bind_and_activate=False)
+    try:
+        server.server_bind()
+    except OSError:
+        server.server_close()
+        raise
+    server.socket.setblocking(False)  # of several workers that are woken for one connection, one gets it
+    return server

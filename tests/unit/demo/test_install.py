@@ -34,7 +34,7 @@ TABLES = {
 }
 
 MODES = {
-    ".env": 0o600,
+    ".env": 0o755,
     "config/security_config.json": 0o600,
     "config/auth/config.yaml": 0o640,
     "database": 0o700,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -15,7 +16,7 @@ import sys
 import time
 
 import pytest
-from cryptobot_demo.processes import SERVICE_SCRIPT
+from cryptobot_demo.processes import SERVICE_SCRIPT, children_of, command_line
 
 from .http_client import ask
 
@@ -38,21 +39,34 @@ def wait_until_it_answers(process, port):
     raise AssertionError(f"nothing answers on {port}, exit code {process.returncode}")
 
 
+def wait_until(happened):
+    deadline = time.monotonic() + START_SECONDS
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.fixture
 def run(tmp_path):
     processes = []
 
-    def start(name, port, *more, environment=None):
+    def start(name, port, *more, environment=None, wait=True):
         process = subprocess.Popen(
-            command(name, tmp_path, port, *more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+            command(name, tmp_path, port, *more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
         )
         processes.append(process)
-        wait_until_it_answers(process, port)
+        if wait:
+            wait_until_it_answers(process, port)
         return process
 
     yield start
     for process in processes:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with its workers, which outlive a parent that is killed
         process.communicate()
 
 
@@ -137,3 +151,42 @@ def test_it_speaks_http_1_1_as_uvicorn(run, base_port):
     status, _unused, headers = ask(base_port, "/")
     assert (status, headers["location"], headers["server"]) == (307, "/docs", "uvicorn")
     assert ask(base_port, "/health", method="POST", body="{}")[0] == 405
+
+
+def workers_of(process):
+    return [pid for pid in children_of(process.pid) if pid != process.pid]
+
+
+def seen_dry_run(port):
+    return {json.loads(ask(port, "/api/v1/settings/dry_run")[1])["dry_run"] for _unused in range(40)}
+
+
+def test_one_request_turns_dry_run_off_in_one_of_two_workers(run, base_port):
+    process = run("trade", base_port, "--quiet")
+    assert len(workers_of(process)) == 2
+    assert seen_dry_run(base_port) == {True}
+    ask(base_port, "/api/v1/settings/dry_run", method="PUT", body=b'{"dry_run": false}')
+    assert seen_dry_run(base_port) == {True, False}
+
+
+def test_the_parent_outlives_workers_that_die_at_once_and_starts_them_again(run, tmp_path, base_port):
+    switch = tmp_path / "run" / "strategy.import-error"
+    switch.parent.mkdir()
+    switch.touch()
+    process = run("strategy", base_port, "--quiet", wait=False)
+    log = tmp_path / "logs" / "strategy_service.log"
+    wait_until(lambda: log.exists() and log.read_text().count("died with status") > 2)
+    assert process.poll() is None
+    with pytest.raises(OSError, match="refused"):
+        ask(base_port, "/health")
+    assert "ImportError: cannot import name" in log.read_text()
+    switch.unlink()
+    wait_until_it_answers(process, base_port)
+
+
+def test_a_service_with_workers_leaves_none_behind(run, base_port):
+    process = run("trade", base_port, "--quiet")
+    workers = workers_of(process)
+    process.terminate()
+    assert process.wait(5) == 0
+    assert not [pid for pid in workers if command_line(pid)]

@@ -20,6 +20,7 @@ from pathlib import Path
 from .. import processes
 from ..catalog import SERVICES
 from ..root import Demo, DemoError
+from ..workers import import_switch
 from .listener import end_listener, start_listener
 
 DEAD, STRAY, WEDGED = "data", "backtest", "strategy"
@@ -90,8 +91,7 @@ def place_order(demo: Demo, notes: Path) -> str:
         shutil.copy2(orders_of(demo), notes / "orders.json")
     created = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     orders_of(demo).write_text(json.dumps([{**ORDER, "created_at": created}], indent=2) + "\n", encoding="utf-8")
-    restart_service(demo, "trade")
-    set_dry_run(demo, wanted=False)
+    restart_service(demo, "trade", DRY_RUN="false")
     return f"trade has the order {ORDER['id']} in flight and DRY_RUN is off"
 
 
@@ -108,14 +108,35 @@ def orders_of(demo: Demo) -> Path:
     return demo.install_dir / "data" / "orders.json"
 
 
-def set_dry_run(demo: Demo, *, wanted: bool) -> None:
-    """Set the flag of the running trade process."""
+def break_workers(demo: Demo, notes: Path) -> str:
+    """Start strategy so that every worker dies of an import error while their parent lives on and starts them again."""
+    switch = import_switch(demo.install_dir, WEDGED)
+    switch.touch()
+    processes.stop(demo, WEDGED)
+    processes.start(demo, WEDGED, answers=False)
+    return f"{WEDGED} lives, its workers die of an import error as often as it starts them ({switch})"
+
+
+def mend_workers(demo: Demo, notes: Path) -> None:
+    """Take the switch away; the next workers live."""
+    import_switch(demo.install_dir, WEDGED).unlink(missing_ok=True)
+    restart_service(demo, WEDGED)
+
+
+def split_dry_run(demo: Demo, notes: Path) -> str:
+    """Turn DRY_RUN off in one of trade's workers, as a single request to the real service does."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{demo.ports['trade']}/api/v1/settings/dry_run",
         method="PUT",
-        data=json.dumps({"dry_run": wanted}).encode(),
+        data=json.dumps({"dry_run": False}).encode(),
     )
     urllib.request.urlopen(request, timeout=5).close()
+    return f"one of the {SERVICES['trade'].workers} workers of trade trades for real, the others only pretend to"
+
+
+def join_dry_run(demo: Demo, notes: Path) -> None:
+    """Restart trade, which turns DRY_RUN on again in every worker."""
+    restart_service(demo, "trade")
 
 
 def kill_service(demo: Demo, name: str) -> int:
@@ -131,7 +152,7 @@ def kill_service(demo: Demo, name: str) -> int:
     return pid
 
 
-def restart_service(demo: Demo, name: str) -> None:
+def restart_service(demo: Demo, name: str, **environment: str) -> None:
     """Given a service, stop it if it runs, and start it."""
     processes.stop(demo, name)
-    processes.start(demo, name)
+    processes.start(demo, name, **environment)
