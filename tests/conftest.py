@@ -50,7 +50,12 @@ def known_cases() -> set[str]:
     return {line.split("\t")[0] for line in (CHECKOUT / "tests" / "cases.tsv").read_text(encoding="utf-8").splitlines()}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make cases` run only some of them."""
+    parser.addoption("--case", action="append", default=[], help="only tests of this case, or of those that begin so")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Hand the case ids of a test to its JUnit report, from which `make cases` reads them."""
     marked = [(item, case) for item in items for mark in item.iter_markers("case") for case in mark.args]
     unknown = {case for _item, case in marked} - known_cases() if marked else set()
@@ -58,3 +63,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"not in tests/cases.tsv: {', '.join(sorted(unknown))}")
     for item, case in marked:
         item.user_properties.append(("case", case))
+    if config.getoption("--case"):
+        wanted = tuple(config.getoption("--case"))
+        items[:] = [item for item in items if any(case.startswith(wanted) for it, case in marked if it is item)]

@@ -5,7 +5,8 @@
 """Run every test that carries a case id and print, id by id, how many there are and what became of them.
 
 The ids are those of tests/cases.tsv. It ends with 1 where an id has no test that passed, or one that failed: a case
-that only a test elsewhere could prove is not proven here. Names on the command line narrow it: `run.py SV1 BK`.
+that only a test elsewhere could prove is not proven here. Ids on the command line, or how they begin, narrow it:
+`run.py SV1 BK`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> int:
         report = LOGS / f"cases.{folder.name}.xml"
         report.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "pytest", "-q", "-m", "case", f"--junitxml={report}", str(folder)]
+        argv += [f"--case={name}" for name in sys.argv[1:]]
         subprocess.run(argv, cwd=CHECKOUT, check=False, stdout=(LOGS / f"cases.{folder.name}.log").open("w"))
         for case, result in results(report):
             outcomes[case][result] += 1
