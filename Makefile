@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 CORE ?= 2.19
 FAULT ?=
+PORT ?=
 AREAS ?=
 MINUTES ?= 60
 VENV := .venv
@@ -32,8 +33,8 @@ help: ## show this list
 # --- the demo: no root, no services of the system, everything under .demo/ ---
 
 .PHONY: demo demo-faults demo-clean
-demo: $(VENV)/.core-$(CORE) ## run the weekly maintenance on a small demo Cryptobot; FAULT=name breaks it first
-	@scripts/demo/run.sh $(FAULT)
+demo: $(VENV)/.core-$(CORE) ## run the weekly maintenance on a small demo Cryptobot; FAULT=name breaks it first, PORT=19000 moves it
+	@DEMO_PORT=$(PORT) scripts/demo/run.sh $(FAULT)
 
 demo-faults: $(VENV)/.core-$(CORE) ## list the faults that make demo FAULT=name can plant
 	@$(VENV)/bin/python tests/demo/manage.py faults

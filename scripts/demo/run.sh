@@ -5,6 +5,7 @@
 #
 # run.sh [FAULT]
 # Have the demo Cryptobot run under .demo/, break it by FAULT if one is named, and run the weekly maintenance on it.
+# Its services listen from DEMO_PORT on; where that is not set, from 18000 or, where these ports are taken, elsewhere.
 # Ends with the exit code of the run, which is not 0 where it found something critical.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -23,7 +24,7 @@ latest() { # the run that the link "latest" names; nothing before the first one
     readlink .demo/reports/latest || true
 }
 
-manage up
+manage up ${DEMO_PORT:+--base-port "$DEMO_PORT"}
 manage heal
 if [ -n "$fault" ]; then manage fault "$fault"; fi
 

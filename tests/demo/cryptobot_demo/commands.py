@@ -13,6 +13,7 @@ from . import processes
 from .catalog import SERVICES
 from .faults import end_listeners, heal
 from .layout import install
+from .ports import free_base_port, holder, is_free
 from .root import Demo, DemoError, make_demo, open_demo
 
 
@@ -29,6 +30,8 @@ def up(
     if install(demo.install_dir, seed=seed, size=size):
         said.append(f"installed the demo Cryptobot into {demo.install_dir}")
     said.extend(f"{name}: healed" for name in heal(demo))
+    demo, left = _where_ports_are_free(demo, chosen=base_port is not None)
+    said.extend(left)
     for name in SERVICES:
         started = processes.start(demo, name)
         said.append(f"{name}: {'started' if started else 'already running'} on port {demo.ports[name]}")
@@ -42,6 +45,22 @@ def _stop_if_moved(root: Path, base_port: Optional[int]) -> list[str]:
     except DemoError:
         return []
     return stop_all(demo) if base_port not in (None, demo.base_port) else []
+
+
+def _where_ports_are_free(demo: Demo, *, chosen: bool) -> tuple[Demo, list[str]]:
+    """Given a demo, return it where its services find their ports free, and what is to be said of that.
+
+    Raise DemoError, naming who holds a port, where the port was ``chosen`` or some of the services run already.
+    """
+    running = [name for name in SERVICES if processes.running_pid(demo, name) is not None]
+    taken = [port for name, port in demo.ports.items() if name not in running and not is_free(port)]
+    if not taken:
+        return demo, []
+    trouble = f"port {taken[0]} is taken by {holder(taken[0])}"
+    if chosen or running:
+        raise DemoError(f"{trouble}: end it, or choose other ports (make demo PORT=19000, or --base-port 19000)")
+    moved = make_demo(demo.root, free_base_port(), quiet=demo.quiet)
+    return moved, [f"{trouble}: the demo takes the ports from {moved.base_port} on"]
 
 
 def stop_all(demo: Demo) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from cryptobot_demo.catalog import SERVICES, ports_from
 from cryptobot_demo.faults.declared import BACKUP_AGE, DISK
 from cryptobot_demo.processes import SERVICE_SCRIPT, command_of
-from cryptobot_demo.root import DEFAULT_BASE_PORT, Demo
+from cryptobot_demo.root import DEFAULT_BASE_PORT, MARKER, Demo
 
 WHY = "Jinja and PyYAML come with Ansible; the layers that have Ansible run this file"
 jinja2 = pytest.importorskip("jinja2", reason=WHY)
@@ -43,8 +43,9 @@ def port_of(template, base):
 
 def test_services_probes_dependencies_and_ports_agree():
     declared = variables()
-    base = declared["cryptobot_demo_base_port"]
-    assert base == DEFAULT_BASE_PORT
+    assert f"default({DEFAULT_BASE_PORT})" in declared["cryptobot_demo_base_port"]
+    assert MARKER in declared["cryptobot_demo_base_port"]  # where `up` notes the ports that it took
+    base = DEFAULT_BASE_PORT
     assert {
         service["name"]: (service["health"]["path"], tuple(service["depends_on"]), port_of(service["port"], base))
         for service in declared["cryptobot_services"]
@@ -59,7 +60,7 @@ def test_the_commands_are_those_that_up_starts():
         "cryptobot_demo_program": str(SERVICE_SCRIPT),
         "cryptobot_install_dir": str(demo.install_dir),
         "cryptobot_demo_root": str(demo.root),
-        "cryptobot_demo_base_port": declared["cryptobot_demo_base_port"],
+        "cryptobot_demo_base_port": DEFAULT_BASE_PORT,
     }
     for service in declared["cryptobot_services"]:
         assert [render(word, context) for word in service["command"]] == command_of(demo, service["name"])

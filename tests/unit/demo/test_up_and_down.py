@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
-from cryptobot_demo import commands, processes
+from cryptobot_demo import commands, layout, processes
 from cryptobot_demo.catalog import SERVICES
-from cryptobot_demo.root import MARKER, DemoError, open_demo
+from cryptobot_demo.ports import is_free
+from cryptobot_demo.root import MARKER, DemoError, make_demo, open_demo
 
 from .conftest import DEMO
 from .http_client import ask
@@ -118,3 +120,45 @@ def test_up_refuses_a_folder_that_holds_something_else(root, base_port):
     assert refused.returncode == 2
     assert "choose another --root" in refused.stderr
     assert os.listdir(root) == ["precious"]
+
+
+@pytest.fixture
+def stranger(base_port):
+    """Another program on the port of data."""
+    argv = [sys.executable, "-m", "http.server", str(base_port + 1), "--bind", "127.0.0.1"]
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    deadline = time.monotonic() + 15
+    while is_free(base_port + 1) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.case("RP14")
+def test_a_port_that_was_chosen_and_is_taken_is_an_error_that_names_who_has_it(root, base_port, stranger):
+    refused = manage("up", "--root", root, "--base-port", base_port, "--rows", "small")
+    assert refused.returncode == 2
+    assert f"port {base_port + 1} is taken by process {stranger.pid} ({sys.executable} -m http.server" in refused.stderr
+    assert "make demo PORT=19000" in refused.stderr
+
+
+@pytest.mark.case("RP14")
+def test_ports_that_nobody_chose_and_are_taken_are_left_for_free_ones(root, base_port, stranger):
+    make_demo(root, base_port, quiet=True)
+    said = commands.up(root, size="small", quiet=True)
+    base = open_demo(root).base_port
+    assert base != base_port
+    assert f"port {base_port + 1} is taken by process {stranger.pid}" in said[1]
+    assert f"the demo takes the ports from {base} on" in said[1]
+    assert ask(base, "/health")[0] == 200
+
+
+@pytest.mark.case("RP14")
+def test_a_demo_that_runs_in_part_does_not_move_away_from_its_services(root, base_port, stranger):
+    demo = make_demo(root, base_port, quiet=True)
+    layout.install(demo.install_dir, size="small")
+    processes.start(demo, "auth")
+    with pytest.raises(DemoError, match=f"port {base_port + 1} is taken by process {stranger.pid}"):
+        commands.up(root)
+    assert ask(base_port, "/health")[0] == 200
