@@ -31,6 +31,8 @@ OF_THE_HOST = {
     ("options.py", "expand"): "which accounts a host has",
     ("restart/launch.py", "_account"): "which accounts a host has",
     ("backup/states/verified.py", "chosen"): "which sets are in the folder",
+    ("backup/catalog/signature.py", "read_key"): "what is in a file of the host",
+    ("backup/catalog/signature.py", "_require_private"): "whose a file of the host is",
 }
 
 
@@ -85,8 +87,8 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     (
         "services",
         "linux",
-        service(port=1, health={"path": "x"}),
-        "services[0] (auth).health.path is 'x': expected a path that begins with /",
+        service(port=1, health={"path": "health-page"}),
+        "services[0] (auth).health.path is ********: expected a path that begins with /",
     ),
     (
         "services",
@@ -613,7 +615,7 @@ MANY = [
             "services": [
                 {"name": "auth", "port": 80000},
                 {"name": "data", "depends_on": ["nope", "auth"], "unti": "x"},
-                {"name": "trade", "process": "(", "health": {"path": "x", "sttus": [200], "port": 1}},
+                {"name": "trade", "process": "(", "health": {"path": "health-page", "sttus": [200], "port": 1}},
                 {"name": "auth", "port": 1, "ports": [{"port": 0}, {"port": 99999}, {}]},
             ],
             "restarts_warn": 9,
@@ -627,7 +629,7 @@ MANY = [
                 "services[2] (trade).process is '(': expected a regular expression (missing ),"
                 " unterminated subpattern at position 0)"
             ),
-            "services[2] (trade).health.path is 'x': expected a path that begins with /",
+            "services[2] (trade).health.path is ********: expected a path that begins with /",
             "services[3] (auth).ports[0].port is 0: expected a port between 1 and 65535",
             "services[3] (auth).ports[1] (99999).port is 99999: expected a port between 1 and 65535",
             "services[3] (auth).name is 'auth': expected each name once",

@@ -159,4 +159,4 @@ def test_the_variables_of_every_host_of_the_example_are_valid(example: dict[str,
     nowhere = {"ansible_connection": "local", "ansible_become": False, "vault_windows_password": "from the vault"}
     ended = ansible("ansible-playbook", str(play), "-e", json.dumps(nowhere))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout.count("failed=0") == len(example["_meta"]["hostvars"])
+    assert f"{len(example['_meta']['hostvars'])} hosts" in ended.stdout

@@ -15,6 +15,11 @@ import unicodedata
 from ...paths import is_within
 from ..places import Places, posix_absolute
 
+HOMEBREW = ("/opt/homebrew", "/usr/local")
+OF_HOMEBREW = (
+    *("bin", "sbin", "Cellar", "Caskroom", "Homebrew", "Library", "etc", "lib", "share", "Frameworks"),
+    *("var/postgres", "var/mysql", "var/db", "var/homebrew"),
+)
 DATA_VOLUME = "/System/Volumes/Data"
 IN_PRIVATE = ("/etc", "/tmp", "/var")  # noqa: S108 - names to be recognised; nothing is put there
 
@@ -39,16 +44,17 @@ def mac_key(path: str) -> str:
 
 MACOS = Places(
     sealed=(
-        *("/Applications", "/Library", "/System", "/Network", "/bin", "/sbin", "/usr", "/dev", "/cores", "/.vol"),
+        *("/Applications", "/Library", "/System", "/Network", "/bin", "/sbin", "/dev", "/cores", "/.vol"),
+        # /usr is the system's but for /usr/local, which is the site's, and Homebrew's on Intel
+        *(f"/usr/{name}" for name in ("X11", "X11R6", "bin", "lib", "libexec", "sbin", "share", "standalone")),
         *("/private/etc", "/private/var/db", "/private/var/root", "/private/var/vm", "/private/var/protected"),
-        *("/opt/homebrew/bin", "/opt/homebrew/Cellar", "/opt/homebrew/Caskroom", "/opt/homebrew/Library"),
-        *("/opt/homebrew/etc", "/opt/homebrew/lib", "/opt/homebrew/opt", "/opt/homebrew/var/postgres"),
-        *(f"/opt/homebrew/var/postgresql@{release}" for release in range(10, 20)),
-        *("/opt/homebrew/var/mysql", "/opt/homebrew/var/db"),
+        *(f"{brew}/{name}" for brew in HOMEBREW for name in OF_HOMEBREW),
+        *(f"{brew}/var/postgresql@{release}" for brew in HOMEBREW for release in range(10, 20)),
+        "/opt/homebrew/opt",
     ),
     roots=(
         *("/", "/opt", "/opt/homebrew", "/opt/homebrew/var", "/private", "/private/var", "/private/var/folders"),
-        *("/Users", "/Volumes"),
+        *("/Users", "/Volumes", "/usr", "/usr/local", "/usr/local/opt", "/usr/local/var"),
     ),
     homes=("/Users", "/Volumes"),
     absolute=mac_absolute,
