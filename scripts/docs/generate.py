@@ -73,6 +73,11 @@ def covered_by(procedure: str) -> tuple[str, str]:
     return ", ".join(f"`{name}`" for name in named), ", ".join(f"`{name} --tags {procedure}`" for name in books)
 
 
+def proofs(entry: dict) -> str:
+    """Given a procedure, return links to the tests that prove it."""
+    return ", ".join(f"[{Path(test).parent.name}/{Path(test).stem}](../{test})" for test in entry.get("tests", ()))
+
+
 def procedures_page() -> str:
     """Return docs/procedures.md: all procedures, and what covers each so far."""
     rows, covered, total = [], 0, 0
@@ -82,14 +87,15 @@ def procedures_page() -> str:
             "",
             f"## {section['section']}: {section['title']} ({books})",
             "",
-            "| id | procedure | what a run does | modules | run it by |",
-            "|---|---|---|---|---|",
+            "| id | procedure | what it is | modules | run it by | not of it yet | proven by |",
+            "|---|---|---|---|---|---|---|",
         ]
         for entry in section["procedures"]:
             modules, run = covered_by(entry["id"])
             done = bool(modules and run)
             total, covered = total + 1, covered + done
-            cells = (entry["id"], entry["name"], entry["what"], modules if done else "not yet", run if done else "")
+            so_far = (modules, run, entry.get("missing", ""), proofs(entry)) if done else ("not yet", "", "all", "")
+            cells = (entry["id"], entry["name"], entry["what"], *so_far)
             rows.append(f"| {' | '.join(cell(text) for text in cells)} |")
     intro = [
         "# Procedures",
@@ -97,7 +103,8 @@ def procedures_page() -> str:
         "",
         paragraph(
             f"Every maintenance procedure of a Cryptobot installation. {covered} of {total} are covered so far: a"
-            " module's checks name the procedure, and a playbook runs it by its tag."
+            " module's checks name the procedure, a playbook runs it by its tag, and the tests named prove it on real"
+            ' systems, but for what stands under "not of it yet".'
         ),
     ]
     return "\n".join(intro + rows) + "\n"
