@@ -46,6 +46,14 @@ CHECKS = catalogue(
         "journal, the runs of launchd, the events 7031 and 7034 of Windows",
     ),
     Check(
+        "services.workers",
+        "D1.2",
+        "The workers of a service live on; they do not die and get started again behind its main process.",
+        "Read its log for what ends them (journalctl -u UNIT -n 50): often an import or a start that fails.",
+        "two looks at the children of the main process, 2 s apart, where one is younger than 30 s, one is missing or a "
+        "port is closed: the service manager counts no restart of a child",
+    ),
+    Check(
         "services.daemon_reload",
         "D1.2",
         "What systemd has loaded of a unit is what is on the disk.",

@@ -29,6 +29,7 @@ from .observed import Observed, Snapshot
 from .parse import Unit, unit_of
 from .pid_file import read_pid_file, whose, without_proof
 from .probe import ask_all
+from .turnover import with_turnover
 
 
 # Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
@@ -74,6 +75,7 @@ def gather(host: Host, services: Sequence[Service], patterns: Sequence[str] = ()
         lacks=machine.lacks,
         platform=host.platform,
     )
+    snapshot = replace(snapshot, services=with_turnover(host, snapshot))
     return replace(snapshot, services=with_answers(host, snapshot))
 
 

@@ -20,12 +20,14 @@ from .rules_network import judge_bind, judge_certificate, judge_health, judge_la
 from .rules_process import judge_memory, judge_open_files, judge_port_drift, judge_restart_pending
 from .rules_state import judge_daemon_reload, judge_enabled, judge_pid_file, judge_restarts, judge_state
 from .rules_units import judge_expected_units, judge_patterns
+from .rules_workers import judge_workers
 
 RULES: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     judge_state,
     judge_pid_file,
     judge_enabled,
     judge_restarts,
+    judge_workers,
     judge_daemon_reload,
     judge_ports,
     judge_bind,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..clock import Clock
 from ..processes.parse import ZOMBIE, Details, Process
@@ -61,6 +61,17 @@ class Claim:
     problem: str = ""
 
 
+class Turnover(NamedTuple):
+    """What was seen of a service's workers in the ``seconds`` after the first look, as (pid, began): all that were
+    ``seen``, and those of the ``last`` look. ``problem`` says why there was no such look.
+    """
+
+    seconds: float
+    seen: frozenset[tuple[int, float]]
+    last: frozenset[tuple[int, float]]
+    problem: str = ""
+
+
 @dataclass(frozen=True)
 class Observed:
     """One service as it was seen.
@@ -68,8 +79,9 @@ class Observed:
     ``main`` is its main process, known to be the service. ``intruder`` is a process that has the pid of the pid file
     but is another program. ``changed_files`` are the files it was started with that have changed since, ``odd_files``
     those whose time lies in the future. ``idle_socket`` is the socket unit that starts it on demand, ``idle_timer`` the
-    timer or path that starts it at times. ``unasked`` says why its probe was not asked, ``unproven`` why nothing tells
-    whose answer it is, ``blind`` why nothing could be seen.
+    timer or path that starts it at times. ``turnover`` is what became of its workers, where they were looked at again.
+    ``unasked`` says why its probe was not asked, ``unproven`` why nothing tells whose answer it is, ``blind`` why
+    nothing could be seen.
     """
 
     service: Service
@@ -84,6 +96,7 @@ class Observed:
     odd_files: tuple[str, ...] = ()
     idle_socket: str = ""
     idle_timer: str = ""
+    turnover: Optional[Turnover] = None
     answer: Optional[Answer] = None
     unasked: str = ""
     unproven: str = ""

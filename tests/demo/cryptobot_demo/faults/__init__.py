@@ -46,6 +46,20 @@ FAULTS: dict[str, Fault] = {
         running.free_strategy,
         needs=(running.WEDGED,),
     ),
+    "dying-workers": Fault(
+        "strategy lives, and every worker of it dies of an import error",
+        "services.workers",
+        running.break_workers,
+        running.mend_workers,
+        needs=(running.WEDGED,),
+    ),
+    "split-dry-run": Fault(
+        "one of trade's two workers trades for real",
+        "trading.dry_run",
+        running.split_dry_run,
+        running.join_dry_run,
+        needs=("trade",),
+    ),
     "stray-port": Fault(
         "backtest is dead and another process answers on its port",
         "services.port_owner",

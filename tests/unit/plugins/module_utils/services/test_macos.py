@@ -60,6 +60,7 @@ def test_a_well_service_is_ok_in_every_respect_that_macos_has(tmp_path):
         "latency",
         "port_drift",
         "restart_pending",
+        "workers",
     }
     assert {name: finding.status for name, finding in found.items()} == {
         **dict.fromkeys(expected, "ok"),
