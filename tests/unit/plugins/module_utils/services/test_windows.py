@@ -55,7 +55,7 @@ def test_a_well_service_is_ok_in_every_respect_that_windows_has(system, tmp_path
         "latency",
         "port_drift",
         "restart_pending",
-        "workers",
+        *(["workers"] if system == "windows-server-2022" else []),  # it was recorded with a worker
     }
     assert {name: finding.status for name, finding in found.items()} == {
         **dict.fromkeys(expected, "ok"),

@@ -90,7 +90,7 @@ def test_a_service_that_may_lose_its_workers_is_looked_at_again(seen, fields, ag
 
 def test_a_port_that_is_open_or_could_not_be_seen_is_no_reason_for_a_second_look():
     seen = service(aged(50, 4000), aged(51, 4000), service=make_service(unit="a", port=8002))
-    assert not looks_unsteady(make_snapshot(seen, sockets=[Socket("tcp", "0.0.0.0", 8002, 1, 0)]), seen)
+    assert not looks_unsteady(make_snapshot(seen, sockets=[Socket("tcp", 4, "0.0.0.0", 8002, 1, 0)]), seen)
     assert not looks_unsteady(replace(make_snapshot(seen), sockets=None), seen)
 
 
