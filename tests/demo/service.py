@@ -98,7 +98,7 @@ def serve_with_workers(server: ServiceServer, app: Application, traffic_seconds:
     def work(number: int) -> None:
         die_of_import_error(import_switch(app.install_dir, app.service.name))
         SERVER.info("Started server process [%d]", os.getpid())
-        serve(server, app, 0 if number else traffic_seconds, catch_signals())
+        serve(server, app, 0 if number else traffic_seconds, stop)
 
     supervise(app.service.workers, work, stop)
     server.server_close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Finding
+from ..finding import OK, UNKNOWN, WARNING, Finding
 from ..units import human_seconds
 from .case import Case
 from .workers import YOUNG, shown, youngest
@@ -28,14 +28,13 @@ def judge_workers(case: Case) -> Iterator[Finding]:
             f"{len(ended)} workers of {observed.name} ended within {later.seconds if later else 0:.0f} s while its main"
             f" process {observed.main.pid} lives and starts them again: nobody else counts these restarts"
         )
-        yield case.finding("workers", CRITICAL, text, expected=expected, actual=len(ended))
+        yield case.finding("workers", case.failing(), text + case.grace_note(), expected=expected, actual=len(ended))
     elif later and later.problem:
         yield case.finding("workers", UNKNOWN, later.problem, expected=expected, remedy=case.look_as_admin())
     elif later and len(later.last) < asked > 1:
-        text = f"{observed.name} is started for {asked} workers and has {len(later.last)}"
-        yield case.finding(
-            "workers", WARNING if later.last else CRITICAL, text, expected=expected, actual=len(later.last)
-        )
+        text = f"{observed.name} is started for {asked} workers and has {len(later.last)}{case.grace_note()}"
+        status = WARNING if later.last else case.failing()
+        yield case.finding("workers", status, text, expected=expected, actual=len(later.last))
     elif workers:
         yield _judge_ages(case, expected)
 

@@ -53,14 +53,8 @@ def workers_asked(command: Sequence[str]) -> int:
 
 
 def looks_unsteady(snapshot: Snapshot, seen: Observed) -> bool:
-    """Return whether a service that should be settled has a young worker, lacks some, or has a port that is closed."""
-    age = snapshot.age(seen)
-    if (
-        seen.main is None
-        or seen.service.state != "started"
-        or age is None
-        or age < max(seen.service.start_grace, YOUNG)
-    ):
+    """Return whether a service that should run has a young worker, lacks some, or has a port that is closed."""
+    if seen.main is None or seen.service.state != "started":
         return False
     workers, asked = shown(seen.main, seen.processes)
     ages = [snapshot.clock.age(worker.began) for worker in workers]

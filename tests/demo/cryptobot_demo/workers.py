@@ -41,8 +41,8 @@ def supervise(count: int, work: Callable[[int], None], stop: threading.Event) ->
         if pid:
             number = workers.pop(pid)
             SERVER.info("Child process [%d] died with status %d", pid, status)
-            stop.wait(RESPAWN_SECONDS)
-            workers[start_worker(number, work)] = number
+            if not stop.wait(RESPAWN_SECONDS):
+                workers[start_worker(number, work)] = number
         else:
             stop.wait(0.05)
     for pid in workers:

@@ -77,8 +77,7 @@ def test_how_many_workers_a_command_line_asks_for(words, number):
         (service(aged(50, 4000)), {}, True),  # one of two is not there
         (service(), {}, True),
         (service(command=("python3", "auth.py")), {}, False),  # it has no workers and asks for none
-        (service(aged(50, 5), aged(51, 5), age=29.9), {}, False),  # it was only just started
-        (service(aged(50, 5), aged(51, 5), age=30), {}, True),
+        (service(aged(50, 5), aged(51, 5), age=6), {}, True),  # it was only just started: they may die all the same
         (service(aged(50, 4000), aged(51, 4000), service=make_service(unit="a", port=8002)), {}, True),  # port closed
         (service(aged(50, 4000), aged(51, 4000, state="Z")), {}, True),
         (service(aged(50, 1), service=make_service(unit="a", state="stopped")), {}, False),
@@ -120,6 +119,11 @@ def turnover(*workers, seen=(), problem=""):
         # none at the first look and none at the last, but some between them
         (service(turnover=turnover(seen=YOUNG)), CRITICAL, "2 workers of auth ended"),
         (service(turnover=turnover()), CRITICAL, "is started for 2 workers and has 0"),
+        # while it may still be getting ready all of that is a warning, and young workers are none
+        (service(turnover=turnover(seen=YOUNG), age=29), WARNING, "it may still be getting ready"),
+        (service(turnover=turnover(), age=29), WARNING, "it may still be getting ready"),
+        (service(*YOUNG, age=29, turnover=turnover(*YOUNG)), OK, "the youngest of its 2 workers"),
+        (service(turnover=turnover(seen=YOUNG), age=30), CRITICAL, "2 workers of auth ended"),
         (service(OLD[0], turnover=turnover(OLD[0])), WARNING, "is started for 2 workers and has 1"),
         (service(*YOUNG, turnover=turnover(problem="not allowed")), UNKNOWN, "not allowed"),
         (service(aged(50, -20), turnover=turnover(aged(50, -20))), WARNING, "is started for 2 workers and has 1"),
