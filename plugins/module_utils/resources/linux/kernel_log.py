@@ -29,7 +29,8 @@ def kernel_log(host: Host, since: float) -> Evidence:
         return Evidence.unavailable("only root may read the kernel's log")
     try:
         answer, most = _entries(host, since)
-        before = _ask(host, OF_KERNEL, f"--until=@{since:.0f}", "--lines=1")
+        # backwards: systemd before 254 takes the last entries of all and then leaves out those after --until
+        before = _ask(host, OF_KERNEL, "--reverse", f"--until=@{since:.0f}", "--lines=1")
     except CoreError as error:
         return Evidence.unavailable(str(error))
     kills, left_out = parse_kernel_log(answer.text)

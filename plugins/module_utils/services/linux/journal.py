@@ -83,14 +83,17 @@ def _begin(host: Host, start: float, boot: Boot) -> Optional[float]:
     for _step in range(_STEPS):
         middle = (before + kept) / 2
         before, kept = (before, middle) if _is_kept(host, middle) else (middle, kept)
-    if start < boot.began < kept and _is_kept(host, boot.began + JOURNALD_STARTS):
+    # right after a boot a shorter time must do, or a journal that was rotated since would count as whole
+    first = boot.began + min(JOURNALD_STARTS, (now - boot.began) / 4)
+    if start < boot.began < kept and _is_kept(host, first):
         return boot.began
     return kept
 
 
 def _is_kept(host: Host, until: float) -> bool:
     """Return whether the journal has an entry of systemd from before a moment."""
-    argv = ("--output-fields=_PID", "-n", "1", f"--until=@{until:.0f}", "_PID=1", "PRIORITY=6")
+    # backwards: systemd before 254 takes the last entries of all and then leaves out those after --until
+    argv = ("--output-fields=_PID", "--reverse", "-n", "1", f"--until=@{until:.0f}", "_PID=1", "PRIORITY=6")
     return any(line.startswith("{") for line in _ask(host, *argv).text.splitlines())
 
 

@@ -204,14 +204,14 @@ def test_the_kernels_journal_is_asked_for_the_window_only() -> None:
     assert [event.text for event in told.at_least] == ["python3.11 (pid 24550)"]
     asked, before = [line for line in host.ran if line.startswith("journalctl")]
     assert "_TRANSPORT=kernel + _TRANSPORT=driver --since=@1799996400 --grep=[Kk]illed process" in asked
-    assert "_TRANSPORT=kernel --until=@1799996400 --lines=1" in before
+    assert "_TRANSPORT=kernel --reverse --until=@1799996400 --lines=1" in before
 
 
 NOW = 1_800_000_000.0
 OLDER = '{"__REALTIME_TIMESTAMP": "1799000000000000", "MESSAGE": "Linux version 6.1"}\n'
 KILLED = '{"__REALTIME_TIMESTAMP": "1799990000000000", "MESSAGE": "Killed process 7 (a) total-vm:1"}\n'
 NO_SEARCH = (1, "", CASES.joinpath("03-journalctl-without-pcre2.txt").read_text().split("stderr: ")[1].split("\n")[0])
-FILTERED, BEFORE = "journalctl _TRANSPORT=kernel +", "journalctl _TRANSPORT=kernel --until"
+FILTERED, BEFORE = "journalctl _TRANSPORT=kernel +", "journalctl _TRANSPORT=kernel --reverse --until"
 SEARCH = f"{FILTERED} _TRANSPORT=driver --since=@1799913600 --grep"
 
 

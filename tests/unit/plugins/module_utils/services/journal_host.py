@@ -67,9 +67,12 @@ class JournalHost(FakeHost):
         found = [
             each
             for each in self.kept
-            if isinstance(each, str) or (since <= _at(each) <= until and any(_fits(each, group) for group in groups))
+            if isinstance(each, str) or (since <= _at(each) and any(_fits(each, group) for group in groups))
         ]
-        return found[-most:]
+        # journalctl of systemd 247 to 253 (src/journal/journalctl.c): without --reverse, -n seeks from the end of all
+        # entries, and those after --until are left out of what that gave
+        last = found if "--reverse" in argv else found[-most:]
+        return [each for each in last if isinstance(each, str) or _at(each) <= until][-most:]
 
 
 def _at(each):
