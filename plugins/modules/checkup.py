@@ -101,6 +101,7 @@ actions:
   elements: dict
 """
 
+from copy import deepcopy
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -120,7 +121,7 @@ def noun_options(module: AnsibleModule) -> tuple[dict[str, Any], set[str]]:
         if name not in NOUNS:
             module.fail_json(msg=f"checks names {name!r}, expected one of {sorted(NOUNS)}")
         given = {"state_dir": module.params["state_dir"], **(options or {}), **NOUNS[name].force}
-        outcome = ArgumentSpecValidator(dict(NOUNS[name].spec)).validate(given)
+        outcome = ArgumentSpecValidator(deepcopy(dict(NOUNS[name].spec))).validate(given)
         if outcome.error_messages:
             module.fail_json(msg=f"checks.{name}: {'; '.join(outcome.error_messages)}")
         validated[name] = outcome.validated_parameters

@@ -13,6 +13,7 @@ none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Optional
 
@@ -44,7 +45,8 @@ def validate(spec: Mapping[str, Any], arguments: Mapping[str, Any], where: str) 
 
     Raise AnsibleActionFail, naming the module, the option, its value and what is allowed, where they do not fit.
     """
-    outcome = ArgumentSpecValidator(dict(spec)).validate(dict(arguments))
+    # the validator fills in defaults within a default, and so would change the specification for everybody after
+    outcome = ArgumentSpecValidator(deepcopy(dict(spec))).validate(dict(arguments))
     # the validator offers no public name for them
     secrets = frozenset(secrets_among(outcome._no_log_values, outcome.validated_parameters))
     if outcome.error_messages:

@@ -40,7 +40,7 @@ def main() -> int:
         for case, result in results(report):
             outcomes[case][result] += 1
     wanted = [row for row in cases(LIST) if not sys.argv[1:] or any(row[0].startswith(name) for name in sys.argv[1:])]
-    unproven = [case for case, *_ in wanted if verdict(outcomes[case]) != "passed"]
+    unproven = [row[0] for row in wanted if verdict(outcomes[row[0]]) != "passed"]
     for case, severity, situation in wanted:
         print(f"{case:5} {severity}  {sum(outcomes[case].values()):3} tests  {verdict(outcomes[case]):8}  {situation}")
     print(f"{len(wanted) - len(unproven)} passed, {len(unproven)} failed")

@@ -66,7 +66,8 @@ def read_record(state_dir: str) -> Optional[Record]:
         raw = json.loads(trusted.read(path))
         known = {name: dict(raw.get(name) or {}) for name in ("units", "launches", "marks", "phases")}
         record = Record(tuple(raw["running"]), float(raw["since"]), boot_id=str(raw.get("boot_id") or ""), **known)
-        _ = [record.until(name) for name in record.running]
+        for name in record.running:
+            record.until(name)  # each must have one
         return record
     except FileNotFoundError:
         return None

@@ -59,4 +59,4 @@ def main(archive: ZipFile, head: Mapping[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(ARCHIVE, HEAD))  # noqa: F821 - see above
+    sys.exit(main(globals()["ARCHIVE"], globals()["HEAD"]))  # see above

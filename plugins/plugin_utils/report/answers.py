@@ -63,13 +63,32 @@ def _of_task(noun: str, said: Any) -> Iterator[Answer]:
 
 
 def standing(answers: Iterable[Answer]) -> list[Answer]:
-    """Given a host's answers, return those that stand: of each area, those of the last task that looked.
+    """Given a host's answers, return them with the findings that stand.
 
-    A later answer replaces an earlier one as a whole; one that only failed replaces nothing. Nothing within an answer
+    What a later task says of a check and subject replaces what an earlier one of the same area said of it; what it says
+    nothing of stands: a set that is damaged stays damaged when a good one is made beside it. Nothing within an answer
     is ever dropped, however many findings it has of one check and subject.
     """
-    last = {answer.noun: answer.task for answer in answers if answer.looked}
-    return [answer for answer in answers if answer.task == last.get(answer.noun, answer.task)]
+    told = list(answers)
+    return [replace_findings(answer, _said_later(answer, told[at + 1 :])) for at, answer in enumerate(told)]
+
+
+def _said_later(answer: Answer, later: Iterable[Answer]) -> set[tuple[Any, Any]]:
+    """Return the checks and subjects of which later tasks of an answer's area say something."""
+    others = [each for each in later if each.noun == answer.noun and each.task != answer.task]
+    return {_about(finding) for each in others for finding in each.said.get("findings") or []}
+
+
+def _about(finding: Any) -> tuple[Any, Any]:
+    return (finding.get("check"), str(finding.get("subject"))) if isinstance(finding, Mapping) else (None, None)
+
+
+def replace_findings(answer: Answer, replaced: set[tuple[Any, Any]]) -> Answer:
+    """Given an answer and what was said anew, return it without that."""
+    if not replaced or not answer.looked:
+        return answer
+    kept = [finding for finding in answer.said["findings"] if _about(finding) not in replaced]
+    return answer._replace(said={**answer.said, "findings": kept})
 
 
 def findings_of(answer: Answer) -> Iterator[dict[str, Any]]:

@@ -49,7 +49,7 @@ SHADOWS = (
 
 def shadows() -> Iterator[str]:
     for head in SHADOWS:
-        name, kind = head.split("(")[0], head.rsplit(" ", 1)[1]
+        name, kind = head.split("(", maxsplit=1)[0], head.rsplit(" ", 1)[1]
         yield (
             f"CREATE FUNCTION evil.{head} LANGUAGE plpgsql AS "
             f"$f$ BEGIN PERFORM public.spring('{name}'); RETURN NULL::{kind}; END $f$"
@@ -90,7 +90,7 @@ def sprung(server: Server) -> list[tuple[str, str, str]]:
     log = server.folder / "log"
     found = SPRUNG.findall(log.read_text(errors="replace"))
     log.write_text("")
-    return [(what, who, session) for what, who, session in found]
+    return list(found)
 
 
 def superusers(server: Server) -> list[str]:

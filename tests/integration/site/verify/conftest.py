@@ -39,6 +39,8 @@ def connect() -> Callable[[str], Any]:
 def runs() -> Runs:
     """Return the reports, of which there is one for each run."""
     folder = Path(os.environ["CRYPTOBOT_TEST_REPORTS"])
-    files = sorted(folder.glob("2*/report.json"))
+    # Molecule skips tags that no task of ours has: such a run is not whole, and its report lies in a folder of its own
+    found = (*folder.glob("2*/report.json"), *folder.glob("*/2*/report.json"))
+    files = sorted(found, key=lambda path: path.parent.name)
     assert len(files) == len(Runs._fields), "each of converge, idempotence and side_effect must have run once"
     return Runs(*(Report(file.parent) for file in files))

@@ -125,6 +125,6 @@ def test_no_secret_of_any_letters_is_left_as_it_is(secret: str, form: str) -> No
 def test_many_texts_and_secrets_cost_little() -> None:
     mask = Mask([f"secret-number-{number}-of-many" for number in range(20)])
     begun = time.process_time()
-    for _ in range(2_000):
+    for _each in range(2_000):
         mask.hide("an ordinary line of a report with nothing in it that anybody would want to hide from anybody " * 3)
     assert time.process_time() - begun < 8

@@ -119,7 +119,7 @@ def test_an_answer_is_bounded_as_a_whole_whatever_it_is_made_of() -> None:
 
 def test_what_has_no_bottom_ends() -> None:
     deep: list[Any] = []
-    for _ in range(500):
+    for _each in range(500):
         deep = [deep]
     sealed = seal({"deep": deep})
     assert json.dumps(sealed["deep"]).count("[") < seam.DEPTH + 1

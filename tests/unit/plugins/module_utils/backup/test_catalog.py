@@ -149,7 +149,7 @@ def leftover(backups: Path, **owner) -> str:
 
 NO_PID = {"pid": 2**22 - 1}
 LONG_GONE = {"until": HOST.now() - SWEEP_AFTER - 60}
-JUST_GONE = {"until": HOST.now() - SWEEP_AFTER + 60}
+JUST_GONE = {"until": HOST.now() - SWEEP_AFTER + 1800}
 OWNERS = [
     ("this very process", {}, "growing"),
     ("this very process, long after its time", LONG_GONE, "growing"),

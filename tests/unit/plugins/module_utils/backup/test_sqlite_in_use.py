@@ -49,7 +49,7 @@ while not stop.is_set():
 @contextmanager
 def writers(path: Path, number: int) -> Iterator[None]:
     argv = [sys.executable, "-c", WRITER, str(path)]
-    running = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(number)]
+    running = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _each in range(number)]
     try:
         for one in running:
             assert one.stdout is not None
@@ -261,12 +261,13 @@ def test_a_database_with_the_empty_tables_that_the_application_ships_is_backed_u
     for _run in range(2):
         result = backed_up(tmp_path, path)
         assert (result.failure, result.data["set"]["good"]) == ("", True)
+    time.sleep(1.1)  # sets of one second have no order
     database(path, rows=3)
     assert backed_up(tmp_path, path).data["set"]["good"]
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DELETE FROM trades")
         connection.commit()
-    time.sleep(1.1)  # sets of one second have no order
+    time.sleep(1.1)
     emptied = backed_up(tmp_path, path)
     [told] = found(emptied, "backup.size_anomaly")
     assert (told.status, emptied.data["set"]["good"]) == ("critical", False)

@@ -72,7 +72,9 @@ def test_only_the_very_process_that_was_seen_is_signalled(files, exe, same, monk
 
 
 def test_a_process_that_cannot_be_looked_at_is_not_signalled(monkeypatch):
-    monkeypatch.setattr(identity, "read_process", lambda host, pid: (_ for _ in ()).throw(ToolFailed(["ps"], 1, "no")))
+    monkeypatch.setattr(
+        identity, "read_process", lambda host, pid: (each for each in ()).throw(ToolFailed(["ps"], 1, "no"))
+    )
     monkeypatch.setattr(identity.os, "kill", lambda pid, number: pytest.fail(f"{pid} was signalled"))
     send(FakeHost("darwin"), Handle(SEEN), signal.SIGTERM)
 

@@ -43,9 +43,9 @@ def _younger(path, text):
     return text.replace("203000", str(TICKS)) if path.endswith("/stat") and "/1/" not in path else text
 
 
-def found(tmp_path, host, service=AUTH, **options):
+def found(tmp_path, host, service=None, **options):
     """Return the finding about the restarts of a service."""
-    result = run(check_params(tmp_path, [service], **options), host)
+    result = run(check_params(tmp_path, [service or AUTH], **options), host)
     (finding,) = [each for each in result.findings if each.check == "services.restarts"]
     return finding
 

@@ -156,7 +156,7 @@ for _ in range(50):
 def test_two_processes_that_publish_fifty_reports_each_lose_none(tmp_path: Path) -> None:
     tests = Path(__file__).parents[4]
     argv = [sys.executable, "-c", PUBLISH, str(tests / "unit"), str(tests), str(tmp_path)]
-    running = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    running = [subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _each in range(2)]
     assert [process.communicate(timeout=300)[1] for process in running] == ["", ""]
     kept = [path for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]
     assert len(kept) == 100
