@@ -96,7 +96,8 @@ def test_check_mode_reaches_the_core_and_so_do_the_arguments_with_their_defaults
     record = windows.root / "request.json"
     script = f'tee {shlex.quote(str(record))} | {shlex.quote(str(windows.python))} "$@"'
     check(windows, "--check", cryptobot_python=str(windows.install_program("Recording", script)))
-    asked = json.loads(record.read_bytes().splitlines()[-1])  # the payload comes before it
+    header, _newline, rest = record.read_bytes().partition(b"\n")
+    asked = json.loads(rest[json.loads(header.decode("utf-8-sig"))["payload"] :])  # so many bytes of payload before it
     assert (asked["noun"], asked["check_mode"]) == ("services", True)
     assert asked["params"]["services"][0]["name"] == "auth"
     assert {"timeout", "retries"} <= set(asked["params"])
