@@ -84,8 +84,19 @@ def is_stale(demo):
     return declared(demo, "backup_max_age_hours", 0)
 
 
+def loses_its_workers(demo):
+    return processes.running_pid(demo, "strategy") is not None and processes.probe(demo, "strategy") is None
+
+
+def disagrees(demo):
+    answers = {ask(demo.ports["trade"], "/api/v1/settings/dry_run")[1] for _unused in range(40)}
+    return len(answers) == 2
+
+
 # fault, what is true while it is planted and false otherwise
 EFFECTS = {
+    "dying-workers": loses_its_workers,
+    "split-dry-run": disagrees,
     "dead-service": is_dead,
     "wedged-service": is_wedged,
     "stray-port": is_usurped,
