@@ -94,7 +94,8 @@ class WindowsSite:
                 {
                     "name": "cryptobot",
                     "engine": "sqlite",
-                    "path": str(self.install_dir / "database" / "cryptobot.db"),
+                    # The validation asks for a path of Windows; the host resolves this one to its own kind.
+                    "path": f"$SystemDrive/{self.install_dir.name}/database/cryptobot.db",
                     "thresholds": {"freelist_bytes": "100K"},  # the demo's file is small
                 }
             ],

@@ -17,6 +17,7 @@ FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
 SERVICES = ("auth", "data", "strategy", "backtest", "trade")
 PYTHON = "/opt/cryptobot/venv/bin/python"
 FIRST_PID, FIRST_PORT = 512, 8000
+WORKERS = {610: 2, 611: 2, 612: 4, 613: 4}  # of strategy and trade, as in the demo: by pid, whose they are in SERVICES
 SSHD = 88
 DAY = 86400
 SOCKETFILTERFW = "/usr/libexec/ApplicationFirewall/socketfilterfw"
@@ -59,8 +60,11 @@ def _processes(now: float) -> list[Answer]:
     began = time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(now - 3 * DAY))
     words = [f"{PYTHON} -m uvicorn {name}.main:app --port {FIRST_PORT + n}" for n, name in enumerate(SERVICES)]
     every = {1: "/sbin/launchd", SSHD: "/usr/sbin/sshd", **{FIRST_PID + n: line for n, line in enumerate(words)}}
+    parents = {pid: min(pid - 1, 1) for pid in every}
+    every.update({pid: words[n] for pid, n in WORKERS.items()})
+    parents.update({pid: FIRST_PID + n for pid, n in WORKERS.items()})
     census = "".join(
-        f"{pid:5}     {min(pid - 1, 1)} {pid:5}     0 Ss    98304  12:34.56 {began}     {line}\n"
+        f"{pid:5} {parents[pid]:5} {pid:5}     0 Ss    98304  12:34.56 {began}     {line}\n"
         for pid, line in every.items()
     )
     programs = "".join(f"{pid:5} {line.split()[0]}\n" for pid, line in every.items())

@@ -4,8 +4,9 @@
 
 r"""Drive C: of a "Windows" host: the whole tree of this machine, for those who name their paths as Windows does.
 
-``C:\tmp\x`` and ``\\?\C:\tmp\x`` are /tmp/x for the calls of the module os that a cleanup makes, and ``_winapi`` holds
-and claims files by descriptors, as does CreateFileW of kernel32. Sharing violations do not happen here.
+``C:\tmp\x`` and ``\\?\C:\tmp\x`` are /tmp/x for the calls of the module os that a cleanup makes (os.path.realpath
+answers with the drive, as on Windows), and ``_winapi`` holds and claims files by descriptors, as does CreateFileW of
+kernel32. Sharing violations do not happen here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 CALLS = ("stat", "lstat", "listdir", "scandir", "unlink", "rmdir", "statvfs", "readlink", "access")
+REALPATH = os.path.realpath
 DRIVE = re.compile(r"(?:\\\\\?\\)?[A-Za-z]:(?=\\)")
 
 
@@ -33,6 +35,12 @@ def of_this_machine(path: Any) -> Any:
 def translated(call: Callable[..., Any]) -> Callable[..., Any]:
     """Given a call whose first argument is a path, return it for paths of either kind."""
     return lambda path=".", *words, **options: call(of_this_machine(path), *words, **options)
+
+
+def final_path(path: Any, *_words: object, **_options: object) -> str:
+    """Return a path without links, with a drive where it is given with one, as os.path.realpath does on Windows."""
+    real = REALPATH(of_this_machine(path))
+    return f"C:{real}".replace("/", "\\") if isinstance(path, str) and DRIVE.match(path) else real
 
 
 def create_file(path: str, *_how: int) -> int:
@@ -60,6 +68,7 @@ def attach() -> None:
     """Have this process see the drive."""
     for name in CALLS:
         setattr(os, name, translated(getattr(os, name)))
+    os.path.realpath = final_path  # type: ignore[assignment]
     made = {
         "_winapi": {"CreateFile": create_file, "CloseHandle": os.close},
         "msvcrt": {"open_osfhandle": lambda handle, _flags: handle},

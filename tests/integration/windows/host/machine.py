@@ -16,6 +16,7 @@ from typing import Any
 
 Objects = list[dict[str, Any]]
 SERVICES = ("auth", "data", "strategy", "backtest", "trade")
+WITH_WORKERS = (2, 4)  # strategy and trade, as in the demo
 PYTHON = r"C:\Program Files\Python312\python.exe"
 ACCOUNT = r"NT SERVICE\Cryptobot"
 TICKS = 10_000_000  # of 100 ns in a second
@@ -68,7 +69,8 @@ def _services(now: datetime, ports: Sequence[int]) -> dict[str, Objects]:
         )
     ]
     processes = [_process(each, began) for each in (*own, *others)] + [
-        _process({"ProcessId": 4, "PathName": None, "Name": "System"}, began)
+        _process({"ProcessId": 4, "PathName": None, "Name": "System"}, began),
+        *(_worker(own[n], 3100 + 10 * n + each, began) for n in WITH_WORKERS for each in range(2)),
     ]
     return {
         "Get-CimInstance.Win32_Service": [*own, *others],
@@ -109,6 +111,13 @@ def _process(service: dict[str, Any], began: datetime) -> dict[str, Any]:
         "CreationDate": _date(began), "WorkingSetSize": 120 << 20, "HandleCount": 310, "ThreadCount": 12,
         "KernelModeTime": 90 * TICKS, "UserModeTime": 400 * TICKS, "SessionId": 0,
     }  # fmt: skip
+
+
+def _worker(service: dict[str, Any], pid: int, began: datetime) -> dict[str, Any]:
+    """Return the object of Win32_Process of a worker that a service's process has spawned."""
+    words = f'"{PYTHON}" -c "from multiprocessing.spawn import spawn_main; spawn_main(pipe_handle=412)"'
+    process = _process({**service, "ProcessId": pid, "PathName": words}, began)
+    return {**process, "ParentProcessId": service["ProcessId"]}
 
 
 def _resources(now: datetime) -> dict[str, Objects]:

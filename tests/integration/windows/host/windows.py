@@ -52,6 +52,7 @@ class WindowsHost:
             "HOME": str(self.root.with_name("home of the engine")),  # where PowerShell keeps caches of its own
             "TEMP": str(self.root / "Temp"),
             "ProgramData": str(self.root / "ProgramData"),
+            "SystemDrive": str(self.root),
             "SystemRoot": str(self.root / "Windows"),
             "PSModulePath": str(HERE / "modules"),
             "WINDOWS_RECORDED": str(self.root / "recorded"),  # what the commands of modules/Recorded answer with
