@@ -104,6 +104,17 @@ def _functions(source: str) -> Iterator[tuple[str, int, int]]:
         yield node.name, node.lineno, node.end_lineno or node.lineno
 
 
+def span_of(mutant: Mutant) -> tuple[int, int]:
+    """Given a mutant, return the first and the last line of the outermost function around it, decorators included."""
+    found = [
+        (min(node.lineno, *(each.lineno for each in node.decorator_list), node.lineno), node.end_lineno or 0)
+        for node in ast.walk(ast.parse((CHECKOUT / mutant.path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    around = [(first, last) for first, last in found if first <= mutant.line <= last]
+    return min(around, default=(mutant.line, mutant.line))
+
+
 def _not_code(source: str) -> set[int]:
     """Return the lines whose change is no mistake of a decision: how a record is declared, imports for types."""
     found: set[int] = set()

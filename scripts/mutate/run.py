@@ -4,10 +4,11 @@
 
 """Plant small mistakes in everything that decides, one at a time, and see whether the area's unit tests notice.
 
-`run.py` tries all mutants, for at most --minutes; it goes on where the last call stopped (.mutate/results.jsonl).
-`run.py --sample 160` tries a fixed sample over all areas, the same one as long as the lines it is drawn from stay. A
+`run.py` tries all mutants, for at most --minutes; it goes on where the last call stopped (.mutate/results.jsonl). A
 mutant that survives fails the run unless tests/survivors.tsv has it with a reason. The last lines are the share killed,
 area by area, and .mutate/survivors.txt lists the others.
+`run.py --sample` tries those of tests/mutants.tsv, each with the test that noticed it when the sample was drawn.
+`run.py --draw 160` tries all that is left, and then draws that sample: from each area those whose keys come first.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from functools import partial
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
+import pytest
+from area import KILLED, SAME, SURVIVED, Trials, fork
 from mutants import CHECKOUT, Mutant, files_that_decide, mutants_of
-from trial import KILLED, SAME, SURVIVED, passes, prepare, tests_of, try_mutant
+from trial import PLAIN, prepare, tests_of, try_mutant
 
 PLACE = CHECKOUT / ".mutate"
 KNOWN = CHECKOUT / "tests" / "survivors.tsv"
+SAMPLE = CHECKOUT / "tests" / "mutants.tsv"
+DAY = 86400.0
 
 
 def main() -> int:
@@ -36,38 +41,73 @@ def main() -> int:
     options = parse_arguments()
     PLACE.mkdir(exist_ok=True)
     prepare(PLACE)
-    mutants = chosen_mutants(options)
-    done = earlier(PLACE / "results.jsonl")
-    wanted = [mutant for mutant in mutants if options.anew or result_key(mutant) not in done]
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("fork")) as pool:
-        if not sound(pool, mutants if options.sample else wanted):
-            return 1
-        done |= tried(pool, wanted, time.monotonic() + options.minutes * 60)
-    return tell(mutants, {mutant.key: done.get(result_key(mutant), "") for mutant in mutants})
+    hints = read_sample() if options.sample else {}
+    by_area = chosen_mutants(options.areas, hints)
+    results = PLACE / ("sample.jsonl" if options.sample else "results.jsonl")
+    if options.sample or options.anew:
+        results.unlink(missing_ok=True)
+    problems = try_all(by_area, hints, results, time.monotonic() + options.minutes * 60)
+    done = earlier(results)
+    mutants = [mutant for found in by_area.values() for mutant in found]
+    outcomes = {mutant.key: done.get(result_key(mutant), Outcome("", "")) for mutant in mutants}
+    if options.draw:
+        draw(by_area, outcomes, options.draw)
+    print("".join(f"{problem}: mend that first\n" for problem in problems), end="")
+    return tell(mutants, {key: outcome.became for key, outcome in outcomes.items()}) or int(bool(problems))
 
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("areas", nargs="*", help="only these areas")
-    parser.add_argument("--sample", type=int, default=0, help="a fixed sample of this many, spread over the areas")
+    parser.add_argument("--sample", action="store_true", help="only the sample of tests/mutants.tsv")
+    parser.add_argument("--draw", type=int, default=0, help="draw a sample of this many")
     parser.add_argument("--minutes", type=float, default=60.0, help="when to stop (default: 60)")
-    parser.add_argument("--jobs", type=int, default=2, help="trials side by side (default: 2)")
     parser.add_argument("--anew", action="store_true", help="try those again whose result is known")
     return parser.parse_args()
 
 
-def chosen_mutants(options: argparse.Namespace) -> list[Mutant]:
-    """Return the mutants of the areas asked for: all, or from each area those whose keys come first."""
-    by_area = defaultdict(list)
+class Outcome(NamedTuple):
+    """What became of a mutant (nothing: it was not tried), and the test that noticed it."""
+
+    became: str
+    noticed: str
+
+
+def chosen_mutants(areas: list[str], hints: Mapping[str, str]) -> dict[str, list[Mutant]]:
+    """Return the mutants of the areas asked for: all, or where there is a sample, it.
+
+    For one of the sample that is no longer there, because its line was changed, comes another of its area.
+    """
+    by_area, known = defaultdict(list), reasons()
     for path in files_that_decide():
         for mutant in mutants_of(path):
-            if not options.areas or mutant.area in options.areas:
+            if not areas or mutant.area in areas:
                 by_area[mutant.area].append(mutant)
-    if options.sample:
-        share = -(-options.sample // max(1, len(by_area)))
-        by_area = {area: sorted(found)[:share] for area, found in by_area.items()}
-    return [mutant for found in by_area.values() for mutant in sorted(found)]
+    for area, found in by_area.items() if hints else ():
+        own = [mutant for mutant in found if mutant.key in hints]
+        more = sorted(mutant for mutant in found if mutant.key not in hints and mutant.key not in known)
+        share = -(-len(hints) // len(by_area))
+        by_area[area] = sorted(own) + more[: max(0, min(share, len(found)) - len(own))]
+    return by_area
+
+
+def read_sample() -> dict[str, str]:
+    """Return the test that noticed each mutant of the sample, by key."""
+    rows = [line.split("\t") for line in SAMPLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return {row[0]: row[2] for row in rows}
+
+
+def draw(by_area: Mapping[str, list[Mutant]], outcomes: Mapping[str, Outcome], count: int) -> None:
+    """Write the sample: so many of those that were noticed, the areas in turn."""
+    noticed = {
+        area: sorted(mutant for mutant in found if outcomes[mutant.key].noticed not in ("", "?"))
+        for area, found in by_area.items()
+    }
+    turns = sorted((turn, mutant) for found in noticed.values() for turn, mutant in enumerate(found))
+    rows = sorted((mutant.path, mutant.key, outcomes[mutant.key].noticed) for _turn, mutant in turns[:count])
+    head = "# The sample of `make test-mutants`: key, file, the test that noticed it. Drawn by `run.py --draw`.\n"
+    SAMPLE.write_text(head + "".join(f"{key}\t{path}\t{test}\n" for path, key, test in rows), encoding="utf-8")
 
 
 def result_key(mutant: Mutant) -> str:
@@ -85,47 +125,60 @@ def _digest(paths: tuple[Path, ...]) -> str:
     return _DIGESTS[paths]
 
 
-def earlier(path: Path) -> dict[str, str]:
+def earlier(path: Path) -> dict[str, Outcome]:
     """Return what became of mutants in earlier calls; a line that was cut by a kill is left out."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
-            key, outcome = json.loads(line)
+            key, became, noticed = json.loads(line)
         except ValueError:
             continue
-        found[key] = outcome
+        found[key] = Outcome(became, noticed)
     return found
 
 
-def sound(pool: Executor, mutants: list[Mutant]) -> bool:
-    """Return whether the near tests pass without a mistake: else every mutant would count as killed."""
-    paths = sorted({area: CHECKOUT / path for area, path in sorted((m.area, m.path) for m in mutants)}.values())
-    broken = [path for path, good in zip(paths, pool.map(_passes_as_it_is, paths)) if not good]
-    for path in broken:
-        print(f"the tests of {path.relative_to(CHECKOUT)} fail without any mistake planted: mend them first")
-    return not broken
+def try_all(by_area: Mapping[str, list[Mutant]], hints: Mapping[str, str], results: Path, until: float) -> list[str]:
+    """Try the mutants of areas, two areas side by side; each result is kept as soon as it is there. Return problems."""
+    done = earlier(results)
+    left = {area: [mutant for mutant in found if result_key(mutant) not in done] for area, found in by_area.items()}
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        tasks = [
+            pool.submit(try_area, area, left[area], hints, results, until)
+            for area in sorted(left, key=lambda area: -len(left[area]))
+            if left[area]
+        ]
+        return [problem for problem in (task.result() for task in tasks) if problem]
 
 
-def _passes_as_it_is(path: Path) -> bool:
-    near, others = tests_of(path)
-    return passes(path, path.read_text(encoding="utf-8"), near or others)
+def try_area(area: str, mutants: list[Mutant], hints: Mapping[str, str], results: Path, until: float) -> str:
+    """Try mutants of an area: by its tests collected once, and what cannot be tried so the slow way."""
+    code, problem = fork(lambda: _collected(area, mutants, hints, results, until), DAY)
+    if code:
+        return f"the tests of {area}: {problem or f'ended with {code}'}"
+    done = earlier(results)
+    for mutant in mutants:
+        if result_key(mutant) not in done and time.monotonic() < until:
+            keep(results, mutant, *try_mutant(mutant, hints.get(mutant.key, "")))
+    return ""
 
 
-def tried(pool: Executor, mutants: list[Mutant], until: float) -> dict[str, str]:
-    """Given mutants, try them until the time is up; each result is kept as soon as it is there."""
-    found = {}
-    with (PLACE / "results.jsonl").open("a", encoding="utf-8") as results:
-        for mutant, outcome in zip(mutants, pool.map(partial(try_before, until), mutants)):
-            if outcome:
-                found[result_key(mutant)] = outcome
-                results.write(json.dumps([result_key(mutant), outcome]) + "\n")
-                results.flush()
-    return found
+def _collected(
+    area: str, mutants: list[Mutant], hints: Mapping[str, str], results: Path, until: float
+) -> tuple[int, str]:
+    """Try mutants in this process, which has the tests collected; return an exit code and what is wrong with them."""
+    near, others = tests_of(CHECKOUT / mutants[0].path)
+    named = {hints[mutant.key].partition("::")[0] for mutant in mutants if mutant.key in hints}
+    files = sorted(name for name in named if (CHECKOUT / name).exists()) if hints else [*near, *others]
+    trials = Trials(mutants, hints, until, lambda *what: keep(results, *what))
+    if files:
+        pytest.main([*PLAIN, f"--basetemp={PLACE / area}", *map(str, files)], plugins=[trials])
+    return int(bool(trials.problem)), trials.problem
 
 
-def try_before(end: float, mutant: Mutant) -> str:
-    """Given a moment of the monotonic clock, return what became of a mutant, or nothing where it is past."""
-    return try_mutant(mutant) if time.monotonic() < end else ""
+def keep(results: Path, mutant: Mutant, became: str, noticed: str) -> None:
+    """Write down what became of a mutant."""
+    with results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps([result_key(mutant), became, noticed]) + "\n")
 
 
 def reasons() -> dict[str, str]:

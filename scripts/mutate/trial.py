@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One trial: the tests of an area run against a mutated file, in a forked process that nobody else sees.
+"""One trial the slow way: tests are collected and run against a mutated file, in a fork that nobody else sees.
 
-The mutated source is served by an import hook, so the checkout is never changed and trials may run side by side. What
-all trials import (pytest, hypothesis, ansible) is imported once, before the fork.
+It is for what only an import computes (planted.py tells why). The mutated source is served by an import hook, so the
+checkout is never changed. What all trials import (pytest, hypothesis, ansible) is imported once, before the fork.
 """
 
 from __future__ import annotations
@@ -14,30 +14,28 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from area import KILLED, PACKAGE, SAME, SURVIVED, fork
 from mutants import CHECKOUT, CORE, Mutant, area_of, source_with
 
-PACKAGE = "ansible_collections.cryptobot.maintenance"
 UNIT = CHECKOUT / "tests" / "unit" / "plugins"
-SECONDS = 120  # one trial; a mutant that loops for ever is found out by it
-OPTIONS = [
-    "-x",
+SECONDS = 180.0  # one trial; a mutant that loops for ever is found out by it
+PLAIN = [
     "-q",
     "--no-header",
     "--tb=no",
+    "-s",
     "-p",
     "no:xdist",
     "-p",
     "no:cacheprovider",
     "--hypothesis-profile=mutants",
 ]
-
-KILLED, SURVIVED, SAME = "killed", "survived", "same program"
+OPTIONS = ["-x", *PLAIN]
 
 
 class Source(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
@@ -79,40 +77,50 @@ def tests_of(path: Path) -> tuple[list[Path], list[Path]]:
     return near, [test for test in every if test not in near]
 
 
-def try_mutant(mutant: Mutant) -> str:
-    """Given a mutant, return what became of it: the near tests are asked first, then the whole area."""
+def try_mutant(mutant: Mutant, hint: str = "") -> tuple[str, str]:
+    """Given a mutant, and perhaps the test that noticed it once, return what became of it and what noticed now.
+
+    The test is asked first, then the near ones, then the whole area.
+    """
     source = source_with(mutant)
     if source is None:
-        return SAME
+        return SAME, ""
     path = CHECKOUT / mutant.path
-    for tests in tests_of(path):
-        if tests and not passes(path, source, tests):
-            return KILLED
-    return SURVIVED
+    near, others = tests_of(path)
+    if hint and (CHECKOUT / hint.partition("::")[0]).exists():
+        noticed = first_failure(path, source, [hint])
+        if noticed:
+            return KILLED, noticed
+    for tests in (near, others):
+        noticed = first_failure(path, source, [str(test) for test in tests]) if tests else ""
+        if noticed:
+            return KILLED, noticed
+    return SURVIVED, ""
 
 
-def passes(path: Path, source: str, tests: list[Path]) -> bool:
-    """Given a file, its source as it shall be, and tests, return whether they pass."""
-    child = os.fork()
-    if not child:
-        os._exit(_in_child(path, source, tests))
-    _pid, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    return code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+def first_failure(path: Path, source: str, tests: list[str]) -> str:
+    """Given a file, its source as it shall be, and tests, return the first test that fails, ``?`` where none is told,
+    or nothing where all pass.
+    """
+    code, text = fork(lambda: _run(path, source, tests), SECONDS)
+    return "" if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) else text or "?"
 
 
-def _in_child(path: Path, source: str, tests: list[Path]) -> int:
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))  # with whatever the tests had started
-    signal.alarm(SECONDS)
+class First:
+    """A plugin of pytest that keeps the id of the first test that failed."""
+
+    node = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep it."""
+        if report.failed:
+            self.node = self.node or report.nodeid
+
+
+def _run(path: Path, source: str, tests: list[str]) -> tuple[int, str]:
+    first = First()
     sys.meta_path.insert(0, Source(path, source))
-    try:
-        return int(pytest.main([*OPTIONS, *(str(test) for test in tests)]))
-    except BaseException:  # noqa: BLE001 - a mutant may break anything, and that is found out
-        return 3
+    return int(pytest.main([*OPTIONS, *tests], plugins=[first])), first.node
 
 
 def prepare(scratch: Path) -> None:
