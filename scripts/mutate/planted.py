@@ -4,8 +4,8 @@
 
 """Plant a mistake in a module that is loaded already: the functions that differ get the mutated code.
 
-So a trial needs no import of its own. What only an import computes (a constant, a default, a table, a class body) cannot
-be planted so, and is tried the slow way (trial.py).
+So a trial needs no import of its own. What only an import computes (a constant, a default, a table, a class body)
+cannot be planted so, and is tried the slow way (trial.py).
 """
 
 from __future__ import annotations
