@@ -19,7 +19,7 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -47,9 +47,9 @@ def main() -> int:
     if options.sample or options.anew:
         results.unlink(missing_ok=True)
     problems = try_all(by_area, hints, results, time.monotonic() + options.minutes * 60)
-    done = earlier(results)
     mutants = [mutant for found in by_area.values() for mutant in found]
-    outcomes = {mutant.key: done.get(result_key(mutant), Outcome("", "")) for mutant in mutants}
+    done = earlier(results, mutants)
+    outcomes = {mutant.key: done.get(mutant.key, Outcome("", "")) for mutant in mutants}
     if options.draw:
         draw(by_area, outcomes, options.draw)
     print("".join(f"{problem}: mend that first\n" for problem in problems), end="")
@@ -110,10 +110,20 @@ def draw(by_area: Mapping[str, list[Mutant]], outcomes: Mapping[str, Outcome], c
     SAMPLE.write_text(head + "".join(f"{key}\t{path}\t{test}\n" for path, key, test in rows), encoding="utf-8")
 
 
-def result_key(mutant: Mutant) -> str:
-    """Return the name of a result: it holds for one state of the file and of the area's tests."""
-    near, others = tests_of(CHECKOUT / mutant.path)
-    return f"{mutant.key} {_digest((CHECKOUT / mutant.path, *near, *others))}"
+def still_holds(mutant: Mutant, line: Sequence[str]) -> bool:
+    """Given a line of the results, return whether it tells of a mutant as its file and the tests are now.
+
+    That it was noticed holds while the test that noticed it stays; that it survived, while all tests of the area do.
+    """
+    return list(line) == [mutant.key, *evidence(mutant, line[-1]), *line[-2:]]
+
+
+def evidence(mutant: Mutant, noticed: str) -> tuple[str, str]:
+    """Return the states of what a result rests on: the mutated file, and the tests."""
+    path, noticing = CHECKOUT / mutant.path, CHECKOUT / noticed.partition("::")[0]
+    near, others = tests_of(path)
+    tests = (noticing,) if noticing.is_file() else (*near, *others)
+    return _digest((path,)), _digest(tests)
 
 
 _DIGESTS: dict[tuple[Path, ...], str] = {}
@@ -125,22 +135,23 @@ def _digest(paths: tuple[Path, ...]) -> str:
     return _DIGESTS[paths]
 
 
-def earlier(path: Path) -> dict[str, Outcome]:
-    """Return what became of mutants in earlier calls; a line that was cut by a kill is left out."""
-    found = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+def earlier(path: Path, mutants: Iterable[Mutant]) -> dict[str, Outcome]:
+    """Return what became of mutants in earlier calls, by key; a line that was cut by a kill is left out."""
+    by_key, found = {mutant.key: mutant for mutant in mutants}, {}
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
-            key, became, noticed = json.loads(line)
+            line = json.loads(text)
         except ValueError:
             continue
-        found[key] = Outcome(became, noticed)
+        if line[0] in by_key and still_holds(by_key[line[0]], line):
+            found[line[0]] = Outcome(*line[-2:])
     return found
 
 
 def try_all(by_area: Mapping[str, list[Mutant]], hints: Mapping[str, str], results: Path, until: float) -> list[str]:
     """Try the mutants of areas, two areas side by side; each result is kept as soon as it is there. Return problems."""
-    done = earlier(results)
-    left = {area: [mutant for mutant in found if result_key(mutant) not in done] for area, found in by_area.items()}
+    done = earlier(results, (mutant for found in by_area.values() for mutant in found))
+    left = {area: [mutant for mutant in found if mutant.key not in done] for area, found in by_area.items()}
     with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
         tasks = [
             pool.submit(try_area, area, left[area], hints, results, until)
@@ -155,9 +166,9 @@ def try_area(area: str, mutants: list[Mutant], hints: Mapping[str, str], results
     code, problem = fork(lambda: _collected(area, mutants, hints, results, until), DAY)
     if code:
         return f"the tests of {area}: {problem or f'ended with {code}'}"
-    done = earlier(results)
+    done = earlier(results, mutants)
     for mutant in mutants:
-        if result_key(mutant) not in done and time.monotonic() < until:
+        if mutant.key not in done and time.monotonic() < until:
             keep(results, mutant, *try_mutant(mutant, hints.get(mutant.key, "")))
     return ""
 
@@ -178,7 +189,7 @@ def _collected(
 def keep(results: Path, mutant: Mutant, became: str, noticed: str) -> None:
     """Write down what became of a mutant."""
     with results.open("a", encoding="utf-8") as file:
-        file.write(json.dumps([result_key(mutant), became, noticed]) + "\n")
+        file.write(json.dumps([mutant.key, *evidence(mutant, noticed), became, noticed]) + "\n")
 
 
 def reasons() -> dict[str, str]:
