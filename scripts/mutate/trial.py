@@ -80,19 +80,17 @@ def tests_of(path: Path) -> tuple[list[Path], list[Path]]:
 def try_mutant(mutant: Mutant, hint: str = "") -> tuple[str, str]:
     """Given a mutant, and perhaps the test that noticed it once, return what became of it and what noticed now.
 
-    The test is asked first, then the near ones, then the whole area.
+    That test is asked first, then the near ones; the whole area only where there is none: what an import computes is a
+    constant or a table, and whoever reads its file looks for its test near by.
     """
     source = source_with(mutant)
     if source is None:
         return SAME, ""
     path = CHECKOUT / mutant.path
     near, others = tests_of(path)
-    if hint and (CHECKOUT / hint.partition("::")[0]).exists():
-        noticed = first_failure(path, source, [hint])
-        if noticed:
-            return KILLED, noticed
-    for tests in (near, others):
-        noticed = first_failure(path, source, [str(test) for test in tests]) if tests else ""
+    hinted = [hint] if hint and (CHECKOUT / hint.partition("::")[0]).exists() else []
+    for tests in (hinted, [str(test) for test in near or others]):
+        noticed = first_failure(path, source, tests) if tests else ""
         if noticed:
             return KILLED, noticed
     return SURVIVED, ""
