@@ -110,10 +110,10 @@ def test_the_output_of_a_failed_layer_is_shown_and_that_of_a_good_one_is_not(loa
     assert "all is well" in (tmp_path / "x.log").read_text(encoding="utf-8")
 
 
-def test_make_test_runs_every_layer_once_but_the_benchmarks_and_the_mutants(load):
+def test_make_test_runs_every_layer_once_but_the_benchmarks(load):
     table = load("layers/table")
 
-    assert sorted([*table.ORDER, "bench", "mutants"]) == sorted(table.LAYERS)
+    assert sorted([*table.ORDER, "bench"]) == sorted(table.LAYERS)
     assert set(table.ON_FREE_PORTS) <= set(table.ORDER)
 
 
