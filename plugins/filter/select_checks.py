@@ -82,9 +82,10 @@ def select_checks(
         )
     names = {noun: {noun, *NOUNS[noun].procedures} for noun in checks}
     wanted, declined = set(run_tags), set(skip_tags)
+    # Only what remains is looked at, for that is when Ansible templates it: a mistake in another is none of this run.
     return {
-        noun: options
-        for noun, options in checks.items()
+        noun: checks[noun]
+        for noun in checks
         if (wanted & EVERYTHING or wanted & names[noun])
         and not declined & names[noun]
         and (procedures is None or names[noun] & set(procedures))

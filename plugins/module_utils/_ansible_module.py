@@ -9,18 +9,22 @@ This file is the shell, not the core. It still imports nothing of Ansible: it on
 
 from __future__ import annotations
 
+import signal
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 from .checkup.checks import CHECKS
-from .errors import CoreError
+from .errors import CoreError, ToolTimeout
 from .finding import UNKNOWN, Result
 from .host import Host, choose_host
 from .redact import redact
 from .seam import seal
 from .trusted import distrust
+
+GRACE = 15.0  # seconds that a look has beyond its bound, in which it ends by itself unless it hangs
 
 Run = Callable[[dict[str, Any], Host, bool], Result]
 
@@ -42,17 +46,19 @@ class Module(Protocol):
         """End the process, failed."""
 
 
-def exit_with(module: Module, run: Run, *, low_priority: bool = True) -> None:
+def exit_with(module: Module, run: Run, *, low_priority: bool = True, acts: bool = True) -> None:
     """Run a noun on this host and end the module with its result, sealed.
 
     ``params["timeout"]`` seconds bound the whole run. An error of the core, or an action that did not succeed, fails
-    the task; whatever had been found by then is still returned. So does a defect, which names its place.
+    the task; whatever had been found by then is still returned. So does a defect, which names its place. ``acts`` is
+    whether the noun may change something: one that only looks is also ended where it hangs in a call of the system.
     """
     try:
         host = choose_host(module.params["timeout"])
         if low_priority:
             host.lower_priority()
-        result = run(module.params, host, module.check_mode)
+        with nullcontext() if acts else ending(module.params["timeout"] + GRACE):
+            result = run(module.params, host, module.check_mode)
         note_state(result, module.params.get("state_dir") or "")
         answer = result.as_dict()
     except CoreError as error:
@@ -62,6 +68,28 @@ def exit_with(module: Module, run: Run, *, low_priority: bool = True) -> None:
     if result.failure:
         return _fail(module, {**answer, "msg": result.failure})
     return module.exit_json(**_sealed(module, answer))
+
+
+@contextmanager
+def ending(seconds: float) -> Iterator[None]:
+    """Have ToolTimeout raised in a block after so many seconds, and every GRACE from then on, whatever it hangs in.
+
+    A file that somebody swapped for a pipe, a server that hangs: one host's must not cost all others their turn.
+    """
+
+    def end(_number: int, _frame: object) -> None:
+        raise ToolTimeout("a call of the system", seconds)
+
+    if not hasattr(signal, "setitimer"):  # Windows, where the bridge ends what takes too long
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds, GRACE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _fail(module: Module, answer: dict[str, Any]) -> None:

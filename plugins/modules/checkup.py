@@ -136,7 +136,7 @@ def main() -> None:
     # Until here every value below "checks" counted as secret, which would mask ports and paths in the answer.
     module.no_log_values = secrets
     module.params["checks"] = checks
-    exit_with(module, run)
+    exit_with(module, run, acts=False)
 
 
 if __name__ == "__main__":

@@ -347,7 +347,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spe
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    exit_with(module, run)
+    exit_with(module, run, acts=False)
 
 
 if __name__ == "__main__":

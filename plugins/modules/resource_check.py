@@ -428,7 +428,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.sp
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    exit_with(module, run)
+    exit_with(module, run, acts=False)
 
 
 if __name__ == "__main__":

@@ -285,7 +285,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     # Until here every value of an environment counted as secret, which would mask ports and paths in the answer.
     module.no_log_values = secrets_among(module.no_log_values, module.params)
-    exit_with(module, run)
+    exit_with(module, run, acts=False)
 
 
 if __name__ == "__main__":

@@ -160,10 +160,18 @@ def add_up(actions: Actions) -> None:
     """Add ``up``."""
     action = actions.add_parser("up", help="install into ROOT/cryptobot if absent, and start the services")
     action.add_argument("--root", type=Path, required=True)
-    action.add_argument("--base-port", type=int, help="port of auth, the others follow (default: 18000)")
+    action.add_argument("--base-port", type=base_port, help="port of auth, the others follow (default: 18000)")
     action.add_argument("--quiet", action="store_true", help="services log only their start, stop and errors")
     add_size(action)
     action.set_defaults(run=run_up)
+
+
+def base_port(text: str) -> int:
+    """Return a port that five services can follow from. Raise ArgumentTypeError, before anything is written."""
+    last = 65535 - len(SERVICES) + 1
+    if not text.isdigit() or not 1024 <= int(text) <= last:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port for the first of five services, expected 1024 to {last}")
+    return int(text)
 
 
 def add_units(actions: Actions) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
 from .checks import CHECKS
 
 PREFIX = "cryptobot_result_"
+CHECKUP = "checkup"  # the one task that looks at several areas
 LEFT_OUT = f"{PREFIX}validation"  # the answer for a host that was left out, because its variables are wrong
 EMPTY = {"check": "run.complete", "subject": "", "status": UNKNOWN, "message": "", "expected": None, "actual": None}
 
@@ -45,14 +46,14 @@ class Answer(NamedTuple):
 def answers_of(variables: Mapping[str, Any]) -> list[Answer]:
     """Given a host's variables, return its answers; the checkup's first, because the other procedures looked later."""
     names = sorted(
-        (name for name in variables if name.startswith(PREFIX)), key=lambda name: ("checkup" not in name, name)
+        (name for name in variables if name.startswith(PREFIX)), key=lambda name: (CHECKUP not in name, name)
     )
     return [answer for name in names for answer in _of_task(name[len(PREFIX) :], variables[name])]
 
 
 def _of_task(noun: str, said: Any) -> Iterator[Answer]:
-    if not isinstance(said, Mapping):
-        return
+    if not isinstance(said, Mapping) or (noun == CHECKUP and said.get("skipped", False)):
+        return  # a checkup that was asked for none of its areas is no procedure: the tags of the run were for others
     yield Answer(noun, noun, said)
     # what a checkup planned is no action of the run: the acting module says itself what it did
     looks = said.get("nouns", {})

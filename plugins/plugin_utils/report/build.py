@@ -15,7 +15,7 @@ from typing import Any, Optional
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED, UNKNOWN, worst
 
 from .aggregate import is_bad, rank, tally, verdict
-from .answers import Answer, answers_of, ended, findings_of, reached, standing
+from .answers import LEFT_OUT, Answer, answers_of, ended, findings_of, reached, standing
 from .scope import Call, scope_of
 
 SCHEMA = 1
@@ -35,7 +35,8 @@ def build_report(
     hosts = [build_host(name, variables, fail_on) for name, variables in results.items()]
     hosts.sort(key=lambda host: (rank(host), host["name"]))
     called = call or Call(run["title"], bool(run["check_mode"]))
-    scope = scope_of(called._replace(targeted=list(results)), hosts)
+    mistaken = [name for name, variables in results.items() if variables.get(LEFT_OUT, {}).get("left_out", False)]
+    scope = scope_of(called._replace(targeted=list(results)), hosts, mistaken)
     findings = [finding for host in hosts for finding in host.pop("findings")]
     findings.sort(key=lambda finding: (rank(finding), finding["host"]))
     whole = {**tally(findings), "fail_on": fail_on, "failed": _has_failed(hosts, fail_on), "scope": scope}

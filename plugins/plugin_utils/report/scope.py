@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 WHOLE, PARTIAL, CHECK = "whole", "partial", "check"
@@ -25,8 +25,12 @@ class Call(NamedTuple):
     targeted: Sequence[str] = ()
 
 
-def scope_of(call: Call, hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Given how the run was called and its hosts as they are in the report, return its scope."""
+def scope_of(call: Call, hosts: Sequence[Mapping[str, Any]], mistaken: Collection[str] = ()) -> dict[str, Any]:
+    """Given how the run was called, its hosts as they are in the report and those of them that were left out because
+    their variables are wrong, return its scope.
+
+    The latter do not make it a part: they were meant, and are in the report as unknown, as hosts are that were lost.
+    """
     missing = sorted(set(call.asked) - set(call.targeted))
     why = [*_narrowed(call), *([f"{len(missing)} of {len(call.asked)} hosts were left out"] if missing else [])]
     return {
@@ -40,8 +44,8 @@ def scope_of(call: Call, hosts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "hosts_asked": len(set(call.asked) | set(call.targeted)),
         "hosts_targeted": len(call.targeted),
         "hosts_reached": sum(host["reached"] for host in hosts),
-        "hosts_answered": sum(bool(host["procedures"]) for host in hosts),
-        "hosts_left_out": missing,
+        "hosts_answered": sum(bool(host["procedures"]) and host["name"] not in mistaken for host in hosts),
+        "hosts_left_out": sorted({*missing, *mistaken}),
     }
 
 

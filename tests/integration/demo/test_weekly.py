@@ -92,6 +92,12 @@ def test_tags_narrow_the_run_to_a_procedure_or_a_noun(demo: Demo, ran: dict, tag
     assert {procedure["noun"] for procedure in demo.report()["hosts"][0]["procedures"]} == nouns
 
 
+def test_a_declined_noun_of_the_checkup_declines_no_other(demo: Demo, ran: dict) -> None:
+    demo.play("--skip-tags", "backup,W1.2,W1.3,W1.4,restart")
+    nouns = {procedure["noun"] for procedure in demo.report()["hosts"][0]["procedures"]}
+    assert nouns == {"checkup", "resources", "services", "firewall"}
+
+
 def test_an_inventory_typo_is_named_before_anything_runs(demo: Demo, ran: dict) -> None:
     before = demo.tree_hash()
     ended = demo.play("-e", '{"cryptobot_services": [{"name": "auth", "prot": 18000}]}')

@@ -36,6 +36,15 @@ def root(tmp_path):
         commands.clean(path)
 
 
+@pytest.mark.case("RP14")
+@pytest.mark.parametrize("port", ["99999", "65532", "1023", "0", "-5", "auth"])
+def test_a_port_that_is_none_is_refused_before_anything_is_written(root, port):
+    done = manage("up", "--root", root, f"--base-port={port}")
+    assert done.returncode == 2
+    assert f"'{port}' is no port for the first of five services, expected 1024 to 65531" in done.stderr
+    assert not root.exists()
+
+
 def pids(demo):
     return {name: processes.running_pid(demo, name) for name in SERVICES}
 

@@ -40,6 +40,17 @@ def test_what_remains_keeps_its_options() -> None:
     assert select_checks(CHECKS, ["D1.2"]) == {"services": {"services": []}}
 
 
+def test_what_is_left_out_is_not_even_looked_at() -> None:
+    class Lazy(dict):
+        def __getitem__(self, noun: str) -> object:
+            assert noun == "services"
+            return super().__getitem__(noun)
+
+        items = values = None
+
+    assert set(select_checks(Lazy(CHECKS), ["D1.2"])) == {"services"}
+
+
 def test_a_noun_that_is_none_of_a_checkup_is_named() -> None:
     with pytest.raises(AnsibleFilterError, match="'resuorces' is no noun of a checkup, expected one of"):
         select_checks({"resuorces": {}}, ["all"])

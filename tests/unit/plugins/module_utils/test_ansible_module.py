@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +139,30 @@ def test_a_system_without_a_host_fails_the_task(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(_ansible_module, "choose_host", none_for)
     assert _run(Result(), module := FakeModule()).failed
     assert "plan9" in module.answer["msg"]
+
+
+def test_a_look_that_hangs_in_a_call_of_the_system_is_ended_and_what_acts_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_ansible_module, "GRACE", 0.05)
+    pipe = tmp_path / "a pipe in place of a file"
+    os.mkfifo(pipe)
+
+    def look(_params: dict[str, Any], _host: Host, _check_mode: bool) -> Result:
+        return Result(message=str(os.open(pipe, os.O_RDONLY)))
+
+    module = FakeModule(timeout=0)
+    with pytest.raises(Exited):
+        exit_with(module, look, acts=False)
+    assert module.failed
+    assert module.answer["msg"] == "a call of the system was ended after 0.1 s, the time it may take"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+    def act(_params: dict[str, Any], _host: Host, _check_mode: bool) -> Result:
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        return Result()
+
+    acting = FakeModule(timeout=0)
+    with pytest.raises(Exited):
+        exit_with(acting, act)
+    assert not acting.failed

@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_report, must_fail
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.html import render_html
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.scope import Call
 
 from .samples import RUN, checkup, finding, result
 
@@ -48,6 +49,15 @@ def test_a_skipped_procedure_makes_no_finding_of_its_own() -> None:
     assert [found["subject"] for found in report["findings"] if found["check"] == "run.procedure"] == ["x"]
 
 
+def test_a_checkup_that_was_asked_for_none_of_its_areas_is_no_procedure() -> None:
+    skipped = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
+    answers = {"cryptobot_result_checkup": skipped, "cryptobot_result_database": result()}
+    (host,) = build_report({"a": answers}, RUN)["hosts"]
+    assert [procedure["noun"] for procedure in host["procedures"]] == ["database"]
+    (nothing,) = build_report({"a": {"cryptobot_result_checkup": skipped}}, RUN)["hosts"]
+    assert (nothing["reached"], nothing["failed"]) == (False, True)
+
+
 def test_a_lost_host_keeps_what_was_found_before_it_went() -> None:
     report = build_report(
         {"h1": {"cryptobot_result_a": result(finding("a.b", "warning")), "cryptobot_result_b": LOST}}, RUN
@@ -62,6 +72,18 @@ def test_a_later_look_at_the_same_subject_replaces_that_of_the_checkup() -> None
         "cryptobot_result_checkup": checkup(backup=result(finding("backup.present", "critical"))),
     }
     assert statuses(build_report({"h1": registered}, RUN), "backup.present") == ["ok"]
+
+
+def test_hosts_with_wrong_variables_are_left_out_of_a_whole_run_and_did_not_answer() -> None:
+    mistaken = {"findings": [finding("run.inventory", "unknown", "cryptobot_services")], "left_out": True}
+    results = {"a1": {"cryptobot_result_backup": result()}, "a2": {"cryptobot_result_validation": mistaken}}
+    call = Call("weekly.yml", False, asked=["a1", "a2", "a3"])
+    scope = build_report(results, RUN, call=call._replace(asked=["a1", "a2"]))["run"]["scope"]
+    assert (scope["kind"], scope["why"]) == ("whole", [])
+    assert (scope["hosts_reached"], scope["hosts_answered"], scope["hosts_left_out"]) == (1, 1, ["a2"])
+    limited = build_report(results, RUN, call=call)["run"]["scope"]
+    assert (limited["kind"], limited["why"]) == ("partial", ["1 of 3 hosts were left out"])
+    assert limited["hosts_left_out"] == ["a2", "a3"]
 
 
 def test_another_subject_of_the_same_check_is_kept() -> None:
