@@ -72,9 +72,10 @@ class Answers:
             return _as_list(answer.get("value"))
         if answer.get("missing"):
             raise ToolMissing(str(answer["missing"]))
+        reason = " ".join(str(answer["error"]).split())
         if answer.get("kind") == "ObjectNotFound":
-            raise SourceMissing(name)
-        raise SourceDenied(name, " ".join(str(answer["error"]).split()))
+            raise SourceMissing(f"{name} ({reason})")
+        raise SourceDenied(name, reason)
 
 
 def _as_list(value: Any) -> list[Any]:

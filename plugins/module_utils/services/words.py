@@ -70,7 +70,9 @@ KEEP_LOG: dict[str, str] = {
     "systemd": "Run as root. Where the journal is too short: journalctl --disk-usage, then raise SystemMaxUse= in "
     "/etc/systemd/journald.conf, make /var/log/journal, and systemctl restart systemd-journald.",
     "launchd": "Run this check more often than its window is long: each run remembers the counter.",
-    "windows": "Run as an administrator, elevated. Where the log is too short: wevtutil sl System /ms:134217728.",
+    "windows": "Run as an administrator, elevated, or as one of the Event Log Readers; Get-WinEvent -ListLog System, "
+    "Application must answer. Where a log is too short, or keeps its oldest events: wevtutil sl System /ms:134217728 "
+    "/rt:false.",
 }
 
 # How to see what only the owner and the administrator see.

@@ -16,8 +16,14 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES as FIREWALL
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, ask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows.queries import DISKS, VOLUMES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import SERVICES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows.queries import (
+    DISKS,
+    LOG_REACH,
+    VOLUMES,
+    exhaustions,
+    time_events,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import SERVICES, events
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.parse import parse_answers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES as SOCKETS
 
@@ -31,6 +37,8 @@ MAY_BE_EMPTY = {
     "engine",
 }  # no network, no other firewall; the third is judged by what it says
 NEVER_EMPTY = set(ASKED) - MAY_BE_EMPTY - {"folders"}
+DAY = 86400.0
+LOGGED = {**events(DAY), "exhaustions": exhaustions(DAY), "log_reach": LOG_REACH, "time_events": time_events()}
 REFUSED = {
     "access denied": {"after": 0, "message": "Access is denied.", "category": "PermissionDenied"},
     "the provider is missing": {"after": 0, "message": "Invalid class", "category": "ObjectNotFound"},
@@ -89,3 +97,36 @@ def test_an_empty_answer_about_what_every_windows_has_is_none(recorded: WindowsH
     answers = asked()
     assert set(empty_or_whole(answers)) == {*MAY_BE_EMPTY, "folders"}
     assert "it answered nothing, and there always is something" in parse_answers(answers).unread["tcp"]
+
+
+def logged() -> dict[str, list[Any] | str]:
+    """Return what each question about the event logs is answered, or why it is not."""
+    answers, told = ask(choose_host(120.0), LOGGED, timeout=100.0), dict[str, list[Any] | str]()
+    for name in LOGGED:
+        try:
+            told[name] = answers[name]
+        except CoreError as error:
+            told[name] = str(error)
+    return told
+
+
+def test_event_logs_without_such_events_are_answered(recorded: WindowsHost) -> None:
+    told = logged()
+    assert {name: rows for name, rows in told.items() if not rows} == {
+        "restarts": [], "nssm_restarts": [], "exhaustions": [],
+    }  # fmt: skip
+    assert [row["Log"] for row in told["reach"]] == ["System", "Application"]
+
+
+@pytest.mark.parametrize(("fails", "reason"), [
+    ("refused", "unauthorized operation"), ("down", "RPC server"), ("", "There is not an event log"),
+])  # fmt: skip
+def test_an_event_log_that_cannot_be_looked_at_is_not_one_without_events(
+    recorded: WindowsHost, fails: str, reason: str
+) -> None:
+    for path in (recorded.root / "recorded").glob("Get-WinEvent.*.json"):
+        if fails:
+            path.with_suffix(".changed.json").write_text(json.dumps({"Fails": fails}), encoding="utf-8")
+        else:
+            path.unlink()
+    assert {name: reason in str(told) for name, told in logged().items()} == dict.fromkeys(LOGGED, True)

@@ -65,3 +65,29 @@ def test_the_script_around_them_sets_the_preferences_that_functions_see() -> Non
     text = dict(scripts())["powershell.script_of"]
     assert "$global:ErrorActionPreference = 'Stop'" in text
     assert "$global:PSDefaultParameterValues = @{ '*:ErrorAction' = 'Stop' }" in text
+
+
+# Get-WinEvent passes over a log that it may not read where it is asked by a hash table, by more than one log or by
+# provider (TolerateQueryErrors in GetEventCommand.cs of PowerShell's sources), and then says that there were no events.
+LENIENT = re.compile(r"Get-WinEvent\b(?![^|\n]*-(?:LogName|ListLog) (?:'\w+'|\$\w+)[^|\n,]*-ErrorAction Stop)[^|\n]*")
+LENIENTLY_ASKED = [
+    ("Get-WinEvent -FilterHashtable @{ LogName = 'System' } -ErrorAction Stop", 1),
+    ("Get-WinEvent -LogName System", 1),
+    ("Get-WinEvent -LogName 'System', 'Application' -ErrorAction Stop", 1),
+    ("Get-WinEvent -ProviderName nssm -ErrorAction Stop | Select-Object Id", 1),
+    ("Get-WinEvent -LogName 'System' -FilterXPath '*' -MaxEvents 5 -ErrorAction Stop | Select-Object Id", 0),
+    ("$one = Get-WinEvent -ListLog $log -ErrorAction Stop", 0),
+]
+
+
+@pytest.mark.case("WN1")
+def test_event_logs_are_asked_so_that_a_refusal_is_an_error() -> None:
+    asked = dict(scripts())
+    assert [(name, LENIENT.findall(text)) for name, text in asked.items() if LENIENT.search(text)] == []
+    assert sum(text.count("Get-WinEvent") for text in asked.values()) > 5
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize(("script", "count"), LENIENTLY_ASKED)
+def test_a_lenient_question_is_found(script: str, count: int) -> None:
+    assert len(LENIENT.findall(script)) == count

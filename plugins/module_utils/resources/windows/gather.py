@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar, Union
 
 from ...errors import CoreError
+from ...event_log import parse_reach
 from ...evidence import Evidence
 from ...host import Host
 from ...powershell import Answers, ask
@@ -21,13 +22,12 @@ from .parse import (
     parse_disks,
     parse_exhaustions,
     parse_handles,
-    parse_log_begin,
     parse_memory,
     parse_page_files,
     parse_queue,
     sorted_out,
 )
-from .queries import queries
+from .queries import LOG, queries
 
 T = TypeVar("T")
 NO_CONNECTIONS = Absent("Windows does not limit how many connections its firewall tracks")
@@ -98,11 +98,12 @@ def _cpu(answers: Answers, sample: float, skip: Collection[str]) -> Union[CpuSha
 
 def _exhaustions(answers: Answers) -> Exhaustions:
     """Return the events within the window, and how far back the log goes in which they are."""
-    events, left_out = parse_exhaustions(answers["exhaustions"])
-    begin = attempt(lambda: parse_log_begin(answers["log_begin"]))
-    if isinstance(begin, Blind):
-        left_out = (*left_out, f"how far back the System log goes is not known ({begin.reason})")
-    return Exhaustions(DETECTOR, Evidence(events, begin if isinstance(begin, float) else None, left_out))
+    events, odd = parse_exhaustions(answers["exhaustions"])
+    try:
+        since, doubts = parse_reach("log_reach", answers["log_reach"], (LOG,))
+    except CoreError as error:
+        since, doubts = None, (f"how far back the {LOG} log goes is not known ({error})",)
+    return Exhaustions(DETECTOR, Evidence(events, since, (*odd, *doubts)))
 
 
 def _clock(answers: Answers) -> Clock:

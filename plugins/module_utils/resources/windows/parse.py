@@ -159,15 +159,6 @@ def parse_exhaustions(objects: Sequence[Any]) -> tuple[tuple[Event, ...], tuple[
     return tuple(sorted(events)), tuple(odd)
 
 
-def parse_log_begin(objects: Sequence[Any]) -> float:
-    """Given the oldest event of the System log, return its time. Raise ParseError where there is none."""
-    oldest = the_one("log_begin", objects)
-    when = oldest.when("When")
-    if when is None:
-        raise oldest.wrong("When", "expected a date")
-    return when
-
-
 def _exhaustion(event: Fields) -> Event:
     when = event.when("When")
     if when is None:

@@ -10,7 +10,8 @@ counter paths and messages are not, so none is used.
 
 from __future__ import annotations
 
-from ...powershell import literal, some
+from ...event_log import found, reach
+from ...powershell import some
 from ..attempt import OF_CPU
 
 # Event ids of the time service: 35 synchronising with a source, 37 valid data received; 36 not synchronised for a day,
@@ -62,18 +63,7 @@ Get-CimInstance Win32_Service -Filter "Name = 'W32Time'" | ForEach-Object { [psc
 """
 # Its words are translated, its lines and numbers are not: parse.py reads them by their place.
 TIME_STATUS = "& w32tm.exe /query /status /verbose | ForEach-Object { [string]$_ }"
-_NO_EVENTS = "if ($_.FullyQualifiedErrorId -notlike 'NoMatchingEventsFound*') { throw }"
-
-
-def _events(provider: str, ids: tuple[int, ...], newest: int, seconds: float, body: str) -> str:
-    """Return the query for the newest events of a provider within so many seconds; finding none is no error."""
-    wanted = " or ".join(f"EventID={each}" for each in ids)
-    age = f"TimeCreated[timediff(@SystemTime) <= {int(seconds * 1000)}]"
-    path = f"*[System[Provider[@Name='{provider}'] and ({wanted}) and {age}]]"
-    return f"""
-try {{ Get-WinEvent -LogName System -FilterXPath {literal(path)} -MaxEvents {newest} | ForEach-Object {{ {body} }} }}
-catch {{ {_NO_EVENTS} }}
-"""
+LOG = "System"  # where both are noted: what ran out, and what the time service says
 
 
 def exhaustions(window: float) -> str:
@@ -82,19 +72,17 @@ def exhaustions(window: float) -> str:
     $most = ([xml]$_.ToXml()).Event.UserData.MemoryExhaustionInfo.ProcessInfo.Process_1
     [pscustomobject]@{ When = Utc $_.TimeCreated; Name = [string]$most.Name; Id = [string]$most.ID
         CommitCharge = [string]$most.CommitCharge }"""
-    return _events("Microsoft-Windows-Resource-Exhaustion-Detector", (2004,), 50, window, body)
+    return found(LOG, "Microsoft-Windows-Resource-Exhaustion-Detector", (2004,), window, 50, body)
 
 
 # How far back the log goes in which events 2004 are: without this, none of them means nothing.
-LOG_BEGIN = """
-Get-WinEvent -LogName System -MaxEvents 1 -Oldest | ForEach-Object { [pscustomobject]@{ When = Utc $_.TimeCreated } }
-"""
+LOG_REACH = reach((LOG,))
 
 
 def time_events() -> str:
     """Return the query for the last word of the time service: 35 and 37 that it has a source, the others that not."""
     body = "[pscustomobject]@{ Id = $_.Id; When = Utc $_.TimeCreated }"
-    return _events("Microsoft-Windows-Time-Service", (*TIME_GOOD, *TIME_BAD), 1, 30 * 86400.0, body)
+    return found(LOG, "Microsoft-Windows-Time-Service", (*TIME_GOOD, *TIME_BAD), 30 * 86400.0, 1, body)
 
 
 def cpu(sample: float) -> str:
@@ -120,7 +108,7 @@ def queries(sample: float, window: float, skip: frozenset[str]) -> dict[str, str
         "time_status": (TIME_STATUS, "clock"),
         "time_events": (time_events(), "clock"),
         "exhaustions": (exhaustions(window), "oom_kills"),
-        "log_begin": (LOG_BEGIN, "oom_kills"),
+        "log_reach": (LOG_REACH, "oom_kills"),
     }
     asked.update({name: query for name, (query, check) in optional.items() if check not in skip})
     return asked if sample <= 0 or skip >= OF_CPU else {**asked, "cpu": cpu(sample)}

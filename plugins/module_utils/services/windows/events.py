@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from ...errors import CoreError, SourceMissing
+from ...errors import CoreError
+from ...event_log import parse_reach
 from ...evidence import Event, Evidence
 from ...fields import Fields, fields_of
 from ...powershell import Answers
 from ..machine import Units
 from ..parse import AUTOMATIC, Journal
-from .queries import MAX_EVENTS
+from .queries import LOGS, MAX_EVENTS
 
 
 def parse_events(answers: Answers, units: Units) -> Journal:
     """Given the answers and the services, return when each was restarted or ended unexpectedly, and since when the
-    logs tell that: from the oldest event of the service manager on, and of all logs of the Application log.
+    logs tell that: from the oldest event on that both of them have.
 
     Windows has no event for a service that was ended because memory ran out.
     """
@@ -30,24 +31,19 @@ def parse_events(answers: Answers, units: Units) -> Journal:
         *_read(answers, "restarts", times, lambda values: _service_of(values, labels, units)),
         *_read(answers, "nssm_restarts", times, lambda values: values[0] if values else ""),
     ]
-    since, unknown = _reach(answers)
-    blind += [unknown] if unknown else []
+    since, doubts = _reach(answers)
+    blind += doubts
     events = sorted(Event(at, name, AUTOMATIC) for name, found in times.items() for at in found)
     kills = Evidence.unavailable("Windows logs no ends for want of memory")
     return Journal(Evidence(events, since, blind), kills, None if blind else since)
 
 
-def _reach(answers: Answers) -> tuple[Optional[float], str]:
-    """Return since when both logs have kept events; where that is not told, why."""
+def _reach(answers: Answers) -> tuple[Optional[float], tuple[str, ...]]:
+    """Return since when both logs have kept events, and why some may lack."""
     try:
-        rows = fields_of("reach", answers["reach"])
+        return parse_reach("reach", answers["reach"], LOGS)
     except CoreError as error:
-        return None, f"how far back the event logs go is not known: {error}"
-    begins = [row.when("Oldest") for row in rows]
-    known = [when for when in begins if when is not None]
-    if len(known) < 2 or len(known) < len(begins):
-        return None, "how far back the event logs go is not known"
-    return max(known), ""
+        return None, (f"how far back the event logs go is not known: {error}",)
 
 
 def _read(
@@ -58,8 +54,6 @@ def _read(
         rows = fields_of(query, answers[query])
         cut = [f"the answer was cut after {MAX_EVENTS:,} events"] if len(rows) >= MAX_EVENTS else []
         found = [(name_of(_values(row)), row.when("TimeCreated")) for row in rows]
-    except SourceMissing:  # no such event, or NSSM was never installed
-        return []
     except CoreError as error:
         return [str(error)]
     for name, when in found:

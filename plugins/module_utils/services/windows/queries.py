@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from ...powershell import literal, some
+from ...event_log import found, reach
+from ...powershell import some
 from ...processes.windows.queries import BOOT, PROCESSES
 from ...sockets.windows.queries import TCP, UDP, USERS
 
@@ -32,22 +33,17 @@ DEPENDENTS = f"""{some("Get-Service -ErrorAction SilentlyContinue")} |
 
 # The values of an event, not its message: that is in the language of the host. The last value of what the service
 # manager logs is binary: the name of the service.
-_EVENTS = """Get-WinEvent -MaxEvents {most} -FilterHashtable @{{ LogName = {log}; ProviderName = {provider}; Id = {ids}
-        StartTime = (Get-Date).AddSeconds(-{window}) }} | ForEach-Object {{
-    $values = $_.Properties | ForEach-Object {{
-        if ($_.Value -is [byte[]]) {{ [Text.Encoding]::Unicode.GetString($_.Value) }} else {{ [string]$_.Value }} }}
-    [pscustomobject]@{{ Id = $_.Id; TimeCreated = Utc $_.TimeCreated; Values = @($values) }} }}"""
+_VALUES = """
+    $values = $_.Properties | ForEach-Object {
+        if ($_.Value -is [byte[]]) { [Text.Encoding]::Unicode.GetString($_.Value) } else { [string]$_.Value } }
+    [pscustomobject]@{ Id = $_.Id; TimeCreated = Utc $_.TimeCreated; Values = @($values) }"""
 
-# The oldest event of the service manager itself, and of the log that NSSM writes to: what was before was overwritten.
-REACH = """Get-WinEvent -Oldest -MaxEvents 1 -FilterHashtable @{ LogName = 'System'
-        ProviderName = 'Service Control Manager' } -ErrorAction Stop | ForEach-Object {
-    [pscustomobject]@{ Log = 'System'; Oldest = Utc $_.TimeCreated } }
-Get-WinEvent -Oldest -MaxEvents 1 -LogName Application -ErrorAction Stop | ForEach-Object {
-    [pscustomobject]@{ Log = 'Application'; Oldest = Utc $_.TimeCreated } }"""
+# Of the service manager itself, and the one that NSSM writes to.
+LOGS = ("System", "Application")
 MAX_EVENTS = 5000
 
-TERMINATED = "7031, 7034"  # a service ended unexpectedly, with and without a recovery action
-NSSM_RESTART = "1014"  # messages.mc of NSSM: the program ended, it is restarted
+TERMINATED = (7031, 7034)  # a service ended unexpectedly, with and without a recovery action
+NSSM_RESTART = (1014,)  # messages.mc of NSSM: the program ended, it is restarted
 
 STATE: dict[str, str] = {"services": SERVICES, "processes": PROCESSES, "boot": BOOT, "nssm": NSSM}
 MORE: dict[str, str] = {"dependents": DEPENDENTS, "tcp": TCP, "udp": UDP, "users": USERS}
@@ -56,16 +52,10 @@ MORE: dict[str, str] = {"dependents": DEPENDENTS, "tcp": TCP, "udp": UDP, "users
 def events(window: float) -> dict[str, str]:
     """Given a window in seconds, return the queries for services that ended unexpectedly or were restarted in it."""
     return {
-        "restarts": _events("System", "Service Control Manager", TERMINATED, window),
-        "reach": REACH,
-        "nssm_restarts": _events("Application", "nssm", NSSM_RESTART, window),
+        "restarts": found("System", "Service Control Manager", TERMINATED, window, MAX_EVENTS, _VALUES),
+        "reach": reach(LOGS),
+        "nssm_restarts": found("Application", "nssm", NSSM_RESTART, window, MAX_EVENTS, _VALUES),
     }
-
-
-def _events(log: str, provider: str, ids: str, window: float) -> str:
-    return _EVENTS.format(
-        log=literal(log), provider=literal(provider), ids=ids, window=literal(round(window)), most=MAX_EVENTS
-    )
 
 
 def queries(window: float, *, everything: bool) -> dict[str, str]:

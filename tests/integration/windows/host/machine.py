@@ -55,6 +55,7 @@ def _date(when: datetime) -> str:
 def _services(now: datetime, ports: Sequence[int]) -> dict[str, Objects]:
     """Return the services, their processes and what the event log says of them."""
     began = now - timedelta(days=3)
+    log_begins = {"Id": 6005, "ProviderName": "EventLog", "TimeCreated": _date(now - timedelta(days=60))}
     own = [
         _service(f"Cryptobot{name.capitalize()}", 3000 + n, ACCOUNT, PYTHON, f"--port {ports[n]}")
         for n, name in enumerate(SERVICES)
@@ -83,9 +84,10 @@ def _services(now: datetime, ports: Sequence[int]) -> dict[str, Objects]:
             for each in processes
         ],
         "Get-WinEvent.System": [
-            {"Id": 37, "ProviderName": "Microsoft-Windows-Time-Service", "TimeCreated": _date(now), "Xml": "<Event/>"}
+            {"Id": 37, "ProviderName": "Microsoft-Windows-Time-Service", "TimeCreated": _date(now), "Xml": "<Event/>"},
+            log_begins,
         ],
-        "Get-WinEvent.Application": [],
+        "Get-WinEvent.Application": [log_begins],
         "Get-ItemProperty.PrefetchParameters": [{"BootId": 42}],
         "Get-ItemProperty.Parameters": [{"Type": "NTP", "NtpServer": "time.example.org,0x8"}],
     }  # fmt: skip

@@ -88,7 +88,7 @@ REFUSED = [
     ("cpu", {"cpu", "iowait", "steal"}),
     ("time_service", {"clock"}),
     ("exhaustions", {"oom_kills"}),
-    ("log_begin", {"oom_kills"}),
+    ("log_reach", {"oom_kills"}),
     ("volumes", {"mounts", "not_looked_at"}),
 ]
 

@@ -187,7 +187,7 @@ def test_the_last_event_of_the_time_service_says_whether_it_has_a_source(events:
 
 
 PARSERS: list[Callable[[Any], Any]] = [
-    parse.parse_volumes, parse.parse_disks, parse.parse_memory, parse.parse_log_begin, parse.parse_page_files,
+    parse.parse_volumes, parse.parse_disks, parse.parse_memory, parse.parse_page_files,
     parse.parse_queue, parse.parse_handles, parse.parse_cpu, parse.parse_exhaustions, clock.parse_service,
     clock.parse_status, clock.parse_last_word,
 ]  # fmt: skip

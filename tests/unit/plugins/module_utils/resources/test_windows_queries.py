@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import powershell
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.event_log import parse_reach
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, ask
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import Memory, Queue, kill
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows import clock, parse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows.queries import queries
 
+WINEVENT = Path(__file__).resolve().parents[4] / "integration/windows/host/modules/Recorded/Get-WinEvent.ps1"
 WINDOWS = r"""
 $classes = @{
     Win32_Volume = @{ Name = 'C:\'; DeviceID = 'd'; DriveLetter = 'C:'; FileSystem = 'NTFS'; Capacity = [uint64]1000
@@ -45,22 +48,18 @@ function Get-ItemProperty { param($LiteralPath) [pscustomobject]@{ Type = 'NTP';
 function Get-Process { [pscustomobject]@{ ProcessName = 'few'; Id = 1; HandleCount = 5 }
     [pscustomobject]@{ ProcessName = 'many'; Id = 2; HandleCount = 50 } }
 function w32tm.exe { 'line 1'; ''; "$args" }
-function Get-WinEvent {
-    [CmdletBinding()] param($LogName, $FilterXPath, $MaxEvents, [switch]$Oldest)
-    if ($Oldest) {
-        return [pscustomobject]@{ TimeCreated = ([datetimeoffset]'2026-11-01T04:00:00+02:00').LocalDateTime }
-    }
-    if ($FilterXPath -like '*EventID=2004*') {
-        $most = '<Process_1><Name>a b.exe</Name><ID>7</ID><CommitCharge>1073741824</CommitCharge></Process_1>'
-        $xml = "<Event xmlns='urn:e'><UserData><MemoryExhaustionInfo xmlns='urn:m'><ProcessInfo>$most</ProcessInfo>" +
-            '</MemoryExhaustionInfo></UserData></Event>'
-        $when = ([datetimeoffset]'2026-11-21T00:00:00Z').LocalDateTime
-        $event = [pscustomobject]@{ Id = 2004; TimeCreated = $when; Xml = $xml }
-        $event | Add-Member -MemberType ScriptMethod -Name ToXml -Value { $this.Xml } -PassThru
-    } else {
-        $none = [Exception]::new('Es wurden keine Ereignisse gefunden')
-        throw [Management.Automation.ErrorRecord]::new($none, '{error}', 'ObjectNotFound', $null)
-    }
+function Read-Log([string]$name) {
+    $most = '<Process_1><Name>a b.exe</Name><ID>7</ID><CommitCharge>1073741824</CommitCharge></Process_1>'
+    $xml = "<Event xmlns='urn:e'><UserData><MemoryExhaustionInfo xmlns='urn:m'><ProcessInfo>$most</ProcessInfo>" +
+        '</MemoryExhaustionInfo></UserData></Event>'
+    $when = ([datetimeoffset]'2026-11-21T00:00:00Z').LocalDateTime
+    $event = [pscustomobject]@{ Id = 2004; ProviderName = 'Microsoft-Windows-Resource-Exhaustion-Detector'
+        TimeCreated = $when; Xml = $xml }
+    $event | Add-Member -MemberType ScriptMethod -Name ToXml -Value { $this.Xml }
+    $first = ([datetimeoffset]'2026-11-01T04:00:00+02:00').LocalDateTime
+    $oldest = [pscustomobject]@{ Id = 6005; ProviderName = 'EventLog'; TimeCreated = $first }
+    @{ Events = @($event, $oldest); Enabled = $true; Mode = 'Circular'; Full = $false; Ageless = $true
+        Fails = '{fails}' }
 }
 """
 
@@ -73,19 +72,20 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(powershell, "ARGV", ("pwsh", *powershell.ARGV[1:]))
 
 
-def answered(monkeypatch: pytest.MonkeyPatch, error: str) -> Answers:
-    """Return what all queries answer, where looking for events of the time service ends with an error of that id."""
-    monkeypatch.setattr(powershell, "_BEGIN", powershell._BEGIN + WINDOWS.replace("{error}", error))
+def answered(monkeypatch: pytest.MonkeyPatch, fails: str = "") -> Answers:
+    """Return what all queries answer, where reading the System log fails so."""
+    windows = WINDOWS.replace("{fails}", fails) + WINEVENT.read_text("utf-8")
+    monkeypatch.setattr(powershell, "_BEGIN", powershell._BEGIN + windows)
     return ask(choose_host(60.0), queries(0.01, 86400.0, frozenset()))
 
 
 def test_every_query_answers_what_its_parser_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = answered(monkeypatch, "NoMatchingEventsFound,Microsoft.PowerShell.Commands.GetWinEventCommand")
+    answers = answered(monkeypatch)
     seen: dict[str, Any] = {
         "volumes": [mount.path for mount in parse.parse_volumes(answers["volumes"])],
         "disks": [mount.path for mount in parse.parse_disks(answers["disks"])],
         "memory": parse.parse_memory(answers["system"]),
-        "log_begin": parse.parse_log_begin(answers["log_begin"]),
+        "log_reach": parse_reach("log_reach", answers["log_reach"], ("System",)),
         "swap": parse.parse_page_files(answers["page_files"]).used,  # type: ignore[union-attr]
         "queue": parse.parse_queue(answers["queue"]),
         "handles": parse.parse_handles(answers["handles"]).used,
@@ -99,7 +99,7 @@ def test_every_query_answers_what_its_parser_reads(monkeypatch: pytest.MonkeyPat
         "volumes": ["C:\\"],
         "disks": ["C:\\"],
         "memory": Memory(1000 * 1024, 400 * 1024),
-        "log_begin": 1793498400.0,
+        "log_reach": (1793498400.0, ()),
         "swap": 1 << 20,
         "queue": Queue(3, 4),
         "handles": 50,
@@ -111,7 +111,10 @@ def test_every_query_answers_what_its_parser_reads(monkeypatch: pytest.MonkeyPat
     }
 
 
-def test_events_that_are_refused_are_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = answered(monkeypatch, "System.UnauthorizedAccessException")
-    with pytest.raises(CoreError, match="time_events"):
-        answers["time_events"]
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize(("fails", "reason"), [("refused", "unauthorized"), ("down", "RPC server is unavailable")])
+def test_a_log_that_does_not_answer_is_no_quiet_one(monkeypatch: pytest.MonkeyPatch, fails: str, reason: str) -> None:
+    answers = answered(monkeypatch, fails)
+    for query in ("exhaustions", "log_reach", "time_events"):
+        with pytest.raises(CoreError, match=reason):
+            answers[query]

@@ -202,12 +202,48 @@ LOG_REACHES = [
 )
 def test_none_is_ok_only_where_the_event_logs_cover_the_window(system_log, application_log, ended, verdict, tmp_path):
     oldest = [("System", system_log), ("Application", application_log)]
-    rows = [{"Log": log, "Oldest": _ago(minutes)} for log, minutes in oldest if minutes is not None]
+    rows = [_log(log, Oldest=_ago(minutes)) for log, minutes in oldest if minutes is not None]
     values = ["Cryptobot auth", "1", "CryptobotAuth"]
     events = [{"Id": 7031, "TimeCreated": _ago(minutes), "Values": values} for minutes in ended.values()]
     answers = {"reach": {"value": rows}, "restarts": {"value": events} if events else NO_EVENTS, **_just_begun()}
     found = _findings(run(check_params(tmp_path, [AUTH]), windows_host(answers=answers)))["restarts"]
     assert (found.status, found.actual) == verdict
+
+
+# What Windows answers of its logs, and the words of the finding: none of these is a service that was not restarted.
+NOT_LOOKED = [
+    ("no such log", {"restarts": "There is not an event log on the localhost computer"}, "There is not an event log"),
+    ("not allowed", {"restarts": "Attempted to perform an unauthorized operation."}, "unauthorized operation"),
+    ("the logs' service is down", {"restarts": "The RPC server is unavailable"}, "RPC server is unavailable"),
+    ("NSSM's log is not there", {"nssm_restarts": "There is not an event log"}, "There is not an event log"),
+    ("no reach is told", {"reach": "No events were found"}, "No events were found"),
+]
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("kind", ["ObjectNotFound", "NotSpecified"])
+@pytest.mark.parametrize(("errors", "words"), [row[1:] for row in NOT_LOOKED], ids=[row[0] for row in NOT_LOOKED])
+def test_a_log_that_could_not_be_looked_at_is_unknown_with_reason_and_remedy(errors, words, kind, tmp_path):
+    answers = {name: {"error": text, "kind": kind, "missing": ""} for name, text in errors.items()}
+    found = _findings(run(check_params(tmp_path, [AUTH]), windows_host(answers={**_just_begun(), **answers})))
+    assert (found["restarts"].status, words in found["restarts"].message) == ("unknown", True)
+    assert "Event Log Readers" in found["restarts"].remedy
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize(("change", "words"), [
+    ({"Mode": "Retain", "Full": True}, "full"), ({"Enabled": False}, "switched off"), ({"Oldest": None}, "empty"),
+])  # fmt: skip
+def test_a_log_that_takes_no_events_tells_nothing(change, words, tmp_path):
+    rows = [_log("System", **change), _log("Application")]
+    host = windows_host(answers={**_just_begun(), "restarts": NO_EVENTS, "reach": {"value": rows}})
+    found = _findings(run(check_params(tmp_path, [AUTH]), host))["restarts"]
+    assert (found.status, words in found.message) == ("unknown", True)
+
+
+def _log(name, **changes):
+    whole = {"Log": name, "Enabled": True, "Mode": "Circular", "Full": False, "Oldest": _ago(9999)}
+    return {**whole, **changes}
 
 
 def _ago(minutes):

@@ -22,6 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.wind
 from .builders import FIXTURES
 
 RECORDED = FIXTURES / "powershell"
+WINEVENT = Path(__file__).resolve().parents[4] / "integration/windows/host/modules/Recorded/Get-WinEvent.ps1"
 CHECK = Path(__file__).resolve().parents[5] / "scripts" / "lint" / "powershell51.ps1"
 SYSTEMS = ("windows-server-2019", "windows-server-2022", "windows-11", "windows-server-2019-de")
 # The commands of Windows, which answer with the recorded objects. An event has its values as objects of their own.
@@ -55,24 +56,22 @@ function Get-ItemProperty {
         AppDirectory = $row.AppDirectory; AppEnvironment = $null
         AppEnvironmentExtra = @('PASSWORD=hunter2', 'AUTH_PORT=9000') }
 }
-function Get-WinEvent {
-    [CmdletBinding()] param($FilterHashtable, $MaxEvents, $LogName, [switch]$Oldest)
-    if ($Oldest) {
-        $log = if ($LogName) { $LogName } else { $FilterHashtable.LogName }
-        $row = Recorded reach | Where-Object { $_.Log -eq $log }
-        return [pscustomobject]@{ TimeCreated = [datetime]$row.Oldest }
-    }
-    if ($FilterHashtable.StartTime -gt (Get-Date)) { throw 'the window lies in the future' }
-    $file = if ($FilterHashtable.LogName -eq 'System') { 'restarts' } else { 'nssm_restarts' }
+# The oldest event of each log is one that nothing else is asked of.
+function Read-Log([string]$name) {
+    $told = Recorded reach | Where-Object { $_.Log -eq $name }
+    $file, $provider = 'nssm_restarts', 'nssm'
+    if ($name -eq 'System') { $file, $provider = 'restarts', 'Service Control Manager' }
+    $events = @([pscustomobject]@{ Id = 6005; ProviderName = 'EventLog'; TimeCreated = [datetime]$told.Oldest })
     foreach ($row in Recorded $file) {
-        if ($row.Id -notin $FilterHashtable.Id) { throw "event $($row.Id) was not asked for" }
         $values = foreach ($value in $row.Values) {
             $binary = "$value".EndsWith([char]0)
             $found = if ($binary) { , [Text.Encoding]::Unicode.GetBytes($value) } else { $value }
             [pscustomobject]@{ Value = $found }
         }
-        [pscustomobject]@{ Id = $row.Id; TimeCreated = [datetime]$row.TimeCreated; Properties = $values }
+        $events += [pscustomobject]@{ Id = $row.Id; ProviderName = $provider; TimeCreated = [datetime]$row.TimeCreated
+            Properties = $values }
     }
+    @{ Events = $events; Enabled = $told.Enabled; Mode = $told.Mode; Full = $told.Full; Ageless = $true }
 }
 """
 
@@ -91,7 +90,7 @@ def _rows(noun, system, name):
 
 def _answers(monkeypatch, noun, system, asked):
     folder = f"$folder = '{RECORDED / noun / system}'\n"
-    monkeypatch.setattr(powershell, "_BEGIN", powershell._BEGIN + folder + STAND_INS)
+    monkeypatch.setattr(powershell, "_BEGIN", powershell._BEGIN + folder + STAND_INS + WINEVENT.read_text("utf-8"))
     return ask(choose_host(60.0), asked)
 
 

@@ -12,6 +12,7 @@
 # about_CommonParameters of Microsoft's documentation; Microsoft.PowerShell.Cmdletization in PowerShell's sources). A
 # file COMMAND.refused.json says after how many objects it is refused, in which words and of which category:
 # PermissionDenied "Access is denied." for an account that may not, ObjectNotFound for a provider that is not there.
+# Get-WinEvent.ps1 has the errors of the event logs; Get-WinEvent.LOG.changed.json says what is wrong with a log.
 
 function Read-Recorded {
     # Return the objects of a file, dates as dates. Write an error as a real command does where there is no such thing.
@@ -44,19 +45,6 @@ function ConvertFrom-Wql {
     [scriptblock]::Create(($text -replace '\bAND\b', '-and' -replace '\bOR\b', '-or' -replace '\bNOT\b', '-not'))
 }
 
-function Select-Event {
-    # Given events, return those of the ids and providers that are asked for, the newest first.
-    param([object[]]$Events, [string[]]$Ids, [string[]]$Providers, [long]$Most)
-    $found = @($Events | Where-Object {
-            (-not $Ids -or "$($_.Id)" -in $Ids) -and (-not $Providers -or $_.ProviderName -in $Providers)
-        })
-    if (-not $found.Count) {
-        Write-Error -Message 'No events were found that match the specified selection criteria.' -Category ObjectNotFound `
-            -ErrorId 'NoMatchingEventsFound' -ErrorAction Stop
-    }
-    $found | Sort-Object -Property TimeCreated -Descending | Select-Object -First $Most
-}
-
 function Get-CimInstance {
     param([Parameter(Position = 0)][string]$ClassName, [string]$Namespace, [string]$Filter, [string]$Query, [string[]]$Property)
     if ($Query -match '^\s*SELECT\s+.+?\s+FROM\s+(\w+)(?:\s+WHERE\s+(.+))?$') { $ClassName, $Filter = $Matches[1], $Matches[2] }
@@ -64,22 +52,26 @@ function Get-CimInstance {
     if ($Filter) { $objects | Where-Object (ConvertFrom-Wql $Filter) } else { $objects }
 }
 
-function Get-WinEvent {
-    # Events have their Xml recorded beside them; of conditions, ids and providers are looked at.
-    param([Collections.IDictionary]$FilterHashtable, [string]$FilterXPath, [string]$LogName, [long]$MaxEvents = [int]::MaxValue)
-    $logs, $ids, $providers = @($LogName), @(), @()
-    if ($FilterHashtable) { $logs, $ids, $providers = $FilterHashtable.LogName, $FilterHashtable.Id, $FilterHashtable.ProviderName }
-    if ($FilterXPath) {
-        $ids = [regex]::Matches($FilterXPath, 'EventID\s*=\s*(\d+)') | ForEach-Object { $_.Groups[1].Value }
-        $providers = [regex]::Matches($FilterXPath, "@Name\s*=\s*['""]([^'""]+)") | ForEach-Object { $_.Groups[1].Value }
-    }
-    $events = foreach ($log in @($logs)) { Read-Recorded "Get-WinEvent.$log" }
+function Read-Log {
+    # Return a recorded event log. Events have their Xml recorded beside them.
+    param([string]$Name)
+    $path = [IO.Path]::Combine("$env:WINDOWS_RECORDED", "Get-WinEvent.$Name.json")
+    if (-not [IO.File]::Exists($path)) { return }
+    $events = @([IO.File]::ReadAllText($path) | ConvertFrom-Json)
     foreach ($one in $events) {
         $xml = "$($one.Xml)"
         $one | Add-Member -MemberType ScriptMethod -Name ToXml -Value { $xml }.GetNewClosure() -Force
     }
-    Select-Event @($events) $ids $providers $MaxEvents
+    $log = @{ Events = $events; Enabled = $true; Mode = 'Circular'; Full = $false; Fails = '' }
+    $changed = [IO.Path]::ChangeExtension($path, '.changed.json')
+    if ([IO.File]::Exists($changed)) {
+        $other = [IO.File]::ReadAllText($changed) | ConvertFrom-Json
+        foreach ($property in $other.PSObject.Properties) { $log[$property.Name] = $property.Value }
+    }
+    $log
 }
+
+. "$PSScriptRoot/Get-WinEvent.ps1"
 
 function Get-Process {
     param([int[]]$Id, [string[]]$Name, [switch]$IncludeUserName, [string]$ErrorAction)
