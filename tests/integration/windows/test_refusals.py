@@ -27,6 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.win
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.parse import parse_answers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES as SOCKETS
 
+from .controller import ansible
 from .host.machine import machine
 from .host.windows import WindowsHost
 
@@ -130,3 +131,31 @@ def test_an_event_log_that_cannot_be_looked_at_is_not_one_without_events(
         else:
             path.unlink()
     assert {name: reason in str(told) for name, told in logged().items()} == dict.fromkeys(LOGGED, True)
+
+
+def firewall_of(windows: WindowsHost) -> dict[str, str]:
+    """Audit the firewall over WinRM, as a playbook does; return its checks, each with the worst that was said."""
+    printed = ansible(windows.inventory(), "firewall_audit", {"policy": [{"port": 5986, "from": ["loopback"]}]})
+    assert "findings" in printed.results["win"], printed.text
+    found = printed.results["win"]["findings"]
+    severe = ("ok", "skipped", "warning", "critical", "unknown")
+    return {each["check"]: each["status"] for each in sorted(found, key=lambda each: severe.index(each["status"]))}
+
+
+@pytest.mark.parametrize(("command", "how"), [
+    ("Get-NetFirewallRule", "an error half way"),
+    ("Get-NetFirewallPortFilter", "the provider is missing"),
+    ("Get-NetIPAddress", "the provider is missing"),
+])  # fmt: skip
+def test_a_firewall_that_is_told_in_part_is_unknown_as_a_whole(windows: WindowsHost, command: str, how: str) -> None:
+    windows.record(machine((8000, 8001, 8002, 8003, 8004)))
+    (windows.root / "recorded" / f"{command}.refused.json").write_text(json.dumps(REFUSED[how]), encoding="utf-8")
+    checks = firewall_of(windows)
+    assert checks["firewall.rules_visible"] == "unknown"
+    assert checks["firewall.unexpected_open"] == "unknown"
+
+
+def test_a_firewall_that_is_told_as_a_whole_is_judged(windows: WindowsHost) -> None:
+    windows.record(machine((8000, 8001, 8002, 8003, 8004)))
+    checks = firewall_of(windows)
+    assert (checks["firewall.rules_visible"], checks["firewall.unexpected_open"]) == ("ok", "critical")

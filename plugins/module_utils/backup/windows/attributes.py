@@ -83,7 +83,7 @@ def _take(noted: Noted, asked: Sequence[Seen], found: Descriptors) -> None:
         if stream != ZONE:
             noted.not_kept.append(("stream", f"{shown(asked[number].path)}:{stream}"))
     if found.refused:
-        noted.miss(len(asked), f"alternate data streams could not be listed: {found.refused}")
+        noted.miss(found.unlisted, f"alternate data streams could not be listed: {found.refused}")
     if found.late:
         noted.miss(len(found.late), f"asking for descriptors was ended after {SECONDS} s")
     if found.denied:

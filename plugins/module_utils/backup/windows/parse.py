@@ -45,7 +45,7 @@ ALLOW_TYPES = frozenset(["A", "OA", "XA", "ZA"])  # allow, for an object, on a c
 class Descriptors:
     """Descriptors by the number of the path; ``late`` and ``denied`` paths have none. Streams as (number, name, size).
 
-    ``refused`` says why streams could not be listed, or is empty.
+    ``refused`` says why the streams of ``unlisted`` paths could not be listed, or is empty.
     """
 
     sddl: Mapping[int, str]
@@ -53,6 +53,7 @@ class Descriptors:
     denied: frozenset[int]
     streams: tuple[tuple[int, str, int], ...] = ()
     refused: str = ""
+    unlisted: int = 0
 
 
 def parse_descriptors(objects: Sequence[Any], count: int) -> Descriptors:
@@ -62,10 +63,11 @@ def parse_descriptors(objects: Sequence[Any], count: int) -> Descriptors:
     """
     found: dict[int, str] = {}
     streams: list[tuple[int, str, int]] = []
-    refused = ""
+    refused, unlisted = "", 0
     for line, one in enumerate(objects, start=1):
         try:
-            refused = str(one.get("refused") or refused)
+            if one.get("refused"):
+                refused, unlisted = str(one["refused"]), int(one.get("count") or count)
             numbers = [int(number) for number in str(one.get("of") or "").split(",") if number]
             if "stream" in one:
                 streams += [(at, str(one["stream"]), int(one["size"])) for at in numbers if 0 <= at < count]
@@ -75,7 +77,7 @@ def parse_descriptors(objects: Sequence[Any], count: int) -> Descriptors:
             raise ParseError("the security descriptors", line, repr(one), "it has no sddl or no numbers") from error
     late = frozenset(number for number, sddl in found.items() if sddl == LATE)
     known = {number: sddl for number, sddl in found.items() if sddl not in (LATE, DENIED)}
-    return Descriptors(known, late, frozenset(range(count)) - late - set(known), tuple(streams), refused)
+    return Descriptors(known, late, frozenset(range(count)) - late - set(known), tuple(streams), refused, unlisted)
 
 
 def others_allowed(sddl: str) -> tuple[str, ...]:

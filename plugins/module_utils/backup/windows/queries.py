@@ -10,15 +10,19 @@ from collections.abc import Sequence
 
 from ...powershell import literal
 
-# The alternate data streams of $path, which is number $number. Folders answer nothing to this in 5.1.
+# The alternate data streams of $path, which is number $number. What a file is refused is an error that does not stop
+# Get-Item by itself; of folders 5.1 knows no streams and says so by such an error.
 STREAMS = """
-try {
-    foreach ($one in @(Get-Item -LiteralPath $path -Stream * -Force -ErrorAction SilentlyContinue)) {
-        if ($one.Stream -and $one.Stream -ne ':$DATA') {
-            [pscustomobject]@{ stream = [string]$one.Stream; size = [long]$one.Length; of = [string]$number }
+if ($sddl -ne 'denied') {
+    $folder = [IO.Directory]::Exists($path)
+    try {
+        foreach ($one in @(Get-Item -LiteralPath $path -Stream * -Force -ErrorAction Stop)) {
+            if ($one.Stream -and $one.Stream -ne ':$DATA') {
+                [pscustomobject]@{ stream = [string]$one.Stream; size = [long]$one.Length; of = [string]$number }
+            }
         }
-    }
-} catch { $refused = $_.Exception.Message }
+    } catch { if (-not $folder) { $refused = $_.Exception.Message; $unlisted++ } }
+}
 """
 
 
@@ -27,13 +31,15 @@ def descriptors(paths: Sequence[str], seconds: int, *, streams: bool) -> str:
 
     Line breaks cannot be in a path of Windows, so many paths travel as one text. What many paths share is answered
     once, with the numbers of the paths that have it. Those that it does not come to within ``seconds`` are answered as
-    ``late``, those that it may not look at as ``denied``; ``refused`` says why streams could not be listed.
+    ``late``, those that it may not look at as ``denied``; ``refused`` says why the streams of ``count`` paths could not
+    be listed.
     """
     joined, looking = literal("\n".join(paths)), STREAMS if streams else ""
     return f"""
 $until = [datetime]::UtcNow.AddSeconds({int(seconds)})
 $numbers = @{{}}
 $refused = ''
+$unlisted = 0
 $number = -1
 foreach ($path in ({joined}).Split([char]10)) {{
     $number++
@@ -46,7 +52,7 @@ foreach ($path in ({joined}).Split([char]10)) {{
     $numbers[$sddl].Add($number)
 }}
 foreach ($sddl in @($numbers.Keys)) {{ [pscustomobject]@{{ sddl = $sddl; of = $numbers[$sddl] -join ',' }} }}
-if ($refused) {{ [pscustomobject]@{{ refused = $refused }} }}
+if ($refused) {{ [pscustomobject]@{{ refused = $refused; count = $unlisted }} }}
 """
 
 

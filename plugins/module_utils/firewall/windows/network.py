@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
-from ...errors import CoreError, SourceMissing
+from ...errors import CoreError
 from ...fields import Fields, fields_of
 from ...powershell import Answers
 from ..model.intervals import BITS, Intervals, merge, network, spanning
@@ -33,17 +33,9 @@ class Own:
     subnet: Intervals
 
 
-def rows_or_none(answers: Answers, name: str) -> list[Fields]:
-    """Given a query, return its objects; that there is no such object at all counts as none. Raise CoreError."""
-    try:
-        return fields_of(name, answers[name])
-    except SourceMissing:
-        return []
-
-
 def own_addresses(answers: Answers) -> list[Own]:
     """Given the answers, return the host's addresses that are in use, beyond loopback. Raise CoreError."""
-    rows = rows_or_none(answers, "own_addresses")
+    rows = fields_of("own_addresses", answers["own_addresses"])
     return [own for own in map(_own, rows) if own is not None]
 
 
@@ -62,7 +54,7 @@ def parse_network(answers: Answers) -> Network:
     """Given the answers, return addresses and the ways on which sources arrive. Raise CoreError."""
     own = own_addresses(answers)
     interfaces = sorted({each.interface for each in own})
-    found = [(row, _destination(row)) for row in rows_or_none(answers, "routes")]
+    found = [(row, _destination(row)) for row in fields_of("routes", answers["routes"])]
     routes: dict[int, list[Route]] = {family: [] for family in BITS}
     for row, (family, destinations) in found:
         if row.text("InterfaceAlias") in interfaces:
@@ -97,11 +89,12 @@ def _subnets(answers: Answers) -> dict[int, Intervals]:
 
 
 def _resolvers(answers: Answers) -> dict[int, Intervals]:
-    return _single(part for row in rows_or_none(answers, "resolvers") for part in lines(row.text("ServerAddresses")))
+    rows = fields_of("resolvers", answers["resolvers"])
+    return _single(part for row in rows for part in lines(row.text("ServerAddresses")))
 
 
 def _gateways(answers: Answers) -> dict[int, Intervals]:
-    rows = [row for row in rows_or_none(answers, "routes") if row.text("DestinationPrefix").endswith("/0")]
+    rows = [row for row in fields_of("routes", answers["routes"]) if row.text("DestinationPrefix").endswith("/0")]
     return _single(row.text("NextHop") for row in rows)
 
 
@@ -134,7 +127,7 @@ def _folders(answers: Answers) -> dict[str, str]:
 
 def _direct(answers: Answers) -> Optional[frozenset[str]]:
     try:
-        rows = rows_or_none(answers, "adapters")
+        rows = fields_of("adapters", answers["adapters"])
     except CoreError:
         return None
     return frozenset(row.text("Name") for row in rows if _WIFI_DIRECT in row.text("InterfaceDescription").lower())

@@ -20,7 +20,7 @@ from ..model.network import Network
 from ..model.packet import Receiver
 from ..model.ruleset import Ruleset
 from . import profiles as of
-from .network import parse_network, rows_or_none, surroundings
+from .network import parse_network, surroundings
 from .profiles import Profile
 from .rules import InboundRule, parse_rules
 
@@ -79,10 +79,9 @@ def _see(answers: Answers) -> _Seen:
     seen = _Seen()
     try:
         engine = fields_of("engine", answers["engine"])
-        if engine and engine[0].text("State") != "Running":
-            seen.unread.append(
-                f"the service mpssvc, which is the firewall, is {engine[0].text('State') or 'not there'}"
-            )
+        state = engine[0].text("State") if engine else ""
+        if state != "Running":
+            seen.unread.append(f"the service mpssvc, which is the firewall, is {state or 'not there'}")
     except CoreError as error:
         seen.unread.append(str(error))
     try:
@@ -96,7 +95,7 @@ def _see(answers: Answers) -> _Seen:
 def _instead(answers: Answers) -> tuple[str, str]:
     """Return what may filter in place of Windows Firewall, and the other products; both empty where there is none."""
     try:
-        names = sorted({row.text("displayName") for row in rows_or_none(answers, "products")})
+        names = sorted({row.text("displayName") for row in fields_of("products", answers["products"])})
     except CoreError as error:
         return f"whether another product filters is not known: {error}", ""
     if not names:

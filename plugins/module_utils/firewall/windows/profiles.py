@@ -20,7 +20,7 @@ from ..model.intervals import spanning
 from ..model.ruleset import ACCEPT, CONNECTION_STATES, DROP, UNKNOWN, Chain, Match, Rule, Table, Verdict
 from ..views import View
 from .conditions import lines
-from .network import own_addresses, rows_or_none
+from .network import own_addresses
 from .rules import PROFILES, InboundRule
 
 BACKEND = "windows-firewall"
@@ -62,7 +62,7 @@ def parse_profiles(answers: Answers) -> tuple[Profile, ...]:
 
 def _categories(answers: Answers) -> dict[str, str]:
     found = {}
-    for row in rows_or_none(answers, "connections"):
+    for row in fields_of("connections", answers["connections"]):
         category = _CATEGORIES.get(row.text("NetworkCategory"))
         if category is None:
             raise row.wrong("NetworkCategory", f"expected one of {', '.join(_CATEGORIES)}")

@@ -33,6 +33,8 @@ function Set-Acl { param([string]$LiteralPath, $AclObject) "$LiteralPath|$($AclO
 function Get-Item {
     [CmdletBinding()] param([string]$LiteralPath, [string]$Stream, [switch]$Force)
     if ($LiteralPath -like '*fat*') { throw 'The file system does not support streams.' }
+    # The provider of files writes what it is refused by WriteError (FileSystemProvider.cs of PowerShell's sources).
+    if ($LiteralPath -like '*locked*') { return Write-Error 'Access to the path is denied.' -Category PermissionDenied }
     [pscustomobject]@{ Stream = ':$DATA'; Length = 5 }
     if ($LiteralPath -like '*quoted*') { [pscustomobject]@{ Stream = "Größe's"; Length = 7GB } }
 }
@@ -80,6 +82,14 @@ def test_what_does_not_fit_into_the_time_is_late_and_the_rest_is_answered():
 def test_a_file_system_without_streams_says_so_once():
     found = parse_descriptors(asked(queries.descriptors(["D:\\fat\\a", "D:\\fat\\b"], 60, streams=True)), 2)
     assert (len(found.sddl), found.refused) == (2, "The file system does not support streams.")
+
+
+@pytest.mark.case("WN1")
+def test_streams_that_are_refused_are_not_taken_for_none():
+    paths = ["D:\\a", "D:\\locked", PATHS[1], "D:\\denied"]
+    found = parse_descriptors(asked(queries.descriptors(paths, 60, streams=True)), len(paths))
+    assert (found.refused, found.unlisted) == ("Access to the path is denied.", 1)
+    assert (found.streams, found.denied) == (((2, "Größe's", 7 << 30),), {3})
 
 
 def test_folders_are_closed_to_all_but_the_administrators():

@@ -19,6 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.che
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES as SOCKETS
 
 from . import macos_host, windows_host
 from .macos_host import SOCKETFILTERFW, text
@@ -61,10 +62,20 @@ def test_windows_is_asked_in_one_powershell_per_noun_and_by_no_query_per_rule() 
     assert len(QUERIES) == 18
 
 
+# How Windows leaves a question without its answer: refused, its provider missing (which is of the same category as that
+# there is no such object), and an error beside what it had told before.
+LEFT = {
+    "refused": {"error": "Zugriff verweigert", "kind": "PermissionDenied"},
+    "no such provider": {"error": "Zugriff verweigert: Ungültige Klasse", "kind": "ObjectNotFound"},
+    "an error beside": {"error": "Zugriff verweigert", "kind": "PermissionDenied", "value": [{"Name": "half"}]},
+}
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("how", LEFT)
 @pytest.mark.parametrize("query", sorted(QUERIES))
-def test_each_answer_of_windows_that_is_missing_is_never_ok_nor_an_end(query: str) -> None:
-    changed = {query: "Zugriff verweigert"}
-    result = audit(windows_host.host("windows-server-2022", **changed))
+def test_each_answer_of_windows_that_is_missing_is_never_ok_nor_an_end(query: str, how: str) -> None:
+    result = audit(windows_host.left_out("windows-server-2022", {query: LEFT[how]}))
     certain = ("resolvers", "adapters", "client_ports", "products")  # nothing here turns on these
     unknown = {found["check"] for found in result["findings"] if found["status"] == "unknown"}
     if query in certain:
@@ -76,6 +87,25 @@ def test_each_answer_of_windows_that_is_missing_is_never_ok_nor_an_end(query: st
     else:
         assert {"firewall.rules_visible", "firewall.unexpected_open"} <= unknown
         assert "Zugriff verweigert" in json.dumps(result["findings"], ensure_ascii=False)
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("how", LEFT)
+def test_a_firewall_of_which_nothing_is_told_is_unknown_as_a_whole(how: str) -> None:
+    result = audit(windows_host.left_out("windows-server-2022", dict.fromkeys({*QUERIES, *SOCKETS}, LEFT[how])))
+    assert result["status"] == "unknown"
+    certain = [found["check"] for found in result["findings"] if found["status"] == "ok"]
+    assert certain == ["firewall.policy_expired"]  # of the inventory alone
+    assert (
+        "Zugriff verweigert" in next(f for f in result["findings"] if f["check"] == "firewall.rules_visible")["message"]
+    )
+
+
+@pytest.mark.case("WN1")
+def test_a_firewall_whose_service_is_not_there_is_unknown() -> None:
+    result = audit(windows_host.left_out("windows-server-2022", {"engine": {"value": []}}))
+    assert statuses(result, "rules_visible") == dict.fromkeys(statuses(result, "rules_visible"), "unknown")
+    assert "mpssvc, which is the firewall, is not there" in json.dumps(result["findings"])
 
 
 @pytest.mark.parametrize("error", [ToolMissing("powershell.exe"), ToolTimeout("powershell.exe", 60)])

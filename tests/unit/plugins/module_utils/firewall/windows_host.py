@@ -77,3 +77,10 @@ def host(system: str, *, admin: bool = True, **changed: Any) -> FakeHost:
         **{name: value for name, value in raw(system, **changed).items() if name in changed},
     }
     return FakeHost("windows", commands={"powershell.exe": json.dumps(answers)}, admin=admin)
+
+
+def left_out(system: str, answers: dict[str, Any]) -> FakeHost:
+    """Return a system on which whole answers are replaced by others, as powershell.exe prints them."""
+    asked = host(system)
+    asked.commands["powershell.exe"] = json.dumps({**json.loads(asked.commands["powershell.exe"]), **answers})
+    return asked
