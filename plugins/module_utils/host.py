@@ -213,7 +213,11 @@ class MacHost(PosixHost):
         return self.run(["sysctl", "-n", "kern.bootsessionuuid"]).stdout.strip()
 
     def process_began(self, pid: int) -> str:
-        return self.run(["ps", "-o", "lstart=", "-p", str(pid)], expect=(0, 1)).stdout.strip()
+        # ps ends with 1 where there is no such process, and where it may not look: then it says so
+        done = self.run(["ps", "-o", "lstart=", "-p", str(pid)], expect=(0, 1))
+        if done.rc and done.stderr.strip():
+            raise ToolFailed(done.argv, done.rc, done.stderr)
+        return done.stdout.strip()
 
 
 class WindowsHost(Host):

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from ..asking import ask
 from ..errors import CoreError
 from ..host import Host
 
@@ -29,6 +30,18 @@ class Reading:
 
 
 NOTHING_READ = Reading()  # nothing was asked for
+
+
+def told(host: Host, argv: Sequence[str], harmless: str = r"(?!)") -> Reading:
+    """Return what a command prints, or why it does not; what it complains of is a reason even where it ends with 0.
+
+    ``harmless`` is a pattern of lines on standard error that take nothing away. Raise ToolTimeout as ``command``.
+    """
+    host.remaining()
+    try:
+        return Reading(ask(host, argv, harmless=harmless).whole(argv[0]))
+    except CoreError as error:
+        return Reading(blind=str(error))
 
 
 def command(host: Host, argv: Sequence[str], expect: Optional[Collection[int]] = (0,)) -> Reading:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ...asking import ask
 from ...errors import CoreError, ParseError
 from ...host import Host
 from ..records import Identity, InUse
@@ -19,14 +20,16 @@ _KINDS = ("REG", "DIR", "VREG", "VDIR")
 def in_use_macos(host: Host) -> InUse:
     """Return the files and folders that processes have open; to root lsof shows those of all processes."""
     try:
-        # 1: some files could not be looked at, or a process ended meanwhile; what was seen is listed all the same
-        done = host.run(ARGV, timeout=SECONDS, expect=(0, 1))
-        found = parse_lsof(done.stdout)
+        # 1: some files could not be looked at, or a process ended meanwhile; what was seen is listed all the same. -w
+        # keeps warnings away, so what it says beside are errors
+        answer = ask(host, ARGV, nothing=(1,), timeout=SECONDS)
+        found = parse_lsof(answer.text)
     except CoreError as error:
         return InUse(unseen=f"lsof does not tell ({error})")
     if not found:
         return InUse(unseen="lsof shows no open file at all")
-    return InUse(found, "" if host.is_admin() else "the processes of other accounts are shown to root only")
+    unseen = [] if host.is_admin() else ["the processes of other accounts are shown to root only"]
+    return InUse(found, "; ".join([*unseen, *answer.complaints[:2]]))
 
 
 def parse_lsof(text: str) -> frozenset[Identity]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from ...errors import CoreError
 from ...host import Host
 from ..model.intervals import BITS
-from ..reading import Reading, command
+from ..reading import Reading, command, told
 from ..scope import Places
 from .evidence import ALF_OPTIONS, MAIN, Evidence
 from .pf import is_enabled, parse_anchors
@@ -21,20 +21,27 @@ from .pf import is_enabled, parse_anchors
 NOT_ROOT = "pf shows its rules to root only, and this account is not root"
 SOCKETFILTERFW = "/usr/libexec/ApplicationFirewall/socketfilterfw"
 _FAMILIES = {4: "inet", 6: "inet6"}
+# pfctl says so on every macOS, whose kernel has no queues; beside that it ends with 0 where the kernel refuses it the
+# rules, and tells so on standard error alone (pfctl.c leaves out what pfctl_show_rules returns).
+_NO_QUEUES = r"^(No ALTQ support in kernel|ALTQ related functions disabled)$"
 _TABLE = re.compile(r"<([^<>\s]+)>")
 
 
 def gather(host: Host) -> Evidence:
     """Return what this account may read of a macOS host's firewalls. Raise ToolTimeout when the time is used up."""
-    info = command(host, ["pfctl", "-s", "info"]) if host.is_admin() else Reading(blind=NOT_ROOT)
+    info = _pfctl(host, ["-s", "info"]) if host.is_admin() else Reading(blind=NOT_ROOT)
     evidence = Evidence(
         info,
         alf={option: command(host, [SOCKETFILTERFW, option]) for option in ALF_OPTIONS},
-        interfaces=command(host, ["ifconfig", "-a"]),
-        routes={family: command(host, ["netstat", "-rnl", "-f", _FAMILIES[family]]) for family in BITS},
+        interfaces=told(host, ["ifconfig", "-a"]),
+        routes={family: told(host, ["netstat", "-rnl", "-f", _FAMILIES[family]]) for family in BITS},
         ephemeral=command(host, ["sysctl", "-n", "net.inet.ip.portrange.first", "net.inet.ip.portrange.last"]),
     )
     return _with_pf(host, evidence) if _is_on(info) else evidence
+
+
+def _pfctl(host: Host, words: Iterable[str]) -> Reading:
+    return told(host, ["pfctl", *words], _NO_QUEUES)
 
 
 def _is_on(info: Reading) -> bool:
@@ -47,17 +54,17 @@ def _is_on(info: Reading) -> bool:
 
 def _with_pf(host: Host, evidence: Evidence) -> Evidence:
     # "pfctl -a '*' -sr" fails at wildcards on macOS, so anchors are asked for one by one
-    anchors = command(host, ["pfctl", "-v", "-s", "Anchors"])
+    anchors = _pfctl(host, ["-v", "-s", "Anchors"])
     names = [MAIN, *parse_anchors(anchors.text)]
-    rules = {name: command(host, ["pfctl", *_in(name), "-s", "rules"]) for name in names}
-    translations = {name: command(host, ["pfctl", *_in(name), "-s", "nat"]) for name in names}
+    rules = {name: _pfctl(host, [*_in(name), "-s", "rules"]) for name in names}
+    translations = {name: _pfctl(host, [*_in(name), "-s", "nat"]) for name in names}
     return replace(
         evidence,
         anchors=anchors,
         rules=rules,
         translations=translations,
         tables=_tables(host, {name: rules[name].text + translations[name].text for name in names}),
-        skipped=command(host, ["pfctl", "-v", "-s", "Interfaces"]),
+        skipped=_pfctl(host, ["-v", "-s", "Interfaces"]),
         services=_file(host, "/etc/services"),
     )
 
@@ -69,9 +76,7 @@ def _in(anchor: str) -> list[str]:
 def _tables(host: Host, texts: dict[str, str]) -> dict[tuple[str, str], Reading]:
     """Given the rules of each anchor, return the tables that they name: those of the anchor and the main ones."""
     asked = {(place, table) for name, text in texts.items() for table in _TABLE.findall(text) for place in (name, MAIN)}
-    return {
-        (name, table): command(host, ["pfctl", *_in(name), "-t", table, "-T", "show"]) for name, table in sorted(asked)
-    }
+    return {(name, table): _pfctl(host, [*_in(name), "-t", table, "-T", "show"]) for name, table in sorted(asked)}
 
 
 def _file(host: Host, path: str) -> Reading:

@@ -32,7 +32,9 @@ class Own:
 
 
 def parse_ifconfig(text: str) -> list[Own]:
-    """Given ``ifconfig -a``, return the addresses that are in use. Raise ParseError naming the line that is wrong."""
+    """Given ``ifconfig -a``, return the addresses that are in use. Raise ParseError naming the line that is wrong, and
+    where there is none, not even of loopback.
+    """
     found, interface = [], ""
     for number, line in enumerate(text.splitlines(), start=1):
         begins, address = _INTERFACE.match(line), _ADDRESS.match(line)
@@ -42,6 +44,8 @@ def parse_ifconfig(text: str) -> list[Own]:
                 found.append(_own(interface, address.group(1), address.group(2)))
             except ValueError as error:
                 raise ParseError("ifconfig -a", number, line, str(error)) from None
+    if not found:
+        raise ParseError("ifconfig -a", 1, text, "expected at least the address of loopback")
     return found
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar, Union
 
+from ...asking import ask
 from ...errors import CoreError, SourceMissing
 from ...evidence import Evidence
 from ...host import Host
@@ -172,8 +173,10 @@ def _folders(host: Host) -> tuple[str, ...]:
 
 
 def _held_files(host: Host, seconds: float) -> HeldFiles:
-    """Ask lsof, which ends with 1 where there is nothing to list. Without root it sees the account's own only."""
+    """Ask lsof, which ends with 1 where there is nothing to list, or where something could not be looked at: then it
+    says so. Without root it sees the account's own only.
+    """
     command = ["lsof", "-nP", "+L1", "-FpcftDisn"]
-    files = parse_held(host.run(command, timeout=max(1.0, seconds), expect=(0, 1)).stdout)
-    unseen = "" if host.is_admin() else "only root may see the open files of other accounts"
-    return HeldFiles(files, unseen)
+    answer = ask(host, command, nothing=(1,), timeout=max(1.0, seconds))
+    unseen = [] if host.is_admin() else ["only root may see the open files of other accounts"]
+    return HeldFiles(parse_held(answer.text), "; ".join([*unseen, *answer.complaints[:2]]))

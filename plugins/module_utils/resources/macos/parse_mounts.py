@@ -59,6 +59,8 @@ def parse_mount(text: str) -> tuple[MountLine, ...]:
             raise ParseError("mount", number, line, "expected 'source on path (kind, flags)'")
         flags = frozenset(flag.strip() for flag in match.group("flags").split(",") if flag.strip())
         found.append(MountLine(match.group("source"), match.group("path"), match.group("kind"), flags))
+    if not found:
+        raise ParseError("mount", 1, text, "expected at least the mount of /")
     return tuple(found)
 
 

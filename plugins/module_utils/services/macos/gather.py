@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Optional
 from xml.parsers.expat import ExpatError
 
-from ...errors import CoreError, SourceDenied, SourceMissing, ToolFailed
+from ...errors import CoreError, ParseError, SourceDenied, SourceMissing, ToolFailed
 from ...host import Host
 from ...processes.parse import Census, with_units
 from ..declared import Service
@@ -114,6 +114,8 @@ class Look:
         if not service.user and self.host.is_admin():
             return [SYSTEM], label
         uid = self.host.run(["id", "-u", *([service.user] if service.user else [])]).stdout.strip()
+        if not uid.isdigit():
+            raise ParseError("id -u", 1, uid, "expected the number of an account")
         return [SYSTEM, f"gui/{uid}", f"user/{uid}"], label
 
     def _printed(self, domain: str, label: str) -> Optional[Unit]:

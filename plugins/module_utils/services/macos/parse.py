@@ -161,7 +161,12 @@ def unit_of_list(
 
 
 def parse_list(text: str) -> dict[str, tuple[int, int]]:
-    """Given the output of ``launchctl list``, return pid (0: none) and status of each job by its label."""
+    """Given the output of ``launchctl list``, return pid (0: none) and status of each job by its label.
+
+    Raise ParseError where it is no such table: launchd itself has jobs on every macOS.
+    """
+    if "\tLabel" not in text.partition("\n")[0]:
+        raise ParseError("launchctl list", 1, text, "expected a table of PID, Status and Label")
     rows = (line.split("\t") for line in text.splitlines())
     return {row[2]: (_number(row[0]), _number(row[1])) for row in rows if len(row) == 3 and row[2] != "Label"}
 
@@ -173,7 +178,10 @@ def _number(text: str) -> int:
 def parse_disabled(text: str) -> dict[str, bool]:
     """Given the output of ``launchctl print-disabled DOMAIN``, return by label whether a job is disabled.
 
-    macOS 12 and older say true and false, later ones disabled and enabled.
+    macOS 12 and older say true and false, later ones disabled and enabled. Raise ParseError where it is no such list:
+    nothing printed is no list without a job in it.
     """
+    if "disabled services = {" not in text:
+        raise ParseError("launchctl print-disabled", 1, text, "expected disabled services = {")
     rows = (_DISABLED.fullmatch(line) for line in text.splitlines())
     return {row[1]: row[2] in ("disabled", "true") for row in rows if row}

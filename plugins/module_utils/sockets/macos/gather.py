@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Optional, TypeVar
 
-from ...errors import CoreError, ToolFailed
+from ...asking import ask
+from ...errors import CoreError
 from ...host import Host
 from ..parse import Socket, SocketTable
 from .parse import combine, merge_held, parse_labels, parse_lsof, parse_netstat, parse_programs
@@ -37,6 +38,8 @@ def gather_macos(host: Host) -> SocketTable:
         listed += rows or ()
         if problem and (no_lsof or not host.is_admin()):
             unread[proto] = f"not all {proto} sockets are seen: {problem}"
+    if not owned and listed:  # the system's own processes have some
+        no_lsof = no_lsof or "lsof shows none"
     if no_lsof and len(unread) > 1:
         raise CoreError(f"{no_lsof}; {'; '.join(unread.values())}")
     sockets = combine(owned or (), listed)
@@ -51,7 +54,9 @@ def _try(read: Callable[[], Anything]) -> tuple[Optional[Anything], str]:
 
 
 def _listed(host: Host, proto: str) -> tuple[Socket, ...]:
-    return parse_netstat(host.run([*NETSTAT, proto]).stdout)
+    # netstat warns of what the kernel refuses it, and ends with 0 (inet.c of Apple's network_cmds); without any socket
+    # it prints nothing at all
+    return parse_netstat(ask(host, [*NETSTAT, proto]).whole(f"netstat -p {proto}"))
 
 
 def _owned(host: Host) -> tuple[Socket, ...]:
@@ -66,10 +71,8 @@ def _owned(host: Host) -> tuple[Socket, ...]:
 
 
 def _lsof(host: Host) -> str:
-    done = host.run(LSOF, expect=(0, 1))  # it ends with 1 where one of the two protocols has no socket
-    if done.rc and not done.stdout and done.stderr.strip():
-        raise ToolFailed(done.argv, done.rc, done.stderr)
-    return done.stdout
+    # it ends with 1 where one of the two protocols has no socket; -w keeps warnings away, so what it says are errors
+    return ask(host, LSOF, nothing=(1,)).whole("lsof")
 
 
 def _blind(host: Host, sockets: Sequence[Socket], no_lsof: str) -> list[str]:

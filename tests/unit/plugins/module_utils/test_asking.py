@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.asking import Answer, ask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied, ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
 
 
@@ -22,6 +22,7 @@ def said(script: str, **options):
         ("exit 1", {"nothing": (1,)}, Answer("")),
         ("echo found; echo hint >&2", {}, Answer("found\n", ("hint",))),
         ("echo hint >&2; exit 1", {"nothing": (1,), "harmless": "^hint$"}, Answer("")),
+        ("echo some; echo refused >&2; exit 1", {"nothing": (1,)}, Answer("some\n", ("refused",))),
     ],
 )
 def test_an_answer(script, options, answer):
@@ -39,3 +40,12 @@ def test_an_answer(script, options, answer):
 def test_a_tool_that_could_not_look_is_an_error(script, options, why):
     with pytest.raises(ToolFailed, match=why):
         said(script, **options)
+
+
+@pytest.mark.case("WN1")
+def test_a_tool_that_ends_with_0_and_complains_is_not_believed_as_a_whole():
+    answer = said("echo 'tool: sysctl: Operation not permitted' >&2")
+    assert answer.text == ""
+    with pytest.raises(SourceDenied, match="the table cannot be read: tool: sysctl: Operation not permitted"):
+        answer.whole("the table")
+    assert said("echo hint >&2; echo all", harmless="^hint$").whole("the table") == "all\n"

@@ -29,6 +29,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
     HOSTS,
     Host,
     LinuxHost,
+    MacHost,
     WindowsHost,
     choose_host,
 )
@@ -230,8 +231,8 @@ def test_the_fake_host_behaves_as_one_that_lacks_what_is_not_written_down() -> N
     assert fake.ran == ["systemctl show a", "launchctl"]
 
 
-class Asked(WindowsHost):
-    """Windows with one PowerShell answer: exit code, stdout, stderr."""
+class Answering(Host):
+    """A host of which each command is answered so: exit code, stdout, stderr."""
 
     def __init__(self, rc: int, out: str, err: str = "") -> None:
         super().__init__(60.0)
@@ -243,6 +244,14 @@ class Asked(WindowsHost):
         if expect is not None and rc not in expect:
             raise ToolFailed(argv, rc, err)
         return Completed(tuple(argv), rc, out, err)
+
+
+class Asked(Answering, WindowsHost):
+    """Windows with one PowerShell answer."""
+
+
+class AskedMac(Answering, MacHost):
+    """A macOS host with one answer of ps."""
 
 
 BEGINS = [((0, "133456789012345678\r\n"), "133456789012345678"), ((0, ""), "")]
@@ -258,3 +267,11 @@ def test_windows_tells_when_a_process_began_or_that_there_is_none(answer: tuple[
 def test_a_windows_that_does_not_tell_is_not_taken_for_one_without_the_process() -> None:
     with pytest.raises(ToolFailed, match="Access denied"):
         Asked(1, "", "Access denied").process_began(4242)
+
+
+@pytest.mark.case("WN1")
+def test_a_ps_that_may_not_look_is_not_taken_for_one_without_the_process() -> None:
+    assert AskedMac(1, "").process_began(4242) == ""
+    assert AskedMac(0, "Sun Nov 22 02:00:00 2026\n").process_began(4242) == "Sun Nov 22 02:00:00 2026"
+    with pytest.raises(ToolFailed, match="not permitted"):
+        AskedMac(1, "", "ps: Operation not permitted").process_began(4242)

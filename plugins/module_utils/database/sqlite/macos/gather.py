@@ -10,11 +10,15 @@ import os
 from collections.abc import Iterable
 from typing import Optional
 
+from ....asking import ask
 from ....errors import CoreError
 from ....host import Host
 from ..parse import filesystem_of, parse_mount
 from ..records import Holders, Surroundings
 from .parse import parse_free_memory, parse_lsof
+
+# What lsof warns of where the server of some file system does not answer; ours was just looked at.
+_OF_OTHERS = r"^(lsof: WARNING: can't stat\(\)|Output information may be incomplete|assuming \"dev=)"
 
 
 def surroundings(path: str, host: Host) -> Surroundings:
@@ -37,9 +41,13 @@ def _memory(host: Host) -> Optional[int]:
 
 
 def holders(names: Iterable[str], host: Host) -> Holders:
-    """Ask lsof, which ends with 1 where nobody has the files open. Only root sees every process."""
+    """Ask lsof, which ends with 1 where nobody has one of the files open, and also where it could not look: then it
+    says so. Only root sees every process.
+    """
     try:
-        found = parse_lsof(host.run(["lsof", "-Fpc", "--", *names], expect=(0, 1)).stdout)
+        answer = ask(host, ["lsof", "-Fpc", "--", *names], nothing=(1,), harmless=_OF_OTHERS)
+        found = parse_lsof(answer.text)
     except CoreError as error:
         return Holders((), complete=False, blind=str(error))
-    return Holders(tuple(one for one in found if one.pid != os.getpid()), host.is_admin())
+    others = tuple(one for one in found if one.pid != os.getpid())
+    return Holders(others, host.is_admin() and not answer.complaints, "; ".join(answer.complaints[:2]))

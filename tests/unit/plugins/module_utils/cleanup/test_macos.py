@@ -143,12 +143,15 @@ UNSEEN: list[tuple[dict[str, Any], bool, str]] = [
     ({"lsof": ToolTimeout("lsof", 60)}, True, "the time it may take"),
     ({"lsof": ""}, True, "no open file at all"),
     ({"lsof": (2, "", "lsof: illegal option")}, True, "illegal option"),
+    ({"lsof": (1, "", "lsof: can't get process info")}, True, "process info"),
+    ({"lsof": (1, "p1\nf1\ntREG\nD0x1\ni5\n", "lsof: can't get process info")}, True, "process info"),
     ({"lsof": "garbage"}, True, "line 1"),
     ({"lsof": "p1\nf1\ntREG\nDzz\ni5\n"}, True, "lsof"),
     ({"lsof": "p1\nf1\ntREG\nD0x1\ni5\n"}, False, "other accounts"),
 ]
 
 
+@pytest.mark.case("WN1")
 @pytest.mark.parametrize(("commands", "admin", "why"), UNSEEN)
 def test_what_lsof_does_not_tell_is_said(commands: dict[str, Any], admin: bool, why: str) -> None:
     assert why in in_use_macos(FakeHost("darwin", commands=commands, admin=admin)).unseen

@@ -240,6 +240,35 @@ def test_an_anchor_that_cannot_be_read_makes_what_it_may_decide_unknown() -> Non
     assert "DIOCGETRULES" in exposure.decided_by(WORLD)
 
 
+# pfctl ends with 0 where the kernel refuses it what is asked: pfctl.c leaves out what its functions return.
+REFUSED = (
+    0,
+    "",
+    "No ALTQ support in kernel\nALTQ related functions disabled\npfctl: DIOCGETRULES: Permission denied\n",
+)
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("command", ["-s rules", "-s nat", "-v -s Anchors", "-v -s Interfaces"])
+def test_a_pfctl_that_ends_with_0_and_complains_has_not_told_that_there_are_no_rules(command: str) -> None:
+    known = facts(host("macos-13", **{f"pfctl {command}": REFUSED}))
+    exposure = Exposer(known.ruleset, known.network, known.receivers).outside(listener(), 4)
+    assert exposure.verdict(WORLD) == "unknown"
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("command", ["-s rules", "-s nat"])
+def test_what_pfctl_always_says_takes_nothing_away(command: str) -> None:
+    plain = host("macos-13")
+    usual = (0, str(plain.commands[f"pfctl {command}"]), "No ALTQ support in kernel\nALTQ related functions disabled\n")
+    assert facts(host("macos-13", **{f"pfctl {command}": usual})).blind == facts(plain).blind
+
+
+@pytest.mark.case("WN1")
+def test_a_host_that_shows_not_even_loopback_is_not_one_without_addresses() -> None:
+    assert "routes" in facts(host("macos-13", **{"ifconfig -a": ""})).blind
+
+
 def test_a_table_that_cannot_be_read_is_a_blind_spot_and_doubtful() -> None:
     asked = host("macos-13", **{"pfctl -t trusted -T show": (255, "", "pfctl: Table does not exist.")})
     known = facts(asked)

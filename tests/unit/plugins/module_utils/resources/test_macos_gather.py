@@ -75,6 +75,32 @@ def test_a_source_that_is_missing_makes_its_checks_unknown_and_no_others(
     assert set(status_of(result)) == EVERY
 
 
+# What the tools of macOS answer where they could not look, though their exit code says that there is nothing.
+SILENT: list[tuple[str, Any, set[str]]] = [
+    ("mount", "", {"mounts", "not_looked_at", "disk_space", "inodes", "disk_forecast"}),
+    ("lsof -nP +L1 -FpcftDisn", (1, "", "lsof: can't get process info"), {"deleted_open_files"}),
+    ("lsof -nP +L1 -FpcftDisn", (1, "", "lsof: WARNING: can't stat() smbfs file system /Volumes/x"),
+     {"deleted_open_files"}),
+    ("sntp time.apple.com", (0, "", "sntp: Exchange failed: Timeout"), {"clock"}),
+    ("systemsetup -getusingnetworktime", "You need administrator access to run this tool... exiting!\n", {"clock"}),
+    ("pfctl -s memory", (0, "", "pfctl: DIOCGETLIMIT: Operation not permitted"), {"connections"}),
+    ("pfctl -s info", (0, "", "pfctl: DIOCGETSTATUS: Operation not permitted"), {"connections"}),
+    ("vm_stat", "", {"memory"}),
+    ("top -l 2 -n 0 -s 1", (0, "", "top: failed to get processor info"), {"cpu", "iowait", "steal"}),
+    ("df -ki /System/Volumes/Data", (0, "", "df: /System/Volumes/Data: Operation not permitted"),
+     {"disk_space", "inodes", "disk_forecast"}),
+]  # fmt: skip
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize(("command", "answer", "checks"), SILENT)
+def test_a_tool_that_could_not_look_and_ends_as_if_there_were_nothing_is_unknown(
+    command: str, answer: Any, checks: set[str], tmp_path: Path
+) -> None:
+    status = status_of(look(mac(**{command: answer}), tmp_path))
+    assert {check.split(".")[1] for check, value in status.items() if value == UNKNOWN} == checks
+
+
 def test_every_command_is_taken_away_in_turn() -> None:
     assert {command for command, _checks in TAKEN} == set(MAC)
 

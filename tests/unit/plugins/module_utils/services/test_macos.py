@@ -303,6 +303,37 @@ def test_a_tool_that_fails_is_unknown_where_it_matters_and_only_there(why, comma
     assert not any(finding.status in ("warning", "critical") for finding in found.values())
 
 
+# launchctl and ps that end with 0 and print nothing, or only complain: launchd has jobs and a list on every macOS.
+SAID_NO = (0, "", "Could not print domain: 1: Operation not permitted")
+SILENT = [
+    ("launchctl print-disabled system", {"state": "ok", "enabled": "unknown"}),
+    ("ps -axww", {"state": "ok", "port_owner": "unknown", "restart_pending": "unknown"}),
+    ("lsof", {"state": "ok", "port_owner": "unknown"}),
+]
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("answer", ["", SAID_NO])
+@pytest.mark.parametrize(("command", "statuses"), SILENT, ids=[row[0] for row in SILENT])
+def test_a_tool_that_prints_nothing_and_ends_with_0_is_unknown(command, statuses, answer, tmp_path):
+    found = _findings(run(check_params(tmp_path, [AUTH]), mac_host(commands={command: answer})))
+    assert {name: found[name].status for name in statuses} == statuses
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("answer", ["", SAID_NO])
+def test_a_launchctl_that_lists_nothing_is_not_a_launchd_without_jobs(answer, tmp_path):
+    params = check_params(tmp_path, [AUTH], patterns=[{"pattern": "com.cryptobot.*"}])
+    result = run(params, mac_host(commands={"launchctl list": answer}))
+    assert _findings(result, "com.cryptobot.*")["pattern"].status == "unknown"
+
+
+@pytest.mark.case("WN1")
+def test_an_account_without_a_number_is_not_looked_up_in_a_domain_without_one():
+    broken, _auth = _look(service("agent", user="trader"), AUTH, host=mac_host(commands={"id -u trader": ""})).services
+    assert "expected the number of an account" in broken.blind
+
+
 def test_another_account_without_netstat_does_not_take_a_hidden_socket_for_none(tmp_path):
     blind = {"netstat -anW -p tcp": NO, "netstat -anW -p udp": NO, "lsof": ""}
     found = _findings(run(check_params(tmp_path, [AUTH]), mac_host(commands=blind | {"id -u": "501"}, admin=False)))

@@ -106,6 +106,35 @@ def test_a_tool_that_fails_hides_nothing_that_another_knows(why, changes, admin,
     assert tuple(table.unread) == unread
 
 
+# Tools of macOS that end with 0, or with what they end with where there is nothing, though they could not look.
+REFUSED_NET = (0, "", "netstat: sysctl: net.inet.tcp.pcblist_n: Operation not permitted")
+HALF_NET = (0, _text("netstat/macos-14/tcp.txt"), "netstat: sysctl: net.inet.tcp.pcblist_n: Operation not permitted")
+HALF_LSOF = (1, _text("lsof/macos-14/fields.txt"), "lsof: can't get process info: Operation not permitted")
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("answer", [REFUSED_NET, HALF_NET])
+def test_a_netstat_that_complains_and_ends_with_0_has_not_told_all(answer):
+    table = _listening(admin=False, **{"netstat -anW -p tcp": answer})
+    assert tuple(table.unread) == ("tcp",)
+    assert "pcblist_n: Operation not permitted" in table.blind
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("answer", [(0, "", ""), (1, "", ""), (1, "", "lsof: no kernel info"), HALF_LSOF])
+def test_an_lsof_that_shows_nothing_or_complains_leaves_owners_unknown_to_root_too(answer):
+    table = _listening(lsof=answer)
+    assert "the owners of" in table.blind
+    assert _port(table, 8000).pids == ()
+
+
+@pytest.mark.case("WN1")
+def test_where_both_tools_only_complain_nothing_is_told():
+    refused = {f"netstat -anW -p {proto}": REFUSED_NET for proto in ("tcp", "udp")}
+    with pytest.raises(CoreError, match=r"no kernel info.*pcblist_n"):
+        _listening(lsof=(1, "", "lsof: no kernel info"), **refused)
+
+
 def test_without_netstat_nothing_is_claimed_of_families():
     table = _listening(**{"netstat -anW -p tcp": None, "netstat -anW -p udp": None})
     assert _port(table, 4211, 6).v6only is None

@@ -34,17 +34,22 @@ def fixture(name: str) -> str:
 # what lsof -Fpc prints, constructed after its manual page: whom it names, and whether that is all and why not
 OURS = "(us)"  # stands for our own pid, which is another in each run
 LSOF = "p501\ncPython\np77\ncstrategy worker\n"
+CANNOT_STAT = "WARNING: can't stat() nfs file system /n\n      Output information may be incomplete."
 HELD: list[tuple[Any, bool, list[int], bool, str]] = [
     (LSOF, True, [501, 77], True, ""),
     ((1, "", ""), True, [], True, ""),
     ((1, LSOF, "lsof: WARNING: can't stat()"), True, [501, 77], True, ""),
     (LSOF, False, [501, 77], False, ""),
     (LSOF + f"p{OURS}\ncpython3\n", True, [501, 77], True, ""),
+    ((1, "", f"lsof: {CANNOT_STAT}"), True, [], True, ""),
+    ((1, "", "lsof: can't get process info: Operation not permitted"), True, [], False, "not permitted"),
+    ((1, LSOF, "lsof: can't get process info: Operation not permitted"), True, [501, 77], False, "not permitted"),
     ((2, "", "lsof: illegal option"), True, [], False, "illegal option"),
     ("pX\n", True, [], False, "expected 'p' and a pid"),
 ]
 
 
+@pytest.mark.case("WN1")
 @pytest.mark.parametrize(("answer", "admin", "pids", "complete", "blind"), HELD)
 def test_lsof_is_asked_who_has_it_open(
     answer: Any, admin: bool, pids: list[int], complete: bool, blind: str, tmp_path: Path
