@@ -38,9 +38,11 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         return Result([CHECKS["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
     table, blind = _sockets(host, gatherer.listens)
     listeners = listeners_of(table.sockets, owners_known=not table.blind)
-    facts, places = gatherer.look(host, _asked_pids(params, listeners))
+    asked = _asked_pids(params, listeners)
+    facts, places = gatherer.look(host, asked)
     chosen = _chosen(params, gatherer.names, listeners, wanted.policy, places)
-    audit = build_audit(wanted, facts, chosen, _blind_in_scope(params, chosen, blind))
+    blind = {**_blind_in_scope(params, chosen, blind), **_unplaced(asked, places)}
+    audit = build_audit(wanted, facts, chosen, blind)
     data = {**report(audit, params["limit"]), "outside_scope": len(listeners) - len(chosen)}
     return Result(judge(audit), metrics(audit), data=data)
 
@@ -75,6 +77,13 @@ def _asked_pids(params: dict[str, Any], listeners: tuple[Listener, ...]) -> set[
     if params["scope"] == "all" or not params["own_paths"]:
         return set()
     return {pid for listener in listeners for pid in listener.pids}
+
+
+def _unplaced(asked: set[int], places: Places) -> dict[str, str]:
+    """Return that nothing is known of where processes work: then none looks like one of Cryptobot's."""
+    if not asked or any(any(found) for found in places.values()):
+        return {}
+    return {"places of processes": f"where any of {len(asked)} processes works cannot be seen, so own_paths fits none"}
 
 
 def _chosen(

@@ -164,6 +164,21 @@ def test_policy_and_ownership_are_judged_on_windows_as_on_linux() -> None:
     assert {socket["port"] for socket in by_unit["sockets"]} == {5432}
 
 
+NO_PLACES = {
+    "windows": lambda: windows_host.left_out("windows-server-2022", {"places": LEFT["refused"]}),
+    "macos": lambda: macos_host.host("macos-13", **{"ps -ww": (1, "", "ps: not permitted"), "lsof -a": (1, "", "no")}),
+}
+
+
+@pytest.mark.case("WN1")
+@pytest.mark.parametrize("system", NO_PLACES)
+def test_where_no_process_can_be_placed_none_is_taken_for_a_stranger_s(system: str) -> None:
+    folder = "c:\\program files\\postgresql" if system == "windows" else "/opt/cryptobot"
+    result = audit(NO_PLACES[system](), scope="policy", own_paths=[folder], policy=[])
+    assert statuses(result, "blind")["places of processes"] == "unknown"
+    assert "places of processes" not in statuses(audit(NO_PLACES[system](), scope="policy", policy=[]), "blind")
+
+
 def test_a_label_of_launchd_is_own_by_what_stands_behind_its_dots() -> None:
     found = audit(macos_host.host("macos-13"), scope="policy", policy=[])
     assert {socket["port"] for socket in found["sockets"]} == {8000, 5432}
