@@ -16,6 +16,7 @@ from .records import Activity, Cluster, DatabaseAge
 from .verdicts import named, verdict
 
 _BLIND = "this login cannot see the sessions of others, so nobody can be named who holds vacuum back"
+_NO_LAG = "this login cannot see how far the standbys are behind, so no vacuum waits for them"
 _GRANT = "GRANT pg_monitor to the login."
 
 
@@ -39,9 +40,10 @@ def _wraparound(look: Look, cluster: Cluster, age: DatabaseAge) -> Finding:
     limits, server = look.entry.thresholds, cluster.server
     ratio = max(age.xid_age / server.freeze_max_age, age.mxid_age / server.multixact_freeze_max_age)
     status = WARNING if ratio > limits.wraparound_warning_ratio else OK
-    if is_critical(age.xid_age, age.mxid_age, limits):
+    oldest = max(age.xid_age, age.mxid_age)
+    if is_critical(oldest, limits):
         status = CRITICAL
-    left = WRAP_AT - max(age.xid_age, age.mxid_age)
+    left = WRAP_AT - oldest
     message = f"oldest transaction id age {age.xid_age:,}, multixact {age.mxid_age:,}; {left:,} left before writes stop"
     expected = f"below {limits.wraparound_warning_ratio:.0%} of {server.freeze_max_age:,}"
     actual = {"xid_age": age.xid_age, "mxid_age": age.mxid_age}
@@ -62,12 +64,14 @@ def xmin_horizon(look: Look, cluster: Cluster) -> list[Finding]:
 
 
 def _holds_back(one: Activity, max_age: int, max_s: float) -> bool:
-    return one.xmin_age is not None and (one.xmin_age > max_age or (one.seconds or 0) > max_s)
+    if one.xmin_age is None:
+        return False
+    return one.xmin_age > max_age or (one.seconds is not None and one.seconds > max_s)
 
 
 def _holder(look: Look, one: Activity) -> Finding:
     age = one.xmin_age or 0
-    critical = is_critical(age, 0, look.entry.thresholds)
+    critical = is_critical(age, look.entry.thresholds)
     since = f" for {human_seconds(one.seconds)}" if one.seconds is not None else ""
     message = f"{who(one)} has held the horizon{since}, {age:,} transactions back"
     subject = look.subject(one.database) if one.database else look.entry.name
@@ -82,18 +86,19 @@ def long_transaction(look: Look, cluster: Cluster) -> list[Finding]:
     check, limit = CHECKS["database.long_transaction"], look.settings.max_txn_s
     if not cluster.server.sees_sessions:
         return [check.finding(UNKNOWN, look.entry.name, _BLIND, remedy=_GRANT)]
-    old = [a for a in cluster.activity if a.kind in ("session", "prepared transaction") and (a.seconds or 0) > limit]
+    kinds = ("session", "prepared transaction")
+    old = [(a, a.seconds) for a in cluster.activity if a.kind in kinds and a.seconds is not None and a.seconds > limit]
     if not old:
         return [check.finding(OK, look.entry.name, f"no transaction is older than {human_seconds(limit)}")]
     return [
         check.finding(
             WARNING,
             look.subject(one.database) if one.database else look.entry.name,
-            f"{who(one)} has had a transaction open for {human_seconds(one.seconds or 0)}",
+            f"{who(one)} has had a transaction open for {human_seconds(seconds)}",
             expected=f"at most {human_seconds(limit)}",
-            actual=round(one.seconds or 0),
+            actual=round(seconds),
         )
-        for one in old
+        for one, seconds in old
     ]
 
 
@@ -116,15 +121,17 @@ def gates(look: Look, cluster: Cluster) -> list[Finding]:
 
 def replica_lag(look: Look, cluster: Cluster) -> list[Finding]:
     """The standbys keep up; without standbys there is nothing to say."""
-    server, limit = cluster.server, look.settings.replica_lag_s
+    server, limit, check = cluster.server, look.settings.replica_lag_s, CHECKS["database.replica_lag"]
     if not server.standbys:
         return []
-    lag = server.replica_lag_s or 0.0
+    if not server.sees_sessions:
+        return [check.finding(UNKNOWN, look.entry.name, _NO_LAG, expected=limit, remedy=_GRANT)]
+    lag = server.replica_lag_s or 0.0  # none is told where all of them have replayed everything
     left = look.not_done("database.replica_lag")
     message = f"the slowest of {server.standbys} standbys is {lag:.1f} s behind"
     message += f"; left for the next run: {named(name for name, _why in left)}" if left else ""
     status = WARNING if lag > limit or left else OK
-    return [CHECKS["database.replica_lag"].finding(status, look.entry.name, message, expected=limit, actual=lag)]
+    return [check.finding(status, look.entry.name, message, expected=limit, actual=lag)]
 
 
 def integrity(look: Look, cluster: Cluster) -> list[Finding]:

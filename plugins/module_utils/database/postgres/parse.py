@@ -58,6 +58,7 @@ def _extensions(seen: Seen) -> frozenset[str]:
 class Report(NamedTuple):
     """What VACUUM (VERBOSE) says of one table and its TOAST table together; None where it does not say it.
 
+    ``index_scans`` is the larger number of the two, because more than one means that the memory was too small for one.
     ``removed`` are rows; ``dead_items`` are the places in pages that became free, also of rows that a read had removed
     before.
     """
@@ -89,4 +90,5 @@ def vacuum_report(notices: Sequence[str]) -> Report:
     """Given the notices of a VACUUM (VERBOSE), return its figures; older servers and other locales give none."""
     text = "\n".join(notices)
     found: Mapping[str, list[str]] = {name: pattern.findall(text) for name, pattern in _REPORT.items()}
-    return Report(**{name: sum(map(int, values)) for name, values in found.items() if values})
+    together = {"index_scans": max}
+    return Report(**{name: together.get(name, sum)(map(int, values)) for name, values in found.items() if values})

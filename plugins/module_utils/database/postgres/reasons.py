@@ -141,7 +141,11 @@ def stale_share(table: Table, limits: Thresholds) -> float:
     """Given a table, return its changed rows as a share of what makes its statistics stale."""
     if table.name in WRITTEN_BY_ANALYZE:
         return 0.0
-    return table.modified / max(1.0, stale_limit(table, limits))
+    return _share(table.modified, stale_limit(table, limits))
+
+
+def _share(rows: int, limit: float) -> float:
+    return rows / max(1.0, limit)  # a limit may be 0 rows
 
 
 def never_vacuumed(case: Case) -> Optional[Reason]:
@@ -180,7 +184,7 @@ def never_analyzed(case: Case) -> Optional[Reason]:
 
 
 def _has_rows(table: Table) -> bool:
-    return table.child_rows > 0 if table.kind == "p" else table.heap_bytes > 0 and table.live + table.dead > 0
+    return table.heap_bytes > 0 and table.live + table.dead > 0
 
 
 REASONS: tuple[Callable[[Case], Optional[Reason]], ...] = (
@@ -205,26 +209,27 @@ def reasons(case: Case) -> tuple[Reason, ...]:
     return tuple(found.values())
 
 
-def is_critical(xid_age: int, mxid_age: int, limits: Thresholds) -> bool:
-    """Given ages, return whether the server is close to refusing writes."""
-    oldest = max(xid_age, mxid_age)
+def is_critical(oldest: int, limits: Thresholds) -> bool:
+    """Given the age of the oldest transaction or multixact id, return whether the server will soon refuse writes."""
     return oldest > limits.wraparound_critical_age or WRAP_AT - oldest < limits.wraparound_critical_left
 
 
 def is_emergency(table: Table, limits: Thresholds) -> bool:
     """Given a table, return whether it must be vacuumed whatever the window says."""
-    return table.kind != "p" and is_critical(table.xid_age, table.mxid_age, limits)
+    return table.kind != "p" and is_critical(max(table.xid_age, table.mxid_age), limits)
 
 
 def nearness(case: Case) -> float:
     """Given a case, return how close it is to needing work: 1 is at a threshold, 0 far from all."""
     table, limits = case.table, case.limits
-    inserted = insert_limit(table, case.server)
-    return max(
-        (table.inserted or 0) / max(1.0, inserted) if inserted is not None else 0.0,
-        parent_changed(table, case.server) / max(1.0, parent_limit(table, limits)) if table.children else 0.0,
-        case.reclaimable / max(1.0, dead_limit(table.live, limits)),
-        table.xid_age / (limits.xid_ratio * case.server.freeze_max_age),
-        table.mxid_age / (limits.xid_ratio * case.server.multixact_freeze_max_age),
+    shares = [
+        _share(case.reclaimable, dead_limit(table.live, limits)),
         stale_share(table, limits),
-    )
+        *(age / (limits.xid_ratio * limit) for age, limit, _what in _ages(case)),
+    ]
+    insertable = insert_limit(table, case.server)
+    if insertable is not None and table.inserted is not None:
+        shares.append(_share(table.inserted, insertable))
+    if table.children:
+        shares.append(_share(parent_changed(table, case.server), parent_limit(table, limits)))
+    return max(shares)

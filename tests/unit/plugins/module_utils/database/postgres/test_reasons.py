@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.horizon import Horizon
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.reasons import (
     Case,
+    counters_lost,
     is_critical,
     is_emergency,
     nearness,
     reasons,
+    stale_share,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Table
 
@@ -58,15 +61,22 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"live": 400, "reltuples": 1_000_000.0, "modified": 100_050}, []),
     ({"live": 400, "reltuples": 1_000_000.0, "modified": 100_051}, ["statistics"]),
     ({"live": 1_000_000, "reltuples": 400.0, "modified": 91}, ["statistics"]),
+    ({"live": 1_000, "reltuples": 0.0, "modified": 51}, ["statistics"]),
     ({"live": 1_000, "reltuples": -1.0, "modified": 150}, []),
     ({"live": 1_000, "reltuples": -1.0, "modified": 151}, ["statistics"]),
     ({"name": "pg_statistic", "schema": "pg_catalog", "modified": 99_999}, []),
     # (e) never vacuumed, never analyzed, counters lost
     ({"last_vacuum": None}, []),  # the visibility map shows one
+    ({"last_vacuum": None, "all_visible": 1}, []),
+    ({"last_vacuum": None, "modified": 10_050}, []),  # not so much has changed that the map is of no use
     ({"last_vacuum": None, "all_visible": 0}, ["never_vacuumed"]),
     ({"last_vacuum": None, "modified": 10_051}, ["never_vacuumed", "statistics"]),
     ({"last_vacuum": None, "all_visible": 0, "live": 0, "dead": 0, "reltuples": 0.0}, []),
     ({"last_vacuum": None, "all_visible": 0, "heap_bytes": 0}, []),
+    ({"last_vacuum": None, "all_visible": 0, "heap_bytes": 1}, ["never_vacuumed"]),
+    ({"last_vacuum": None, "all_visible": 0, "live": 1}, ["never_vacuumed"]),
+    ({"last_vacuum": None, "all_visible": 0, "live": 0, "dead": 1}, ["never_vacuumed"]),
+    ({"last_vacuum": None, "all_visible": 0, "live": 5, "dead": 5}, ["never_vacuumed"]),
     ({"last_analyze": None}, []),  # pg_class shows one
     ({"last_analyze": None, "reltuples": -1.0}, ["never_analyzed"]),
     ({"last_analyze": 1.0, "reltuples": -1.0}, []),
@@ -129,27 +139,82 @@ AGES = [
 
 @pytest.mark.parametrize(("xid_age", "mxid_age", "critical"), AGES)
 def test_an_age_is_critical_above_the_limit(xid_age: int, mxid_age: int, critical: bool) -> None:
-    assert is_critical(xid_age, mxid_age, LIMITS) is critical
     assert is_emergency(table(xid_age=xid_age, mxid_age=mxid_age), LIMITS) is critical
 
 
 @pytest.mark.parametrize(("left", "critical"), [(9_999_999, True), (10_000_000, False)])
 def test_few_transactions_left_are_critical_whatever_age_was_declared_critical(left: int, critical: bool) -> None:
     late = settings([postgresql(thresholds={"wraparound_critical_age": 2**31 - 1})]).databases[0].thresholds
-    assert is_critical(2**31 - left, 0, late) is critical
+    assert is_critical(2**31 - left, late) is critical
 
 
 def test_a_partitioned_table_is_never_an_emergency() -> None:
     assert is_emergency(table(kind="p", xid_age=2**31 - 1), LIMITS) is False
 
 
-NEAR = [({}, 0.01), ({"dead": 5_000}, 0.5), ({"xid_age": 90_000_000}, 0.9), ({"modified": 10_050}, 1.0),
-        ({"name": "pg_statistic", "modified": 10_050}, 0.01)]  # fmt: skip
+# what is counted of a table, each time alone, that holds rows by its last vacuum or analyze
+COUNTED: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"live": 1}, False),
+    ({"dead": 1}, False),
+    ({"modified": 1}, False),
+    ({"last_vacuum": 1.0}, False),
+    ({"last_analyze": 1.0}, False),
+    ({"reltuples": 1.0, "heap_bytes": 1}, True),
+    ({"reltuples": 0.0}, False),
+    ({"heap_bytes": 0}, False),
+    ({"schema": "information_schema"}, False),
+]
+
+
+@pytest.mark.parametrize(("given", "lost"), COUNTED)
+def test_counters_are_lost_where_none_of_them_says_anything_of_a_filled_table(
+    given: dict[str, Any], lost: bool
+) -> None:
+    nothing: dict[str, Any] = {"live": 0, "dead": 0, "modified": 0, "last_vacuum": None, "last_analyze": None}
+    assert counters_lost(table(**{**nothing, **given})) is lost
+
+
+# what differs from a table at a hundredth of its freeze threshold, and how near it is
+NEAR: list[tuple[dict[str, Any], float]] = [
+    ({}, 0.01),
+    ({"dead": 5_000}, 0.5),
+    ({"xid_age": 90_000_000}, 0.9),
+    ({"mxid_age": 50_000_000}, 0.25),
+    ({"modified": 10_050}, 1.0),
+    ({"name": "pg_statistic", "modified": 10_050}, 0.01),
+    ({"inserted": 10_500}, 0.5),
+    ({"inserted": 10_500, "options": "autovacuum_vacuum_insert_threshold=-1"}, 0.01),
+    ({"inserted": None}, 0.01),
+]
 
 
 @pytest.mark.parametrize(("given", "expected"), NEAR)
 def test_nearness_is_the_share_of_the_nearest_threshold(given: dict[str, Any], expected: float) -> None:
-    assert nearness(case(table(**given))) == pytest.approx(expected, abs=0.01)
+    assert nearness(case(table(**given))) == expected
+
+
+NO_ROWS = {"dead_rows": 0, "dead_ratio": 1e-9, "analyze_rows": 0}
+INSERTS = "autovacuum_vacuum_insert_threshold=0,autovacuum_vacuum_insert_scale_factor=0"
+# thresholds of no rows at all count as one row; the table is empty by all that is known of it
+FLOORS: list[tuple[dict[str, Any], float]] = [
+    ({"dead": 2}, 2.0),
+    ({"modified": 3}, 3.0),
+    ({"inserted": 4, "options": INSERTS}, 4.0),
+    ({"children": 1, "child_since": 5}, 5.0),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), FLOORS)
+def test_a_threshold_of_no_rows_is_reached_by_one(given: dict[str, Any], expected: float) -> None:
+    limits = settings([postgresql(thresholds=NO_ROWS)]).databases[0].thresholds
+    one = table(**{"live": 0, "reltuples": 0.0, **given})
+    assert nearness(replace(case(one), limits=limits)) == expected
+
+
+def test_what_analyze_writes_itself_is_never_stale() -> None:
+    assert stale_share(table("pg_statistic", modified=99_999), LIMITS) == 0.0
+    assert stale_share(table(modified=20_100), LIMITS) == 2.0
 
 
 # (f) the inserted rows that the server lets pass: 1,000 and 20 % of 100,000
@@ -215,4 +280,5 @@ def test_a_parent_is_stale_by_what_changed_below_it(given: dict[str, Any], versi
 def test_a_parent_without_rows_of_its_own_that_was_never_analyzed() -> None:
     new = {**HEIR, "reltuples": -1.0, "last_analyze": None, "last_vacuum": None}
     assert [reason.code for reason in reasons(case(table(**new)))] == ["never_analyzed"]
+    assert [reason.code for reason in reasons(case(table(**{**new, "child_rows": 1})))] == ["never_analyzed"]
     assert reasons(case(table(**{**new, "child_rows": 0}))) == ()
