@@ -84,17 +84,21 @@ def judge_gate(
     if not copies:
         return Gate(False, f"no backup set below {gate.dir} holds it")
     for copy in copies:
-        age = now - copy.created
-        if not copy.problem and -CLOCK_TOLERANCE_S <= age <= gate.max_age_s:
-            return Gate(True, f"backup {copy.id} is verified and {human_seconds(max(0, age))} old", copy.id)
-    newest = copies[0]
-    return Gate(False, f"the newest backup of it, {newest.id}, {newest.problem or _age_problem(gate, newest, now)}")
+        if not _problem(gate, copy, now):
+            age = human_seconds(max(0, now - copy.created))
+            return Gate(True, f"backup {copy.id} is verified and {age} old", copy.id)
+    return Gate(False, f"the newest backup of it, {copies[0].id}, {_problem(gate, copies[0], now)}")
 
 
-def _age_problem(gate: BackupGate, copy: BackupSet, now: float) -> str:
-    if copy.created > now:
+def _problem(gate: BackupGate, copy: BackupSet, now: float) -> str:
+    age = now - copy.created
+    if copy.problem:
+        return copy.problem
+    if age < -CLOCK_TOLERANCE_S:
         return "was made in the future: one of the two clocks is wrong"
-    return f"is {human_seconds(now - copy.created)} old, expected at most {human_seconds(gate.max_age_s)}"
+    if age > gate.max_age_s:
+        return f"is {human_seconds(age)} old, expected at most {human_seconds(gate.max_age_s)}"
+    return ""
 
 
 def read_sets(folder: str, host: Host) -> list[BackupSet]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
@@ -71,9 +72,24 @@ def test_a_verified_young_set_that_holds_the_database_opens_the_gate(tmp_path: P
     assert "set-1 is verified and 1.0 h old" in gate.reason
 
 
+# the age of the set in seconds, and how old it is said to be: up to 26 h, and 5 minutes for clocks that differ
+AGES = [(26 * HOUR, "1.1 d"), (0.0, "0.0 s"), (-1.0, "0.0 s"), (-300.0, "0.0 s")]
+
+
+@pytest.mark.parametrize(("age", "told"), AGES)
+def test_a_set_counts_up_to_its_age_limit_and_with_clocks_that_differ_a_little(
+    age: float, told: str, tmp_path: Path
+) -> None:
+    plant(tmp_path, age=age)
+    gate = ask(tmp_path)
+    assert (gate.open, gate.reason) == (True, f"backup set-1 is verified and {told} old")
+
+
 SHUT: list[tuple[dict[str, Any], str]] = [
-    ({"age": 27 * HOUR}, "is 1.1 d old, expected at most 1.1 d"),
-    ({"age": -2 * HOUR}, "made in the future"),
+    ({"age": 48 * HOUR}, "the newest backup of it, set-1, is 2.0 d old, expected at most 1.1 d"),
+    ({"age": 26 * HOUR + 1}, "is 1.1 d old, expected at most 1.1 d"),
+    ({"age": -301.0}, "set-1, was made in the future: one of the two clocks is wrong"),
+    ({"age": -2 * HOUR, "verified": {}}, "is not verified"),
     ({"verified": {}}, "is not verified"),
     ({"verified": {"ok": False}}, "did not pass its verification"),
     ({"verified": {"ok": "true"}}, "did not pass its verification"),
@@ -98,6 +114,37 @@ def test_any_doubt_about_a_set_keeps_the_gate_shut(planted: dict[str, Any], reas
     gate = ask(tmp_path)
     assert not gate.open
     assert reason in gate.reason
+
+
+# when the set says that it was made (NOW is 08:00:00 in UTC), and how old it is said to be
+CREATED = [("2027-01-15T06:00:00", "2.0 h"), ("2027-01-15T09:00:00+02:00", "1.0 h"), ("2027-01-15T05:00:00Z", "3.0 h")]
+
+
+@pytest.mark.parametrize(("created", "age"), CREATED)
+def test_a_time_without_a_zone_is_in_utc_and_one_with_a_zone_in_that(
+    created: str, age: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tmp_path, manifest={"created": created})
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    try:
+        assert ask(tmp_path).reason == f"backup set-1 is verified and {age} old"
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+
+
+def test_a_manifest_is_read_up_to_the_size_that_it_has_with_a_million_files(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Reader(DiskHost):
+        def read_bytes(self, path: str, limit: int = 4 << 20) -> bytes:
+            asked.append(limit)
+            return super().read_bytes(path, limit)
+
+    plant(tmp_path)
+    assert len(read_sets(str(tmp_path), Reader(now=NOW))) == 1
+    assert asked == [268_435_456, 268_435_456]
 
 
 @pytest.mark.parametrize("level", ["L2", "L3", "L4", "L10"])
