@@ -19,7 +19,7 @@ from .horizon import Horizon
 from .profiles import PROFILES
 from .reasons import ANALYZE_CODES, VACUUM_CODES, Case, Reason, is_emergency
 from .records import Cluster, Table, View
-from .steps import LEAST_S, TableStep
+from .steps import LEAST_S, UNPREDICTED_S, TableStep
 
 SAMPLE_ROWS = 300  # ANALYZE reads so many rows per unit of statistics target, each from a page of its own at most
 DEFAULT_TARGET = 100  # default_statistics_target
@@ -109,7 +109,7 @@ def _step(
         action="vacuum_analyze" if vacuum and analyze else "vacuum" if vacuum else "analyze",
         subject=scope.subject(table),
         reasons=tuple(reason.text for reason in found),
-        predicted_s=0.0,
+        predicted_s=UNPREDICTED_S,
         database=scope.view.database,
         table=table,
         vacuum=vacuum,

@@ -45,7 +45,10 @@ class History:
         """Return how many of a table's dead rows may be removable: those left by the last vacuum are not while the
         horizon has not moved.
         """
-        left, at = self.left.get(table, (0, -1))
+        known = self.left.get(table)
+        if known is None:
+            return dead
+        left, at = known
         return max(0, dead - left) if horizon_xid <= at else dead
 
 
@@ -112,7 +115,7 @@ def _tables(memory: Mapping[str, Any]) -> dict[str, Any]:
 
 def _when(kept: Mapping[str, Any]) -> float:
     at = kept.get("at")
-    return float(at) if isinstance(at, (int, float)) else 0.0
+    return float(at) if isinstance(at, (int, float)) else -math.inf
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,8 @@ def forecast(history: History, next_xid: int, now: float, oldest_age: int, freez
     """Given the ids used since the oldest remembered run, return when the freeze is forced at that pace."""
     if oldest_age >= freeze_max_age:
         return Forecast(0.0, None, "the age is above autovacuum_freeze_max_age already")
-    earlier = [(at, xid) for at, xid in history.ages if at < now and xid <= next_xid]
-    if not earlier or now - earlier[0][0] < SECONDS_PER_DAY:
+    earlier = [(at, xid) for at, xid in history.ages if now - at >= SECONDS_PER_DAY and xid <= next_xid]
+    if not earlier:
         return Forecast(None, None, "no run older than a day is remembered")
     at, xid = earlier[0]
     pace = (next_xid - xid) / ((now - at) / SECONDS_PER_DAY)

@@ -15,7 +15,7 @@ from ..backup_gate import Gate
 from ..steps import Refusal
 from .decide import Scope, predict
 from .reasons import Case, is_bloated
-from .steps import TableStep
+from .steps import UNPREDICTED_S, TableStep
 
 ROOM = 1.1  # of table and indexes must be free: the new copy stands beside the old one until it is complete
 SLOWER = 2.0  # a rewrite writes everything that a vacuum reads
@@ -48,7 +48,7 @@ def rewrite_step(case: Case, scope: Scope) -> TableStep:
         action="rewrite",
         subject=scope.subject(case.table),
         reasons=(f"{case.bloat.ratio:.0%} of it is empty, {human_bytes(case.bloat.bytes)} come back",),
-        predicted_s=0.0,
+        predicted_s=UNPREDICTED_S,
         database=scope.view.database,
         table=case.table,
         vacuum=True,

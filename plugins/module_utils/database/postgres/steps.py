@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -13,6 +14,7 @@ from ..steps import Step
 from .records import Table
 
 LEAST_S = 0.02  # a round trip and a commit, whatever the size of the table
+UNPREDICTED_S = math.nan  # of a step while it is made: a prediction needs the whole step
 
 
 @dataclass(frozen=True)

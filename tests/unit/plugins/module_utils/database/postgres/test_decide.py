@@ -43,6 +43,7 @@ STEPS: list[tuple[Table, dict[str, Any], Any]] = [
     (table(modified=20_000), {"analyze": "never"}, None),
     (table(**OLD), {}, ("vacuum", True, False)),
     (table(**OLD), {"freeze": "never"}, None),
+    (dirty(**OLD), {}, ("vacuum_analyze", True, False)),  # old among other things
     (table(dead=20_000), {"freeze": "force"}, ("vacuum", True, False)),
     (table(modified=20_000), {"freeze": "force"}, ("analyze", False, False)),
     (dirty(**CRITICAL), {}, ("vacuum", False, True)),
@@ -114,11 +115,23 @@ def test_an_emergency_is_not_put_off() -> None:
     assert step.emergency and refusals == []
 
 
-def test_freezing_is_put_off_where_the_horizon_is_as_old_as_the_table() -> None:
-    holder = activity(seconds=60.0, xmin_age=120_000_000)
-    step, refusals = decided(table(**OLD), activity=(holder,), max_xmin_age=200_000_000)
-    assert step is None
-    assert "holds the horizon 120,000,000 transactions back" in refusals[0].reason
+# a table, how far the horizon is back, and whether a vacuum is put off: the server freezes by itself at 200 million,
+# half of that makes a table old, and one that was frozen behind such a horizon would be as old afterwards
+STUCK = [
+    (table(**OLD), 100_000_001, True),
+    (table(**OLD), 100_000_000, False),
+    (table(dead=20_000, **OLD), 100_000_001, False),  # dead rows can be removed all the same
+    (table(dead=20_000), 100_000_001, False),
+]
+
+
+@pytest.mark.parametrize(("one", "back", "puts_off"), STUCK)
+def test_freezing_is_put_off_where_the_horizon_is_as_old_as_the_table(one: Table, back: int, puts_off: bool) -> None:
+    holder = activity(seconds=60.0, xmin_age=back, query=None)
+    step, refusals = decided(one, activity=(holder,), max_xmin_age=200_000_000)
+    assert (step is None) is puts_off
+    why = "session pid 4711 of bot (idle in transaction) holds the horizon 100,000,001 transactions back"
+    assert [refusal.reason for refusal in refusals] == [f"a vacuum could remove nothing: {why}"] * puts_off
 
 
 def test_dead_rows_that_the_last_vacuum_had_to_leave_do_not_count_while_the_horizon_stands_still() -> None:
@@ -151,9 +164,24 @@ def test_the_end_of_a_table_is_only_cut_off_where_nobody_minds(
     assert truncates(one, scope(one, **given)) is expected
 
 
+# an emergency cuts nothing off, because that needs a lock and time
+CUTS = [
+    (dirty("sessions"), {}, True),
+    (dirty("trades"), {}, False),
+    (dirty("sessions", **CRITICAL), {}, False),
+    (dirty("sessions", **CRITICAL), {"truncate": "always"}, False),
+    (dirty("sessions"), {"profile": "emergency"}, False),
+]
+
+
+@pytest.mark.parametrize(("one", "given", "cuts"), CUTS)
+def test_a_step_cuts_the_end_off_unless_it_is_in_a_hurry(one: Table, given: dict[str, Any], cuts: bool) -> None:
+    assert decided(one, **given)[0].truncate is cuts
+
+
 def test_the_prediction_is_the_size_by_the_speed_of_the_profile() -> None:
     step, _refusals = decided(dirty(heap_bytes=1000 * MB, index_bytes=0))
-    assert step.predicted_s == pytest.approx(10.0)
+    assert step.predicted_s == 10.0
     slow, _refusals = decided(dirty(heap_bytes=1000 * MB, index_bytes=0), profile="gentle")
     assert slow.predicted_s == pytest.approx(25.0)
 
@@ -171,6 +199,16 @@ def test_an_analyze_is_predicted_by_its_sample_not_by_the_table() -> None:
     step, _refusals = decided(one)
     assert step.predicted_s == pytest.approx(300 * 100 * 8192 / 100e6)
     assert predict(step, scope(one)) == step.predicted_s
+
+
+# the sample of 30,000 pages that ANALYZE takes is of a table with its children, however small the table itself is
+SAMPLES = [({}, 0.1), ({"heap_bytes": 0, "children": 3, "child_since": 99_999}, 2.4576)]
+
+
+@pytest.mark.parametrize(("given", "seconds"), SAMPLES)
+def test_the_sample_is_no_larger_than_the_table_unless_it_has_children(given: dict[str, Any], seconds: float) -> None:
+    step, _refusals = decided(table(modified=20_000, **given))
+    assert (step.action, step.predicted_s) == ("analyze", seconds)
 
 
 def test_tables_that_are_not_wanted_and_shared_ones_of_a_second_database_are_left_out() -> None:
