@@ -11,7 +11,6 @@ from typing import Callable
 from ...finding import CRITICAL, OK, UNKNOWN, WARNING, Finding
 from ...units import human_bytes
 from ..checks import CHECKS
-from ..steps import done
 from .look import Look
 from .parse import is_network
 from .records import Seen
@@ -73,12 +72,11 @@ def filesystem(look: Look, seen: Seen) -> list[Finding]:
 
 def freelist(look: Look, seen: Seen) -> list[Finding]:
     """Not too much of the file is free, or it was given back in this run."""
-    limits, outcome = look.entry.thresholds, look.outcome(*VACUUMS)
-    freed = outcome is not None and outcome in done(look.outcomes)
-    left = int(outcome.after.get("free_bytes", 0)) if outcome and freed else seen.free_bytes
-    too_much = look.plan.wants_vacuum and not (freed and left <= limits.freelist_bytes)
+    limits, vacuum = look.entry.thresholds, look.done(*VACUUMS)
+    left = int(vacuum.after["free_bytes"]) if vacuum else seen.free_bytes
+    too_much = look.plan.wants_vacuum and not (vacuum and left <= limits.freelist_bytes)
     message = f"{human_bytes(left)} of {human_bytes(seen.file_bytes)} are free"
-    message += f", {human_bytes(outcome.freed_bytes)} were given back" if outcome and freed else ""
+    message += f", {human_bytes(vacuum.freed_bytes)} were given back" if vacuum else ""
     expected = f"at most {limits.freelist_ratio:.0%} or {human_bytes(limits.freelist_bytes)}"
     check, status = CHECKS["database.freelist"], WARNING if too_much else OK
     return [check.finding(status, look.entry.name, message, expected=expected, actual=left)]
@@ -88,11 +86,11 @@ def wal(look: Look, seen: Seen) -> list[Finding]:
     """Its write-ahead log is of ordinary size; a database without one has nothing to say."""
     if not seen.is_wal:
         return []
-    outcome = look.outcome("checkpoint", *VACUUMS)
-    cut = outcome is not None and outcome.step.action == "checkpoint" and outcome in done(look.outcomes)
-    too_long = look.plan.wants_checkpoint and not (cut and outcome and outcome.freed_bytes)
+    checkpoint = look.done("checkpoint")
+    cut = bool(checkpoint and checkpoint.freed_bytes)
+    too_long = look.plan.wants_checkpoint and not cut
     message = f"its write-ahead log holds {human_bytes(seen.wal_bytes)}"
-    message += " and was cut off" if cut and not too_long else ""
+    message += " and was cut off" if cut else ""
     message += f", {seen.holders.named()} has it open" if too_long and seen.holders.processes else ""
     limit = look.entry.thresholds.wal_bytes
     status = WARNING if too_long else OK
@@ -101,8 +99,7 @@ def wal(look: Look, seen: Seen) -> list[Finding]:
 
 def statistics(look: Look, seen: Seen) -> list[Finding]:
     """SQLite's planner has statistics that PRAGMA optimize is content with."""
-    outcome = look.outcome("analyze")
-    stale = seen.content.stale if outcome is None or outcome not in done(look.outcomes) else ()
+    stale = () if look.done("analyze") else seen.content.stale
     message = f"stale or missing for {', '.join(stale[:5])}" if stale else "the planner's statistics are fresh"
     check, status = CHECKS["database.statistics"], WARNING if stale else OK
     return [check.finding(status, look.entry.name, message, expected=0, actual=len(stale))]

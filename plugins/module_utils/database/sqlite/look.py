@@ -11,7 +11,7 @@ from typing import Optional
 
 from ..backup_gate import Gate
 from ..settings import Database, Settings
-from ..steps import Outcome
+from ..steps import Outcome, done
 from .plan import FileStep, Plan
 from .records import Seen
 
@@ -38,9 +38,9 @@ class Look:
         """The seconds that the steps are predicted to take."""
         return sum(step.predicted_s for step in self.plan.steps)
 
-    def outcome(self, *verbs: str) -> Optional[Outcome]:
-        """Return how the step of one of these verbs came out, or None where none was taken."""
-        return next((o for o in self.outcomes if o.step.action in verbs), None)
+    def done(self, *verbs: str) -> Optional[Outcome]:
+        """Return how the step of one of these verbs came out, or None where none was done."""
+        return next((o for o in done(self.outcomes) if o.step.action in verbs), None)
 
     def not_done(self, rule: str) -> list[str]:
         """Return the reasons of what was decided against or did not come out under a check id."""

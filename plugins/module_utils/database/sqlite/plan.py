@@ -80,8 +80,7 @@ def make_plan(case: Case) -> Plan:
         (wants_vacuum(case), vacuum_step(case, strategy), vacuum_problem(case, strategy)),
         (wants_analyze(case), analyze_step(case), network_problem(case)),
     ):
-        late = None if problem or not wanted else window_problem(case, steps, step)
-        found = problem or late
+        found = problem or window_problem(case, steps, step)
         if wanted and found:
             refusals.append(Refusal(step.action, step.subject, found[0], found[1], step.details()))
         elif wanted:

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import make_plan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import (
+    Plan,
+    make_plan,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import (
     Holder,
     Holders,
@@ -106,7 +109,9 @@ GATES: list[tuple[dict[str, Any], Any]] = [
     ({"holders": USERS, "options": {"sqlite_strategy": "into_swap", "services_stopped": True}}, "database.locked"),
     ({**SWAP, "temp": None}, None),
     ({**SWAP, "home": place(NEED - 1)}, "database.space"),
-    ({**SWAP, "sqlite_version": (3, 26, 0)}, "database.freelist"),
+    ({**SWAP, "sqlite_version": (3, 26, 9)}, "database.freelist"),
+    ({**SWAP, "sqlite_version": (3, 27, 0)}, None),
+    ({**SWAP, "sqlite_version": (3, 27)}, None),
     ({**SWAP, "litestream_folder": True}, None),
     ({**SWAP, "filesystem": "cifs"}, "database.filesystem"),
     # slices
@@ -126,7 +131,8 @@ def test_each_gate_keeps_the_file_as_it_is_and_says_why(given: dict[str, Any], r
 
 def test_a_damaged_file_is_not_written_to_for_any_reason() -> None:
     plan = make_plan(case(damage="malformed", stale=("t",), wal_bytes=900 * MB))
-    assert (plan.steps, plan.refusals) == ((), ())
+    assert plan == Plan()
+    assert (plan.wants_vacuum, plan.wants_checkpoint) == (False, False)
 
 
 def test_steps_follow_each_other_from_the_log_to_the_statistics() -> None:
@@ -156,14 +162,52 @@ def test_statistics_are_taken_of_the_tables_that_sqlite_names(analyze: str, step
     assert [step.tables for step in plan.steps] == [("trades", "orders")] * steps
 
 
+def test_five_of_the_tables_without_statistics_are_named_and_all_are_listed() -> None:
+    [step] = make_plan(case(stale=tuple("abcdefg"))).steps
+    assert step.reasons == ("the planner's statistics of 7 tables are stale or missing: a, b, c, d, e",)
+    assert step.details() == {
+        "predicted_seconds": 1.0, "path": "/data/demo.db", "bytes": 409_600_000, "tables": list("abcdefg"),
+    }  # fmt: skip
+
+
+def test_a_step_that_analyzes_nothing_lists_no_tables() -> None:
+    [step] = make_plan(case(**HALF_FREE)).steps
+    assert step.details() == {"predicted_seconds": 2.7, "path": "/data/demo.db", "bytes": 409_600_000}
+
+
 def test_the_second_step_must_fit_behind_the_first() -> None:
     plan = make_plan(case(stale=("trades",), window=3.0, **HALF_FREE))
     assert [step.action for step in plan.steps] == ["vacuum"]
     assert [refusal.rule for refusal in plan.refusals] == ["database.window"]
 
 
+@pytest.mark.parametrize(("window", "fits"), [(1.0, True), (0.999, False)])
+def test_a_step_that_ends_with_the_window_fits(window: float, fits: bool) -> None:
+    plan = make_plan(case(stale=("trades",), window=window))
+    assert (len(plan.steps), len(plan.refusals)) == ((1, 0) if fits else (0, 1))
+
+
+# the strategy, and the seconds that 90 GB of file with 204.8 MB of free pages are expected to take at first: the whole
+# file at 150 MB/s, slices by what is free at 10 MB/s
+FIRST: list[tuple[str, float]] = [("in_place", 600.0), ("into_swap", 600.0), ("incremental", 20.48), ("advise", 600.0)]
+
+
+@pytest.mark.parametrize(("strategy", "seconds"), FIRST)
+def test_what_to_expect_before_there_is_a_speed_to_remember(strategy: str, seconds: float) -> None:
+    given = {"sqlite_strategy": strategy, "require_backup": {"dir": "/backups"}}
+    plan = make_plan(case(auto_vacuum=2, file_bytes=90_000_000_000, options=given, **HALF_FREE))
+    assert [step.predicted_s for step in plan.steps] == ([] if strategy == "advise" else [seconds])
+    told = [refusal.details["predicted_seconds"] for refusal in plan.refusals]
+    assert told == ([seconds] if strategy == "advise" else [])
+
+
+def test_moving_the_log_is_expected_to_take_three_seconds() -> None:
+    [step] = make_plan(case(wal_bytes=65 * MB)).steps
+    assert step.predicted_s == 3.0
+
+
 def test_the_prediction_is_the_size_by_the_speed_of_the_strategy() -> None:
     chosen = settings([entry()])
     speeds = {"in_place": 100.0, "into_swap": 1.0, "incremental": 1.0, "advise": 1.0}
     [step] = make_plan(Case(chosen.databases[0], chosen, seen(**HALF_FREE), OPEN, speeds, 7200.0)).steps
-    assert step.predicted_s == pytest.approx(100_000 * 4096 / 100e6)
+    assert step.predicted_s == 4.096
