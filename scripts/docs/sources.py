@@ -48,8 +48,10 @@ def tagged_playbooks() -> dict[str, set[str]]:
     for path in sorted((CHECKOUT / "playbooks").glob("*.yml")):
         text = path.read_text("utf-8")
         roles = re.findall(r"cryptobot\.maintenance\.(\w+)", text)
-        tasks = [file for role in roles for file in (CHECKOUT / "roles" / role).glob("tasks/*.yml")]
-        words = set(re.findall(r"\b[A-Z]{1,2}\d\.\d\b", " ".join([text, *(t.read_text("utf-8") for t in tasks)])))
+        # the tags of tasks, and for tasks of many procedures the list that the tags choose from
+        files = [file for role in roles for file in (CHECKOUT / "roles" / role).glob("*/*.yml")]
+        told = [file.read_text("utf-8") for file in files if file.parent.name in ("tasks", "defaults")]
+        words = set(re.findall(r"\b[A-Z]{1,2}\d\.\d\b", " ".join([text, *told])))
         for procedure in words & known:
             found.setdefault(procedure, set()).add(path.name)
     return found
