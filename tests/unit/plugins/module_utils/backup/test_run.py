@@ -162,6 +162,22 @@ def test_the_order_of_paths_and_how_well_a_source_must_do_are_no_other_source(tm
     assert act(tmp_path, sources=same, fresh_for="20h").changed is False
 
 
+@pytest.mark.case("BK4")
+@pytest.mark.parametrize("labels", [("weekly", "daily"), ("regular", "regular")], ids=["two labels", "one label"])
+def test_what_a_folder_holds_of_one_source_is_not_pushed_out_by_another(tmp_path, sources, labels):
+    """The weekly sets of the configuration beside the daily ones of the database, as they lie in the folder."""
+    now, (config, main) = choose_host().now(), sources
+    for age in (21, 14, 7):
+        act(tmp_path, sources=[config], label=labels[0], host=At(now - age * DAY))
+    for age in (3, 2, 1):
+        act(tmp_path, sources=[main], label=labels[1], host=At(now - age * DAY))
+    kept = {"daily": 2, "min_keep": 1}
+    done = act(tmp_path, sources=[main], label=labels[1], retention=kept, state="pruned")
+    sets_now = act(tmp_path, state="listed").data["sets"]
+    held = sorted(source["name"] for one in sets_now for source in one["sources"])
+    assert (done.failure, held) == ("", ["config", "config", "main", "main"])
+
+
 @pytest.mark.case("BK13")
 @pytest.mark.parametrize("good", [True, False], ids=["good", "not good"])
 def test_a_set_of_next_year_is_set_aside_and_all_else_goes_on(tmp_path, sources, good):
