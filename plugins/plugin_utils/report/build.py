@@ -16,6 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
 
 from .aggregate import is_bad, rank, tally, verdict
 from .answers import LEFT_OUT, Answer, answers_of, ended, findings_of, reached, standing
+from .remedies import fitted
 from .scope import Call, scope_of
 
 SCHEMA = 1
@@ -55,7 +56,7 @@ def build_host(name: str, variables: Mapping[str, Any], fail_on: str) -> dict[st
     said = [finding for answer in stand for finding in findings_of(answer)]
     ends = [ended(answer) for answer in answers if answer.looked or not answer.said.get("skipped", False)]
     lost = reached(answers)
-    findings = [{"host": name, **finding} for finding in (*_rooted(said), *_once(ends), lost)]
+    findings = [{"host": name, **fitted(finding, name)} for finding in (*_rooted(said), *_once(ends), lost)]
     findings.sort(key=lambda finding: (rank(finding), finding["check"], finding["subject"]))
     return {
         "name": name,

@@ -28,9 +28,9 @@ class Opening:
 
 @dataclass(frozen=True)
 class Access:
-    """All folders; ``unknown`` says why some or all of them could not be told."""
+    """All folders; ``remedy`` closes one, ``unknown`` says why some or all of them could not be told."""
 
     folders: tuple[Opening, ...] = ()
     expected: str = "0700"
-    remedy: str = "chmod 700 the named folder."
+    remedy: str = "chmod 700 {folder}"
     unknown: str = ""

@@ -15,7 +15,7 @@ from .lists import lists
 from .parse import allowing
 
 EXPECTED = "0700 and no access control list that allows anybody anything"
-REMEDY = "chmod 700 the named folder and chmod -N it, which removes its access control list."
+REMEDY = "chmod 700 {folder} && chmod -N {folder}"
 
 
 def gather(folders: Sequence[Folder], host: Host) -> Access:

@@ -40,12 +40,18 @@ def judge_permissions(view: View) -> Iterator[Finding]:
     wide = [folder for folder in access.folders if folder.others]
     for folder in wide:
         message = f"{folder.path} is open to others than its owner: {', '.join(folder.others)}"
-        expected, remedy = access.expected, access.remedy
+        expected, remedy = access.expected, _closing(view, folder.path)
         yield check.finding(WARNING, folder.path, message, expected=expected, actual=folder.actual, remedy=remedy)
     if access.unknown:
-        yield check.finding(UNKNOWN, view.dir, access.unknown, expected=access.expected, remedy=access.remedy)
+        remedy = _closing(view, view.dir)
+        yield check.finding(UNKNOWN, view.dir, access.unknown, expected=access.expected, remedy=remedy)
     elif not wide:
         yield check.finding(OK, view.dir, f"{len(access.folders)} folders are open to their owner only")
+
+
+def _closing(view: View, folder: str) -> str:
+    """Return the command that closes a folder to others, as its host takes it."""
+    return view.access.remedy.replace("{folder}", quoted(folder, view.platform))
 
 
 def judge_leftovers(view: View) -> Iterator[Finding]:
@@ -168,9 +174,15 @@ def judge_foreign(view: View) -> Iterator[Finding]:
 
 def removal(paths: Sequence[str], platform: str) -> str:
     """Given folders, return the command that removes them."""
+    named = [quoted(path, platform) for path in paths]
     if platform == "windows":
-        return "Remove-Item -Recurse -LiteralPath " + ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return "rm -r " + " ".join(map(shlex.quote, paths))
+        return "Remove-Item -Recurse -LiteralPath " + ", ".join(named)
+    return "rm -r " + " ".join(named)
+
+
+def quoted(path: str, platform: str) -> str:
+    """Return a path as the shell of a platform takes it for one word, whatever it holds."""
+    return "'" + path.replace("'", "''") + "'" if platform == "windows" else shlex.quote(path)
 
 
 def judge_pins(view: View) -> Iterator[Finding]:

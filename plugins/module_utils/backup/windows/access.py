@@ -18,7 +18,8 @@ from .queries import descriptors
 
 SECONDS = 30
 EXPECTED = "SYSTEM, the Administrators and the owner alone"
-REMEDY = 'icacls "<the named folder>" /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F'
+# In quotes, because PowerShell would take the parentheses for its own.
+REMEDY = "icacls {folder} /inheritance:r /grant:r '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'"
 
 
 def gather(folders: Sequence[Folder], host: Host) -> Access:

@@ -25,10 +25,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge import RULES, judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import access as macos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Problem, Report
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.view import View
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import access as windows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import worst
 
 from .examples import DAY, NOW, a_catalog, a_set, files, settings
@@ -174,6 +176,24 @@ def test_every_finding_that_is_not_content_says_what_to_do():
         for finding in judge(state):
             if finding.check == check and status not in ("ok", "skipped"):
                 assert finding.remedy or finding.status == "ok"
+
+
+# (platform, how the folder is closed there, by its name in the words of its shell)
+CLOSED = [
+    ("linux", Access().remedy, "chmod 700 '/var/back ups'"),
+    ("darwin", macos.REMEDY, "chmod 700 '/var/back ups' && chmod -N '/var/back ups'"),
+    ("windows", windows.REMEDY, "icacls '/var/back ups' /inheritance:r"),
+]
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize(("platform", "how", "command"), CLOSED)
+def test_the_remedy_of_an_open_folder_closes_that_folder(platform, how, command):
+    access = Access((Opening("/var/back ups", ("others",), "0755"),), remedy=how)
+    seen = replace(view(access=access), platform=platform)
+    (said,) = [one for one in judge(seen) if one.check == "backup.permissions"]
+    assert said.remedy.startswith(command)
+    assert "{" not in said.remedy
 
 
 def test_rules_speak_in_each_state_of_the_module():

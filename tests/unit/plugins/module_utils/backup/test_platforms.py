@@ -200,7 +200,7 @@ def test_a_backup_folder_that_windows_opens_to_others_is_a_warning(tmp_path, roo
     result = backed_up(tmp_path, root, "windows", host=host)
     seen = found(result, "backup.permissions")
     assert {one.status for one in seen} == {"warning"}
-    assert all("Users (S-1-5-32-545)" in one.message and "icacls" in one.remedy for one in seen)
+    assert all("Users (S-1-5-32-545)" in one.message and f"icacls '{one.subject}' /" in one.remedy for one in seen)
 
 
 def test_new_folders_are_closed_by_windows_own_means(tmp_path, root):

@@ -1,0 +1,24 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A remedy of the catalogue, made one for this host and procedure: what a report shows can be pasted. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
+
+HOST = "<host>"
+# A procedure is asked for by the tag of its area; a checkup looks at several, so no tag asks for it alone.
+TAGS = " --tags <procedure>"
+
+
+def fitted(finding: Mapping[str, Any], host: str) -> dict[str, Any]:
+    """Given a finding of a host, return it with a remedy that names that host and the procedure."""
+    remedy, noun = str(finding["remedy"]), str(finding["noun"])
+    remedy = remedy.replace(HOST, shlex.quote(host))
+    return {**finding, "remedy": remedy.replace(TAGS, f" --tags {noun}" if noun in NOUNS else "")}
