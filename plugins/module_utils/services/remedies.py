@@ -35,7 +35,8 @@ def state_remedy(case: Case) -> str:
     unit, name = case.observed.unit, case.observed.service.unit
     if case.observed.service.manager == "pid_file":
         command = shlex.join(case.observed.service.command)
-        return f"Read the log that it writes, remove the cause, then start it: {command}" if command else ""
+        log = _log(case) or "Read the log that it writes"
+        return f"{log}; remove the cause, then start it: {command}" if command else log
     if case.observed.service.manager != "systemd":
         return ""
     if unit is None:
@@ -86,5 +87,16 @@ def probe_remedy(case: Case) -> str:
     probe = case.observed.service.probe
     url = shlex.quote(shown(probe.url).partition("?")[0]) if probe else ""
     tool = "curl.exe" if case.snapshot.platform == "windows" else "curl"
-    log = "; journalctl -u UNIT -n 50 --no-pager" if case.observed.service.manager == "systemd" else ""
-    return f"{tool} -sSi {url}{log}"
+    return "; ".join(filter(None, (f"{tool} -sSi {url}", _log(case))))
+
+
+def _log(case: Case) -> str:
+    """Return the command that shows the end of a service's log, or an empty text where nobody knows the log."""
+    service, path = case.observed.service, case.observed.service.output
+    if service.manager == "systemd":
+        return "journalctl -u UNIT -n 50 --no-pager"
+    if service.manager != "pid_file" or not path:
+        return ""
+    if case.snapshot.platform == "windows":
+        return "Get-Content -Tail 50 -LiteralPath '" + path.replace("'", "''") + "'"
+    return f"tail -n 50 {shlex.quote(path)}"

@@ -7,15 +7,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 
 import pytest
 from fake_host import FakeHost
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import folders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.lastwords import last_error, quote_errors
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.lastwords import (
+    TAIL,
+    last_error,
+    quote_errors,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.pid_file import PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
     judge_health,
     judge_ports,
@@ -131,3 +138,149 @@ def test_a_well_service_is_not_asked_for_its_errors():
     host, case = FakeHost(), make_case()
     quote_errors(host, [case], {"auth": list(judge_state(case))})
     assert host.ran == []
+
+
+SCRIPT = {"pid_file": "/run/auth.pid", "command": ["/opt/bot/start", "auth"]}
+
+
+def script_case(log, **fields):
+    """Return a script-started service that does not run and appends what it prints to a file."""
+    service = make_service(**{**SCRIPT, "output": str(log), **fields})
+    pid_file = PidFile("/run/auth.pid", problem="the pid file /run/auth.pid does not exist")
+    return make_case(make_observed(service, unit=None, main=None, pid_file=pid_file))
+
+
+def last_words(log, host=None, **fields):
+    """Return what the bad finding about that service says after what it says without the file."""
+    case = script_case(log, **fields)
+    plain = _only(judge_state(case)).message
+    told = _only(quote_errors(host or FakeHost(now=NOW), [case], {"auth": list(judge_state(case))})["auth"]).message
+    assert told.startswith(plain)
+    return told[len(plain) :]
+
+
+def written(path, text, age=60.0):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    os.utime(path, (NOW - age, NOW - age))
+    return path
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_a_script_started_service_is_quoted_from_the_file_that_it_prints_to(tmp_path, platform):
+    log = written(tmp_path / "auth.log", f"{'x' * 100}\n" * 5000 + "OSError: [Errno 98] \x1b[31min use\nINFO bye\n")
+    assert last_words(log, FakeHost(platform, now=NOW)) == (
+        f'; its last error in {log}, last written 2027-01-15 07:59:00Z: "OSError: [Errno 98] \\u001b[31min use"'
+    )
+
+
+@pytest.mark.case("SV17")
+def test_a_line_of_the_file_is_quoted_without_secrets_and_bounded(tmp_path):
+    secret = "p4ss/w0rd-of-the-house"
+    line = f"ERROR token=abc123 {'y' * 118} {secret} {'z' * 9000}"
+    said = last_words(written(tmp_path / "log", line + "\n"), environment={"DB_PASSWORD": secret, "PORT": "1"})
+    assert "abc123" not in said
+    assert "p4ss" not in said  # what is cut in the middle is hidden before it is cut
+    assert len(said) < len(str(tmp_path)) + 300
+
+
+@pytest.mark.case("SV17")
+def test_only_the_end_of_a_large_file_is_read_and_from_a_whole_line_on(tmp_path):
+    far = "ERROR far from the end\n" + "a" * TAIL + "\n"
+    assert last_words(written(tmp_path / "far", far)) == ""
+    half = "begun before the part that is read " + "b" * (TAIL - 20) + " ERROR\nINFO\n"
+    assert last_words(written(tmp_path / "half", half)) == ""
+    sparse = tmp_path / "sparse"
+    with sparse.open("wb") as stream:
+        stream.truncate(10 << 30)
+        stream.seek(0, os.SEEK_END)
+        stream.write(b"\nFATAL end")
+    os.utime(sparse, (NOW, NOW))
+    assert last_words(sparse).endswith('"FATAL end"')
+
+
+def of_somebody_else(path, content):
+    """Put a link of another account to a file of ours where a log file is expected."""
+    written(path.with_name("precious"), content)
+    path.symlink_to("precious")
+    os.lchown(path, 65534, 65534)
+
+
+def below_a_folder_of_somebody_else(path, content):
+    (path.parent / "root").mkdir()
+    written(path.parent / "root" / path.name, content)
+    (path.parent / "app").symlink_to("root")
+    os.lchown(path.parent / "app", 65534, 65534)
+    return path.parent / "app" / path.name
+
+
+def a_hard_link(path, content):
+    os.link(written(path.with_name("precious"), content), path)
+
+
+def a_pipe(path, content):
+    del content
+    os.mkfifo(path)
+
+
+def a_folder(path, content):
+    written(path, content).unlink()
+    path.mkdir()
+
+
+def two_days_old(path, content):
+    written(path, content, age=2 * 86400)
+
+
+def nothing(path, content):
+    del path, content
+
+
+TRAPS = [of_somebody_else, below_a_folder_of_somebody_else, a_hard_link, a_pipe, a_folder, two_days_old, nothing]
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.skipif(os.geteuid() != 0, reason="a link of another account is made by root")
+@pytest.mark.parametrize("trap", TRAPS, ids=[trap.__name__ for trap in TRAPS])
+def test_what_is_no_log_file_of_today_is_not_read(tmp_path, trap):
+    log = trap(tmp_path / "log", "root only: ERROR\n") or tmp_path / "log"
+    assert last_words(log) == ""
+
+
+@pytest.mark.case("SV17")
+def test_a_link_that_root_made_is_followed_and_one_that_takes_its_place_meanwhile_is_not(tmp_path, monkeypatch):
+    written(tmp_path / "current.log", "ERROR here\n")
+    (tmp_path / "log").symlink_to("current.log")
+    assert last_words(tmp_path / "log").endswith('"ERROR here"')
+    written(tmp_path / "precious", "root only: ERROR\n")
+    real = folders.Folder.open_file
+
+    def swapped(folder, name):
+        os.unlink(name, dir_fd=folder.descriptor)
+        os.symlink("precious", name, dir_fd=folder.descriptor)
+        return real(folder, name)
+
+    monkeypatch.setattr(folders.Folder, "open_file", swapped)
+    assert last_words(tmp_path / "log") == ""
+
+
+@pytest.mark.case("SV17")
+def test_where_a_file_cannot_be_opened_safely_it_is_not(tmp_path):
+    assert last_words(written(tmp_path / "log", "ERROR\n"), FakeHost("windows", now=NOW)) == ""
+
+
+# (platform, the log file, what the remedy begins with)
+LOGS = [
+    ("linux", "/srv/my bot/log", "tail -n 50 '/srv/my bot/log'; remove the cause, then start it: /opt/bot/start auth"),
+    ("darwin", "/srv/log", "tail -n 50 /srv/log; remove the cause"),
+    ("windows", "C:\\it's\\log", "Get-Content -Tail 50 -LiteralPath 'C:\\it''s\\log'; remove the cause"),
+    ("linux", "", "Read the log that it writes; remove the cause"),
+]
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize(("platform", "log", "begins"), LOGS)
+def test_the_remedy_of_a_script_started_service_shows_its_log(platform, log, begins):
+    case = script_case(log)
+    case = replace(case, snapshot=replace(case.snapshot, platform=platform))
+    assert _only(judge_state(case)).remedy.startswith(begins)
