@@ -69,13 +69,17 @@ def _kills_finding(oom: OomKills, history: History, start: float) -> Finding:
         return check.finding(UNKNOWN, "memory", message, expected="none", actual=count)
     if count:
         return check.finding(OK, "memory", f"{counted}, none of them since {_moment(start)}", actual=0)
-    return _none_finding(oom, told, since, start)
+    fresh = oom.fresh and (history.kills is None or history.kills.at >= oom.booted)
+    return _none_finding(oom, told, since, start, fresh)
 
 
-def _none_finding(oom: OomKills, told: Union[Whole, Part], since: float, start: float) -> Finding:
-    """Return the finding where the kernel counted nobody: its count begins with the boot, its log may before."""
+def _none_finding(oom: OomKills, told: Union[Whole, Part], since: float, start: float, fresh: bool) -> Finding:
+    """Return the finding where the kernel counted nobody: its count begins with the boot, its log may before.
+
+    ``fresh`` is whether there was nothing before that boot that could have been killed.
+    """
     check, nobody = CHECKS["resources.oom_kills"], f"no process of {oom.scope} was killed since"
-    if since <= start or since > oom.booted or oom.fresh:
+    if since <= start or since > oom.booted or fresh:
         return check.finding(OK, "memory", f"{nobody} {_moment(since)}", actual=0)
     if isinstance(told, Whole):
         return check.finding(OK, "memory", f"{nobody} {_moment(start)}", actual=0)

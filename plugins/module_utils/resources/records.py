@@ -157,10 +157,10 @@ def kill(when: float, process: str) -> Event:
 
 @dataclass(frozen=True)
 class OomKills:
-    """``total`` kills within ``scope`` since the boot named ``boot_id``, at ``booted``.
+    """``total`` kills within ``scope`` since the boot named ``boot_id``, at ``booted`` (of a container: its begin).
 
-    ``journal`` is what the kernel's log tells of the window that was asked for. ``fresh`` is whether there was nothing
-    of this host before that boot, as of a container.
+    ``journal`` is what the kernel's log tells of the window that was asked for. ``fresh`` is whether there may have
+    been nothing of this host before that boot, as of a container: unless an earlier run saw it.
     """
 
     total: int

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar, Union
 
 from ...errors import CoreError, SourceMissing
-from ...evidence import Evidence
 from ...host import Host
 from ...printable import printable
 from ..attempt import LEFT_OUT, OF_CPU, attempt
@@ -26,18 +25,16 @@ from ..records import (
     Memory,
     Mounted,
     Observation,
-    OomKills,
     Stall,
 )
 from .clock import look_at_clock
-from .kernel_log import kernel_log
+from .kills import look_at_kills
 from .mounts import look_at_mounts, look_for_lost_mounts, within
 from .open_files import DELETED, OpenFile, OpenFiles, process_name
 from .parse import (
     bounded_memory,
     cpu_shares,
     parse_connections,
-    parse_counter,
     parse_cpu_times,
     parse_file_number,
     parse_load,
@@ -46,7 +43,6 @@ from .parse import (
 )
 
 T = TypeVar("T")
-NO_LOG = "a container has no kernel log of its own"
 NETFILTER = "/proc/sys/net/netfilter"
 # The control group that a container sees as its own: limit, usage and statistics, in version 2 and in version 1.
 MEMORY_GROUPS = (
@@ -91,7 +87,7 @@ def observe(host: Host, *, sample: float, scan: float, window: float, skip: Coll
         open_files=seen("open_files", lambda host: parse_file_number(host.read("/proc/sys/fs/file-nr"))),
         connections=seen("connections", _connections),
         clock=seen("clock", lambda host: look_at_clock(host, container)),
-        oom=seen("oom_kills", lambda host: _oom_kills(host, container, begun, begun - window)),
+        oom=seen("oom_kills", lambda host: look_at_kills(host, container, begun, begun - window)),
         held=seen("deleted_open_files", lambda _host: _held_files(scan)),
         pressure=dict(_pressure(host)),
         cpu=LEFT_OUT if set(skip) >= OF_CPU else attempt(lambda: _cpu(host, before, sample, host.now() - begun)),
@@ -156,26 +152,6 @@ def _cpu(
         return before
     host.pause(min(sample, max(0.0, sample - spent)))
     return cpu_shares(before[0], _cpu_times(host)[0]) or Blind("the kernel's tick counters did not move")
-
-
-def _oom_kills(host: Host, container: str, now: float, since: float) -> OomKills:
-    booted = now - host.since_boot()
-    total, scope = _killed_since_boot(host, container)
-    log = Evidence.unavailable(NO_LOG) if container else kernel_log(host, since)
-    return OomKills(total, scope, booted, host.boot_id(), log, fresh=bool(container))
-
-
-def _killed_since_boot(host: Host, container: str) -> tuple[int, str]:
-    """Return how many processes were killed, and where: a container's own group counts its own, /proc/vmstat all."""
-    if container:
-        try:
-            return parse_counter(
-                "memory.events", host.read("/sys/fs/cgroup/memory.events"), "oom_kill"
-            ), "this container"
-        except SourceMissing:
-            pass
-    counter = parse_counter("/proc/vmstat", host.read("/proc/vmstat"), "oom_kill")
-    return counter, "the machine that holds this container" if container else "this host"
 
 
 def _pressure(host: Host) -> Iterator[tuple[str, Stall]]:

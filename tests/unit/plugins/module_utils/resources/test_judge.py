@@ -223,9 +223,30 @@ def test_kills_are_told_by_the_journal_or_by_the_count_since_the_last_run(
     assert (finding.status, word in finding.message) == (status, True), finding.message
 
 
-def test_of_a_container_there_was_nothing_before_its_start() -> None:
-    seen = observed(oom=OomKills(0, "this container", NOW - HOUR, "boot-1", BLIND, fresh=True))
-    assert the_one("oom_kills", seen).status == OK
+# A container that began an hour ago: what an earlier run saw of it, the status, a word of the message
+CONTAINED = [
+    (None, OK, f"since {judge_events._moment(NOW - HOUR)}"),  # it may be new
+    (LastKills("boot-1 90.00", 0, NOW - 600), OK, f"since {judge_events._moment(NOW - 600)}"),
+    (LastKills("boot-1", 0, NOW - 600), OK, f"since {judge_events._moment(NOW - HOUR)}"),  # by an older release
+    (LastKills("boot-1 50.00", 0, NOW - HOUR), OK, "no process"),
+    (LastKills("boot-1 50.00", 0, NOW - HOUR - 1), UNKNOWN, "when it was started; what was before is not known"),
+]
+
+
+@pytest.mark.parametrize(("last", "status", "words"), CONTAINED)
+def test_of_a_container_that_no_run_saw_before_there_was_nothing_before_its_start(
+    last: LastKills | None, status: str, words: str
+) -> None:
+    seen = observed(oom=OomKills(0, "this container", NOW - HOUR, "boot-1 90.00", BLIND, fresh=True))
+    finding = the_one("oom_kills", seen, history=History(kills=last))
+    assert (finding.status, words in finding.message) == (status, True), finding.message
+
+
+def test_kills_since_a_container_was_started_anew_are_not_those_of_the_one_before() -> None:
+    last = LastKills("boot-1 50.00", 3, NOW - 2 * HOUR)
+    seen = observed(oom=OomKills(3, "this container", NOW - HOUR, "boot-1 90.00", BLIND, fresh=True))
+    finding = the_one("oom_kills", seen, history=History(kills=last))
+    assert (finding.status, finding.actual) == (WARNING, 3)
 
 
 # what the system noted within the window, the status, a word of the message

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from fake_host import FakeHost, denied
@@ -25,7 +26,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Part, Whole
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mounts import parse_mountinfo
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import clock, gather, mounts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import clock, gather, kills, mounts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux.open_files import OpenFiles
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
     Absent,
@@ -180,6 +181,7 @@ def test_in_a_container_its_own_limit_and_its_own_kills_count() -> None:
         "/sys/fs/cgroup/memory.stat": "inactive_file 0\n",
         "/sys/fs/cgroup/memory.events": "low 0\noom 5\noom_kill 4\n",
     }
+    group["/proc/1/stat"] = first_process(seconds=90_000)
     links = {"/proc/self/ns/pid": "pid:[4026534275]"}
     seen = observe(FakeHost(files={**FILES, **group}, commands=COMMANDS, links=links))
     assert seen.memory == Memory(GIB, GIB // 2, "control group")
@@ -187,12 +189,48 @@ def test_in_a_container_its_own_limit_and_its_own_kills_count() -> None:
     assert (seen.oom.total, seen.oom.scope) == (4, "this container")
 
 
+def first_process(seconds: float) -> str:
+    """Return /proc/1/stat of a container whose first process began so many seconds after the machine's boot."""
+    ticks = round(seconds * os.sysconf("SC_CLK_TCK"))
+    return f"1 (init) of it) S 0 1 1 0 -1 4194560 1 1 1 1 10 10 1 1 20 0 1 0 {ticks} 170000 3000 184467\n"
+
+
+EVENTS = {"/sys/fs/cgroup/memory.events": "oom_kill 0\n"}
+INSIDE = {"/proc/self/ns/pid": "pid:[4026534275]"}
+
+
+def test_what_a_container_counts_begins_with_the_container_and_not_with_its_machine() -> None:
+    """The machine was booted 100,000 s ago, the container began 10,000 s ago, and was started anew 500 s ago."""
+    began = []
+    for seconds in (90_000, 99_500):
+        files = {**FILES, **EVENTS, "/proc/1/stat": first_process(seconds)}
+        oom = observe(FakeHost(files=files, commands=COMMANDS, links=INSIDE)).oom
+        assert isinstance(oom, OomKills)
+        began.append((round(1_800_000_000.0 - oom.booted), oom.boot_id))
+    assert [age for age, _boot in began] == [10_000, 500]
+    assert len({boot for _age, boot in began}) == 2
+    assert all(boot.startswith("boot-1") for _age, boot in began)
+
+
+@pytest.mark.parametrize("links", [FIRST, INSIDE], ids=["machine", "container without a count of its own"])
+def test_what_a_machine_counts_begins_with_its_boot(links: dict[str, Any]) -> None:
+    oom = observe(FakeHost(files=FILES, commands=COMMANDS, links=links)).oom
+    assert isinstance(oom, OomKills)
+    assert (round(1_800_000_000.0 - oom.booted), oom.boot_id) == (100_000, "boot-1")
+
+
+@pytest.mark.parametrize("stat", [None, "1 (init) S", first_process(100_100)], ids=["hidden", "cut", "another clock"])
+def test_where_the_begin_of_a_container_is_not_told_its_kills_are_unknown(stat: Optional[str]) -> None:
+    files = {**FILES, **EVENTS, **({"/proc/1/stat": stat} if stat else {})}
+    assert isinstance(observe(FakeHost(files=files, commands=COMMANDS, links=INSIDE)).oom, Blind)
+
+
 def test_a_container_without_a_count_of_its_own_says_that_the_machine_is_counted() -> None:
     links = {"/proc/self/ns/pid": "pid:[4026534275]"}
     oom = observe(FakeHost(files=FILES, commands=COMMANDS, links=links)).oom
     assert isinstance(oom, OomKills)
     assert oom.scope == "the machine that holds this container"
-    assert oom.journal.window(0.0) == Part((), gather.NO_LOG)
+    assert oom.journal.window(0.0) == Part((), kills.NO_LOG)
 
 
 def test_the_kernels_journal_is_asked_for_the_window_only() -> None:
