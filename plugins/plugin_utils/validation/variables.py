@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, str]] = {
         "retention": "cryptobot_backup.retention",
         "fresh_for": "cryptobot_backup.fresh_for",
         "max_age_hours": "cryptobot_backup.max_age_hours",
+        "sign_key_file": "cryptobot_backup.sign_key_file",
         "name": "cryptobot_backup_name",
     },
     "firewall": {

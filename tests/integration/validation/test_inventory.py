@@ -247,6 +247,23 @@ def test_all_stop_where_that_is_declared_and_the_report_is_still_written(pair: S
     assert statuses(pair.report()) == {"trader01": "unknown", "trader02": "unknown"}
 
 
+@pytest.mark.case("BK17", "RP3")
+def test_the_key_that_signs_backups_is_a_sound_variable_and_reaches_the_look_of_the_weekly_run(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(os.urandom(32))
+    key.chmod(0o600)
+    site = Site(tmp_path, {"trader01": {"cryptobot_backup": {**SOUND["cryptobot_backup"], "sign_key_file": str(key)}}})
+    assert site.play("backup").returncode == 0
+    (manifest,) = (tmp_path / "hosts/trader01/backups").glob("2*/manifest.json")
+    ended = site.play("weekly", "--tags", "D1.4")
+    signed = [f["status"] for f in site.report()["findings"] if f["check"] == "backup.signature"]
+    assert (ended.returncode, signed) == (0, ["ok"]), ended.stdout + ended.stderr
+    manifest.with_name("manifest.hmac").unlink()
+    assert site.play("weekly", "--tags", "D1.4").returncode == 2
+    status = {f["check"]: f["status"] for f in site.report()["findings"]}
+    assert (status["backup.signature"], status["backup.present"]) == ("unknown", "critical")
+
+
 @pytest.mark.case("RP3")
 def test_sound_variables_are_one_line_and_0(pair: Site) -> None:
     ended = pair.play("validate", "--limit", "trader02")

@@ -1,0 +1,165 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What validation believes each variable becomes is what the roles hand over, and what the documentation offers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import (
+    KNOWN,
+    OF_PLAYBOOKS,
+    ON_CONTROLLER,
+    OPTIONS,
+    PLAIN,
+    check,
+)
+
+CHECKOUT = Path(__file__).resolve().parents[5]
+COLLECTION = "cryptobot.maintenance."
+# Options that roles make of several variables, or wrap: _beside() makes the same of them, or nothing can be wrong.
+COMPOSED = {
+    ("cleanup", "protected"),
+    ("database", "require_backup"),
+    ("database", "backup_expected"),
+    ("firewall", "own_paths"),
+}
+# "{{ a }}", "{{ a.b | default(c) }}", "{{ a or omit }}", "{{ omit if x else a }}": one variable as it is.
+ONE = re.compile(r"\{\{ (?:omit if \w+ else )?(\w+(?:\.\w+)?)(?: or omit| \| default\([^()]*\))? \}\}")
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def roles() -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """Yield each role: its variables and defaults, and its tasks, those in blocks too."""
+    for role in sorted((CHECKOUT / "roles").iterdir()):
+        variables: dict[str, Any] = {}
+        for path in (role / "defaults" / "main.yml", role / "vars" / "main.yml"):
+            variables.update(load(path) or {} if path.is_file() else {})
+        yield variables, [task for path in sorted((role / "tasks").glob("*.yml")) for task in tasks_of(load(path))]
+
+
+def tasks_of(tasks: Any) -> Iterator[dict[str, Any]]:
+    for task in tasks or ():
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from tasks_of(task.get(part))
+
+
+def told() -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
+    """Yield each option that a role hands to a module of an area: area, option, template, the role's variables."""
+    for variables, tasks in roles():
+        for task in tasks:
+            for module in (name for name in task if name.startswith(COLLECTION)):
+                noun = noun_of(module)
+                given = {noun: task[module]} if noun in NOUNS else looks(noun, task[module], variables)
+                for area, options in given.items():
+                    yield from ((area, option, value, variables) for option, value in options.items())
+
+
+def noun_of(module: str) -> str:
+    action = import_module(f"ansible_collections.cryptobot.maintenance.plugins.action.{module[len(COLLECTION) :]}")
+    return getattr(action.ActionModule, "noun", "")
+
+
+def looks(noun: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a checkup is told by area; nothing of another module, which is of no area."""
+    if noun != "checkup":
+        return {}
+    assert given["checks"] == "{{ __weekly_checks }}"
+    assert "__weekly_looks" in variables["__weekly_checks"]
+    found: dict[str, Any] = variables["__weekly_looks"]
+    return found
+
+
+def source(value: Any, variables: Mapping[str, Any]) -> str:
+    """Return the variable that an option is given as it is, through a default of the role; empty where it is none."""
+    found = ONE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return ""
+    name = found.group(1)
+    return source(variables[name], variables) if name in variables else name
+
+
+def handed_over() -> set[tuple[str, str, str]]:
+    """Return (area, option, variable) of all options that are given one variable of an inventory."""
+    given = {(area, option, source(value, variables)) for area, option, value, variables in told()}
+    of_every_run = {"cryptobot_state_dir"}
+    return {row for row in given if row[2].startswith("cryptobot_") and row[2] not in of_every_run}
+
+
+def believed() -> set[tuple[str, str, str]]:
+    return {(area, option, path) for area, options in OPTIONS.items() for option, path in options.items()}
+
+
+@pytest.mark.case("RP2", "RP3")
+def test_each_variable_becomes_the_option_that_validation_takes_it_for() -> None:
+    assert handed_over() == believed()
+
+
+@pytest.mark.case("RP2", "RP3")
+def test_an_area_is_told_the_same_wherever_a_role_tells_it() -> None:
+    """What the look of a run goes by, and what acts later, are one declaration."""
+    by_role: dict[tuple[str, str], set[str]] = {}
+    for area, option, value, variables in told():
+        by_role.setdefault((area, option), set()).add(source(value, variables))
+    assert [row for row, sources in by_role.items() if len(sources) > 1] == []
+
+
+@pytest.mark.case("BK17")
+def test_whatever_looks_at_backups_is_told_of_the_key() -> None:
+    """A look without the key would count a set as good whose manifest was written by somebody else."""
+    keyed = [options for options in backups() if "sign_key_file" in options]
+    assert len(keyed) == len(list(backups())) == 3  # taken, verified, and looked at by the weekly run
+
+
+def backups() -> Iterator[Mapping[str, Any]]:
+    for variables, tasks in roles():
+        if "__weekly_looks" in variables:
+            yield variables["__weekly_looks"]["backup"]
+        yield from (task[f"{COLLECTION}backup_archive"] for task in tasks if f"{COLLECTION}backup_archive" in task)
+
+
+@pytest.mark.case("RP2")
+def test_what_is_made_of_several_variables_is_named() -> None:
+    """An option that mentions a variable and is not compared above stands in COMPOSED, so that none slips through."""
+    mixed = {
+        (area, option)
+        for area, option, value, variables in told()
+        if not source(value, variables) and "cryptobot_" in str(variables.get(str(value).strip("{} "), value))
+    }
+    assert mixed == COMPOSED
+
+
+@pytest.mark.case("RP3")
+def test_every_variable_that_is_documented_is_known_and_the_other_way_round() -> None:
+    documented = load(CHECKOUT / "roles" / "inventory" / "meta" / "argument_specs.yml")["argument_specs"]["variables"]
+    options, of_one_run = documented["options"], {"cryptobot_backup_name", *OF_PLAYBOOKS}
+    assert set(options) == KNOWN - of_one_run
+    assert {*PLAIN, *ON_CONTROLLER} <= set(options)
+    known = {path.partition(".")[2] for path in OPTIONS["backup"].values() if path.startswith("cryptobot_backup.")}
+    assert set(options["cryptobot_backup"]["options"]) == known
+
+
+@pytest.mark.case("RP3")
+def test_each_option_of_a_backup_that_is_documented_is_accepted() -> None:
+    documented = load(CHECKOUT / "docs" / "inventory.yml")
+    backup = next(each for each in documented if each["name"] == "cryptobot_backup")
+    source_of = {"name": "config", "type": "files", "path": "/etc/cryptobot"}
+    values = {"dir": "/b", "sources": [source_of], "retention": {"daily": 7}, "fresh_for": "20h", "max_age_hours": 26}
+    given = {"cryptobot_backup": {**values, "sign_key_file": "/etc/cryptobot/key"}}
+    assert set(given["cryptobot_backup"]) == set(backup["options"])
+    said = [one.mistake for one in check(given, given, "linux", ["backup"]) if "backup" in str(one.mistake)]
+    assert said == []
