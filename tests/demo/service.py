@@ -51,14 +51,17 @@ def parse_arguments(argv: Optional[list[str]] = None) -> argparse.Namespace:
 
 
 def make_application(name: str, install_dir: Path) -> Application:
-    """Given a service and its installation, return it with orders from ``data/orders.json`` and DRY_RUN set.
+    """Given a service and its installation, return it with DRY_RUN set, and with a list of orders if there is one.
 
+    ``data/orders.json`` is what the list holds; without it trade answers 405 to who asks for it, as the real one does.
     DRY_RUN comes from the environment, else from ``.env``, else it is true; a restart always resets it.
     """
     environment = {**read_environment(install_dir / ".env"), **os.environ}
-    orders = OrderBook(load_orders(install_dir / "data" / "orders.json") if name == "trade" else [])
+    orders = load_orders(install_dir / "data" / "orders.json") if name == "trade" else None
     dry_run = environment.get("DRY_RUN", "true").lower() != "false"
-    return Application(SERVICES[name], install_dir, orders=orders, dry_run=dry_run)
+    return Application(
+        SERVICES[name], install_dir, orders=None if orders is None else OrderBook(orders), dry_run=dry_run
+    )
 
 
 def keep_busy(app: Application, seconds: float, stop: threading.Event) -> None:

@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
 from .catalog import Service
 from .http_types import Request, Response, Route, detail, json_response
@@ -20,6 +21,8 @@ from .orders import OrderBook
 PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TIMEFRAME_SECONDS = {"1m": 60, "5m": 300, "1h": 3600, "1d": 86400}
 
+NOT_ALLOWED = detail(405, "Method Not Allowed")
+
 
 @dataclass
 class Application:
@@ -28,7 +31,7 @@ class Application:
     service: Service
     install_dir: Path
     registry: Registry = field(default_factory=Registry)
-    orders: OrderBook = field(default_factory=lambda: OrderBook([]))
+    orders: Optional[OrderBook] = None
     dry_run: bool = True
 
     @property
@@ -50,7 +53,7 @@ def answer(app: Application, request: Request) -> tuple[str, Response]:
         if route.method == request.method:
             asked = Request(request.method, request.path, request.query, request.body, params)
             return route.path, route.answer(app, asked)
-    return fitting[0][0].path, detail(405, "Method Not Allowed")
+    return fitting[0][0].path, NOT_ALLOWED
 
 
 def metrics_page(app: Application, request: Request) -> Response:
@@ -123,11 +126,18 @@ def backtest_status(app: Application, request: Request) -> Response:
 
 
 def list_orders(app: Application, request: Request) -> Response:
-    """Return the orders in memory, by ``status``."""
+    """Return the orders in memory, by ``status``, where this installation has such a list; the real one has none."""
+    if app.orders is None:
+        return NOT_ALLOWED
     try:
         return json_response(app.orders.with_status(request.query.get("status", "")))
     except ValueError as error:
         return detail(422, str(error))
+
+
+def place_order(app: Application, request: Request) -> Response:
+    """Refuse an order as the real service does where nobody is logged in: nothing is ever traded here."""
+    return detail(401, "Not authenticated")
 
 
 def get_dry_run(app: Application, request: Request) -> Response:
@@ -165,6 +175,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "trade": (
         METRICS,
         Route("GET", "/api/trades/orders", list_orders),
+        Route("POST", "/api/trades/orders", place_order),
         Route("GET", "/api/v1/settings/dry_run", get_dry_run),
         Route("PUT", "/api/v1/settings/dry_run", put_dry_run),
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 # The engine spells states in capitals, the API in lower case; both are accepted when asking.
 IN_FLIGHT = ("PENDING", "OPEN", "PARTIALLY_FILLED")
@@ -45,13 +45,13 @@ def _states_of(status: str) -> tuple[str, ...]:
     raise ValueError(f"status is {status!r}, expected one of {', '.join(STATES).lower()}")
 
 
-def load_orders(path: Path) -> list[Order]:
-    """Given the seed file, return its orders; a missing file means none.
+def load_orders(path: Path) -> Optional[list[Order]]:
+    """Given the seed file, return its orders; None where there is no such file.
 
     Raise ValueError naming the file, the order and what is wrong with it.
     """
     if not path.exists():
-        return []
+        return None
     orders = json.loads(path.read_text(encoding="utf-8"))
     for index, order in enumerate(orders):
         missing = [key for key in KEYS if key not in order]

@@ -39,6 +39,7 @@ ANSWERS = (
     ("trade", "/health", 404, "Not Found"),
     ("trade", "/metrics", 200, "python_info"),
     ("trade", "/api/v1/settings/dry_run", 200, '{"dry_run":true}'),
+    ("trade", "/api/trades/orders", 405, "Method Not Allowed"),
 )
 
 ORDERS = [
@@ -125,7 +126,7 @@ def test_orders_are_found_by_status(tmp_path, query, ids):
 
 
 def test_an_unknown_order_status_is_refused_by_name(tmp_path):
-    response = get(Application(SERVICES["trade"], tmp_path), "/api/trades/orders", status="opne")
+    response = get(Application(SERVICES["trade"], tmp_path, orders=OrderBook([])), "/api/trades/orders", status="opne")
     assert response.status == 422
     assert "'opne'" in response.body.decode()
 
@@ -135,6 +136,15 @@ def test_a_broken_seed_of_orders_is_refused(tmp_path, text, needle):
     (tmp_path / "orders.json").write_text(text)
     with pytest.raises(ValueError, match=re.escape(needle)):
         load_orders(tmp_path / "orders.json")
+
+
+@pytest.mark.case("SV19")
+def test_trade_takes_orders_of_its_users_and_lists_them_to_nobody(tmp_path):
+    """As in the real application: GET is 405, POST wants somebody who is logged in."""
+    app = Application(SERVICES["trade"], tmp_path, orders=load_orders(tmp_path / "orders.json"))
+    path = "/api/trades/orders"
+    assert get(app, path, status="open").status == 405
+    assert answer(app, Request("POST", path, body=b"{}"))[1].status == 401
 
 
 def test_dry_run_is_set_by_whoever_asks_and_only_to_a_boolean(tmp_path):

@@ -19,7 +19,7 @@ from cryptobot_demo.root import MARKER, DemoError, make_demo, open_demo
 from .conftest import DEMO
 from .http_client import ask
 
-ANSWERS = {"auth": ("/health", 200), "data": ("/health", 404), "trade": ("/api/trades/orders?status=open", 200)}
+ANSWERS = {"auth": ("/health", 200), "data": ("/health", 404), "trade": ("/api/trades/orders?status=open", 405)}
 
 
 def manage(*words):
