@@ -19,6 +19,6 @@ TAGS = " --tags <procedure>"
 
 def fitted(finding: Mapping[str, Any], host: str) -> dict[str, Any]:
     """Given a finding of a host, return it with a remedy that names that host and the procedure."""
-    remedy, noun = str(finding["remedy"]), str(finding["noun"])
+    remedy, noun = str(finding["remedy"] or ""), str(finding["noun"])
     remedy = remedy.replace(HOST, shlex.quote(host))
     return {**finding, "remedy": remedy.replace(TAGS, f" --tags {noun}" if noun in NOUNS else "")}
