@@ -84,9 +84,9 @@ def fit_line(points: Sequence[tuple[float, float]]) -> Growth:
     mean_y = sum(y for _x, y in points) / count
     spread_x = sum((x - mean_x) ** 2 for x, _y in points)
     spread_y = sum((y - mean_y) ** 2 for _x, y in points)
-    if span <= 0 or not spread_x:
+    if span <= 0:  # one moment, or a clock that was set back
         return Growth(count, 0.0)
-    common = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    common = sum((x - mean_x) * y for x, y in points)  # the mean of y would cancel out
     slope = common / spread_x
     fit = common**2 / (spread_x * spread_y) if spread_y else 1.0
     return Growth(count, span, slope * DAY, fit, slope * span)

@@ -16,9 +16,10 @@ from .exits import describe_exit
 from .observed import Snapshot
 from .order import needs
 from .policy import Policy
+from .rules_boot import judge_enabled
 from .rules_network import judge_bind, judge_certificate, judge_health, judge_latency, judge_ports
 from .rules_process import judge_memory, judge_open_files, judge_port_drift, judge_restart_pending
-from .rules_state import judge_daemon_reload, judge_enabled, judge_pid_file, judge_restarts, judge_state
+from .rules_state import judge_daemon_reload, judge_pid_file, judge_restarts, judge_state, state_verdict
 from .rules_units import judge_expected_units, judge_patterns
 from .rules_workers import judge_workers
 
@@ -82,9 +83,8 @@ def find_roots(cases: Sequence[Case]) -> Trouble:
 
 def is_down(case: Case) -> bool:
     """Return whether a service that should run does not. One that runs and fails at something is not down."""
-    if case.observed.alive is not False or case.observed.service.state != "started":
-        return False
-    return any(finding.status == CRITICAL for finding in judge_state(case))
+    status, _message = state_verdict(case)
+    return case.observed.alive is False and status == CRITICAL
 
 
 def went_along(case: Case, leaders: Sequence[Case]) -> bool:

@@ -23,8 +23,8 @@ def start_order(graph: Graph) -> list[str]:
     while waiting:
         ready = [name for name in waiting if all(need in ordered for need in graph[name] if need in graph)]
         if not ready:
-            cycle = _cycle(graph, waiting)
-            raise InputError(f"services[{cycle[0]}].depends_on", " -> ".join(cycle), "no cycle")
+            first, *others = _cycle(graph, waiting)
+            raise InputError(f"services[{first}].depends_on", " -> ".join([first, *others]), "no cycle")
         ordered.append(ready[0])
         waiting.remove(ready[0])
     return ordered

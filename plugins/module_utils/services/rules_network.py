@@ -156,7 +156,7 @@ def judge_certificate(case: Case) -> Iterator[Finding]:
         yield case.finding("certificate", UNKNOWN, answer.certificate_problem or "the service shows no certificate")
         return
     left = answer.certificate_end - case.snapshot.now
-    ends = f"ends in {human_seconds(left)}" if left > 0 else f"ended {human_seconds(-left)} ago"
+    ends = f"ends in {human_seconds(left)}" if left > 0 else f"ended {human_seconds(abs(left))} ago"
     status = CRITICAL if left <= 0 else WARNING if left < probe.tls_min_days * DAY else OK
     text = f"the certificate of {case.observed.name} {ends}"
     yield case.finding("certificate", status, text, expected=f"{probe.tls_min_days} days", actual=round(left / DAY, 1))

@@ -13,7 +13,6 @@ from ..evidence import Whole
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..processes.parse import ZOMBIE
 from ..units import human_seconds
-from .boot import at_boot
 from .case import Case
 from .exits import describe_exit
 from .observed import PidFile
@@ -26,18 +25,20 @@ Verdict = tuple[str, str]  # status and message
 
 def judge_state(case: Case) -> Iterator[Finding]:
     """A service is in its declared state."""
+    status, message = state_verdict(case)
+    remedy = "Remove what keeps it from being looked at, then look again." if status == UNKNOWN else ""
+    remedy, wanted = remedy or state_remedy(case), case.observed.service.state
+    yield case.finding("state", status, message, expected=wanted, actual=state_of(case), remedy=remedy)
+
+
+def state_verdict(case: Case) -> Verdict:
+    """Return whether a service is in its declared state."""
     observed = case.observed
     if observed.blind:
-        status, message = UNKNOWN, f"{observed.name} cannot be looked at: {observed.blind}"
-    elif observed.service.state == "stopped":
-        status, message = _stopped(case)
-    elif observed.service.unit:
-        status, message = _unit_state(case, observed.unit)
-    else:
-        status, message = _script_state(case)
-    remedy = "Remove what keeps it from being looked at, then look again." if status == UNKNOWN else ""
-    remedy = remedy or state_remedy(case)
-    yield case.finding("state", status, message, expected=observed.service.state, actual=state_of(case), remedy=remedy)
+        return UNKNOWN, f"{observed.name} cannot be looked at: {observed.blind}"
+    if observed.service.state == "stopped":
+        return _stopped(case)
+    return _unit_state(case, observed.unit) if observed.service.unit else _script_state(case)
 
 
 def state_of(case: Case) -> str:
@@ -45,12 +46,15 @@ def state_of(case: Case) -> str:
     observed = case.observed
     if observed.unit is not None:
         return f"{observed.unit.active}/{observed.unit.sub}"
-    if observed.blind or observed.alive is None:
+    if observed.alive is None:
         return "unknown"
     return "running" if observed.alive else "not found" if observed.service.unit else "not running"
 
 
 def _stopped(case: Case) -> Verdict:
+    pid_file = case.observed.pid_file
+    if pid_file is not None and pid_file.denied:
+        return _without_process(case.observed.name, pid_file)
     if case.observed.alive:
         return WARNING, f"{case.observed.name} runs, but the inventory declares it stopped"
     return OK, f"{case.observed.name} is stopped, as declared"
@@ -156,37 +160,6 @@ def judge_pid_file(case: Case) -> Iterator[Finding]:
         yield case.finding("pid_file", WARNING, f"{pid_file.path} is stale: process {pid_file.pid} is gone")
     else:
         yield case.finding("pid_file", OK, f"{pid_file.path} names the service", actual=pid_file.pid)
-
-
-def judge_enabled(case: Case) -> Iterator[Finding]:
-    """A managed service is started at boot exactly if it is declared so."""
-    unit, wanted = case.observed.unit, case.observed.service.enabled
-    if unit is None or not unit.file_state or unit.load == "masked":
-        return  # not there, made at run time, or told by services.state
-    boot = at_boot(unit, case.snapshot.units, case.snapshot.unclimbed)
-    why = f": {boot.why}" if boot.why else ""
-    if boot.starts is None:
-        text = f"nothing tells whether {unit.id} is started at the next boot{why}"
-        yield case.finding("enabled", UNKNOWN, text, expected=wanted, remedy=case.look_as_admin())
-    elif boot.starts == wanted:
-        yield case.finding(
-            "enabled", OK, f"{unit.id} is {unit.file_state}{why}", expected=wanted, actual=unit.file_state
-        )
-    else:
-        what = "would not be started at the next boot" if wanted else "would be started at the next boot"
-        declared = f"the inventory declares enabled: {str(wanted).lower()}"
-        text = f"{unit.id} is {unit.file_state}, and it {what}{why}; {declared}"
-        yield case.finding("enabled", WARNING, text, expected=wanted, actual=unit.file_state, remedy=_boot_remedy(unit))
-
-
-def _boot_remedy(unit: Unit) -> str:
-    """Enabling again is no cure where a unit is enabled, or has nothing to enable."""
-    if unit.manager == "systemd" and unit.file_state in ("enabled", "static", "indirect", "alias", "generated"):
-        return (
-            "systemctl edit UNIT, write [Install] and WantedBy=multi-user.target, then systemctl reenable UNIT; "
-            "or correct `enabled` in the inventory."
-        )
-    return ""
 
 
 def judge_restarts(case: Case) -> Iterator[Finding]:

@@ -30,9 +30,7 @@ def judge_expected_units(snapshot: Snapshot, policy: Policy) -> Iterator[Finding
     """The units that fit a pattern are the expected ones."""
     declared = {unit.id for observed in snapshot.services if (unit := observed.unit)}
     helpers = {name for observed in snapshot.services if observed.unit for name in observed.unit.triggered_by}
-    for pattern in policy.patterns:
-        if snapshot.units_problem:
-            continue  # services.pattern says so
+    for pattern in () if snapshot.units_problem else policy.patterns:  # services.pattern says so
         yield from _judge_pattern(pattern, set(snapshot.matched.get(pattern.pattern, ())), declared | helpers)
 
 

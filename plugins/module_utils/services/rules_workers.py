@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..finding import OK, UNKNOWN, WARNING, Finding
+from ..processes.parse import Process
 from ..units import human_seconds
 from .case import Case
-from .workers import YOUNG, shown, youngest
+from .observed import Turnover
+from .workers import YOUNG, ages_of, shown
 
 
 def judge_workers(case: Case) -> Iterator[Finding]:
@@ -20,13 +22,11 @@ def judge_workers(case: Case) -> Iterator[Finding]:
     if observed.main is None or observed.alive is not True:
         return
     workers, asked = shown(observed.main, observed.processes)
-    first = {(worker.pid, worker.began) for worker in workers}
-    ended = (first | set(later.seen)) - set(later.last) if later and not later.problem else set()
     expected = f"{asked} workers that stay" if asked > 1 else "workers that stay"
-    if ended:
+    if later and (ended := _ended(workers, later)):
         text = (
-            f"{len(ended)} workers of {observed.name} ended within {later.seconds if later else 0:.0f} s while its main"
-            f" process {observed.main.pid} lives and starts them again: nobody else counts these restarts"
+            f"{len(ended)} workers of {observed.name} ended within {later.seconds:.0f} s while its main process"
+            f" {observed.main.pid} lives and starts them again: nobody else counts these restarts"
         )
         yield case.finding("workers", case.failing(), text + case.grace_note(), expected=expected, actual=len(ended))
     elif later and later.problem:
@@ -39,15 +39,21 @@ def judge_workers(case: Case) -> Iterator[Finding]:
         yield _judge_ages(case, expected)
 
 
+def _ended(workers: Sequence[Process], later: Turnover) -> set[tuple[int, float]]:
+    """Given the workers of the first look and what was seen later, return those that are gone, as (pid, began)."""
+    first = {(worker.pid, worker.began) for worker in workers}
+    return set() if later.problem else (first | later.seen) - later.last
+
+
 def _judge_ages(case: Case, expected: str) -> Finding:
     observed = case.observed
     workers = shown(observed.main, observed.processes).workers if observed.main else ()
-    age = youngest(case.snapshot, workers)
-    if age is None or case.age is None:
+    ages = ages_of(case.snapshot, workers)
+    if not ages or case.age is None:
         text = f"nothing tells how long the {len(workers)} workers of {observed.name} have been running"
         return case.finding("workers", UNKNOWN, text, expected=expected)
-    oldest = max(case.snapshot.clock.age(worker.began) or 0.0 for worker in workers)
-    told = f"the youngest of its {len(workers)} workers has been running for {human_seconds(age)}"
+    oldest = max(ages)
+    told = f"the youngest of its {len(workers)} workers has been running for {human_seconds(min(ages))}"
     if oldest < YOUNG <= case.age and not case.in_grace:
         text = f"{observed.name} has been running for {human_seconds(case.age)}, {told}, the oldest for no longer"
         return case.finding("workers", WARNING, text, expected=expected, actual=round(oldest))

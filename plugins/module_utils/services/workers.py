@@ -11,7 +11,7 @@ no restart. Pure; turnover.py looks again where a service looks like that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ..processes.parse import ZOMBIE, Process
 from .observed import Observed, Snapshot, Turnover
@@ -57,8 +57,7 @@ def looks_unsteady(snapshot: Snapshot, seen: Observed) -> bool:
     if seen.main is None or seen.service.state != "started":
         return False
     workers, asked = shown(seen.main, seen.processes)
-    ages = [snapshot.clock.age(worker.began) for worker in workers]
-    young = any(each is not None and each < YOUNG for each in ages)
+    young = any(age < YOUNG for age in ages_of(snapshot, workers))
     closed = snapshot.sockets is not None and any(not snapshot.listeners(p.port) for p in seen.service.ports)
     return young or len(workers) < asked > 1 or closed
 
@@ -69,7 +68,6 @@ def turnover_of(main: Process, later: Sequence[Mapping[int, Process]], problem: 
     return Turnover(SPAN, frozenset().union(*moments), moments[-1] if moments else frozenset(), problem)
 
 
-def youngest(snapshot: Snapshot, workers: Sequence[Process]) -> Optional[float]:
-    """Return the age of the youngest worker in seconds; None without workers or where nothing tells."""
-    ages = [age for age in (snapshot.clock.age(worker.began) for worker in workers) if age is not None]
-    return min(ages, default=None)
+def ages_of(snapshot: Snapshot, workers: Sequence[Process]) -> list[float]:
+    """Return the ages of workers in seconds, as far as anything tells them."""
+    return [age for age in (snapshot.clock.age(worker.began) for worker in workers) if age is not None]

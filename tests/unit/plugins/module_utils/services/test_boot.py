@@ -11,7 +11,7 @@ import plistlib
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.boot import at_boot
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import judge_enabled
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_boot import judge_enabled
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
 
 from .builders import make_case, make_observed, make_service, make_unit, recorded_units

@@ -60,7 +60,7 @@ def test_every_place_is_asked_and_nothing_but_ports_is_kept():
     service = make_service(
         unit="cryptobot-auth", declared_in=[{"path": "/etc/prometheus.yml", "pattern": r"auth:(\d+)"}]
     )
-    files = {"/opt/.env": "AUTH_PORT=8010\nPASSWORD=9999\n", "/etc/prometheus.yml": "targets: [auth:8020]\n"}
+    files = {"/opt/.env": "PORT=8030\nAUTH_PORT=8010\nPASSWORD=9999\n", "/etc/prometheus.yml": "targets: [auth:8020]\n"}
     main = make_process(command=("serve", "--port", "8001"))
     assert gather_claims(FakeHost(files=files), service, unit, main) == (
         Claim("ExecStart of cryptobot-auth.service", 8000),

@@ -10,9 +10,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Event, Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import (
-    KEEP_COUNTS,
-    KEEP_RSS,
-    RSS_SPACING,
+    Growth,
     extend,
     fit_line,
     measure_growth,
@@ -117,7 +115,31 @@ def test_of_a_value_that_stays_the_first_and_the_last_sample_are_kept():
     assert [(when, value) for when, _boot, value in rows] == [(0, 0), (3, 0), (4, 1), (6, 1), (7, 0)]
     for when in range(100, 400):
         rows = extend(rows, [when, "boot-1", when])
-    assert len(rows) == KEEP_COUNTS
+    assert [when for when, _boot, _value in rows] == list(range(340, 400)), "the last 60"
+
+
+def test_a_value_that_comes_back_or_belongs_to_another_boot_did_not_stay():
+    here = [[0, "boot-1", 5], [1, "boot-1", 7]]
+    assert extend(here, [2, "boot-1", 5]) == [*here, [2, "boot-1", 5]]
+    there = [[0, "boot-0", 5], [1, "boot-1", 5]]
+    assert extend(there, [2, "boot-1", 5]) == [*there, [2, "boot-1", 5]]
+    moved = [[0, "boot-1", 5], [1, "boot-2", 5]]
+    assert extend(moved, [2, "boot-1", 5]) == [*moved, [2, "boot-1", 5]]
+
+
+def test_what_earlier_runs_remembered_stays():
+    seen = make_observed(unit=make_unit(restarts=2, main_pid=41))
+    old = {"counts": [[1.0, "boot-0", 9]], "begins": [[1.0, "boot-0", 70.0]]}
+    memory = remember_service(old, seen, make_snapshot(seen))
+    assert memory["counts"] == [[1.0, "boot-0", 9], [NOW, "boot-1", 2]]
+    assert memory["begins"] == [[1.0, "boot-0", 70.0], [NOW, "boot-1", UPTIME - 5000]]
+
+
+def test_the_moments_of_restarts_are_kept_for_two_days():
+    seen = make_observed()
+    ages = [172_800.5, 172_799.5, 60.0]
+    memory = remember_service({"starts": [[NOW - age] for age in ages]}, seen, make_snapshot(seen, journal=EMPTY))
+    assert memory["starts"] == [[NOW - 172_799.5], [NOW - 60.0]]
 
 
 def test_memory_samples_of_another_process_are_forgotten():
@@ -128,19 +150,27 @@ def test_memory_samples_of_another_process_are_forgotten():
 
 def test_samples_are_spaced_so_that_a_frequent_check_does_not_lose_yesterday():
     seen = make_observed()
-    began = ["boot-1", UPTIME - 5000]
-    soon = {"began": began, "rss": [[NOW - RSS_SPACING + 1, 5]]}
-    later = {"began": began, "rss": [[NOW - RSS_SPACING, 5]]}
-    assert len(remember_service(soon, seen, make_snapshot(seen))["rss"]) == 1
-    assert len(remember_service(later, seen, make_snapshot(seen))["rss"]) == 2
+    began, now = ["boot-1", UPTIME - 5000], [NOW, 10 << 20]
+    for old, kept in (
+        ([[NOW - 299, 5]], []),
+        ([[NOW - 300, 5]], [now]),
+        ([[NOW - 900, 4], [NOW - 200, 5]], []),  # the last one counts
+    ):
+        memory = remember_service({"began": began, "rss": old}, seen, make_snapshot(seen))
+        assert memory["rss"] == [*old, *kept]
 
 
-def test_too_many_samples_are_thinned_over_the_same_span():
-    rows = [[float(n), n] for n in range(KEEP_RSS + 1)]
-    kept = thin(rows)
-    assert len(kept) <= KEEP_RSS
-    assert (kept[0], kept[-1]) == (rows[0], rows[-1])
-    assert thin(kept) == kept
+@pytest.mark.parametrize(
+    ("count", "kept"),
+    [
+        (1, [0]),
+        (200, list(range(200))),
+        (201, [*range(0, 200, 2), 200]),
+        (202, [*range(0, 201, 2), 201]),
+    ],
+)
+def test_more_than_200_samples_are_thinned_over_the_same_span(count, kept):
+    assert thin([[float(n), n] for n in range(count)]) == [[float(n), n] for n in kept]
 
 
 LINES = [
@@ -148,7 +178,10 @@ LINES = [
     ([(0.0, 300.0), (DAY, 200.0)], -100.0, 1.0, -100.0),
     ([(0.0, 100.0), (DAY, 100.0)], 0.0, 1.0, 0.0),
     ([(0.0, 0.0), (DAY, 100.0), (2 * DAY, 0.0)], 0.0, 0.0, 0.0),
-    ([(0.0, 100.0)], 0.0, 0.0, 0.0),
+    ([(0.0, 0.0), (DAY, 100.0), (2 * DAY, 50.0)], 25.0, 0.25, 50.0),
+    # the moments are those of the calendar, and half a second is a span as well
+    ([(NOW - DAY, 100.0), (NOW, 150.0)], 50.0, 1.0, 50.0),
+    ([(NOW - 0.5, 100.0), (NOW, 101.0)], 172_800.0, 1.0, 1.0),
 ]
 
 
@@ -158,6 +191,12 @@ def test_growth_is_the_slope_of_the_least_squares_line(points, per_day, fit, tot
     assert growth.per_day == pytest.approx(per_day)
     assert growth.fit == pytest.approx(fit)
     assert growth.total == pytest.approx(total)
+    assert (growth.samples, growth.span) == (len(points), points[-1][0] - points[0][0])
+
+
+@pytest.mark.parametrize("points", [[(NOW, 100.0)], [(NOW, 100.0), (NOW, 200.0)], [(NOW, 100.0), (NOW - 60, 200.0)]])
+def test_one_moment_or_a_clock_that_was_set_back_tells_no_growth(points):
+    assert fit_line(points) == Growth(len(points), 0.0, 0.0, 0.0, 0.0)
 
 
 def test_growth_counts_samples_of_this_process_only():

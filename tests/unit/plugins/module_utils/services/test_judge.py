@@ -56,12 +56,18 @@ FINE = Answer((0.01,), 200)
 
 def _service(name, *, up=True, answer=FINE, restarts=0, sockets=None, **unit):
     """Return the case of one of the services; ``sockets`` are those on its port (default: its own)."""
-    tied = {"id": f"{name}.service", "names": (f"{name}.service",), "stops_with": BY_REQUIRES[name]}
+    tied = {"id": f"{name}.service", "names": (f"{name}.service",), "stops_with": BY_REQUIRES[name], **unit}
     main = make_process(41) if up else None
-    seen = make_observed(SERVICES[name], unit=make_unit(main_pid=41 if up else 0, **tied, **unit), main=main)
+    seen = make_observed(SERVICES[name], unit=make_unit(main_pid=41 if up else 0, **tied), main=main)
     own = [make_socket(SERVICES[name].ports[0].port)] if up else []
     seen = replace(seen, answer=answer if up else None)
     return make_case(seen, sockets=own if sockets is None else sockets, restarts=Restarts(restarts))
+
+
+def _states(*cases):
+    """Return for each service what its state follows from, or else its status."""
+    found = judge(cases)
+    return {f.subject: f.consequence_of or f.status for each in found.values() for f in each if f.check == VITAL[0]}
 
 
 AUTH_DOWN = {"up": False, **FAILED}
@@ -91,6 +97,26 @@ TROUBLES = [
         {"auth state": "critical", "data state": ROOT},
     ),
     (
+        "stopped along, at the last moment that counts",
+        {"auth": AUTH_DOWN, "data": {"up": False, **CLEAN, "changed": STOPPED - 1.0, "started": 5.0}},
+        {"auth state": "critical", "data state": ROOT},
+    ),
+    (
+        "stopped a little too early for that",
+        {"auth": AUTH_DOWN, "data": {"up": False, **CLEAN, "changed": STOPPED - 1.5, "started": 5.0}},
+        {"auth state": "critical", "data state": "critical"},
+    ),
+    (
+        "stopped at that time, but nothing ties it",
+        {"auth": {**AUTH_DOWN, "stops_with": ()}, "data": {"up": False, **CLEAN, "changed": STOPPED, "started": 5.0}},
+        {"auth state": "critical", "data state": "critical"},
+    ),
+    (
+        "it has been starting for too long: that is no service that is down",
+        {"auth": {"active": "activating", "sub": "start"}, "data": {"answer": ILL}},
+        {"auth state": "critical", "data http": "critical"},
+    ),
+    (
         "never started for want of it",
         {"auth": AUTH_DOWN, "data": {"up": False, **CLEAN, "changed": 0.0, "started": 0.0, "active_since": 0.0}},
         {"auth state": "critical", "data state": ROOT},
@@ -112,7 +138,7 @@ TROUBLES = [
     ),
     (
         "it keeps restarting by itself",
-        {"auth": AUTH_DOWN, "data": {"answer": ILL, "restarts": 2}},
+        {"auth": AUTH_DOWN, "data": {"answer": ILL, "restarts": 1}},
         {"auth state": "critical", "data http": "critical"},
     ),
     (
@@ -142,10 +168,57 @@ def test_a_consequence_says_what_it_would_be_and_where_to_look():
 
 
 @pytest.mark.case("SV16")
+def test_of_several_roots_all_are_named_and_the_first_is_looked_at():
+    data = _service("data", up=False, **FAILED)
+    found = judge([_service("auth", **AUTH_DOWN), data, _service("trade", answer=ILL)])
+    (folded,) = [f for f in found["trade"] if f.consequence_of]
+    assert folded.message.endswith("(critical, as a consequence: auth, data is down and this depends on it)")
+    assert (folded.remedy, folded.consequence_of) == ("Look at auth first.", "services.state auth")
+
+
+@pytest.mark.case("SV16")
+def test_one_of_several_that_stop_a_service_is_enough():
+    auth = _service("auth", up=False, **{**FAILED, "changed": STOPPED + 3600}, stops_with=("trade.service",))
+    trade = _service("trade", up=False, **CLEAN, changed=STOPPED, started=5.0)
+    told = _states(auth, _service("data", up=False, **FAILED), trade)
+    assert told == {"auth": "critical", "data": "critical", "trade": "services.state auth"}
+
+
+@pytest.mark.case("SV16")
+def test_a_service_that_is_declared_stopped_is_nobodys_root():
+    auth = _service("auth", up=False, **CLEAN)
+    declared = replace(auth.observed, service=replace(auth.observed.service, state="stopped"))
+    found = judge([replace(auth, observed=declared), _service("data", answer=ILL)])
+    assert [f.status for f in found["data"] if f.check == "services.http"] == ["critical"]
+
+
+@pytest.mark.case("SV16")
 def test_a_windows_service_that_was_not_started_for_want_of_another_is_a_consequence():
     windows = {"manager": "windows", "active": "failed", "exit_code": 1, "exit_status": 1068}
     found = judge([_service("auth", **AUTH_DOWN), _service("data", up=False, **windows)])
     assert [f.consequence_of for f in found["data"] if f.check == "services.state"] == [ROOT]
+
+
+# What the service manager of Windows says of how a service ended: exit code kind, number; and whose fault that is.
+WINDOWS_ENDS = [
+    ("not started for want of another", 1, 1068, ROOT),
+    ("its own program is missing", 1, 2, "critical"),
+    ("no error at all", 0, 1068, "critical"),
+]
+
+
+@pytest.mark.case("SV16")
+@pytest.mark.parametrize(("code", "status", "told"), [r[1:] for r in WINDOWS_ENDS], ids=[r[0] for r in WINDOWS_ENDS])
+def test_only_the_want_of_another_service_excuses_one_of_windows(code, status, told):
+    windows = {"manager": "windows", "active": "failed", "exit_code": code, "exit_status": status, "result": ""}
+    data = _service("data", up=False, **windows, changed=STOPPED - 3600)
+    assert _states(_service("auth", **AUTH_DOWN), data)["data"] == told
+
+
+@pytest.mark.case("SV16")
+def test_the_number_of_windows_means_nothing_to_systemd():
+    other = {"active": "failed", "exit_code": 1, "exit_status": 1068, "changed": STOPPED - 3600}
+    assert _states(_service("auth", **AUTH_DOWN), _service("data", up=False, **other))["data"] == "critical"
 
 
 def test_every_finding_is_in_the_catalogue_and_every_check_has_a_procedure():
@@ -181,10 +254,13 @@ def test_the_socket_that_starts_a_declared_service_is_no_unexpected_unit():
     assert [f.status for f in judge_host(snapshot, Policy(patterns=(Pattern("x*"),)))] == ["ok", "ok"]
 
 
-def test_a_pattern_without_systemd_is_unknown():
+def test_without_systemd_each_pattern_is_unknown():
     snapshot = make_snapshot(units_problem="no systemd")
-    (finding,) = judge_host(snapshot, Policy(patterns=(Pattern("cryptobot-*"),)))
-    assert (finding.status, finding.message) == ("unknown", "no systemd")
+    found = judge_host(snapshot, Policy(patterns=(Pattern("cryptobot-*"), Pattern("x-*", 2, ("x-a.service",)))))
+    assert [(f.check, f.subject, f.status, f.message, f.expected) for f in found] == [
+        ("services.pattern", "cryptobot-*", "unknown", "no systemd", 1),
+        ("services.pattern", "x-*", "unknown", "no systemd", 2),
+    ]
 
 
 ENDS = [

@@ -23,11 +23,14 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.las
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.pid_file import PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_boot import judge_enabled
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
     judge_health,
     judge_ports,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import judge_state
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import (
+    judge_state,
+)
 
 from .builders import NOW, make_case, make_observed, make_process, make_service, make_socket, make_unit
 
@@ -63,6 +66,42 @@ def test_the_remedy_of_a_state_is_one_for_that_state(fields, words):
     unit = None if fields is None else make_unit(**fields)
     finding = _only(judge_state(make_case(make_observed(unit=unit, main=None))))
     assert (finding.status, words in finding.remedy) == ("critical", True)
+
+
+MULTI = "multi-user.target"
+LINK = f"systemctl edit {UNIT}, write [Install] and WantedBy={MULTI}, then systemctl reenable {UNIT}; or correct"
+TAKE_OUT = f"Take it out of what starts it (systemctl list-dependencies --reverse {UNIT}), or correct `enabled`"
+SWITCH = f"systemctl enable {UNIT} (or disable), or correct `enabled` in the inventory."
+# Declared, the state of its unit file, what starts it in a boot; the cure.
+BOOTS = [
+    (True, "disabled", (), SWITCH),
+    (True, "enabled", (), LINK),  # it is enabled, but nothing that a boot reaches wants it
+    (True, "static", (), LINK),
+    (True, "indirect", (), LINK),
+    (True, "alias", (), LINK),
+    (True, "generated", (), LINK),
+    (False, "enabled", (MULTI,), SWITCH),
+    (False, "disabled", (MULTI,), TAKE_OUT),  # it has no links of its own that disabling would take away
+    (False, "static", (MULTI,), TAKE_OUT),
+]
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize(("wanted", "state", "started_by", "remedy"), BOOTS)
+def test_the_remedy_of_a_boot_changes_what_the_boot_does(wanted, state, started_by, remedy):
+    unit = make_unit(file_state=state, started_by=started_by, triggered_by=())
+    service = make_service(unit="cryptobot-auth", enabled=wanted)
+    finding = _only(judge_enabled(make_case(make_observed(service, unit=unit))))
+    assert (finding.status, finding.remedy.startswith(remedy)) == ("warning", True), finding.remedy
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_remedy_of_a_boot_is_one_of_the_manager_that_there_is(wanted):
+    unit = make_unit(manager="launchd", file_state="disabled" if wanted else "enabled")
+    service = replace(make_service(unit="cryptobot-auth", enabled=wanted), managed_by="launchd")
+    remedy = _only(judge_enabled(make_case(make_observed(service, unit=unit)))).remedy
+    assert remedy.startswith("launchctl enable ")
 
 
 PORT = make_service(unit="cryptobot-auth", port=8000)

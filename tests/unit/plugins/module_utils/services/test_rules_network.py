@@ -74,6 +74,21 @@ PORTS = [
         "critical",
         "does not listen",
     ),
+    (
+        "itself on two addresses, a stranger on one of them",
+        {
+            "service": BOUND,
+            "sockets": [make_socket(), make_socket(address="10.0.0.1"), make_socket(address="10.0.0.1", pids=(99,))],
+        },
+        "critical",
+        "on 10.0.0.1",
+    ),
+    (
+        "a stranger with a worker of its own",
+        {"sockets": [make_socket(pids=(99, 100))]},
+        "critical",
+        "is not auth: pid 99 (",
+    ),
     ("an unseen one", {"sockets": [make_socket(pids=())], "blind": "not root"}, "unknown", "by whom: not root"),
     ("the kernel", {"sockets": [make_socket(pids=())]}, "critical", "held by the kernel"),
     (
@@ -148,6 +163,11 @@ BINDS = [
     ("any", [make_socket(address="::")], "ok"),
     ("any", [make_socket()], "warning"),
     ("10.0.0.1", [make_socket(address="10.0.0.1")], "ok"),
+    # only the twin that Windows makes up is excused, no other address beside all of them
+    ("0.0.0.0", [make_socket(address="0.0.0.0"), make_socket(address="::", v6only=None)], "ok"),
+    ("0.0.0.0", [make_socket(address="0.0.0.0"), make_socket(address="::", v6only=True)], "warning"),
+    ("0.0.0.0", [make_socket(address="0.0.0.0"), make_socket()], "warning"),
+    ("::1", [make_socket(address="::1"), make_socket(address="::", v6only=None)], "warning"),
 ]
 
 
@@ -163,6 +183,17 @@ def test_a_service_listens_on_the_declared_address(bind, sockets, status):
 def test_without_a_declared_address_or_a_socket_of_its_own_nothing_is_said(bind, sockets):
     service = make_service(unit="cryptobot-auth", port=8000, bind=bind)
     assert list(judge_bind(make_case(make_observed(service), sockets=sockets))) == []
+
+
+def test_each_port_with_a_declared_address_is_looked_at():
+    ports = [{"port": 8000}, {"port": 8001, "bind": "127.0.0.1"}, {"port": 8002, "bind": "::1"}]
+    service = make_service(unit="cryptobot-auth", ports=ports)
+    sockets = [make_socket(8000), make_socket(8001), make_socket(8002)]
+    found = judge_bind(make_case(make_observed(service), sockets=sockets))
+    assert [(f.status, f.message, f.expected, f.actual) for f in found] == [
+        ("ok", "auth listens on 127.0.0.1 port 8001, as declared", "127.0.0.1", ["127.0.0.1"]),
+        ("warning", "auth listens on 127.0.0.1 port 8002, declared is ::1", "::1", ["127.0.0.1"]),
+    ]
 
 
 PROBED = make_service(unit="cryptobot-auth", port=8000, health={"latency_warn": 0.5})
@@ -186,33 +217,57 @@ def test_a_service_without_a_probe_is_not_judged_by_one():
     assert [list(rule(case)) for rule in (judge_health, judge_latency, judge_certificate)] == [[], [], []]
 
 
-LATENCIES = [((0.1, 0.2, 0.5), "ok"), ((0.1, 0.2, 0.51), "warning")]
+# The answers to a probe that should take at most 0.6 s: status, message and what is noted down in seconds.
+LATENCIES = [
+    ((0.1, 0.2, 0.6), "ok", "auth answers in 600 ms (95th percentile of 3)", 0.6),
+    ((0.7, 0.2), "warning", "auth answers in 700 ms (95th percentile of 2), more than 600 ms", 0.7),
+    ((0.61234567,), "warning", "auth answers in 612 ms (95th percentile of 1), more than 600 ms", 0.6123),
+]
 
 
-@pytest.mark.parametrize(("seconds", "status"), LATENCIES)
-def test_a_slow_answer_is_a_warning(seconds, status):
-    assert _only(judge_latency(make_case(make_observed(PROBED, answer=Answer(seconds, 200))))).status == status
+@pytest.mark.parametrize(("seconds", "status", "message", "actual"), LATENCIES)
+def test_a_slow_answer_is_a_warning(seconds, status, message, actual):
+    service = make_service(unit="cryptobot-auth", port=8000, health={"latency_warn": 0.6})
+    finding = _only(judge_latency(make_case(make_observed(service, answer=Answer(seconds, 200)))))
+    assert (finding.status, finding.message, finding.expected, finding.actual) == (status, message, 0.6, actual)
 
 
 def test_a_bad_answer_has_no_latency():
     assert list(judge_latency(make_case(make_observed(PROBED, answer=Answer((), 500, "bad"))))) == []
 
 
+# For how many seconds a certificate lasts that must last 21 days (1814400 s): status, words, and the days noted down.
 CERTIFICATES = [
-    (NOW + 22 * DAY, "", "ok", "ends in 22.0 d"),
-    (NOW + 20 * DAY, "", "warning", "ends in 20.0 d"),
-    (NOW - DAY, "", "critical", "ended 1.0 d ago"),
-    (None, "it shows none", "unknown", "it shows none"),
+    (22 * DAY, "ok", "ends in 22.0 d", 22.0),
+    (1_814_400.0, "ok", "ends in 21.0 d", 21.0),
+    (1_814_399.5, "warning", "ends in 21.0 d", 21.0),
+    (133_920.0, "warning", "ends in 1.6 d", 1.6),  # 1.55 days
+    (0.5, "warning", "ends in 0.5 s", 0.0),
+    (0.0, "critical", "ended 0.0 s ago", 0.0),
+    (-0.5, "critical", "ended 0.5 s ago", 0.0),
+    (-133_920.0, "critical", "ended 1.6 d ago", -1.6),
 ]
 
 
-@pytest.mark.parametrize(("end", "problem", "status", "words"), CERTIFICATES)
-def test_a_certificate_must_last(end, problem, status, words):
+def _certificate(*told):
     service = make_service(unit="cryptobot-auth", port=8000, health={"scheme": "https"})
-    answer = Answer((0.1,), 200, "", end, problem)
-    finding = _only(judge_certificate(make_case(make_observed(service, answer=answer))))
-    assert finding.status == status
-    assert words in finding.message
+    answer = Answer((0.1,), 200, "", *told)
+    return _only(judge_certificate(make_case(make_observed(service, answer=answer))))
+
+
+@pytest.mark.parametrize(("left", "status", "words", "days"), CERTIFICATES)
+def test_a_certificate_must_last(left, status, words, days):
+    finding = _certificate(NOW + left)
+    assert (finding.status, finding.expected, finding.actual) == (status, "21 days", days)
+    assert finding.message == f"the certificate of auth {words}"
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"), [("it speaks no TLS", "it speaks no TLS"), ("", "the service shows no certificate")]
+)
+def test_a_certificate_that_was_not_seen_is_unknown(problem, words):
+    finding = _certificate(None, problem)
+    assert (finding.status, finding.message) == ("unknown", words)
 
 
 # Who listens on the port of the probe (its address is 127.0.0.1): the verdict, and whether it is asked at all.

@@ -51,6 +51,13 @@ def test_all_places_must_name_the_declared_port(claims, sockets, status, words):
     assert words in finding.message
 
 
+def test_what_each_place_says_of_the_port_is_noted_down():
+    claims = (Claim("ExecStart", 8000), Claim(".env", 8010), Claim("x", problem="denied"))
+    finding = _only(judge_port_drift(make_case(make_observed(SERVICE, claims=claims), sockets=[make_socket(8000)])))
+    assert finding.expected == [8000]
+    assert finding.actual == {"ExecStart": 8000, ".env": 8010, "x": None}
+
+
 def test_a_service_without_a_port_cannot_drift():
     assert list(judge_port_drift(make_case(make_observed(claims=(Claim("x", 1),))))) == []
 
@@ -91,6 +98,33 @@ def test_open_files_are_compared_with_the_limit_of_each_process(count, status):
     assert _only(judge_open_files(make_case(make_observed(details=details)))).status == status
 
 
+# Open files and their limit (0: none) of one process: what is said, and the percentage that is noted down.
+SHARES = [
+    (77, 900, "auth uses 9 % of the open files that it may have", 8.6),
+    (2, 3, "auth uses 67 % of the open files that it may have", 66.7),
+    (99, 0, "auth uses 0 % of the open files that it may have", 0.0),
+]
+
+
+@pytest.mark.parametrize(("count", "limit", "message", "actual"), SHARES)
+def test_the_share_of_open_files_is_told_in_percent(count, limit, message, actual):
+    seen = make_observed(details={41: Details(0, 1, count, limit)})
+    finding = _only(judge_open_files(make_case(seen)))
+    assert (finding.status, finding.message, finding.expected) == ("ok", message, "below 70 %")
+    assert finding.actual == actual
+
+
+DYING = {"unit": make_unit(active="failed", sub="failed"), "details": {41: Details(0, 1 << 30, 99, 100)}}
+
+
+@pytest.mark.parametrize(
+    ("why", "fields"), [("what a service that ended left behind", DYING), ("nothing seen of it", {"details": {}})]
+)
+def test_only_a_service_that_runs_and_is_seen_has_files_and_memory(why, fields):
+    case = make_case(make_observed(**fields), growth=STEADY)
+    assert [*judge_open_files(case), *judge_memory(case)] == [], why
+
+
 def test_open_files_that_cannot_be_counted_are_unknown():
     finding = _only(judge_open_files(make_case(make_observed(details={41: Details(denied="not root")}))))
     assert (finding.status, "not root" in finding.message) == ("unknown", True)
@@ -105,6 +139,13 @@ GROWTHS = [
     ("slow", Growth(10, DAY, 40 * MIB, 0.95, 40 * MIB), "ok", "changed by"),
     ("little of much", Growth(10, 6 * HOUR, 60 * MIB, 0.95, 15 * MIB), "ok", "changed by"),
     ("shrinking", Growth(10, DAY, -60 * MIB, 0.95, -60 * MIB), "ok", "changed by"),
+    # 6 samples over 6 h are enough; of 100 MiB that grow by 20, by 50 MiB a day, in a line that explains 0.8 it is said
+    ("just enough", Growth(6, 21600.0, 50 * MIB, 0.8, 20 * MIB), "warning", "(over 6.0 h, 6 samples)"),
+    ("a sample less", Growth(5, 21600.0, 50 * MIB, 0.8, 20 * MIB), "skipped", "5 samples"),
+    ("a second less", Growth(6, 21599.0, 50 * MIB, 0.8, 20 * MIB), "skipped", "6 samples"),
+    ("a little less a day", Growth(6, 21600.0, 50 * MIB - 1, 0.8, 20 * MIB), "ok", "changed by"),
+    ("a little less of it", Growth(6, 21600.0, 50 * MIB, 0.8, 20 * MIB - 1), "ok", "changed by"),
+    ("a little less even", Growth(6, 21600.0, 50 * MIB, 0.799, 20 * MIB), "ok", "changed by"),
 ]
 
 
@@ -120,5 +161,24 @@ def test_memory_above_the_declared_maximum_is_a_warning_from_the_first_run():
     service = make_service(unit="cryptobot-auth", memory_max="64M")
     most = make_observed(service, details={41: Details(0, 64 * MIB, 1, 10)})
     more = make_observed(service, details={41: Details(0, 40 * MIB, 1, 10), 42: Details(0, 25 * MIB, 1, 10)})
-    assert _only(judge_memory(make_case(most, growth=Growth(1, 0.0)))).status == "skipped"
-    assert _only(judge_memory(make_case(more, growth=Growth(1, 0.0)))).status == "warning"
+    found = [_only(judge_memory(make_case(seen, growth=Growth(1, 0.0)))) for seen in (most, more)]
+    assert [(f.status, f.message, f.expected, f.actual) for f in found] == [
+        (
+            "skipped",
+            "auth uses 64.0 MiB; whether it grows will be known after more runs (1 samples so far)",
+            "64.0 MiB",
+            64 * MIB,
+        ),
+        ("warning", "auth uses 65.0 MiB, more than its declared maximum of 64.0 MiB", "64.0 MiB", 65 * MIB),
+    ]
+
+
+def test_without_a_declared_maximum_none_is_expected():
+    finding = _only(judge_memory(make_case(make_observed(), growth=Growth(1, 0.0))))
+    assert (finding.status, finding.expected, finding.remedy) == ("skipped", None, "None needed.")
+
+
+def test_growth_is_told_with_its_limit():
+    finding = _only(judge_memory(make_case(make_observed(), growth=STEADY)))
+    assert finding.message == "auth uses 10.0 MiB and grows steadily by 60.0 MiB a day (over 1.0 d, 10 samples)"
+    assert (finding.expected, finding.actual) == ("growth below 50.0 MiB a day", 60 * MIB)

@@ -14,9 +14,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence imp
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Journal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_boot import judge_enabled
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import (
     judge_daemon_reload,
-    judge_enabled,
     judge_pid_file,
     judge_restarts,
     judge_state,
@@ -85,6 +85,7 @@ STATES = [
     ("deactivating", {"unit": make_unit(active="deactivating", sub="stop-sigterm")}, "critical", "is deactivating"),
     ("exited", {"unit": make_unit(sub="exited", remain=True)}, "warning", "only RemainAfterExit keeps it so"),
     ("starting", {"unit": make_unit(active="activating", sub="start", changed=UPTIME - 29)}, "warning", "for 29.0 s"),
+    ("starting to the end", {"unit": make_unit(active="activating", changed=UPTIME - 30)}, "critical", "for 30.0 s"),
     ("starting too long", {"unit": make_unit(active="activating", sub="start")}, "critical", "for 1.4 h"),
     ("idle", {"unit": make_unit(active="inactive"), "idle_socket": "auth.socket"}, "ok", "auth.socket listens for it"),
     (
@@ -127,7 +128,58 @@ def test_a_state_gets_its_verdict(fields, status, words):
     assert words in finding.message
 
 
+STOPS = [
+    ({}, "cryptobot-auth.service is stopped"),
+    ({"exit_code": 1, "exit_status": 3}, "cryptobot-auth.service is stopped; it last ended with exit code 3"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), STOPS)
+def test_how_a_stopped_service_ended_is_only_said_where_that_is_known(fields, message):
+    assert _state(unit=make_unit(active="inactive", sub="dead", **fields), main=None).message == message
+
+
+# What is seen of a service, and its state in one word, as it is noted down.
+UNKNOWN_FILE = PidFile("/run/auth.pid", problem="it may not be read", denied=True)
+WORDS = [
+    ({"unit": make_unit()}, "active/running"),
+    ({"unit": None, "main": None}, "not found"),
+    ({"unit": None, "main": None, "blind": "no systemd"}, "unknown"),
+    ({"service": make_service(pid_file="/run/auth.pid"), "unit": None}, "running"),
+    ({"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None}, "not running"),
+    (
+        {"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None, "pid_file": UNKNOWN_FILE},
+        "unknown",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "word"), WORDS)
+def test_the_state_is_noted_down_in_the_words_of_the_manager(fields, word):
+    assert (_state(**fields).actual, _state(**fields).expected) == (word, "started")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"unit": None, "main": None, "blind": "no systemd"},
+        {"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None, "pid_file": UNKNOWN_FILE},
+        {"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None, "pid_file": None},
+    ],
+)
+def test_what_cannot_be_looked_at_is_unknown_and_wants_to_be_looked_at_again(fields):
+    finding = _state(**fields)
+    assert finding.status == "unknown"
+    assert finding.message.startswith("auth cannot be looked at: ")
+    assert finding.remedy == "Remove what keeps it from being looked at, then look again."
+
+
 WANTED_STOPPED = [
+    (
+        {"unit": None, "main": None, "pid_file": PidFile("/run/auth.pid", problem="not allowed", denied=True)},
+        "unknown",
+        "auth cannot be looked at: not allowed",
+    ),
     ({}, "warning", "runs, but"),
     ({"unit": make_unit(active="inactive")}, "ok", "is stopped, as declared"),
 ]
@@ -181,13 +233,21 @@ ENABLED = [
     ("manual", False, "ok"),
     ("unknown", True, "unknown"),
 ]
+SAYS = {True: "would not be started at the next boot", False: "would be started at the next boot"}
 
 
 @pytest.mark.parametrize(("file_state", "wanted", "status"), ENABLED)
 def test_a_job_is_started_at_boot_exactly_if_declared(file_state, wanted, status):
     service = make_service(unit="cryptobot-auth", enabled=wanted)
     unit = make_unit(file_state=file_state, manager="launchd")
-    assert _only(judge_enabled(make_case(make_observed(service, unit=unit)))).status == status
+    finding = _only(judge_enabled(make_case(make_observed(service, unit=unit))))
+    assert (finding.status, finding.expected) == (status, wanted)
+    assert status != "warning" or f"is {file_state}, and it {SAYS[wanted]}; " in finding.message
+
+
+@pytest.mark.parametrize("fields", [{"file_state": ""}, {"load": "masked"}, {"load": "masked", "file_state": ""}])
+def test_nothing_is_said_of_the_boot_of_a_unit_without_a_file_or_one_that_is_masked(fields):
+    assert list(judge_enabled(make_case(make_observed(unit=make_unit(**fields))))) == []
 
 
 RESTARTS = [
@@ -205,8 +265,29 @@ RESTARTS = [
 @pytest.mark.parametrize(("restarts", "status", "words"), RESTARTS)
 def test_a_service_that_keeps_restarting_is_reported(restarts, status, words):
     finding = _only(judge_restarts(make_case(restarts=restarts)))
-    assert finding.status == status
+    assert (finding.status, finding.expected, finding.actual) == (status, 0, restarts.count)
     assert words in finding.message
+
+
+UNIT, SCRIPTED = make_service(unit="cryptobot-auth"), make_service(pid_file="/run/auth.pid")
+# Service, restarts; how the remedy begins: a log that is too short wants another one than a service that restarts.
+REMEDIES = [
+    (UNIT, Restarts(0, gap="rotated"), "Run as root. Where the journal is too short: journalctl --disk-usage"),
+    (replace(UNIT, managed_by="launchd"), Restarts(0, gap="no run"), "Run this check more often than its window"),
+    (replace(UNIT, managed_by="windows"), Restarts(0, gap="denied"), "Run as an administrator, elevated. Where the"),
+    (SCRIPTED, Restarts(0, gap="no run"), "Read the log that it writes around the restarts"),
+    (UNIT, Restarts(0, gap="no run before", early=True), "None needed."),
+    (UNIT, Restarts(1, gap="rotated"), "Read its log around the restarts (journalctl -u cryptobot-auth.service"),
+    (UNIT, Restarts(3), "Read its log around the restarts (journalctl -u cryptobot-auth.service"),
+    (UNIT, Restarts(0), ""),
+]
+
+
+@pytest.mark.parametrize(("service", "restarts", "remedy"), REMEDIES)
+def test_the_remedy_for_restarts_fits_what_is_known_of_them(service, restarts, remedy):
+    finding = _only(judge_restarts(make_case(make_observed(service), restarts=restarts)))
+    assert finding.remedy.startswith(remedy)
+    assert bool(finding.remedy) == bool(remedy)
 
 
 def test_an_out_of_memory_kill_is_a_warning_even_without_a_restart():

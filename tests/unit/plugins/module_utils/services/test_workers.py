@@ -135,6 +135,39 @@ def test_what_is_said_of_workers(seen, status, words):
     assert (finding.status, words in finding.message) == (status, True), finding.message
 
 
+ONE = (*COMMAND[:-1], "1")
+# Started for so many workers, those of the first and the last look; what is expected, and what is noted down.
+NOTED = [
+    (COMMAND, OLD, OLD, OK, "2 workers that stay", 2),
+    (COMMAND, OLD[:1], OLD[:1], WARNING, "2 workers that stay", 1),
+    (COMMAND, OLD, OLD[:1], CRITICAL, "2 workers that stay", 1),
+    (COMMAND, (), (), CRITICAL, "2 workers that stay", 0),
+    (ONE, OLD[:1], OLD[:1], OK, "workers that stay", 1),
+    (("gunicorn",), OLD, OLD, OK, "workers that stay", 2),
+    (("gunicorn",), YOUNG, YOUNG, WARNING, "workers that stay", 3),  # the age of the oldest in seconds
+]
+
+
+@pytest.mark.case("SV14")
+@pytest.mark.parametrize(("command", "first", "last", "status", "expected", "actual"), NOTED)
+def test_what_is_noted_down_of_workers(command, first, last, status, expected, actual):
+    (finding,) = judge_workers(make_case(service(*first, command=command, turnover=turnover(*last))))
+    assert (finding.status, finding.expected, finding.actual) == (status, expected, actual)
+
+
+@pytest.mark.case("SV14")
+def test_one_worker_is_the_main_process_itself_and_lacks_nothing():
+    assert list(judge_workers(make_case(service(command=ONE, turnover=turnover())))) == []
+
+
+@pytest.mark.case("SV14")
+@pytest.mark.parametrize(("age", "status"), [(30, WARNING), (29.9, OK)])
+def test_workers_that_are_all_young_are_odd_once_their_service_is_not(age, status):
+    seen = service(*YOUNG, age=age, turnover=turnover(*YOUNG), service=make_service(unit="a", start_grace="5s"))
+    (finding,) = judge_workers(make_case(seen))
+    assert finding.status == status
+
+
 @pytest.mark.case("SV14")
 def test_a_service_without_workers_and_one_that_does_not_run_get_no_word():
     assert list(judge_workers(make_case(service(command=("python3", "auth.py"))))) == []
