@@ -107,7 +107,11 @@ def turnover(*workers, seen=(), problem=""):
     [
         (service(*OLD), OK, "the youngest of its 2 workers has been running for"),
         (service(*YOUNG, turnover=turnover(*YOUNG)), WARNING, "the oldest for no longer"),
-        (service(OLD[0], YOUNG[0], turnover=turnover(OLD[0], YOUNG[0])), OK, "the youngest of its 2 workers"),
+        (
+            service(OLD[0], YOUNG[0], turnover=turnover(OLD[0], YOUNG[0])),
+            OK,
+            "of its 2 workers has been running for 3.0 s",
+        ),
         (service(aged(50, 30), YOUNG[0], turnover=turnover(aged(50, 30), YOUNG[0])), OK, "the youngest"),
         (service(aged(50, 29.9), turnover=turnover(aged(50, 29.9), YOUNG[0])), WARNING, "the oldest for no longer"),
         (

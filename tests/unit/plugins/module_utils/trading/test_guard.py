@@ -130,7 +130,7 @@ def test_an_application_without_a_list_of_orders_is_safe_only_while_all_of_it_pr
     trading, obstacle = guard(Shipped(), endpoint, stopped=False)
     assert words in obstacle if words else obstacle == ""
     finding = judge_orders(trading, endpoint)
-    assert finding.status == status
+    assert (finding.status, trading.listed) == (status, False)
     assert "Wait until" not in finding.remedy
 
 
@@ -183,12 +183,13 @@ def test_orders_are_waited_for_until_none_is_in_flight():
     assert (obstacle, host.paused) == ("", [5.0, 5.0])
 
 
-def test_waiting_ends_with_a_refusal():
+@pytest.mark.parametrize(("timeout", "pauses"), [("0s", 0), ("9s", 2), ("10s", 2), ("11s", 3), ("12s", 3)])
+def test_waiting_ends_with_a_refusal(timeout, pauses):
     host = Trade(FLYING)
-    options = {"when_orders": "wait", "asks": 1, "wait_delay": 5.0, "wait_timeout": "12s"}
+    options = {"when_orders": "wait", "asks": 1, "wait_delay": 5.0, "wait_timeout": timeout}
     _trading, obstacle = guard(host, _endpoint(**options), stopped=False)
     assert "o-17" in obstacle
-    assert host.paused == [5.0, 5.0, 5.0]
+    assert host.paused == [5.0] * pauses
 
 
 def test_what_cannot_be_known_is_not_waited_for():
