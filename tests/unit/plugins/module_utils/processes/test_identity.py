@@ -172,6 +172,54 @@ def test_a_worker_that_is_not_ours_to_end_is_left_out():
         assert [handle.identity.pid for handle in handles] == [41]
 
 
+def test_all_that_may_be_signalled_is_held_and_let_go_again(monkeypatch):
+    opened, closed = [], []
+
+    def pidfd_open(pid):
+        opened.append(pid)
+        return len(opened) - 1  # 0 is a descriptor like any other
+
+    monkeypatch.setattr(identity.os, "pidfd_open", pidfd_open, raising=False)
+    monkeypatch.setattr(identity.os, "close", closed.append)
+    tree = [MAIN, *(replace(MAIN, pid=pid, parent=41) for pid in (2, 1, 0))]
+    with holding(FakeHost(files={**_files(), **_files(2)}), MAIN, tree) as handles:
+        assert [(handle.identity.pid, handle.descriptor) for handle in handles] == [(41, 0), (2, 1)]
+        assert (opened, closed) == ([41, 2], [])
+    monkeypatch.undo()
+    assert closed == [0, 1]
+
+
+@pytest.mark.parametrize("refused", [OSError(3, "No such process"), OSError(38, "Function not implemented"), None])
+def test_where_there_is_no_pidfd_a_process_is_proved_by_what_it_is(refused, monkeypatch):
+    def pidfd_open(pid):
+        raise refused
+
+    monkeypatch.setattr(identity.os, "pidfd_open", pidfd_open, raising=False)
+    if refused is None:
+        monkeypatch.delattr(identity.os, "pidfd_open")  # macOS
+    with holding(FakeHost(files=_files()), MAIN, [MAIN]) as handles:
+        assert [(handle.identity.pid, handle.descriptor) for handle in handles] == [(41, -1)]
+
+
+@pytest.mark.parametrize(("handle", "by"), [(Handle(SEEN), "pid 41"), (Handle(SEEN, 0), "descriptor 0")])
+def test_a_process_that_is_held_is_signalled_by_its_descriptor(handle, by, monkeypatch):
+    sent = []
+    monkeypatch.setattr(identity.os, "kill", lambda pid, number: sent.append((f"pid {pid}", number)))
+    monkeypatch.setattr(
+        identity.signal, "pidfd_send_signal", lambda held, number: sent.append((f"descriptor {held}", number)), False
+    )
+    send(FakeHost(files=_files()), handle, signal.SIGTERM)
+    assert sent == [(by, signal.SIGTERM)]
+    assert Handle(SEEN).descriptor == -1
+
+
+def test_the_second_process_of_a_container_is_a_process_like_any_other(monkeypatch):
+    sent = []
+    monkeypatch.setattr(identity.os, "kill", lambda pid, number: sent.append(pid))
+    send(FakeHost(files=_files(2)), Handle(SEEN._replace(pid=2)), signal.SIGTERM)
+    assert sent == [2]
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs a pidfd")
 def test_a_real_process_is_held_by_its_descriptor_and_signalled_by_it():
     host, child = LinuxHost(60), subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
