@@ -23,6 +23,7 @@ FOLDER_FLAGS = _COMMON | getattr(os, "O_DIRECTORY", 0)
 # A pipe put in a file's place does not block, a terminal does not become ours.
 FILE_FLAGS = _COMMON | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 NO_TRACE = getattr(os, "O_NOATIME", 0)  # a look must not make a folder younger
+PASSAGE = getattr(os, "O_PATH", 0)  # opens what leads on, though it may not be listed
 # What opening a symlink with O_NOFOLLOW gives, by system; ENOTDIR is also what a file in a folder's place gives.
 NOT_FOLLOWED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 
@@ -158,8 +159,18 @@ class _Way:
             self._settle(status)
             if not self.pending:
                 return Place(self.folder, name, self.folder.path_of(name))
-            self._go(self.folder.enter(name))
+            self._go(self._enter(name))
         return Place(self.folder, ".", self.folder.path)
+
+    def _enter(self, name: str) -> Folder:
+        """Return the folder of a name; one that may be passed through and not listed is passed through."""
+        try:
+            return self.folder.enter(name)
+        except PermissionError:
+            if not PASSAGE:
+                raise
+            passage = os.open(name, FOLDER_FLAGS | PASSAGE, dir_fd=self.folder.descriptor)
+            return Folder(passage, self.folder.path_of(name))
 
     def _go(self, folder: Folder) -> None:
         self.folder.close()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Optional
 
 from .errors import CoreError, SourceDenied, SourceMissing, ToolFailed, ToolTimeout
 from .process import Completed, run_process
-from .reading import reading
+from .reading import read_declared_file, read_file, reading
 
 if TYPE_CHECKING:
     from .web import Headers, HttpReply, Tls
@@ -83,9 +83,12 @@ class Host:
         return self.read_bytes(path, limit).decode(errors="replace")
 
     def read_bytes(self, path: str, limit: int = MAX_READ) -> bytes:
-        """Return up to ``limit`` bytes of a file. Raise SourceMissing or SourceDenied."""
-        with reading(path), open(path, "rb") as stream:
-            return stream.read(limit)
+        """Return up to ``limit`` bytes of a file. Raise SourceMissing, or SourceDenied, also for what is no file."""
+        return read_file(path, limit)
+
+    def read_declared(self, path: str, limit: int = MAX_READ) -> bytes:
+        """Return the same of a file that others may have made: not each of their links is followed."""
+        return read_declared_file(path, limit)
 
     def entries(self, path: str) -> list[str]:
         """Return the names in a folder. Raise SourceMissing or SourceDenied."""

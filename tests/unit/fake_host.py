@@ -87,6 +87,9 @@ class FakeHost(Host):
             raise content
         return (content.encode() if isinstance(content, str) else content)[:limit]
 
+    def read_declared(self, path: str, limit: int = 4 << 20) -> bytes:
+        return self.read_bytes(path, limit)
+
     def entries(self, path: str) -> list[str]:
         known = {**self.files, **self.links}
         if isinstance(known.get(path), Exception):

@@ -18,6 +18,7 @@ from ..services.declared import MANAGERS, Service
 from ..services.gather import GATHERERS
 from ..services.judge import judge
 from ..services.observed import Observed, Snapshot
+from ..services.pid_file import runs_command
 from ..services.policy import Policy
 from .claim import voids
 from .gate import failing
@@ -50,13 +51,14 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
     situation = Situation(
         services=tuple(known),
         running=frozenset(seen.name for seen in snapshot.services if seen.alive),
-        blind={seen.name: _why_blind(seen.blind) for seen in snapshot.services if seen.alive is None},
+        blind={seen.name: _why_blind(seen) for seen in snapshot.services if seen.alive is None},
         reasons={name: found for name, found in reasons.items() if found},
         interrupted=tuple(name for name in (record.running if record else ()) if name not in void),
         reload=frozenset(seen.name for seen in snapshot.services if seen.unit and seen.unit.need_reload),
         obstacles={**ties.obstacles(snapshot.services, before.launches), **not_ours(host, snapshot)},
         along=ties.along,
         void=void,
+        unnamed=unnamed(snapshot),
     )
     return Survey(situation, before, record, lost)
 
@@ -88,8 +90,26 @@ PREPARE: dict[str, Callable[[Host, Sequence[Service]], Prepared]] = {
 }
 
 
-def _why_blind(blind: str) -> str:
-    return blind or "this account may not see its process"
+def _why_blind(seen: Observed) -> str:
+    told = seen.pid_file.problem if seen.pid_file else ""
+    return seen.blind or told or "this account may not see its process"
+
+
+def unnamed(snapshot: Snapshot) -> dict[str, str]:
+    """Return the script-started services that do not run by their pid files while something runs their commands: then
+    nothing tells whether they run. Anybody may run such a command, so that decides nothing else.
+    """
+    known = {process.pid for seen in snapshot.services for process in seen.processes}
+    found = {}
+    for seen in snapshot.services:
+        if seen.pid_file is None or seen.alive is not False:
+            continue
+        same = [p.pid for p in snapshot.processes.values() if runs_command(p.command, seen.service.command)]
+        pids = [pid for pid in same if pid not in known]
+        if pids:
+            said = seen.pid_file.problem or f"{seen.pid_file.path} names pid {seen.pid_file.pid}, which is not it"
+            found[seen.name] = f"nothing tells whether it runs: {said}, and pid {pids[0]} runs its command"
+    return found
 
 
 def _of_record(host: Host, services: Sequence[Service], record: Optional[Record]) -> list[Service]:

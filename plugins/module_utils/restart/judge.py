@@ -54,7 +54,8 @@ def _void(survey: Survey) -> Iterator[Finding]:
 def _left_alone(survey: Survey, plan: Plan) -> Iterator[Finding]:
     check = CHECKS["restart.needed"]
     for name, why in plan.left.items():
-        status = UNKNOWN if name in survey.situation.blind else OK
+        unknown = name in survey.situation.blind or name in survey.situation.unnamed
+        status = UNKNOWN if unknown else OK
         yield check.finding(status, name, f"{name} is left alone: {why}")
     for name in plan.restarted:
         reasons = survey.situation.reasons.get(name, ("it depends on what is restarted",))

@@ -120,7 +120,8 @@ class Situation:
     for each why it should be restarted. ``interrupted`` are the services that an interrupted restart had stopped or was
     about to stop. ``reload`` names the units whose files systemd has not read yet. ``obstacles`` says of services why
     this platform could not stop them and start them again. ``along`` is as in Prepared. ``void`` says of services
-    that an interrupted restart had stopped why it is not this run's to start them.
+    that an interrupted restart had stopped why it is not this run's to start them, ``unnamed`` of those that do not run
+    by their pid files why they may run all the same.
     """
 
     services: tuple[Service, ...]
@@ -132,6 +133,7 @@ class Situation:
     obstacles: Mapping[str, str] = field(default_factory=dict)
     along: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     void: Mapping[str, str] = field(default_factory=dict)
+    unnamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:

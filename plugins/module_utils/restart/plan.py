@@ -70,7 +70,8 @@ def _why_left(situation: Situation, options: Options, name: str) -> str:
     if name in situation.blind:
         return f"it cannot be looked at: {situation.blind[name]}"
     if name not in situation.running:
-        return f"it ran before a restart that was interrupted, but {void}" if void else "it did not run before"
+        left = f"it ran before a restart that was interrupted, but {void}" if void else ""
+        return left or situation.unnamed.get(name) or "it did not run before"
     if name in options.excepted:
         return "it is excepted"
     if options.only and name not in options.only:

@@ -62,7 +62,7 @@ def _claims(host: Host, service: Service, unit: Optional[Unit], main: Optional[P
 
 def _from_file(host: Host, service: Service, path: str) -> Iterator[Claim]:
     try:
-        text = host.read(path)
+        text = host.read_declared(path).decode(errors="replace")
     except SourceMissing:
         return  # systemd itself refuses to start the unit then, unless the file is optional
     except SourceDenied as error:
@@ -73,9 +73,10 @@ def _from_file(host: Host, service: Service, path: str) -> Iterator[Claim]:
 
 def _declared(host: Host, place: Declaration) -> Claim:
     try:
-        found = re.search(place.pattern, host.read(place.path), re.MULTILINE)
+        text = host.read_declared(place.path).decode(errors="replace")
     except (SourceMissing, SourceDenied) as error:
         return Claim(place.path, problem=str(error))
+    found = re.search(place.pattern, text, re.MULTILINE)
     if found is None or not (found.group(1) or "").isdigit():
         return Claim(place.path, problem=f"the pattern {place.pattern!r} finds no port in {place.path}")
     return Claim(place.path, int(found.group(1)))

@@ -21,14 +21,15 @@ from .observed import PidFile
 def read_pid_file(host: Host, path: str) -> PidFile:
     """Given the path of a pid file, return what it says."""
     try:
-        text = _text(host.read_bytes(path, 64)).strip()
+        text = _text(host.read_declared(path, 64)).strip()
         written = host.modified(path)
     except SourceMissing:
         return PidFile(path, problem=f"the pid file {path} does not exist")
     except SourceDenied as error:
         return PidFile(path, problem=str(error), denied=True)
-    if re.fullmatch(r"[1-9]\d{0,9}", text) is None:
-        return PidFile(path, 0, written, f"the pid file {path} holds {text[:40]!r}, expected a process id")
+    if re.fullmatch(r"[1-9][0-9]{0,9}", text) is None:  # what it holds instead may be a secret, so it is not quoted
+        what = "something else" if text else "nothing"
+        return PidFile(path, 0, written, f"the pid file {path} holds {what}, expected a process id")
     return PidFile(path, int(text), written)
 
 

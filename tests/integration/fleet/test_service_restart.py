@@ -161,7 +161,7 @@ def test_a_pid_file_that_holds_1_ends_no_process(host):
     assert module.returncode == 0, module.stdout + module.stderr
     assert _ended(before, host.processes()) == []
     assert (planned["changed"], result["changed"], planned["actions"]) == (False, False, result["actions"])
-    assert "it did not run before" in {f["subject"]: f["message"] for f in result["findings"]}["data"]
+    assert "names pid 1, which is not it" in {f["subject"]: f["message"] for f in result["findings"]}["data"]
 
 
 @pytest.mark.case("SV2")

@@ -266,7 +266,22 @@ def test_a_pid_file_that_names_the_first_process_ends_nothing(installation, stra
     result = _run(installation, check_mode, when="always", only=["trade"], trade=service)
     assert _touched(before, mine) == []
     assert (result.changed, _steps(result, "done"), _steps(result, "planned")) == (False, [], [])
-    assert "it did not run before" in _finding(result, "restart.needed", "trade").message
+    left = _finding(result, "restart.needed", "trade")
+    assert left.status == "unknown"
+    assert "trade.pid names pid 1, which is not it, and pid " in left.message
+
+
+def test_where_the_pid_file_of_a_service_that_runs_is_gone_it_is_not_said_to_be_stopped(installation):
+    installation.start("trade")
+    pid, pid_file = installation.pid("trade"), Path(installation.services["trade"]["pid_file"])
+    pid_file.unlink()
+    left = _finding(_run(installation, when="always", only=["trade"]), "restart.needed", "trade")
+    assert (left.status, f"does not exist, and pid {pid} runs its command" in left.message) == ("unknown", True)
+    pid_file.mkdir()
+    left = _finding(_run(installation, when="always", only=["trade"]), "restart.needed", "trade")
+    assert (left.status, "it is a folder, expected a file" in left.message) == ("unknown", True)
+    assert "this account may not see" not in left.message
+    pid_file.rmdir()
 
 
 @pytest.mark.case("SV2")
@@ -316,7 +331,7 @@ def test_only_the_service_itself_is_ever_signalled(installation):
     service = {**installation.services["trade"], "process": r"trade\.pid"}
     result = _run(installation, when="always", only=["trade"], trade=service)
     assert installation.pid("a") == bystander
-    assert "it did not run before" in _finding(result, "restart.needed", "trade").message
+    assert "which is not it" in _finding(result, "restart.needed", "trade").message
 
 
 @pytest.mark.case("SV1")

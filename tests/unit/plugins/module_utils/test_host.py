@@ -118,7 +118,7 @@ def test_a_file_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_cannot_be_read_as_a_file(tmp_path: Path) -> None:
-    with pytest.raises(SourceDenied, match="directory"):
+    with pytest.raises(SourceDenied, match="it is a folder, expected a file"):
         Host().read(str(tmp_path))
 
 
@@ -131,7 +131,7 @@ def test_a_file_that_the_system_refuses_is_named_with_the_reason(monkeypatch: py
     def refuse(*_arguments: object, **_options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(SourceDenied, match="/etc/shadow cannot be read: Permission denied"):
         Host().read("/etc/shadow")
 

@@ -26,11 +26,12 @@ COMMAND = ["/opt/venv/bin/python", "serve.py", "--port", "8000"]
 CONTENTS = [
     ("41\n", 41, ""),
     ("41", 41, ""),
-    ("", 0, "holds '', expected a process id"),
-    ("0\n", 0, "holds '0'"),
-    ("-1\n", 0, "holds '-1'"),
-    ("41 42\n", 0, "holds '41 42'"),
-    ("garbage\n", 0, "holds 'garbage'"),
+    ("", 0, "holds nothing, expected a process id"),
+    ("0\n", 0, "holds something else, expected a process id"),
+    ("-1\n", 0, "holds something else"),
+    ("41 42\n", 0, "holds something else"),
+    ("s3cret\n", 0, "holds something else"),
+    ("\N{ARABIC-INDIC DIGIT FOUR}\n", 0, "holds something else"),
 ]
 
 COMMANDS = [
@@ -63,6 +64,7 @@ def test_a_pid_file_holds_one_process_id(text, pid, problem):
     found = read_pid_file(FakeHost(files={PATH: text}, times={PATH: 5.0}), PATH)
     assert (found.pid, found.written) == (pid, 5.0)
     assert problem in found.problem if problem else found.problem == ""
+    assert "s3cret" not in found.problem
 
 
 def test_a_pid_file_that_is_missing_or_denied_says_so():

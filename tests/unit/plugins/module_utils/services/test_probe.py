@@ -120,4 +120,4 @@ def test_a_certificate_of_an_unknown_authority_is_refused_unless_it_is_named(tls
     port, certificate = tls_server
     assert "CERTIFICATE_VERIFY_FAILED" in ask(choose_host(30), _tls_probe(port)).problem
     assert ask(choose_host(30), _tls_probe(port, ca_path=certificate)).problem == ""
-    assert "No such file" in ask(choose_host(30), _tls_probe(port, ca_path="/nowhere.pem")).problem
+    assert "does not exist" in ask(choose_host(30), _tls_probe(port, ca_path="/nowhere.pem")).problem

@@ -166,7 +166,7 @@ def test_without_an_address_it_cannot_be_known():
 
 def test_an_authority_that_cannot_be_read_is_unknown_and_not_skipped():
     endpoint = _endpoint(url="https://127.0.0.1:8004", ca_path="/nowhere.pem")
-    assert "/nowhere.pem cannot be read" in guard(Trade("[]"), endpoint, stopped=False)[1]
+    assert "/nowhere.pem does not exist" in guard(Trade("[]"), endpoint, stopped=False)[1]
 
 
 def test_the_token_is_sent_and_never_shown():
