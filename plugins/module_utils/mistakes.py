@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from .printable import printable
 from .redact import MASK, redact
 from .refusals import Read, option_at, refused
-from .typed import NO_OPTION, Fault, Path, fill, nearest
+from .spelling import nearest
+from .typed import NO_OPTION, Fault, Path, fill
 
 _MOST = 100  # mistakes in the options of one area
 _WIDTH = 60  # characters of a value

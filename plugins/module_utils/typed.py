@@ -10,11 +10,12 @@ them. It takes the spellings that Ansible takes (``"8000"`` for a number, ``yes`
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Union
+
+from .spelling import nearest
 
 Step = Union[str, int]
 Path = tuple[Step, ...]
@@ -73,11 +74,6 @@ def _options(
                 faults.append(Fault(here, None, "is missing"))
             filled[name] = stand_in(option, platform)
     return filled
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Given a name, return that of the known ones which looks most like it; empty where none does."""
-    return next(iter(difflib.get_close_matches(name, list(known), 1, 0.7)), "")
 
 
 def _is_misspelt(name: str, given: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Checks all C(cryptobot_*) variables of all hosts, by the code that would refuse them on the hosts, and says each
     mistake in one line with its hosts, its place, its value and what is expected.
-  - Names variables C(cryptobot_*) that nothing knows, with the known one that looks most like them.
+  - Names variables C(cryptobot_*) that nothing knows, with the known one that was meant.
   - Runs on the controller alone and opens no connection. Hosts whose variables are the same are looked at once. Run it
     with C(run_once), in the first play.
 options:

@@ -110,33 +110,36 @@ def procedures_page() -> str:
     return "\n".join(intro + rows) + "\n"
 
 
+# What docs/inventory.md begins with, a paragraph each.
+OF_INVENTORIES = (
+    (
+        "The inventory says what is meant; every module compares it with what is there. Defaults are in"
+        " [roles/inventory/defaults/main.yml](../roles/inventory/defaults/main.yml)."
+    ),
+    (
+        "Before anything acts, every playbook finds all mistakes in the variables of all its hosts, by the code"
+        " that would refuse them on the hosts, and says each in one line with its hosts, its place, its value and"
+        " what is expected. A host that has one is left out: it is `unknown` in the report, the run ends with 2,"
+        " and the others go on, because one host's typo is no reason to leave the others without their backup."
+        " `cryptobot_on_mistake: stop` stops all instead. `ansible-playbook cryptobot.maintenance.validate` does"
+        " only that, without any connection."
+    ),
+    (
+        "Only what a run uses counts: with `--tags W1.3` a mistake in `cryptobot_services` is named and does not"
+        " leave its host out; `--limit` leaves the other hosts' mistakes aside. A variable `cryptobot_...` that"
+        " nothing knows is a mistake where its name is that of a known one but for a slip of the hand: one or two"
+        " letters and at most a third of what follows `cryptobot_`, two letters swapped, another case, a hyphen."
+        " Any other is only named. One that another variable is made of is known. With `--start-at-task` Ansible"
+        " skips the validation."
+    ),
+)
+
+
 def inventory_page() -> str:
     """Return docs/inventory.md: each variable of an inventory and what is within it."""
-    lines = [
-        "# The inventory",
-        NOTE,
-        "",
-        paragraph(
-            "The inventory says what is meant; every module compares it with what is there. Defaults are in"
-            " [roles/inventory/defaults/main.yml](../roles/inventory/defaults/main.yml)."
-        ),
-        "",
-        paragraph(
-            "Before anything acts, every playbook finds all mistakes in the variables of all its hosts, by the code"
-            " that would refuse them on the hosts, and says each in one line with its hosts, its place, its value and"
-            " what is expected. A host that has one is left out: it is `unknown` in the report, the run ends with 2,"
-            " and the others go on, because one host's typo is no reason to leave the others without their backup."
-            " `cryptobot_on_mistake: stop` stops all instead. `ansible-playbook cryptobot.maintenance.validate` does"
-            " only that, without any connection."
-        ),
-        "",
-        paragraph(
-            "Only what a run uses counts: with `--tags W1.3` a mistake in `cryptobot_services` is named and does not"
-            " leave its host out; `--limit` leaves the other hosts' mistakes aside. A variable `cryptobot_...` that"
-            " nothing knows is a mistake where its name is almost that of a known one; any other is only named. One"
-            " that another variable is made of is known. With `--start-at-task` Ansible skips the validation."
-        ),
-    ]
+    lines = ["# The inventory", NOTE]
+    for text in OF_INVENTORIES:
+        lines += ["", paragraph(text)]
     for name, variable in inventory.variables().items():
         lines += [
             "",

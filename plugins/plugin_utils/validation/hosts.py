@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import UNKNOWN
 
 from .checks import CHECKS
-from .variables import PREFIX, Said, texts
+from .variables import Said, is_own, texts
 
 _TEMPLATE = re.compile(r"\{\{|\{%")
 _NAMED = 3
@@ -47,7 +47,7 @@ def alike(hosts: Iterable[str], raw_of: Callable[[str], Mapping[str, Any]]) -> l
 
 def own(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the variables that are this collection's."""
-    return {name: raw[name] for name in raw if name.startswith(PREFIX)}
+    return {name: raw[name] for name in raw if is_own(name)}
 
 
 def fingerprint(host: str, raw: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, find_mistakes
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.typed import NO_OPTION, nearest
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.spelling import nearest, normal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.typed import NO_OPTION
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
 
 PREFIX = "cryptobot_"
@@ -55,7 +56,11 @@ PLAIN: dict[str, dict[str, Any]] = {
     "cryptobot_fail_on": {"type": "str", "choices": ["warning", "unknown", "critical", "never"]},
     "cryptobot_on_mistake": {"type": "str", "choices": [LEAVE_OUT, STOP], "default": LEAVE_OUT},
 }
-ON_CONTROLLER: dict[str, dict[str, Any]] = {"cryptobot_report_dir": {"type": "path"}}
+ON_CONTROLLER: dict[str, dict[str, Any]] = {
+    "cryptobot_report_dir": {"type": "path"},
+    "cryptobot_report_keep": {"type": "int"},
+    "cryptobot_report_textfile_dir": {"type": "path"},
+}
 OF_PLAYBOOKS = ("cryptobot_hosts", "cryptobot_serial")
 KNOWN = frozenset(
     {path.partition(".")[0] for options in OPTIONS.values() for path in options.values()}
@@ -113,12 +118,20 @@ def _unknown(given: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield the variables that nothing knows: neither this collection nor another variable that is made of it."""
     for name in given:
         if name not in KNOWN and not _OWN.match(name) and not _is_used(name, given):
-            yield Mistake(name, "", NO_VARIABLE, nearest(name, KNOWN))
+            yield Mistake(name, "", NO_VARIABLE, nearest(name, KNOWN, PREFIX))
+
+
+def is_own(name: str) -> bool:
+    """Return whether a variable is this collection's, or would be but for its case or a hyphen."""
+    return normal(name).startswith(PREFIX)
 
 
 def _is_used(name: str, given: Mapping[str, Any]) -> bool:
     return any(
-        re.search(rf"\b{name}\b", text) for other, value in given.items() if other != name for text in texts(value)
+        re.search(rf"\b{re.escape(name)}\b", text)
+        for other, value in given.items()
+        if other != name
+        for text in texts(value)
     )
 
 

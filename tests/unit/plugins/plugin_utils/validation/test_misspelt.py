@@ -1,0 +1,69 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables of a host: which of them are known, which are a slip of the hand, which are somebody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ansible", reason="the controller's side")
+
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation import hosts, variables
+
+SOURCE = {"name": "config", "type": "files", "path": "/opt/cryptobot/config"}
+SOUND: dict[str, Any] = {
+    "cryptobot_backup": {"dir": "/backups", "sources": [SOURCE]},
+    "cryptobot_databases": [],
+    "cryptobot_cleanup_rules": [],
+}
+
+
+def said(given: dict[str, Any]) -> list[tuple[str, bool]]:
+    """Return what is said of variables beside sound ones, and whether it counts."""
+    found = variables.check({**SOUND, **given}, hosts.own(given), "linux", ("backup",))
+    return [(str(each.mistake), each.counts) for each in found]
+
+
+# Names that somebody else gave a meaning: none of them is a slip of the hand.
+OTHERS = ["env", "quux", "api_url", "user", "site", "version", "owner", "group", "region", "stage", "port", "venv", "x"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_variable_that_looks_like_no_known_one_is_only_named(name: str) -> None:
+    assert said({f"cryptobot_{name}": 1}) == [(f"cryptobot_{name}: no variable of this collection", False)]
+
+
+# (what was written, what was meant)
+SLIPS = [
+    ("cryptobot_servics", "cryptobot_services"),
+    ("cryptobot_service", "cryptobot_services"),
+    ("cryptobot_host", "cryptobot_hosts"),
+    ("cryptobot_backups", "cryptobot_backup"),
+    ("cryptobot_bakcup", "cryptobot_backup"),
+    ("cryptobot_fail_no", "cryptobot_fail_on"),
+    ("cryptobot_instal_dri", "cryptobot_install_dir"),
+    ("Cryptobot_services", "cryptobot_services"),
+    ("CRYPTOBOT_SERVICES", "cryptobot_services"),
+    ("cryptobot-services", "cryptobot_services"),
+    ("cryptobot-servcies", "cryptobot_services"),
+]
+
+
+@pytest.mark.parametrize(("name", "meant"), SLIPS)
+def test_a_slip_of_the_hand_is_a_mistake(name: str, meant: str) -> None:
+    assert said({name: 1}) == [(f"{name}: no variable of this collection; did you mean {meant}?", True)]
+
+
+@pytest.mark.parametrize("name", ["report_textfile_dir", "report_keep", "hosts", "backup_name", "result_x"])
+def test_a_variable_that_a_documented_place_names_is_known(name: str) -> None:
+    assert said({f"cryptobot_{name}": "/x" if name.endswith("dir") else "7"}) == []
+
+
+def test_one_that_another_is_made_of_is_known() -> None:
+    given = {"cryptobot_root": "/x", "cryptobot_state_dir": "{{ cryptobot_root }}/state"}
+    found = variables.check({**SOUND, "cryptobot_state_dir": "/x/state"}, given, "linux", ("backup",))
+    assert found == []
