@@ -44,7 +44,8 @@ def problem_of(snapshot: Snapshot, known: Known) -> str:
 
     That it runs is always demanded.
     """
-    case = Case(snapshot.services[0], snapshot, Policy())
+    (seen,) = snapshot.services
+    case = Case(seen, snapshot, Policy())
     for finding in (f for found in judge([case]).values() for f in found):
         down = finding.check == STATE and finding.status == CRITICAL
         demanded = down or (finding.check, str(finding.expected)) not in known
@@ -63,8 +64,8 @@ def pass_gate(host: Host, service: Service, known: Known, options: Options) -> P
         snapshot = look(host, service)
         problem = problem_of(snapshot, known) or _unsettled(host, snapshot, known, options)
         seconds = time.monotonic() - begun
-        if not problem or seconds >= options.gate_timeout or _hopeless(snapshot.services[0]):
-            seen = snapshot.services[0]
+        (seen,) = snapshot.services
+        if not problem or seconds >= options.gate_timeout or _hopeless(seen):
             return Passage(seconds, problem, seen.main.began if seen.main else None, host.now())
         host.pause(options.gate_delay)
 
@@ -72,10 +73,11 @@ def pass_gate(host: Host, service: Service, known: Known, options: Options) -> P
 def _unsettled(host: Host, snapshot: Snapshot, known: Known, options: Options) -> str:
     """Look again a little later: a service that dies after its first answer has not passed."""
     host.pause(options.gate_settle)
-    later = look(host, snapshot.services[0].service)
-    first, second = snapshot.services[0].main, later.services[0].main
-    if first is not None and second is not None and first.began != second.began:
-        return f"{snapshot.services[0].name} ended right after its start and was started again"
+    (seen,) = snapshot.services
+    later = look(host, seen.service)
+    (again,) = later.services
+    if seen.main is not None and again.main is not None and seen.main.began != again.main.began:
+        return f"{seen.name} ended right after its start and was started again"
     return problem_of(later, known)
 
 

@@ -123,3 +123,26 @@ class SystemdHost(FakeHost):
     @property
     def running(self):
         return {name.removesuffix(".service") for name, unit in self.units.items() if unit.since is not None}
+
+
+class ProcessHost(SystemdHost):
+    """A host with one unit, ``alone``, whose process is 41 and began ``began`` seconds after the boot."""
+
+    def __init__(self, kib: int = 1 << 10) -> None:
+        super().__init__(alone=Unit())
+        self.began = 10.0
+        self.write(kib)
+
+    def write(self, kib: int) -> None:
+        """Let the process be as old as ``began`` says, and use so much memory."""
+        stat = f"41 (x) S 1 41 41 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {int(self.began * 100)} 0 0 0"
+        status = f"Uid:\t0\t0\t0\t0\nVmRSS:\t{kib} kB\n"
+        limits = "Limit Soft Hard Units\nMax open files 1024 1024 files\n"
+        content = {"stat": stat, "cmdline": b"x\0", "cgroup": "0::/system.slice/alone.service\n", "status": status}
+        content = {**content, "limits": limits, "fd/0": "", "maps": ""}
+        self.files.update({f"/proc/41/{name}": text for name, text in content.items()})
+        self.links["/proc/41/exe"] = "/usr/bin/x"
+
+    def _block(self, name):
+        runs = name in self.units and self.units[name].since is not None
+        return f"{super()._block(name)}\nMainPID={41 if runs else 0}"

@@ -192,6 +192,10 @@ REASONS = [
     ("memory that grew", {}, {"memory_growth": "4M"}, ["its memory has grown by 5.0 MiB in 1.0 d"]),
     ("memory that grew, and that does not count", {}, {"memory_growth": "0"}, []),
     ("memory that grew less", {}, {"memory_growth": "6M"}, []),
+    # what is exactly as old, as large or as grown as it may be is no reason yet
+    ("as old as it may be", {"main": make_process(began=UPTIME - 5000)}, {"max_uptime": "5000s"}, []),
+    ("as large as it may be", {"service": make_service(unit="a", memory_max="10M")}, {}, []),
+    ("grown as much as it may", {}, {"memory_growth": "5M"}, []),
 ]
 
 

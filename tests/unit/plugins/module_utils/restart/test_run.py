@@ -16,7 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
-from .systemd_host import ORDERS, SystemdHost, Unit
+from .systemd_host import ORDERS, ProcessHost, SystemdHost, Unit
 
 DEFAULTS = {name: option["default"] for name, option in SPEC.items() if "default" in option}
 TRADING = {name: option.get("default") for name, option in OPTIONS.items()}
@@ -242,31 +242,17 @@ def test_memory_of_a_service_that_did_not_settle_is_not_known(ending, words, tmp
     assert (told.status, words in told.message) == ("unknown", True)
 
 
-class Growing(SystemdHost):
+class Growing(ProcessHost):
     """A host with one unit, whose process uses little right after its start and much once it is settled."""
 
     def __init__(self, ending=""):
-        super().__init__(alone=Unit())
-        self.ending, self.began = ending, 10.0
-        self._write(8 << 10)
-
-    def _write(self, kib):
-        stat = f"41 (x) S 1 41 41 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {int(self.began * 100)} 0 0 0"
-        status = f"Uid:\t0\t0\t0\t0\nVmRSS:\t{kib} kB\n"
-        limits = "Limit Soft Hard Units\nMax open files 1024 1024 files\n"
-        content = {"stat": stat, "cmdline": b"x\0", "cgroup": "0::/system.slice/alone.service\n", "status": status}
-        content = {**content, "limits": limits, "fd/0": "", "maps": ""}
-        self.files.update({f"/proc/41/{name}": text for name, text in content.items()})
-        self.links["/proc/41/exe"] = "/usr/bin/x"
-
-    def _block(self, name):
-        runs = name in self.units and self.units[name].since is not None
-        return f"{super()._block(name)}\nMainPID={41 if runs else 0}"
+        super().__init__(8 << 10)
+        self.ending = ending
 
     def _start(self, name):
         super()._start(name)
         self.began += 5.0
-        self._write(1 << 10)
+        self.write(1 << 10)
 
     def pause(self, seconds):
         if seconds > 20 and self.ending == "late":
@@ -275,7 +261,7 @@ class Growing(SystemdHost):
         if seconds > 20:
             self.began += 1.0 if self.ending == "again" else 0.0
             self.units["alone.service"].since = None if self.ending == "down" else self.units["alone.service"].since
-            self._write(7 << 10)
+            self.write(7 << 10)
 
 
 def test_the_flag_is_compared_after_the_restart(tmp_path):
