@@ -274,7 +274,7 @@ UNIT, SCRIPTED = make_service(unit="cryptobot-auth"), make_service(pid_file="/ru
 REMEDIES = [
     (UNIT, Restarts(0, gap="rotated"), "Run as root. Where the journal is too short: journalctl --disk-usage"),
     (replace(UNIT, managed_by="launchd"), Restarts(0, gap="no run"), "Run this check more often than its window"),
-    (replace(UNIT, managed_by="windows"), Restarts(0, gap="denied"), "Run as an administrator, elevated. Where the"),
+    (replace(UNIT, managed_by="windows"), Restarts(0, gap="denied"), "Run as an administrator, elevated"),
     (SCRIPTED, Restarts(0, gap="no run"), "Read the log that it writes around the restarts"),
     (UNIT, Restarts(0, gap="no run before", early=True), "None needed."),
     (UNIT, Restarts(1, gap="rotated"), "Read its log around the restarts (journalctl -u cryptobot-auth.service"),
