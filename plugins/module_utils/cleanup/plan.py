@@ -66,7 +66,7 @@ def _files(scan: Scan, in_use: InUse, now: float, held: list[Obstacle]) -> Itera
             if guard:
                 held.append(Obstacle(path, guard))
             else:
-                yield Step(DELETE, rule, entry, path, _reason(entry, rule, now), 0)
+                yield Step(DELETE, rule, entry, path, _reason(entry, rule, now))
 
 
 def _is_covered(entry: Entry, rule: Rule, uid: Optional[int]) -> bool:

@@ -109,14 +109,16 @@ class InUse:
 
 @dataclass(frozen=True)
 class Step:
-    """One deletion: ``freed`` are the bytes that it gives back, 0 where another name still leads to the file."""
+    """One deletion: ``freed`` are the bytes that it gives back, 0 where another name still leads to the file, and
+    until the whole plan is known.
+    """
 
     action: str
     rule: Rule
     entry: Entry
     path: str
     reason: str
-    freed: int
+    freed: int = 0
 
 
 @dataclass(frozen=True)
