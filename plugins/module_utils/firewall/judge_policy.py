@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from .audit import Audit, Reach
 from .checks import CHECKS
+from .judge_sockets import BEST_FIRST
 from .model.evaluate import FILTERED, OPEN
 from .model.exposure import LIMITED, Exposure
-from .model.intervals import BITS, Intervals, network
+from .model.intervals import BITS, Intervals, network, spanning
 from .model.network import ANY_SOURCE
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .policy import ANY, Allowance, is_loopback
@@ -22,7 +23,7 @@ from .policy import ANY, Allowance, is_loopback
 POLICY = "policy"
 _NAMED = 3
 _SUMMED_UP = 2  # entries that have nothing but the blindness in common are one finding
-_BEST_FIRST = (OPEN, LIMITED, NOT_KNOWN, FILTERED)
+_IS_SERVED, _LETS_THROUGH = "whether anything listens", "whether the packet filter lets peers through"
 _STATUSES = {OPEN: OK, LIMITED: WARNING, NOT_KNOWN: UNKNOWN, FILTERED: CRITICAL}
 
 
@@ -33,21 +34,43 @@ def judge_expected_closed(audit: Audit) -> list[Finding]:
         text = "the policy names nothing that must be reachable"
         return [CHECKS["firewall.expected_closed"].finding(SKIPPED, POLICY, text)]
     findings = [_entry_finding(audit, entry) for entry in entries]
-    unseen = [finding.subject for finding in findings if finding.status == UNKNOWN and _is_blind(audit)]
+    hidden = [_hidden_part(audit, entry, finding) for entry, finding in zip(entries, findings)]
+    unseen = [(part, finding.subject) for part, finding in zip(hidden, findings) if part]
     if len(unseen) < _SUMMED_UP:
         return findings
-    text = f"whether the packet filter lets peers through could not be seen for {len(unseen)} entries: {_some(unseen)}"
-    summary = CHECKS["firewall.expected_closed"].finding(UNKNOWN, POLICY, text, actual=unseen)
-    return [summary, *(finding for finding in findings if finding.subject not in unseen)]
+    return [_summary(unseen), *(finding for part, finding in zip(hidden, findings) if not part)]
 
 
-def _is_blind(audit: Audit) -> bool:
-    return any(audit.ruleset.why_blind(family) for family in BITS)
+def _hidden_part(audit: Audit, entry: Allowance, finding: Finding) -> str:
+    """Return what could not be seen at all of an entry; empty where a rule makes it doubtful, or nothing does."""
+    serving = _serving(audit, entry)
+    if finding.status != UNKNOWN:
+        return ""
+    if not serving:
+        return _IS_SERVED
+    reasons = {audit.ruleset.why_blind(family) for family in BITS}
+    answers = [_worst_ports(word, serving) for word in entry.sources]
+    return _LETS_THROUGH if {answer.rule for answer in answers if answer.verdict == NOT_KNOWN} <= reasons else ""
+
+
+def _summary(unseen: list[tuple[str, str]]) -> Finding:
+    """Given what could not be seen and of which entry, return one finding for all of them."""
+    parts: dict[str, list[str]] = {}
+    for part, subject in unseen:
+        parts.setdefault(part, []).append(subject)
+    text = "; ".join(
+        f"{part} could not be seen for {len(subjects)} entries: {_some(subjects)}" for part, subjects in parts.items()
+    )
+    actual = [subject for _part, subject in unseen]
+    return CHECKS["firewall.expected_closed"].finding(UNKNOWN, POLICY, text, actual=actual)
+
+
+def _serving(audit: Audit, entry: Allowance) -> list[Reach]:
+    return [reach for reach in audit.reaches if entry.covers(reach.listener.proto, reach.listener.port)]
 
 
 def _entry_finding(audit: Audit, entry: Allowance) -> Finding:
-    check = CHECKS["firewall.expected_closed"]
-    serving = [reach for reach in audit.reaches if entry.covers(reach.listener.proto, reach.listener.port)]
+    check, serving = CHECKS["firewall.expected_closed"], _serving(audit, entry)
     if not serving and audit.unread(entry.proto):
         return check.finding(UNKNOWN, str(entry), f"whether anything listens is not seen: {audit.unread(entry.proto)}")
     if not serving:
@@ -74,7 +97,7 @@ class _Answer:
 
 
 def _order(answer: _Answer) -> int:
-    return _BEST_FIRST.index(answer.verdict)
+    return BEST_FIRST.index(answer.verdict)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -113,7 +136,8 @@ def _asked(word: str, reach: Reach) -> Iterator[tuple[Exposure, Intervals]]:
     """Given a word of the policy, return the exposures of a listener that it asks about, and the sources it means."""
     if is_loopback(word):
         for family, exposure in reach.inside.items():
-            yield exposure, (reach.listener.inside[family], reach.listener.inside[family] + 1)
+            address = reach.listener.inside[family]
+            yield exposure, spanning(address, address)
     elif word == ANY:
         yield from ((exposure, ANY_SOURCE[family]) for family, exposure in reach.outside.items())
     else:
@@ -129,9 +153,7 @@ def judge_policy_expired(audit: Audit) -> list[Finding]:
     dated = sum(1 for entry in audit.wanted.policy if entry.expires is not None)
     findings = []
     for entry in expired:
-        users = [
-            str(reach.listener) for reach in audit.reaches if entry.covers(reach.listener.proto, reach.listener.port)
-        ]
+        users = [str(reach.listener) for reach in _serving(audit, entry)]
         asked = f", ask {entry.owner}" if entry.owner else ""
         used = f"{', '.join(users)} still listens" if users else "nothing listens there any more"
         text = f"{entry} expired on {entry.expires}{asked}: {used}"

@@ -13,21 +13,22 @@ from .audit import Audit
 from .checks import CHECKS
 from .model.evaluate import FILTERED
 from .model.exposure import Exposure
+from .model.intervals import BITS
 from .model.network import ANY_SOURCE
-from .model.packet import TCP, UDP, Packet, fitting_sources
+from .model.packet import TCP, UDP, is_among
 from .model.ruleset import ACCEPT, AWAY, DROP, LEGACY, REJECT, Chain, Match, Rule, Table
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .views import View
 
 RULES_SUBJECT = "kernel rules"
-_OF_PORTS = tuple(Packet(4, proto, 0, 0, 0, "") for proto in (TCP, UDP))
 _SHOWN = 5  # differences that a message spells out
+_LISTED = 50  # differences that are listed beside it
 
 
 def judge_rules_visible(audit: Audit) -> list[Finding]:
     """Given an audit, return whether all rules of the kernel could be read; without that nothing else is certain."""
     check, ruleset = CHECKS["firewall.rules_visible"], audit.ruleset
-    reasons = sorted({reason for family in (4, 6) for reason in ruleset.blind.get(family, ())})
+    reasons = sorted({reason for family in BITS for reason in ruleset.blind.get(family, ())})
     if reasons:
         text = f"{'; '.join(reasons)}. Without them it is not judged whether a filter is active, complete and sound"
         return [check.finding(UNKNOWN, RULES_SUBJECT, text, expected="all rules of the kernel", actual=reasons)]
@@ -94,7 +95,11 @@ def stops(table: Table, chain: Chain) -> bool:
 def _is_about_ports(rule: Rule) -> bool:
     """Return whether a rule can match TCP or UDP: one that stops pings alone makes no filter."""
     protocols = [test for test in rule.tests if isinstance(test, Match) and test.fields == ("proto",)]
-    return any(all(fitting_sources(test, packet) for test in protocols) for packet in _OF_PORTS)
+    return any(all(_holds(test, proto) for test in protocols) for proto in (TCP, UDP))
+
+
+def _holds(test: Match, proto: int) -> bool:
+    return any(is_among(proto, numbers, test.mask) for (numbers,) in test.rows) != test.negated
 
 
 def _chain_name(table: Table, chain: Chain) -> str:
@@ -148,9 +153,10 @@ def judge_backends(audit: Audit) -> list[Finding]:
     if _some_blind(audit):
         return []
     several = sorted({table.backend for table in audit.ruleset.tables if table.holds_rules})
-    text = f"rules are in one back end only ({several[0]})" if len(several) == 1 else "there are no rules"
-    if several[1:]:
-        text = f"{' and '.join(several)} hold rules, and what one lets through the others filter as well: all are read"
+    names = " and ".join(several)
+    text = f"rules are in one back end only ({names})" if several else "there are no rules"
+    if len(several) > 1:
+        text = f"{names} hold rules, and what one lets through the others filter as well: all are read"
     return [check.finding(OK, RULES_SUBJECT, text)]
 
 
@@ -159,7 +165,7 @@ def _name(table: Table) -> str:
 
 
 def _some_blind(audit: Audit) -> bool:
-    return any(audit.ruleset.why_blind(family) for family in (4, 6))
+    return any(audit.ruleset.why_blind(family) for family in BITS)
 
 
 def judge_shadowed_rule(audit: Audit) -> list[Finding]:
@@ -167,10 +173,10 @@ def judge_shadowed_rule(audit: Audit) -> list[Finding]:
     check = CHECKS["firewall.shadowed_rule"]
     findings = []
     for shadow in audit.shadows:
-        kinds = [rule.verdict.kind if rule.verdict else "" for rule in (shadow.rule, shadow.by)]
-        effect = "what it allows stays closed" if kinds[0] == ACCEPT else "what it stops stays open"
+        kind, earlier = (rule.verdict.kind if rule.verdict else "" for rule in (shadow.rule, shadow.by))
+        effect = "what it allows stays closed" if kind == ACCEPT else "what it stops stays open"
         text = f"{shadow.rule} never decides, because {shadow.by} takes precedence; {effect}"
-        findings.append(check.finding(WARNING, shadow.rule.where, text, expected=kinds[0], actual=kinds[1]))
+        findings.append(check.finding(WARNING, shadow.rule.where, text, expected=kind, actual=earlier))
     if findings or _some_blind(audit):
         return findings
     return [check.finding(OK, RULES_SUBJECT, "no rule on the way to a socket is made void by an earlier one")]
@@ -198,7 +204,8 @@ def _view(view: View) -> Iterator[Finding]:
     elif view.differences:
         shown = "; ".join(view.differences[:_SHOWN])
         text = f"{view.name} and the kernel differ in {len(view.differences)} places: {shown}"
-        yield check.finding(WARNING, view.name, text, expected="what is stored", actual=list(view.differences[:50]))
+        listed = list(view.differences[:_LISTED])
+        yield check.finding(WARNING, view.name, text, expected="what is stored", actual=listed)
     elif view.blind:
         yield check.finding(UNKNOWN, view.name, f"what {view.name} has stored could not be read: {view.blind}")
     else:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Finding
 from .audit import Audit, Reach
 from .checks import CHECKS
@@ -17,7 +19,10 @@ from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .policy import Allowance
 
 SOCKETS = "listening sockets"
-_NAMED = 5  # listeners that a summary names
+_NAMED = 5  # listeners or ports that a summary names
+BEST_FIRST = (OPEN, LIMITED, NOT_KNOWN, FILTERED)
+
+Answers = dict[int, tuple[str, str]]  # by family what becomes of everybody, and the rule that decides it
 
 
 def judge_unexpected_open(audit: Audit) -> list[Finding]:
@@ -91,14 +96,17 @@ def _entry_text(audit: Audit, entry: Allowance) -> str:
 
 def _unseen(audit: Audit, unseen: list[Reach]) -> Finding:
     names = [f"{reach.listener} ({reach.listener.owner()})" for reach in unseen]
-    more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
     message = (
-        f"{len(names)} sockets take more peers from outside than the policy allows: {', '.join(names[:_NAMED])}{more}. "
+        f"{len(names)} sockets take more peers from outside than the policy allows: {_some(names)}. "
         "Whether the packet filter stops them could not be seen."
     )
     return CHECKS["firewall.unexpected_open"].finding(
         UNKNOWN, SOCKETS, message, actual=[str(reach.listener) for reach in unseen]
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
 
 
 def _nothing_unexpected(audit: Audit) -> Finding:
@@ -110,10 +118,11 @@ def judge_any_source_internal(audit: Audit) -> list[Finding]:
     """Given an audit, return a finding per internal service that everybody can reach, whatever the policy says."""
     internal = [reach for reach in audit.reaches if _is_internal(audit, reach)]
     findings = [_reachable_by_all(audit, reach) for reach in internal if _open_to_all(reach)]
-    unknown = [str(reach.listener) for reach in internal if any(seen.unknown for seen in reach.outside.values())]
-    if unknown and not findings:
-        message = f"whether everybody can reach {', '.join(unknown[:_NAMED])} could not be seen"
-        return [CHECKS["firewall.any_source_internal"].finding(UNKNOWN, "internal services", message, actual=unknown)]
+    unknown = [str(reach.listener) for reach in internal if _may_be_open(reach)]
+    if unknown:
+        message = f"whether everybody can reach {_some(unknown)} could not be seen"
+        check = CHECKS["firewall.any_source_internal"]
+        findings.append(check.finding(UNKNOWN, "internal services", message, actual=unknown))
     message = f"of {len(internal)} listeners on internal ports none can be reached from everywhere"
     return findings or [_well(audit, "firewall.any_source_internal", "internal services", message, "tcp")]
 
@@ -132,6 +141,10 @@ def _is_internal(audit: Audit, reach: Reach) -> bool:
 
 def _open_to_all(reach: Reach) -> list[int]:
     return [family for family, seen in reach.outside.items() if seen.nearly_open(ANY_SOURCE[family])]
+
+
+def _may_be_open(reach: Reach) -> bool:
+    return not _open_to_all(reach) and any(seen.unknown for seen in reach.outside.values())
 
 
 def _reachable_by_all(audit: Audit, reach: Reach) -> Finding:
@@ -164,42 +177,47 @@ def judge_family_difference(audit: Audit) -> list[Finding]:
                 by_family = ports.setdefault((reach.listener.proto, reach.listener.port), {})
                 by_family.setdefault(family, []).append(exposure)
     both = {port: exposures for port, exposures in ports.items() if len(exposures) > 1}
-    verdicts = {port: _by_family(exposures) for port, exposures in both.items()}
-    findings = [_difference(port, verdicts[port], both[port]) for port in both if _differ(verdicts[port])]
-    unknown = [f"{proto}/{port}" for proto, port in both if NOT_KNOWN in verdicts[proto, port].values()]
-    if unknown and not findings:
-        message = f"whether IPv4 and IPv6 peers of {', '.join(unknown[:_NAMED])} are treated alike could not be seen"
-        return [CHECKS["firewall.family_difference"].finding(UNKNOWN, SOCKETS, message, actual=unknown)]
+    answers = {port: _by_family(exposures) for port, exposures in both.items()}
+    findings = [_difference(port, answers[port]) for port in both if _differ(answers[port])]
+    unknown = [f"{proto}/{port}" for proto, port in both if NOT_KNOWN in _verdicts(answers[proto, port])]
+    if unknown:
+        message = f"whether IPv4 and IPv6 peers of {_some(unknown)} are treated alike could not be seen"
+        findings.append(CHECKS["firewall.family_difference"].finding(UNKNOWN, SOCKETS, message, actual=unknown))
     message = f"of {len(both)} ports served by IPv4 and IPv6 none is treated differently"
     return findings or [_well(audit, "firewall.family_difference", SOCKETS, message, "tcp", "udp")]
 
 
-def _by_family(exposures: dict[int, list[Exposure]]) -> dict[int, str]:
+def _by_family(exposures: dict[int, list[Exposure]]) -> Answers:
     return {family: _to_everybody(family, several) for family, several in sorted(exposures.items())}
 
 
-def _differ(verdicts: dict[int, str]) -> bool:
-    return NOT_KNOWN not in verdicts.values() and len(set(verdicts.values())) > 1
+def _verdicts(answers: Answers) -> set[str]:
+    return {verdict for verdict, _rule in answers.values()}
 
 
-def _difference(port: tuple[str, int], verdicts: dict[int, str], exposures: dict[int, list[Exposure]]) -> Finding:
-    subject = f"{port[0]}/{port[1]}"
-    words = ", ".join(f"{verdict} by IPv{family}" for family, verdict in verdicts.items())
-    rules = {family: several[0].decided_by(ANY_SOURCE[family]) for family, several in exposures.items()}
-    message = f"{subject} is {words}; decided by {rules[4]} (IPv4) and {rules[6]} (IPv6)"
-    actual = {f"IPv{family}": verdict for family, verdict in verdicts.items()}
-    return CHECKS["firewall.family_difference"].finding(WARNING, subject, message, expected="alike", actual=actual)
+def _differ(answers: Answers) -> bool:
+    return NOT_KNOWN not in _verdicts(answers) and len(_verdicts(answers)) > 1
 
 
-def _to_everybody(family: int, several: list[Exposure]) -> str:
-    """Given the exposures of the listeners of one port, return the most open verdict on everybody.
+def _difference(port: tuple[str, int], answers: Answers) -> Finding:
+    subject = "/".join(map(str, port))
+    words = ", ".join(f"{verdict} by IPv{family}" for family, (verdict, _rule) in answers.items())
+    rules = " and ".join(f"{rule} (IPv{family})" for family, (_verdict, rule) in answers.items())
+    actual = {f"IPv{family}": verdict for family, (verdict, _rule) in answers.items()}
+    return CHECKS["firewall.family_difference"].finding(
+        WARNING, subject, f"{subject} is {words}; decided by {rules}", expected="alike", actual=actual
+    )
+
+
+def _to_everybody(family: int, several: list[Exposure]) -> tuple[str, str]:
+    """Given the exposures of the listeners of one port, return the most open verdict on everybody, and its rule.
 
     A few banned addresses make no difference between the families.
     """
-    if any(exposure.nearly_open(ANY_SOURCE[family]) for exposure in several):
-        return OPEN
-    verdicts = [exposure.verdict(ANY_SOURCE[family]) for exposure in several]
-    return next(verdict for verdict in (LIMITED, NOT_KNOWN, FILTERED) if verdict in verdicts)
+    everybody = ANY_SOURCE[family]
+    verdicts = [OPEN if exposure.nearly_open(everybody) else exposure.verdict(everybody) for exposure in several]
+    verdict = min(verdicts, key=BEST_FIRST.index)
+    return verdict, several[verdicts.index(verdict)].decided_by(everybody)
 
 
 def describe(family: int, sources: Intervals) -> list[str]:

@@ -17,7 +17,7 @@ from ..errors import InputError
 from .model.intervals import EVERYTHING, Intervals, contains, merge, network, spanning
 
 ANY, LOOPBACK = "any", "loopback"
-_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+_PORTS = re.compile(r"(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?")
 _MAX_PORT = 65535
 
 
@@ -82,10 +82,11 @@ def _entry(name: str, entry: Mapping[str, Any]) -> Allowance:
 
 def _ports(name: str, value: object) -> Intervals:
     match = _PORTS.fullmatch(str(value).strip())
-    first, last = (int(match.group(1)), int(match.group(2) or match.group(1))) if match else (0, 0)
-    if not 1 <= first <= last <= _MAX_PORT:
-        raise InputError(name, value, "a port from 1 to 65535 or a range such as 8000-8004")
-    return spanning(first, last)
+    if match:
+        first, last = int(match["first"]), int(match["last"] or match["first"])
+        if 1 <= first <= last <= _MAX_PORT:
+            return spanning(first, last)
+    raise InputError(name, value, "a port from 1 to 65535 or a range such as 8000-8004")
 
 
 def _addresses(name: str, sources: Sequence[str]) -> dict[int, Intervals]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -85,7 +86,8 @@ def _rule(row: Fields, filters: Filters, around: Surroundings) -> InboundRule:
 
 def _one_of(rows: Sequence[Fields]) -> Optional[Fields]:
     """Return the conditions of a kind; none where they are missing, or where two rules of one id differ in them."""
-    return rows[0] if rows and all(row.raw == rows[0].raw for row in rows) else None
+    one = next(iter(rows), None)
+    return one if one is not None and all(row.raw == one.raw for row in rows) else None
 
 
 def _profiles(text: str) -> tuple[frozenset[str], bool]:
@@ -101,10 +103,7 @@ def _alternatives(row: Fields, filtered: Mapping[str, Optional[Fields]], around:
     asked = [_of_kind(kind, found, around) for kind, found in filtered.items()]
     asked.append([_of_rule(row)])
     parts = [alternatives for kind in asked for alternatives in kind]
-    count = 1
-    for alternatives in parts:
-        count *= len(alternatives)
-    if count > _MOST:
+    if math.prod(map(len, parts)) > _MOST:
         return [(Doubt("more combinations of conditions than are looked at"),)]
     return [tuple(test for tests in chosen for test in tests) for chosen in product(*parts)]
 

@@ -6,74 +6,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Optional
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.audit import Audit, Wanted, build_audit
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.audit import Audit
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.facts import Facts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import RULES, judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import listeners_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, Ruleset
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import parse_policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.views import View
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket
 
+from .audits import DENY, ESTABLISHED, MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
 from .small import HOST, OWN4, filter_table, ruleset
 
-ESTABLISHED = "-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT"
-DENY = ruleset(
-    filter_table("-A INPUT -i lo -j ACCEPT", ESTABLISHED), filter_table("-A INPUT -i lo -j ACCEPT", ESTABLISHED)
-)
-NOT_SEEN = Ruleset((), {4: ("not root",), 6: ("not root",)})
-MAYBE = "-m time --timestart 08:00"
-
-
-def opening(*rules: str) -> Ruleset:
-    """Return rules that deny by default, but for established connections and some rules, in both families."""
-    text = filter_table(ESTABLISHED, *(f"-A INPUT {rule}" for rule in rules))
-    return ruleset(text, text)
-
-
-def socket(address: str = "0.0.0.0", port: int = 8000, proto: str = "tcp", **values: Any) -> Socket:
-    return Socket(proto, 6 if ":" in address else 4, address, port, 1, 0, **values)
-
-
-def allow(port: int = 8000, *sources: str, **values: Any) -> dict[str, Any]:
-    return {"port": str(port), "proto": "tcp", "from": list(sources or ("any",)), **values}
-
-
-def audit(
-    rules: Ruleset = DENY,
-    sockets: Sequence[Socket] = (),
-    policy: Sequence[dict[str, Any]] = (),
-    *,
-    network: Network = HOST,
-    views: tuple[View, ...] = (),
-    blind: Optional[dict[str, str]] = None,
-    **wanted: Any,
-) -> Audit:
-    asked = Wanted(parse_policy(policy), dt.date(2026, 11, 22), internal_ports=frozenset([5432]))
-    facts = Facts(rules, network, views, (32768, 60999), {})
-    return build_audit(replace(asked, **wanted), facts, listeners_of(sockets), blind or {})
-
-
-def found(made: Audit, check: str) -> list[tuple[str, str]]:
-    return [(finding.status, finding.subject) for finding in judge(made) if finding.check == f"firewall.{check}"]
-
-
-def only(made: Audit, check: str) -> Finding:
-    (finding,) = [finding for finding in judge(made) if finding.check == f"firewall.{check}"]
-    return finding
-
-
-OPEN_ALL = Ruleset()
 LINK_LOCAL_ONLY = replace(HOST, addresses={4: (OWN4,), 6: (0xFE80 << 112 | 5,)})
 CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
     # the rules of the kernel
@@ -355,8 +301,3 @@ def test_a_port_is_not_called_unserved_where_sockets_could_not_be_seen() -> None
 def test_a_range_of_which_some_ports_are_not_served_is_well() -> None:
     made = audit(OPEN_ALL, [socket(port=8001)], [{**allow(), "port": "8000-8004"}])
     assert only(made, "expected_closed").status == "ok"
-
-
-def test_an_expired_entry_names_its_owner_and_who_still_uses_it() -> None:
-    finding = only(audit(DENY, [socket()], [allow(expires="2026-11-21", owner="ops")]), "policy_expired")
-    assert finding.message == "tcp/8000 from any expired on 2026-11-21, ask ops: tcp 0.0.0.0:8000 still listens"

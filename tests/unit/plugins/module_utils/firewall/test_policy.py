@@ -52,6 +52,21 @@ def test_an_entry_covers_its_protocol_and_ports_and_says_its_sources() -> None:
     assert str(found) == "tcp/8000-8004 (auth) from 10.0.0.0/8, fd00::1, loopback"
 
 
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [("1", [1], [0, 2]), ("65535", [65535], [65534]), ("1-65535", [1, 8000, 65535], [0]), (" 8000 ", [8000], [8001])],
+)
+def test_the_first_and_the_last_port_can_be_named(text: str, inside: list[int], outside: list[int]) -> None:
+    (found,) = parse_policy([entry(port=text)])
+    assert [found.covers("tcp", port) for port in (*inside, *outside)] == [True] * len(inside) + [False] * len(outside)
+
+
+def test_who_wants_an_entry_and_why_is_kept_and_may_be_left_out() -> None:
+    told, bare = parse_policy([entry(service="auth", why="peers log in", owner="ops"), entry(why=None)])
+    assert (told.service, told.why, told.owner) == ("auth", "peers log in", "ops")
+    assert (bare.service, bare.why, bare.owner, bare.required) == ("", "", "", True)
+
+
 def test_loopback_alone_lets_nobody_in_from_outside() -> None:
     (found,) = parse_policy([entry(**{"from": ["loopback"]})])
     assert found.addresses == {4: (), 6: ()}

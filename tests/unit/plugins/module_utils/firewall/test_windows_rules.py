@@ -174,6 +174,7 @@ CONDITIONS = [
     ({"Owner": "S-1-5-21-1"}, WORLD, "unknown"),
     ({"Profile": "Domain, Private"}, WORLD, "open"),
     ({"Profile": "Domain, Public"}, WORLD, "filtered"),
+    ({"Profile": "Domain, Private, Public"}, WORLD, "open"),
     ({"Profile": "Zuhause"}, WORLD, "unknown"),
     ({"Action": "Block"}, WORLD, "filtered"),
     ({"Action": "NotConfigured"}, WORLD, "unknown"),
@@ -185,6 +186,14 @@ def test_a_condition_of_a_rule_means_what_windows_means(
     properties: dict[str, Any], sources: tuple[int, ...], expected: str
 ) -> None:
     assert verdict("windows-server-2019", listener(8000), sources, **one_rule(**properties)) == expected
+
+
+def test_a_rule_of_more_than_64_combinations_is_doubtful_as_a_whole() -> None:
+    words = ["RPC"] * 64  # each means some port above 1023, and only Windows knows which
+    low, high = listener(80), listener(8000)
+    assert verdict("windows-server-2019", low, **one_rule(LocalPort="\n".join(words))) == "filtered"
+    assert verdict("windows-server-2019", high, **one_rule(LocalPort="\n".join(words))) == "unknown"
+    assert verdict("windows-server-2019", low, **one_rule(LocalPort="\n".join([*words, "RPC"]))) == "unknown"
 
 
 @pytest.mark.parametrize("missing", [name for name in one_rule() if name != "rules"])
