@@ -22,8 +22,9 @@ _COMMON = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 
 FOLDER_FLAGS = _COMMON | getattr(os, "O_DIRECTORY", 0)
 # A pipe put in a file's place does not block, a terminal does not become ours.
 FILE_FLAGS = _COMMON | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+# Enough to go on from a folder that may be passed and not listed; macOS has nothing of the kind.
+PASSING = getattr(os, "O_PATH", 0)
 NO_TRACE = getattr(os, "O_NOATIME", 0)  # a look must not make a folder younger
-PASSAGE = getattr(os, "O_PATH", 0)  # opens what leads on, though it may not be listed
 # What opening a symlink with O_NOFOLLOW gives, by system; ENOTDIR is also what a file in a folder's place gives.
 NOT_FOLLOWED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 
@@ -81,6 +82,16 @@ class Folder:
             if error.errno in NOT_FOLLOWED:
                 raise NotEntered(f"{name} in it is no folder but a symlink or a file") from error
             raise
+
+    def pass_through(self, name: str) -> Folder:
+        """Return the folder of a name to look up names in; it need not be one to be listed. Raise as ``enter``."""
+        try:
+            return self.enter(name)
+        except PermissionError:
+            if not PASSING:
+                raise
+        flags = PASSING | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        return Folder(os.open(name, flags, dir_fd=self.descriptor), self.path_of(name))
 
     def above(self, path: str) -> Folder:
         """Return the folder that holds this one now, by the path given. Raise OSError."""
@@ -159,18 +170,8 @@ class _Way:
             self._settle(status)
             if not self.pending:
                 return Place(self.folder, name, self.folder.path_of(name))
-            self._go(self._enter(name))
+            self._go(self.folder.pass_through(name))
         return Place(self.folder, ".", self.folder.path)
-
-    def _enter(self, name: str) -> Folder:
-        """Return the folder of a name; one that may be passed through and not listed is passed through."""
-        try:
-            return self.folder.enter(name)
-        except PermissionError:
-            if not PASSAGE:
-                raise
-            passage = os.open(name, FOLDER_FLAGS | PASSAGE, dir_fd=self.folder.descriptor)
-            return Folder(passage, self.folder.path_of(name))
 
     def _go(self, folder: Folder) -> None:
         self.folder.close()

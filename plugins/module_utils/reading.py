@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -18,6 +19,7 @@ from .errors import SourceDenied, SourceMissing
 _UNBLOCKED = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
+    (stat.S_ISLNK, "a symlink"),
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
@@ -79,3 +81,22 @@ def kind_of(mode: int) -> str:
     """Given the mode of something that is opened as a file, return what it is instead; empty for a file."""
     named = (name for is_kind, name in _KINDS if is_kind(mode))
     return "" if stat.S_ISREG(mode) else next(named, "something else")
+
+
+def regular_itself(path: str, flags: int) -> int:
+    """Open a regular file as ``regular`` does, and no link to one. Raise OSError."""
+    return regular(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
+def regular(path: str, flags: int) -> int:
+    """Open a file as the ``opener`` of open(): only a regular one, so that nobody waits for what another account put
+    in its place. Raise OSError.
+    """
+    descriptor = os.open(path, flags | _UNBLOCKED)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise OSError(errno.EINVAL, f"it is {kind_of(mode)}, not a regular file", path)

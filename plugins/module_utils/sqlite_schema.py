@@ -16,6 +16,8 @@ import sqlite3
 import struct
 from typing import NamedTuple, Optional
 
+from .reading import regular
+
 _MALFORMED = re.compile(r"malformed database schema \((?P<name>.*)\) - (?P<why>.*)", re.DOTALL)
 # What SQLite says where an application's own part is missing, and what is missing then.
 _MISSING = (
@@ -114,7 +116,7 @@ def _newer(name: str, why: str, objects: dict[str, tuple[str, str]], path: str) 
 def _writer(path: str) -> Optional[tuple[int, int, int]]:
     """Return the version of the library that wrote a database last, or None where the file does not say."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=regular) as stream:
             number: int = struct.unpack(">I", stream.read(100)[_WRITER:])[0]
     except (OSError, struct.error):
         return None

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ...errors import CoreError
 from ...finding import DONE, FAILED, NOT_DONE
 from ...host import Host
+from ...reading import regular
 from ..steps import Outcome
 from .checkpoint import checkpoint, shrink_log
 from .holders import holders
@@ -86,7 +87,7 @@ def measured(path: str) -> dict[str, int]:
 def file_bytes(path: str) -> int:
     """Return the size of a file, 0 where there is none."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=regular) as stream:
             return stream.seek(0, 2)
     except FileNotFoundError:
         return 0

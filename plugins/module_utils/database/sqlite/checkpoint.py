@@ -15,6 +15,7 @@ import sqlite3
 import struct
 
 from ...host import Host
+from ...reading import regular
 
 CALM_S = 2.0
 LOOKS = 5
@@ -35,7 +36,7 @@ def backfilled(path: str) -> int:
     PRAGMA wal_checkpoint only tells it after having moved some (walformat.html, 2.1: bytes 96 to 99, native order).
     """
     try:
-        with open(f"{path}-shm", "rb") as index:
+        with open(f"{path}-shm", "rb", opener=regular) as index:
             return int(struct.unpack("=I", index.read(100)[96:])[0])
     except (OSError, struct.error):
         return 0

@@ -14,6 +14,7 @@ from typing import NamedTuple, Optional
 
 from ...errors import CoreError
 from ...host import Host
+from ...sqlite_place import locate, require_still
 from .holders import holders
 from .log_reader import log_reader
 from .macos import gather as macos
@@ -42,7 +43,8 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
 
     Raise SourceMissing, SourceDenied, ParseError for a bad header, and the errors of reader.py.
     """
-    path = os.path.realpath(declared)
+    location = locate(declared)
+    path = location.path
     header = parse_header(declared, host.read_bytes(path, HEADER_BYTES))
     wal_bytes, had_shm = _size(f"{path}-wal"), os.path.exists(f"{path}-shm")
     users = holders(path, host)
@@ -51,6 +53,7 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
     still = header.is_wal and not wal_bytes and (users.proved_none or not had_shm)
     around = surroundings(path, host)
     content = read_content(path, standing_still=still, full=full, seconds=host.remaining())
+    require_still(location)
     return Seen(
         path=path,
         header=header,

@@ -15,6 +15,7 @@ import struct
 from typing import Any, NamedTuple, Optional
 
 from ...host import Host
+from ...reading import regular
 from .records import NO_READER, LogReader
 
 READ_LOCKS = 123  # the first of five bytes; that of number 0 is held by readers of the database alone
@@ -42,7 +43,7 @@ def log_reader(path: str, host: Host) -> LogReader:
     if record is None or struct.calcsize("P") != 8:
         return LogReader(blind="this system does not say who reads it")
     try:
-        with open(f"{path}-shm", "rb", buffering=0) as index:
+        with open(f"{path}-shm", "rb", buffering=0, opener=regular) as index:
             return _behind(index, record)
     except FileNotFoundError:
         return NO_READER  # whoever has it open has made one

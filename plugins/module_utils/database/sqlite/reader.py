@@ -21,6 +21,7 @@ from typing import Any, Optional
 from urllib.parse import quote
 
 from ...errors import CoreError
+from ...sqlite_place import connect
 from ...sqlite_schema import what_it_needs
 from .records import Content
 from .windows.parse import plain_path
@@ -79,7 +80,7 @@ def opened(path: str, mode: str, seconds: float) -> Iterator[sqlite3.Connection]
     """
     until = time.monotonic() + seconds
     try:
-        with closing(sqlite3.connect(f"{file_uri(path)}?mode={mode}", timeout=BUSY_S, uri=True)) as connection:
+        with closing(connect(path, f"{file_uri(path)}?mode={mode}", timeout=BUSY_S)) as connection:
             connection.isolation_level = None
             connection.text_factory = _text
             connection.set_progress_handler(lambda: time.monotonic() > until, PROGRESS_STEPS)

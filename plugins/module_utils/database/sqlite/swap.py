@@ -15,13 +15,15 @@ first, and the file must then be what it was under our lock; whoever opens it me
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
+import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...errors import ActionFailed, CoreError
+from ...folders import Folder, NotEntered, Place, resolved
 from ...host import Host
 from ...powershell import ask
 from ...publish import PARTIAL, fsync_path
@@ -105,7 +107,6 @@ def _copied(path: Path, draft: Path, host: Host, seconds: float) -> Iterator[boo
         try:
             _write_copy(connection, draft, seconds, in_wal=in_wal)
             _DRESSERS[host.platform](path, draft, host)
-            fsync_path(draft)
             yield in_wal
         except BaseException:
             if in_wal:
@@ -155,15 +156,60 @@ def _rows(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def _dress_posix(original: Path, draft: Path, _host: Host) -> None:
-    """Give the copy the owner, mode and extended attributes (SELinux label, ACL) of the original."""
-    status = original.stat()
-    os.chown(draft, status.st_uid, status.st_gid)
-    shutil.copystat(original, draft)
+    """Give the copy the owner, mode and extended attributes (SELinux label, ACL) of the original, and flush it.
+
+    By its descriptor, and only where it is a file that this account has just made: whoever may write to the folder
+    could have put a link in its place, and would be given what it leads to. The original is not opened, because closing
+    it would give up our lock.
+    """
+    with _at(original) as place:
+        status = place.holder.lstat(place.name)
+        descriptor = place.holder.open_file(draft.name)
+        try:
+            _require_ours(draft, os.fstat(descriptor))
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+            _copy_attributes(place.path, descriptor)
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _at(path: Path) -> Iterator[Place]:
+    """Yield where a path without links lies, for a block. Raise Busy where a link was put in its way, OSError."""
+    try:
+        with resolved(str(path)) as place:
+            if place.path != str(path):
+                raise Busy(f"{path} leads to {place.path} now: a link was put in its way")
+            yield place
+    except NotEntered as reason:
+        raise Busy(f"{path}: {reason}") from reason
+
+
+def _require_ours(draft: Path, status: os.stat_result) -> None:
+    """Raise Busy where what has the copy's name is not the one file that this account made."""
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink != 1:
+        raise Busy(f"{draft} is not the copy that was made: somebody put another file in its place")
+
+
+def _copy_attributes(original: str, descriptor: int) -> None:
+    """Copy extended attributes as far as the file system and the account allow, as shutil.copystat does."""
+    if sys.platform != "linux":
+        return
+    with suppress(OSError):
+        for name in os.listxattr(original, follow_symlinks=False):
+            with suppress(OSError):
+                os.setxattr(descriptor, name, os.getxattr(original, name, follow_symlinks=False))
 
 
 def _dress_windows(original: Path, draft: Path, host: Host) -> None:
-    """Give the copy the owner and access rights of the original. Raise SourceDenied where Windows refuses."""
+    """Give the copy the owner and access rights of the original, and flush it. Raise SourceDenied where Windows
+    refuses.
+    """
     ask(host, {"rights": copy_rights(str(original), str(draft))})["rights"]
+    fsync_path(draft)
 
 
 _DRESSERS: dict[str, Callable[[Path, Path, Host], None]] = {
@@ -176,6 +222,24 @@ _DRESSERS: dict[str, Callable[[Path, Path, Host], None]] = {
 def _swap(path: Path, draft: Path, host: Host) -> None:
     if holders(str(path), host).processes:
         raise Busy(f"{path}: somebody opened it meanwhile")
-    _remove(path, *_BESIDE)
-    os.replace(draft, path)
-    fsync_path(path.parent)
+    with _at(path) as place:  # whatever the folder's owner puts in its place now, this is done in the one proved
+        holder = place.holder
+        _require_copy(holder, draft, path)
+        for end in _BESIDE:
+            with suppress(FileNotFoundError):
+                os.unlink(place.name + end, dir_fd=holder.descriptor)
+        os.replace(draft.name, place.name, src_dir_fd=holder.descriptor, dst_dir_fd=holder.descriptor)
+        _flush(holder)
+
+
+def _require_copy(holder: Folder, draft: Path, path: Path) -> None:
+    """Raise Busy where what has the copy's name is no regular file of the original's owner."""
+    copy, original = holder.lstat(draft.name), holder.lstat(path.name)
+    if not stat.S_ISREG(copy.st_mode) or (copy.st_uid, copy.st_nlink) != (original.st_uid, 1):
+        raise Busy(f"{draft} is not the copy that was made: somebody put another file in its place")
+
+
+def _flush(holder: Folder) -> None:
+    """Flush a folder to the disk."""
+    with suppress(OSError):  # one that may be passed but not listed cannot be
+        os.fsync(holder.descriptor)

@@ -30,6 +30,9 @@ from typing import Optional
 
 from ....database.sqlite.holders import holders
 from ....host import Host
+from ....reading import regular, regular_itself
+from ....sqlite_place import Location, connect, locate, require_same, require_still
+from ...streams.stage import CHUNK
 from .patience import ASK_S, BUSY, LOCKED, Patience
 from .uri import sqlite_uri
 
@@ -78,7 +81,7 @@ def open_source(path: str) -> Iterator[sqlite3.Connection]:
     """
     mode = "ro" if Path(f"{path}-wal").exists() else "rw"
     uri = sqlite_uri(path, mode=mode)
-    with closing(sqlite3.connect(uri, uri=True, timeout=ASK_S, isolation_level=None)) as connection:
+    with closing(connect(path, uri, timeout=ASK_S, isolation_level=None)) as connection:
         yield connection
 
 
@@ -89,38 +92,50 @@ def snapshot(path: str, target: Path, wait_s: float, pulse: Callable[[], None], 
     The copy needs no write-ahead log beside it. Raise ActionFailed where others have the database locked for longer
     than ``wait_s`` on end.
     """
-    real = os.path.realpath(path)  # a log lies beside the file itself, not beside a link to it
-    with _readable(real, target, host) as (readable, left):
+    location = locate(path)  # a log lies beside the file itself, not beside a link to it
+    with _readable(location, target, host) as (readable, left):
         how = _copy(readable, target, Patience(path, wait_s, pulse), pulse)
+    require_still(location)
     _without_log(target)
     target.chmod(0o600)
     return "left" if left else how
 
 
 @contextmanager
-def _readable(real: str, target: Path, host: Host) -> Iterator[tuple[str, bool]]:
+def _readable(location: Location, target: Path, host: Host) -> Iterator[tuple[str, bool]]:
     """Yield the database to open, and whether it is a copy of the files that a crash left."""
     left = target.with_name(f"{target.name}.left")
     names = [f"{left}{end}" for end in ("", *_UNFINISHED, _IN_MEMORY)]
     try:
-        yield (str(left), True) if _copied_as_left(real, left, host) else (real, False)
+        yield (str(left), True) if _copied_as_left(location, left, host) else (location.path, False)
     finally:
         for name in names:
             Path(name).unlink(missing_ok=True)
 
 
-def _copied_as_left(real: str, left: Path, host: Host) -> bool:
+def _copied_as_left(location: Location, left: Path, host: Host) -> bool:
     """Copy a database with its unfinished write if there is one and nobody has it open; return whether that was so.
 
     It was not where anything of it changed meanwhile, or anybody opened it.
     """
+    real = location.path
     unfinished = [end for end in _UNFINISHED if _size(f"{real}{end}")]
     if not unfinished or not holders(real, host).proved_none:
         return False
     before = _traces(real)
     for end in ("", *unfinished):
-        shutil.copyfile(f"{real}{end}", f"{left}{end}")
+        status = _copy_file(f"{real}{end}", f"{left}{end}")
+        if not end:
+            require_same(location, status)
+    require_still(location)
     return before == _traces(real) and holders(real, host).proved_none
+
+
+def _copy_file(path: str, target: str) -> os.stat_result:
+    """Copy a regular file that is no link, and return what the system says of it. Raise OSError."""
+    with open(path, "rb", opener=regular_itself) as found, open(target, "xb") as copy:
+        shutil.copyfileobj(found, copy, CHUNK)
+        return os.fstat(found.fileno())
 
 
 def _size(path: str) -> int:
@@ -155,7 +170,7 @@ def _copy(path: str, target: Path, patience: Patience, pulse: Callable[[], None]
 
 def _has_log(path: str) -> bool:
     """Return whether a database is in WAL mode. Its header says so; the pragma would have the schema parsed."""
-    with open(path, "rb") as stream:
+    with open(path, "rb", opener=regular) as stream:
         return stream.read(_FORMATS + 2)[_FORMATS:] == _WITH_LOG
 
 

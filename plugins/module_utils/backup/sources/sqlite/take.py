@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ....errors import ActionFailed, SourceMissing
+from ....errors import ActionFailed
 from ....host import Host
+from ....sqlite_place import locate
 from ...streams.sink import Sink, writing
 from ...streams.stage import CHUNK
 from ..records import Notes, Payload, Source, Taken, Workshop
@@ -21,9 +22,10 @@ from .snapshot import snapshot
 
 
 def measure(source: Source, _protected: frozenset[str], _host: Host) -> int:
-    """Return the bytes of a database with its log. Raise SourceMissing where there is none."""
-    path = os.path.realpath(source.paths[0])  # the log lies beside the file itself
-    _status(source.paths[0])
+    """Return the bytes of a database with its log. Raise SourceMissing where there is none, SourceDenied
+    where it is not to be opened.
+    """
+    path = locate(source.paths[0]).path  # the log lies beside the file itself
     return sum(os.path.getsize(name) for name in (path, f"{path}-wal") if os.path.exists(name))
 
 
@@ -33,7 +35,7 @@ def take(source: Source, workshop: Workshop) -> Taken:
     Raise ActionFailed where the database is damaged: a faithful copy of damage is no backup.
     """
     path, scratch = source.paths[0], workshop.folder / "scratch"
-    status = _status(path)
+    status = os.lstat(locate(path).path)
     how = snapshot(path, scratch, source.lock_wait, workshop.pulse, workshop.host)
     checked, examined = _examined(path, scratch)
     size = scratch.stat().st_size
@@ -49,12 +51,6 @@ def take(source: Source, workshop: Workshop) -> Taken:
     }
     rows = sum(count or 0 for count in examined.rows.values())
     return Taken((payload,), rows, size, examined.live_bytes, facts, Notes())
-
-
-def _status(path: str) -> os.stat_result:
-    if not os.path.isfile(path):
-        raise SourceMissing(path)
-    return os.stat(path)
 
 
 def _attributes(status: os.stat_result) -> dict[str, Any]:

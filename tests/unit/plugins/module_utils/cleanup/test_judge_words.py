@@ -132,3 +132,10 @@ def test_a_held_file_is_told_with_its_own_reason() -> None:
         ),
         (OPEN, SKIPPED, "1 files were spared because a process has it open: /x/b"),
     ]
+
+
+@pytest.mark.parametrize(("freed", "status"), [(0, OK), (1, WARNING)])
+def test_without_a_bound_the_first_byte_that_could_go_is_told(freed: int, status: str) -> None:
+    plan = Plan((step("a", freed),))
+    (found,) = [f for f in judge(Run([scanned()], InUse(), plan, ())) if f.check == "cleanup.reclaimable"]
+    assert found.status == status

@@ -27,6 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sql
     read_content,
     translated,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceMissing
 
 from .builders import make, unprivileged
 
@@ -173,7 +174,7 @@ def test_a_damaged_schema_is_corrupt(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable), opened(str(tmp_path / "none.db"), "rw", 1.0) as connection:
+    with pytest.raises(SourceMissing), opened(str(tmp_path / "none.db"), "rw", 1.0) as connection:
         connection.execute("SELECT 1")
     assert list(tmp_path.iterdir()) == []
 

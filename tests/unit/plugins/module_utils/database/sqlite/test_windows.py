@@ -194,10 +194,10 @@ def closed_at_replace(monkeypatch: pytest.MonkeyPatch, error: Optional[OSError] 
         finally:
             open_now.pop()
 
-    def replace(source: Any, target: Any) -> None:
+    def replace(source: Any, target: Any, **where: Any) -> None:
         if error or open_now:
             raise error or PermissionError(13, "[WinError 32] it is used by another process")
-        real_replace(source, target)
+        real_replace(source, target, **where)
 
     monkeypatch.setattr(swap, "opened", counted)
     monkeypatch.setattr(swap.os, "replace", replace)
