@@ -179,6 +179,8 @@ options:
       - Age, such as V(20h), up to which a good set of the same O(label) makes a new one needless. It has to hold all
         O(sources) as they are declared now (type, paths, exclude, database), and with O(name) to be of that name.
       - Without it every run with O(state=present) takes a set.
+      - The playbook C(weekly) gives what C(cryptobot_backup.fresh_for) says, else V(20h), and names the set that stands
+        for a new one. The playbook C(backup) gives nothing, so that who asks for a backup gets one.
     type: str
   compression:
     description: How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).
@@ -307,7 +309,7 @@ attributes:
     support: none
   idempotent:
     support: partial
-    details: With O(fresh_for) a second run changes nothing. Without them each run takes a set.
+    details: With O(fresh_for) a second run changes nothing. Without it each run takes a set.
   platform:
     support: full
     platforms: linux, macos, windows

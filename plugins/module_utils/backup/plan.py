@@ -112,7 +112,9 @@ def already_there(settings: Settings, catalog: Catalog, now: float) -> tuple[Opt
     for found in reversed(catalog.good):
         age = now - found.created
         if _stands_for_new(settings, found, age):
-            return found, f"set {found.id} is {human_seconds(age)} old and verified"
+            limit = human_seconds(settings.fresh_for or 0)
+            old = f"{human_seconds(age)} old, verified, and younger than {limit} (fresh_for)"
+            return found, f"set {found.id} ({found.manifest.title}) is {old}, so it stands for a new one"
     return None, ""
 
 
