@@ -11,25 +11,28 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ansible import constants
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, bounded, find_mistakes
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.hosts import (
     Alike,
     Line,
     alike,
     answers,
+    by_said,
     count,
     lines_of,
     nowhere,
     own,
 )
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.reading import readable
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.values import resolve
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import (
     NO_VARIABLE,
+    OF_PLAYBOOKS,
     OPTIONS,
-    PLAIN,
     STOP,
     Said,
     check,
@@ -44,7 +47,7 @@ SPEC = {
     "skip_tags": {"type": "list", "elements": "str", "default": []},
     "fail": {"type": "bool", "default": True},
 }
-SOUND = "/opt/cryptobot"  # stands for a folder that is wrong, in what is made of it
+MISPLACED = "is of no effect in an inventory, which is read when the hosts are chosen: give it with -e"
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "inventory"
 
 
@@ -57,35 +60,33 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=SPEC)
-        hostvars = (task_vars or {})["hostvars"]
+        given = task_vars or {}
         if not options["hosts"]:
             return _nowhere(options)
         used = used_areas(options["run_tags"], options["skip_tags"], options["areas"])
-        groups = alike(options["hosts"], hostvars.raw_get)
-        values = [self._values(group) for group in groups]
+        variables, unreadable = readable(sorted(options["hosts"]), given["hostvars"].raw_get)
+        groups = alike(variables)
+        values = [self._values(group, given) for group in groups]
         found = [
             (group, [*wrong, *check(known, own(group.raw), group.platform, used)])
             for group, (known, wrong) in zip(groups, values)
         ]
         stop = any(known.get("cryptobot_on_mistake") == STOP for known, _wrong in values)
-        return _result(lines_of(found), options, groups, stop=stop)
+        lines = [*by_said(unreadable), *lines_of(found)]
+        return _result(lines, options, groups, stop=stop, fail=options["fail"] or bool(unreadable))
 
-    def _values(self, group: Alike) -> tuple[dict[str, Any], list[Said]]:
-        """Return the variables of a group with their defaults and templates resolved, and those where that fails."""
+    def _values(self, group: Alike, of_play: Mapping[str, Any]) -> tuple[dict[str, Any], list[Said]]:
+        """Return the variables of a group with their defaults and templates resolved, and what is wrong before that."""
         defaults, fixed = (self._load(part) for part in ("defaults", "vars"))
-        variables = {**defaults, **group.raw, **fixed}
-        values, wrong = {}, []
-        for name in sorted(own(variables), key=lambda name: (name not in PLAIN, name)):
-            try:
-                values[name] = self._value(name, variables)
-                if name in PLAIN and find_mistakes(
-                    {name: PLAIN[name]}, {name: values[name]}, lambda _options: None, group.platform
-                ):
-                    variables[name] = SOUND  # what is made of it is another variable's mistake no more
-            except AnsibleError as error:
-                reason = bounded(" ".join(str(error).split()), 120)
-                wrong.append(Said(Mistake(name, "", f"its template fails: {reason}"), counts=True))
-        return values, wrong
+        values, wrong = resolve({**group.raw, **fixed}, defaults, group.platform, self._value)
+        for name in OF_PLAYBOOKS:  # a play is told them before it has a host
+            values.pop(name, None)
+            if name in of_play:
+                values[name] = plain(self._templar.template(of_play[name]))
+        given = load_extra_vars(self._loader)
+        misplaced = [name for name in OF_PLAYBOOKS if name in group.raw and name not in given]
+        wrong += [Said(Mistake(name, "", MISPLACED), counts=True) for name in misplaced]
+        return values, [*group.endless, *wrong]
 
     def _value(self, name: str, variables: Mapping[str, Any]) -> Any:
         """Return the value of a variable with all templates in it resolved. Raise AnsibleError."""
@@ -102,11 +103,17 @@ def _nowhere(options: Mapping[str, Any]) -> dict[str, Any]:
     text = hosts[options["pattern"]]["findings"][0]["message"]
     Display().display(text, color=constants.COLOR_ERROR)
     none = {"mistakes": [], "notes": [], "excluded": "", "changed": False}
-    return {**none, "failed": options["fail"], "msg": text, "hosts": hosts, "nowhere": True}
+    whole = {**none, "failed": options["fail"], "msg": text, "hosts": hosts, "nowhere": True}
+    return _short(whole) if options["fail"] else whole
+
+
+def _short(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is left of a result where the task fails: Ansible prints all of it, after the lines."""
+    return {name: result[name] for name in ("changed", "failed", "msg")}
 
 
 def _result(
-    lines: Sequence[Line], options: Mapping[str, Any], groups: Sequence[Alike], *, stop: bool
+    lines: Sequence[Line], options: Mapping[str, Any], groups: Sequence[Alike], *, stop: bool, fail: bool
 ) -> dict[str, Any]:
     """Say all lines, and return the result."""
     counting = [line for line in lines if line.said.counts]
@@ -122,16 +129,24 @@ def _result(
     wrong = f"{count(len(counting), 'mistake')} in the variables of {len(wrong_hosts)} of {count(len(asked), 'host')}"
     if not counting:
         Display().display(fine, color=constants.COLOR_OK)
-    return {
+    result = {
         "changed": False,
-        "failed": bool(counting) and options["fail"],
+        "failed": bool(counting) and fail,
         "msg": wrong if counting else fine,
         "mistakes": [str(line) for line in counting],
         "notes": notes,
         "hosts": hosts,
         "nowhere": False,
         "excluded": "".join(f":!{host}" for host in hosts),
+        **_instead(counting),
     }
+    return _short(result) if result["failed"] else result
+
+
+def _instead(lines: Sequence[Line]) -> dict[str, str]:
+    """Return what the plays are to use instead of a variable that Ansible itself would stumble over."""
+    wrong = any(line.said.mistake.place == "cryptobot_serial" and line.said.mistake.value for line in lines)
+    return {"serial": "100%"} if wrong else {}
 
 
 def _aside(line: Line) -> str:

@@ -37,7 +37,7 @@ class Mistake(NamedTuple):
             if self.value
             else f"{self.place}: {self.expected}"
         )
-        return f"{said}; did you mean {self.meant}?" if self.meant else said
+        return printable(f"{said}; did you mean {self.meant}?" if self.meant else said)
 
 
 def find_mistakes(
@@ -76,7 +76,7 @@ def _mistake(fault: Fault, spec: Mapping[str, Any], given: Mapping[str, Any], se
 def shown(value: Any) -> str:
     """Given a value, return it for one line of a message: what may be secret masked, and never cut within a word."""
     text = bounded(str(value))
-    return repr(text) if isinstance(value, str) and not text.endswith(" characters)") else text
+    return redact(repr(value)) if isinstance(value, str) and not text.endswith(" characters)") else text
 
 
 def bounded(text: str, width: int = _WIDTH) -> str:

@@ -74,26 +74,30 @@ EXAMPLES = r"""
 RETURN = r"""
 mistakes:
   description: A line for each mistake.
-  returned: always
+  returned: where the task does not fail
   type: list
   elements: str
   sample: ["trader1: cryptobot_services[2] (trade).unti: not an option; did you mean unit?"]
 notes:
   description: A line for each mistake that does not count, because the run does not use what it is in.
-  returned: always
+  returned: where the task does not fail
   type: list
   elements: str
 hosts:
   description: The hosts that are to be left out, and what the report is to say of each.
-  returned: always
+  returned: where the task does not fail
   type: dict
 excluded:
   description: The end of a host pattern that leaves those hosts out.
-  returned: always
+  returned: where the task does not fail
   type: str
   sample: ":!trader1"
+serial:
+  description: What the next play is to use as its C(serial), because C(cryptobot_serial) is wrong.
+  returned: where it is
+  type: str
 nowhere:
   description: Whether there is no host at all.
-  returned: always
+  returned: where the task does not fail
   type: bool
 """

@@ -132,6 +132,13 @@ OF_INVENTORIES = (
         " Any other is only named. One that another variable is made of is known. With `--start-at-task` Ansible"
         " skips the validation."
     ),
+    (
+        "What Ansible itself cannot read stops the run for all hosts. Of a file in `host_vars` or `group_vars` a line"
+        " names the file and the hosts (`expires: 2027-02-30` without quotes is a day that YAML itself refuses). Of an"
+        " inventory file Ansible's own warnings name it, and then there is no host to work on. `cryptobot_hosts` and"
+        " `cryptobot_serial` choose the hosts of a run (default `cryptobot`) and how many of them at once (default"
+        " all); they are given with `-e`, because Ansible reads no host's variables for that."
+    ),
 )
 
 

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import UNKNOWN
 
 from .checks import CHECKS
+from .reading import is_endless, without_endless
 from .variables import Said, is_own, texts
 
 _TEMPLATE = re.compile(r"\{\{|\{%")
@@ -21,11 +22,12 @@ _EVERYTHING = frozenset({"vars", "varnames", "hostvars"})  # what a template can
 
 
 class Alike(NamedTuple):
-    """Hosts whose variables say the same, the variables of the first, and its platform."""
+    """Hosts whose variables say the same, the variables of the first, its platform, and those without an end."""
 
     hosts: tuple[str, ...]
     raw: Mapping[str, Any]
     platform: str
+    endless: tuple[Said, ...] = ()
 
 
 def platform_of(group_names: Iterable[str]) -> str:
@@ -34,15 +36,15 @@ def platform_of(group_names: Iterable[str]) -> str:
     return "windows" if "windows" in groups else "darwin" if "macos" in groups else "linux"
 
 
-def alike(hosts: Iterable[str], raw_of: Callable[[str], Mapping[str, Any]]) -> list[Alike]:
-    """Given hosts and what tells a host's variables as they are written, return the hosts in groups that are alike."""
-    found: dict[str, tuple[list[str], Mapping[str, Any], str]] = {}
-    for host in hosts:
-        raw = raw_of(host)
+def alike(variables: Mapping[str, Mapping[str, Any]]) -> list[Alike]:
+    """Given the variables of each host as they are written, return the hosts in groups that are alike."""
+    found: dict[str, tuple[Alike, list[str]]] = {}
+    for host, given in variables.items():
+        raw, endless = without_endless(given)
         platform = platform_of(raw.get("group_names") or ())
-        key = f"{platform} {fingerprint(host, raw)}"
-        found.setdefault(key, ([], raw, platform))[0].append(host)
-    return [Alike(tuple(names), raw, platform) for names, raw, platform in found.values()]
+        key = f"{platform} {fingerprint(host, raw)} {endless}"
+        found.setdefault(key, (Alike((), raw, platform, tuple(endless)), []))[1].append(host)
+    return [group._replace(hosts=tuple(names)) for group, names in found.values()]
 
 
 def own(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +61,8 @@ def fingerprint(host: str, raw: Mapping[str, Any]) -> str:
         name = wanted.pop()
         if name in seen:
             continue
+        if is_endless(raw[name]):
+            return host
         seen[name] = raw[name]
         words = {
             word for text in texts(raw[name]) if _TEMPLATE.search(text) for word in re.findall(r"[A-Za-z_]\w*", text)
@@ -76,8 +80,9 @@ class Line(NamedTuple):
     hosts: tuple[str, ...]
 
     def __str__(self) -> str:
-        more = len(self.hosts) - _NAMED
-        names = ", ".join(self.hosts[:_NAMED]) + (f" and {more} more hosts" if more > 0 else "")
+        named = self.hosts if len(self.hosts) <= _NAMED + 1 else self.hosts[:_NAMED]  # "1 more" would only hide a name
+        more = len(self.hosts) - len(named)
+        names = ", ".join(named) + (f" and {more} more hosts" if more else "")
         return f"{names}: {self.said.mistake}"
 
 
@@ -87,6 +92,11 @@ def lines_of(found: Sequence[tuple[Alike, Sequence[Said]]]) -> list[Line]:
     for group, said in found:
         for each in said:
             hosts.setdefault(each, []).extend(group.hosts)
+    return by_said(hosts)
+
+
+def by_said(hosts: Mapping[Said, Iterable[str]]) -> list[Line]:
+    """Given the hosts of each mistake, return the lines."""
     return [Line(said, tuple(names)) for said, names in hosts.items()]
 
 
@@ -113,7 +123,9 @@ def _findings(host: str, lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
     for line in lines:
         if host in line.hosts:
             mistake = line.said.mistake
-            yield check.finding(UNKNOWN, mistake.place, str(mistake), expected=mistake.expected).as_dict()
+            yield check.finding(
+                UNKNOWN, mistake.place, str(mistake), expected=mistake.expected, actual=mistake.value or None
+            ).as_dict()
 
 
 def _answer(findings: Iterable[dict[str, Any]]) -> dict[str, Any]:

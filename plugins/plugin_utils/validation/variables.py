@@ -15,7 +15,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, find_mistakes
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, find_mistakes, shown
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.spelling import nearest, normal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.typed import NO_OPTION
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
@@ -61,13 +62,20 @@ ON_CONTROLLER: dict[str, dict[str, Any]] = {
     "cryptobot_report_keep": {"type": "int"},
     "cryptobot_report_textfile_dir": {"type": "path"},
 }
-OF_PLAYBOOKS = ("cryptobot_hosts", "cryptobot_serial")
+FOLDERS = ("cryptobot_install_dir", "cryptobot_state_dir", "cryptobot_report_dir")
+OF_PLAYBOOKS: dict[str, dict[str, Any]] = {
+    "cryptobot_hosts": {"type": "list", "elements": "str"},
+    "cryptobot_serial": {"type": "list", "elements": "str"},
+}
 KNOWN = frozenset(
     {path.partition(".")[0] for options in OPTIONS.values() for path in options.values()}
     | set(PLAIN)
     | set(ON_CONTROLLER)
     | set(OF_PLAYBOOKS)
 )
+_ROOT = re.compile(r"(?:[A-Za-z]:)?[/\\]*")
+_ABSOLUTE = re.compile(r"[/~$%\\]|[A-Za-z]:[\\/]")
+_BATCH = re.compile(r"\d+%?")
 _OWN = re.compile(r"cryptobot_(?:result_\w+|validation)$")
 
 
@@ -100,7 +108,7 @@ def check(variables: Mapping[str, Any], given: Mapping[str, Any], platform: str,
         for mistake in _of_area(area, variables, platform):
             counts = area in used or (str(mistake) in said and said[str(mistake)].counts)
             said[str(mistake)] = Said(mistake, counts)
-    for mistake in (*_plain(variables, platform), *_unknown(given)):
+    for mistake in (*plain_mistakes(variables, platform), *_unknown(given)):
         said[str(mistake)] = Said(mistake, counts=bool(mistake.meant) or mistake.expected != NO_VARIABLE)
     return list(said.values())
 
@@ -108,10 +116,29 @@ def check(variables: Mapping[str, Any], given: Mapping[str, Any], platform: str,
 NO_VARIABLE = "no variable of this collection"
 
 
-def _plain(variables: Mapping[str, Any], platform: str) -> Iterator[Mistake]:
-    for spec, where in ((PLAIN, platform), (ON_CONTROLLER, "linux")):
+def plain_mistakes(variables: Mapping[str, Any], platform: str) -> Iterator[Mistake]:
+    """Given variables and the platform, return the mistakes in those that are no option of an area."""
+    for spec, where in ((PLAIN, platform), (ON_CONTROLLER, "linux"), (OF_PLAYBOOKS, "linux")):
         given = {name: variables[name] for name in spec if variables.get(name) is not None}
-        yield from find_mistakes(spec, given, lambda _options: None, where)
+        yield from find_mistakes(spec, given, _read_plain, where)
+        for name in FOLDERS:
+            if name in spec and name in variables and variables[name] is None:
+                yield Mistake(name, "", "is empty: expected an absolute path")
+
+
+def _read_plain(options: Mapping[str, Any]) -> None:
+    """Read the options that are of no area. Raise InputError."""
+    for name in FOLDERS:
+        folder = options.get(name)
+        if folder == "":
+            raise InputError(name, folder, "an absolute path")
+        if folder is not None and (not folder.isprintable() or _ROOT.fullmatch(folder)):
+            raise InputError(
+                name, folder, "a folder of its own, not the root of a file system, and no line break in it"
+            )
+    for batch in options.get("cryptobot_serial") or ():
+        if not _BATCH.fullmatch(batch):
+            raise InputError("cryptobot_serial", batch, "a number of hosts such as 2, a share of them such as 20%")
 
 
 def _unknown(given: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -168,28 +195,29 @@ def _of_area(area: str, variables: Mapping[str, Any], platform: str) -> Iterator
         value = value.get(part) if part else value
         if value not in (None, ""):
             options[option] = value
-    for mistake in mistakes_in(area, {**options, **_beside(area, variables)}, (platform,)):
-        yield mistake._replace(place=_place(mistake.place, paths))
+    beside, origins = _beside(area, variables)
+    for mistake in mistakes_in(area, {**options, **beside}, (platform,)):
+        place = origins.get(mistake.value) if mistake.place.partition(".")[0] in beside else None
+        yield mistake._replace(place=place or _place(mistake.place, paths))
 
 
-def _beside(area: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that the roles make of several variables."""
+def _beside(area: str, variables: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the options that the roles make of several variables, and where each value of them comes from."""
     backup = variables.get("cryptobot_backup")
-    folder = backup.get("dir") if isinstance(backup, Mapping) else None
-    if area == "database" and isinstance(folder, str):
-        return {"require_backup": {"dir": folder}}
+    places = {"cryptobot_backup.dir": backup.get("dir") if isinstance(backup, Mapping) else None}
+    if area == "database":
+        folder = places["cryptobot_backup.dir"]
+        found = {"require_backup": {"dir": folder}} if isinstance(folder, str) and folder else {}
+        return found, {shown(folder): "cryptobot_backup.dir"}
     if area != "cleanup":
-        return {}
+        return {}, {}
+    places.update({name: variables.get(name) for name in ("cryptobot_report_dir", "cryptobot_state_dir")})
     databases = variables.get("cryptobot_databases")
-    files = [each.get("path") for each in databases if isinstance(each, Mapping)] if isinstance(databases, list) else []
-    places = [folder, variables.get("cryptobot_report_dir"), variables.get("cryptobot_state_dir"), *files]
-    return {
-        "protected": [place for place in places if (isinstance(place, str) and place[:1] in "/~$%\\") or _drive(place)]
-    }
-
-
-def _drive(place: Any) -> bool:
-    return isinstance(place, str) and re.match(r"[A-Za-z]:[\\/]", place) is not None
+    for position, each in enumerate(databases if isinstance(databases, list) else ()):
+        if isinstance(each, Mapping):
+            places[f"cryptobot_databases[{position}].path"] = each.get("path")
+    absolute = {name: place for name, place in places.items() if isinstance(place, str) and _ABSOLUTE.match(place)}
+    return {"protected": list(absolute.values())}, {shown(place): name for name, place in absolute.items()}
 
 
 def _place(place: str, paths: Mapping[str, str]) -> str:
