@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .masking import TELLING
 from .printable import printable
 from .redact import MASK, redact
 from .refusals import Read, option_at, refused
+from .services.secret import secrets_among
 from .spelling import nearest
 from .typed import NO_OPTION, Fault, Path, fill
 
@@ -49,7 +51,9 @@ def find_mistakes(
     """
     filled, faults = fill(spec, given, platform)
     faults += refused(spec, filled, read, frozenset(path for fault in faults for path in _settled(fault)))
-    secrets = sorted(set(secrets_of(spec, given)), key=len, reverse=True)
+    services = given.get("services")
+    rows = services if isinstance(services, (list, tuple)) else ()
+    secrets = secrets_among(set(secrets_of(spec, given)), {"services": rows})
     return [_mistake(fault, spec, given, secrets) for fault in faults[:_MOST]]
 
 
@@ -58,15 +62,19 @@ def _settled(fault: Fault) -> tuple[Path, ...]:
     return (fault.path, fault.path[:-1]) if fault.expected == NO_OPTION else (fault.path,)
 
 
-def _mistake(fault: Fault, spec: Mapping[str, Any], given: Mapping[str, Any], secrets: Sequence[str]) -> Mistake:
-    where, expected = _without(place(fault.path, given), secrets), _without(fault.expected, secrets)
+def _mistake(fault: Fault, spec: Mapping[str, Any], given: Mapping[str, Any], secrets: Collection[str]) -> Mistake:
+    telling = _telling(secrets, spec)
+    where = place(fault.path, given, telling)
+    expected = _without(fault.expected, [each for each in telling if _UNLIKE_WORDS.search(each)])
     option = option_at(spec, fault.path) or {}
     if fault.expected == NO_OPTION:
         meant = nearest(str(fault.path[-1]), fault.known)
         return Mistake(where, "", expected if meant else f"{expected}, expected one of {', '.join(fault.known)}", meant)
     if fault.value is None:
         return Mistake(where, "", expected)
-    value = MASK if option.get("no_log") else _without(shown(fault.value), secrets)
+    leaves = set(_leaves(fault.value))
+    hidden = option.get("no_log") and (not leaves or leaves & set(secrets))
+    value = MASK if hidden else _without(shown(fault.value), telling)
     first = fault.value[0] if isinstance(fault.value, (list, tuple)) and fault.value else fault.value
     return Mistake(
         where, value, expected, nearest(str(first), fault.known or list(map(str, option.get("choices") or ())))
@@ -89,19 +97,40 @@ def bounded(text: str, width: int = _WIDTH) -> str:
     return f"{start}... ({len(line)} characters)".lstrip(".")
 
 
+_UNLIKE_WORDS = re.compile(r"^(?=.*\d).{8,}", re.DOTALL)  # what no text of ours has in it by chance
+
+
+def _telling(secrets: Collection[str], spec: Mapping[str, Any]) -> list[str]:
+    """Return the secrets that are hidden wherever they stand, the longest first: not those that are ordinary words."""
+    words = set(_words(spec))
+    return sorted((each for each in secrets if len(each) >= TELLING and each not in words), key=len, reverse=True)
+
+
+def _words(spec: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words of a SPEC: its names and choices."""
+    for name, option in spec.items():
+        yield name
+        yield from map(str, option.get("choices") or ())
+        yield from _words(option.get("options") or {})
+
+
 def _without(text: str, secrets: Sequence[str]) -> str:
+    """Return a text without secrets, where they are whole words of it."""
     for secret in secrets:
-        text = text.replace(secret, MASK)
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
     return text
 
 
-def place(path: Path, given: Any) -> str:
-    """Given where a value is among the options, return it as people write it: ``services[2] (trade).port``."""
+def place(path: Path, given: Any, secrets: Sequence[str] = ()) -> str:
+    """Given where a value is among the options, return it as people write it: ``services[2] (trade).port``.
+
+    Only what stands in brackets is the inventory's; secrets are taken out of that.
+    """
     text, value = "", given
     for step in path:
         if isinstance(step, int):
             value = value[step] if isinstance(value, (list, tuple)) and step < len(value) else None
-            text += f"[{step}]{_label(value)}"
+            text += f"[{step}]{_without(_label(value), secrets)}"
         else:
             value = value.get(step) if isinstance(value, Mapping) else None
             name = step if re.fullmatch(r"[\w ]+", step) else shown(step)

@@ -88,7 +88,7 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "services",
         "linux",
         service(port=1, health={"path": "health-page"}),
-        "services[0] (auth).health.path is ********: expected a path that begins with /",
+        "services[0] (auth).health.path is 'health-page': expected a path that begins with /",
     ),
     (
         "services",
@@ -629,7 +629,7 @@ MANY = [
                 "services[2] (trade).process is '(': expected a regular expression (missing ),"
                 " unterminated subpattern at position 0)"
             ),
-            "services[2] (trade).health.path is ********: expected a path that begins with /",
+            "services[2] (trade).health.path is 'health-page': expected a path that begins with /",
             "services[3] (auth).ports[0].port is 0: expected a port between 1 and 65535",
             "services[3] (auth).ports[1] (99999).port is 99999: expected a port between 1 and 65535",
             "services[3] (auth).name is 'auth': expected each name once",
@@ -785,6 +785,44 @@ def test_a_secret_is_in_no_line_whatever_is_wrong_with_it_or_beside_it() -> None
     assert "hunter2" not in text
     assert "other1" not in text
     assert "databases[0] (********-db).path is 'x/********'" in text
+
+
+# (area, options, the line, what is never in it)
+HIDDEN = [
+    (
+        "services",
+        service(port=1, health={"path": "health"}),
+        "services[0] (auth).health.path is 'health': expected",
+        "",
+    ),
+    ("services", service(port=1, health={"path": "x?key=s3cr3t"}), "services[0] (auth).health.path is ****", "s3cr3t"),
+    (
+        "services",
+        service(environment={"A": "auth", "API_KEY": "port", "N": "1"}, port=100000),
+        "services[0] (auth).port is 100000: expected a port between 1 and 65535",
+        "*",
+    ),
+    (
+        "restart",
+        {**service(port=1, health={"path": "/"}), "trading": {"url": "not a url", "token": "ADDRESS"}},
+        "trading.url is 'not a url': expected http://ADDRESS:PORT or https://ADDRESS:PORT",
+        "*",
+    ),
+    ("restart", {"trading": {"token": "abc", "url": "abcd abc"}}, "trading.url is 'abcd abc': expected", "*"),
+    ("restart", {"trading": {"token": "abcde", "url": "x abcde"}}, "trading.url is 'x ********': expected", "abcde"),
+    ("restart", {"trading": {"token": "abcde", "url": "abcdef"}}, "trading.url is 'abcdef': expected", "*"),
+    ("database", database(login_password=["ab"]), "databases[0] (main).login_password is ********: expected", "ab'"),
+]
+
+
+@pytest.mark.parametrize(("area", "options", "line", "never"), HIDDEN, ids=[row[2][:40] for row in HIDDEN])
+def test_what_is_a_secret_is_hidden_and_nothing_that_only_looks_like_it(
+    area: str, options: dict, line: str, never: str
+) -> None:
+    lines = [str(mistake) for mistake in mistakes_of(area)(options, "linux")]
+    assert len(lines) == 1
+    assert lines[0].startswith(line)
+    assert not never or never not in lines[0]
 
 
 @pytest.mark.case("RP3")
