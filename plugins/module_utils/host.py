@@ -12,6 +12,7 @@ and a Windows host has no compiled copy of the core, so that each file of it cos
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 import time
@@ -138,9 +139,7 @@ class Host:
 
     def name(self) -> str:
         """Return the host's own name."""
-        import socket
-
-        return socket.gethostname()
+        return platform.node()
 
     def is_admin(self) -> bool:
         """Return whether this account may see everything on the host."""
@@ -233,8 +232,7 @@ class WindowsHost(Host):
         return self.run(["net", "session"], expect=None).rc == 0
 
     def process_began(self, pid: int) -> str:
-        # Win32_Process shows this to every account. Get-Process shows it of one's own processes only, and of others
-        # nothing, as if there were no such process: a lock would be taken from its living owner.
+        # Win32_Process tells every account; Get-Process tells of others' processes nothing, as if they were gone.
         shown = "if ($_.CreationDate) { $_.CreationDate.ToFileTimeUtc() } else { throw 'its begin is not told' }"
         query = f"$ErrorActionPreference = 'Stop'; Get-CimInstance Win32_Process -Filter 'ProcessId={pid:d}' "
         argv = ["powershell.exe", "-NoProfile", "-NonInteractive", "-Command", f"{query}| ForEach-Object {{ {shown} }}"]

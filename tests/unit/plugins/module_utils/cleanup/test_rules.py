@@ -39,6 +39,11 @@ def test_a_rule_with_a_bare_number_is_refused_before_anything_is_looked_at(optio
         read(declared(**{option: "35"}))
 
 
+def test_a_rule_without_a_least_size_speaks_of_empty_files_too() -> None:
+    (rule,) = read(declared())
+    assert rule.min_size == 0
+
+
 def test_a_rule_is_read_with_its_units() -> None:
     (rule,) = read(declared(age="2w", min_size="10M", keep=3, owner="cryptobot", recurse=True, empty_dirs=True))
     assert rule == Rule(
