@@ -33,11 +33,11 @@ class Allowance:
     port_text: str
     sources: tuple[str, ...]
     addresses: Mapping[int, Intervals]
-    service: str = ""
-    why: str = ""
-    owner: str = ""
-    expires: Optional[dt.date] = None
-    required: bool = True
+    service: str
+    why: str
+    owner: str
+    expires: Optional[dt.date]
+    required: bool
 
     def covers(self, proto: str, port: int) -> bool:
         """Return whether this entry speaks of that port."""

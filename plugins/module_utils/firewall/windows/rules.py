@@ -48,8 +48,8 @@ class InboundRule:
     profiles: frozenset[str]
     verdict: str
     alternatives: tuple[Tests, ...]
-    first: bool = False
-    own: bool = False
+    first: bool
+    own: bool
 
 
 def parse_rules(answers: Answers, around: Surroundings) -> tuple[InboundRule, ...]:

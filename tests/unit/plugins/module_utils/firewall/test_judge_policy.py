@@ -79,6 +79,12 @@ SAID = [
         {"any": "filtered"},
     ),
     (
+        audit(opening("-s 10.1.0.0/16 -j ACCEPT"), [socket()], [allow(8000, "10.0.0.0/8")]),
+        "warning",
+        "tcp 0.0.0.0:8000: limited to 10.0.0.0/8, decided by ip filter INPUT rule 2: -s 10.1.0.0/16 -j ACCEPT",
+        {"10.0.0.0/8": "limited"},
+    ),
+    (
         audit(OPEN_ALL, [], [allow(why="peers trade here")]),
         "warning",
         "nothing listens on tcp/8000, which the policy allows (peers trade here)",

@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     DROP,
     LEGACY,
     NFT,
     Chain,
+    Match,
+    Rule,
     Ruleset,
     Table,
+    Verdict,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.views import View
 
@@ -121,6 +125,16 @@ ABOUT = [
 def test_a_rule_makes_a_filter_where_it_can_stop_tcp_or_udp(rule: str, status: str) -> None:
     rules = ruleset(filter_table(f"-A INPUT {rule}", policy="ACCEPT"), filter_table())
     assert found(audit(rules), "inactive") == [(status, "IPv4"), ("ok", "IPv6")]
+
+
+def test_a_rule_for_several_protocols_makes_a_filter_where_one_of_them_is_tcp_or_udp() -> None:
+    def dropping(*numbers: int) -> Table:
+        rows = tuple((spanning(number, number),) for number in numbers)
+        rule = Rule("here", "drop", (Match(("proto",), rows, "protocols"),), verdict=Verdict(DROP))
+        return Table(NFT, "inet", "a", {"in": Chain("in", (rule,), "input")})
+
+    assert [status for status, _subject in found(audit(Ruleset((dropping(1, 17),))), "inactive")] == ["ok", "ok"]
+    assert [status for status, _subject in found(audit(Ruleset((dropping(1, 58),))), "inactive")] == ["critical"] * 2
 
 
 DEFAULTS: list[tuple[str, tuple[str, str, Any]]] = [

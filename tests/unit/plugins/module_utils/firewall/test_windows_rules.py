@@ -196,6 +196,15 @@ def test_a_rule_of_more_than_64_combinations_is_doubtful_as_a_whole() -> None:
     assert verdict("windows-server-2019", low, **one_rule(LocalPort="\n".join([*words, "RPC"]))) == "unknown"
 
 
+@pytest.mark.parametrize(("length", "shown"), [(80, 80), (81, 80)])
+def test_80_characters_of_a_condition_are_shown(length: int, shown: int) -> None:
+    path = "C:\\" + "x" * (length - 3)
+    exposure = exposer(facts("windows-server-2019", **one_rule(Program=path))).outside(listener(8000, path), 4)
+    assert exposure.decided_by(WORLD) == (
+        f'Windows Firewall Private rule one: allow "One" TCP port 8000 program {path[:shown]}'
+    )
+
+
 @pytest.mark.parametrize("missing", [name for name in one_rule() if name != "rules"])
 def test_a_rule_without_one_of_its_conditions_is_doubtful(missing: str) -> None:
     assert verdict("windows-server-2019", listener(8000), **{**one_rule(), missing: []}) == "unknown"
