@@ -138,6 +138,7 @@ class Writer:
 
     def __init__(self, path: Path, pause: float) -> None:
         self.path, self.pause, self.stop, self.waits = path, pause, threading.Event(), 0.0
+        self.wrote = threading.Event()
         self.thread = threading.Thread(target=self.work)
 
     def work(self) -> None:
@@ -149,6 +150,7 @@ class Writer:
                 connection.execute("INSERT INTO trades (symbol) VALUES ('left')")
                 connection.execute("INSERT INTO trades (symbol) VALUES ('right')")
                 connection.execute("COMMIT")
+                self.wrote.set()
                 self.waits = max(self.waits, time.monotonic() - begun)
                 time.sleep(self.pause)
 
@@ -175,8 +177,8 @@ def filled(path: Path, mode: str, rows: int = 5000) -> Path:
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 def test_a_copy_under_writers_is_whole_transactions(tmp_path, mode):
     path = filled(tmp_path / "app.db", mode)
-    with Writer(path, 0.002):
-        time.sleep(0.1)
+    with Writer(path, 0.002) as writer:
+        assert writer.wrote.wait(60)  # a loaded machine may let it wait for its first turn
         made = taken(tmp_path, path)
     with open_copy(packed(tmp_path)) as copy:
         sides = dict(copy.execute("SELECT symbol, count(*) FROM trades GROUP BY symbol"))
