@@ -65,10 +65,12 @@ options:
         description: Folder in which a script-started service is started. Default is the one that it ran in before.
         type: path
       output:
-        description: File that the output of a script-started service is appended to. Default is to discard it.
+        description: File that the output of a script-started service is appended to. It is opened with the rights of
+          the service's account. Default is to discard it.
         type: path
       user:
-        description: Account that a script-started service is started as. Default is the one that it ran as before.
+        description: Account that a script-started service is started as. Default is the one that it ran as before, if
+          nobody but that account and root could have written the pid file.
         type: str
       environment:
         description:

@@ -81,7 +81,8 @@ def publish_file(path: Path, content: bytes, mode: int = 0o600) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(partial, mode)  # the umask may have taken bits away
+            chmod = getattr(os, "fchmod", None)  # by descriptor: what has that name by now may be another's link
+            chmod(stream.fileno(), mode) if chmod else os.chmod(partial, mode)  # the umask may have taken bits away
         patiently(lambda: os.replace(partial, path))
     except BaseException:
         partial.unlink(missing_ok=True)

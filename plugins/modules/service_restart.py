@@ -220,6 +220,11 @@ notes:
   - A script-started service is started with the environment, folder and account that it ran with, and with
     C(environment), C(chdir) and C(user) where they are declared. After a killed run only the declared environment is
     known, because the record holds no environment.
+  - On Linux and macOS a script-started service is left alone, with the reason, unless its process is proved to be it.
+    Whoever starts a program writes its command line. So the rights of the process must be those of one account, its
+    program that of C(command) or of its interpreter, and nobody but its account and root may be able to write the pid
+    file; with C(user) others may, except for a service of root. Behind a start script, where C(process) is declared,
+    the program may be another one, if nobody else can write the pid file.
 seealso:
   - module: cryptobot.maintenance.service_check
   - module: ansible.builtin.systemd_service

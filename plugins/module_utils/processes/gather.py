@@ -17,7 +17,7 @@ from ..errors import CoreError
 from ..host import Host
 from .linux import gather as linux
 from .linux.gather import gather_linux, read_details
-from .parse import Census, Process
+from .parse import Accounts, Census, Process
 
 
 # Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
@@ -41,9 +41,10 @@ GATHERERS: dict[str, Callable[[Host], Census]] = {
 # What a platform can answer without listing all processes.
 _TABLE: dict[str, Callable[[Host], dict[int, Process]]] = {"linux": linux.process_table}
 _ONE: dict[str, Callable[[Host, int], Optional[Process]]] = {"linux": linux.read_process}
+_ACCOUNTS: dict[str, Callable[[Host, int], Optional[Accounts]]] = {"linux": linux.read_accounts}
 _UPTIME: dict[str, Callable[[Host], float]] = {"linux": linux.uptime}
 
-__all__ = ["GATHERERS", "process_table", "read_details", "read_process", "take_census", "uptime"]
+__all__ = ["GATHERERS", "process_table", "read_details", "read_process", "rights_of_several", "take_census", "uptime"]
 
 
 def take_census(host: Host) -> Census:
@@ -64,6 +65,15 @@ def read_process(host: Host, pid: int) -> Optional[Process]:
     """Return one process, or None where there is none of that pid (also one that this account may not see)."""
     read = _ONE.get(host.platform)
     return read(host, pid) if read else take_census(host).processes.get(pid)
+
+
+def rights_of_several(host: Host, pid: int) -> str:
+    """Return the rights of which accounts a process mixes, as a set-user-ID program does; empty where it does not, or
+    where the platform does not tell.
+    """
+    read = _ACCOUNTS.get(host.platform)
+    accounts = read(host, pid) if read else None
+    return accounts.several if accounts else ""
 
 
 def uptime(host: Host) -> float:

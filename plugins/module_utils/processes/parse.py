@@ -14,6 +14,7 @@ from ..errors import ParseError
 
 TICKS = 100.0  # USER_HZ, the unit of times in /proc/PID/stat, on every architecture that Debian releases for
 ZOMBIE = "Z"
+_ACCOUNTS = (("Uid", "{4}"), ("Gid", "{4}"), ("Groups", "*"))  # of proc(5), each with how many numbers it has
 _DELETED = " (deleted)"
 
 # Mapped files that vanish by design, not by an update: shared memory, memfd, temporary files of just-in-time compilers.
@@ -118,6 +119,33 @@ def parse_status(text: str) -> tuple[int, int]:
         return int(fields["Uid"].split()[1]), int(fields.get("VmRSS", "0").split()[0]) * 1024
     except (KeyError, ValueError, IndexError) as error:
         raise ParseError("/proc/PID/status", 1, text, f"no Uid or VmRSS ({error})") from error
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Whose rights a process has: real, effective and saved uids and gids (on Linux those for files too), and its
+    ``groups``.
+    """
+
+    uids: tuple[int, ...]
+    gids: tuple[int, ...]
+    groups: tuple[int, ...] = ()
+
+    @property
+    def several(self) -> str:
+        """The rights of which accounts it mixes, in words; empty where all are those of one account and group."""
+        uids, gids = dict.fromkeys(self.uids), dict.fromkeys(self.gids)
+        mixed = [("uids", uids), ("gids", gids)]
+        return " and ".join(f"{what} {', '.join(map(str, ids))}" for what, ids in mixed if len(ids) > 1)
+
+
+def parse_accounts(text: str) -> Accounts:
+    """Given /proc/PID/status, return whose rights the process has. Raise ParseError."""
+    rows = [re.search(rf"^{name}:((?:[ \t]+[0-9]+){most})[ \t]*$", text, re.MULTILINE) for name, most in _ACCOUNTS]
+    uids, gids, groups = (tuple(map(int, row.group(1).split())) if row else None for row in rows)
+    if uids is None or gids is None or groups is None:
+        raise ParseError("/proc/PID/status", 1, text, "no Uid, Gid or Groups")
+    return Accounts(uids, gids, groups)
 
 
 def parse_open_files_limit(text: str) -> int:

@@ -24,6 +24,7 @@ from .claim import mark_of
 from .ending import AFTER_KILL
 from .gate import glance, pass_gate
 from .interruption import Interrupted, interruptible
+from .launch import require_proof
 from .linux.graph import read_nodes, strays
 from .model import RELOAD, START, STOP, SYSTEMD, Before, Options, Outcome, Passage, Plan, Situation
 from .plan import INTERRUPTED, why
@@ -164,6 +165,7 @@ def _stop(stage: Stage, name: str, reason: str) -> None:
 def _end(stage: Stage, name: str, timeout: float) -> None:
     service = stage.situation.service(name)
     seen = glance(stage.host, service)
+    require_proof(stage.host, seen)
     managers.stop(stage.host, _without_others(stage, seen), timeout, service.stop_command)
 
 

@@ -27,6 +27,7 @@ from .linux.ties import prepare_linux
 from .macos.obstacles import job_of, prepare_macos
 from .model import Before, Job, Launch, Options, Prepared, Situation, Survey
 from .order import in_order
+from .output import fault_of_output
 from .reasons import reasons_of
 from .record import Record, read_record
 from .windows.obstacles import prepare_windows
@@ -55,7 +56,11 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
         reasons={name: found for name, found in reasons.items() if found},
         interrupted=tuple(name for name in (record.running if record else ()) if name not in void),
         reload=frozenset(seen.name for seen in snapshot.services if seen.unit and seen.unit.need_reload),
-        obstacles={**ties.obstacles(snapshot.services, before.launches), **not_ours(host, snapshot)},
+        obstacles={
+            **ties.obstacles(snapshot.services, before.launches),
+            **not_ours(host, snapshot),
+            **unproven(before),
+        },
         along=ties.along,
         void=void,
         unnamed=unnamed(snapshot),
@@ -80,6 +85,22 @@ def not_ours(host: Host, snapshot: Snapshot) -> dict[str, str]:
     }
     both = {n: f"{' and '.join(shared[p])} name the same process {p}" for n, p in mains.items() if len(shared[p]) > 1}
     return {**both, **why}
+
+
+def unproven(before: Before) -> dict[str, str]:
+    """Return the script-started services that run and that are left alone, because it is not proved that their process
+    is the service, or because they could not be started again with their output.
+    """
+    found = {}
+    for seen in before.snapshot.services:
+        way = before.launches.get(seen.name)
+        if not seen.alive or not isinstance(way, Launch):
+            continue
+        if way.doubt:
+            found[seen.name] = f"nothing proves that process {seen.main.pid if seen.main else 0} is it: {way.doubt}"
+        elif seen.service.output:
+            found[seen.name] = fault_of_output(seen.service.output, way.ids)
+    return {name: why for name, why in found.items() if why}
 
 
 # What a platform's service manager knows of who depends on whom, and what it lets be stopped and started.

@@ -20,10 +20,13 @@ from ..processes.gather import read_process
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
 from ..services.declared import Service
+from ..services.observed import Observed
 from ..services.pid_file import is_service, read_pid_file
 from .linux.seen import seen_on_linux
 from .macos.seen import seen_on_macos
 from .model import Launch
+from .output import open_output, writing_in
+from .proof import Sight, doubt
 
 if sys.platform != "win32":
     import pwd
@@ -34,18 +37,35 @@ OWN_PID_FILE = 3.0
 
 
 # Who looks at how a running process was started.
-LOOKERS: dict[str, Callable[[Host, int], Launch]] = {"linux": seen_on_linux, "darwin": seen_on_macos}
+LOOKERS: dict[str, Callable[[Host, Process], Sight]] = {"linux": seen_on_linux, "darwin": seen_on_macos}
 
 
 def capture(host: Host, service: Service, main: Optional[Process], recorded: Mapping[str, Any]) -> Launch:
     """Given a service, its running main process if there is one, and what an interrupted run recorded, return how to
-    start it. What is declared goes before what was seen, and that before what was recorded.
+    start it. What is declared goes before what was seen, and that before what was recorded. Of a process that is not
+    proved to be the service nothing is taken.
     """
-    seen = LOOKERS[host.platform](host, main.pid) if main and host.platform in LOOKERS else Launch("/")
-    ids = _account(service) if service.user else seen.ids or _recorded_ids(recorded)
+    declared = _account(service) if service.user else None
+    sight = LOOKERS[host.platform](host, main) if main and host.platform in LOOKERS else Sight(Launch("/"))
+    why = doubt(host, service, sight, declared[0] if declared else None) if main else ""
+    seen = Launch("/") if why else sight.launch
     folder = service.chdir or (seen.folder if main else str(recorded.get("folder") or "/"))
     base = seen.environment or {"PATH": os.environ.get("PATH", os.defpath)}
-    return Launch(folder, ids, {**base, **service.environment}, seen.problem)
+    ids = declared or seen.ids or _recorded_ids(recorded)
+    return Launch(folder, ids, {**base, **service.environment}, seen.problem, why)
+
+
+def require_proof(host: Host, seen: Observed) -> None:
+    """Raise ActionFailed where it is not proved at this moment that what would be ended is the script-started service:
+    since the plan was made its pid file may have been written anew.
+    """
+    if seen.pid_file is None or host.platform not in LOOKERS:
+        return
+    if seen.alive is None:
+        raise ActionFailed(f"{seen.name} is not ended: {seen.pid_file.problem or 'its process cannot be seen'}")
+    why = capture(host, seen.service, seen.main, {}).doubt if seen.alive and seen.main else ""
+    if why:
+        raise ActionFailed(f"process {seen.pid_file.pid} is not ended: {why}")
 
 
 def _recorded_ids(recorded: Mapping[str, Any]) -> Optional[tuple[int, int, tuple[int, ...]]]:
@@ -68,6 +88,9 @@ def start_detached(host: Host, service: Service, launch: Launch, timeout: float)
     """
     if not service.command:
         raise ActionFailed(f"{service.name} cannot be started: services[{service.name}].command is not declared")
+    if launch.ids is None and os.geteuid() == 0:  # never as root because nothing tells otherwise
+        cure = f"declare services[{service.name}].user"
+        raise ActionFailed(f"{service.name} cannot be started: nothing tells as whom it ran: {cure}")
     before = read_pid_file(host, service.pid_file).pid
     try:
         child = _spawn(service, launch)
@@ -77,7 +100,7 @@ def start_detached(host: Host, service: Service, launch: Launch, timeout: float)
 
 
 def _spawn(service: Service, launch: Launch) -> subprocess.Popen[bytes]:
-    output = _output(service, launch)
+    output = open_output(service.output, launch.ids) if service.output else subprocess.DEVNULL
     try:
         return subprocess.Popen(
             list(service.command),
@@ -100,15 +123,6 @@ def _as_account(launch: Launch) -> dict[str, Any]:
         return {}
     uid, gid, groups = launch.ids
     return {"user": uid, "group": gid, "extra_groups": list(groups)}
-
-
-def _output(service: Service, launch: Launch) -> int:
-    if not service.output:
-        return subprocess.DEVNULL
-    descriptor = os.open(service.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-    if launch.ids and os.geteuid() == 0 and os.fstat(descriptor).st_size == 0:
-        os.fchown(descriptor, launch.ids[0], launch.ids[1])
-    return descriptor
 
 
 def _await_pid_file(
@@ -140,8 +154,9 @@ def write_pid_file(service: Service, launch: Launch, pid: int) -> None:
     """Write the pid file of a service that writes none, for the account of the service. Raise CoreError."""
     path = Path(service.pid_file)
     try:
-        publish_file(path, f"{pid}\n".encode(), 0o644)
-        if launch.ids and os.geteuid() == 0:
-            os.chown(path, launch.ids[0], launch.ids[1])  # so that the service can remove it when it ends
+        with writing_in(str(path.parent), launch.ids) as as_ourselves:
+            publish_file(path, f"{pid}\n".encode(), 0o644)
+            if launch.ids and as_ourselves and os.geteuid() == 0:  # so that the service can remove it when it ends
+                os.chown(path, launch.ids[0], launch.ids[1], follow_symlinks=False)
     except OSError as error:
         raise CoreError(f"the pid file {path} of {service.name} cannot be written: {error}") from error

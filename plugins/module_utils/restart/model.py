@@ -26,13 +26,14 @@ class Launch:
     """How to start a script: ``folder`` and ``environment`` as it had them, ``ids`` (uid, gid, groups) of its account.
 
     ``environment`` may hold secrets: it is never shown and never written anywhere. ``problem`` is why it is not known
-    how it ran, or empty.
+    how it ran, ``doubt`` why the process that was seen is not proved to be the service; or empty.
     """
 
     folder: str
     ids: Optional[tuple[int, int, tuple[int, ...]]] = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     problem: str = ""
+    doubt: str = ""
 
     def as_record(self) -> dict[str, Any]:
         """Return what may be written to the disk: not the environment."""

@@ -19,6 +19,7 @@ from dataclasses import replace
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
+from ..processes.gather import rights_of_several
 from ..processes.parse import ZOMBIE, Details, of_unit, tree_of
 from .claims import gather_claims
 from .declared import MANAGERS, Service
@@ -146,7 +147,7 @@ def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
     process = machine.processes.get(pid_file.pid)
     if pid_file.pid and process is None and machine.hidden:
         pid_file = replace(pid_file, denied=True, problem=f"{machine.hidden}, so nothing tells whether it runs")
-    pid_file = without_proof(service, pid_file, process)
+    pid_file = without_proof(service, pid_file, process, rights_of_several(host, process.pid) if process else "")
     main, intruder = (None, None) if pid_file.denied else whose(service, process)
     processes = tree_of(main.pid, machine.processes) if main and main.state != ZOMBIE else ()
     return Observed(service, pid_file=pid_file, main=main, intruder=intruder, processes=processes)

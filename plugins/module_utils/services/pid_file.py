@@ -80,9 +80,18 @@ def whose(service: Service, process: Optional[Process]) -> tuple[Optional[Proces
     return (process, None) if is_service(service, process) else (None, process)
 
 
-def without_proof(service: Service, pid_file: PidFile, process: Optional[Process]) -> PidFile:
-    """Return the pid file as one that tells nothing, where nothing declared could tell the service from a stranger."""
-    if process is None or process.pid <= 1 or service.process or service.command:
+def without_proof(service: Service, pid_file: PidFile, process: Optional[Process], several: str = "") -> PidFile:
+    """Return the pid file as one that tells nothing, where nothing declared could tell the service from a stranger, or
+    where the process has the rights of ``several`` accounts: whoever starts such a program writes its command line.
+    """
+    if process is None or process.pid <= 1:
         return pid_file
-    text = f"{pid_file.path} names pid {process.pid}, and nothing that is declared tells whether that is the service"
-    return replace(pid_file, denied=True, problem=f"{text}: declare process (a pattern of its command line) or command")
+    named = f"{pid_file.path} names pid {process.pid}, and"
+    if not service.process and not service.command:
+        text = f"{named} nothing that is declared tells whether that is the service"
+        cure = "declare process (a pattern of its command line) or command"
+        return replace(pid_file, denied=True, problem=f"{text}: {cure}")
+    if several and is_service(service, process):
+        text = f"{named} that has the rights of several accounts ({several}), so its command line proves nothing"
+        return replace(pid_file, denied=True, problem=f"{text}: look who started it, and stop it by hand")
+    return pid_file

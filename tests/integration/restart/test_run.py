@@ -391,9 +391,10 @@ def test_a_service_comes_back_with_the_environment_folder_and_account_it_had(ins
 
 @pytest.fixture
 def open_folder():
-    """Return a folder that every account can enter and write to, which a folder of pytest is not."""
+    """Return a folder of the account ``nobody`` that every account can enter, which a folder of pytest is not."""
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)
+        os.chmod(folder, 0o755)
+        os.chown(folder, 65534, 65534)
         yield Path(folder)
 
 

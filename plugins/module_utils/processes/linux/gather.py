@@ -9,13 +9,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Optional
 
-from ...errors import SourceDenied, SourceMissing
+from ...errors import CoreError, SourceDenied, SourceMissing
 from ...host import Host
 from ...sockets.parse import parse_unit
 from ..parse import (
+    Accounts,
     Census,
     Details,
     Process,
+    parse_accounts,
     parse_command,
     parse_open_files_limit,
     parse_replaced,
@@ -56,6 +58,14 @@ def read_process(host: Host, pid: int) -> Optional[Process]:
     except (SourceMissing, SourceDenied):
         return None
     return Process(**{**vars(process), "command": command, "unit": unit})
+
+
+def read_accounts(host: Host, pid: int) -> Optional[Accounts]:
+    """Return whose rights a process has, or None where there is none of that pid, or nothing tells."""
+    try:
+        return parse_accounts(host.read(f"/proc/{pid}/status"))
+    except CoreError:
+        return None
 
 
 def read_details(host: Host, pid: int) -> Details:

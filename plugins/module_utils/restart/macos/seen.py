@@ -17,7 +17,9 @@ from typing import Optional
 
 from ...errors import CoreError, ParseError
 from ...host import Host
+from ...processes.parse import Accounts, Process
 from ..model import Launch
+from ..proof import Sight
 
 if sys.platform != "win32":
     import pwd
@@ -25,26 +27,33 @@ if sys.platform != "win32":
 _VARIABLE = re.compile(r"(?:^| )(?=[A-Za-z_][A-Za-z0-9_]*=)")
 
 
-def seen_on_macos(host: Host, pid: int) -> Launch:
-    """Given the pid of a running process, return how it was started, or why that is not known."""
+_IDS = "uid=,gid=,ruid=,rgid=,svuid=,svgid="
+
+
+def seen_on_macos(host: Host, process: Process) -> Sight:
+    """Given a running process, return how it runs, or why that is not known."""
+    pid = process.pid
     try:
-        ids = parse_ids(host.run(["ps", "-o", "uid=,gid=", "-p", str(pid)]).stdout)
+        ids = parse_ids(host.run(["ps", "-o", _IDS, "-p", str(pid)]).stdout)
         plain = host.run(["ps", "-ww", "-o", "command=", "-p", str(pid)]).stdout
         whole = host.run(["ps", "-E", "-ww", "-o", "command=", "-p", str(pid)]).stdout
         folder = parse_folder(host.run(["lsof", "-a", "-p", str(pid), "-d", "cwd", "-F", "n"]).stdout)
     except CoreError as error:
-        return Launch("/", problem=f"how it runs cannot be seen: {error}")
+        text = f"how it runs cannot be seen: {error}"
+        return Sight(Launch("/", problem=text), problem=text)
     environment = parse_environment(plain, whole)
     unknown = "" if environment else "its environment cannot be seen"
-    return Launch(folder, (*ids, _groups(ids[0], ids[1])), environment, unknown)
+    groups = _groups(ids[0], ids[1])
+    launch = Launch(folder, (ids[0], ids[1], groups), environment, unknown)
+    return Sight(launch, Accounts(ids[::2], ids[1::2], groups), process.exe)
 
 
-def parse_ids(text: str) -> tuple[int, int]:
-    """Given what ``ps -o uid=,gid=`` printed, return the numbers of account and group. Raise ParseError."""
-    found = re.fullmatch(r"\s*(\d+)\s+(\d+)\s*", text)
-    if found is None:
-        raise ParseError("ps -o uid=,gid=", 1, text, "expected two numbers")
-    return int(found.group(1)), int(found.group(2))
+def parse_ids(text: str) -> tuple[int, ...]:
+    """Given what ps printed, return account and group by turns: effective, real, saved. Raise ParseError."""
+    numbers = text.split()
+    if len(numbers) != _IDS.count("=") or not all(re.fullmatch("[0-9]+", number) for number in numbers):
+        raise ParseError(f"ps -o {_IDS}", 1, text, f"expected {_IDS.count('=')} numbers")
+    return tuple(int(number) for number in numbers)
 
 
 def parse_folder(text: str) -> str:

@@ -131,7 +131,7 @@ def test_a_file_is_readable_by_its_owner_alone_unless_told_otherwise(tmp_path: P
     assert _mode(tmp_path / "file") == 0o600
 
 
-STEPS = ["fsync", "chmod", "replace"]
+STEPS = ["fsync", "fchmod", "replace"]
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -47,9 +47,9 @@ def test_another_command_line_gives_no_environment() -> None:
 
 
 def test_numbers_and_folder_are_read_or_refused() -> None:
-    assert parse_ids("  501    20\n") == (501, 20)
+    assert parse_ids("  501    20 501 20   0 20\n") == (501, 20, 501, 20, 0, 20)
     assert parse_folder("p412\nfcwd\nn/opt/crypto bot\n") == "/opt/crypto bot"
-    for text in ("", "501", "x y", "501 20 30"):
+    for text in ("", "501", "x y", "501 20", "501 20 501 20 501 x"):
         with pytest.raises(ParseError):
             parse_ids(text)
     with pytest.raises(ParseError):
@@ -57,15 +57,24 @@ def test_numbers_and_folder_are_read_or_refused() -> None:
 
 
 COMMANDS: dict[str, Any] = {
-    "ps -o uid=,gid= -p 412": f"{os.getuid()} {os.getgid()}\n",
+    "ps -o uid=,gid=,ruid=,rgid=,svuid=,svgid= -p 412": 3 * f" {os.getuid()} {os.getgid()}" + "\n",
     "ps -ww -o command= -p 412": "/usr/bin/python3 main.py\n",
     "ps -E -ww -o command= -p 412": "/usr/bin/python3 main.py PATH=/bin A=1\n",
     "lsof -a -p 412 -d cwd -F n": "p412\nfcwd\nn/opt/cryptobot\n",
 }
+PROCESS = Process(412, 1, 412, "S", 1.0, 0.0, 1, exe="/usr/bin/python3")
+
+
+def test_the_rights_of_several_accounts_are_told() -> None:
+    commands = {**COMMANDS, "ps -o uid=,gid=,ruid=,rgid=,svuid=,svgid= -p 412": "0 20 501 20 0 20\n"}
+    sight = seen_on_macos(FakeHost("darwin", commands=commands), PROCESS)
+    assert sight.accounts.several == "uids 0, 501"
 
 
 def test_how_a_process_runs_is_put_together() -> None:
-    launch = seen_on_macos(FakeHost("darwin", commands=COMMANDS), 412)
+    sight = seen_on_macos(FakeHost("darwin", commands=COMMANDS), PROCESS)
+    launch = sight.launch
+    assert (sight.exe, sight.problem, sight.accounts.several) == ("/usr/bin/python3", "", "")
     assert (launch.folder, launch.environment, launch.problem) == ("/opt/cryptobot", {"PATH": "/bin", "A": "1"}, "")
     assert launch.ids is not None
     assert launch.ids[:2] == (os.getuid(), os.getgid())
@@ -74,7 +83,7 @@ def test_how_a_process_runs_is_put_together() -> None:
 @pytest.mark.parametrize("missing", sorted(COMMANDS))
 def test_where_one_answer_is_missing_the_reason_is_said(missing: str) -> None:
     commands = {**COMMANDS, missing: (1, "", "refused")}
-    assert "refused" in seen_on_macos(FakeHost("darwin", commands=commands), 412).problem
+    assert "refused" in seen_on_macos(FakeHost("darwin", commands=commands), PROCESS).problem
 
 
 def _obstacles(way: Launch, **declared: Any) -> dict[str, str]:

@@ -1,0 +1,129 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a process is proved to be a service, so that it may be ended and started again as it ran.
+
+A command line proves nothing: whoever starts a program chooses it. A restart ends a process and starts another one,
+perhaps as root, with its account, folder and environment: so all of these must be the word of nobody but that account
+or root. A set-user-ID program has the environment of whoever started it, and the rights of another.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
+
+from ..errors import CoreError
+from ..host import Host
+from ..processes.parse import Accounts
+from ..services.declared import Service
+from ..writers import ANYBODY, writers_of
+from .model import Launch
+
+_INTERPRETERS = 4  # Linux follows as many
+_LINE = 256  # bytes of a script's first line that Linux looks at
+
+
+class Sight(NamedTuple):
+    """How a running process was seen: its program ``exe`` (empty: not known), whether that is a ``set_id`` program,
+    which runs for one account with the rights of another, and whose rights it has.
+
+    ``problem`` says why that is not known, or empty.
+    """
+
+    launch: Launch
+    accounts: Accounts = Accounts((), ())
+    exe: str = ""
+    set_id: bool = False
+    problem: str = ""
+
+
+def doubt(host: Host, service: Service, sight: Sight, declared: Optional[int]) -> str:
+    """Given a service, its process as seen and the uid of the account that is declared, if one is, return why it is
+    not proved that the process is the service, with the cure; empty: it is.
+    """
+    if sight.problem:
+        return sight.problem
+    several, uid = sight.accounts.several, sight.accounts.uids[0]
+    if several:
+        return f"it has the rights of several accounts ({several}): look who started it, and stop it by hand"
+    writers = writers_of(os.path.join(os.getcwd(), service.pid_file))
+    return _doubt_of_account(host, service, uid, declared, writers) or _doubt_of_program(
+        host, service, sight, uid, writers
+    )
+
+
+def _doubt_of_account(host: Host, service: Service, uid: int, declared: Optional[int], writers: frozenset[int]) -> str:
+    """The account to start as is the declared one, or that of the process where nobody else could have named it."""
+    account, others = host.account(uid), writers - {uid}
+    if declared not in (None, uid):
+        cure = f"stop it by hand, or correct services[{service.name}].user"
+        return f"it runs as {account}, not as the declared {service.user}: {cure}"
+    if not others or (uid != 0 and uid in (declared, os.geteuid())):
+        return ""
+    if uid == 0:
+        cure = "move pid_file to a folder that only root can write to"
+        return f"it runs as root, and {_said(host, others)} could have written {service.pid_file}: {cure}"
+    cure = f"declare services[{service.name}].user"
+    return f"it runs as {account}, and {_said(host, others)} could have written {service.pid_file}: {cure}"
+
+
+def _said(host: Host, uids: frozenset[int]) -> str:
+    return "others" if ANYBODY in uids else " and ".join(host.account(uid) for uid in sorted(uids))
+
+
+def _doubt_of_program(host: Host, service: Service, sight: Sight, uid: int, writers: frozenset[int]) -> str:
+    """Behind a start script runs another program than the declared one. Then nobody else may have named the process,
+    and for root nobody else may have written the program.
+    """
+    exe = sight.exe.removesuffix(" (deleted)")  # an update has replaced it: a reason to restart
+    if exe and exe in programs_of(host, service, sight.launch):
+        return ""
+    behind_script = bool(service.process) and not sight.set_id
+    if (behind_script or not exe) and not writers - {uid} and not (uid == 0 and (not exe or writers_of(exe))):
+        return ""
+    cure = f"declare the program itself as services[{service.name}].command"
+    return f"its program is {exe or 'not known'}, not that of its command: {cure}"
+
+
+def programs_of(host: Host, service: Service, launch: Launch) -> set[str]:
+    """Return the paths, without links, of the program that the declared command runs, and of its interpreters."""
+    path = os.pathsep.join(filter(None, [launch.environment.get("PATH"), os.environ.get("PATH"), os.defpath]))
+    folder, words, found = service.chdir or launch.folder, list(service.command), set()
+    for _each in range(_INTERPRETERS):
+        program = _program(words, folder, path)
+        if not program:
+            break
+        found.add(program)
+        words = _interpreter(host, program)
+    return found
+
+
+def _program(words: list[str], folder: str, path: str) -> str:
+    """Return the path of what a command line runs, behind env(1); empty where there is none."""
+    if words and os.path.basename(words[0]) == "env":
+        words = list(_behind_env(words[1:]))
+    if not words:
+        return ""
+    named = os.path.join(folder, words[0]) if "/" in words[0] else shutil.which(words[0], path=path)
+    return os.path.realpath(named) if named else ""
+
+
+def _behind_env(words: list[str]) -> Iterator[str]:
+    found = False
+    for word in words:
+        found = found or not (word.startswith("-") or "=" in word)
+        if found:
+            yield word
+
+
+def _interpreter(host: Host, program: str) -> list[str]:
+    """Return the command line in the first line of a script; empty for what is none, or cannot be read."""
+    try:
+        first = host.read_bytes(program, _LINE).split(b"\n", 1)[0]
+    except CoreError:
+        return []
+    return os.fsdecode(first[2:]).split() if first.startswith(b"#!") else []

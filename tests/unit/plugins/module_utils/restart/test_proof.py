@@ -1,0 +1,177 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a process is proved to be a script-started service: its rights, who could have named it, its program."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Accounts, parse_accounts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proof import Sight, doubt, programs_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.writers import ANYBODY, writers_of
+
+pytestmark = [
+    pytest.mark.case("SV1"),
+    pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="files of several accounts"),
+    pytest.mark.skipif(sys.platform == "win32", reason="the accounts of POSIX"),
+]
+TRADER, OTHER = 65534, 65533
+PYTHON = os.path.realpath(sys.executable)
+SHELL = os.path.realpath("/bin/sh")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder below a sticky one, with a pid file in it; both are root's."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        Path(name, "trade.pid").write_text("41\n")
+        os.chmod(f"{name}/trade.pid", 0o644)
+        yield Path(name)
+
+
+def _sight(uid: int, exe: str = SHELL, *, saved: Optional[int] = None, gid: int = 0, set_id: bool = False) -> Sight:
+    uids = (uid, uid, uid if saved is None else saved, uid)
+    return Sight(Launch("/"), Accounts(uids, (0, gid, gid, gid)), exe, set_id)
+
+
+def _doubt(folder: Path, sight: Sight, user: Optional[int] = None, **declared: Any) -> str:
+    fields = {"command": ("/bin/sh", "svc"), **declared}
+    service = Service("trade", pid_file=str(folder / "trade.pid"), user="" if user is None else "someone", **fields)
+    return doubt(choose_host(5.0), service, sight, user)
+
+
+# The uid of the process, whose the pid file's folder is, the uid that is declared; what is doubted (empty: nothing).
+ACCOUNTS = [
+    ("root, named by root", 0, 0, None, ""),
+    ("another account, named by root", TRADER, 0, None, ""),
+    ("an account that names itself", TRADER, TRADER, None, ""),
+    ("root, named by another account", 0, TRADER, None, "only root can write to"),
+    ("root, declared and named by another account", 0, TRADER, 0, "only root can write to"),
+    ("an account, named by another", TRADER, OTHER, None, "declare services[trade].user"),
+    ("the declared account, named by another", TRADER, OTHER, TRADER, ""),
+    ("another than the declared account", OTHER, TRADER, TRADER, "not as the declared someone"),
+    ("root, another is declared", 0, 0, TRADER, "it runs as root, not as the declared someone"),
+]
+
+
+@pytest.mark.parametrize(("uid", "owner", "declared", "why"), [r[1:] for r in ACCOUNTS], ids=[r[0] for r in ACCOUNTS])
+def test_whom_the_pid_file_belongs_to_may_name_no_process_of_another(
+    uid: int, owner: int, declared: Optional[int], why: str, folder: Path
+) -> None:
+    os.chown(folder, owner, owner)
+    found = _doubt(folder, _sight(uid), declared)
+    assert why in found if why else found == ""
+
+
+@pytest.mark.parametrize("sight", [_sight(TRADER, saved=0), _sight(0, saved=TRADER), _sight(TRADER, gid=42)])
+@pytest.mark.parametrize("user", [None, TRADER])
+def test_a_process_with_the_rights_of_several_accounts_is_nobody_s(
+    sight: Sight, user: Optional[int], folder: Path
+) -> None:
+    os.chown(folder, TRADER, TRADER)
+    assert "it has the rights of several accounts" in _doubt(folder, sight, user)
+
+
+def test_a_folder_that_a_group_may_write_to_is_nobody_s_word(folder: Path) -> None:
+    os.chown(folder, TRADER, TRADER)
+    os.chmod(folder, 0o775)
+    assert "others could have written" in _doubt(folder, _sight(TRADER))
+    assert _doubt(folder, _sight(TRADER), TRADER) == ""
+
+
+# The program of the process, what is declared, whose the pid file is; whether it is proved.
+PROGRAMS = [
+    ("the declared program", SHELL, {}, 0, False, True),
+    ("a declared program that was updated", f"{SHELL} (deleted)", {}, 0, False, True),
+    ("another program", PYTHON, {}, 0, False, False),
+    ("not known", "", {}, 0, False, False),
+    ("behind a start script", "/usr/bin/env", {"process": "svc"}, 0, False, True),
+    ("a set-user-ID program behind a start script", "/usr/bin/env", {"process": "svc"}, 0, True, False),
+    ("behind a start script, named by others", "/usr/bin/env", {"process": "svc"}, OTHER, False, False),
+    ("a program of others as root", "/tmp/nobody-s", {"process": "svc"}, 0, False, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("exe", "declared", "owner", "set_id", "proved"), [r[1:] for r in PROGRAMS], ids=[r[0] for r in PROGRAMS]
+)
+def test_the_program_is_the_declared_one_or_behind_a_start_script_that_nobody_else_named(
+    exe: str, declared: dict[str, Any], owner: int, set_id: bool, proved: bool, folder: Path
+) -> None:
+    os.chown(folder, owner, owner)
+    uid = 0 if owner == 0 else TRADER
+    found = _doubt(folder, _sight(uid, exe, set_id=set_id), uid, **declared)
+    assert ("services[trade].command" in found) is not proved
+    assert (found == "") is proved
+
+
+def test_what_could_not_be_seen_is_the_doubt(folder: Path) -> None:
+    assert _doubt(folder, Sight(Launch("/"), problem="it ended")) == "it ended"
+
+
+SCRIPTS = [
+    ("#!{python} -u\n", {SHELL: False, PYTHON: True}),
+    ("#!/usr/bin/env -S A=1 python-of-trade -u\n", {PYTHON: True}),
+    ("no script\n", {PYTHON: False}),
+]
+
+
+@pytest.mark.parametrize(("first", "wanted"), SCRIPTS)
+def test_the_interpreter_of_a_script_is_its_program(first: str, wanted: dict[str, bool], folder: Path) -> None:
+    script = folder / "svc"
+    script.write_text(first.format(python=sys.executable))
+    script.chmod(0o755)
+    (folder / "python-of-trade").symlink_to(sys.executable)
+    launch = Launch(str(folder), environment={"PATH": str(folder)})
+    for command in (("./svc",), ("svc", "trade"), ("/usr/bin/env", "B=2", "svc")):
+        found = programs_of(choose_host(5.0), Service("trade", command=command), launch)
+        assert str(script) in found
+        assert {program: program in found for program in wanted} == wanted
+
+
+def test_a_command_that_is_nowhere_proves_nothing() -> None:
+    host = FakeHost()
+    assert programs_of(host, Service("trade", command=("no-such-program",)), Launch("/")) == set()
+    assert programs_of(host, Service("trade"), Launch("/")) == set()
+    assert programs_of(host, Service("trade", command=("env", "A=1")), Launch("/")) == set()
+
+
+def test_who_could_have_written_a_file_is_told_by_all_that_leads_to_it(folder: Path) -> None:
+    pid_file, link = folder / "trade.pid", folder / "link"
+    assert writers_of(str(pid_file)) == frozenset()
+    link.symlink_to("trade.pid")
+    os.chown(link, OTHER, OTHER, follow_symlinks=False)
+    assert writers_of(str(link)) == {OTHER}
+    os.chown(pid_file, TRADER, TRADER)
+    assert writers_of(str(link)) == {TRADER, OTHER}
+    pid_file.chmod(0o664)
+    assert writers_of(str(pid_file)) == {TRADER, ANYBODY}
+    assert writers_of(str(folder / "missing")) == {ANYBODY}
+    (folder / "circle").symlink_to("circle")
+    assert ANYBODY in writers_of(str(folder / "circle"))
+
+
+def test_accounts_are_read_or_refused() -> None:
+    text = "Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t5\t5\t5\nGroups:\t7 8 \n"
+    accounts = parse_accounts(text)
+    assert (accounts.uids, accounts.gids, accounts.groups) == ((1, 2, 3, 4), (5, 5, 5, 5), (7, 8))
+    assert accounts.several == "uids 1, 2, 3, 4"
+    assert parse_accounts(text.replace("7 8 ", "")).groups == ()
+    for broken in (text.replace("Gid", "gid"), text.replace("\t4", ""), ""):
+        with pytest.raises(ParseError):
+            parse_accounts(broken)
