@@ -16,7 +16,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -32,6 +32,20 @@ _told: dict[str, str] = {}  # on Windows: why each folder that the bridge looked
 
 class DistrustedError(CoreError):
     """A folder or file of ours could have been changed by another account. Nothing in it was believed."""
+
+
+class Fault(NamedTuple):
+    """What lets another account change a folder: where on its way, and in words. ``owner`` is the uid of that account
+    where it owns the place, ``link`` that the place is a link, ``unseen`` that it could not be looked at. ``ours`` is
+    the uid that may own it beside root.
+    """
+
+    path: str
+    words: str
+    owner: Optional[int] = None
+    link: bool = False
+    unseen: bool = False
+    ours: int = 0
 
 
 class _Place(NamedTuple):
@@ -50,7 +64,12 @@ def distrust(folder: str) -> str:
     """Given a folder of ours, return why it cannot be believed; empty where it can be, or where there is none yet."""
     if sys.platform == "win32":
         return _told.get(_key(folder), f"the bridge did not look who can write to the folder {folder}")
-    return _Walk(os.path.join(os.getcwd(), folder)).fault()
+    return next((fault.words for fault in _Walk(os.path.join(os.getcwd(), folder)).faults()), "")
+
+
+def faults(folder: str) -> tuple[Fault, ...]:
+    """Given a folder, which need not be there yet, return all that lets another account change it; POSIX alone."""
+    return () if sys.platform == "win32" else tuple(_Walk(os.path.join(os.getcwd(), folder)).faults())
 
 
 def _key(path: str) -> str:
@@ -64,40 +83,45 @@ class _Walk:
         self._names = _names(folder)
         self._place, self._followed = _Place("/", False), 0
 
-    def fault(self) -> str:
-        """Walk, and return why the folder cannot be believed; empty where it can be or where there is none yet."""
-        fault = self._enter("/")
-        while self._names and fault == "":
-            fault = self._enter(os.path.normpath(os.path.join(self._place.path, self._names.pop(0))))
-        if fault == "" and self._place.open_to_others:
-            fault = f"others may write to the folder {self._place.path}"
-        return fault or ""
+    def faults(self) -> Iterator[Fault]:
+        """Walk, and yield why the folder cannot be believed; nothing where it can be or where there is none yet."""
+        there = yield from self._enter("/")
+        while self._names and there:
+            there = yield from self._enter(os.path.normpath(os.path.join(self._place.path, self._names.pop(0))))
+        if there and self._place.open_to_others:
+            yield Fault(self._place.path, f"others may write to the folder {self._place.path}")
 
-    def _enter(self, path: str) -> Optional[str]:
-        """Take one step and return why it cannot be believed; None where there is no folder to believe."""
+    def _enter(self, path: str) -> Generator[Fault, None, bool]:
+        """Take one step, yield why it cannot be believed, and return whether there is a way on."""
         try:
             status = os.lstat(path)
         except FileNotFoundError:
-            return None
+            return False
         except OSError as error:
-            return f"{path} cannot be looked at: {error.strerror}"
-        foreign = _foreign(path, status)
-        if stat.S_ISLNK(status.st_mode):
-            return foreign or self._follow(path)
+            yield Fault(path, f"{path} cannot be looked at: {error.strerror}", unseen=True)
+            return False
+        foreign, link = _foreign(path, status), stat.S_ISLNK(status.st_mode)
+        if foreign:
+            yield Fault(path, foreign, status.st_uid, link, ours=os.geteuid())
+        if link:
+            return (yield from self._follow(path))
         if not stat.S_ISDIR(status.st_mode):
-            return None
+            return False
         self._place = _Place(path, bool(status.st_mode & OTHERS_WRITE))
-        return foreign or _open_to_others(path, status)
+        wide = _open_to_others(path, status)
+        if wide:
+            yield Fault(path, wide)
+        return True
 
-    def _follow(self, path: str) -> str:
+    def _follow(self, path: str) -> Generator[Fault, None, bool]:
         self._followed += 1
         if self._place.open_to_others or self._followed > LINKS:
-            return f"{path} is a link, and others may make names where it lies"
+            yield Fault(path, f"{path} is a link, and others may make names where it lies", link=True)
         target = os.readlink(path)
         if os.path.isabs(target):
             self._place = _Place("/", False)
         self._names = _names(target) + self._names
-        return ""
+        return self._followed <= LINKS
 
 
 def _names(path: str) -> list[str]:

@@ -10,8 +10,10 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ..errors import ActionFailed
 from ..finding import DONE, FAILED, NOT_DONE, Action
 from ..host import Host
+from .access.owners import require_own_way
 from .catalog.gather import read_catalog
 from .catalog.owner import leftover
 from .catalog.publish import remove, sweep
@@ -55,9 +57,12 @@ def _carry_out(step: Step, folder: Path, why_not: str, do: Callable[[Path, str],
     if why_not:
         return Action(step.action, step.subject, NOT_DONE, why_not)
     try:
+        require_own_way(folder)
         do(folder, step.subject)
     except FileNotFoundError:
         return Action(step.action, step.subject, NOT_DONE, GONE)
+    except ActionFailed as error:
+        return Action(step.action, step.subject, FAILED, str(error))
     except OSError as error:
         return Action(step.action, step.subject, FAILED, f"{error}; what is left is swept by the next run")
     return Action(step.action, step.subject, DONE, step.reason)

@@ -96,7 +96,8 @@ CHECKS = catalogue(
         "backup.permissions",
         "D1.4",
         "The backup folder and its sets are open to their owner only: 0700, on macOS without a list that allows more, "
-        "on Windows a list that allows SYSTEM, the Administrators and the owner alone.",
+        "on Windows a list that allows SYSTEM, the Administrators and the owner alone. Elsewhere the folder and all "
+        "above it belong to root or to the account that runs this: another could replace whole sets.",
         "chmod 700 the named folder.",
         "A backup holds every secret of the host.",
     ),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..errors import ActionFailed, CoreError
 from ..host import Host
+from .access.owners import require_own_way
 from .anomaly import find_anomalies
 from .catalog.document import About, manifest_document
 from .catalog.names import MANIFEST
@@ -66,6 +67,7 @@ def make_set(
         made.report = verify(manifest, Bench(partial, partial, host), max(L1, settings.verify_level))
         if not made.report.ok:
             raise NotVerified(made.report)
+        require_own_way(settings.dir)
         made.published = _publish(partial, manifest, made.report, host)
 
 
@@ -73,9 +75,10 @@ def make_set(
 def _growing(folder: Path, set_id: str, host: Host) -> Iterator[Path]:
     """Yield the folder of a set in the making; where it cannot be made or the block fails, nothing of it stays.
 
-    Raise NoSpace or ActionFailed where the system refuses what the block does to it.
+    Raise NoSpace or ActionFailed where the system refuses what the block does to it, or another account leads there.
     """
     partial = partial_of(folder, set_id)
+    require_own_way(folder)
     try:
         begin(partial, host)
     except OSError as error:

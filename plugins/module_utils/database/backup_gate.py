@@ -21,6 +21,7 @@ from typing import Any, Callable, Optional
 from ..errors import CoreError
 from ..host import Host
 from ..publish import PARTIAL
+from ..trusted import faults
 from ..units import human_seconds
 from .settings import BackupGate, Database
 
@@ -54,6 +55,9 @@ def ask_gate(gate: BackupGate, database: Database, names: Sequence[str], host: H
         return Gate(True, "the backup step of this run comes first")
     if not gate.dir:
         return Gate(False, "no verified backup is declared (require_backup.dir)")
+    stranger = next((fault for fault in faults(gate.dir) if fault.owner is not None), None)
+    if stranger:
+        return Gate(False, f"{stranger.path} belongs to uid {stranger.owner}, who can replace the sets in {gate.dir}")
     return judge_gate(gate, read_sets(gate.dir, host), host.now(), covers(database, names))
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Optional
 
 from ..errors import ActionFailed
-from ..folders import FOLDER_FLAGS, PASSAGE, NotEntered, resolved
+from ..folders import FOLDER_FLAGS, PASSING, NotEntered, resolved
 from ..reading import kind_of
 from ..trusted import distrust
 
@@ -92,7 +92,7 @@ def _telling(path: str) -> Iterator[None]:
 def _folder(path: str) -> Iterator[int]:
     """Open a folder for a block by the rule of folders.py; it need not be one that may be listed."""
     with resolved(path) as place:
-        descriptor = os.open(place.name, FOLDER_FLAGS | PASSAGE, dir_fd=place.holder.descriptor)
+        descriptor = os.open(place.name, FOLDER_FLAGS | PASSING, dir_fd=place.holder.descriptor)
     try:
         yield descriptor
     finally:

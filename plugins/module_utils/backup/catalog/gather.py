@@ -14,6 +14,7 @@ from typing import Optional, Union
 
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...host import Host
+from ...trusted import faults
 from .latest import read_latest
 from .names import MANIFEST, OWN, SIGNATURE, VERIFIED, is_foreign, is_set_id
 from .owner import is_unfinished, leftover
@@ -34,7 +35,7 @@ def read_catalog(folder: Path, host: Host, key: bytes = b"") -> Catalog:
     try:
         names = sorted(host.entries(str(folder)))
     except SourceMissing:
-        return Catalog(folder, exists=False, free=free_bytes(folder))
+        return Catalog(folder, exists=False, free=free_bytes(folder), faults=faults(str(folder)))
     found = [_read_set(folder / name, host, key) for name in names if is_set_id(name)]  # None: it was removed meanwhile
     sets = [item for item in found if isinstance(item, BackupSet)]
     return Catalog(
@@ -48,6 +49,7 @@ def read_catalog(folder: Path, host: Host, key: bytes = b"") -> Catalog:
         latest=read_latest(folder),
         now=host.now(),
         foreign=tuple(name for name in names if is_foreign(name)),
+        faults=faults(str(folder)),
     )
 
 

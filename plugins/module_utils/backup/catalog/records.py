@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
+from ...trusted import Fault
 from ..sources.records import Entry
 from ..times import CLOCK_TOLERANCE, moment_of
 
@@ -150,7 +151,8 @@ class Catalog:
     """All that a backup folder holds, sets from old to new. ``free`` is in bytes, ``mode`` the folder's own.
 
     ``latest`` is the id that the signpost of that name gives, or empty. ``now`` is when it was read: what is dated
-    later is set aside. ``foreign`` are archives that another program put there.
+    later is set aside. ``foreign`` are archives that another program put there, ``faults`` what lets another account
+    change the folder itself.
     """
 
     dir: Path
@@ -163,6 +165,12 @@ class Catalog:
     latest: str = ""
     now: float = math.inf
     foreign: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def strangers(self) -> tuple[Fault, ...]:
+        """The places on the way to the folder, itself the last, that belong to another account than root and ours."""
+        return tuple(fault for fault in self.faults if fault.owner is not None)
 
     @property
     def ahead(self) -> tuple[BackupSet, ...]:

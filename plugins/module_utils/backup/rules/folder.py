@@ -11,13 +11,16 @@ from collections.abc import Iterator, Sequence
 
 from ...finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ...printable import printable
+from ...trusted import Fault
 from ...units import human_bytes, human_seconds
+from ..access.way import who
 from ..catalog.records import FORGED, GROWING, SIGNED, UNCLEAR
 from ..checks import CHECKS
 from ..space import space_message
 from ..times import to_iso
 from ..view import View
 
+ELSEWHERE = "Set cryptobot_backup.dir to a folder below folders of root alone"
 NAMED = 20  # of what is listed by name in one message
 LONG_PIN = 366 * 86400.0  # seconds; beyond it a pin is an archive that no retention rule knows of
 
@@ -34,8 +37,11 @@ def judge_manifests(view: View) -> Iterator[Finding]:
 def judge_permissions(view: View) -> Iterator[Finding]:
     """Yield the folders that others than those who have to may look into, and those of which that cannot be told."""
     check, access = CHECKS["backup.permissions"], view.access
+    way = list(_judge_way(view))
+    yield from way
     if not view.catalog.exists:
-        yield check.finding(SKIPPED, view.dir, f"{view.dir} does not exist, so nobody can look into it", remedy="")
+        message = f"{view.dir} does not exist, so nobody can look into it"
+        yield from [] if way else [check.finding(SKIPPED, view.dir, message, remedy="")]
         return
     wide = [folder for folder in access.folders if folder.others]
     for folder in wide:
@@ -45,8 +51,38 @@ def judge_permissions(view: View) -> Iterator[Finding]:
     if access.unknown:
         remedy = _closing(view, view.dir)
         yield check.finding(UNKNOWN, view.dir, access.unknown, expected=access.expected, remedy=remedy)
-    elif not wide:
+    elif not wide and not way:
         yield check.finding(OK, view.dir, f"{len(access.folders)} folders are open to their owner only")
+
+
+def _judge_way(view: View) -> Iterator[Finding]:
+    """Yield what lets another account put other sets in the place of these: what it owns, or may write to, on the way.
+
+    The folder's own mode is judged with that of its sets.
+    """
+    check = CHECKS["backup.permissions"]
+    expected = "root, or the account that runs this, owns the folder and all above it"
+    for fault in view.catalog.faults:
+        if fault.owner is not None:
+            remedy = _own(fault, view.dir)
+            yield check.finding(CRITICAL, fault.path, who(fault), expected=expected, actual=fault.owner, remedy=remedy)
+        elif fault.unseen:
+            yield check.finding(UNKNOWN, fault.path, fault.words, expected=expected)
+        elif fault.path != view.dir:
+            message = f"{fault.words}, and so replace whole sets"
+            remedy = f"{ELSEWHERE}, or: chmod go-w {shlex.quote(fault.path)}"
+            yield check.finding(WARNING, fault.path, message, expected=expected, remedy=remedy)
+
+
+def _own(fault: Fault, folder: str) -> str:
+    """Return how to make a place on the way to the folder one's own."""
+    path = shlex.quote(fault.path)
+    if fault.link:
+        return (
+            f"rm {path}, and look what was written to where it led; then declare cryptobot_backup.dir without a link."
+        )
+    command = f"chown {fault.ours} {path} && chmod {'700' if fault.path == folder else 'go-w'} {path}"
+    return f"{ELSEWHERE}, or: {command}; what is there may be another's: verify_backup, and take a new set."
 
 
 def _closing(view: View, folder: str) -> str:

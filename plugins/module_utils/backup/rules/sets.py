@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ...finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ...units import human_bytes, human_seconds
+from ..access.way import who
 from ..catalog.parse import LEVELS
 from ..catalog.records import BackupSet
 from ..checks import CHECKS
@@ -34,6 +35,7 @@ def judge_presence(view: View) -> Iterator[Finding]:
         message = f"{message}; {len(view.catalog.foreign)} archives of the application's own scripts are there as well"
     if ahead and not count:
         message = f"{message}; {ahead} are dated in the future, so how old they are is not known"
+    message = "; ".join([message, *map(who, view.catalog.strangers[-1:])])
     status = OK if count else UNKNOWN if ahead else CRITICAL
     yield CHECKS["backup.present"].finding(status, view.dir, message, expected="1 or more", actual=count)
 

@@ -16,6 +16,7 @@ from ...errors import InputError
 from ...finding import Result
 from ...host import Host
 from ..access.gather import gather_access
+from ..access.way import led_by
 from ..catalog.gather import read_catalog
 from ..catalog.names import is_set_id
 from ..catalog.publish import record_verification
@@ -40,7 +41,7 @@ def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
     catalog = read_catalog(settings.dir, host, settings.sign_key)
     reports = [_look(found, settings, host) for found in chosen(catalog, settings)]
     judged = with_evidence(catalog, reports, host.now())
-    if not check_mode:
+    if not check_mode and not led_by(catalog.faults):
         _record(catalog, judged)
     view = _view(settings, judged, reports, host)
     data = {

@@ -32,6 +32,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verif
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.view import View
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import access as windows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import worst
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 
 from .examples import DAY, NOW, a_catalog, a_set, files, settings
 
@@ -56,6 +57,9 @@ def keyed(*signatures: str) -> View:
     return replace(seen, settings=replace(seen.settings, sign_key=b"k"))
 
 
+HIS = Fault("/nowhere", "/nowhere belongs to another", 1000, ours=7)
+WRITABLE = Fault("/above", "others may write to the folder /above (mode 0777)")
+UNSEEN = Fault("/above", "/above cannot be looked at: Permission denied", unseen=True)
 BAD = a_set(60, anomalies=("config has no files at all",))
 LONG_AGO = a_set(2 * DAY)
 PIN = a_set(DAY, pin_until=NOW + 30 * DAY)
@@ -118,6 +122,12 @@ CASES = [
     ("backup.permissions", view(access=replace(WIDE, unknown="the list of another could not be read")), "unknown"),
     ("backup.permissions", view(access=Access(unknown="powershell.exe was not found")), "unknown"),
     ("backup.permissions", view(a_catalog(exists=False)), "skipped"),
+    ("backup.permissions", view(a_catalog(LONG_AGO, faults=(HIS,))), "critical"),
+    ("backup.permissions", view(a_catalog(LONG_AGO, faults=(WRITABLE, HIS))), "critical"),
+    ("backup.permissions", view(a_catalog(LONG_AGO, faults=(WRITABLE,))), "warning"),
+    ("backup.permissions", view(a_catalog(LONG_AGO, faults=(UNSEEN,))), "unknown"),
+    ("backup.permissions", view(a_catalog(LONG_AGO, faults=(WRITABLE._replace(path="/nowhere/backups"),))), "ok"),
+    ("backup.permissions", view(a_catalog(exists=False, faults=(HIS,))), "critical"),
     ("backup.last_run", view(), "skipped"),
     ("backup.last_run", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
     ("backup.last_run", view(last_run={"at": NOW, "ok": False, "message": "the disk was full"}), "critical"),
@@ -206,3 +216,24 @@ def test_a_broken_set_does_not_hide_the_others():
     found = judge(view(a_catalog(a_set(60), broken=(Broken("x", "it is no JSON"),))))
     assert {finding.status for finding in found if finding.check == "backup.present"} == {"ok"}
     assert [finding.subject for finding in found if finding.check == "backup.manifest"] == ["x"]
+
+
+OWNED = [
+    (HIS, "/nowhere belongs to uid 1000, who can replace whole sets", "chown 7 /nowhere && chmod go-w /nowhere; "),
+    (
+        HIS._replace(path="/nowhere/backups"),
+        "/nowhere/backups belongs to uid 1000, ",
+        "&& chmod 700 /nowhere/backups; ",
+    ),
+    (HIS._replace(link=True), "the symlink /nowhere belongs to uid 1000, who can", "rm /nowhere, and look what was "),
+    (WRITABLE, "others may write to the folder /above (mode 0777), and so replace whole sets", "or: chmod go-w /above"),
+]
+
+
+@pytest.mark.parametrize(("fault", "message", "cure"), OWNED)
+def test_who_could_replace_whole_sets_is_named_with_the_cure(fault, message, cure):
+    seen = view(a_catalog(LONG_AGO, faults=(fault,)))
+    [finding] = [one for one in judge(seen) if one.check == "backup.permissions" and one.status != "ok"]
+    assert (message in finding.message, cure in finding.remedy, finding.subject) == (True, True, fault.path)
+    [present] = [one for one in judge(seen) if one.check == "backup.present"]
+    assert ("uid 1000" in present.message) is (fault.owner is not None)
