@@ -43,12 +43,26 @@ def load(path: Path) -> Any:
 
 
 def roles() -> Iterator[tuple[dict[str, Any], list[Any]]]:
-    """Yield each role: its variables and defaults, and its tasks, those in blocks too."""
-    for role in sorted((CHECKOUT / "roles").iterdir()):
-        variables: dict[str, Any] = {}
-        for path in (role / "defaults" / "main.yml", role / "vars" / "main.yml"):
-            variables.update(load(path) or {} if path.is_file() else {})
-        yield variables, [task for path in sorted((role / "tasks").glob("*.yml")) for task in tasks_of(load(path))]
+    """Yield each role: its variables, with what another role gives it, and its tasks, those in blocks too."""
+    own = {role.name: (variables_of(role), tasks_in(role)) for role in sorted((CHECKOUT / "roles").iterdir())}
+    for callers, tasks in list(own.values()):
+        for task in tasks:
+            called = task.get("ansible.builtin.import_role", task.get("ansible.builtin.include_role"))
+            if called and task.get("vars"):
+                given = {name: callers.get(str(value).strip("{} "), value) for name, value in task["vars"].items()}
+                own[called["name"].rpartition(".")[2]][0].update(given)
+    yield from own.values()
+
+
+def variables_of(role: Path) -> dict[str, Any]:
+    variables: dict[str, Any] = {}
+    for path in (role / "defaults" / "main.yml", role / "vars" / "main.yml"):
+        variables.update(load(path) or {} if path.is_file() else {})
+    return variables
+
+
+def tasks_in(role: Path) -> list[Any]:
+    return [task for path in sorted((role / "tasks").glob("*.yml")) for task in tasks_of(load(path))]
 
 
 def tasks_of(tasks: Any) -> Iterator[dict[str, Any]]:
