@@ -2,42 +2,78 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Taking secrets out of text before it leaves the host: excerpts of logs, command lines, queries, configuration."""
+"""Taking secrets out of text before it leaves the host: excerpts of logs, command lines, queries, configuration.
+
+What has the name of a credential before it is masked by that (named.py), the rest by what it looks like.
+"""
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 
-MASK = "********"
-_NAMES = (
-    r"(?:passw(?:or)?d|passphrase|(?<![a-z])pass(?![a-z])|pwd|secret|token|api[_-]?key|private[_-]?key|credential|dsn)"
+from .named import NAMES, without_named
+from .values import MASK, Setting, opened, value_at
+
+__all__ = ["MASK", "redact", "tells_secret"]
+
+_KEY_BLOCK = re.compile(r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----).*?(?=-----END|\Z)", re.DOTALL)
+# "-u NAME:PASSWORD"; two numbers are those of an account and a group
+_LOGIN = re.compile(
+    r"(?<![\w-])(?:-[uU]|--(?:proxy-)?user)(?:\\*[\"'],?)?[ \t=]{0,8}(?:\\*[\"'])?"
+    r"(?P<name>(?![0-9]{1,64}:)[^\s:\"'\\]{1,64}:)"
 )
-# name=value, name: value, "name": "value"; also as JSON within a JSON string, where each quote has a backslash.
-# Every repetition is bounded, so that a hostile line costs no more than its length suggests.
-_NAMED = rf"(?:{_NAMES}[\w-]{{0,64}}|authorization)(?:\\?[\"'])?\s{{0,8}}[=:]\s{{0,8}}"
-_SCHEME = r"(?:(?:basic|bearer|digest|negotiate|token|apikey)\s{1,8})?"
 
-# Each pattern keeps its first group and masks the rest of what it matches.
+_LOGIN_OF_URL = (
+    r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^/\s:@\[\"']{0,128}:)(?![0-9]{1,5}(?![^/?#\s\"'),;\]}.\\>]))"
+    r"(?:\S*(?=@)|\S+)"
+)
+
+# Each pattern keeps its first group and masks the rest of what it matches. Every repetition is bounded, or of what no
+# other part of its pattern takes, so that a hostile line costs no more than its length suggests.
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?s:.)*?(?=-----END|\Z)",
-        rf"({_NAMED}\\\")[^\"\\\n]*",
-        rf"({_NAMED}\")(?:[^\"\\\n]|\\.)*",
-        rf"({_NAMED}')(?:[^'\\\n]|\\.)*",
-        rf"({_NAMED}){_SCHEME}[^\s\"',;&}}]+",
-        rf"((?<![\w-])--[\w-]{{0,40}}?{_NAMES}[\w-]{{0,40}}\s{{1,8}})\S+",
-        r"(\b(?:bearer|basic)\s{1,8})(?=[a-z._~+/=-]*[0-9])[a-z0-9._~+/=-]{8,}",  # a token has a digit, a word has none
-        r"([a-z][a-z0-9+.-]{0,30}://[^/\s:@]{0,128}:)(?![0-9]{1,5}/)[^\s\"']{1,256}(?=@)",  # user:password@ in a URL
-        r"(\b)eyJ[\w-]{5,2048}\.[\w-]{5,2048}(?:\.[\w-]*)?",  # a JSON Web Token
+        # user:password@ in a URL, up to the last @ of the word; without one all of it, since the end may be cut off
+        _LOGIN_OF_URL,
+        r"(\b)eyJ[\w-]{8,}(?:\.[\w-]*)*",  # a JSON Web Token
         r"(\bak_)[0-9a-f]{8,}\w*",  # the application's own API key form
         r"(\btoken for \S{1,254}: {0,8})\S+",  # and how it prints a token to reset a password
+        r"(/bot[0-9]{5,20}:)[^/\s\"']+",  # of a bot of Telegram, in a URL and by itself
+        r"((?<![0-9])[0-9]{8,10}:)AA[\w-]{20,}",
+        r"(\bhooks\.slack\.com(?:\\*/|%2F)(?:services|workflows|triggers)(?:\\*/|%2F))[^\s\"'<>]+",
+        r"(\bdiscord(?:app)?\.com(?:\\*/|%2F)api(?:\\*/|%2F)(?:v[0-9]{1,3}(?:\\*/|%2F))?webhooks(?:\\*/|%2F))[^\s\"'<>]+",
+        r"(\b(?:xox[a-z]-|gh[opsur]_|github_pat_|glpat-|sk_live_|sk_test_|AKIA))[\w-]{8,}",  # of Slack, GitHub, ...
+        r"(\b(?:basic_?)?auth\s{0,2}=\s{0,2})\([^\n]+",  # of Python's requests
+        r"(\b\w{0,40}key\W{1,4})[a-z0-9+/_-]{32,}",  # what is called a key of any kind
+        # the keys of an exchange: 64 letters of both cases and digits, which no checksum has
+        r"(?-i:((?<![A-Za-z0-9]))(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{64}(?![A-Za-z0-9]))",
     )
 )
 
 
 def redact(text: str) -> str:
     """Given text, return it with the values of whatever looks like a credential masked."""
+    text = _without_logins(without_named(_KEY_BLOCK.sub(rf"\g<1>{MASK}", text)))
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
+
+
+def tells_secret(name: str, value: str) -> bool:
+    """Given a variable and its value, return whether the value is a secret, by its name or by what it looks like."""
+    return redact(f"{name}=x") != f"{name}=x" or redact(f"{name}={value}") != f"{name}={value}"
+
+
+def _without_logins(text: str) -> str:
+    """Given text, return it without the passwords of curl and its like: ``-u NAME:PASSWORD``, ``--user ...``."""
+    parts: list[str] = []
+    since = 0
+    for found in islice(_LOGIN.finditer(text), NAMES):
+        quote, at = opened(text, found.start("name")), found.end()
+        if at >= since and (quote or not text[at : at + 1].isspace()):
+            eol = text.find("\n", at)
+            value = value_at(text, at, Setting(len(text) if eol < 0 else eol, within=quote))
+            parts += [text[since : value.begin], MASK if value.end > value.begin else ""]
+            since = value.end
+    return "".join([*parts, text[since:]])

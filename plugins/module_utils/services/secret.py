@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from ..redact import redact
+from ..redact import tells_secret
 
 
 def secrets_among(values: Collection[str], params: Mapping[str, Any]) -> set[str]:
@@ -29,7 +29,7 @@ def _values(service: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     """Yield the values of a service's environment and probe, and whether each is a secret."""
     environment = service.get("environment")
     for name, value in environment.items() if isinstance(environment, Mapping) else ():
-        yield str(value), redact(f"{name}={value}") != f"{name}={value}"
+        yield str(value), tells_secret(str(name), str(value))
     probe = service.get("health")
     path, mark, query = str(probe.get("path") or "" if isinstance(probe, Mapping) else "").partition("?")
     yield path, False

@@ -27,7 +27,7 @@ SECRETS = [
     ('password="hunter 22 with words", port=1', "22 with words", "port=1"),
     ("password='hunter,22;with}marks' x", "with}marks", " x"),
     ('secret: "a\\"hunter22"', "hunter22", "secret"),
-    ("password=hunter22&other=1", "hunter22", "other=1"),
+    ("user=bob&password=hunter22&other=1", "hunter22", "other=1"),
     ("pg_dump --password hunter22 -d main", "hunter22", "-d main"),
     ("Authorization: Bearer hunter22hunter22", "hunter22", "Authorization"),
     ("Authorization: Basic aHVudGVyMjI6aHVudGVy", "aHVudGVy", "Authorization"),

@@ -1,0 +1,188 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Credentials that have a name: what stands after the name is masked, in whatever way both were written down. Pure.
+
+A name is a word that tells of a secret with whatever stands around it (``BINANCE_API_SECRET``, ``X-MBX-APIKEY``), then
+come a quote, escaped or not, a sign, and the value (values.py). Where no sign follows, a word is a value only where it
+looks like none of a sentence: "password authentication failed" stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Optional
+
+from .values import MASK, Quote, Setting, Value, is_quote, opened, value_at, word_at
+
+REACH = 128  # characters of a name before its telling word
+NAMES = 10_000  # of a text; looking at each takes 10 microseconds
+
+_TELLING = re.compile(
+    r"passwor[dt]|passwd|kennwort|pass[ _-]?phrase|(?<![a-z])pass(?![a-z])|(?<![a-z])(?:db|user|my|root|admin|smtp)pass"
+    r"(?![a-z])|(?-i:(?<=[a-z])Pass(?![a-z]))|pwd|secret|token|credential|(?<![a-z])creds|(?<![a-z])dsn(?![a-z])"
+    r"|(?:api|private|access|auth|encryption|signing|master|session|listen|ssh)[ _-]?key|signature|authorization|cookie"
+    r"|session[_-]?id|mnemonic|seed[ _-]?phrase|webhook|(?<![a-z])(?:jwt|bearer|basic)(?![a-z])",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(r"[\w.-]*")
+_NOUNS = r"(?:[ ](?:access|key|token|value|code|phrase|string|hash|text|header|id)s?\b){0,3}"
+_SIGN = re.compile(
+    rf"""(?P<close>\\*["'`]|&(?:quot|apos|\#34|\#39|\#x22|\#x27);|\\+[ux](?:00)?2[27]|%(?:25)*2[27])?\]?{_NOUNS}
+    [ \t]{{0,8}}
+    (?P<sign>=>|->|:=|={{1,3}}|:{{1,2}}|%(?:25)*3[ad]|\\+[ux](?:00)?3[ad]|&\#(?:61|58);|&gt;|>|,)
+    (?P<after>[ \t]{{0,8}})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_BLANK = re.compile(rf"(?:\\*[\"'`])?{_NOUNS}[ \t]{{1,8}}")
+_LINK = re.compile(
+    r"(?:(?:is|was|are|were|equals|has been|had been)[ ])?(?:set to|changed to|reset to|now)?[ ]?(?<=[ ])",
+    re.IGNORECASE,
+)
+_NO_VALUE = re.compile(
+    r"(?:a|about|absent|accepted|after|already|also|an|and|are|argument|as|asked|at|authentication|bad|be|because|been"
+    r"|before|being|blank|but|by|can|cannot|change[ds]?|check|column|compromised|configured|correct|could|defined|denied"
+    r"|deprecated|did|different|disabled|do|does|due|either|empty|enabled|encrypted|environment|error|expired|expires"
+    r"|fail(?:s|ed|ure)?|field|file|for|from|generated|given|ha[ds]|hashed|have|header|if|ignored|in|incorrect|invalid|is"
+    r"|it|its|key|length|locked|longer|lost|malformed|manager|mandatory|may|might|mismatch|missing|must|needed|needs"
+    r"|neither|no|not|null|of|ok|old|on|only|option|optional|or|parameter|present|provided|read|rejected|required|reset"
+    r"|revoked|sent|set|should|shorter|shown|still|stored|than|that|the|this|to|too|unavailable|undefined|unknown|unset"
+    r"|unsupported|until|used|valid|validation|variable|verification|was|weak|were|when|which|while|will|with"
+    r"|without|would|wrong|your)[.,:;!?)]{0,3}",
+    re.IGNORECASE,
+)
+_PROSE = re.compile(r"[\"'(]?(?:[A-Za-z]?[a-z]+(?:['/-][a-z]+)*|[A-Z]{1,5}s?)[\"')]?[.,:;!?)]{0,3}")
+_PATH = re.compile(r"[.]?/|[A-Za-z]:\\|[a-z][a-z0-9+.-]{0,20}://|[-<>=({\[|&]")
+_FILE = re.compile(
+    r"\.(?:pem|crt|p12|pfx|jks|json|txt|ya?ml|toml|ini|cfg|py|pyc|log|db|sock|service|sh|js|ts|go)\Z", re.I
+)
+_SPOKEN = re.compile(
+    r"(?:error|exception|warning|fail(?:ed|ure)|expired|invalid|missing|required|denied|rejected|mismatch)s?\Z", re.I
+)
+_LINE_NUMBER = re.compile(r"[0-9]{1,6}(?![^\s:,)])")
+_SHOUTED = re.compile(r"[A-Z0-9.-]*_[A-Z0-9_.-]+")
+_CLOSING_TAG = re.compile(r"(?:<|&lt;)/(?:\w{1,30}:)?\Z")
+_OF_QUERY = ("?", "&", "#", "%26", "%3f", "&amp;")
+_WHOLE_LINE = re.compile(r"authorization|cookie", re.I)
+
+
+class _Name:
+    """A name of a credential in a text: where it begins and ends, and how it stands there."""
+
+    def __init__(self, text: str, found: re.Match[str], since: int, eol: int) -> None:
+        self.text, self.eol = text, eol
+        begin = found.start()
+        while begin > max(since, found.start() - REACH) and (text[begin - 1].isalnum() or text[begin - 1] in "_.-$"):
+            begin -= 1
+        tail = _TAIL.match(text, found.end())
+        self.begin, self.end = begin, tail.end() if tail else found.end()
+        self.word, self.run = found[0].lower(), text[begin : self.end]
+        self.before = text[max(begin - 40, 0) : begin]
+        self.quote = opened(text, begin)
+        self.is_file = (self.before[-1:] == "/" and self.before[-2:] != "</") or _FILE.search(self.run) is not None
+
+    def value(self) -> Optional[Value]:
+        """Return the value that follows, or None where none does."""
+        sign = _SIGN.match(self.text, self.end, self.eol)
+        if sign and self.word != "basic" and sign.end() < self.eol and self._is_sign(sign):
+            return value_at(self.text, sign.end(), self._setting(sign))
+        return self._after_blank()
+
+    def _is_sign(self, sign: re.Match[str]) -> bool:
+        """Return whether a sign makes what follows a value."""
+        mark, at = sign["sign"], sign.end()
+        if mark == ",":
+            ahead = self.before.rstrip("\"'`\\bBuUrR").rstrip()
+            return bool(sign["close"] and self.quote) and ahead[-1:] in ("(", "[", "{", ":", "=", ",")
+        if mark in (">", "&gt;"):
+            return _CLOSING_TAG.search(self.before) is None and not self.is_file
+        if mark[0] == ":" and self.is_file:
+            told = _PROSE.fullmatch(word_at(self.text, at, self.eol))
+            return not (told or _LINE_NUMBER.match(self.text, at) or self.text.startswith("[Errno", at))
+        return mark[0] != ":" or not _SPOKEN.search(self.run)
+
+    def _setting(self, sign: re.Match[str]) -> Setting:
+        mark, closed = sign["sign"].lower(), bool(sign["close"])
+        element = "</" if closed else f"</{self.run}"
+        return Setting(
+            self.eol,
+            within=None if closed else self.quote,
+            url=self.before.lower().endswith(_OF_QUERY) and mark[0] in "=%",
+            spaced=bool(sign["after"] or _WHOLE_LINE.fullmatch(self.word)) or mark in (":=", "->", "=>"),
+            listed=mark == ",",
+            json=closed,
+            element={">": element, "&gt;": element.replace("<", "&lt;")}.get(mark, ""),
+        )
+
+    def _after_blank(self) -> Optional[Value]:
+        blank = _BLANK.match(self.text, self.end, self.eol)
+        if not blank or blank.end() >= self.eol or self.is_file:
+            return None
+        at = blank.end()
+        if self._is_tag():
+            return value_at(self.text, at, Setting(self.eol, listed=True))._replace(end=self.eol)
+        is_option = self.run.startswith("-") and not self.run.startswith("---")
+        return self._plain(at) if is_option else self._spoken(at)
+
+    def _spoken(self, at: int) -> Optional[Value]:
+        """Return the value that a sentence tells, or None where it tells none."""
+        link = _LINK.match(self.text, at, self.eol)
+        if link and link.end() > at and self.word != "basic":
+            return self._unless_said(link.end(), spaced=True)
+        if is_quote(self.text, at):
+            return None if self.before.lower().endswith("unexpected ") else self._plain(at)
+        if _SHOUTED.fullmatch(self.run):
+            return self._unless_said(at, spaced=False)
+        return self._plain(at) if _is_odd(word_at(self.text, at, self.eol)) else None
+
+    def _is_tag(self) -> bool:
+        """Return whether this is an XML element with attributes, or the value of an attribute of one."""
+        return self.before.endswith("<") or (
+            self.quote is not None and "<" in self.before and self.before[-2:-1] == "="
+        )
+
+    def _unless_said(self, at: int, *, spaced: bool) -> Optional[Value]:
+        """Return the value, or None where a word follows that says something about it."""
+        if at >= self.eol or _NO_VALUE.fullmatch(word_at(self.text, at, self.eol)):
+            return None
+        return self._plain(at, spaced=spaced)
+
+    def _plain(self, at: int, *, spaced: bool = False) -> Value:
+        return value_at(self.text, at, Setting(self.eol, within=self._around(), spaced=spaced))
+
+    def _around(self) -> Optional[Quote]:
+        return None if self.text[self.end : self.end + 1] in ("'", '"', "`", "\\") else self.quote
+
+
+def _is_odd(word: str) -> bool:
+    """Return whether a word looks like none of a sentence."""
+    return len(word) >= 4 and not _PROSE.fullmatch(word) and not _PATH.match(word)
+
+
+def without_named(text: str) -> str:
+    """Given text, return it with what stands after the name of a credential masked."""
+    parts, since = [], 0
+    for value in _values(text):
+        parts += [text[since : value.begin], MASK]
+        since = value.end
+    return "".join([*parts, text[since:]]) if parts else text
+
+
+def _values(text: str) -> Iterator[Value]:
+    """Yield what is to be masked; in a text of very many names, which is none for people, all that is left of it."""
+    at, eol, since = 0, -1, 0
+    for _name in range(NAMES):
+        found = _TELLING.search(text, at)
+        if not found:
+            return
+        if found.start() > eol:
+            eol = text.find("\n", found.start())
+            eol = len(text) if eol < 0 else eol
+        name = _Name(text, found, since, eol)
+        value = name.value()
+        if value and value.end > value.begin:
+            yield value
+        at = since = max(value.end if value else 0, name.end)
+    yield Value(at, len(text))
