@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..asking import ask
 from ..errors import CoreError
@@ -22,15 +22,28 @@ from ..finding import CRITICAL, WARNING, Finding
 from ..folders import NotEntered
 from ..host import Host
 from ..masking import Mask
-from ..redact import redact
+from ..printable import printable
+from ..redact import redact, tells_secret
 from .case import Case
 from .declared import Service
 from .tail import read_tail
 
 QUOTED = ("services.state", "services.restarts", "services.http", "services.port_owner")
 LINES, SINCE, LONGEST = 200, 86400.0, 160
-TAIL = 64 << 10  # bytes of a log file that are looked at
+TAIL = 64 << 10  # bytes of a log file, and characters of a line, that are looked at
+LONG = 5  # entries that are fetched again, since journalctl leaves a field of more than 4 KiB out
+ENTRY = 2 << 20  # characters of an entry as JSON
 _ERROR = re.compile(r"\b\w*(?:error|exception|critical|fatal|panic|failed|refused|denied|cannot)\b", re.IGNORECASE)
+
+_COLOUR = re.compile(r"\x1b\[[0-9;:]{0,40}m")
+
+
+class Entry(NamedTuple):
+    """An entry of the journal: its time, its text where that is told, and by what it is found again."""
+
+    at: float
+    text: Optional[str]
+    cursor: str
 
 
 def quote_errors(
@@ -58,15 +71,34 @@ def _last_words(host: Host, case: Case) -> str:
 
 def last_error(host: Host, unit: str, now: float, service: Optional[Service] = None) -> str:
     """Given a unit, return its last error line of the last day, as a remark; empty where there is none to see."""
-    fields = ("-o", "json", "--output-fields=MESSAGE", f"--since=@{now - SINCE:.0f}", "-n", str(LINES))
+    entries = _entries(host, f"--since=@{now - SINCE:.0f}", "-n", str(LINES), f"_SYSTEMD_UNIT={unit}")
+    left = LONG
+    for entry in reversed(entries):
+        text = entry.text
+        if text is None and left:
+            left -= 1
+            text = _whole(host, entry.cursor, unit)
+        if text and _ERROR.search(text):
+            return f"its last error, {_moment(entry.at)}: {_quoted(text, service)}"
+    return ""
+
+
+def _entries(host: Host, *wanted: str) -> list[Entry]:
+    """Return entries of the journal, oldest first, as far as they can be read; none where it cannot be asked."""
     try:
         # _SYSTEMD_UNIT is journald's own word: what others wrote about the unit is not its last word
-        answer = ask(host, ["journalctl", "--no-pager", *fields, f"_SYSTEMD_UNIT={unit}"])
+        answer = ask(host, ["journalctl", "--no-pager", "-o", "json", "--output-fields=MESSAGE", *wanted])
     except CoreError:
-        return ""
-    entries = [entry for entry in map(_entry, answer.text.splitlines()) if entry is not None]
-    wrong = [(at, line) for at, line in entries if _ERROR.search(line)]
-    return f"its last error, {_moment(wrong[-1][0])}: {_quoted(wrong[-1][1], service)}" if wrong else ""
+        return []
+    # a line feed only: other ends of a line stand as they are within a message
+    lines = (line for line in answer.text.split("\n") if len(line) <= ENTRY)
+    return [entry for entry in map(_entry, lines) if entry is not None]
+
+
+def _whole(host: Host, cursor: str, unit: str) -> Optional[str]:
+    """Return the text of an entry that is too long to be given without --all."""
+    found = _entries(host, "--all", f"--cursor={cursor}", "-n", "1", f"_SYSTEMD_UNIT={unit}") if cursor else []
+    return found[0].text if found and found[0].cursor == cursor else None
 
 
 def last_error_in(host: Host, service: Service, now: float) -> str:
@@ -79,7 +111,7 @@ def last_error_in(host: Host, service: Service, now: float) -> str:
         tail = read_tail(host, service.output, TAIL)
     except (OSError, NotEntered, CoreError):
         return ""
-    line = _last_wrong(tail.text.splitlines())
+    line = _last_wrong(tail.text.split("\n"))
     if not line or now - tail.written > SINCE:
         return ""
     where = f"{service.output}, last written {_moment(min(tail.written, now))}"
@@ -96,21 +128,35 @@ def _moment(at: float) -> str:
 
 
 def _quoted(line: str, service: Optional[Service]) -> str:
-    """Return a line as data: without secrets before it is cut, on one line, escaped."""
-    words = " ".join(redact(Mask(_secrets(service)).hide(line)).split())
-    return json.dumps(words if len(words) <= LONGEST else f"{words[:LONGEST]}...")
+    """Return a line as data: without colours and secrets before it is cut, on one line, escaped once."""
+    plain = " ".join(_COLOUR.sub("", line[:TAIL]).split())
+    words = redact(Mask(_secrets(service)).hide(plain))
+    return printable(json.dumps(words if len(words) <= LONGEST else f"{words[:LONGEST]}...", ensure_ascii=False))
 
 
 def _secrets(service: Optional[Service]) -> list[str]:
     """Return what a service is told that looks like a secret by its name: a service may well print it."""
     given = service.environment.items() if service else ()
-    return [value for name, value in given if redact(f"{name}={value}") != f"{name}={value}"]
+    return [value for name, value in given if tells_secret(name, value)]
 
 
-def _entry(line: str) -> Optional[tuple[float, str]]:
+def _entry(line: str) -> Optional[Entry]:
     try:
         raw: Any = json.loads(line)
-        at, message = int(raw["__REALTIME_TIMESTAMP"]) / 1e6, raw["MESSAGE"]
-    except (ValueError, KeyError, TypeError):
+        return Entry(int(raw["__REALTIME_TIMESTAMP"]) / 1e6, _text(raw["MESSAGE"]), str(raw.get("__CURSOR") or ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return (at, message) if isinstance(message, str) else None
+
+
+def _text(field: Any) -> Optional[str]:
+    """Given a field as journald writes it in JSON, return it as text; None where it is left out for its length.
+
+    What does not print or is no UTF-8 is a list of the numbers of its bytes; of a field that an entry has several
+    times there is a list of them (https://systemd.io/JOURNAL_EXPORT_FORMATS/#journal-json-format). Raise ValueError
+    or TypeError where it is nothing of the kind.
+    """
+    if field is None or isinstance(field, str):
+        return field
+    if all(isinstance(each, int) for each in field):
+        return bytes(field).decode("utf-8", "surrogateescape")
+    return "\n".join(_text(each) or "" for each in field)

@@ -47,5 +47,5 @@ def _read(descriptor: int, path: str, limit: int) -> Tail:
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         raise SourceDenied(path, "it is no regular file with one name")
     begin = max(status.st_size - limit, 0)
-    text = os.pread(descriptor, limit, begin).decode(errors="replace")
+    text = os.pread(descriptor, limit, begin).decode("utf-8", "surrogateescape")
     return Tail(text.partition("\n")[2] if begin else text, status.st_mtime)

@@ -179,6 +179,81 @@ def test_a_well_service_is_not_asked_for_its_errors():
     assert host.ran == []
 
 
+def _numbers(age, content, **fields):
+    """An entry with a message as journald writes one that does not print or is no UTF-8."""
+    return json.dumps({**json.loads(_line(age, "")), "MESSAGE": list(content), **fields})
+
+
+def _told(*lines):
+    return last_error(FakeHost(commands={"journalctl": "\n".join(lines)}), UNIT, NOW).partition("Z: ")[2]
+
+
+# (the message, bytes or a field as it stands in the JSON, as it is quoted)
+FIELDS = [
+    (b"\x1b[31mERROR\x1b[0m no database", '"ERROR no database"'),
+    (b"\x1b[31;1merror\x1b[m at \x1b[2J", '"error at \\u001b[2J"'),
+    (b"ERROR caf\xff \xc3\xa9", '"ERROR caf\\xff é"'),
+    (b"ERROR \x1b[36mpassword\x1b[0m=\x1b[35mhunter2\x1b[0m", '"ERROR password=********"'),
+    ("ERROR exe\u202egol\u2066 \u200b", '"ERROR exe\\u202egol\\u2066 \\u200b"'),
+    (["two of a kind", list(b"ERROR \xff"), None], '"two of a kind ERROR \\xff"'),
+    (b"ERROR " + b"\xff" * 9_000, '"ERROR ' + "\\xff" * 154 + '..."'),
+    ("ERROR two\u2028lines\x85", '"ERROR two lines"'),
+]
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize(("message", "shown"), FIELDS)
+def test_a_message_that_journald_gives_as_numbers_is_quoted_as_text(message, shown):
+    line = _numbers(5, message) if isinstance(message, bytes) else _numbers(5, b"", MESSAGE=message)
+    assert _told(_line(9, "ERROR before"), line) == shown
+
+
+NONSENSE = [[300], [-1], ["a", 1], {"a": 1}, 5, True, [[[300]]], []]
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize("message", NONSENSE, ids=str)
+def test_an_entry_that_cannot_be_read_costs_one_entry(message):
+    assert _told(_line(9, "ERROR before"), _numbers(5, b"", MESSAGE=message)) == '"ERROR before"'
+
+
+def _long(age, text):
+    """An entry with a message that is left out without --all, and as it is given with it."""
+    short = {**json.loads(_line(age, "")), "MESSAGE": None, "__CURSOR": f"s={age};i=1"}
+    return json.dumps(short), {f"{ALL} --cursor=s={age};i=1 -n 1": json.dumps({**short, "MESSAGE": text})}
+
+
+ALL = "journalctl --no-pager -o json --output-fields=MESSAGE --all"
+
+
+@pytest.mark.case("SV17")
+def test_a_message_that_is_too_long_for_an_answer_is_asked_for_by_itself():
+    short, answers = _long(5, "ERROR token=abc " + "x" * 5_000)
+    host = FakeHost(commands={"journalctl": "\n".join([_line(9, "ERROR before"), short]), **answers})
+    said = last_error(host, UNIT, NOW).partition("Z: ")[2]
+    assert said == '"ERROR token=******** ' + "x" * (160 - 21) + '..."'
+    assert host.ran[1].endswith(f"_SYSTEMD_UNIT={UNIT}")
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize(("count", "asked"), [(4, 5), (5, 6), (6, 6)])
+def test_so_many_long_messages_are_asked_for_and_no_more(count, asked):
+    entries = [_long(age, "all is well " * 500) for age in range(1, count + 1)]
+    lines = [_line(99, "ERROR before"), *(short for short, _answer in reversed(entries))]
+    answers = {prefix: answer for _short, each in entries for prefix, answer in each.items()}
+    host = FakeHost(commands={"journalctl": "\n".join(lines), **answers})
+    assert last_error(host, UNIT, NOW).endswith('"ERROR before"')
+    assert len(host.ran) == asked
+
+
+@pytest.mark.case("SV17")
+@pytest.mark.parametrize("other", ["", (1, "", "no"), _line(5, "ERROR another entry"), "x" * 3_000_000])
+def test_a_long_message_that_is_gone_or_huge_is_passed_over(other):
+    short, answers = _long(5, "")
+    host = FakeHost(commands={"journalctl": f"{_line(9, 'ERROR before')}\n{short}", **dict.fromkeys(answers, other)})
+    assert last_error(host, UNIT, NOW).endswith('"ERROR before"')
+
+
 SCRIPT = {"pid_file": "/run/auth.pid", "command": ["/opt/bot/start", "auth"]}
 
 
@@ -209,7 +284,7 @@ def written(path, text, age=60.0):
 def test_a_script_started_service_is_quoted_from_the_file_that_it_prints_to(tmp_path, platform):
     log = written(tmp_path / "auth.log", f"{'x' * 100}\n" * 5000 + "OSError: [Errno 98] \x1b[31min use\nINFO bye\n")
     assert last_words(log, FakeHost(platform, now=NOW)) == (
-        f'; its last error in {log}, last written 2027-01-15 07:59:00Z: "OSError: [Errno 98] \\u001b[31min use"'
+        f'; its last error in {log}, last written 2027-01-15 07:59:00Z: "OSError: [Errno 98] in use"'
     )
 
 
@@ -221,6 +296,12 @@ def test_a_line_of_the_file_is_quoted_without_secrets_and_bounded(tmp_path):
     assert "abc123" not in said
     assert "p4ss" not in said  # what is cut in the middle is hidden before it is cut
     assert len(said) < len(str(tmp_path)) + 300
+
+
+@pytest.mark.case("SV17")
+def test_a_line_of_the_file_with_bytes_that_are_no_text_is_quoted_with_them(tmp_path):
+    said = last_words(written(tmp_path / "log", b"\x1b[31mERROR\x1b[0m caf\xff\n"))
+    assert said.endswith('"ERROR caf\\xff"')
 
 
 @pytest.mark.case("SV17")
