@@ -39,10 +39,17 @@ DEPTH = 20
 NOTES = 20  # of what was cut
 SHORT = ("msg", "message", "reason", "stderr", "module_stdout", "module_stderr")
 
-# Controls that steer a terminal, both kinds of surrogates (halves of a pair, and bytes that are no UTF-8), marks that
-# turn the direction of writing, line ends that only some readers see, and what no XML may hold.
-_CODES = (*range(9), 0xB, 0xC, *range(0xE, 0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F))
-_CODES = (*_CODES, *range(0x2066, 0x206A), 0xFEFF, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000))
+# Format characters (Cf of Unicode 15.1): what turns the direction of writing, what is not seen and parts words, tags.
+_FORMAT = (
+    *(0xAD, *range(0x600, 0x606), 0x61C, 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x180E, *range(0x200B, 0x2010)),
+    *(*range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFC), 0x110BD),
+    *(0x110CD, *range(0x13430, 0x13440), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)),
+    *(0xE0001, *range(0xE0020, 0xE0080)),
+)
+# Controls that steer a terminal, both kinds of surrogates (halves of a pair, and bytes that are no UTF-8), line ends
+# that only some readers see, and what no XML may hold.
+_CODES = (*range(9), 0xB, 0xC, *range(0xE, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))
+_CODES = (*_CODES, *_FORMAT, 0xFFFE, 0xFFFF)
 _ESCAPES = {code: escape(chr(code)) for code in _CODES}
 _UNSAFE = re.compile(f"[{re.escape(''.join(map(chr, _CODES)))}]|\r(?!\n)")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import UNKNOWN
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import safe
 
 from .checks import CHECKS
 from .reading import is_endless, without_endless
@@ -83,7 +84,7 @@ class Line(NamedTuple):
         named = self.hosts if len(self.hosts) <= _NAMED + 1 else self.hosts[:_NAMED]  # "1 more" would only hide a name
         more = len(self.hosts) - len(named)
         names = ", ".join(named) + (f" and {more} more hosts" if more else "")
-        return f"{names}: {self.said.mistake}"
+        return safe(f"{names}: {self.said.mistake}")
 
 
 def lines_of(found: Sequence[tuple[Alike, Sequence[Said]]]) -> list[Line]:

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import unicodedata
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -41,6 +43,17 @@ TEXTS = [
 def test_text_is_made_safe(text: str, shown: str) -> None:
     assert safe(text) == shown
     assert seal({"a": [text], text: 1}) == {"a": [shown], shown: 1}
+
+
+FORMAT = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cf"]
+
+
+def test_no_format_character_leaves_in_any_text_of_a_finding() -> None:
+    text = "".join(map(chr, FORMAT))
+    finding = {"message": text, "expected": [text], "actual": {text: text}, "remedy": text, "subject": text}
+    written = json.dumps(seal({"findings": [finding]}), ensure_ascii=False)
+    assert len(FORMAT) > 150
+    assert [hex(ord(letter)) for letter in written if unicodedata.category(letter) == "Cf"] == []
 
 
 # (given, what of it may be shown), as ansible.module_utils.common.parameters.remove_values does

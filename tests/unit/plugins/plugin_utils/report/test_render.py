@@ -15,6 +15,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_report
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import (
     first_of,
@@ -25,6 +27,8 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.html 
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.prometheus import render_prometheus
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.scope import Call
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import summary_lines
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.hosts import Line
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import Said
 
 from .samples import HOSTILE, RUN, finding, result
 
@@ -54,6 +58,29 @@ def test_hostile_text_stays_text_in_the_page(report: dict) -> None:
     assert page.count("<script>") == 1
     assert "<img" not in page
     assert "&lt;script&gt;" in page
+
+
+TURNED = "a\u200bb exe\u202egol \u2066x \x1b[2J \udcff"
+SHOWN = "a\\u200bb exe\\u202egol \\u2066x \\x1b[2J \\xff"
+
+
+def test_what_would_turn_or_steer_a_line_is_escaped_once_wherever_a_finding_is_shown() -> None:
+    turned = {**finding("a.b", "critical", TURNED, TURNED), "expected": TURNED, "actual": [TURNED], "remedy": TURNED}
+    answer = build_report({"h1": {"cryptobot_result_x": seal(result(turned))}}, RUN)
+    (shown,) = (line for line, _colour in summary_lines(answer, "x") if "a.b" in line)
+    assert shown.endswith(f"[{SHOWN}]: {SHOWN}")
+    (said,) = (each for each in answer["findings"] if each["check"] == "a.b")
+    assert (said["expected"], said["actual"], said["remedy"]) == (SHOWN, [SHOWN], SHOWN)
+    page = render_html(answer)
+    assert page.count(SHOWN) >= 3
+    assert "\u202e" not in page
+
+
+def test_a_mistake_is_told_without_what_would_turn_its_line() -> None:
+    mistake = Mistake("port\u202e", "'x\\u2066'", "one of \u2066y", "\u200bz")
+    line = Line(Said(mistake, counts=True), ("h\u202e1",))
+    told = "port\\u202e is 'x\\u2066': expected one of \\u2066y; did you mean \\u200bz?"
+    assert (str(mistake), str(line)) == (told, f"h\\u202e1: {told}")
 
 
 def test_the_page_names_the_hash_of_its_own_script_and_allows_no_other(report: dict) -> None:
