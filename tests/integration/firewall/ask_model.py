@@ -35,7 +35,7 @@ def answer(evaluator: Evaluator, proto: str, port: int, source: str, way: tuple[
     packet = Packet(target.version, PROTOCOLS[proto], int(target), port, USUAL_SOURCE_PORT, way[1])
     number = int(ipaddress.ip_address(source))
     inside = way[1] == LOOPBACK
-    (piece,) = evaluator.exchange(packet, number) if inside else evaluator.connect(packet, spanning(number, number))
+    (piece,) = (evaluator.exchange(packet, number),) if inside else evaluator.connect(packet, spanning(number, number))
     return piece.verdict
 
 

@@ -10,20 +10,20 @@ Values that no rule tells apart are one choice.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import reduce
 from typing import Optional
 
 from .index import PortIndex, concerns
-from .intervals import Intervals, complement, intersect
+from .intervals import contains, spanning
 from .network import LINK_LOCAL
 from .packet import Packet, Receiver, is_among
-from .ruleset import DIVERT, Match, Rule, Ruleset, Values
+from .ruleset import Match, Rule, Ruleset, Values
 
 USUAL_SOURCE_PORT = 40000  # what the kernel gives to clients: see net.ipv4.ip_local_port_range
+PORTS = spanning(1, 65535)
 _OF_RECEIVER = ("program", "services", "package")
-_MAX_ENTRIES = 16  # parts of a redirect's ports that are tried
 
 
 class Choices:
@@ -31,11 +31,12 @@ class Choices:
 
     def __init__(self, ruleset: Ruleset) -> None:
         rules = [rule for table in ruleset.tables for chain in table.chains.values() for rule in chain.rules]
-        self._diverts = [rule for rule in rules if rule.verdict is not None and rule.verdict.kind == DIVERT]
-        targets = {rule.verdict.port for rule in self._diverts if rule.verdict and rule.verdict.port is not None}
-        self._ports = sorted(
-            {*_bounds(rules, "dport"), *_bounds(rules, "sport"), *targets, *(port + 1 for port in targets)}
-        )
+        self._diverts: dict[int, list[tuple[Optional[int], Rule]]] = defaultdict(list)  # by port: address, rule
+        for rule in rules:
+            if rule.verdict is not None and rule.verdict.port is not None:
+                self._diverts[rule.verdict.port].append((rule.verdict.address, rule))
+        targets = {bound for port in self._diverts for bound in spanning(port, port)}
+        self._ports = sorted({*_bounds(rules, "dport"), *_bounds(rules, "sport"), *targets})
         self._named = _named_receivers(rules)
         self._choosy = PortIndex(rule for rule in rules if _bounds([rule], "sport") or _bounds([rule], "daddr"))
 
@@ -50,20 +51,27 @@ class Choices:
 
     def widest(self) -> int:
         """Return the first port of the largest class: how the rules treat a port that they do not think of."""
-        edges = [1, *(bound for bound in self._ports if 1 < bound <= 65535), 65536]
+        edges = sorted({*PORTS, *self._within()})
         return max(zip(edges, edges[1:]), key=lambda span: span[1] - span[0])[0]
 
-    def redirected_to(self, proto: int, port: int) -> list[int]:
-        """Given a port, return ports from which a rule redirects to it."""
-        entries: list[int] = []
-        for rule in self._diverts:
-            if rule.verdict is not None and rule.verdict.port == port and _speaks_of(rule, proto):
-                entries += [first for first in _ports_of(rule)[::2] if first != port]
-        return sorted(set(entries))[:_MAX_ENTRIES]
+    def _within(self) -> list[int]:
+        return [bound for bound in self._ports if contains(PORTS, bound)]
 
-    def packets(self, packet: Packet, addresses: Iterable[int]) -> Iterator[Packet]:
-        """Given a packet and the addresses that it may be for, return it with each choice that rules tell apart."""
-        rules = self._choosy.rules(packet)
+    def entries(self, packet: Packet, addresses: Iterable[int]) -> list[int]:
+        """Given a packet and the addresses that it may be for, return the ports from which rules redirect to its port.
+
+        Of those that no rule tells apart it is the first.
+        """
+        own = {None, *addresses}
+        diverts = [rule for address, rule in self._diverts.get(packet.dport, ()) if address in own]
+        firsts = (PORTS[0], *self._within()) if diverts else ()
+        return [first for first in firsts if any(concerns(rule, replace(packet, dport=first)) for rule in diverts)]
+
+    def packets(self, packet: Packet, addresses: Iterable[int], port: int) -> Iterator[Packet]:
+        """Given a packet, the addresses that it may be for and the port at which it may arrive (redirected perhaps),
+        return it with each choice of source port and address that rules tell apart.
+        """
+        rules = [*self._choosy.rules(packet), *self._choosy.rules(replace(packet, dport=port))]
         bounds = sorted({*_bounds(rules, "daddr"), *LINK_LOCAL})  # whose sources are others than those of the rest
         by_class = {bisect_right(bounds, address): address for address in addresses}
         ports = _source_ports(sorted(_bounds(rules, "sport")))
@@ -86,38 +94,18 @@ def _bounds(rules: Iterable[Rule], field: str) -> set[int]:
 def _named_receivers(rules: Iterable[Rule]) -> list[tuple[str, Values]]:
     """Given rules, return the tests that tell processes apart: field and names, each once."""
     tests = {
-        (test.fields[0], test.rows[0][0])
+        (field, names)
         for rule in rules
         for test in rule.tests
-        if isinstance(test, Match) and test.fields[0] in _OF_RECEIVER
+        if isinstance(test, Match)
+        for row in test.rows
+        for field, names in zip(test.fields, row)
+        if field in _OF_RECEIVER
     }
     return list(tests)
 
 
 def _source_ports(bounds: list[int]) -> list[int]:
     """Given where rules tell source ports apart, return one of each kind; the usual one stands for its kind."""
-    usual = bisect_right(bounds, USUAL_SOURCE_PORT)
-    firsts = [1, *(bound for bound in bounds if 1 < bound < 65536)]
-    kinds = {bisect_right(bounds, first): first for first in firsts}
-    return list({**kinds, usual: USUAL_SOURCE_PORT}.values())
-
-
-def _speaks_of(rule: Rule, proto: int) -> bool:
-    return concerns(
-        Rule("", "", tuple(test for test in rule.tests if _is_of(test, "proto"))), Packet(4, proto, 0, 0, 0, "")
-    )
-
-
-def _is_of(test: object, field: str) -> bool:
-    return isinstance(test, Match) and test.fields == (field,)
-
-
-def _ports_of(rule: Rule) -> Intervals:
-    """Given a rule, return the destination ports that its tests let through."""
-    allowed = [_allowed(test) for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
-    return reduce(intersect, allowed, (1, 65536))
-
-
-def _allowed(test: Match) -> Intervals:
-    numbers = tuple(bound for bound in test.rows[0][0] if isinstance(bound, int))
-    return complement(numbers) if test.negated else numbers
+    ports = [port for port in (PORTS[0], *bounds, USUAL_SOURCE_PORT) if contains(PORTS, port)]
+    return list({bisect_right(bounds, port): port for port in ports}.values())

@@ -79,13 +79,14 @@ class Evaluator:
             flows = join([_next_flow(outcome) for outcome in onward])
         return pieces + [piece for flow in flows for piece in self._arrived(flow, passed)]
 
-    def exchange(self, packet: Packet, source: int) -> list[Piece]:
-        """Given a packet of the host to itself, return what becomes of it: its answer comes in as well."""
-        pieces = self.connect(packet, spanning(source, source))
-        answers = self.send(packet.answer(source), spanning(packet.daddr or 0, packet.daddr or 0))
-        if any(piece.verdict != OPEN for piece in pieces) or all(piece.verdict == OPEN for piece in answers):
-            return pieces
-        return [replace(piece, sources=spanning(source, source)) for piece in answers]
+    def exchange(self, packet: Packet, address: int) -> Piece:
+        """Given a packet of the host to itself, from an address to the same, return what becomes of it.
+
+        Its answer comes in as well.
+        """
+        itself = spanning(address, address)
+        (there,), (back,) = self.connect(packet, itself), self.send(packet.answer(address), itself)
+        return there if there.verdict != OPEN or back.verdict == OPEN else back
 
     def connect(self, packet: Packet, sources: Intervals) -> list[Piece]:
         """Given a first packet and its sources, return who can connect: TCP needs the packet after it as well.
@@ -160,7 +161,13 @@ def _latest_first(passed: list[Outcome]) -> list[Outcome]:
 
 
 def _settle(outcome: Outcome) -> Outcome:
-    """Given the end of a base chain, return it as unknown where a rule that may have matched says otherwise."""
+    """Given the end of a base chain, return it as unknown where a rule that may have matched says otherwise.
+
+    Where that rule gives the packet another port or address, what stops it as it is says nothing: it ends here.
+    """
+    for kind, rule in outcome.flow.doubts:
+        if kind in (DIVERT, AWAY):
+            return Outcome(outcome.flow, Verdict(AWAY), rule)
     stopped = outcome.verdict.kind in (DROP, REJECT)
     for kind, rule in outcome.flow.doubts:
         if kind not in FINAL or outcome.verdict.kind not in FINAL or (kind in (DROP, REJECT)) != stopped:

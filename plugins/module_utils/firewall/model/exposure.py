@@ -10,6 +10,7 @@ open: what one choice opens is open. Only unicast packets are looked at.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -81,9 +82,10 @@ class Exposure:
         return count(stopped) * _BLOCKLIST_SHARE <= count(sources) and stopped != sources
 
     def _decider(self, sources: Intervals, verdict: str) -> str:
-        pieces = [piece for piece in self.pieces if piece.verdict == verdict]
-        shares = [(count(intersect(piece.sources, sources)), piece.rule) for piece in pieces]
-        return max(shares, default=(0, self.why_none or NO_ROUTE), key=lambda share: share[0])[1]
+        pieces = [each for each in self.pieces if each.verdict == verdict and intersect(each.sources, sources)]
+        if not pieces:
+            return self.why_none or NO_ROUTE
+        return max(pieces, key=lambda piece: count(intersect(piece.sources, sources))).rule
 
 
 Receivers = Callable[[Listener], tuple[Receiver, ...]]
@@ -130,7 +132,7 @@ class Exposer:
         number = PROTOCOL_NUMBERS[proto]
         key = (number, self._choices.port_class(port), family, addresses, self._choices.receiver_class(receiver))
         if key not in self._known:
-            begin = Packet(family, number, None, port, 0, "").to(receiver)
+            begin = Packet(family, number, None, port, USUAL_SOURCE_PORT, "").to(receiver)
             self._known[key] = Exposure(family, tuple(self._pieces(begin, addresses)))
         return self._known[key]
 
@@ -150,12 +152,12 @@ class Exposer:
         key = (number, same, family, (LOOPBACK, address))
         if key not in self._known:
             packet = Packet(family, number, address, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
-            self._known[key] = Exposure(family, tuple(self._evaluator.exchange(packet, address)))
+            self._known[key] = Exposure(family, (self._evaluator.exchange(packet, address),))
         return self._known[key]
 
     def _pieces(self, begin: Packet, addresses: tuple[int, ...]) -> Iterator[Piece]:
-        for entry in (begin.dport, *self._choices.redirected_to(begin.proto, begin.dport)):
-            for packet in self._choices.packets(replace(begin, dport=entry), addresses):
+        for entry in dict.fromkeys((begin.dport, *self._choices.entries(begin, addresses))):
+            for packet in self._choices.packets(replace(begin, dport=entry), addresses, begin.dport):
                 for interface, sources in self._network.ways[begin.family].items():
                     sent = replace(packet, iif=interface)
                     yield from self._landing(sent, _possible(sent, sources), begin.dport, addresses)
@@ -164,11 +166,12 @@ class Exposer:
         """Given a packet, return what becomes of it as far as that concerns what listens on ``port``."""
         for piece in self._evaluator.connect(sent, sources) if sources else ():
             final = piece.packet
-            straight = final.ct_status == 0 and sent.dport == port
-            if straight or (final.dport == port and (final.daddr is None or final.daddr in addresses)):
+            if final.dport == port and (final.daddr is None or final.daddr in addresses):
                 yield piece
             elif sent.dport == port:
-                yield Piece(piece.sources, FILTERED, f"port {port} is redirected to port {final.dport}", final)
+                yield Piece(piece.sources, FILTERED, f"port {port} is redirected to {_place(final)}", final)
+            elif piece.verdict == UNKNOWN and not final.ct_status:
+                yield piece  # it may have been redirected here
 
 
 def _most_open(exposures: Iterator[Exposure]) -> Exposure:
@@ -179,10 +182,17 @@ def _most_open(exposures: Iterator[Exposure]) -> Exposure:
     )
 
 
+def _place(packet: Packet) -> str:
+    """Given a packet behind a redirect, return where it goes, as far as the redirect names it."""
+    kind = ipaddress.IPv4Address if packet.family == 4 else ipaddress.IPv6Address
+    return f"port {packet.dport}" + ("" if packet.daddr is None else f" of {kind(packet.daddr)}")
+
+
 def _possible(packet: Packet, sources: Intervals) -> Intervals:
     """Given a packet, return the sources that can send it: a link-local address is reached from its link only."""
-    link_local = packet.family == 6 and contains(LINK_LOCAL, packet.daddr or 0)
-    return intersect(sources, LINK_LOCAL) if link_local else sources
+    if packet.daddr is None or not contains(LINK_LOCAL, packet.daddr):
+        return sources
+    return intersect(sources, LINK_LOCAL)
 
 
 def _nowhere(listener: Listener, family: int) -> str:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import itemgetter
 
-from .intervals import count
+from .intervals import NOTHING, few
 from .packet import Packet, fitting_sources
 from .ruleset import Match, Rule
-
-_FEW = 64  # ports: up to so many, a rule is noted under each of them
 
 Placed = tuple[int, Rule]
 
@@ -32,9 +30,11 @@ class PortIndex:
                 notes.append(placed)
 
     def _notes_for(self, rule: Rule) -> list[list[Placed]]:
-        if not any(isinstance(test, Match) and test.fields == ("dport",) for test in rule.tests):
+        asked = [test for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
+        if not asked:
             return [self._of_any]
-        return [self._of_port.setdefault(port, []) for port in _few_ports(rule)] or [self._of_many]
+        ports = next((found for found in (few(test.numbers("dport") or NOTHING) for test in asked) if found), [])
+        return [self._of_port.setdefault(port, []) for port in ports] or [self._of_many]
 
     def rules(self, packet: Packet) -> list[Rule]:
         """Given a packet, return the rules that can match its protocol and destination port, in their order."""
@@ -52,19 +52,9 @@ class PortIndex:
         return self._of_any_by_proto[packet.proto]
 
 
-def _few_ports(rule: Rule) -> list[int]:
-    """Given a rule, return the ports that it asks for, or none where they are too many to note."""
-    for test in rule.tests:
-        if isinstance(test, Match) and test.fields == ("dport",) and not test.negated:
-            ports = test.rows[0][0]
-            if not isinstance(ports, frozenset) and 0 < count(ports) <= _FEW:
-                return [port for at in range(0, len(ports), 2) for port in range(ports[at], ports[at + 1])]
-    return []
-
-
 def concerns(rule: Rule, packet: Packet) -> bool:
     """Return whether a rule can match this protocol and port at all: what else the packet is does not matter here."""
     return not any(
-        isinstance(test, Match) and test.fields in (("proto",), ("dport",)) and not fitting_sources(test, packet)
+        isinstance(test, Match) and test.fields in (("proto",), ("dport",)) and fitting_sources(test, packet) == NOTHING
         for test in rule.tests
     )

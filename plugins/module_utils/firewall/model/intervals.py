@@ -16,9 +16,10 @@ from collections.abc import Iterable
 
 Intervals = tuple[int, ...]
 NOTHING: Intervals = ()
-TOP = 1 << 128  # above every number that a packet field holds
-EVERYTHING: Intervals = (0, TOP)
 BITS = {4: 32, 6: 128}
+TOP = 1 << BITS[6]  # above every number that a packet field holds
+EVERYTHING: Intervals = (0, TOP)
+FEW = 64  # so many numbers are looked at one by one
 
 
 def spanning(first: int, last: int) -> Intervals:
@@ -28,7 +29,10 @@ def spanning(first: int, last: int) -> Intervals:
 
 def merge(parts: Iterable[Intervals]) -> Intervals:
     """Given any number of sets, return their union."""
-    spans = sorted((part[at], part[at + 1]) for part in parts for at in range(0, len(part), 2))
+    sets = list(parts)
+    if len(sets) == 1:
+        return sets.pop()
+    spans = sorted((part[at], part[at + 1]) for part in sets for at in range(0, len(part), 2))
     union: list[int] = []
     for first, end in spans:
         if union and first <= union[-1]:
@@ -47,13 +51,10 @@ def _clip(numbers: Intervals, first: int, end: int) -> Intervals:
 
 def intersect(one: Intervals, other: Intervals) -> Intervals:
     """Given two sets, return what both hold. The time grows with the smaller one."""
-    if len(one) < len(other):
-        one, other = other, one
-    if len(other) == 2:
-        return _clip(one, other[0], other[1])
+    smaller, larger = sorted((one, other), key=len)
     common: list[int] = []
-    for at in range(0, len(other), 2):
-        common += _clip(one, other[at], other[at + 1])
+    for at in range(0, len(smaller), 2):
+        common += _clip(larger, smaller[at], smaller[at + 1])
     return tuple(common)
 
 
@@ -76,6 +77,13 @@ def contains(numbers: Intervals, number: int) -> bool:
 def count(numbers: Intervals) -> int:
     """Return how many numbers the set holds."""
     return sum(numbers[1::2]) - sum(numbers[::2])
+
+
+def few(numbers: Intervals) -> list[int]:
+    """Given a set, return its numbers one by one, or none where they are too many for that."""
+    if count(numbers) > FEW:
+        return []
+    return [number for at in range(0, len(numbers), 2) for number in range(numbers[at], numbers[at + 1])]
 
 
 def network(text: str) -> tuple[int, Intervals]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .intervals import BITS, Intervals, contains, count, intersect, merge, network, subtract
+from .intervals import BITS, Intervals, contains, count, intersect, merge, network, spanning, subtract
 
 LOOPBACK_SOURCES = {4: network("127.0.0.0/8")[1], 6: network("::1")[1]}
 LOOPBACK_ADDRESS = {4: 0x7F000001, 6: 1}
@@ -57,7 +57,7 @@ class Network:
     def local(self) -> dict[int, Intervals]:
         """All addresses of this host, loopback included."""
         return {
-            family: merge([LOOPBACK_SOURCES[family], *((number, number + 1) for number in self.addresses[family])])
+            family: merge([LOOPBACK_SOURCES[family], *(spanning(number, number) for number in self.addresses[family])])
             for family in BITS
         }
 

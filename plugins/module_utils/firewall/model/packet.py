@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Optional, Union
 
 from .intervals import EVERYTHING, NOTHING, Intervals, complement, contains, intersect, merge
-from .ruleset import ADDRESS_TYPES, CONNECTION_STATES, Effect, Fixed, Match, Test, Values
+from .ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Effect, Fixed, Match, Test, Values
 
 LOOPBACK = "lo"
-TCP, UDP = 6, 17
+TCP, UDP = PROTOCOLS["tcp"], PROTOCOLS["udp"]
 SYN, ACK = 0x02, 0x10
 INVALID, ESTABLISHED = CONNECTION_STATES["invalid"], CONNECTION_STATES["established"]
 
@@ -96,8 +96,6 @@ class Packet:
         """Given the name of a field, return its value. None: not known."""
         if field in _CONSTANT:
             return _CONSTANT[field]
-        if field == "tcp_flags":
-            return self.tcp_flags if self.proto == TCP else 0
         if field == "saddr_type":
             return ADDRESS_TYPES["local" if self.iif == LOOPBACK else "unicast"]
         return getattr(self, field)  # type: ignore[no-any-return]
@@ -117,7 +115,8 @@ class Packet:
 
 
 # What holds for every packet that is looked at: sent to one host, which is this one.
-_CONSTANT = {"daddr_type": ADDRESS_TYPES["local"], "packet_type": 0}
+_CONSTANT = {"daddr_type": ADDRESS_TYPES["local"], "packet_type": PACKET_TYPES["host"]}
+_WHOLE = {"saddr", "daddr", "sport", "dport"}  # of what a sender chooses, some bits alone (nft: ``&``) are not modelled
 
 
 def _overwrite(old: Optional[int], effect: Effect) -> Optional[int]:
@@ -136,6 +135,8 @@ def fitting_sources(test: Test, packet: Packet) -> Optional[Intervals]:
 
 
 def _match(match: Match, packet: Packet) -> Optional[Intervals]:
+    if match.mask is not None and not _WHOLE.isdisjoint(match.fields):
+        return None
     fitting = []
     for row in match.rows:
         sources = _row_sources(match, row, packet)
@@ -143,7 +144,7 @@ def _match(match: Match, packet: Packet) -> Optional[Intervals]:
             return None
         if sources:
             fitting.append(sources)
-    found = fitting[0] if len(fitting) == 1 else merge(fitting)
+    found = merge(fitting)
     return complement(found) if match.negated else found
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from .intervals import Intervals
+from .intervals import Intervals, complement, merge
 
 ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO = "accept", "drop", "reject", "return", "jump", "goto"
 DIVERT = "divert"  # the packet goes on with another address or port (DNAT, redirect)
@@ -25,17 +25,8 @@ HOOKS = (INGRESS, PREROUTING, "input")  # what a packet for this host passes, in
 LEGACY, XTABLES, NFT = "iptables-legacy", "iptables-nft", "nft"
 
 # The numbers of linux/rtnetlink.h, linux/if_packet.h and nf_conntrack_common.h that rules name.
-ADDRESS_TYPES = {
-    "unspec": 0,
-    "unicast": 1,
-    "local": 2,
-    "broadcast": 3,
-    "anycast": 4,
-    "multicast": 5,
-    "blackhole": 6,
-    "unreachable": 7,
-    "prohibit": 8,
-}
+_ADDRESS_TYPES = "unspec unicast local broadcast anycast multicast blackhole unreachable prohibit"
+ADDRESS_TYPES = {name: number for number, name in enumerate(_ADDRESS_TYPES.split())}
 PACKET_TYPES = {"host": 0, "unicast": 0, "broadcast": 1, "multicast": 2, "other": 3}
 CONNECTION_STATES = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64, "snat": 128, "dnat": 256}
 PROTOCOLS = {
@@ -70,6 +61,16 @@ class Match:
     text: str
     negated: bool = False
     mask: Optional[int] = None
+
+    def numbers(self, field: str) -> Optional[Intervals]:
+        """Given a field, return the numbers that this test asks it to be among.
+
+        None: it asks for another field, for several together, for names, or for a part of its bits.
+        """
+        columns = [values for row in self.rows for values in row if isinstance(values, tuple)]
+        if self.fields != (field,) or self.mask is not None or len(columns) < len(self.rows):
+            return None
+        return complement(merge(columns)) if self.negated else merge(columns)
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ class Ruleset:
     def rule_count(self) -> int:
         """How many rules somebody wrote."""
         chains = [chain for table in self.tables for chain in table.chains.values()]
-        return sum(1 for chain in chains for rule in chain.rules if not rule.implied)
+        return len([rule for chain in chains for rule in chain.rules if not rule.implied])
 
     def why_blind(self, family: int) -> str:
         """Return why rules of that family could not be seen; empty where all could."""

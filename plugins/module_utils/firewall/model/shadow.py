@@ -14,13 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
-from .intervals import EVERYTHING, Intervals, complement, count, intersect, subtract
-from .ruleset import ACCEPT, DROP, HOOKS, REJECT, Chain, Match, Rule, Ruleset, Values
+from .intervals import EVERYTHING, NOTHING, Intervals, count, few, intersect, subtract
+from .ruleset import ACCEPT, DROP, HOOKS, REJECT, Chain, Match, Rule, Ruleset
 
 ANYWHERE: Intervals = ()  # stands for a source that is not one network
-_ANY_PORT = -1  # stands for ports that are not a few
-_FEW_PORTS = 64
-_SADDR, _DPORT = ("saddr", None), ("dport", None)
+_SADDR, _DPORT = "saddr", "dport"
 
 
 @dataclass(frozen=True)
@@ -44,92 +42,73 @@ def _shadows_in(chain: Chain) -> list[Shadow]:
     """Given a chain, return its rules that an earlier one makes void."""
     earlier, found = _Earlier(), []
     for rule in chain.rules:
-        if rule.verdict is None or rule.verdict.kind not in (ACCEPT, DROP, REJECT):
+        kind = "" if rule.verdict is None else rule.verdict.kind
+        if kind not in (ACCEPT, DROP, REJECT):
             continue
-        scope = _scope(rule)
-        by = earlier.covering(rule, scope)
+        scope, accepts = _scope(rule), kind == ACCEPT
+        by = earlier.covering(scope, not accepts)
         if by is not None:
             found.append(Shadow(rule, by))
         elif all(isinstance(test, Match) for test in rule.tests):
-            earlier.add(rule, scope)
+            earlier.add(rule, scope, accepts)
     return found
 
 
-Scope = dict[object, Values]  # what a rule asks of each field; tests over several fields stand for themselves
+# The numbers that a rule asks of each field; a test of another kind (names, several fields, a mask) stands for itself.
+Scope = dict[object, Intervals]
 
 
 def _scope(rule: Rule) -> Scope:
     scope: Scope = {}
     for test in rule.tests:
-        if not isinstance(test, Match):
-            continue
-        key: object = (test.fields[0], test.mask) if len(test.fields) == 1 else (test.fields, test.rows, test.negated)
-        scope[key] = _narrowed(scope.get(key, EVERYTHING), test) if len(test.fields) == 1 else EVERYTHING
+        if isinstance(test, Match):
+            key = test.fields[0]
+            numbers = test.numbers(key)
+            if numbers is None:
+                scope[test.fields, test.rows, test.negated, test.mask] = EVERYTHING
+            else:
+                scope[key] = intersect(scope.get(key, EVERYTHING), numbers)
     return scope
 
 
-def _narrowed(before: Values, test: Match) -> Values:
-    allowed = test.rows[0][0]
-    if isinstance(allowed, frozenset) or isinstance(before, frozenset):
-        return frozenset([("!" if test.negated else "") + " ".join(sorted(map(str, allowed)))])
-    return intersect(before, complement(allowed) if test.negated else allowed)
-
-
-def _within(inner: Optional[Values], outer: Values) -> bool:
-    """Return whether all that one rule asks for of a field is asked for by another; names only when they are equal."""
-    if inner is None or isinstance(inner, frozenset) or isinstance(outer, frozenset):
-        return inner == outer
-    return not subtract(inner, outer)
+def _lies_in(scope: Scope, wider: Scope) -> bool:
+    """Return whether all that one rule asks for is asked for by another."""
+    return all(key in scope and not subtract(scope[key], wider[key]) for key in wider)
 
 
 class _Earlier:
     """The rules of a chain so far, by one of their ports and by their source network, so that few are compared."""
 
     def __init__(self) -> None:
-        self._by: dict[tuple[Intervals, int], list[tuple[Rule, Scope]]] = {}
+        self._by: dict[tuple[bool, Intervals, Optional[int]], list[tuple[Rule, Scope]]] = {}
         self._sizes: set[int] = set()
 
-    def add(self, rule: Rule, scope: Scope) -> None:
+    def add(self, rule: Rule, scope: Scope, accepts: bool) -> None:
         """Remember a rule that later ones may lie behind."""
-        source = _single(scope.get(_SADDR))
+        source = _network(scope.get(_SADDR, NOTHING))
         self._sizes.update([count(source)] if source else [])
-        for port in _few(scope.get(_DPORT)) or (_ANY_PORT,):
-            self._by.setdefault((source, port), []).append((rule, scope))
+        for port in few(scope.get(_DPORT, NOTHING)) or (None,):
+            self._by.setdefault((accepts, source, port), []).append((rule, scope))
 
-    def covering(self, rule: Rule, scope: Scope) -> Optional[Rule]:
-        """Given a rule, return an earlier one that takes all its packets and says the opposite, or None."""
-        for source in (ANYWHERE, *self._networks_around(_single(scope.get(_SADDR)))):
-            for port in (_ANY_PORT, *_first(scope.get(_DPORT))):
-                for other, wider in self._by.get((source, port), ()):
-                    if _opposite(rule, other) and all(_within(scope.get(key), wider[key]) for key in wider):
+    def covering(self, scope: Scope, accepts: bool) -> Optional[Rule]:
+        """Given what a rule asks for, return an earlier one that takes all its packets and accepts them or does not."""
+        for source in (ANYWHERE, *self._networks_at(scope.get(_SADDR, NOTHING))):
+            for port in (None, min(scope.get(_DPORT, NOTHING), default=None)):
+                for other, wider in self._by.get((accepts, source, port), ()):
+                    if _lies_in(scope, wider):
                         return other
         return None
 
-    def _networks_around(self, source: Intervals) -> Iterator[Intervals]:
-        """Given a source network, return those of the sizes met so far that it lies in."""
-        for size in self._sizes if source else ():
-            first = source[0] // size * size
-            if source[1] <= first + size:
-                yield (first, first + size)
+    def _networks_at(self, sources: Intervals) -> Iterator[Intervals]:
+        """Given sources, return the networks of the sizes met so far in which the first of them lies."""
+        for size in self._sizes if sources else ():
+            first = sources[0] - sources[0] % size
+            yield (first, first + size)
 
 
-def _opposite(rule: Rule, other: Rule) -> bool:
-    if rule.verdict is None or other.verdict is None:
-        return False
-    return (rule.verdict.kind == ACCEPT) != (other.verdict.kind == ACCEPT)
-
-
-def _single(values: Optional[Values]) -> Intervals:
-    """Return a set that is one range, or nothing."""
-    return values if isinstance(values, tuple) and len(values) == 2 else ANYWHERE
-
-
-def _few(values: Optional[Values]) -> list[int]:
-    """Return the numbers of a small set, or none."""
-    if not isinstance(values, tuple) or not 0 < count(values) <= _FEW_PORTS:
-        return []
-    return [port for at in range(0, len(values), 2) for port in range(values[at], values[at + 1])]
-
-
-def _first(values: Optional[Values]) -> list[int]:
-    return [values[0]] if isinstance(values, tuple) and values else []
+def _network(sources: Intervals) -> Intervals:
+    """Return a set that is one range which begins at a multiple of its size, as networks do."""
+    if len(sources) != 2:
+        return ANYWHERE
+    first, end = sources
+    return ANYWHERE if first % (end - first) else sources

@@ -55,7 +55,7 @@ def join(flows: Sequence[Flow]) -> list[Flow]:
     Of many flows those are put together, too, whose doubts differ by nothing but the rules they name.
     """
     if len(flows) == 1:
-        return [flows[0]]
+        return list(flows)
     alike: dict[tuple[object, ...], list[Flow]] = {}
     for flow in flows:
         doubts = flow.doubts if len(flows) <= _MANY else tuple(kind for kind, _rule in flow.doubts)
@@ -140,7 +140,7 @@ def _doubting(outcome: Outcome, rule: Rule, before: Packet) -> Flow:
     flow = replace(flow, packet=before.blurred(changed))
     if outcome.verdict.kind == RETURN and rule.verdict is not None and rule.verdict.kind == JUMP:
         return flow
-    met = outcome.verdict.kind if outcome.verdict.kind in FINAL else UNKNOWN
+    met = UNKNOWN if outcome.verdict.kind == RETURN else outcome.verdict.kind
     if met in (kind for kind, _rule in flow.doubts):
         return flow  # one rule is enough to name
     return replace(flow, doubts=(*flow.doubts, (met, str(rule))))

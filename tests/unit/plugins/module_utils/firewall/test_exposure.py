@@ -197,3 +197,89 @@ def test_ports_that_no_rule_tells_apart_share_one_answer() -> None:
     answers = [exposer.port("tcp", port, 4, (OWN4,)) for port in (8000, 8001, 21, 22)]
     assert answers[0] is answers[1]
     assert answers[2].verdict(ANY_SOURCE[4]) != answers[3].verdict(ANY_SOURCE[4])
+
+
+def behind(*prerouting: str, accepting: str) -> Ruleset:
+    """Return a redirect and what the filter lets through."""
+    lines = "".join(f"-A PREROUTING {line}\n" for line in prerouting)
+    return ruleset(f"*nat\n:PREROUTING ACCEPT [0:0]\n{lines}COMMIT\n" + filter_table(f"-A INPUT {accepting} -j ACCEPT"))
+
+
+TO_8080 = "-p tcp --dport 1000:2000 -j REDIRECT --to-ports 8080"
+
+
+def test_a_source_port_that_lets_through_behind_a_redirect_is_tried() -> None:
+    rules = behind(TO_8080, accepting="-p tcp -m tcp --dport 8080 --sport 53 -m conntrack --ctstate DNAT")
+    assert outside(rules, listener("0.0.0.0", 8080)).verdict(ANY_SOURCE[4]) == "open"
+
+
+def test_of_a_redirected_range_every_part_that_rules_tell_apart_is_tried() -> None:
+    early = "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport {} -j DROP\nCOMMIT\n"
+    nat = f"*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING {TO_8080}\nCOMMIT\n"
+    accepted = filter_table("-A INPUT -p tcp --dport 8080 -m conntrack --ctstate DNAT -j ACCEPT")
+    found = [
+        outside(ruleset(early.format(ports) + nat + accepted), listener("0.0.0.0", 8080)).verdict(ANY_SOURCE[4])
+        for ports in ("1000:1999", "1000:2000", "1001:2000")
+    ]
+    assert found == ["open", "filtered", "open"]
+
+
+def test_a_redirect_that_may_happen_may_lead_to_its_port() -> None:
+    rules = behind(
+        "-p tcp --dport 80 -m time --timestart 08:00 -j REDIRECT --to-ports 8080",
+        accepting="-m conntrack --ctstate DNAT",
+    )
+    found = {port: outside(rules, listener("0.0.0.0", port)).verdict(ANY_SOURCE[4]) for port in (80, 8080, 8081)}
+    assert found == {80: "unknown", 8080: "unknown", 8081: "filtered"}
+
+
+def test_packets_that_are_led_to_another_address_do_not_reach_this_one() -> None:
+    two = Network({4: (OWN4, OWN4 + 1), 6: ()}, HOST.ways)
+    rules = behind("-p tcp --dport 80 -j DNAT --to-destination 203.0.113.11", accepting="-p tcp")
+    first, second = (outside(rules, listener(f"203.0.113.{last}", 80), network=two) for last in (10, 11))
+    assert (first.verdict(ANY_SOURCE[4]), first.decided_by(ANY_SOURCE[4])) == (
+        "filtered",
+        "port 80 is redirected to port 80 of 203.0.113.11",
+    )
+    assert second.verdict(ANY_SOURCE[4]) == "open"
+
+
+def test_sources_to_which_no_route_leads_are_not_said_to_meet_a_rule() -> None:
+    ways = {4: {"eth0": subtract(ANY_SOURCE[4], numbers("10.0.0.0/8"))}, 6: {}}
+    exposure = outside(ruleset(filter_table()), listener("0.0.0.0"), network=Network({4: (OWN4,), 6: ()}, ways))
+    asked = [numbers("10.0.0.0/8"), numbers("192.0.2.0/24")]
+    assert [exposure.decided_by(sources) for sources in asked] == [
+        "no route of this host leads to them",
+        "ip filter INPUT: policy drop",
+    ]
+    assert [exposure.verdict(sources) for sources in asked] == ["filtered", "filtered"]
+
+
+def test_the_rule_that_decides_for_most_of_the_sources_is_named() -> None:
+    rules = ruleset(
+        filter_table(
+            "-A INPUT -s 192.0.2.0/26 -j ACCEPT",
+            "-A INPUT -s 192.0.2.64/27 -p tcp -j ACCEPT",
+            "-A INPUT -s 10.0.0.0/8 -j ACCEPT",
+        )
+    )
+    exposure = outside(rules, listener("0.0.0.0"))
+    named = [exposure.decided_by(numbers(net)) for net in ("192.0.2.0/24", "192.0.2.64/26", "10.0.0.0/7")]
+    assert named == [
+        "ip filter INPUT rule 1: -s 192.0.2.0/26 -j ACCEPT",
+        "ip filter INPUT rule 2: -s 192.0.2.64/27 -p tcp -j ACCEPT",
+        "ip filter INPUT rule 3: -s 10.0.0.0/8 -j ACCEPT",
+    ]
+
+
+BANNED = [(1, 64, True), (1, 63, False), (2, 128, True), (2, 127, False), (0, 1, True), (5, 5, False)]
+
+
+@pytest.mark.parametrize(("banned", "asked", "expected"), BANNED)
+def test_a_port_is_nearly_open_where_at_most_one_of_64_sources_is_banned(
+    banned: int, asked: int, expected: bool
+) -> None:
+    first = 0xC0000200  # 192.0.2.0
+    lines = [f"-A INPUT -s 192.0.2.{last} -j DROP" for last in range(banned)]
+    exposure = outside(ruleset(filter_table(*lines, policy="ACCEPT")), listener("0.0.0.0"))
+    assert exposure.nearly_open((first, first + asked)) is expected
