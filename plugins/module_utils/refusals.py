@@ -41,7 +41,9 @@ def refused(spec: Mapping[str, Any], filled: dict[str, Any], read: Read, settled
             return
         path = find_path(error.name, error.value, work)
         origin = _origin(path, work)
-        if origin not in settled and error.name != OF_THE_HOST:
+        beside = {path[:-1] for path in settled}  # what is wrong may be what is missing
+        follows = error.value is None and origin[:-1] in beside
+        if origin not in settled and not follows and error.name != OF_THE_HOST:
             expected = f"is not set: expected {error.expected}" if error.value is None else error.expected
             yield Fault(origin, error.value, expected, error.known)
         better = _mended(spec, work, path, error, read)

@@ -19,6 +19,7 @@ from ..units import parse_seconds
 from .catalog.names import is_set_id
 from .catalog.parse import LEVELS
 from .names import is_device
+from .place import check_place
 from .retention.policy import PERIODS, Policy
 from .sources.records import Source
 from .verification.levels import Subset
@@ -107,6 +108,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         state_dir=params["state_dir"],
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
     )
+    check_place(params, platform)
     _require_together(settings)
     return settings
 

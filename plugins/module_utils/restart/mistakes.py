@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
-from ..services.declared import declare
+from ..services.found import declare_whole
 from ..trading.endpoint import read_endpoint
 from .model import read_options
 from .run import default_url
@@ -21,8 +21,9 @@ def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]
     """Given the options as they are written and the platform of the host, return all that the area refuses."""
 
     def read(options: dict[str, Any]) -> None:
-        services = declare(options["services"], platform)
-        read_options(options, tuple(service.name for service in services))
-        read_endpoint(options["trading"], default_url(services, options["trading"]["service"]))
+        services = declare_whole(options["services"], platform)
+        names = tuple(service.name for service in services)
+        read_options(options, names)
+        read_endpoint(options["trading"], default_url(services, options["trading"]["service"]), names)
 
     return find_mistakes(SPEC, given, read, platform)

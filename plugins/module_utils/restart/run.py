@@ -36,8 +36,9 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     Raise InputError before anything is looked at, LockHeld where another maintenance run is at work.
     """
     services = declare(params["services"], host.platform)
-    options = read_options(params, tuple(service.name for service in services))
-    endpoint = read_endpoint(params["trading"], default_url(services, params["trading"]["service"]))
+    names = tuple(service.name for service in services)
+    options = read_options(params, names)
+    endpoint = read_endpoint(params["trading"], default_url(services, params["trading"]["service"]), names)
     if host.platform not in GATHERERS:
         return Result([_no_gatherer(host)])
     if check_mode:

@@ -14,12 +14,12 @@ from typing import Any, Optional
 from ..errors import InputError
 from ..units import parse_bytes, parse_seconds
 from .order import start_order
+from .possible import WILDCARDS, check_address, check_apart, check_command, check_health
 
 _UNIT_TYPES = ("service", "socket", "timer", "target", "path", "mount", "scope")
 _UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 _LABEL = re.compile(r"(?:system/|(?:gui|user)/\d+/)?[^/\s\x00-\x1f]+")
 _WINDOWS_NAME = re.compile(r"[^/\\\x00-\x1f]{1,256}")  # CreateService: both slashes are not allowed
-WILDCARDS = ("", "*", "any", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,10 @@ def declare(services: Sequence[Mapping[str, Any]], platform: str = "linux") -> t
 
     Raise InputError naming service, value and rule.
     """
-    declared = [_service(raw, MANAGERS.get(platform, MANAGERS["linux"])) for raw in services]
+    manager = MANAGERS.get(platform, MANAGERS["linux"])
+    for place, raw in enumerate(services):
+        _require(bool(raw["name"].strip()), f"services[{place}].name", raw["name"], "a name")
+    declared = [_service(raw, manager) for raw in services]
     names = [service.name for service in declared]
     for service in declared:
         _require(names.count(service.name) == 1, f"services[{service.name}].name", service.name, "each name once")
@@ -117,6 +120,7 @@ def declare(services: Sequence[Mapping[str, Any]], platform: str = "linux") -> t
         if unknown:
             expected = f"names of services: {', '.join(names)}"
             raise InputError(f"services[{service.name}].depends_on", unknown, expected, names)
+    check_apart(declared)
     order = start_order({service.name: service.depends_on for service in declared})
     return tuple(sorted(declared, key=lambda service: order.index(service.name)))
 
@@ -136,8 +140,8 @@ def _service(raw: Mapping[str, Any], manager: Manager) -> Service:
         unit=manager.check(f"{where}.{manager.option}", raw.get(manager.option) or ""),
         managed_by=manager.name,
         **texts,
-        command=tuple(raw.get("command") or ()),
-        stop_command=tuple(raw.get("stop_command") or ()),
+        command=check_command(f"{where}.command", raw.get("command") or ()),
+        stop_command=check_command(f"{where}.stop_command", raw.get("stop_command") or ()),
         environment={key: str(value) for key, value in (raw.get("environment") or {}).items()},
         state=raw.get("state") or "started",
         enabled=raw.get("enabled") is not False,
@@ -195,7 +199,8 @@ def _ports(raw: Mapping[str, Any], where: str) -> tuple[Port, ...]:
     for name, entry in [*first, *more]:
         _require(0 < entry["port"] < 65536, name, entry["port"], "a port between 1 and 65535")
         proto = "tcp" if entry is raw else entry.get("proto") or "tcp"
-        ports.append(Port(entry["port"], proto, entry.get("bind") or ""))
+        bind = check_address(f"{name.rpartition('.')[0]}.bind", entry.get("bind") or "")
+        ports.append(Port(entry["port"], proto, bind))
     return tuple(ports)
 
 
@@ -209,9 +214,7 @@ def _probe(raw: Optional[Mapping[str, Any]], ports: Sequence[Port], where: str) 
     _require(path.startswith("/"), f"{where}.health.path", path, "a path that begins with /")
     _regex(f"{where}.health.body_regex", raw.get("body_regex") or "", groups=0)
     host = raw.get("host") or _local_address(ports)
-    _require(
-        raw.get("samples") is None or raw["samples"] > 0, f"{where}.health.samples", raw.get("samples"), "at least 1"
-    )
+    check_health(f"{where}.health", raw)
     url = f"{raw.get('scheme') or 'http'}://{f'[{host}]' if ':' in host else host}:{port}{path}"
     given = {key: raw[key] for key in _PROBE_OPTIONS if raw.get(key) is not None}
     return Probe(url, host, int(port or 0), tuple(raw.get("status") or (200,)), **given)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
-from .declared import declare
+from .found import declare_whole
 from .policy import read_policy
 from .spec import SPEC
 
@@ -19,7 +19,7 @@ def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]
     """Given the options as they are written and the platform of the host, return all that the area refuses."""
 
     def read(options: dict[str, Any]) -> None:
-        declare(options["services"], platform)
+        declare_whole(options["services"], platform)
         read_policy(options, platform)
 
     return find_mistakes(SPEC, given, read, platform)

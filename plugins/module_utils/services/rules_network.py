@@ -13,7 +13,8 @@ from ..sockets.parse import Socket
 from ..units import human_seconds
 from . import listeners
 from .case import Case
-from .declared import WILDCARDS, Port
+from .declared import Port
+from .possible import WILDCARDS
 from .probe import shown
 from .remedies import port_remedy, probe_remedy
 

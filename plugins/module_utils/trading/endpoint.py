@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
+from urllib.parse import urlsplit
 
 from ..errors import InputError
 from ..units import parse_seconds
+
+OF_THE_APPLICATION = "trade"  # its name where no other is declared; a host need not run it
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,22 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def read_endpoint(raw: Mapping[str, Any], default_url: str) -> Endpoint:
-    """Given the option ``trading`` and where the declared trade service listens, return the endpoint.
+def read_endpoint(raw: Mapping[str, Any], default_url: str, names: Optional[Sequence[str]] = None) -> Endpoint:
+    """Given the option ``trading``, where the declared trade service listens, and the names of the declared services
+    (None: they do not matter), return the endpoint.
 
     Raise InputError naming the option that is wrong.
     """
     if raw["asks"] < 1:
         raise InputError("trading.asks", raw["asks"], "at least 1")
+    for option in ("timeout", "wait_delay"):
+        if raw[option] <= 0:
+            raise InputError(f"trading.{option}", raw[option], "seconds above 0")
     url = raw.get("url") or default_url
-    if url and not url.startswith(("http://", "https://")):
+    if url and not _is_url(url):
         raise InputError("trading.url", url, "http://ADDRESS:PORT or https://ADDRESS:PORT")
+    if names is not None and not raw.get("url") and raw["service"] not in (*names, OF_THE_APPLICATION):
+        raise InputError("trading.service", raw["service"], f"names of services: {', '.join(names)}", names)
     return Endpoint(
         **{name: raw[name] for name in _AS_GIVEN},
         url=url.rstrip("/"),
@@ -65,6 +74,14 @@ def read_endpoint(raw: Mapping[str, Any], default_url: str) -> Endpoint:
         wait_timeout=parse_seconds("trading.wait_timeout", raw["wait_timeout"]),
         headers={"Authorization": f"Bearer {raw['token']}"} if raw.get("token") else {},
     )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half of an IPv6 address
+        return False
 
 
 _AS_GIVEN = (

@@ -25,6 +25,8 @@ RULE = {"name": "logs", "path": "{{ cryptobot_install_dir }}/logs", "patterns": 
 SOURCE = {"name": "database", "type": "sqlite", "path": "{{ cryptobot_install_dir }}/main.db"}
 DATABASE = {"name": "main", "engine": "sqlite", "path": "{{ cryptobot_install_dir }}/main.db"}
 
+AUTH, DATA = {"name": "auth", "unit": "auth"}, {"name": "data", "unit": "data"}
+
 # The sound variables of every host.
 SOUND: dict[str, Any] = {
     "ansible_connection": "local",
@@ -50,11 +52,11 @@ PORTS = "expected a port from 1 to 65535 or a range such as 8000-8004"
 # Twenty mistakes, one a host: the variable, and the line that is said of it after the host.
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
-        {"cryptobot_services": [{"name": "auth"}, {"name": "data"}, {"name": "trade", "unti": "x"}]},
+        {"cryptobot_services": [{**AUTH}, {**DATA}, {"name": "trade", "unti": "x"}]},
         "cryptobot_services[2] (trade).unti: not an option; did you mean unit?",
     ),
     (
-        {"cryptobot_services": [{"name": "auth"}, {"name": "auth"}]},
+        {"cryptobot_services": [{**AUTH}, {**DATA, "name": "auth"}]},
         "cryptobot_services[1] (auth).name is 'auth': expected each name once",
     ),
     (
@@ -62,18 +64,18 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "cryptobot_services[0] (auth).port is 80000: expected a port between 1 and 65535",
     ),
     (
-        {"cryptobot_services": [{"name": "auth"}, {"name": "data", "depends_on": ["atuh"]}]},
+        {"cryptobot_services": [{**AUTH}, {**DATA, "depends_on": ["atuh"]}]},
         (
             "cryptobot_services[1] (data).depends_on is ['atuh']: expected names of services: auth, data;"
             " did you mean auth?"
         ),
     ),
     (
-        {"cryptobot_services": [{"name": "a", "depends_on": ["b"]}, {"name": "b", "depends_on": ["a"]}]},
-        "cryptobot_services[0] (a).depends_on is 'a -> b -> a': expected no cycle",
+        {"cryptobot_services": [{**AUTH, "depends_on": ["data"]}, {**DATA, "depends_on": ["auth"]}]},
+        "cryptobot_services[0] (auth).depends_on is 'auth -> data -> auth': expected no cycle",
     ),
     (
-        {"cryptobot_services": [{"name": "auth", "start_grace": 30}]},
+        {"cryptobot_services": [{**AUTH, "start_grace": 30}]},
         "cryptobot_services[0] (auth).start_grace is '30': expected a unit: 30 what? write 30d (30h, 30m or 30s)",
     ),
     (

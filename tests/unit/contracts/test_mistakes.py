@@ -37,7 +37,7 @@ OF_THE_HOST = {
 
 
 def service(**options: Any) -> dict[str, Any]:
-    return {"services": [{"name": "auth", **options}]}
+    return {"services": [{"name": "auth", "unit": "auth", "label": "auth", "service": "auth", **options}]}
 
 
 def rule(**options: Any) -> dict[str, Any]:
@@ -62,7 +62,12 @@ def policy(**options: Any) -> dict[str, Any]:
 
 # (area, platform, options, the line that says what is wrong)
 MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
-    ("services", "linux", service(unti="x"), "services[0] (auth).unti: not an option; did you mean unit?"),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "auth", "unti": "x"}]},
+        "services[0] (auth).unti: not an option; did you mean unit?",
+    ),
     ("services", "linux", service(port=80000), "services[0] (auth).port is 80000: expected a port between 1 and 65535"),
     ("services", "linux", service(port=0), "services[0] (auth).port is 0: expected a port between 1 and 65535"),
     ("services", "linux", service(port="https"), "services[0] (auth).port is 'https': expected a whole number"),
@@ -147,19 +152,19 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     (
         "services",
         "linux",
-        {"services": [{"name": "auth"}, {"name": "auth"}]},
+        {"services": [{"name": "auth", "port": 1}, {"name": "auth", "port": 2}]},
         "services[1] (auth).name is 'auth': expected each name once",
     ),
     (
         "services",
         "linux",
-        {"services": [{"name": "auth"}, {"name": "data", "depends_on": ["atuh"]}]},
+        {"services": [{"name": "auth", "port": 1}, {"name": "data", "unit": "x", "depends_on": ["atuh"]}]},
         "services[1] (data).depends_on is ['atuh']: expected names of services: auth, data; did you mean auth?",
     ),
     (
         "services",
         "linux",
-        {"services": [{"name": "a", "depends_on": ["b"]}, {"name": "b", "depends_on": ["a"]}]},
+        {"services": [{"name": "a", "port": 1, "depends_on": ["b"]}, {"name": "b", "port": 2, "depends_on": ["a"]}]},
         "services[0] (a).depends_on is 'a -> b -> a': expected no cycle",
     ),
     ("services", "linux", {"restarts_warn": 4}, "restarts_warn is 4: expected between 1 and restarts_crit (3)"),
@@ -186,6 +191,132 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "linux",
         service(memory_max="big"),
         "services[0] (auth).memory_max is 'big': expected a size such as 500M or 1.5GiB",
+    ),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "auth"}]},
+        "services[0] (auth).unit: is not set: expected it, or one of pid_file, command, process, port, ports, health",
+    ),
+    (
+        "services",
+        "windows",
+        {"services": [{"name": "auth", "unit": "auth"}]},
+        (
+            "services[0] (auth).service: is not set:"
+            " expected it, or one of pid_file, command, process, port, ports, health"
+        ),
+    ),
+    ("services", "linux", service(name=""), "services[0].name is '': expected a name"),
+    (
+        "services",
+        "linux",
+        service(command="sleep 5"),
+        (
+            "services[0] (auth).command is ['sleep 5']:"
+            " expected a list of words, such as [sleep, '5']: this is one word with a blank in it"
+        ),
+    ),
+    (
+        "services",
+        "linux",
+        service(port=1, bind="999.1.1.1"),
+        "services[0] (auth).bind is '999.1.1.1': expected an IPv4 or IPv6 address, any or localhost",
+    ),
+    (
+        "services",
+        "linux",
+        service(ports=[{"port": 1, "bind": "nowhere"}]),
+        "services[0] (auth).ports[0] (1).bind is 'nowhere': expected an IPv4 or IPv6 address, any or localhost",
+    ),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "a", "port": 1, "bind": "localhost"}, {"name": "b", "port": 1, "bind": "127.0.0.1"}]},
+        "services[1] (b).port is 1: expected one that a does not have",
+    ),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "a", "unit": "x"}, {"name": "b", "unit": "x.service"}]},
+        "services[1] (b).unit is 'x.service': expected one that a does not have",
+    ),
+    (
+        "services",
+        "windows",
+        {"services": [{"name": "a", "service": "App"}, {"name": "b", "service": "APP"}]},
+        "services[1] (b).service is 'APP': expected one that a does not have",
+    ),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "a", "pid_file": "/run/x"}, {"name": "b", "pid_file": "/run/x"}]},
+        "services[1] (b).pid_file is '/run/x': expected one that a does not have",
+    ),
+    (
+        "services",
+        "linux",
+        service(port=1, health={"timeout": -5}),
+        "services[0] (auth).health.timeout is -5.0: expected seconds above 0",
+    ),
+    (
+        "services",
+        "linux",
+        service(port=1, health={"latency_warn": 0}),
+        "services[0] (auth).health.latency_warn is 0.0: expected seconds above 0",
+    ),
+    (
+        "services",
+        "linux",
+        service(port=1, health={"status": [99]}),
+        "services[0] (auth).health.status is [99]: expected status codes of HTTP, 100 to 599",
+    ),
+    (
+        "services",
+        "linux",
+        service(port=1, health={"status": [100, 599, 600]}),
+        "services[0] (auth).health.status is [600]: expected status codes of HTTP, 100 to 599",
+    ),
+    ("restart", "linux", {"trading": {"timeout": -3}}, "trading.timeout is -3.0: expected seconds above 0"),
+    ("restart", "linux", {"trading": {"wait_delay": 0}}, "trading.wait_delay is 0.0: expected seconds above 0"),
+    (
+        "restart",
+        "linux",
+        {"trading": {"url": "http://localhost:abc"}},
+        "trading.url is 'http://localhost:abc': expected http://ADDRESS:PORT or https://ADDRESS:PORT",
+    ),
+    (
+        "restart",
+        "linux",
+        service() | {"trading": {"service": "nosuch"}},
+        "trading.service is 'nosuch': expected names of services: auth",
+    ),
+    (
+        "backup",
+        "linux",
+        source(path="/backups/old"),
+        "sources[0] (config).path is '/backups/old': expected a path outside of dir, which holds the sets",
+    ),
+    (
+        "backup",
+        "windows",
+        {"dir": r"D:\sets", "sources": [{"name": "a", "type": "files", "paths": [r"C:\x", r"d:/SETS/y"]}]},
+        "sources[0] (a).paths is 'd:/SETS/y': expected a path outside of dir, which holds the sets",
+    ),
+    *(
+        (
+            "backup",
+            "linux",
+            source() | {"dir": folder},
+            f"dir is '{folder}': expected a folder of its own, not one of the system such as /etc or /var",
+        )
+        for folder in ("/etc", "/etc/cryptobot", "/usr/bin", "/var", "/opt/../home")
+    ),
+    (
+        "backup",
+        "windows",
+        {"dir": r"c:\windows\x", "sources": [{"name": "a", "type": "files", "path": r"C:\x"}]},
+        r"dir is 'c:\\windows\\x': expected a folder of its own, not one of the system such as /etc or /var",
     ),
     ("restart", "linux", {"only": ["auth"]}, "only is ['auth']: expected names of services: "),
     ("restart", "linux", {"gate_delay": -1}, "gate_delay is -1.0: expected 0 or more"),
@@ -614,7 +745,7 @@ MANY = [
         {
             "services": [
                 {"name": "auth", "port": 80000},
-                {"name": "data", "depends_on": ["nope", "auth"], "unti": "x"},
+                {"name": "data", "unit": "x", "depends_on": ["nope", "auth"], "unti": "x"},
                 {"name": "trade", "process": "(", "health": {"path": "health-page", "sttus": [200], "port": 1}},
                 {"name": "auth", "port": 1, "ports": [{"port": 0}, {"port": 99999}, {}]},
             ],
@@ -735,6 +866,24 @@ def test_all_mistakes_are_found_at_once_and_nothing_that_only_follows_from_them(
 
 
 SOUND = [
+    (
+        "services",
+        {
+            "services": [
+                {"name": "a", "port": 1, "bind": "127.0.0.1", "command": "/opt/my app/run"},
+                {"name": "b", "port": 1, "bind": "127.0.0.2", "command": ["sleep", "5"]},
+                {"name": "c", "port": 1, "bind": "127.0.0.1", "state": "stopped"},
+                {"name": "d", "ports": [{"port": 1, "proto": "udp", "bind": "127.0.0.1"}, {"port": 2, "bind": "::1"}]},
+                {"name": "e", "health": {"port": 7, "timeout": 0.1, "tls_min_days": 0}},
+                {"name": "f", "port": 3, "bind": "fe80::1%eth0"},
+                {"name": "g", "process": "^/opt/g"},
+            ]
+        },
+    ),
+    ("restart", service() | {"trading": {"service": "elsewhere", "url": "https://[::1]:8004/x"}}),
+    ("backup", source(path="/") | {"dir": "/var/backups/cryptobot"}),
+    ("backup", source() | {"dir": "/usr/local/var/backups/cryptobot"}),
+    ("backup", source(path="/mnt2") | {"dir": "/mnt"}),
     ("services", service(port="8000", health={"path": "/x"}, enabled="no", ports=[{"port": 1}])),
     ("restart", service(port=8000) | {"only": "auth", "trading": {"dry_run": "yes", "timeout": "2.5"}}),
     ("cleanup", rule(age="35d", recurse=1) | {"install_dir": "~/cryptobot", "protected": ["$HOME/x"]}),

@@ -253,7 +253,7 @@ class ScriptHost(WindowsHost):
 
 def test_a_script_without_a_stop_command_is_refused_by_the_name_of_the_option(tmp_path: Path) -> None:
     host = ScriptHost()
-    result = _run(host, tmp_path, services=[SCRIPT], trading={**TRADING, "service": "none"})
+    result = _run(host, tmp_path, services=[SCRIPT], trading=dict(TRADING))
     assert host.log == []
     assert "services[bot].stop_command is not given" in _told(result, "restart.refused")
 
@@ -261,7 +261,7 @@ def test_a_script_without_a_stop_command_is_refused_by_the_name_of_the_option(tm
 def test_a_script_is_stopped_by_its_command_and_started_on_its_own_feet(tmp_path: Path) -> None:
     host = ScriptHost()
     services = [{**SCRIPT, "stop_command": ["stop-bot"]}]
-    result = _run(host, tmp_path, services=services, trading={**TRADING, "service": "none"})
+    result = _run(host, tmp_path, services=services, trading=dict(TRADING))
     assert (host.log, result.failure) == (["-bot", "+bot"], "")
 
 
@@ -269,5 +269,5 @@ def test_a_script_is_stopped_by_its_command_and_started_on_its_own_feet(tmp_path
 def test_what_a_start_on_windows_cannot_heed_is_refused_before_the_stop(what: dict[str, Any], tmp_path: Path) -> None:
     host = ScriptHost()
     services = [{**SCRIPT, "stop_command": ["stop-bot"], **what}]
-    result = _run(host, tmp_path, services=services, trading={**TRADING, "service": "none"})
+    result = _run(host, tmp_path, services=services, trading=dict(TRADING))
     assert (host.log, "cannot be heeded" in _told(result, "restart.refused")) == ([], True)

@@ -1,0 +1,25 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The services that a host is told of, each of which something on it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import InputError
+from .declared import MANAGERS, Service, declare
+
+_FOUND_BY = ("pid_file", "command", "process", "port", "ports", "health")
+
+
+def declare_whole(services: Sequence[Mapping[str, Any]], platform: str) -> tuple[Service, ...]:
+    """As `declare`, and raise InputError for a service that nothing on its host can be."""
+    declared = declare(services, platform)
+    option = MANAGERS.get(platform, MANAGERS["linux"]).option
+    for raw in services:
+        if not any(raw.get(each) for each in (option, *_FOUND_BY)):
+            raise InputError(f"services[{raw['name']}].{option}", None, f"it, or one of {', '.join(_FOUND_BY)}")
+    return declared

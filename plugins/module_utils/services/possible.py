@@ -1,0 +1,91 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a declaration of services may say: values that are possible, and no two services that claim the same."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .declared import Service
+
+WILDCARDS = ("", "*", "any", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
+_LIKE_AN_ARGUMENT = re.compile(r"[-/\d]|[^/\\]*$")  # what comes after a blank and is no rest of a path
+_A_COMMAND = "a list of words, such as [sleep, '5']: this is one word with a blank in it"
+
+
+def check_address(name: str, bind: str) -> str:
+    """Given the option and an address to listen on, return the address. Raise InputError where it is none."""
+    if bind not in (*WILDCARDS, "localhost"):
+        try:
+            ipaddress.ip_address(bind.partition("%")[0])
+        except ValueError:
+            raise InputError(name, bind, "an IPv4 or IPv6 address, any or localhost") from None
+    return bind
+
+
+def check_command(name: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Given the option and a command, return it. Raise InputError where a whole command line is one word."""
+    first, *rest = words[0].split() if len(words) == 1 else [""]
+    path = re.match(r"/|[A-Za-z]:[\\/]|\\\\", first)
+    if rest and (path is None or all(map(_LIKE_AN_ARGUMENT.match, rest))):
+        raise InputError(name, list(words), _A_COMMAND)
+    return tuple(words)
+
+
+_TINY = 0.001  # seconds
+_LEAST = (
+    ("samples", 1, "at least 1"),
+    ("timeout", _TINY, "seconds above 0"),
+    ("latency_warn", _TINY, "seconds above 0"),
+    ("tls_min_days", 0, "0 or more days"),
+)
+
+
+def check_health(name: str, raw: Mapping[str, Any]) -> None:
+    """Given the option and how a service is asked, raise InputError where a number in it can be none."""
+    for option, least, expected in _LEAST:
+        value = raw.get(option)
+        if value is not None and value < least:
+            raise InputError(f"{name}.{option}", value, expected)
+    wrong = [code for code in raw.get("status") or () if not 100 <= code <= 599]
+    if wrong:
+        raise InputError(f"{name}.status", wrong, "status codes of HTTP, 100 to 599")
+
+
+def check_apart(services: Sequence[Service]) -> None:
+    """Given the services, raise InputError where two claim the same port of an address, name of a manager or file."""
+    for option in ("unit", "pid_file", "port"):
+        taken: dict[object, str] = {}
+        for service in services:
+            for key, name, value in _claims(service, option):
+                if key in taken:
+                    expected = f"one that {taken[key]} does not have"
+                    raise InputError(f"services[{service.name}].{name}", value, expected)
+                taken[key] = service.name
+
+
+_OPTION = {"systemd": "unit", "launchd": "label", "windows": "service"}
+
+
+def _claims(service: Service, option: str) -> Iterator[tuple[object, str, object]]:
+    """Yield what a service claims: by what it is told from others, the option that says so, and its value."""
+    if option == "unit" and service.unit:
+        name = service.unit.casefold() if service.managed_by == "windows" else service.unit
+        yield name, _OPTION[service.managed_by], service.unit
+    if option == "pid_file" and service.pid_file:
+        yield service.pid_file, option, service.pid_file
+    if option == "port" and service.state != "stopped":  # of two that take turns one is stopped
+        for port in {(each.port, each.proto, _address(each.bind)): each for each in service.ports}.items():
+            yield port[0], option, port[1].port
+
+
+def _address(bind: str) -> str:
+    return {"*": "", "any": "", "localhost": "127.0.0.1"}.get(bind, bind)
