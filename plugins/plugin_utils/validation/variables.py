@@ -136,6 +136,9 @@ def _read_plain(options: Mapping[str, Any]) -> None:
             raise InputError(
                 name, folder, "a folder of its own, not the root of a file system, and no line break in it"
             )
+    keep = options.get("cryptobot_report_keep")
+    if keep is not None and keep < 1:
+        raise InputError("cryptobot_report_keep", keep, "1 or more")
     for batch in options.get("cryptobot_serial") or ():
         if not _BATCH.fullmatch(batch):
             raise InputError("cryptobot_serial", batch, "a number of hosts such as 2, a share of them such as 20%")

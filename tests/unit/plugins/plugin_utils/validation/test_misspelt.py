@@ -67,3 +67,32 @@ def test_one_that_another_is_made_of_is_known() -> None:
     given = {"cryptobot_root": "/x", "cryptobot_state_dir": "{{ cryptobot_root }}/state"}
     found = variables.check({**SOUND, "cryptobot_state_dir": "/x/state"}, given, "linux", ("backup",))
     assert found == []
+
+
+# (variable, value, what is expected of it)
+PLAIN = [
+    ("cryptobot_report_keep", 0, "1 or more"),
+    ("cryptobot_report_keep", "many", "a whole number"),
+    ("cryptobot_report_textfile_dir", "x", "an absolute path, such as /opt/cryptobot"),
+    ("cryptobot_serial", "many", "a number of hosts such as 2, a share of them such as 20%"),
+    ("cryptobot_serial", "-1", "a number of hosts such as 2, a share of them such as 20%"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), PLAIN)
+def test_a_value_that_no_run_can_use_is_a_mistake(name: str, value: object, expected: str) -> None:
+    assert said({name: value}) == [(f"{name} is {value!r}: expected {expected}", True)]
+
+
+SOUND_VALUES = [
+    ("cryptobot_report_keep", 1),
+    ("cryptobot_serial", "30%"),
+    ("cryptobot_serial", 2),
+    ("cryptobot_serial", [1, "30%"]),
+    ("cryptobot_report_textfile_dir", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), SOUND_VALUES)
+def test_a_value_that_is_right_is_none(name: str, value: object) -> None:
+    assert said({name: value}) == []
