@@ -22,7 +22,7 @@ _QUOTE = re.compile(r"(?:[bBuUrRfFL]{1,2}|[@$])?(\\*)([\"'`])")
 _ODD_QUOTE = re.compile(r"&(?:quot|apos|#34|#39|#x22|#x27);|\\+[ux](?:00)?2[27]", re.IGNORECASE)
 _URL_QUOTE = re.compile(r"%(?:25)*2[27]", re.IGNORECASE)
 _MASKED = re.compile(re.escape(MASK) + r"(?![^\s\"'`\\,;)\]}>&@<])")
-_NOTHING = re.compile(r"(?:null|none|nil|true|false|undefined)(?![^\s,;)}\]\"'&<])", re.IGNORECASE)
+_NOTHING = re.compile(r"(?:null|none|nil|true|false)(?![^\s,;)}\]\"'&<])", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9][0-9.eE+-]*(?=\s{0,8}[,}\]])")
 _WORD = re.compile(r"[^\s\\]*(?:\\.[^\s\\]*)*")  # of a shell: a blank after a backslash is part of it
 _OF_URL = re.compile(r"[^\s\"<>&]*")
