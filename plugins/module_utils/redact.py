@@ -24,9 +24,11 @@ _LOGIN = re.compile(
     r"(?P<name>(?![0-9]{1,64}:)[^\s:\"'\\]{1,64}:)"
 )
 
-_LOGIN_OF_URL = (
+# user:password@ in a URL, up to the last @ of the word; a port is none
+_LOGIN_OF_URL = re.compile(
     r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^/\s:@\[\"']{0,128}:)(?![0-9]{1,5}(?![^/?#\s\"'),;\]}.\\>]))"
-    r"(?:\S*(?=@)|\S+)"
+    r"(?:\S*(?P<whole>(?=@))|[^\s\"']+(?P<after>[\"']?))",
+    re.IGNORECASE,
 )
 
 # Each pattern keeps its first group and masks the rest of what it matches. Every repetition is bounded, or of what no
@@ -34,8 +36,6 @@ _LOGIN_OF_URL = (
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        # user:password@ in a URL, up to the last @ of the word; without one all of it, since the end may be cut off
-        _LOGIN_OF_URL,
         r"(\b)eyJ[\w-]{8,}(?:\.[\w-]*)*",  # a JSON Web Token
         r"(\bak_)[0-9a-f]{8,}\w*",  # the application's own API key form
         r"(\btoken for \S{1,254}: {0,8})\S+",  # and how it prints a token to reset a password
@@ -55,9 +55,20 @@ _PATTERNS = tuple(
 def redact(text: str) -> str:
     """Given text, return it with the values of whatever looks like a credential masked."""
     text = _without_logins(without_named(_KEY_BLOCK.sub(rf"\g<1>{MASK}", text)))
+    text = _LOGIN_OF_URL.sub(_without_login, text)
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
+
+
+def _without_login(found: re.Match[str]) -> str:
+    """Given a URL that may hold a login, return it without the password. One without its @ may have lost it to a cut,
+    but only at the end of a line: what goes on behind it was written by somebody who meant no password.
+    """
+    rest = found.string[found.end() : found.end() + 1]
+    if found["whole"] is None and (found["after"] or rest not in ("", "\n")):
+        return found.group()
+    return found.group(1) + MASK
 
 
 def tells_secret(name: str, value: str) -> bool:
