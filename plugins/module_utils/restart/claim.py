@@ -15,7 +15,7 @@ from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
 from ..services.observed import Observed, Snapshot
 from ..units import human_seconds
-from .linux.graph import Node, last_invocation, read_nodes
+from .linux.graph import Node, last_invocation, read_nodes, started_with
 from .record import STARTED, STARTING, STOPPING, Record
 
 # A weekly run may still repair what the one before it left; what has been down for longer, somebody has seen.
@@ -42,8 +42,26 @@ def voids(host: Host, record: Record, snapshot: Snapshot) -> dict[str, str]:
         nodes = read_nodes(host, [s.service.unit for s in seen.values() if s.service.manager == "systemd"])
     except CoreError:
         nodes = {}
-    found = {name: whole or _void(host, record, one, nodes) for name, one in seen.items()}
-    return {name: why for name, why in found.items() if why}
+    every = {name: whole or _void(host, record, one, nodes) for name, one in seen.items()}
+    found = {name: why for name, why in every.items() if why}
+    return {**found, **_tied(host, seen, found)}
+
+
+def _tied(host: Host, seen: Mapping[str, Observed], found: Mapping[str, str]) -> dict[str, str]:
+    """Return what does not run and whose start would, by systemd's own graph, start what is left stopped, or fail."""
+    down = {name: one.service.unit for name, one in seen.items() if one.alive is False and one.service.unit}
+    left = {name: unit for name, unit in down.items() if name in found and seen[name].service.manager == "systemd"}
+    others = [n for n in down if left and n not in found and seen[n].service.manager == "systemd"]
+    return {name: why for name, why in ((name, _why_tied(host, down[name], left, found)) for name in others) if why}
+
+
+def _why_tied(host: Host, unit: str, left: Mapping[str, str], found: Mapping[str, str]) -> str:
+    try:
+        along = started_with(host, unit)
+    except CoreError as error:
+        return f"what its start would start along is not known: {error}"
+    pulled = [name for name in left if left[name] in along]
+    return f"it cannot start without {pulled[0]}, which is left stopped: {found[pulled[0]]}" if pulled else ""
 
 
 def _too_old(record: Record, snapshot: Snapshot) -> str:

@@ -253,6 +253,21 @@ def test_what_an_interrupted_run_had_stopped_is_started_unless_it_was_disabled_s
     assert (result["changed"], "it did not run before" in str(result["findings"])) == (False, False)
 
 
+@pytest.mark.case("SV3")
+@pytest.mark.case("SV5")
+@pytest.mark.parametrize("declared", [[], ["auth"]], ids=["undeclared", "declared"])
+def test_a_follower_of_what_was_disabled_since_does_not_pull_it_up(host, declared):
+    host.reset(auth=UNITS["auth"].replace("[Service]\n", "[Service]\nExecStop=/bin/sleep 2\n"))
+    services = [LOOSE[0], {**LOOSE[1], "depends_on": declared}]
+    _interrupt(host, services, only=["auth"])
+    host.sh("systemctl disable -q --now auth")
+    result = host.restart(services, when="needed", max_uptime="0")
+    assert set(host.starts("auth", *FOLLOWERS)) <= {"part"}  # PartOf= starts nothing and needs nothing
+    assert result["failure"] == ""
+    told = {f["subject"]: f["message"] for f in result["findings"] if f["check"] == "restart.interrupted"}
+    assert "it cannot start without auth, which is left stopped" in told["trade"]
+
+
 @pytest.mark.case("SV5")
 def test_what_an_interrupted_run_had_stopped_and_nobody_touched_is_started(host):
     host.reset(trade=SLOW)

@@ -25,6 +25,8 @@ _PROPERTIES = (
     f"Id,Names,LoadState,ActiveState,SubState,UnitFileState,InvocationID,Job,TriggeredBy,TimeoutStopUSec,"
     f"TimeoutStartUSec,{','.join(_FOLLOWERS)}"
 )
+# What a start of a unit starts as well, and what it fails without.
+_PULLS = ("Requires", "BindsTo", "Wants", "Upholds", "Requisite")
 _LIST = ("systemctl", "list-units", "--all", "--no-pager", "--plain", "--no-legend", "--full")
 ACTIVE = ("active", "reloading", "activating")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0}
@@ -105,6 +107,22 @@ def reach(host: Host, names: Iterable[str]) -> dict[str, Node]:
         nodes.update(read_nodes(host, waiting))
         waiting = {follower for node in nodes.values() for follower in node.followers} - asked
     return nodes
+
+
+def started_with(host: Host, unit: str) -> frozenset[str]:
+    """Given the name of a unit, return the names of it and of all that a start of it starts or needs, active or not.
+
+    Raise CoreError.
+    """
+    found: set[str] = set()
+    waiting = {unit}
+    while waiting:
+        found |= waiting
+        argv = ["systemctl", "show", "--no-pager", "-p", f"Names,{','.join(_PULLS)}", "--", *sorted(waiting)]
+        rows = [line.split("=", 1) for line in host.run(argv).stdout.splitlines() if "=" in line]
+        found |= {name for key, names in rows if key == "Names" for name in names.split()}
+        waiting = {name for key, names in rows if key in _PULLS for name in names.split()} - found
+    return frozenset(found)
 
 
 def stopped_with(nodes: Mapping[str, Node], name: str) -> set[str]:

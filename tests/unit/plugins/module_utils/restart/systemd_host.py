@@ -13,6 +13,13 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
 
+PULLS = {
+    "RequiredBy": "Requires",
+    "BoundBy": "BindsTo",
+    "WantedBy": "Wants",
+    "UpheldBy": "Upholds",
+    "RequisiteOf": "Requisite",
+}
 TIES = ("RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo")
 ORDERS = "http://127.0.0.1:8004/api/trades/orders?status=open"
 DRY_RUN = "http://127.0.0.1:8004/api/v1/settings/dry_run"
@@ -91,6 +98,7 @@ class SystemdHost(FakeHost):
             "NeedDaemonReload": "yes" if unit and unit.need_reload else "no",
             "ActiveEnterTimestampMonotonic": int(1e6 * (unit.since or 0)) if unit else 0,
             **{tie: self._followers(name, tie) for tie in TIES},
+            **{PULLS[tie]: " ".join(unit.requires) for tie in [unit.tie if unit else ""] if tie in PULLS},
         }
         return "\n".join(f"{key}={value}" for key, value in rows.items())
 

@@ -74,6 +74,29 @@ def test_a_record_counts_only_while_nobody_else_has_decided(unit, changes, why, 
         assert "it did not run before" not in left[0]
 
 
+@pytest.mark.case("SV3")
+@pytest.mark.parametrize("tie", ["RequiredBy", "BoundBy", "WantedBy", "UpheldBy", "ConsistsOf", "RequisiteOf"])
+@pytest.mark.parametrize("declared", [[], ["strategy"]], ids=["undeclared", "declared"])
+def test_what_would_start_along_what_was_disabled_since_stays_stopped_too(tie, declared, tmp_path):
+    pulls = tie != "ConsistsOf"
+    down = {
+        "strategy": Unit(since=None, file_state="disabled"),
+        "trade": Unit(requires=("strategy.service",), tie=tie, since=None),
+        "alone": Unit(requires=("trade.service",), since=None),
+    }
+    host, names = _host(**down), ["strategy", "trade", "alone"]
+    mark = {name: {"invocation": f"{name}.service-1", "file_state": "enabled"} for name in names}
+    phases = {name: {"phase": "stopping", "until": NOW} for name in names}
+    _leave_record(tmp_path, *names, marks=mark, phases=phases)
+    services = [{"name": n, "unit": n, "depends_on": declared if n == "trade" else []} for n in ("auth", *names)]
+    result = _run(host, tmp_path, services=services, max_uptime="0")
+    assert host.running == ({"auth"} if pulls else {"auth", "trade", "alone"})
+    told = {f.subject: f.message for f in result.findings if f.check == "restart.interrupted"}
+    for name in ("trade", "alone") if pulls else ():
+        assert "it cannot start without strategy, which is left stopped: it was enabled then" in told[name]
+        assert (tmp_path / NAME).exists() is False
+
+
 def test_a_failed_start_of_that_run_is_tried_again(tmp_path):
     class Failed(type(_host())):
         def _block(self, name):
