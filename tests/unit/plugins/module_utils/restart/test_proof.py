@@ -7,21 +7,30 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Accounts, parse_accounts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import read_process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import (
+    Accounts,
+    Process,
+    parse_accounts,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.launch import capture, require_proof
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proof import Sight, doubt, programs_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.writers import ANYBODY, writers_of
 
 pytestmark = [
@@ -175,3 +184,45 @@ def test_accounts_are_read_or_refused() -> None:
     for broken in (text.replace("Gid", "gid"), text.replace("\t4", ""), ""):
         with pytest.raises(ParseError):
             parse_accounts(broken)
+
+
+@pytest.fixture
+def child() -> Iterator[Process]:
+    """Return a process of this run that has a variable of its own in its environment."""
+    started = subprocess.Popen(["/bin/sleep", "600"], env={"PYTHONPATH": "/evil"}, start_new_session=True)
+    host = choose_host(5.0)
+    process = read_process(host, started.pid)
+    while process is None or process.command[:1] != ("/bin/sleep",):
+        process = read_process(host, started.pid)
+    yield process
+    started.kill()
+    started.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(("program", "proved"), [("/bin/sleep", True), ("/bin/sh", False)])
+def test_of_a_process_that_is_not_proved_nothing_is_taken_and_it_is_not_ended(
+    program: str, proved: bool, child: Process, folder: Path
+) -> None:
+    service = Service("trade", pid_file=str(folder / "trade.pid"), command=(program, "600"))
+    seen = Observed(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
+    way = capture(choose_host(5.0), service, child, {})
+    assert (way.doubt == "", "PYTHONPATH" in way.environment, way.ids is not None) == (proved, proved, proved)
+    if proved:
+        require_proof(choose_host(5.0), seen)
+    else:
+        with pytest.raises(ActionFailed, match=r"its program is .*sleep, not that of its command"):
+            require_proof(choose_host(5.0), seen)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_another_process_of_the_same_pid_is_not_the_one_that_was_seen(child: Process, folder: Path) -> None:
+    service = Service("trade", pid_file=str(folder / "trade.pid"), command=("/bin/sleep", "600"))
+    earlier = replace(child, began=child.began - 1)
+    assert "became another program" in capture(choose_host(5.0), service, earlier, {}).doubt
+
+
+def test_what_cannot_be_seen_at_that_moment_is_not_ended() -> None:
+    pid_file = PidFile("/run/trade.pid", denied=True, problem="it is a pipe")
+    with pytest.raises(ActionFailed, match="trade is not ended: it is a pipe"):
+        require_proof(choose_host(5.0), Observed(Service("trade", pid_file="/run/trade.pid"), pid_file=pid_file))
