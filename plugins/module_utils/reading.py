@@ -83,6 +83,16 @@ def kind_of(mode: int) -> str:
     return "" if stat.S_ISREG(mode) else next(named, "something else")
 
 
+def real_path(path: str) -> str:
+    """Return a path without links. Where a link becomes something else while it is looked up, the path as it is given:
+    os.path.realpath raises an error then, and nobody but its owner is to end a run by that.
+    """
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return os.path.abspath(path)
+
+
 def regular_itself(path: str, flags: int) -> int:
     """Open a regular file as ``regular`` does, and no link to one. Raise OSError."""
     return regular(path, flags | getattr(os, "O_NOFOLLOW", 0))

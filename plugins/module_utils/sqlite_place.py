@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from .errors import SourceDenied, SourceMissing
 from .folders import Folder, NotEntered, resolved
-from .reading import kind_of
+from .reading import kind_of, real_path
 
 BESIDE = ("-wal", "-journal", "-shm")
 DESCRIPTORS = "/dev/fd"  # on Linux and macOS the descriptors of whoever looks
@@ -45,7 +45,7 @@ def locate(declared: str) -> Location:
     Raise SourceMissing where there is none, SourceDenied with the reason where it is not to be opened.
     """
     if sys.platform == "win32":
-        return _by_path(os.path.realpath(declared))
+        return _by_path(real_path(declared))
     path = declared if os.path.isabs(declared) else os.path.join(os.getcwd(), declared)
     try:
         with resolved(path) as place:
@@ -58,6 +58,16 @@ def locate(declared: str) -> Location:
         raise SourceDenied(declared, error.strerror or str(error)) from error
     except ValueError as error:  # a NUL in the path
         raise SourceMissing(repr(declared)) from error
+
+
+def place_of(declared: str) -> str:
+    """Given a database's path as declared, return where it lies; the path itself where that is not to be opened."""
+    try:
+        return locate(declared).path
+    except SourceMissing:
+        return real_path(declared)
+    except SourceDenied:
+        return os.path.abspath(declared)
 
 
 def _proved(holder: Folder, name: str) -> tuple[int, int]:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from typing import Any, Optional
 
 from ..errors import InputError
 from ..options import expand
+from ..reading import real_path
+from ..sqlite_place import place_of
 from ..units import parse_seconds
 from .catalog.names import is_set_id
 from .catalog.parse import LEVELS
@@ -70,9 +71,9 @@ class Settings:
     @property
     def protected(self) -> frozenset[str]:
         """Real paths that a files source leaves out: the backups themselves, and databases that are taken as such."""
-        databases = [os.path.realpath(source.paths[0]) for source in self.sources if source.type == "sqlite"]
+        databases = [place_of(source.paths[0]) for source in self.sources if source.type == "sqlite"]
         beside = ("", "-wal", "-shm", "-journal")
-        return frozenset([os.path.realpath(self.dir), *(path + end for path in databases for end in beside)])
+        return frozenset([real_path(str(self.dir)), *(path + end for path in databases for end in beside)])
 
 
 def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
@@ -185,9 +186,9 @@ def _subset(value: str) -> Subset:
 
 
 def _policy(retention: Mapping[str, Any], max_leap: str) -> Policy:
-    if not any(retention[rule] > 0 for rule in PERIODS):
-        raise InputError("retention", dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
     counts = {key: _at_least(0, f"retention.{key}", retention[key]) for key in PERIODS}
+    if not any(counts.values()):
+        raise InputError("retention", dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
     least = _at_least(1, "retention.min_keep", retention["min_keep"])
     return Policy(**counts, min_keep=least, max_leap=parse_seconds("max_leap", max_leap))
 

@@ -219,4 +219,6 @@ def _held(item: Candidate, good: Sequence[Candidate], policy: Policy, now: float
 
 
 def _why_removed(item: Candidate) -> str:
-    return "no rule keeps it" if item.good else "it is not good, and enough newer good sets are there"
+    if item.good:
+        return "no rule keeps it"
+    return f"it is {'damaged' if item.damaged else 'not good'}, and enough newer good sets are there"

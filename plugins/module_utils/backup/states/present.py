@@ -21,6 +21,7 @@ from ..catalog.gather import read_catalog
 from ..gather import last_run, measure_sources, remember_run
 from ..judge import judge
 from ..judge_made import judge_made, judge_outcome
+from ..judge_removed import judge_removed
 from ..made import Made
 from ..make import SourceFailed, make_set
 from ..plan import Plan, plan_present, refusal
@@ -91,7 +92,7 @@ def _run(settings: Settings, plan: Plan, codec: Codec, host: Host, beat: Beat) -
         remember_run(settings, host.now(), ok=True, message=f"{settings.title} was made")
     done = [*swept, *steps.made(plan, made.skipped), *_prune(settings, plan, made, host)]
     done += steps.decided_against(settings, plan)
-    findings = judge_made(settings, plan, made, {})
+    findings = [*judge_made(settings, plan, made, {}), *judge_removed(plan.catalog, done)]
     return Outcome(made, findings, done, changed=any(one.state != NOT_DONE for one in done), failure=failure_of(done))
 
 

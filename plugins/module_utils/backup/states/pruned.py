@@ -12,6 +12,7 @@ from ...lock import host_lock
 from ..act import failure_of, prune_all, sweep_all
 from ..catalog.gather import read_catalog
 from ..judge import judge
+from ..judge_removed import judge_removed
 from ..plan import Plan, plan_pruned
 from ..report import describe_catalog, describe_retention, metrics
 from ..settings import Settings
@@ -40,7 +41,7 @@ def _result(settings: Settings, host: Host, plan: Plan, done: list[Action]) -> R
     catalog = read_catalog(settings.dir, host, settings.sign_key)
     view = View(settings, catalog, host.now(), retention=plan.retention, platform=host.platform)
     return Result(
-        findings=judge(view),
+        findings=[*judge_removed(plan.catalog, done), *judge(view)],
         metrics=metrics(view),
         actions=done,
         data={**describe_catalog(catalog), "retention": describe_retention(plan.retention)},

@@ -137,3 +137,42 @@ def test_a_set_that_lost_its_content_is_not_the_newest_that_counts(tmp_path, sou
     result = act(tmp_path, state="verified", sources=sources, set=all_five[3])
     assert all_five[3] in found(result, "backup.age")[0].message
     assert status(act(tmp_path, state="verified", sources=sources, max_age_hours=30.0), "backup.age") == "critical"
+
+
+def newest_alone(folder: Path, sources: list[dict]) -> tuple[str, Path]:
+    """Make a set of yesterday; return its id and one of its files."""
+    act(folder, sources=sources, host=At(choose_host().now() - DAY))
+    [set_id] = sets(folder)
+    return set_id, payload(folder, set_id)
+
+
+def flipped(path: Path) -> None:
+    """Change a byte, and have that found out as the daily look does."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    assert status(act(path.parents[3], state="verified", verify_level="L1"), "backup.checksum") == "critical"
+
+
+@pytest.mark.parametrize(("damage", "why"), [(gone, "is not there"), (flipped, "its last verification failed")])
+@pytest.mark.parametrize("state", ["present", "pruned"])
+def test_a_damaged_set_that_is_removed_is_told(tmp_path, sources, damage, why, state):
+    set_id, path = newest_alone(tmp_path, sources)
+    damage(path)
+    policy = {"daily": 1, "min_keep": 1}
+    if state == "pruned":
+        act(tmp_path, sources=sources)
+    result = act(tmp_path, sources=sources, state=state, retention=policy)
+    assert [(one.subject, one.reason) for one in result.actions if one.action == "prune"] == [
+        (set_id, "it is damaged, and enough newer good sets are there")
+    ]
+    [told] = [one for one in found(result, "backup.payload") if one.subject == set_id]
+    assert (told.status, why in told.message) == ("warning", True)
+    assert told.message.startswith(f"set {set_id} was removed by the retention, and it was damaged: ")
+
+
+def test_a_whole_set_that_no_rule_keeps_is_removed_without_an_alarm(tmp_path, sources):
+    set_id, _path = newest_alone(tmp_path, sources)
+    result = act(tmp_path, sources=sources, retention={"daily": 1, "min_keep": 1})
+    assert set_id not in names(tmp_path)
+    assert [one for one in found(result, "backup.payload") if one.subject == set_id] == []

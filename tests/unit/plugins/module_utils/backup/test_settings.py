@@ -35,6 +35,7 @@ WRONG = [
     ({"retention": {"min_keep": 3}}, "at least one of daily, weekly, monthly, yearly above 0"),
     ({"retention": {"daily": 7, "min_keep": 0}}, "retention.min_keep is 0"),
     ({"retention": {"daily": -1, "weekly": 1}}, "retention.daily is -1"),
+    ({"retention": {"daily": -1}}, "retention.daily is -1"),
     ({"retention": {"daily": 1}, "max_leap": "x"}, "max_leap is 'x'"),
     ({"state": "pruned"}, "retention is None"),
     ({"max_shrink": 0.0}, "max_shrink is 0.0"),
