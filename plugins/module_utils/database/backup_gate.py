@@ -21,6 +21,7 @@ from typing import Any, Callable, Optional
 from ..errors import CoreError
 from ..host import Host
 from ..publish import PARTIAL
+from ..reading import real_path
 from ..trusted import faults
 from ..units import human_seconds
 from .settings import BackupGate, Database
@@ -77,7 +78,7 @@ def covers(database: Database, names: Sequence[str]) -> Callable[[Mapping[str, A
 
 def _same_place(path: str) -> str:
     """Return a path in one form: without symlinks, and on Windows without regard to case and kind of slash."""
-    return os.path.normcase(os.path.realpath(path))
+    return os.path.normcase(real_path(path))
 
 
 def judge_gate(

@@ -84,6 +84,20 @@ def test_the_returned_table_says_why_and_what_came_of_it(server: Server, databas
     assert (table["removed"], table["not_removable"], table["index_scans"]) == (15_000, 0, 1)
 
 
+def test_a_table_whose_toast_table_is_vacuumed_with_it_went_once_over_its_indexes(
+    server: Server, database: str, vacuum: Vacuum
+) -> None:
+    large = "CREATE TABLE strategies (id int PRIMARY KEY, code text) WITH (autovacuum_enabled = off)"
+    server.sql(database, large, "ALTER TABLE strategies ALTER code SET STORAGE EXTERNAL")  # since 16 in one
+    server.sql(database, "INSERT INTO strategies SELECT n, repeat('x', 3000) FROM generate_series(1, 20000) n")
+    server.sql(database, "VACUUM ANALYZE strategies")
+    server.sql(database, "DELETE FROM strategies WHERE id % 5 < 4")
+    result = vacuum(databases=[server.entry(database)])
+    table = result.data["databases"][0]["databases"][0]["tables"][0]
+    assert (table["result"], table["removed"] > 16_000, table["index_scans"]) == ("done", True, 1)
+    assert {found.status for found in result.findings if found.check == "database.index_passes"} <= {"ok"}
+
+
 def test_every_database_is_visited_and_include_and_exclude_narrow_it(
     server: Server, database: str, vacuum: Vacuum
 ) -> None:

@@ -211,9 +211,30 @@ def test_a_link_put_there_while_sqlite_opens_it_is_noticed_before_the_first_stat
     assert (state(place / "root"), asked) == (before, [])
 
 
-@pytest.mark.parametrize("target", ["shadow", "missing"])
-def test_the_copy_s_place_is_taken_by_a_link_and_nothing_is_given_away(
-    target: str, place: Path, monkeypatch: pytest.MonkeyPatch
+def hard_link(draft: Path, root: Path) -> None:
+    """A second name of root's file, as an account can make one where fs.protected_hardlinks is off."""
+    os.link(root / "shadow", draft)
+
+
+def link(draft: Path, root: Path) -> None:
+    draft.symlink_to(root / "shadow")
+    given_away(draft)
+
+
+def link_to_nothing(draft: Path, root: Path) -> None:
+    draft.symlink_to(root / "missing")
+    given_away(draft)
+
+
+def pipe(draft: Path, _root: Path) -> None:
+    os.mkfifo(draft)
+    given_away(draft)
+
+
+@pytest.mark.parametrize("moment", ["_at", "_swap"])
+@pytest.mark.parametrize("take", [hard_link, link, link_to_nothing, pipe])
+def test_the_copy_s_place_is_taken_and_nothing_is_given_away(
+    take: Callable[[Path, Path], None], moment: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shadow = place / "root" / "shadow"
     shadow.write_text("root's")
@@ -221,34 +242,57 @@ def test_the_copy_s_place_is_taken_by_a_link_and_nothing_is_given_away(
     before = state(place / "root")
     draft = place / "app" / f"own.db{swap.SUFFIX}"
 
-    def take_its_place() -> None:
-        draft.unlink()
-        draft.symlink_to(place / "root" / target)
-        given_away(draft)
+    taken: list[bool] = []
 
-    before_each(monkeypatch, swap, "_at", lambda: None if draft.is_symlink() else take_its_place())
+    def take_its_place() -> None:
+        if not taken:
+            taken.append(True)
+            draft.unlink()
+            take(draft, place / "root")
+
+    before_each(monkeypatch, swap, moment, take_its_place)
     result = vacuum(place, place / "app" / "own.db")
     status = shadow.stat()
     assert (state(place / "root"), status.st_uid, status.st_mode & 0o777) == (before, 0, 0o600)
-    assert not result.changed
+    assert (taken, (place / "app" / "own.db").is_symlink()) == ([True], False)
+    assert [one.state != "done" for one in result.actions if one.action == "vacuum_into"] == [True]
     with closing(sqlite3.connect(place / "app" / "own.db")) as connection:
         assert connection.execute("SELECT count(*) FROM trades").fetchone() == (200,)
 
 
+def exchanged(place: Path) -> None:
+    """Have the account's folder elsewhere, and a link to root's in its place."""
+    (place / "app").rename(place / "elsewhere")
+    (place / "app").symlink_to(place / "root")
+    given_away(place / "app")
+
+
 def test_a_folder_exchanged_before_the_swap_loses_no_log_of_root(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The names that are removed beside a swapped database are those in its own folder, whatever its path leads to."""
-    log = place / "root" / "own.db-wal"
-    log.write_text("root's log")
+    (place / "root" / "own.db-wal").write_text("root's log")
     before = state(place / "root")
-
-    def exchange() -> None:
-        (place / "app").rename(place / "elsewhere")
-        (place / "app").symlink_to(place / "root")
-        given_away(place / "app")
-
-    before_each(monkeypatch, swap, "_swap", exchange)
+    before_each(monkeypatch, swap, "_swap", lambda: exchanged(place))
     result = vacuum(place, place / "app" / "own.db")
     assert (state(place / "root"), result.changed) == (before, False)
+
+
+def test_a_folder_exchanged_while_the_copy_is_made_gets_no_file_of_ours(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, real = state(place / "root"), swap._write_copy
+
+    def meanwhile(*given: Any, **named: Any) -> None:
+        exchanged(place)
+        try:
+            real(*given, **named)
+        finally:
+            (place / "app").unlink()
+            (place / "elsewhere").rename(place / "app")
+
+    monkeypatch.setattr(swap, "_write_copy", meanwhile)
+    result = vacuum(place, place / "app" / "own.db")
+    assert state(place / "root") == before
+    assert (bool(result.failure), os.geteuid(), os.getegid()) == (True, 0, 0)
 
 
 def test_a_folder_that_may_be_passed_and_not_listed_is_no_hindrance(place: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ...host import Host
 from ...publish import publish_file, publish_link
+from ...reading import regular_itself
 from .names import LATEST, is_set_id
 
 MAX_BYTES = 64  # an id has 23
@@ -36,7 +37,7 @@ def read_latest(folder: Path) -> str:
         if path.is_symlink():
             name = os.readlink(path)
         else:
-            with path.open("rb") as stream:
+            with open(path, "rb", opener=regular_itself) as stream:
                 name = stream.read(MAX_BYTES).decode("ascii", "replace").strip()
     except OSError:
         return ""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Optional
 
 from ...errors import CoreError
+from ...reading import regular_itself
 from ..catalog.presence import lacks
 from ..catalog.records import Manifest
 from ..errors import CannotTell
@@ -107,7 +108,7 @@ def _checksum(entry: Entry, payload: Payload, bench: Bench) -> Optional[Problem]
 def _sha256(path: Path, beat: Callable[[], object]) -> str:
     digest, buffer = hashlib.sha256(), bytearray(CHUNK)
     view = memoryview(buffer)
-    with path.open("rb", buffering=0) as stream:
+    with open(path, "rb", buffering=0, opener=regular_itself) as stream:
         while count := stream.readinto(buffer):
             digest.update(view[:count])
             beat()

@@ -97,7 +97,8 @@ def placed(paths: Iterable[str], with_mounts: bool) -> dict[Place, str]:
     mounts = _mounts()
     found: dict[Place, str] = {}
     for path in paths:
-        real = os.path.realpath(path)
+        with reading(path):  # a link that becomes something else meanwhile is an error of realpath
+            real = os.path.realpath(path)
         below = [point.path for point in mounts.visible_below(real)] if with_mounts else []
         found.update((place, path) for each in (real, *below) for place in _places(mounts, each))
     return found

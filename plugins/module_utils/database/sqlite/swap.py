@@ -29,6 +29,7 @@ from ...powershell import ask
 from ...publish import PARTIAL, fsync_path
 from .holders import holders
 from .reader import Busy, Corrupt, Fingerprint, damage, fingerprint, opened, quoted
+from .rights import lent, maker_in
 from .windows.queries import copy_rights
 
 SUFFIX = f".vacuum{PARTIAL}"
@@ -136,12 +137,13 @@ def _lock_out(connection: sqlite3.Connection) -> bool:
 
 def _write_copy(connection: sqlite3.Connection, draft: Path, seconds: float, *, in_wal: bool) -> None:
     """Write the copy and prove that it is sound and holds as many rows in each table. Raise Corrupt."""
-    connection.execute("VACUUM INTO ?", (str(draft),))
-    wanted = _rows(connection)
-    with opened(str(draft), "rw", seconds) as copy:
-        if in_wal:
-            copy.execute("PRAGMA journal_mode = WAL").fetchall()
-        found, rows = damage(copy, full=False), _rows(copy)
+    with lent(str(draft.parent)):
+        connection.execute("VACUUM INTO ?", (str(draft),))
+        wanted = _rows(connection)
+        with opened(str(draft), "rw", seconds) as copy:
+            if in_wal:
+                copy.execute("PRAGMA journal_mode = WAL").fetchall()
+            found, rows = damage(copy, full=False), _rows(copy)
     if found or rows != wanted:
         raise Corrupt(f"{draft}: {found or 'the copy does not hold the rows of the original'}")
 
@@ -158,7 +160,7 @@ def _rows(connection: sqlite3.Connection) -> dict[str, int]:
 def _dress_posix(original: Path, draft: Path, _host: Host) -> None:
     """Give the copy the owner, mode and extended attributes (SELinux label, ACL) of the original, and flush it.
 
-    By its descriptor, and only where it is a file that this account has just made: whoever may write to the folder
+    By its descriptor, and only where it is a file that was just made here: whoever may write to the folder
     could have put a link in its place, and would be given what it leads to. The original is not opened, because closing
     it would give up our lock.
     """
@@ -189,8 +191,9 @@ def _at(path: Path) -> Iterator[Place]:
 
 
 def _require_ours(draft: Path, status: os.stat_result) -> None:
-    """Raise Busy where what has the copy's name is not the one file that this account made."""
-    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink != 1:
+    """Raise Busy where what has the copy's name is not the one file that was made here."""
+    makers = {os.geteuid(), maker_in(str(draft.parent))}
+    if not stat.S_ISREG(status.st_mode) or status.st_uid not in makers or status.st_nlink != 1:
         raise Busy(f"{draft} is not the copy that was made: somebody put another file in its place")
 
 

@@ -100,7 +100,7 @@ def real_path(path: str) -> str:
     clean = "/" + posixpath.normpath(path).strip("/")
     try:
         return within(MOUNT_SECONDS, f"looking at {path}", lambda: os.path.realpath(clean))
-    except CoreError:
+    except (CoreError, OSError):  # a link that becomes something else meanwhile
         return clean
 
 

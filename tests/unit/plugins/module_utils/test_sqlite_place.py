@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import socket
@@ -21,7 +22,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied, SourceMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sqlite_place import connect, locate
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.reading import real_path
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sqlite_place import connect, locate, place_of
 
 from .backup.examples import act, database
 from .backup.examples import sqlite as source
@@ -124,6 +126,34 @@ def test_one_s_own_links_are_followed(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "folder" / "v.db")
     for declared in (tmp_path / "link.db", tmp_path / "folder" / "v.db"):
         assert locate(str(declared)).path == str(path.resolve())
+
+
+@pytest.mark.parametrize("name", ["latest", "20260101T000000Z-00000a/manifest.json"])
+def test_a_pipe_in_the_backup_folder_ends_no_look_at_it(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "backups" / name
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    assert within(20.0, lambda: act(tmp_path, state="listed")).data["sets"] == []
+
+
+def test_a_link_that_becomes_a_file_while_it_is_looked_up_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What os.path.realpath does then is what the race of tests/integration/faults met for real."""
+
+    def refused(path: str, *_more: object) -> str:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+
+    monkeypatch.setattr(os.path, "realpath", refused)
+    assert real_path(str(tmp_path / "x" / "..")) == str(tmp_path)
+
+
+def test_what_is_not_to_be_opened_is_where_it_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(database(tmp_path / "v.db"))
+    os.mkfifo(tmp_path / "pipe.db")
+    (tmp_path / "to pipe.db").symlink_to("pipe.db")
+    assert place_of(str(tmp_path / "link.db")) == str((tmp_path / "v.db").resolve())
+    assert place_of(str(tmp_path / "to pipe.db")) == str(tmp_path / "to pipe.db")
 
 
 def test_a_file_of_the_host_is_read_without_waiting(tmp_path: Path) -> None:
