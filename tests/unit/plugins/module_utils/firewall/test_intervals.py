@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     complement,
     contains,
     count,
+    few,
     intersect,
     merge,
     network,
@@ -60,3 +62,29 @@ def test_addresses_are_written_as_networks_and_cut_short() -> None:
         "and 1 further ranges",
     ]
     assert networks(6, network("fe80::/10")[1]) == ["fe80::/10"]
+
+
+def test_beyond_four_networks_only_how_many_follow_is_told() -> None:
+    five = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    assert networks(4, five[:8]) == ["0.0.0.1/32", "0.0.0.3/32", "0.0.0.5/32", "0.0.0.7/32"]
+    assert networks(4, five) == ["0.0.0.1/32", "0.0.0.3/32", "0.0.0.5/32", "0.0.0.7/32", "and 1 further ranges"]
+
+
+ONE_BY_ONE = [
+    ((), []),
+    ((22, 23), [22]),
+    ((1, 3, 8, 9), [1, 2, 8]),
+    ((1, 65), [*range(1, 65)]),
+    ((1, 66), []),
+    ((1, 64, 100, 102), []),
+]
+
+
+@pytest.mark.parametrize(("numbers", "expected"), ONE_BY_ONE)
+def test_up_to_64_numbers_are_looked_at_one_by_one(numbers: tuple[int, ...], expected: list[int]) -> None:
+    assert few(numbers) == expected
+
+
+def test_everything_are_the_numbers_of_128_bits() -> None:
+    assert EVERYTHING == (0, 340282366920938463463374607431768211456)
+    assert network("::/0") == (6, EVERYTHING)

@@ -1,0 +1,174 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a walk through chains begins to differ: tracking, nested chains, many doubts, packets after a first."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Evaluator, Piece
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
+    ACCEPT,
+    DROP,
+    GOTO,
+    JUMP,
+    PREROUTING,
+    XTABLES,
+    Chain,
+    Rule,
+    Ruleset,
+    Table,
+    Verdict,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.walk import Flow, join
+
+from .small import HOST, OWN4, filter_table, numbers, ruleset
+
+SSH = Packet(4, 6, OWN4, 22, 40000, "eth0")
+SOURCE = numbers("198.51.100.7")
+ESTABLISHED = "-m conntrack --ctstate ESTABLISHED -j ACCEPT"
+
+
+def verdict(*chains: Chain, packet: Packet = SSH) -> str:
+    tables = (Table(XTABLES, "ip", "t", {chain.name: chain for chain in chains}),)
+    (piece,) = Evaluator(Ruleset(tables), HOST.local).send(packet, SOURCE)
+    return piece.verdict
+
+
+def one_of(text: str) -> Rule:
+    """Return a rule of iptables as it is parsed."""
+    (chain,) = (chain for table in ruleset(filter_table(text)).tables for chain in table.chains.values() if chain.rules)
+    return chain.rules[0]
+
+
+TRACKED = [
+    ("prerouting", -300, False),
+    ("prerouting", -201, False),
+    ("prerouting", -200, True),
+    ("prerouting", -199, True),
+    ("prerouting", 0, True),
+    ("input", -300, True),
+    ("ingress", 0, False),
+]
+
+
+@pytest.mark.parametrize(("hook", "priority", "tracked"), TRACKED)
+def test_a_connection_is_new_from_the_priority_on_at_which_it_is_tracked(
+    hook: str, priority: int, tracked: bool
+) -> None:
+    new = one_of("-A INPUT -m conntrack --ctstate NEW -j DROP")
+    assert verdict(Chain("c", (new,), hook, priority)) == ("filtered" if tracked else "open")
+    invalid = one_of("-A INPUT -m conntrack --ctstate INVALID -j DROP")
+    assert verdict(Chain("c", (invalid,), hook, priority)) == ("open" if tracked else "filtered")
+
+
+def test_chains_of_one_hook_are_passed_by_their_priority_and_hooks_in_the_kernels_order() -> None:
+    mark, marked = one_of("-A INPUT -j MARK --set-xmark 0x1"), one_of("-A INPUT -m mark --mark 0x1 -j DROP")
+    first, second = Chain("a", (mark,), "input", -1), Chain("b", (marked,), "input")
+    assert [verdict(first, second), verdict(second, first)] == ["filtered", "filtered"]
+    assert verdict(Chain("a", (mark,), "input", 1), second) == "open"
+    assert verdict(Chain("b", (marked,), "input", -300), Chain("a", (mark,), PREROUTING, 300)) == "filtered"
+    assert verdict(second, Chain("a", (mark,), "input", 0)) == "open"  # a chain has priority 0 unless it says otherwise
+
+
+def nested(count: int, kind: str = JUMP) -> list[Chain]:
+    """Return a base chain from which so many others are reached, one from the other; the last one drops."""
+    chains = [
+        Chain(str(at), (Rule("", "", (), (), Verdict(kind, str(at + 1))),), "" if at else "input")
+        for at in range(count)
+    ]
+    return [*chains, Chain(str(count), (Rule("", "", (), (), Verdict(DROP)),))]
+
+
+@pytest.mark.parametrize("kind", [JUMP, GOTO])
+def test_chains_are_followed_64_deep(kind: str) -> None:
+    assert verdict(*nested(64, kind)) == "filtered"
+    with pytest.raises(CoreError, match=r"the chain 65 of the table ip t jumps in a circle"):
+        verdict(*nested(65, kind))
+
+
+@pytest.mark.parametrize("kind", [JUMP, GOTO])
+def test_what_a_chain_does_that_was_not_listed_is_not_known(kind: str) -> None:
+    gone = Rule("1", "", (), (), Verdict(kind, "gone"))
+    assert verdict(Chain("c", (gone, Rule("2", "", (), (), Verdict(ACCEPT))), "input")) == "unknown"
+
+
+def test_an_established_packet_passes_nat_and_meets_the_chains_behind_it() -> None:
+    nat = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080\nCOMMIT\n"
+    new_only = filter_table("-A INPUT -m conntrack --ctstate NEW -j ACCEPT")
+    both = filter_table("-A INPUT -m conntrack --ctstate NEW -j ACCEPT", f"-A INPUT {ESTABLISHED}")
+    found = [connect(nat + text).verdict for text in (new_only, both)]
+    assert found == ["filtered", "open"]
+
+
+def connect(text: str, packet: Packet = SSH) -> Piece:
+    (piece,) = Evaluator(ruleset(text), HOST.local).connect(packet, SOURCE)
+    return piece
+
+
+def test_a_chain_of_nat_behind_a_redirect_is_not_what_let_a_packet_through() -> None:
+    nat = (
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n"
+        "-A PREROUTING -p tcp --dport 22 -j REDIRECT --to-ports 8080\n-A INPUT -j ACCEPT\nCOMMIT\n"
+    )
+    piece = connect(nat)
+    assert (piece.verdict, piece.rule) == (
+        "open",
+        "ip nat PREROUTING rule 1: -p tcp --dport 22 -j REDIRECT --to-ports 8080",
+    )
+
+
+EXCHANGES = [
+    ("both come in", (), "open", "ip filter INPUT: policy accept"),
+    ("neither does", ("-A INPUT -i lo -j DROP",), "filtered", "ip filter INPUT rule 1: -i lo -j DROP"),
+    ("the answer is stopped", ("-A INPUT -p tcp -m tcp --sport 22 -j DROP",), "filtered",
+     "ip filter INPUT rule 1: -p tcp -m tcp --sport 22 -j DROP"),
+    ("the answer to the address that asked is stopped",
+     ("-A INPUT -d 127.0.0.1 -p tcp -m tcp --dport 40000 -j DROP",), "filtered",
+     "ip filter INPUT rule 1: -d 127.0.0.1 -p tcp -m tcp --dport 40000 -j DROP"),
+    ("the answer is in doubt", ("-A INPUT -p tcp -m tcp --sport 22 -m time --timestart 08:00 -j DROP",), "unknown",
+     "ip filter INPUT rule 1: -p tcp -m tcp --sport 22 -m time --timestart 08:00 -j DROP"),
+    ("the question is in doubt and the answer stopped",
+     ("-A INPUT -p tcp -m tcp --sport 22 -j DROP", "-A INPUT -m time --timestart 08:00 -j DROP"), "unknown",
+     "ip filter INPUT rule 2: -m time --timestart 08:00 -j DROP"),
+    ("an answer from elsewhere is none of it", ("-A INPUT -s 127.0.0.2 -j DROP",), "open",
+     "ip filter INPUT: policy accept"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected", "rule"), [case[1:] for case in EXCHANGES], ids=[case[0] for case in EXCHANGES]
+)
+def test_on_the_host_itself_the_question_decides_and_then_its_answer(
+    lines: tuple[str, ...], expected: str, rule: str
+) -> None:
+    text = filter_table(*lines, policy="ACCEPT")
+    piece = Evaluator(ruleset(text), HOST.local).exchange(Packet(4, 6, 0x7F000001, 22, 40000, "lo"), 0x7F000001)
+    assert (piece.verdict, piece.rule, piece.sources) == (expected, rule, (0x7F000001, 0x7F000002))
+
+
+def doubting(count: int) -> list[Flow]:
+    return [Flow((at * 2, at * 2 + 1), SSH, ((DROP, f"rule {at}"),)) for at in range(count)]
+
+
+def test_up_to_64_flows_are_told_apart_by_the_rules_of_their_doubts() -> None:
+    assert join(doubting(64)) == doubting(64)
+    (one,) = join(doubting(65))
+    assert one == Flow(tuple(range(130)), SSH, ((DROP, "rule 0"),))
+
+
+def test_of_very_many_flows_those_stay_apart_that_may_have_met_different_verdicts() -> None:
+    other = Flow((900, 901), SSH, ((ACCEPT, "rule 0"),))
+    found = join([*doubting(65), other])
+    assert [flow.doubts for flow in found] == [((DROP, "rule 0"),), ((ACCEPT, "rule 0"),)]
+
+
+def test_flows_that_differ_by_their_sources_only_are_one() -> None:
+    flows = [Flow((1, 2), SSH), Flow((2, 3), SSH), Flow((5, 6), SSH, unsure="a rule")]
+    assert join(flows) == [Flow((1, 3), SSH), Flow((5, 6), SSH, unsure="a rule")]
+    assert join(flows[:1]) == flows[:1]
+    assert join([]) == []
