@@ -163,6 +163,8 @@ def try_all(by_area: Mapping[str, list[Mutant]], hints: Mapping[str, str], resul
 
 def try_area(area: str, mutants: list[Mutant], hints: Mapping[str, str], results: Path, until: float) -> str:
     """Try mutants of an area: by its tests collected once, and what cannot be tried so the slow way."""
+    if time.monotonic() > until:
+        return ""
     code, problem = fork(lambda: _collected(area, mutants, hints, results, until), DAY)
     if code:
         return f"the tests of {area}: {problem or f'ended with {code}'}"

@@ -129,10 +129,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"cryptobot_backup": {"dir": "{{ cryptobot_root }}/backups", "sources": [SOURCE], "retention": {"daily": -1}}},
-        (
-            "cryptobot_backup.retention is {'daily': -1, 'weekly': 0, 'monthly': 0, 'yearly': 0, '... (68 characters):"
-            " expected at least one of daily, weekly, monthly, yearly above 0"
-        ),
+        "cryptobot_backup.retention.daily is -1: expected 0 or more",
     ),
     (
         {"cryptobot_trading": {"when_orders": "wiat"}},
