@@ -59,6 +59,11 @@ def options(tmp_path) -> dict:
     }
 
 
+def in_the_next_second() -> None:
+    """Wait until a set would get another time: those of one second have no order, and neither is older."""
+    time.sleep(1.01 - time.time() % 1)
+
+
 def swept_hours_later(folder: Path, options: dict) -> None:
     """Let hours pass for what was left half made, and prove that the next run sweeps it."""
     for name in leftovers(folder / "backups"):
@@ -66,6 +71,7 @@ def swept_hours_later(folder: Path, options: dict) -> None:
         if owner.exists():
             owner.write_text(json.dumps({**json.loads(owner.read_text()), "until": 0}))
         os.utime(folder / "backups" / name, (0, 0))
+    in_the_next_second()
     assert answer(run(folder, **options))["failure"] == ""
     assert leftovers(folder / "backups") == []
     assert len(visible_sets(folder / "backups")) == 1
@@ -75,12 +81,14 @@ def swept_hours_later(folder: Path, options: dict) -> None:
 def test_killed(tmp_path, options, why, point, nth):
     backups = tmp_path / "backups"
     first = answer(run(tmp_path, **options))["set"]["id"]
+    in_the_next_second()
     died = run(tmp_path, point, str(nth), **options)
     assert died.returncode == -signal.SIGKILL, f"the run did not come by {point}: {died.stdout}{died.stderr}"
     left = visible_sets(backups)
     assert len(left) >= 1
     assert (first in left) or point in PUBLISHED
     assert (len(set(left) - {first}) == 1) is (point in PUBLISHED)
+    in_the_next_second()
     after = answer(run(tmp_path, **options))
     assert (after["failure"], after["set"]["good"]) == ("", True)
     assert list(visible_sets(backups)) == [after["set"]["id"]]
