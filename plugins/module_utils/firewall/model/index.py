@@ -33,7 +33,7 @@ class PortIndex:
         asked = [test for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
         if not asked:
             return [self._of_any]
-        ports = next((found for found in (few(test.numbers("dport") or NOTHING) for test in asked) if found), [])
+        ports = next((found for found in (few(test.numbers() or NOTHING) for test in asked) if found), [])
         return [self._of_port.setdefault(port, []) for port in ports] or [self._of_many]
 
     def rules(self, packet: Packet) -> list[Rule]:

@@ -62,13 +62,13 @@ class Match:
     negated: bool = False
     mask: Optional[int] = None
 
-    def numbers(self, field: str) -> Optional[Intervals]:
-        """Given a field, return the numbers that this test asks it to be among.
+    def numbers(self) -> Optional[Intervals]:
+        """Return the numbers that this test asks its one field to be among.
 
-        None: it asks for another field, for several together, for names, or for a part of its bits.
+        None: it asks for several fields together, for names, or for a part of the bits.
         """
         columns = [values for row in self.rows for values in row if isinstance(values, tuple)]
-        if self.fields != (field,) or self.mask is not None or len(columns) < len(self.rows):
+        if len(self.fields) != 1 or self.mask is not None or len(columns) < len(self.rows):
             return None
         return complement(merge(columns)) if self.negated else merge(columns)
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Optional
 
 from .intervals import EVERYTHING, NOTHING, Intervals, count, few, intersect, subtract
 from .ruleset import ACCEPT, DROP, HOOKS, REJECT, Chain, Match, Rule, Ruleset
 
 ANYWHERE: Intervals = ()  # stands for a source that is not one network
-_SADDR, _DPORT = "saddr", "dport"
+_SADDR, _DPORT = ("saddr",), ("dport",)
+_OPPOSITES = {ACCEPT: (DROP, REJECT), DROP: (ACCEPT,), REJECT: (ACCEPT,)}
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ def _shadows_in(chain: Chain) -> list[Shadow]:
     earlier, found = _Earlier(), []
     for rule in chain.rules:
         kind = "" if rule.verdict is None else rule.verdict.kind
-        if kind not in (ACCEPT, DROP, REJECT):
+        if kind not in _OPPOSITES:
             continue
-        scope, accepts = _scope(rule), kind == ACCEPT
-        by = earlier.covering(scope, not accepts)
+        scope = _scope(rule)
+        by = earlier.covering(scope, _OPPOSITES[kind])
         if by is not None:
             found.append(Shadow(rule, by))
         elif all(isinstance(test, Match) for test in rule.tests):
-            earlier.add(rule, scope, accepts)
+            earlier.add(rule, scope, kind)
     return found
 
 
@@ -62,12 +64,11 @@ def _scope(rule: Rule) -> Scope:
     scope: Scope = {}
     for test in rule.tests:
         if isinstance(test, Match):
-            key = test.fields[0]
-            numbers = test.numbers(key)
+            numbers = test.numbers()
             if numbers is None:
                 scope[test.fields, test.rows, test.negated, test.mask] = EVERYTHING
             else:
-                scope[key] = intersect(scope.get(key, EVERYTHING), numbers)
+                scope[test.fields] = intersect(scope.get(test.fields, EVERYTHING), numbers)
     return scope
 
 
@@ -80,23 +81,24 @@ class _Earlier:
     """The rules of a chain so far, by one of their ports and by their source network, so that few are compared."""
 
     def __init__(self) -> None:
-        self._by: dict[tuple[bool, Intervals, Optional[int]], list[tuple[Rule, Scope]]] = {}
+        self._by: dict[tuple[str, Intervals, Optional[int]], list[tuple[Rule, Scope]]] = {}
         self._sizes: set[int] = set()
 
-    def add(self, rule: Rule, scope: Scope, accepts: bool) -> None:
+    def add(self, rule: Rule, scope: Scope, verdict: str) -> None:
         """Remember a rule that later ones may lie behind."""
         source = _network(scope.get(_SADDR, NOTHING))
         self._sizes.update([count(source)] if source else [])
         for port in few(scope.get(_DPORT, NOTHING)) or (None,):
-            self._by.setdefault((accepts, source, port), []).append((rule, scope))
+            self._by.setdefault((verdict, source, port), []).append((rule, scope))
 
-    def covering(self, scope: Scope, accepts: bool) -> Optional[Rule]:
-        """Given what a rule asks for, return an earlier one that takes all its packets and accepts them or does not."""
-        for source in (ANYWHERE, *self._networks_at(scope.get(_SADDR, NOTHING))):
-            for port in (None, min(scope.get(_DPORT, NOTHING), default=None)):
-                for other, wider in self._by.get((accepts, source, port), ()):
-                    if _lies_in(scope, wider):
-                        return other
+    def covering(self, scope: Scope, verdicts: tuple[str, ...]) -> Optional[Rule]:
+        """Given what a rule asks for, return an earlier one with one of the verdicts that takes all its packets."""
+        sources = (ANYWHERE, *self._networks_at(scope.get(_SADDR, NOTHING)))
+        ports = (None, min(scope.get(_DPORT, NOTHING), default=None))
+        for place in product(verdicts, sources, ports):
+            for other, wider in self._by.get(place, ()):
+                if _lies_in(scope, wider):
+                    return other
         return None
 
     def _networks_at(self, sources: Intervals) -> Iterator[Intervals]:

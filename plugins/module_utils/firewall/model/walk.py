@@ -54,8 +54,11 @@ def join(flows: Sequence[Flow]) -> list[Flow]:
 
     Of many flows those are put together, too, whose doubts differ by nothing but the rules they name.
     """
-    if len(flows) == 1:
-        return list(flows)
+    if not flows:
+        return []
+    first, *others = flows
+    if not others:
+        return [first]
     alike: dict[tuple[object, ...], list[Flow]] = {}
     for flow in flows:
         doubts = flow.doubts if len(flows) <= _MANY else tuple(kind for kind, _rule in flow.doubts)

@@ -233,6 +233,25 @@ def test_a_redirect_that_may_happen_may_lead_to_its_port() -> None:
     assert found == {80: "unknown", 8080: "unknown", 8081: "filtered"}
 
 
+def test_what_becomes_of_packets_that_are_not_redirected_says_nothing_of_the_port_behind_the_redirect() -> None:
+    rules = behind("-s 10.0.0.0/8 -p tcp --dport 80 -j REDIRECT --to-ports 8080", accepting="-p tcp --dport 80")
+    exposure = outside(rules, listener("0.0.0.0", 8080))
+    assert [exposure.verdict(numbers(net)) for net in ("10.0.0.0/8", "192.0.2.0/24")] == ["filtered", "filtered"]
+
+
+def test_a_doubt_behind_a_redirect_to_another_port_is_no_doubt_of_this_one() -> None:
+    first = "-s 10.0.0.0/8 -p tcp --dport 80 -j REDIRECT --to-ports 8081"
+    second = "-p tcp --dport 80 -j REDIRECT --to-ports 8080"
+    rules = behind(first, second, accepting="-p tcp -m time --timestart 08:00")
+    exposure = outside(rules, listener("0.0.0.0", 8080))
+    closed = outside(
+        behind(first, second, accepting="-p tcp -m tcp --dport 8081 -m time --timestart 08:00"),
+        listener("0.0.0.0", 8080),
+    )
+    assert exposure.verdict(numbers("192.0.2.0/24")) == "unknown"
+    assert [closed.verdict(numbers(net)) for net in ("10.0.0.0/8", "192.0.2.0/24")] == ["filtered", "filtered"]
+
+
 def test_packets_that_are_led_to_another_address_do_not_reach_this_one() -> None:
     two = Network({4: (OWN4, OWN4 + 1), 6: ()}, HOST.ways)
     rules = behind("-p tcp --dport 80 -j DNAT --to-destination 203.0.113.11", accepting="-p tcp")

@@ -271,4 +271,4 @@ def test_a_rule_is_compared_only_with_those_of_its_port_and_its_networks(monkeyp
     early = [*networks, *ports, asking("dport", (1000, 1064)), asking("dport", (2000, 2065))]
     last = (asking("saddr", (513, 514)), asking("dport", (105, 106)))
     find_shadows(chain_of(*((DROP, (test,)) for test in early), (ACCEPT, last)))
-    assert compared == [{"dport": (2000, 2065)}, {"dport": (105, 106)}, {"saddr": (512, 768)}]
+    assert compared == [{("dport",): (2000, 2065)}, {("dport",): (105, 106)}, {("saddr",): (512, 768)}]
