@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Union
 
 from ..finding import CRITICAL, OK, SKIPPED, STATUSES, UNKNOWN, WARNING, Finding, worst
@@ -16,9 +17,10 @@ from .checks import CHECKS
 from .history import NEEDED_SAMPLES, NEEDED_SECONDS, History, Sample, growth
 from .records import Absent, Blind, Mount, Observation, Usage
 from .thresholds import MountLimits, Thresholds
-from .verdict import below, expected, judged, percent
+from .verdict import below, expected, missing, percent
 
 Rule = Callable[[Observation, Thresholds, History], Union[Finding, Iterable[Finding]]]
+JudgeMount = Callable[[Mount, Usage, Thresholds, History], Finding]
 
 
 def judge_mounts(seen: Observation, limits: Thresholds, _history: History) -> Iterator[Finding]:
@@ -28,7 +30,7 @@ def judge_mounts(seen: Observation, limits: Thresholds, _history: History) -> It
     """
     check = CHECKS["resources.mounts"]
     if not isinstance(seen.mounts, tuple):
-        yield judged(check.id, "mounts", seen.mounts, lambda _mounts: check.finding(OK, "mounts", ""))
+        yield missing(check.id, "mounts", seen.mounts)
         return
     looked_at = sorted(mount.path for mount in seen.mounts)
     yield check.finding(OK, "mounts", f"{len(looked_at)} file systems are looked at: {', '.join(looked_at)}")
@@ -59,7 +61,7 @@ def judge_left_out(seen: Observation, _limits: Thresholds, _history: History) ->
     """Return one finding that names every mount which no other rule looks at, by the reason."""
     check = CHECKS["resources.not_looked_at"]
     if not isinstance(seen.mounts, tuple):
-        return judged(check.id, "mounts", seen.mounts, lambda _mounts: check.finding(OK, "mounts", ""))
+        return missing(check.id, "mounts", seen.mounts)
     if isinstance(seen.left_out, Blind):
         return check.finding(UNKNOWN, "mounts", f"what is not looked at is not known: {seen.left_out.reason}")
     if not seen.left_out:
@@ -71,22 +73,20 @@ def judge_left_out(seen: Observation, _limits: Thresholds, _history: History) ->
     return check.finding(SKIPPED, "mounts", f"{len(seen.left_out)} mounts are not looked at: {named}", remedy="")
 
 
-def _each_mount(check: str, judge: Callable[[Mount, Usage, Thresholds, History], Finding]) -> Rule:
-    """Return a rule that applies ``judge`` to each mount that is not ignored; without a list of them it is unknown."""
-
-    def rule(seen: Observation, limits: Thresholds, history: History) -> Iterator[Finding]:
-        if not isinstance(seen.mounts, tuple):
-            yield judged(check, "mounts", seen.mounts, lambda _mounts: CHECKS[check].finding(OK, "mounts", ""))
-            return
-        for mount in seen.mounts:
-            if limits.limits(mount.path, *mount.also).ignore:
-                yield CHECKS[check].finding(SKIPPED, mount.path, "ignored by thresholds.mounts", remedy="")
-            elif isinstance(mount.usage, Blind):
-                yield CHECKS[check].finding(UNKNOWN, mount.path, f"could not be looked at: {mount.usage.reason}")
-            else:
-                yield judge(mount, mount.usage, limits, history)
-
-    return rule
+def _each_mount(
+    check: str, judge: JudgeMount, seen: Observation, limits: Thresholds, history: History
+) -> Iterator[Finding]:
+    """Apply ``judge`` to each mount that is not ignored; without a list of them it is unknown."""
+    if not isinstance(seen.mounts, tuple):
+        yield missing(check, "mounts", seen.mounts)
+        return
+    for mount in seen.mounts:
+        if limits.limits(mount.path, *mount.also).ignore:
+            yield CHECKS[check].finding(SKIPPED, mount.path, "ignored by thresholds.mounts", remedy="")
+        elif isinstance(mount.usage, Blind):
+            yield CHECKS[check].finding(UNKNOWN, mount.path, f"could not be looked at: {mount.usage.reason}")
+        else:
+            yield judge(mount, mount.usage, limits, history)
 
 
 def _judge_space(mount: Mount, usage: Usage, limits: Thresholds, _history: History) -> Finding:
@@ -118,13 +118,12 @@ def _judge_forecast(mount: Mount, usage: Usage, limits: Thresholds, history: His
     speed = growth(samples)
     if speed is None:
         return check.finding(SKIPPED, mount.path, _too_few(samples), remedy="")
-    if speed * 86400 < 1:  # less than a byte a day
-        return check.finding(
-            OK, mount.path, f"{mount.path} does not fill up", actual=f"{speed * 86400:.0f} bytes a day"
-        )
+    per_day = speed * 86400
+    if per_day < 1:  # less than a byte
+        return check.finding(OK, mount.path, f"{mount.path} does not fill up", actual=f"{per_day:.0f} bytes a day")
     left = usage.available / speed
     actual = f"full in {human_seconds(left)}"
-    message = f"{mount.path} is {actual} if it grows on by {human_bytes(speed * 86400)} a day"
+    message = f"{mount.path} is {actual} if it grows on by {human_bytes(per_day)} a day"
     wanted = expected("not within", limits.forecast, human_seconds)
     return check.finding(_forecast_status(left, usage, limits), mount.path, message, expected=wanted, actual=actual)
 
@@ -147,7 +146,7 @@ def _forecast_status(left: float, usage: Usage, limits: Thresholds) -> str:
 RULES: tuple[tuple[str, Rule], ...] = (
     ("mounts", judge_mounts),
     ("not_looked_at", judge_left_out),
-    ("disk_space", _each_mount("resources.disk_space", _judge_space)),
-    ("inodes", _each_mount("resources.inodes", _judge_inodes)),
-    ("disk_forecast", _each_mount("resources.disk_forecast", _judge_forecast)),
+    ("disk_space", partial(_each_mount, "resources.disk_space", _judge_space)),
+    ("inodes", partial(_each_mount, "resources.inodes", _judge_inodes)),
+    ("disk_forecast", partial(_each_mount, "resources.disk_forecast", _judge_forecast)),
 )

@@ -120,7 +120,7 @@ def _limits(where: str, given: Mapping[str, Any], base: MountLimits) -> MountLim
         free=_bounds(where, given, "disk_free", _share, low_is_bad=True, base=base.free),
         free_bytes=_bounds(where, given, "disk_free_bytes", parse_bytes, low_is_bad=True, base=base.free_bytes),
         inodes=_bounds(where, given, "inodes_free", _share, low_is_bad=True, base=base.inodes),
-        ignore=bool(given.get("ignore")),
+        ignore=bool(given.get("ignore", base.ignore)),
     )
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional, TypeVar
+from typing import Optional, TypeVar, Union
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from .checks import CHECKS
@@ -47,8 +47,11 @@ def percent(share: float) -> str:
 
 def judged(check: str, subject: str, value: Seen[T], judge: Callable[[T], Finding]) -> Finding:
     """Given a measurement, return what ``judge`` says of it; where there is none, a finding that says so."""
+    return missing(check, subject, value) if isinstance(value, (Blind, Absent)) else judge(value)
+
+
+def missing(check: str, subject: str, value: Union[Blind, Absent]) -> Finding:
+    """Return the finding for a measurement that there is none of."""
     if isinstance(value, Blind):
         return CHECKS[check].finding(UNKNOWN, subject, f"could not be looked at: {value.reason}")
-    if isinstance(value, Absent):
-        return CHECKS[check].finding(SKIPPED, subject, value.reason, remedy="")
-    return judge(value)
+    return CHECKS[check].finding(SKIPPED, subject, value.reason, remedy="")

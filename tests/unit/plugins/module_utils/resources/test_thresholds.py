@@ -54,6 +54,19 @@ def test_a_mistake_in_the_thresholds_is_named(changes: dict[str, Any], message: 
         read_thresholds(options(**changes))
 
 
+@pytest.mark.parametrize(("given", "share"), [(0.0, 0.0), (0.5, 0.005), (100.0, 1.0)])
+def test_a_percentage_is_0_to_100(given: float, share: float) -> None:
+    assert thresholds(swap_used_warning=given).swap == Bounds(share, None)
+    for wrong in (-0.5, 100.5):
+        with pytest.raises(InputError, match="expected a percentage, 0 to 100"):
+            read_thresholds(options(swap_used_warning=wrong))
+
+
+def test_both_steps_may_be_the_same_whether_low_or_high_is_bad() -> None:
+    limits = thresholds(disk_free_warning=5.0, open_files_warning=90.0)
+    assert (limits.default.free, limits.open_files) == (Bounds(0.05, 0.05), Bounds(0.9, 0.9))
+
+
 def test_percentages_become_shares_sizes_bytes_and_durations_seconds() -> None:
     limits = thresholds(disk_free_bytes_warning="2G")
     assert limits.default.free == Bounds(0.2, 0.05)
@@ -67,6 +80,12 @@ def test_a_mount_takes_what_it_does_not_state_from_the_whole() -> None:
     assert limits.limits("/data").free == Bounds(0.1, 0.05)
     assert limits.limits("/data").inodes == Bounds(0.1, 0.01)
     assert limits.limits("/elsewhere") == limits.default
+
+
+def test_only_a_mount_that_says_so_is_ignored() -> None:
+    limits = thresholds(mounts=[mount_options("/data"), mount_options("/tmp", ignore=True)])
+    ignored = [path for path in ("/", "/data", "/tmp") if limits.limits(path).ignore]
+    assert ignored == ["/tmp"]
 
 
 # a path as an operator writes it, and as the volume is named
