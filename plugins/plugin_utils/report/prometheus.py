@@ -82,7 +82,7 @@ def _in_base(name: str) -> tuple[str, float]:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escape(str(value))}"' for name, value in labels.items()) + "}" if labels else ""
+    return "{" + ",".join(f'{name}="{_escape(str(value))}"' for name, value in labels.items()) + "}"
 
 
 def _escape(value: str) -> str:
