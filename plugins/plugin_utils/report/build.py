@@ -101,11 +101,10 @@ def _procedures(answers: list[Answer], findings: list[dict[str, Any]]) -> list[d
 def _procedure(noun: str, answers: list[Answer], findings: list[dict[str, Any]]) -> dict[str, Any]:
     own = [answer for answer in answers if answer.noun == noun]
     statuses = [finding["status"] for finding in findings if finding["noun"] == noun]
-    bare = SKIPPED if all(answer.said.get("skipped", False) for answer in own) else UNKNOWN
     failed = [answer for answer in own if answer.failed]
     return {
         "noun": noun,
-        "status": worst(statuses) if statuses else bare,
+        "status": worst(statuses or [SKIPPED]),  # all that ran have a finding: how they ended
         "changed": any(bool(answer.said.get("changed", False)) for answer in own),
         "failed": bool(failed),
         "message": str(failed[-1].said.get("msg", "")) if failed else "",
