@@ -18,6 +18,7 @@ ALL = (EARLY, LATE, OTHER)
         (50.0, (), 100.0, Whole(ALL)),
         (100.0, (), 100.0, Whole(ALL)),  # it begins exactly with the window
         (160.0, (), 100.0, Part(ALL, "the source begins 1 min after the window does")),
+        (3_700.0, (), 100.0, Part(ALL, "the source begins 60 min after the window does")),
         (50.0, (), 100.5, Whole((LATE, OTHER))),
         (None, (), 100.0, Part(ALL, "how far back the source goes is not known")),
         (50.0, ("it was cut",), 100.0, Part(ALL, "it was cut")),
