@@ -90,6 +90,12 @@ def test_a_set_of_the_future_is_set_aside_and_the_rest_goes_on(good, ahead, asid
     assert set(decisions.kept) == newest
 
 
+@pytest.mark.case("BK13")
+def test_how_far_ahead_a_set_is_dated_is_said():
+    decisions = decide([*daily(2), Candidate("future", NOW + 3 * DAY, good=True)], ONE, NOW)
+    assert decisions.kept["future"] == "it is dated 3.0 d in the future, so its age is not known"
+
+
 CONFIG, TRADES = Series("regular", "config", "a"), Series("regular", "trades", "b")
 MIXED = replace(WEEK, weekly=4, min_keep=1)
 
