@@ -30,6 +30,7 @@ def first(demo: Demo) -> list[str]:
     return sets(demo)
 
 
+@pytest.mark.case("L13b")
 def test_a_second_backup_by_hand_within_the_day_is_a_second_set(demo: Demo, first: list[str]) -> None:
     assert len(first) == 1
     demo.play(playbook="backup")

@@ -137,6 +137,7 @@ def test_a_link_put_there_after_the_look_is_not_written_through(
     assert list((place / "precious").iterdir()) == []
 
 
+@pytest.mark.case("L6b")
 def test_a_set_in_another_account_s_folder_opens_no_gate(place: Path) -> None:
     backups = place / "backups"
     declared = options([entry(path=str(place / "v.db"))], require_backup={"dir": str(backups)})

@@ -76,7 +76,7 @@ def test_four_hosts_are_named_and_of_five_three(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.case("RP4")
+@pytest.mark.case("RP4", "L3b")
 def test_a_value_that_contains_itself_leaves_its_host_out(tmp_path: Path) -> None:
     site = Site(tmp_path, {"trader01": {}, "trader02": {}})
     (tmp_path / "host_vars").mkdir()

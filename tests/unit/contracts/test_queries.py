@@ -80,7 +80,7 @@ LENIENTLY_ASKED = [
 ]
 
 
-@pytest.mark.case("WN1")
+@pytest.mark.case("WN1", "L12a")
 def test_event_logs_are_asked_so_that_a_refusal_is_an_error() -> None:
     asked = dict(scripts())
     assert [(name, LENIENT.findall(text)) for name, text in asked.items() if LENIENT.search(text)] == []

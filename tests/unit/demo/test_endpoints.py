@@ -138,7 +138,7 @@ def test_a_broken_seed_of_orders_is_refused(tmp_path, text, needle):
         load_orders(tmp_path / "orders.json")
 
 
-@pytest.mark.case("SV19")
+@pytest.mark.case("SV19", "L13a")
 def test_trade_takes_orders_of_its_users_and_lists_them_to_nobody(tmp_path):
     """As in the real application: GET is 405, POST wants somebody who is logged in."""
     app = Application(SERVICES["trade"], tmp_path, orders=load_orders(tmp_path / "orders.json"))

@@ -42,7 +42,7 @@ def test_a_tool_that_could_not_look_is_an_error(script, options, why):
         said(script, **options)
 
 
-@pytest.mark.case("WN1")
+@pytest.mark.case("WN1", "L12b")
 def test_a_tool_that_ends_with_0_and_complains_is_not_believed_as_a_whole():
     answer = said("echo 'tool: sysctl: Operation not permitted' >&2")
     assert answer.text == ""

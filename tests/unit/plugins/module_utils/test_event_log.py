@@ -75,6 +75,7 @@ def test_a_log_that_cannot_be_looked_at_is_an_error_that_says_why(
             answers[query]
 
 
+@pytest.mark.case("L1a")
 def test_a_cleared_log_is_there_and_reaches_nowhere(asked: Asked) -> None:
     answers = asked([])
     since, doubts = parse_reach("reach", answers["reach"], ("System",))

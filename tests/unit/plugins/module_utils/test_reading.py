@@ -109,6 +109,7 @@ def test_a_pipe_in_the_place_of_the_authorities_is_refused_and_no_authority_is_n
     ("owner_of_link", "owner_of_file", "followed"),
     [(STRANGER, 0, False), (STRANGER, OTHER, False), (STRANGER, STRANGER, True), (0, 0, True), (0, STRANGER, True)],
 )
+@pytest.mark.case("L4b")
 def test_a_link_is_followed_to_what_belongs_to_its_owner(
     owner_of_link: int, owner_of_file: int, followed: bool, tmp_path: Path
 ) -> None:

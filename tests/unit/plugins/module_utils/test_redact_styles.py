@@ -111,6 +111,7 @@ def check(style: Style, key: str, secret: str) -> None:
 @pytest.mark.parametrize("style", QUOTED)
 @settings(max_examples=60)
 @given(st.sampled_from(KEYS), SECRET)
+@pytest.mark.case("L9a")
 def test_nothing_of_a_quoted_secret_is_left_wherever_the_line_is_cut(style: str, key: str, secret: str) -> None:
     check(QUOTED[style], key, secret)
 

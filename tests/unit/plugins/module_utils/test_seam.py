@@ -48,6 +48,7 @@ def test_text_is_made_safe(text: str, shown: str) -> None:
 FORMAT = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cf"]
 
 
+@pytest.mark.case("L9b")
 def test_no_format_character_leaves_in_any_text_of_a_finding() -> None:
     text = "".join(map(chr, FORMAT))
     finding = {"message": text, "expected": [text], "actual": {text: text}, "remedy": text, "subject": text}

@@ -77,6 +77,7 @@ def test_a_pipe_is_no_source_and_not_said_to_be_missing(end: str, tmp_path: Path
     assert not (tmp_path / "backups").exists()
 
 
+@pytest.mark.case("L5a")
 def test_a_pipe_that_takes_the_file_s_place_after_the_look_is_not_waited_for(tmp_path: Path) -> None:
     path = database(tmp_path / "v.db")
 

@@ -84,7 +84,7 @@ def test_a_file_system_without_streams_says_so_once():
     assert (len(found.sddl), found.refused) == (2, "The file system does not support streams.")
 
 
-@pytest.mark.case("WN1")
+@pytest.mark.case("WN1", "L2a")
 def test_streams_that_are_refused_are_not_taken_for_none():
     paths = ["D:\\a", "D:\\locked", PATHS[1], "D:\\denied"]
     found = parse_descriptors(asked(queries.descriptors(paths, 60, streams=True)), len(paths))

@@ -71,6 +71,7 @@ def test_five_paths_are_named_and_the_rest_is_counted(count: int, named: str) ->
     assert found == ("logs", CRITICAL, f"{count} deletions were refused (it is busy): {named}")
 
 
+@pytest.mark.case("L14b")
 def test_a_file_that_was_open_at_its_turn_is_spared_and_told_and_one_that_failed_is_not() -> None:
     outcomes = (
         Outcome(step("a"), NOT_DONE, OPEN),

@@ -139,6 +139,7 @@ def test_ports_of_which_it_is_not_known_whether_the_families_differ_are_named() 
     assert finding.actual == ["tcp/1", "tcp/2", "tcp/3", "tcp/4", "tcp/5", "tcp/6", "tcp/7"]
 
 
+@pytest.mark.case("L2b")
 def test_a_port_that_differs_hides_none_of_which_it_is_not_known() -> None:
     rules = ruleset(filter_table(f"-A INPUT -p tcp --dport 2 {MAYBE} -j ACCEPT"))
     made = audit(rules, [socket("::", 1), socket("::", 2)])

@@ -71,7 +71,7 @@ LEFT = {
 }
 
 
-@pytest.mark.case("WN1")
+@pytest.mark.case("WN1", "L8b")
 @pytest.mark.parametrize("how", LEFT)
 @pytest.mark.parametrize("query", sorted(QUERIES))
 def test_each_answer_of_windows_that_is_missing_is_never_ok_nor_an_end(query: str, how: str) -> None:
@@ -89,7 +89,7 @@ def test_each_answer_of_windows_that_is_missing_is_never_ok_nor_an_end(query: st
         assert "Zugriff verweigert" in json.dumps(result["findings"], ensure_ascii=False)
 
 
-@pytest.mark.case("WN1")
+@pytest.mark.case("WN1", "L8a")
 @pytest.mark.parametrize("how", LEFT)
 def test_a_firewall_of_which_nothing_is_told_is_unknown_as_a_whole(how: str) -> None:
     result = audit(windows_host.left_out("windows-server-2022", dict.fromkeys({*QUERIES, *SOCKETS}, LEFT[how])))

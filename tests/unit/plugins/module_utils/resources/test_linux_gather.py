@@ -199,6 +199,7 @@ EVENTS = {"/sys/fs/cgroup/memory.events": "oom_kill 0\n"}
 INSIDE = {"/proc/self/ns/pid": "pid:[4026534275]"}
 
 
+@pytest.mark.case("L1b")
 def test_what_a_container_counts_begins_with_the_container_and_not_with_its_machine() -> None:
     """The machine was booted 100,000 s ago, the container began 10,000 s ago, and was started anew 500 s ago."""
     began = []

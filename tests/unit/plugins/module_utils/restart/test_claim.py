@@ -74,7 +74,7 @@ def test_a_record_counts_only_while_nobody_else_has_decided(unit, changes, why, 
         assert "it did not run before" not in left[0]
 
 
-@pytest.mark.case("SV3")
+@pytest.mark.case("SV3", "L6a")
 @pytest.mark.parametrize("tie", ["RequiredBy", "BoundBy", "WantedBy", "UpheldBy", "ConsistsOf", "RequisiteOf"])
 @pytest.mark.parametrize("declared", [[], ["strategy"]], ids=["undeclared", "declared"])
 def test_what_would_start_along_what_was_disabled_since_stays_stopped_too(tie, declared, tmp_path):

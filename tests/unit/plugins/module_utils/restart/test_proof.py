@@ -89,6 +89,7 @@ def test_whom_the_pid_file_belongs_to_may_name_no_process_of_another(
 
 @pytest.mark.parametrize("sight", [_sight(TRADER, saved=0), _sight(0, saved=TRADER), _sight(TRADER, gid=42)])
 @pytest.mark.parametrize("user", [None, TRADER])
+@pytest.mark.case("L4a")
 def test_a_process_with_the_rights_of_several_accounts_is_nobody_s(
     sight: Sight, user: Optional[int], folder: Path
 ) -> None:
@@ -216,6 +217,7 @@ def test_of_a_process_that_is_not_proved_nothing_is_taken_and_it_is_not_ended(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.case("L5b")
 def test_another_process_of_the_same_pid_is_not_the_one_that_was_seen(child: Process, folder: Path) -> None:
     service = Service("trade", pid_file=str(folder / "trade.pid"), command=("/bin/sleep", "600"))
     earlier = replace(child, began=child.began - 1)

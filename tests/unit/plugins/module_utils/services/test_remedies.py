@@ -86,7 +86,7 @@ BOOTS = [
 ]
 
 
-@pytest.mark.case("SV17")
+@pytest.mark.case("SV17", "L15b")
 @pytest.mark.parametrize(("wanted", "state", "started_by", "remedy"), BOOTS)
 def test_the_remedy_of_a_boot_changes_what_the_boot_does(wanted, state, started_by, remedy):
     unit = make_unit(file_state=state, started_by=started_by, triggered_by=())
@@ -201,7 +201,7 @@ FIELDS = [
 ]
 
 
-@pytest.mark.case("SV17")
+@pytest.mark.case("SV17", "L3a")
 @pytest.mark.parametrize(("message", "shown"), FIELDS)
 def test_a_message_that_journald_gives_as_numbers_is_quoted_as_text(message, shown):
     line = _numbers(5, message) if isinstance(message, bytes) else _numbers(5, b"", MESSAGE=message)

@@ -186,6 +186,7 @@ WANTED_STOPPED = [
 
 
 @pytest.mark.parametrize(("fields", "status", "words"), WANTED_STOPPED)
+@pytest.mark.case("L7a")
 def test_a_service_that_is_declared_stopped_should_be(fields, status, words):
     finding = _state(service=make_service(unit="cryptobot-auth", state="stopped"), **fields)
     assert finding.status == status

@@ -49,6 +49,7 @@ def test_a_skipped_procedure_makes_no_finding_of_its_own() -> None:
     assert [found["subject"] for found in report["findings"] if found["check"] == "run.procedure"] == ["x"]
 
 
+@pytest.mark.case("L10b")
 def test_a_checkup_that_was_asked_for_none_of_its_areas_is_no_procedure() -> None:
     skipped = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
     answers = {"cryptobot_result_checkup": skipped, "cryptobot_result_database": result()}
@@ -74,6 +75,7 @@ def test_a_later_look_at_the_same_subject_replaces_that_of_the_checkup() -> None
     assert statuses(build_report({"h1": registered}, RUN), "backup.present") == ["ok"]
 
 
+@pytest.mark.case("L10a")
 def test_hosts_with_wrong_variables_are_left_out_of_a_whole_run_and_did_not_answer() -> None:
     mistaken = {"findings": [finding("run.inventory", "unknown", "cryptobot_services")], "left_out": True}
     results = {"a1": {"cryptobot_result_backup": result()}, "a2": {"cryptobot_result_validation": mistaken}}

@@ -36,7 +36,7 @@ def test_every_catalogue_is_looked_at() -> None:
     assert all(catalogue(path) for path in CATALOGUES)
 
 
-@pytest.mark.case("SV17")
+@pytest.mark.case("SV17", "L15a")
 @pytest.mark.parametrize("path", CATALOGUES, ids=str)
 @pytest.mark.parametrize("noun", ["backup", "checkup"])
 def test_no_remedy_of_any_catalogue_has_a_gap_in_a_report(path: Path, noun: str) -> None:

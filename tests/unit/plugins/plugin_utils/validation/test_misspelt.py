@@ -33,6 +33,7 @@ OTHERS = ["env", "quux", "api_url", "user", "site", "version", "owner", "group",
 
 
 @pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.case("L11b")
 def test_a_variable_that_looks_like_no_known_one_is_only_named(name: str) -> None:
     assert said({f"cryptobot_{name}": 1}) == [(f"cryptobot_{name}: no variable of this collection", False)]
 

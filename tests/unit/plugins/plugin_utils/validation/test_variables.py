@@ -118,7 +118,7 @@ def believed() -> set[tuple[str, str, str]]:
     return {(area, option, path) for area, options in OPTIONS.items() for option, path in options.items()}
 
 
-@pytest.mark.case("RP2", "RP3")
+@pytest.mark.case("RP2", "RP3", "L11a")
 def test_each_variable_becomes_the_option_that_validation_takes_it_for() -> None:
     assert handed_over() == believed()
 
@@ -167,7 +167,7 @@ def test_every_variable_that_is_documented_is_known_and_the_other_way_round() ->
     assert set(options["cryptobot_backup"]["options"]) == known
 
 
-@pytest.mark.case("RP3")
+@pytest.mark.case("RP3", "L7b")
 def test_each_option_of_a_backup_that_is_documented_is_accepted() -> None:
     documented = load(CHECKOUT / "docs" / "inventory.yml")
     backup = next(each for each in documented if each["name"] == "cryptobot_backup")

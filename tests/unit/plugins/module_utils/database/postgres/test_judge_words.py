@@ -250,6 +250,7 @@ PASSES: list[tuple[dict[str, int], list[int]]] = [
 
 
 @pytest.mark.parametrize(("details", "passes"), PASSES)
+@pytest.mark.case("L14a")
 def test_the_passes_over_the_indexes_are_told(details: dict[str, int], passes: list[int]) -> None:
     one = taken(look(cluster(view(dirty()))), DONE, **details)
     assert words(one, "database.index_passes") == [
