@@ -152,6 +152,8 @@ def try_all(by_area: Mapping[str, list[Mutant]], hints: Mapping[str, str], resul
     """Try the mutants of areas, two areas side by side; each result is kept as soon as it is there. Return problems."""
     done = earlier(results, (mutant for found in by_area.values() for mutant in found))
     left = {area: [mutant for mutant in found if mutant.key not in done] for area, found in by_area.items()}
+    for mutant in (mutant for found in left.values() for mutant in found):
+        evidence(mutant, "")  # kept from now on: a test that somebody writes meanwhile was not among those that ran
     with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
         tasks = [
             pool.submit(try_area, area, left[area], hints, results, until)
