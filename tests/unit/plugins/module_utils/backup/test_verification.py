@@ -22,6 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     Verification,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Bench
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import levels as reached
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.evidence import evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import (
     Problem,
@@ -145,14 +146,14 @@ def test_content_that_never_was_right_is_noticed_at_l2_alone(made):
 
 
 def test_a_file_that_cannot_be_read_is_unknown_and_not_bad(made, monkeypatch):
-    real = Path.open
+    real = reached.regular_itself
 
-    def refusing(path, *arguments, **more):
-        if path.name == "archive.tar.gz":
+    def refusing(path, flags):
+        if Path(path).name == "archive.tar.gz":
             raise OSError(5, "Input/output error")
-        return real(path, *arguments, **more)
+        return real(path, flags)
 
-    monkeypatch.setattr(Path, "open", refusing)
+    monkeypatch.setattr(reached, "regular_itself", refusing)
     problems = look(made, 1).problems
     assert [(problem.unknown, "Input/output error" in problem.message) for problem in problems] == [(True, True)]
 
