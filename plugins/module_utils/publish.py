@@ -81,8 +81,11 @@ def publish_file(path: Path, content: bytes, mode: int = 0o600) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-            chmod = getattr(os, "fchmod", None)  # by descriptor: what has that name by now may be another's link
-            chmod(stream.fileno(), mode) if chmod else os.chmod(partial, mode)  # the umask may have taken bits away
+            # The umask may have taken bits away. By descriptor: what has that name by now may be another's link.
+            if hasattr(os, "fchmod"):
+                os.fchmod(stream.fileno(), mode)
+            else:
+                os.chmod(partial, mode)
         patiently(lambda: os.replace(partial, path))
     except BaseException:
         partial.unlink(missing_ok=True)

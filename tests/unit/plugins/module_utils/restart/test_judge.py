@@ -34,12 +34,12 @@ SERVICES = declare(
 OLD = {"auth": ("it is old", "a file has changed")}
 
 
-def _survey(*, running=("auth", "data", "trade"), blind=None, reasons=OLD, rss=None):
+def _survey(*, running=("auth", "data", "trade"), blind=None, reasons=None, rss=None):
     seen = [
         make_observed(service, details={41: Details(0, size, 1, 10)} if (size := (rss or {}).get(service.name)) else {})
         for service in SERVICES
     ]
-    situation = Situation(SERVICES, frozenset(running), blind or {}, reasons)
+    situation = Situation(SERVICES, frozenset(running), blind or {}, OLD if reasons is None else reasons)
     return Survey(situation, Before(make_snapshot(*seen), {}, {}), None)
 
 

@@ -115,7 +115,7 @@ def test_rights_are_those_of_the_account_within_the_block_only(folders: Folders)
     before = os.geteuid(), os.getegid(), os.getgroups()
     with suppress(ZeroDivisionError), writing_in(str(folders.own), IDS) as as_ourselves:
         assert (as_ourselves, os.geteuid(), os.getegid(), os.getgroups()) == (False, TRADER, TRADER, [TRADER])
-        _ = 1 / 0
+        raise ZeroDivisionError
     assert (os.geteuid(), os.getegid(), os.getgroups()) == before
     for folder, ids in ((folders.root, IDS), (folders.own, None), (folders.own, (0, 0, (0,)))):
         with writing_in(str(folder), ids) as as_ourselves:

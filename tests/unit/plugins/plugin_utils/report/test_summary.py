@@ -23,9 +23,9 @@ def found(subject: str, status: str, message: str = "said") -> dict[str, str]:
     return {"host": "h1", "check": "a.b", "subject": subject, "status": status, "message": message}
 
 
-def lines(hosts: list, findings: list, status: str = "ok", scope: dict = WHOLE) -> list[tuple[str, str]]:
+def lines(hosts: list, findings: list, status: str = "ok", scope: dict | None = None) -> list[tuple[str, str]]:
     counts = {"critical": 0, "unknown": 1, "warning": 0, "ok": 2, "skipped": 0}
-    run = {"id": "R1", "status": status, "counts": counts, "scope": scope}
+    run = {"id": "R1", "status": status, "counts": counts, "scope": scope or WHOLE}
     return list(summary_lines({"run": run, "hosts": hosts, "findings": findings}, "/r/report.html"))
 
 
