@@ -58,8 +58,10 @@ def test_a_server_near_wraparound_gets_its_emergency_vacuum_whatever_the_window_
     assert verbs == {"vacuum"} and not result.failure
     assert all(action.details["emergency"] for action in result.actions if action.state == "done")
     assert finding(result, "database.wraparound", ":postgres").status == "ok"
-    again = vacuum(databases=[entry])
-    assert (again.changed, steps(again, "done")) == (False, [])
+    # Whether autovacuum has analyzed the table by now is a matter of its turn; what was urgent is done.
+    assert {action for action, _subject in steps(vacuum(databases=[entry]), "done")} <= {"analyze"}
+    settled = vacuum(databases=[entry])
+    assert (settled.changed, steps(settled, "done")) == (False, [])
 
 
 def test_old_tables_are_frozen_before_autovacuum_is_forced_to(vacuum: Vacuum) -> None:
