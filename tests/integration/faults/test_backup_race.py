@@ -37,6 +37,9 @@ print(swaps, flush=True)
 """
 
 
+SEEN = "the race was seen"  # a name beside the tree: what led a reader astray was one, however few its turns
+
+
 @pytest.fixture
 def raced() -> Iterator[Path]:
     """A folder of the account in which names change places all the time, beside what only root may read."""
@@ -62,8 +65,9 @@ def raced() -> Iterator[Path]:
     finally:
         (tree / "stop").touch()
         swaps = int(swapper.communicate(timeout=60)[0])
+        was_seen = (folder / SEEN).exists()
         shutil.rmtree(folder)
-    assert swaps >= 200, "the race was not one"
+    assert swaps >= 200 or was_seen, "the race was not one"
 
 
 @pytest.mark.case("BK6")
@@ -106,3 +110,4 @@ def test_the_same_race_leads_a_reader_by_path_out_of_the_folder(raced):
         except OSError:
             continue
     assert leaked, "the race is too tame to prove anything"
+    (raced / SEEN).touch()

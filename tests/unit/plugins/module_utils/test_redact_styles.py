@@ -235,9 +235,9 @@ HOSTILE += [
 
 
 @pytest.mark.parametrize("part", HOSTILE)
-def test_a_hostile_line_of_a_megabyte_takes_less_than_a_second(part: str) -> None:
+def test_a_hostile_line_of_a_megabyte_costs_no_more_than_its_length_suggests(part: str) -> None:
     line = (part * (1_000_000 // len(part) + 1))[:1_000_000]
-    assert min(_seconds(line) for _again in range(2)) < 1
+    assert min(_seconds(line) for _again in range(2)) < 5  # it takes below one; what grows by the square takes hours
 
 
 def _seconds(line: str) -> float:
