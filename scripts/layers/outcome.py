@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 SKIPPED = 77  # the exit code by which a step says that this machine cannot run it (as automake and meson read it)
+SAID = 300  # characters of what a failed test said
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a layer ended. ``notes`` are one line each: a failed step, or a step left out with its reason."""
+    """How a layer ended. ``notes`` are one line each: a failed step, or a step left out with its reason; ``red`` is a
+    line for each test that failed.
+    """
 
     layer: str
     counts: Counts
-    seconds: float
+    seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    red: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -73,3 +77,17 @@ def read_junit(path: Path) -> Counts:
         else:
             passed += 1
     return Counts(passed, failed, skipped)
+
+
+def failed_tests(junit: Path) -> tuple[str, ...]:
+    """Given where pytest's JUnit report would be, return a line for each test that failed: its name, and what it said
+    first.
+    """
+    if not junit.exists():
+        return ()
+    found = []
+    for case in ET.parse(junit).getroot().iter("testcase"):
+        for problem in (*case.iter("failure"), *case.iter("error")):
+            said = " ".join(problem.get("message", "").split())[:SAID]
+            found.append(f"{case.get('classname')}::{case.get('name')} - {said}")
+    return tuple(found)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run layers of the tests: `run.py lint` shows its output, `run.py --all` runs all of them, two at a time, to logs.
+"""Run layers of the tests: `run.py lint` shows its output, `run.py --all` runs all of them, some at a time, to logs.
 
 A layer that this machine cannot run is skipped with the reason. With CI=true, as root on Debian, where every layer
 can run, such a skip is a failure. The last line reads "N passed, N failed, N skipped".
@@ -18,12 +18,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
 from command import run_command
-from outcome import SKIPPED, Counts, Outcome, counts_of_step
-from table import AT_A_TIME, CHECKOUT, COLLECTIONS, LAYERS, ON_FREE_PORTS, ORDER, Layer, Step
+from outcome import SKIPPED, Counts, Outcome, counts_of_step, failed_tests
+from table import AT_A_TIME, CHECKOUT, COLLECTIONS, LAYERS, ON_FREE_PORTS, ORDER, OWN_NETWORK, Layer, Step
 
 LOGS = CHECKOUT / ".logs"
 FREE_PORTS = Lock()
@@ -38,6 +39,8 @@ def main() -> int:
     print()
     for outcome in outcomes:
         print(outcome.line())
+    # last, and short: whoever sees only the end of a long output sees what to look at
+    print("".join(f"FAILED {outcome.layer}: {line}\n" for outcome in outcomes for line in outcome.red), end="")
     print(sum((outcome.counts for outcome in outcomes), Counts()))
     return int(any(outcome.failed for outcome in outcomes))
 
@@ -58,15 +61,18 @@ def run_all() -> list[Outcome]:
     started = time.monotonic()
     for name in ORDER:
         lacking(LAYERS[name])
+    apart = subprocess.run((OWN_NETWORK, "--possible"), cwd=CHECKOUT, check=False).returncode == 0
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        outcomes = list(pool.map(run_beside, ORDER))
+        outcomes = list(pool.map(lambda name: run_beside(name, apart=apart), ORDER))
     print(f"all layers in {time.monotonic() - started:.0f} s; logs are in {LOGS}")
     return outcomes
 
 
-def run_beside(name: str) -> Outcome:
-    """Given a layer's name, run it to its log while others run, but not beside one that wants the same ports."""
-    with FREE_PORTS if name in ON_FREE_PORTS else nullcontext():
+def run_beside(name: str, *, apart: bool) -> Outcome:
+    """Given a layer's name, run it to its log while others run, but not beside one that wants the same ports: where
+    they are ``apart``, their networks are not the same.
+    """
+    with FREE_PORTS if name in ON_FREE_PORTS and not apart else nullcontext():
         return run_layer(LAYERS[name], shown=False)
 
 
@@ -76,21 +82,18 @@ def run_layer(layer: Layer, *, shown: bool) -> Outcome:
     log = LOGS / f"{layer.name}.log"
     log.write_text("", encoding="utf-8")
     reason = lacking(layer)
-    if reason:
-        counts, notes = skip(reason)
-    else:
-        counts, notes = run_steps(layer, log, shown=shown)
-    outcome = Outcome(layer.name, counts, time.monotonic() - started, notes)
+    outcome = skip(layer, reason) if reason else run_steps(layer, log, shown=shown)
+    outcome = replace(outcome, seconds=time.monotonic() - started)
     if not shown:
         announce(outcome, log)
     return outcome
 
 
-def skip(reason: str) -> tuple[Counts, tuple[str, ...]]:
-    """Given why a layer cannot run here, return its counts and notes: a failure in CI where all layers must run."""
+def skip(layer: Layer, reason: str) -> Outcome:
+    """Given why a layer cannot run here, return how it ended: failed in CI, where all layers must run."""
     if os.environ.get("CI") == "true" and os.geteuid() == 0 and shutil.which("dpkg-query"):
-        return Counts(failed=1), (f"CI must not skip it: {reason}",)
-    return Counts(skipped=1), (reason,)
+        return Outcome(layer.name, Counts(failed=1), notes=(f"CI must not skip it: {reason}",))
+    return Outcome(layer.name, Counts(skipped=1), notes=(reason,))
 
 
 def lacking(layer: Layer) -> str:
@@ -103,17 +106,18 @@ def lacking(layer: Layer) -> str:
     return ""
 
 
-def run_steps(layer: Layer, log: Path, *, shown: bool) -> tuple[Counts, tuple[str, ...]]:
-    """Given a layer, run all its steps, also after one failed, and return their counts and what to note."""
-    counts, notes, env = Counts(), [], environment(layer)
+def run_steps(layer: Layer, log: Path, *, shown: bool) -> Outcome:
+    """Given a layer, run all its steps, also after one failed, and return how they ended."""
+    counts, notes, red, env = Counts(), [], [], environment(layer)
     for number, step in enumerate(layer.steps):
         junit = LOGS / f"{layer.name}.{number}.xml"
         junit.unlink(missing_ok=True)
         code, last_line = run_step(step, junit, log, env, shown=shown)
         counts += counts_of_step(code, junit)
+        red += failed_tests(junit)
         if code:
             notes.append(f"{step.name}: {last_line}" if code == SKIPPED else f"{step.name} ended with {code}")
-    return counts, tuple(notes)
+    return Outcome(layer.name, counts, notes=tuple(notes), red=tuple(red))
 
 
 def run_step(step: Step, junit: Path, log: Path, env: dict[str, str], *, shown: bool) -> tuple[int, str]:

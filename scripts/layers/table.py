@@ -53,12 +53,20 @@ def lists_of(folder: str) -> tuple[str, ...]:
 OWN_LAYER = ("demo", "faults", "fleet", "mixed", "package", "report", "windows")
 
 COLLECTIONS = ("python", "scripts/collections/fetch.py")
+OWN_NETWORK = "scripts/layers/own_network.sh"
 FLEETS = ("python", "tests/fleet", "check")
 
 
 def pytest(folder: str, *options: str) -> Step:
     """Given a folder of tests, return the step that runs it in .venv."""
     return Step(folder, ("pytest", folder, *options), counted=True)
+
+
+def alone_on_its_ports(folder: str) -> Step:
+    """Given a folder of tests that start demos on free ports, return the step that runs it in a network namespace of
+    its own, where that can be: no other layer takes its ports, or adds listeners to what its firewall audit sees.
+    """
+    return Step(folder, (OWN_NETWORK, "pytest", folder), counted=True)
 
 
 def core_under(version: str) -> Step:
@@ -103,14 +111,14 @@ LAYERS = {
         Layer("mutants", (Step("mutants", ("python", "scripts/mutate/run.py", "--sample")),)),
         Layer("package", (pytest("tests/integration/package"),)),
         Layer("sanity", (Step("ansible-test sanity", ("scripts/sanity/run.sh",)),)),
-        Layer("demo", (pytest("tests/integration/demo"),)),
+        Layer("demo", (alone_on_its_ports("tests/integration/demo"),)),
         Layer("report", (pytest("tests/integration/report"),), needs=(debian("requirements/debian.txt"),)),
         Layer("integration", other_integration(), needs=(debian("requirements/debian.txt"),)),
         # The second step wants a fleet too, and is skipped with its reason where there can be none.
         Layer(
             "windows", tuple(pytest(f"tests/integration/{name}") for name in ("windows", "mixed")), needs=(COLLECTIONS,)
         ),
-        Layer("faults", (pytest("tests/integration/faults"),), needs=(debian("requirements/debian.txt"),)),
+        Layer("faults", (alone_on_its_ports("tests/integration/faults"),), needs=(debian("requirements/debian.txt"),)),
         Layer(
             "fleet",
             (pytest("tests/integration/fleet"), *molecule_scenarios()),
@@ -124,9 +132,10 @@ LAYERS = {
     )
 }
 
-# The order in which `make test` starts them, two at a time: the fleet mostly waits for its hosts, so it goes first,
+# The order in which `make test` starts them, a few at a time: the fleet mostly waits for its hosts, so it goes first,
 # beside whatever computes. Benchmarks are no test, and want the machine for themselves.
-ORDER = ("fleet", "lint", "unit", "mutants", "package", "sanity", "demo", "report", "windows", "integration", "faults")
-AT_A_TIME = 2
-# Those that start demos of their own look for free ports, and may find the same ones: one of them at a time.
+ORDER = ("fleet", "unit", "windows", "demo", "integration", "sanity", "faults", "lint", "mutants", "report", "package")
+AT_A_TIME = 3
+# Those that start demos of their own look for free ports, and may find the same ones: one of them at a time, where
+# they cannot have networks of their own.
 ON_FREE_PORTS = ("unit", "demo", "faults")

@@ -8,8 +8,8 @@ import pytest
 
 JUNIT = """<testsuites><testsuite>
 <testcase name="good"/>
-<testcase name="bad"><failure message="no"/></testcase>
-<testcase name="broken set-up"><error message="no"/></testcase>
+<testcase classname="tests.some" name="bad"><failure message="no"/></testcase>
+<testcase classname="tests.some" name="broken set-up"><error message="no"/></testcase>
 <testcase name="left out"><skipped message="no pwsh"/></testcase>
 </testsuite></testsuites>"""
 GREEN = '<testsuites><testsuite><testcase name="good"/></testsuite></testsuites>'
@@ -130,6 +130,8 @@ def test_layers_run_side_by_side_but_for_those_on_free_ports(load, tmp_path, mon
         "LAYERS": {layer.name: layer for layer in layers},
         "ORDER": ("a", "b", "c", "d"),
         "ON_FREE_PORTS": ("c", "d"),
+        "OWN_NETWORK": "/bin/false",
+        "AT_A_TIME": 2,
     }.items():
         monkeypatch.setattr(run, name, value)
 
@@ -174,3 +176,21 @@ def test_a_folder_that_no_layer_names_belongs_to_the_layer_integration(load, tmp
     found = load("layers/table").other_integration(tmp_path)
 
     assert [step.name for step in found] == ["tests/integration/firewall"]
+
+
+def test_what_failed_is_named_at_the_end_in_a_line_each(load, tmp_path, monkeypatch, capsys):
+    """Who sees only the end of a long output, as some CI shows it, sees which tests to look at."""
+    run = load("layers/run")
+    writes = f"cat > ${{0#--junitxml=}} <<'E'\n{JUNIT}\nE\nexit 1"
+    layer = run.Layer("x", (run.Step("tests", (*SH, writes), counted=True),))
+    for name, value in {"LOGS": tmp_path, "LAYERS": {"x": layer}, "ORDER": ("x",)}.items():
+        monkeypatch.setattr(run, name, value)
+    monkeypatch.setattr("sys.argv", ["run.py", "--all"])
+
+    assert run.main() == 1
+
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "FAILED x: tests.some::bad - no",
+        "FAILED x: tests.some::broken set-up - no",
+        "1 passed, 2 failed, 1 skipped",
+    ]
