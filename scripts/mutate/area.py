@@ -47,11 +47,14 @@ class Trials:
 
     def __init__(self, mutants: Sequence[Mutant], hints: Mapping[str, str], until: float, tell: Tell) -> None:
         self.mutants, self.hints, self.until, self.tell = mutants, hints, until, tell
-        self.problem = ""  # what is wrong with the tests themselves
+        self.problem = "pytest did not come to run them"  # what is wrong with the tests themselves
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try each mutant, until the time is up."""
+        self.problem = f"{session.testsfailed} files could not be collected" if session.testsfailed else ""
+        if self.problem:
+            return True
         recorded = None
         try:
             if self.hints:

@@ -187,7 +187,8 @@ def _collected(
     trials = Trials(mutants, hints, until, lambda *what: keep(results, *what))
     if files:
         pytest.main([*PLAIN, f"--basetemp={PLACE / area}", *map(str, files)], plugins=[trials])
-    return int(bool(trials.problem)), trials.problem
+    problem = trials.problem if files else ""
+    return int(bool(problem)), problem
 
 
 def keep(results: Path, mutant: Mutant, became: str, noticed: str) -> None:

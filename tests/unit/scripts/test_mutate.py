@@ -227,3 +227,24 @@ def test_everything_that_decides_is_found():
     assert {"module_utils/services/rules_state.py", "module_utils/backup/retention/policy.py"} <= found
     assert {"module_utils/firewall/model/evaluate.py", "plugin_utils/report/build.py"} <= found
     assert not any("gather" in name or "queries" in name for name in found)
+
+
+@pytest.mark.parametrize(
+    ("profile", "content", "told"),
+    [
+        ("--hypothesis-profile=no-such", "def test_it(): pass", "pytest did not come to run them"),
+        ("-q", "import no_such_module", "1 files could not be collected"),
+    ],
+    ids=["pytest refuses an option", "an import fails"],
+)
+def test_tests_that_do_not_run_notice_nothing(checkout, tmp_path, monkeypatch, profile, content, told):
+    near = tmp_path / "tests" / "module_utils" / "area" / "test_judge.py"
+    near.parent.mkdir(parents=True)
+    near.write_text(content)
+    monkeypatch.setattr(run, "PLACE", tmp_path)
+    monkeypatch.setattr(run, "PLAIN", ["-q", "-p", "no:xdist", "-p", "no:cacheprovider", profile])
+
+    problem = run.try_area("area", list(mutants.mutants_of(checkout)), {}, tmp_path / "results", time.monotonic() + 60)
+
+    assert told in problem
+    assert not (tmp_path / "results").exists()
