@@ -196,7 +196,8 @@ os.makedirs(os.path.join(own, "state"), exist_ok=True)
 with open(os.path.join(own, "state", "services.json"), "w") as stream:
     stream.write('{"planted": true}')
 above, rounds = os.path.join(place, "above"), 0
-while not os.path.exists(stop):
+parent = os.getppid()  # whose test was killed ends with it
+while not os.path.exists(stop) and os.getppid() == parent:
     try:
         os.symlink(own, above); os.unlink(above)
         os.mkdir(above); os.mkdir(above + "/state")
