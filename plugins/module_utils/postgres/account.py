@@ -5,7 +5,7 @@
 """Acting as another account of this host for the moment of connecting.
 
 Peer authentication believes the kernel: the server asks it who opened the socket (SO_PEERCRED). So root connects as
-``postgres`` by changing its effective user for that moment; no shell, no sudo, no second process.
+``postgres`` by changing its effective user for that moment (rights.py); no shell, no sudo, no second process.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Optional
 
 from ..errors import CoreError
+from ..rights import Rights, acting_with
 
 
 @contextmanager
@@ -31,16 +32,9 @@ def acting_as(account: Optional[str]) -> Iterator[None]:
         return
     if os.geteuid() != 0:
         raise CoreError(f"system_user is {account!r} and this run is not root: expected become, or no system_user")
-    before = os.getgroups(), os.getegid()
-    try:
-        os.setgroups(os.getgrouplist(entry.pw_name, entry.pw_gid))
-        os.setegid(entry.pw_gid)
-        os.seteuid(entry.pw_uid)
+    groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
+    with acting_with(Rights(entry.pw_uid, entry.pw_gid, groups)):
         yield
-    finally:
-        os.seteuid(0)
-        os.setegid(before[1])
-        os.setgroups(before[0])
 
 
 def _look_up(account: str) -> Any:

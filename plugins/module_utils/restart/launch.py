@@ -19,6 +19,7 @@ from ..host import Host
 from ..processes.gather import read_process
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
+from ..rights import NotSwitched
 from ..services.declared import Service
 from ..services.observed import Observed
 from ..services.pid_file import is_service, read_pid_file
@@ -158,5 +159,5 @@ def write_pid_file(service: Service, launch: Launch, pid: int) -> None:
             publish_file(path, f"{pid}\n".encode(), 0o644)
             if launch.ids and as_ourselves and os.geteuid() == 0:  # so that the service can remove it when it ends
                 os.chown(path, launch.ids[0], launch.ids[1], follow_symlinks=False)
-    except OSError as error:
+    except (OSError, NotSwitched) as error:
         raise CoreError(f"the pid file {path} of {service.name} cannot be written: {error}") from error

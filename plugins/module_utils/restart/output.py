@@ -18,6 +18,7 @@ from typing import Optional
 from ..errors import ActionFailed
 from ..folders import FOLDER_FLAGS, PASSING, NotEntered, resolved
 from ..reading import kind_of
+from ..rights import NotSwitched, Rights, acting_with
 from ..trusted import distrust
 
 Ids = Optional[tuple[int, int, tuple[int, ...]]]  # uid, gid, groups; None: those of this process
@@ -29,22 +30,14 @@ _APPEND |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 def writing_in(folder: str, ids: Ids) -> Iterator[bool]:
     """Let a block make names in a folder with no more rights than it takes; yield whether it does so as ourselves.
 
-    The rights of the account are those of this process for the block (seteuid): root's come back at its end. Another
-    account can neither signal nor trace it meanwhile, because its real and saved uid stay root's.
+    The rights of the account are those of this process for the block; rights.py tells what that protects against.
+    Raise NotSwitched.
     """
     if ids is None or os.geteuid() != 0 or ids[0] == 0 or not distrust(folder):
         yield True
         return
-    groups, gid = os.getgroups(), os.getegid()
-    try:
-        os.setgroups(ids[2])
-        os.setegid(ids[1])
-        os.seteuid(ids[0])
+    with acting_with(Rights(*ids)):
         yield False
-    finally:
-        os.seteuid(0)
-        os.setegid(gid)
-        os.setgroups(groups)
 
 
 def open_output(path: str, ids: Ids) -> int:
@@ -83,7 +76,7 @@ def fault_of_output(path: str, ids: Ids) -> str:
 def _telling(path: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, NotEntered, ValueError) as error:
+    except (OSError, NotEntered, NotSwitched, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ActionFailed(f"its output {path} is not written to: {said}") from error
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ...rights import Rights, acting_with
 from ...trusted import faults
 
 if sys.platform != "win32":
@@ -43,19 +44,11 @@ def _group_of(uid: int) -> int:
 def lent(folder: str) -> Iterator[None]:
     """Have, for a block, no more rights than who could lead us elsewhere has. Files that are open stay open.
 
-    This is so for the whole process, so nothing else may be under way meanwhile. Raise OSError.
+    This is so for the whole process, so nothing else may be under way meanwhile (../../rights.py). Raise NotSwitched.
     """
     maker = maker_in(folder)
     if sys.platform == "win32" or maker == os.geteuid():
         yield
         return
-    group, groups = os.getegid(), os.getgroups()
-    try:
-        os.setgroups([])
-        os.setegid(_group_of(maker))
-        os.seteuid(maker)
+    with acting_with(Rights(maker, _group_of(maker), ())):
         yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)

@@ -27,6 +27,7 @@ from ...folders import Folder, NotEntered, Place, resolved
 from ...host import Host
 from ...powershell import ask
 from ...publish import PARTIAL, fsync_path
+from ...rights import NotSwitched
 from .holders import holders
 from .reader import Busy, Corrupt, Fingerprint, damage, fingerprint, opened, quoted
 from .rights import lent, maker_in
@@ -46,7 +47,7 @@ def vacuum_into(path: str, host: Host, seconds: float) -> None:
     try:
         _remove(draft, "", *_BESIDE)  # of a run that was killed
         _REPLACERS[host.platform](Path(path), draft, host, seconds)
-    except OSError as error:
+    except (OSError, NotSwitched) as error:
         raise ActionFailed(f"{path} was not replaced and is as it was: {error}") from error
     finally:
         with suppress(OSError):  # the next run sweeps what a scanner of files holds on to

@@ -265,3 +265,17 @@ def test_root_is_another_account_for_the_moment_of_connecting_only(driver: Drive
         assert refuse
     assert driver.user_at_connect == pwd.getpwnam("nobody").pw_uid
     assert (os.geteuid(), os.getegid(), os.getgroups()) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may take on another account")
+def test_an_account_whose_rights_cannot_be_taken_does_not_connect(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pwd
+
+    nobody = pwd.getpwnam("nobody")
+    refused = pwd.struct_passwd((*nobody[:2], -1, *nobody[3:]))  # a uid that the C library refuses
+    monkeypatch.setattr(account, "_look_up", lambda _name: refused)
+    with pytest.raises(CoreError, match=r"the rights of uid -1, .* cannot be taken: Invalid argument; expected"):
+        connect(login(system_user="nobody"), "cryptobot")
+    assert driver.user_at_connect is None

@@ -122,6 +122,15 @@ def test_rights_are_those_of_the_account_within_the_block_only(folders: Folders)
             assert (as_ourselves, os.geteuid()) == (True, 0)
 
 
+def test_rights_that_cannot_be_taken_are_told_of_the_file_that_is_not_written(folders: Folders) -> None:
+    nobody = (-1, TRADER, ())  # which the C library refuses
+    said = f"its output {folders.own}/out.log is not written to: the rights of uid -1, gid {TRADER} cannot be taken"
+    assert said in fault_of_output(str(folders.own / "out.log"), nobody)
+    with pytest.raises(CoreError, match=r"the pid file .*/trade\.pid of trade cannot be written: the rights of uid -1"):
+        write_pid_file(Service("trade", pid_file=str(folders.own / "trade.pid")), Launch("/", nobody), 41)
+    assert os.listdir(folders.own) == []
+
+
 def test_a_pid_file_is_the_account_s_wherever_it_lies(folders: Folders) -> None:
     for folder in (folders.own, folders.root):
         write_pid_file(Service("trade", pid_file=str(folder / "trade.pid")), Launch("/", IDS), 41)
