@@ -14,8 +14,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import NamedTuple, Optional
 
 _COMMON = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -124,6 +124,84 @@ def opened(path: str) -> Iterator[Folder]:
         folder.close()
 
 
+class Step(NamedTuple):
+    """A name on the way of a path, not entered yet: in an open folder, which is closed at the next step.
+
+    ``.`` is that folder itself: where a way begins, and where two dots, or a link, lead. ``status`` is what the system
+    says of the name itself; ``left`` names come after it, those that a link adds not counted.
+    """
+
+    holder: Folder
+    name: str
+    status: os.stat_result
+    left: int
+
+    @property
+    def path(self) -> str:
+        """The path of the name, without links but itself."""
+        return self.holder.path if self.name == "." else self.holder.path_of(self.name)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether the name is a link, so that the next step goes where it leads."""
+        return stat.S_ISLNK(self.status.st_mode)
+
+
+def steps(path: str) -> Generator[Step, None, None]:
+    """Given an absolute path, yield each step of the way from ``/`` on, as the kernel goes: whoever follows, judges.
+
+    Links are followed when the next step is asked for, MOST_LINKS of them. Close it when a step is the last one wanted.
+    Raise OSError, with the whole path in ``filename``, or NotEntered.
+    """
+    folder, pending, name, followed = _root(), _names(path), "", 0  # pending: the next name is last
+    try:
+        yield Step(folder, ".", folder.status, len(pending))
+        while pending:
+            name = pending.pop()
+            if name == "..":
+                folder = _instead(folder, folder.above(os.path.dirname(folder.path)))
+                yield Step(folder, ".", folder.status, len(pending))
+                continue
+            step = Step(folder, name, folder.lstat(name), len(pending))
+            yield step
+            if step.is_link:
+                followed += 1
+                text = _led_to(step, followed)
+                names = _names(text)
+                if text.startswith("/"):
+                    folder = _instead(folder, _root())
+                pending += names
+                if text.startswith("/") or not names:
+                    yield Step(folder, ".", folder.status, len(pending))
+            elif pending:
+                folder = _instead(folder, folder.pass_through(name))
+    except OSError as error:
+        error.filename = folder.path_of(name)
+        raise
+    finally:
+        folder.close()
+
+
+def _led_to(link: Step, followed: int) -> str:
+    """Return what a link says, with which so many were followed. Raise OSError, ELOOP where it is one too many."""
+    if followed > MOST_LINKS:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return link.holder.link(link.name)
+
+
+def _root() -> Folder:
+    return Folder(open_folder("/", None), "/")
+
+
+def _instead(folder: Folder, other: Folder) -> Folder:
+    folder.close()
+    return other
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
+
+
 class Place(NamedTuple):
     """Where a path leads: a name in an open folder, and the path without links. The root is in itself, as ``.``."""
 
@@ -139,64 +217,22 @@ def resolved(path: str) -> Iterator[Place]:
     A symlink on the way is followed where it belongs to root, to this account, or to the account that has what it leads
     to. Else its owner could lead a reader with more rights than his own anywhere. Raise OSError or NotEntered.
     """
-    way = _Way(path)
-    try:
-        yield way.place()
-    finally:
-        way.folder.close()
+    owed: list[Step] = []  # others' links whose end is not reached yet
+    with closing(steps(path)) as way:
+        for step in way:
+            if not step.is_link:
+                _settle(owed, step)
+                if not step.left:
+                    yield Place(step.holder, step.name, step.path)
+                    return
+            elif step.status.st_uid not in (0, os.geteuid()):
+                owed.append(step)
 
 
-class _Way:
-    """A path being looked up: ``pending`` are the names to come, last one first."""
-
-    def __init__(self, path: str) -> None:
-        self.folder = Folder(open_folder("/", None), "/")
-        self.pending = _names(path)
-        self.followed = 0
-        self.owed: list[tuple[int, int, str]] = []  # of links: names left behind it, its owner, its path
-
-    def place(self) -> Place:
-        """Go to the last name. Raise OSError, or NotEntered where a link is not to be followed."""
-        while self.pending:
-            name = self.pending.pop()
-            if name == "..":
-                self._go(self.folder.above(os.path.dirname(self.folder.path)))
-                self._settle(self.folder.status)
-                continue
-            status = self.folder.lstat(name)
-            if stat.S_ISLNK(status.st_mode):
-                self._follow(name, status)
-                continue
-            self._settle(status)
-            if not self.pending:
-                return Place(self.folder, name, self.folder.path_of(name))
-            self._go(self.folder.pass_through(name))
-        return Place(self.folder, ".", self.folder.path)
-
-    def _go(self, folder: Folder) -> None:
-        self.folder.close()
-        self.folder = folder
-
-    def _follow(self, name: str, status: os.stat_result) -> None:
-        self.followed += 1
-        if self.followed > MOST_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self.folder.path_of(name))
-        text = self.folder.link(name)
-        if status.st_uid not in (0, os.geteuid()):
-            self.owed.append((len(self.pending), status.st_uid, self.folder.path_of(name)))
-        self.pending += _names(text)
-        if text.startswith("/"):
-            self._go(Folder(open_folder("/", None), "/"))
-            if not _names(text):
-                self._settle(self.folder.status)
-
-    def _settle(self, status: os.stat_result) -> None:
-        """Compare what links lead to with their owners, now that it is reached."""
-        while self.owed and len(self.pending) <= self.owed[-1][0]:
-            _left, owner, path = self.owed.pop()
-            if status.st_uid != owner:
-                raise NotEntered(f"the symlink {path} belongs to uid {owner} and leads to what is not his own")
-
-
-def _names(path: str) -> list[str]:
-    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
+def _settle(owed: list[Step], reached: Step) -> None:
+    """Compare what links lead to with their owners, now that it is reached. Raise NotEntered."""
+    while owed and reached.left <= owed[-1].left:
+        link = owed.pop()
+        owner = link.status.st_uid
+        if reached.status.st_uid != owner:
+            raise NotEntered(f"the symlink {link.path} belongs to uid {owner} and leads to what is not his own")

@@ -16,13 +16,14 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 from .errors import CoreError
+from .folders import NotEntered, Step, steps
 
-LINKS = 40  # as many as Linux follows
 MAX_FILE = 64 << 20
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -48,13 +49,6 @@ class Fault(NamedTuple):
     ours: int = 0
 
 
-class _Place(NamedTuple):
-    """A folder on the way that has passed, and whether others may make names in it (it is sticky then)."""
-
-    path: str
-    open_to_others: bool
-
-
 def tell(folders: Mapping[str, str]) -> None:
     """Keep what the bridge saw: by folder why it cannot be believed, or an empty text."""
     _told.update({_key(path): reason for path, reason in folders.items()})
@@ -64,68 +58,52 @@ def distrust(folder: str) -> str:
     """Given a folder of ours, return why it cannot be believed; empty where it can be, or where there is none yet."""
     if sys.platform == "win32":
         return _told.get(_key(folder), f"the bridge did not look who can write to the folder {folder}")
-    return next((fault.words for fault in _Walk(os.path.join(os.getcwd(), folder)).faults()), "")
+    return next((fault.words for fault in _walk(folder)), "")
 
 
 def faults(folder: str) -> tuple[Fault, ...]:
     """Given a folder, which need not be there yet, return all that lets another account change it; POSIX alone."""
-    return () if sys.platform == "win32" else tuple(_Walk(os.path.join(os.getcwd(), folder)).faults())
+    return () if sys.platform == "win32" else tuple(dict.fromkeys(_walk(folder)))  # a way may come by twice
 
 
 def _key(path: str) -> str:
     return os.path.normcase(os.path.abspath(path))
 
 
-class _Walk:
-    """A walk from ``/`` down to a folder, as the kernel goes: through links, and up where a name is two dots."""
-
-    def __init__(self, folder: str) -> None:
-        self._names = _names(folder)
-        self._place, self._followed = _Place("/", False), 0
-
-    def faults(self) -> Iterator[Fault]:
-        """Walk, and yield why the folder cannot be believed; nothing where it can be or where there is none yet."""
-        there = yield from self._enter("/")
-        while self._names and there:
-            there = yield from self._enter(os.path.normpath(os.path.join(self._place.path, self._names.pop(0))))
-        if there and self._place.open_to_others:
-            yield Fault(self._place.path, f"others may write to the folder {self._place.path}")
-
-    def _enter(self, path: str) -> Generator[Fault, None, bool]:
-        """Take one step, yield why it cannot be believed, and return whether there is a way on."""
-        try:
-            status = os.lstat(path)
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            yield Fault(path, f"{path} cannot be looked at: {error.strerror}", unseen=True)
-            return False
-        foreign, link = _foreign(path, status), stat.S_ISLNK(status.st_mode)
-        if foreign:
-            yield Fault(path, foreign, status.st_uid, link, ours=os.geteuid())
-        if link:
-            return (yield from self._follow(path))
-        if not stat.S_ISDIR(status.st_mode):
-            return False
-        self._place = _Place(path, bool(status.st_mode & OTHERS_WRITE))
-        wide = _open_to_others(path, status)
-        if wide:
-            yield Fault(path, wide)
-        return True
-
-    def _follow(self, path: str) -> Generator[Fault, None, bool]:
-        self._followed += 1
-        if self._place.open_to_others or self._followed > LINKS:
-            yield Fault(path, f"{path} is a link, and others may make names where it lies", link=True)
-        target = os.readlink(path)
-        if os.path.isabs(target):
-            self._place = _Place("/", False)
-        self._names = _names(target) + self._names
-        return self._followed <= LINKS
+def _walk(folder: str) -> Iterator[Fault]:
+    """Go to a folder, and yield why it cannot be believed; nothing where it can be or where there is none yet."""
+    place, open_to_others = "/", False  # the folder passed last, and whether others may make names in it: it is sticky
+    try:
+        with closing(steps(os.path.join(os.getcwd(), folder))) as way:
+            for step in way:
+                yield from _of_step(step, open_to_others=open_to_others)
+                if step.is_link:
+                    continue
+                if not stat.S_ISDIR(step.status.st_mode):
+                    return
+                place, open_to_others = step.path, bool(step.status.st_mode & OTHERS_WRITE)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Fault(error.filename, f"{error.filename} cannot be looked at: {error.strerror}", unseen=True)
+    except NotEntered as reason:
+        yield Fault(place, f"the way on from {place} cannot be looked at: {reason}", unseen=True)
+    else:
+        if open_to_others:
+            yield Fault(place, f"others may write to the folder {place}")
 
 
-def _names(path: str) -> list[str]:
-    return [name for name in path.split("/") if name not in ("", ".")]
+def _of_step(step: Step, *, open_to_others: bool) -> Iterator[Fault]:
+    """Yield why one step cannot be believed, given whether others may make names in the folder where it lies."""
+    path, status = step.path, step.status
+    foreign = _foreign(path, status)
+    if foreign:
+        yield Fault(path, foreign, status.st_uid, step.is_link, ours=os.geteuid())
+    if step.is_link and open_to_others:
+        yield Fault(path, f"{path} is a link, and others may make names where it lies", link=True)
+    wide = _open_to_others(path, status) if stat.S_ISDIR(status.st_mode) else ""
+    if wide:
+        yield Fault(path, wide)
 
 
 def _foreign(path: str, status: os.stat_result) -> str:

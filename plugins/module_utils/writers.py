@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
+
+from .folders import NotEntered, steps
 
 ANYBODY = -1  # in the place of a uid: more accounts than can be named
-_LINKS = 40  # as many as Linux follows
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -21,29 +23,17 @@ def writers_of(path: str) -> frozenset[int]:
     That are the owners of the file, of each folder on the way, which they may rename, and of each link. Into a folder
     that is sticky, as /tmp is, everybody may put a file, and only its owner may change it.
     """
-    found, place, names = _writers("/"), "/", _names(path)
-    for _step in range(_LINKS + len(names)):
-        if not names:
-            return frozenset(found - {0})
-        name = os.path.normpath(os.path.join(place, names.pop(0)))
-        found |= _writers(name)
-        if os.path.islink(name):
-            target = os.readlink(name)
-            place, names = ("/" if os.path.isabs(target) else place), [*_names(target), *names]
-        else:
-            place = name
-    return frozenset({*found, ANYBODY} - {0})
-
-
-def _names(path: str) -> list[str]:
-    return [name for name in path.split("/") if name not in ("", ".")]
-
-
-def _writers(path: str) -> set[int]:
+    found: set[int] = set()
     try:
-        status = os.lstat(path)
-    except OSError:
-        return {ANYBODY}
+        with closing(steps(path)) as way:
+            for step in way:
+                found |= _writers(step.status)
+    except (OSError, NotEntered):
+        found.add(ANYBODY)
+    return frozenset(found - {0})
+
+
+def _writers(status: os.stat_result) -> set[int]:
     sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     is_open = status.st_mode & _OTHERS_WRITE and not sticky and not stat.S_ISLNK(status.st_mode)
     return {status.st_uid, ANYBODY} if is_open else {status.st_uid}
