@@ -226,14 +226,16 @@ def test_each_of_two_links_answers_for_what_it_leads_to(place: str) -> None:
 
 
 @needs_root
-def test_root_s_links_and_folders_are_followed_and_believed_by_who_is_not_root(place: str) -> None:
-    os.chown(f"{place}/a/b/file", NOBODY - 1, NOBODY - 1)
+def test_root_s_links_are_followed_to_whoever_s_file_also_by_who_is_not_root(place: str) -> None:
+    os.chown(f"{place}/a/b", NOBODY - 1, NOBODY - 1)
+    with resolved(f"{place}/near") as reached:
+        assert reached.path == f"{place}/a/b"
     with acting_with(Rights(NOBODY, NOBODY, ())):
-        with resolved(f"{place}/near/file") as reached:
-            assert reached.path == f"{place}/a/b/file"
-        assert trusted.faults(f"{place}/near") == ()
-        (fault,) = trusted.faults(f"{place}/near/file")
-    assert (fault.owner, fault.ours) == (NOBODY - 1, NOBODY)
+        with resolved(f"{place}/near") as reached:
+            assert reached.path == f"{place}/a/b"
+        assert trusted.faults(f"{place}/a") == ()
+        (fault,) = trusted.faults(f"{place}/near")
+    assert (fault.path, fault.owner, fault.ours) == (f"{place}/a/b", NOBODY - 1, NOBODY)
 
 
 @needs_root
