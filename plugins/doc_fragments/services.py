@@ -52,6 +52,8 @@ options:
           - Windows has no signal to end a process by. There a script-started service is not restarted unless this is
             given, and its processes are waited for, not killed.
           - On Linux and macOS the processes that the command leaves are ended by signals, as without it.
+          - There it runs as the service does, with its account, folder and environment. Where the service is root's, it
+            is run only if nobody else may have written it.
         type: list
         elements: str
       process:

@@ -18,9 +18,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Optional
+from typing import IO, Any, NamedTuple, Optional
 
 from .errors import SourceDenied, ToolFailed, ToolMissing, ToolTimeout
+from .rights import Rights
 
 ROOT_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 CHUNK = 65536
@@ -39,6 +40,26 @@ class Completed:
     stderr: str
 
 
+class Surroundings(NamedTuple):
+    """What a program of another account gets in place of ours: rights (None: it keeps ours), folder, whole environment,
+    which may hold secrets.
+    """
+
+    rights: Optional[Rights]
+    folder: str
+    environment: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Surroundings({self.rights}, {self.folder!r})"
+
+    def of_process(self) -> dict[str, Any]:
+        """Return them as arguments of subprocess.Popen. Our own account is kept where it is the same one."""
+        given: dict[str, Any] = {"cwd": self.folder, "env": dict(self.environment)}
+        if self.rights is None or self.rights.uid == os.geteuid():
+            return given
+        return {**given, "user": self.rights.uid, "group": self.rights.gid, "extra_groups": list(self.rights.groups)}
+
+
 def plain_environment(extra: Optional[Mapping[str, str]]) -> dict[str, str]:
     """Return this process's environment in the C locale, because output that is parsed must not be translated.
 
@@ -49,15 +70,20 @@ def plain_environment(extra: Optional[Mapping[str, str]]) -> dict[str, str]:
 
 
 def run_process(
-    argv: Sequence[str], *, timeout: float, stdin: Optional[str], env: Optional[Mapping[str, str]]
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    stdin: Optional[str] = None,
+    env: Optional[Mapping[str, str]] = None,
+    surroundings: Optional[Surroundings] = None,
 ) -> Completed:
-    """Given a command, run it to its end and return it as Completed.
+    """Given a command, run it to its end and return it as Completed. With ``surroundings`` it gets nothing of ours.
 
     Raise ToolMissing where it does not exist, SourceDenied where it cannot be started, and ToolTimeout after
     ``timeout`` seconds, when its whole process group has been ended; ToolFailed where it printed more than may be read.
     Standard error that was cut begins with a line that says so.
     """
-    process = _start(argv, env)
+    process = _start(argv, surroundings.of_process() if surroundings else {"env": plain_environment(env)})
     stop = threading.Event()
     out = _Reader(process.stdout, MAX_OUTPUT, MAX_OUTPUT, stop)
     err = _Reader(process.stderr, MAX_ERRORS, KEPT_ERRORS, stop)
@@ -156,15 +182,15 @@ def _end(process: subprocess.Popen[bytes], *readers: _Reader) -> None:
         reader.join(LAST_WORDS / 2)
 
 
-def _start(argv: Sequence[str], env: Optional[Mapping[str, str]]) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], given: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(argv),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=plain_environment(env),
             start_new_session=True,
+            **given,
         )
     except FileNotFoundError:
         raise ToolMissing(argv[0]) from None

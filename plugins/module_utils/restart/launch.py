@@ -11,23 +11,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
-from ..errors import ActionFailed, CoreError, InputError
+from ..errors import ActionFailed, CoreError, InputError, ToolFailed
 from ..host import Host
+from ..process import Surroundings, run_process
 from ..processes.gather import read_process
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
-from ..rights import NotSwitched
+from ..rights import NotSwitched, Rights
 from ..services.declared import Service
 from ..services.observed import Observed
 from ..services.pid_file import is_service, read_pid_file
+from ..writers import writers_of
 from .linux.seen import seen_on_linux
 from .macos.seen import seen_on_macos
 from .model import Launch
 from .output import open_output, writing_in
-from .proof import Sight, doubt
+from .proof import Sight, doubt, programs_of
 
 if sys.platform != "win32":
     import pwd
@@ -82,6 +85,35 @@ def _account(service: Service) -> tuple[int, int, tuple[int, ...]]:
     return entry.pw_uid, entry.pw_gid, tuple(os.getgrouplist(service.user, entry.pw_gid))
 
 
+def run_stop_command(host: Host, service: Service, main: Process, timeout: float) -> None:
+    """Let a service's own command end it, as the service runs: same account, folder and environment. Its files are
+    often that account's, so root never runs them for another; for a service of root's only root may write them.
+
+    Raise CoreError where the command fails, or is not run; the text says why.
+    """
+    launch = capture(host, service, main, {})
+    why = launch.doubt or launch.problem or _doubt_of_command(host, service, launch)
+    if why:
+        raise ActionFailed(f"the stop_command of {service.name} is not run: {why}")
+    bound = min(max(timeout, 1.0), host.remaining())
+    done = run_process(service.stop_command, timeout=bound, surroundings=_surroundings(launch))
+    if done.rc:
+        raise ToolFailed(done.argv, done.rc, done.stderr or done.stdout)
+
+
+def _doubt_of_command(host: Host, service: Service, launch: Launch) -> str:
+    if os.geteuid() != 0 or (launch.ids and launch.ids[0] != 0):
+        return ""
+    if launch.ids is None:
+        return f"nothing tells as whom it runs: declare services[{service.name}].user"
+    stopper = replace(service, command=service.stop_command)
+    words = [os.path.join(service.chdir or launch.folder, word) for word in service.stop_command]
+    for path in sorted({*programs_of(host, stopper, launch), *filter(os.path.isfile, words)}):
+        if writers_of(path):
+            return f"it would run as root, and others could have written {path}: give that, and its folders, to root"
+    return ""
+
+
 def start_detached(host: Host, service: Service, launch: Launch, timeout: float) -> None:
     """Start a service by its command and wait until its pid file names it.
 
@@ -105,25 +137,19 @@ def _spawn(service: Service, launch: Launch) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(service.command),
-            cwd=launch.folder,
-            env=dict(launch.environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it must not end with the connection that this module came over
-            **_as_account(launch),
+            **_surroundings(launch).of_process(),
         )
     finally:
         if output != subprocess.DEVNULL:
             os.close(output)
 
 
-def _as_account(launch: Launch) -> dict[str, Any]:
-    """Return what makes a process another account's; nothing where it is ours already."""
-    if launch.ids is None or launch.ids[0] == os.geteuid():
-        return {}
-    uid, gid, groups = launch.ids
-    return {"user": uid, "group": gid, "extra_groups": list(groups)}
+def _surroundings(launch: Launch) -> Surroundings:
+    return Surroundings(Rights(*launch.ids) if launch.ids else None, launch.folder, launch.environment)
 
 
 def _await_pid_file(

@@ -17,7 +17,7 @@ from ..services.declared import Service
 from ..services.observed import Observed
 from ..services.pid_file import read_pid_file
 from .ending import end_tree
-from .launch import is_named, start_detached, write_pid_file
+from .launch import is_named, run_stop_command, start_detached, write_pid_file
 from .linux.graph import read_nodes
 from .macos.launchctl import boot_in, boot_out
 from .model import Job, Launch
@@ -90,7 +90,7 @@ def _stop_script(host: Host, seen: Observed, command: Words, timeout: float) -> 
     if seen.main is None:
         return
     if command:
-        host.run(list(command), timeout=max(timeout, 1.0))
+        run_stop_command(host, seen.service, seen.main, timeout)
     end_tree(host, seen.name, seen.main, seen.processes, timeout)
 
 
