@@ -113,22 +113,23 @@ def refusal(plan: Plan) -> str:
 
 def already_there(settings: Settings, catalog: Catalog, now: float) -> tuple[Optional[BackupSet], str]:
     """Return the set that makes a new one unnecessary and why, or None and an empty text."""
+    limit = settings.fresh_for
+    if limit is None:
+        return None, ""
     for found in reversed(catalog.good):
         age = now - found.created
-        if _stands_for_new(settings, found, age):
-            limit = human_seconds(settings.fresh_for or 0)
-            old = f"{human_seconds(age)} old, verified, and younger than {limit} (fresh_for)"
+        if 0 <= age < limit and _stands_for_new(settings, found):
+            old = f"{human_seconds(age)} old, verified, and younger than {human_seconds(limit)} (fresh_for)"
             return found, f"set {found.id} ({found.manifest.title}) is {old}, so it stands for a new one"
     return None, ""
 
 
-def _stands_for_new(settings: Settings, found: BackupSet, age: float) -> bool:
-    if settings.fresh_for is None or not 0 <= age < settings.fresh_for:
-        return False
+def _stands_for_new(settings: Settings, found: BackupSet) -> bool:
     if found.manifest.label != settings.label or (settings.name and found.manifest.name != settings.name):
         return False
-    level = found.verification.level if found.verification else -1
-    return level >= settings.verify_level and all(_has(found, source) for source in settings.sources)
+    if found.verification is None or found.verification.level < settings.verify_level:
+        return False
+    return all(_has(found, source) for source in settings.sources)
 
 
 def _has(found: BackupSet, source: Source) -> bool:

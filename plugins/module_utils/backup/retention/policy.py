@@ -11,7 +11,7 @@ backups stop being made, nothing is deleted any more, however late it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import NamedTuple, Optional
 
@@ -19,7 +19,6 @@ from ...units import human_seconds
 from ..times import CLOCK_TOLERANCE, to_iso
 
 NEWEST = "the newest good set"
-_NO_RULES = {"daily": 0, "weekly": 0, "monthly": 0, "yearly": 0}
 
 
 @dataclass(frozen=True)
@@ -126,13 +125,15 @@ def clock_refusal(ordered: Sequence[Candidate], policy: Policy, now: float) -> s
     times = [item.created for item in ordered if item.good]
     before, after = times, [*times[1:], now]
     leaps = [(one, two) for one, two in zip(before, after) if two - one > policy.max_leap]
-    if leaps and sum(time >= leaps[-1][1] for time in times) < policy.min_keep:
-        last, length = leaps[-1][0], human_seconds(leaps[-1][1] - leaps[-1][0])
-        return (
-            f"the clock, or the backups, leapt {length} after {to_iso(last)}, "
-            f"and fewer than {policy.min_keep} good sets were made since"
-        )
-    return ""
+    if not leaps:
+        return ""
+    last, since = leaps[-1]
+    if sum(time >= since for time in times) >= policy.min_keep:
+        return ""
+    return (
+        f"the clock, or the backups, leapt {human_seconds(since - last)} after {to_iso(last)}, "
+        f"and fewer than {policy.min_keep} good sets were made since"
+    )
 
 
 def _keepers(ordered: Sequence[Candidate], policy: Policy, now: float, spoilt: Sequence[float]) -> dict[str, str]:
@@ -142,8 +143,8 @@ def _keepers(ordered: Sequence[Candidate], policy: Policy, now: float, spoilt: S
     for held, copies in _series(ordered, newest).items():
         # of a declaration that another one has replaced, the newest copies stay and no rule asks for more
         replaced = held.declared != newest.get(held[:2], held.declared)
-        rules = replace(policy, **_NO_RULES) if replaced else policy
-        for set_id, reason in _keepers_of(copies, rules, now, spoilt).items():
+        rules = () if replaced else tuple(PERIODS)
+        for set_id, reason in _keepers_of(copies, rules, policy, now, spoilt).items():
             kept[set_id] = reason if reason == NEWEST else kept.get(set_id, reason)
     return kept
 
@@ -160,11 +161,13 @@ def _series(ordered: Sequence[Candidate], newest: Mapping[tuple[str, str], str])
     return found
 
 
-def _keepers_of(copies: Sequence[Candidate], policy: Policy, now: float, spoilt: Sequence[float]) -> dict[str, str]:
-    """Return the reason to keep by set id, for the copies of one source from old to new."""
+def _keepers_of(
+    copies: Sequence[Candidate], rules: Sequence[str], policy: Policy, now: float, spoilt: Sequence[float]
+) -> dict[str, str]:
+    """Return the reason to keep by set id, for the copies of one source from old to new, of which some rules ask."""
     good = [item for item in copies if item.good and item.ours]
     kept = {item.id: f"one of the newest {policy.min_keep} good sets" for item in good[-policy.min_keep :]}
-    for rule in PERIODS:
+    for rule in rules:
         for item in _by_rule(good, rule, getattr(policy, rule)):
             kept.setdefault(item.id, rule)
     for item in copies:
@@ -199,10 +202,8 @@ def _by_rule(good: Sequence[Candidate], rule: str, wanted: int) -> list[Candidat
 
     Without the oldest, the only set of last month could go before this month has one to stand for it.
     """
-    if wanted < 1:
-        return []
     newest = {PERIODS[rule](datetime.fromtimestamp(item.created, timezone.utc)): item for item in good}
-    chosen = list(newest.values())[-wanted:]
+    chosen = [*reversed(newest.values())][:wanted]
     return chosen if len(newest) >= wanted else [*chosen, *good[:1]]
 
 

@@ -224,11 +224,12 @@ def quoted(path: str, platform: str) -> str:
 def judge_pins(view: View) -> Iterator[Finding]:
     """Yield pins that hold their set for longer than a pin is meant to, else what pins cost."""
     check = CHECKS["backup.pin"]
-    pinned = [found for found in view.catalog.sets if (found.manifest.pin_until or 0) > view.now]
-    long = [found for found in pinned if (found.manifest.pin_until or 0) - found.created > LONG_PIN]
-    for found in long:
-        message = f"set {found.id} ({found.manifest.title}) is pinned until {to_iso(found.manifest.pin_until or 0)}"
+    ends = [(found, found.manifest.pin_until) for found in view.catalog.sets]
+    pinned = [(found, end) for found, end in ends if end is not None and end > view.now]
+    long = [(found, end) for found, end in pinned if end - found.created > LONG_PIN]
+    for found, end in long:
+        message = f"set {found.id} ({found.manifest.title}) is pinned until {to_iso(end)}"
         yield check.finding(WARNING, found.id, message, expected="a year at most")
     if not long:
-        cost = human_bytes(sum(found.manifest.bytes for found in pinned))
+        cost = human_bytes(sum(found.manifest.bytes for found, _end in pinned))
         yield check.finding(OK, view.dir, f"{len(pinned)} sets are pinned, {cost}")

@@ -16,7 +16,7 @@ from ..catalog.records import BackupSet
 from ..checks import CHECKS
 from ..sources.records import Entry, Source
 from ..times import CLOCK_TOLERANCE, to_iso
-from ..verification.levels import Report
+from ..verification.levels import Problem, Report
 from ..view import View
 
 LOOK_AGAIN = "Give it what the message misses (a program, room in scratch_dir, the right to read); verify again."
@@ -81,7 +81,7 @@ def _held(source: Source, newest: BackupSet) -> Finding:
 def difference(source: Source, held: Entry) -> str:
     """Given a source and what a set holds under its name, return in which words their declarations differ."""
     now, then = source.declaration, held.declaration or {"type": held.type}
-    keys = [key for key in {**now, **then} if now.get(key) != then.get(key)]
+    keys = [key for key in {**now, **then} if (now.get(key) or None) != (then.get(key) or None)]
     return "; ".join(f"{key} is {_words(now.get(key))} now and was {_words(then.get(key))}" for key in keys)
 
 
@@ -90,15 +90,20 @@ def _words(value: object) -> str:
 
 
 def judge_verification(view: View) -> Iterator[Finding]:
-    """Yield for each set that was looked at, and each level up to the one asked for, whether it holds."""
+    """Yield for each set that was looked at, and each level up to the one asked for, whether it holds.
+
+    What failed at a level was not looked at beyond it, so a level is reached where not all of the sources have failed.
+    """
     for report in view.reports:
+        failed: set[str] = set()
         for level in range(min(report.level, OPENS) + 1):
-            yield from _judge_level(report, level)
+            found = [problem for problem in report.problems if problem.level == level]
+            yield from _judge_level(report, level, found, reached=len(failed) < max(1, report.sources))
+            failed |= {problem.subject for problem in found}
 
 
-def _judge_level(report: Report, level: int) -> Iterator[Finding]:
+def _judge_level(report: Report, level: int, found: list[Problem], *, reached: bool) -> Iterator[Finding]:
     check = CHECKS[LEVEL_CHECKS[level]]
-    found = [problem for problem in report.problems if problem.level == level]
     for problem in found:
         subject = f"{report.set_id}/{problem.subject}"
         if problem.unknown:
@@ -107,14 +112,9 @@ def _judge_level(report: Report, level: int) -> Iterator[Finding]:
             yield check.finding(CRITICAL, subject, problem.message)
     if not found:
         share = " of the share looked at" if report.partial else ""
-        reached = report.level if level == OPENS else level  # what L3 compares is a part of opening
-        message = f"all {report.sources} sources{share} hold at {LEVELS[reached]}"
-        yield check.finding(OK if _reached(report, level) else SKIPPED, report.set_id, message, remedy="")
-
-
-def _reached(report: Report, level: int) -> bool:
-    """Return whether a level was looked at, for all or some of the sources: what failed below it was not."""
-    return len({problem.subject for problem in report.problems if problem.level < level}) < max(1, report.sources)
+        deepest = report.level if level == OPENS else level  # what L3 compares is a part of opening
+        message = f"all {report.sources} sources{share} hold at {LEVELS[deepest]}"
+        yield check.finding(OK if reached else SKIPPED, report.set_id, message, remedy="")
 
 
 def judge_anomalies(view: View) -> Iterator[Finding]:

@@ -108,7 +108,7 @@ def _checksum(entry: Entry, payload: Payload, bench: Bench) -> Optional[Problem]
 def _sha256(path: Path, beat: Callable[[], object]) -> str:
     digest, buffer = hashlib.sha256(), bytearray(CHUNK)
     view = memoryview(buffer)
-    with open(path, "rb", buffering=0, opener=regular_itself) as stream:
+    with open(path, "rb", opener=regular_itself) as stream:
         while count := stream.readinto(buffer):
             digest.update(view[:count])
             beat()

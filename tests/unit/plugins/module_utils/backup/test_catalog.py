@@ -348,6 +348,13 @@ def test_a_signpost_that_names_no_set_names_nothing(tmp_path, content):
     assert read_latest(tmp_path) == ""
 
 
+@pytest.mark.parametrize(("blanks", "named"), [(40, ID), (39, "")])
+def test_no_more_than_64_bytes_of_a_signpost_are_read(tmp_path, blanks, named):
+    """An id has 23; whoever wrote more than that and a newline there is not listened to for ever."""
+    (tmp_path / "latest").write_bytes(f"{ID}\n{' ' * blanks}x".encode())
+    assert read_latest(tmp_path) == named
+
+
 def test_removing_needs_nothing_but_the_name(backups):
     remove(backups, only_set(backups).name)
     assert read_catalog(backups, HOST).sets == ()

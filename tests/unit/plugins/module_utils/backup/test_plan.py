@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
@@ -42,7 +44,10 @@ TAKES = [("back up", "config"), ("verify", "regular"), ("publish", "regular")]
 NEEDED = [
     ("no set is there", [], FRESH, True),
     ("a fresh one is", [a_set(3 * HOURS)], FRESH, False),
+    ("it is a second younger than the limit", [a_set(20 * HOURS - 1)], FRESH, False),
+    ("it is as old as the limit", [a_set(20 * HOURS)], FRESH, True),
     ("it is too old", [a_set(21 * HOURS)], FRESH, True),
+    ("it was begun now", [a_set(0)], FRESH, False),
     ("freshness was not asked for", [a_set(1)], {}, True),
     ("it has another label", [a_set(1, label="weekly")], FRESH, True),
     ("it was never verified", [a_set(1, verified=None)], FRESH, True),
@@ -50,6 +55,7 @@ NEEDED = [
     ("less depth will do", [a_set(1, verified=1)], {**FRESH, "verify_level": "L1"}, False),
     ("it looks emptied", [a_set(1, anomalies=("config has no files at all",))], FRESH, True),
     ("it lacks a source", [a_set(1, sources=("other",))], FRESH, True),
+    ("it is dated a second ahead", [a_set(-1)], FRESH, True),
     ("it is dated in the future", [a_set(-HOURS)], FRESH, True),
     ("a set of that name is there", [a_set(1, name="pre")], {"name": "pre"}, True),
     ("a fresh set of that name is there", [a_set(1, name="pre")], {**FRESH, "name": "pre"}, False),
@@ -65,6 +71,29 @@ def test_whether_a_set_is_taken(why, sets, given, takes):
     assert bool(made.sources) is takes
     assert bool(made.not_needed) is not takes
     assert (made.there is None) is takes
+
+
+def test_a_fresh_set_is_told_with_its_age_and_the_limit():
+    young = a_set(3 * HOURS)
+    assert plan(a_catalog(a_set(9 * HOURS), young), **FRESH).not_needed == (
+        f"set {young.id} (regular) is 3.0 h old, verified, and younger than 20.0 h (fresh_for), so it stands for a new "
+        "one"
+    )
+
+
+SKIPPING = replace(a_set(1), manifest=replace(a_set(1).manifest, skipped={"logs": "/b does not exist"}))
+LOGS = files("logs", "/b", optional=True)
+STANDS = [
+    ("it left an optional source out, as it may", SKIPPING, LOGS, True),
+    ("it left out what is no longer optional", SKIPPING, {**LOGS, "optional": False}, False),
+    ("it is of before the optional source was declared", a_set(1), LOGS, False),
+]
+
+
+@pytest.mark.parametrize(("why", "found", "logs", "stands"), STANDS, ids=[case[0] for case in STANDS])
+def test_a_set_stands_for_a_new_one_where_it_holds_all_or_left_out_what_it_may(why, found, logs, stands):
+    made = plan(a_catalog(found), sources=[files("config", "/etc/cryptobot"), logs], **FRESH)
+    assert (made.there is not None) is stands
 
 
 def test_the_steps_of_a_first_run():

@@ -42,18 +42,24 @@ CASES = [
     ("seven days stay of ten", daily(10), WEEK, {"d7", "d8", "d9"}),
     ("two sets of one day: the newer stays", [*daily(3), Candidate("early", NOW - 3600, good=True)], ONE,
      {"early", "d1", "d2"}),
+    ("a rule that is full needs no oldest set", [*daily(2), Candidate("early", NOW - DAY - 3600, good=True)],
+     replace(ONE, daily=2), {"early"}),
     ("weeks stay beyond the days", daily(22), replace(WEEK, daily=2, weekly=3, min_keep=1),
      {f"d{age}" for age in range(22)} - {"d0", "d1", "d3", "d10"}),
     ("min_keep is stronger than the rules", daily(6), replace(ONE, min_keep=5), {"d5"}),
     ("backups stopped long ago: nothing more goes", daily(9, first=20), WEEK, {"d7", "d8"}),
     ("sets of other hosts stay", [*daily(1), Candidate("other", NOW - 30 * DAY, good=True, ours=False)], ONE, set()),
     ("a pin holds", [*daily(2), Candidate("pin", NOW - 20 * DAY, good=True, pin_until=NOW + 1)], ONE, {"d1"}),
+    ("a pin that ends now does not", [*daily(2), Candidate("pin", NOW - 20 * DAY, good=True, pin_until=NOW)], ONE,
+     {"d1", "pin"}),
     ("a pin that is over does not", [*daily(2), Candidate("pin", NOW - 20 * DAY, good=True, pin_until=NOW - 1)], ONE,
      {"d1", "pin"}),
     ("a bad set stays while few good ones are newer", [*daily(2), Candidate("bad", NOW - 5 * DAY, good=False)], WEEK,
      set()),
     ("a bad set goes once enough good ones are newer", [*daily(3), Candidate("bad", NOW - 5 * DAY, good=False)], WEEK,
      {"bad"}),
+    ("a good set of the same moment is not newer than a bad one", [*daily(1), Candidate("bad", NOW, good=False)], ONE,
+     set()),
     ("a bad newest set does not stand in for a good one", [Candidate("bad", NOW, good=False), *daily(2, first=1)], ONE,
      {"d1"}),
 ]  # fmt: skip
@@ -76,6 +82,18 @@ def test_every_set_has_a_reason():
     assert set(decisions.kept) | set(decisions.removed) == {f"d{age}" for age in range(10)} | {"bad"}
     assert all(decisions.kept.values())
     assert all(decisions.removed.values())
+
+
+WHY_REMOVED = [
+    (Candidate("old", NOW - 9 * DAY, good=True), "no rule keeps it"),
+    (Candidate("old", NOW - 9 * DAY, good=False), "it is not good, and enough newer good sets are there"),
+    (Candidate("old", NOW - 9 * DAY, good=False, damaged=True), "it is damaged, and enough newer good sets are there"),
+]
+
+
+@pytest.mark.parametrize(("old", "why"), WHY_REMOVED)
+def test_why_a_set_goes_is_said(old, why):
+    assert decide([*daily(1), old], ONE, NOW).removed == {"old": why}
 
 
 @pytest.mark.case("BK13")
@@ -137,6 +155,28 @@ def test_of_a_declaration_that_was_replaced_the_newest_copies_stay():
     assert kept == {"r20", "r21", *(f"w{age}" for age in range(7))}
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        Candidate("x", NOW, good=False, holds=(CONFIG._replace(declared="new"),)),
+        Candidate("x", NOW, good=True, ours=False, holds=(CONFIG._replace(declared="new"),)),
+    ],
+    ids=["not good", "another host's"],
+)
+def test_only_a_good_set_of_our_own_replaces_a_declaration(more):
+    assert {f"d{age}" for age in range(7)} <= set(decide([*series((CONFIG,), range(9), "d"), more], WEEK, NOW).kept)
+
+
+@pytest.mark.parametrize("holds", [(CONFIG, TRADES), (TRADES, CONFIG)], ids=["first", "last"])
+def test_the_newest_copy_of_one_source_is_told_as_that_whatever_else_the_set_holds(holds):
+    """The second set holds the newest trades; of the configuration there is a newer copy, and a rule keeps it too."""
+    sets = [*series(holds, [1], "both"), *series((CONFIG,), [0], "one")]
+    assert decide(sets, replace(WEEK, min_keep=1), NOW).kept == {
+        "both1": "the newest good set",
+        "one0": "the newest good set",
+    }
+
+
 @pytest.mark.case("BK12")
 def test_copies_of_an_older_release_count_as_those_of_the_newest_declaration():
     sets = [*series((TRADES._replace(declared=""),), range(5, 10), "o"), *series((TRADES,), range(5), "n")]
@@ -155,6 +195,16 @@ def test_a_set_that_lost_its_content_stops_removal_of_what_is_whole(lost, kept):
 
 
 @pytest.mark.case("BK1")
+def test_a_copy_of_the_moment_of_a_loss_was_not_made_since():
+    assert gone(daily(3), ONE) == {"d1", "d2"}
+    decided = decide(daily(3), ONE, NOW, [NOW])
+    assert decided.removed == {}
+    assert decided.kept["d1"] == (
+        "1 newer or equally old sets have lost what they held: nothing whole goes before 1 good sets were made since"
+    )
+
+
+@pytest.mark.case("BK1")
 def test_what_another_host_lost_stops_nothing_here():
     theirs = Candidate("theirs", NOW, good=False, ours=False, damaged=True)
     assert gone([*daily(3), theirs], ONE) == {"d1", "d2"}
@@ -164,6 +214,21 @@ def test_a_clock_a_year_ahead_removes_nothing():
     decisions = decide(daily(20), WEEK, NOW + 365 * DAY)
     assert decisions.removed == {}
     assert "leapt" in decisions.refusal
+
+
+def test_a_gap_as_long_as_a_leap_may_be_is_none():
+    sets = [Candidate("new", NOW, good=True), *daily(3, first=35)]
+    two = replace(ONE, min_keep=2)
+    assert gone(sets, two) == {"d1", "d2"}
+    assert gone(sets, replace(two, max_leap=LEAP - 1)) == set()
+
+
+def test_the_last_of_several_leaps_is_told_with_its_length_and_its_begin():
+    ages = (0, 40, 90, 150, 151)  # gaps of 40, 50 and 60 days, the longest first
+    sets = [Candidate(f"d{age}", NOW - age * DAY, good=True) for age in ages]
+    assert decide(sets, replace(ONE, min_keep=2), NOW).refusal == (
+        "the clock, or the backups, leapt 40.0 d after 2026-10-09T11:06:40Z, and fewer than 2 good sets were made since"
+    )
 
 
 def test_after_a_leap_removal_starts_again_with_min_keep_new_sets():

@@ -210,5 +210,23 @@ def test_a_set_that_looks_emptied_is_never_ok():
     assert found.evidence["anomalies"] == ["config has no files at all"]
 
 
+def test_evidence_says_what_was_looked_at_and_the_first_ten_problems():
+    problems = [Problem(1, "config", f"file {number}") for number in range(11)]
+    found = evidence(Report("x", 1, problems=problems, bytes=7, seconds=0.5), a_set().manifest, None, NOW)
+    assert found == Verification(
+        1,
+        False,
+        NOW,
+        {
+            "manifest_sha256": "0" * 64,
+            "looked_at": "L1",
+            "bytes": 7,
+            "seconds": 0.5,
+            "problems": [f"file {number}" for number in range(10)],
+            "anomalies": [],
+        },
+    )
+
+
 def test_only_set_folders_are_there(made):
     assert is_set_id(made.folder.name)

@@ -1,0 +1,195 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the rules about the folder say, word for word, and the bounds that they keep to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+    DEAD,
+    FORGED,
+    GROWING,
+    SIGNED,
+    UNCLEAR,
+    UNSIGNED,
+    WAITING,
+    Broken,
+    Lack,
+    Leftover,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.checks import CHECKS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules.folder import (
+    judge_clock,
+    judge_foreign,
+    judge_leftovers,
+    judge_payloads,
+    judge_pins,
+    judge_retention,
+    judge_signatures,
+    judge_strangers,
+    removal,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Report
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.view import View
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
+
+from .examples import DAY, NOW, a_catalog, a_set, settings
+
+FOLDER = "/nowhere/backups"  # as it is declared; the sets of the tests say that they lie in /nowhere
+OLD, NEW = a_set(2 * DAY), a_set(DAY)
+KEEP_THREE = settings(state="pruned", retention={"daily": 7, "min_keep": 3})
+LOST = (Lack("config", "config/a.tar", "is not there: No such file"),)
+
+
+def view(*sets, retention=None, reports=(), platform="", given=None, **catalog) -> View:
+    chosen = given or settings(state="verified")
+    return View(chosen, a_catalog(*sets, **catalog), NOW, reports, retention=retention, platform=platform)
+
+
+def told(findings) -> list[tuple[str, str, str]]:
+    return [(one.status, one.subject, one.message) for one in findings]
+
+
+def only(findings) -> Finding:
+    [finding] = findings
+    return finding
+
+
+def leftover(number: int, state: str) -> Leftover:
+    return Leftover(f"{number}.partial", "partial", state, f"pid {number} on fake")
+
+
+def test_sets_in_the_making_are_named_and_are_no_leftovers():
+    found = only(judge_leftovers(view(leftovers=(leftover(1, GROWING), leftover(2, GROWING)))))
+    assert told([found]) == [("ok", FOLDER, "a set is in the making (pid 1 on fake, pid 2 on fake)")]
+    assert told(judge_leftovers(view())) == [("ok", FOLDER, "nothing was left half made")]
+
+
+def test_leftovers_are_counted_without_what_is_in_the_making():
+    found = only(judge_leftovers(view(leftovers=(leftover(1, DEAD), leftover(2, GROWING), leftover(3, WAITING)))))
+    words = "2 left by runs that ended early: 1.partial: pid 1 on fake; 3.partial: pid 3 on fake"
+    assert (found.status, found.message, found.expected, found.actual) == ("warning", words, 0, 2)
+    assert found.remedy == CHECKS["backup.leftover"].remedy, "runs sweep these by themselves"
+
+
+@pytest.mark.parametrize(
+    ("platform", "command"),
+    [
+        ("linux", "rm -r /nowhere/2.partial '/nowhere/3 it'\"'\"'s.partial'"),
+        ("windows", "Remove-Item -Recurse -LiteralPath '/nowhere/2.partial', '/nowhere/3 it''s.partial'"),
+    ],
+)
+def test_what_nobody_can_tell_the_owner_of_is_removed_by_hand_and_nothing_else_is(platform, command):
+    odd = replace(leftover(3, UNCLEAR), name="3 it's.partial")
+    seen = view(leftovers=(leftover(1, DEAD), leftover(2, UNCLEAR), odd), platform=platform)
+    assert only(judge_leftovers(seen)).remedy == f"If no run on any host works on it: {command}"
+
+
+def test_the_command_that_removes_is_one_of_the_platform():
+    assert removal(["/a b", "/c"], "linux") == "rm -r '/a b' /c"
+    assert removal(["C:\\a b", "C:\\c"], "windows") == "Remove-Item -Recurse -LiteralPath 'C:\\a b', 'C:\\c'"
+
+
+BAD = a_set(60, verified=None)
+BROKEN = (Broken("20261110T000000Z-000000", "it is no JSON"),)
+FEW = [
+    ("as many as always stay", [a_set(1), a_set(2), a_set(3), BAD], (), "ok", 3),
+    ("fewer, and one does not count", [a_set(1), a_set(2), BAD], (), "warning", 2),
+    ("fewer, and one is broken", [a_set(1), a_set(2)], BROKEN, "warning", 2),
+    ("fewer, and all count: the folder is young", [a_set(1), a_set(2)], (), "ok", 2),
+    ("fewer, one does not count and one is broken", [a_set(1), a_set(2), BAD], BROKEN, "warning", 2),
+]
+
+
+@pytest.mark.parametrize(("why", "sets", "broken", "status", "count"), FEW, ids=[case[0] for case in FEW])
+def test_fewer_good_sets_than_always_stay_are_a_warning_where_some_were_spoilt(why, sets, broken, status, count):
+    decided = Decisions({}, {"gone": "no rule keeps it"})
+    found = only(judge_retention(view(*sets, broken=broken, retention=decided, given=KEEP_THREE)))
+    words = f"{count} good sets are there, 3 always stay (min_keep), 1 are no longer kept by any rule"
+    assert (found.status, found.message, found.expected, found.actual) == (status, words, "3 or more", count)
+
+
+def test_how_far_ahead_a_set_is_dated_is_said_with_how_to_remove_it():
+    ahead = a_set(-3 * DAY)
+    first, second = judge_clock(view(ahead, OLD, now=NOW, platform="linux"))
+    assert first.message.startswith(f"set {ahead.id} is dated 3.0 d in the future: it is set aside")
+    assert first.remedy == f"Check the time (timedatectl). If it is right: rm -r /nowhere/{ahead.id}"
+    assert told([second]) == [("ok", FOLDER, "the dates of the other sets fit the clock")]
+
+
+def test_a_clock_that_cannot_be_trusted_is_critical_in_its_own_words():
+    found = told(judge_clock(view(OLD, retention=Decisions({}, {}, "the clock leapt"))))
+    assert found == [("critical", FOLDER, "the clock leapt; nothing is removed")]
+
+
+def test_sets_that_this_run_looked_at_are_not_told_of_twice():
+    """What a verification found says more; of the others it is told whether their files are there."""
+    damaged, looked = replace(a_set(3 * DAY), lacks=LOST), Report(NEW.id, 2)
+    assert told(judge_payloads(view(damaged, OLD, NEW, reports=(looked,)))) == [
+        ("critical", f"{damaged.id}/config/a.tar", "config/a.tar is not there: No such file; the set counts no longer"),
+        ("ok", FOLDER, "1 other sets have each file with its size now"),
+    ]
+    assert told(judge_payloads(view(OLD, NEW))) == [("ok", FOLDER, "2 other sets have each file with its size now")]
+    assert told(judge_payloads(view(replace(OLD, lacks=LOST), reports=(Report(OLD.id, 2),)))) == []
+
+
+def test_files_that_no_manifest_lists_are_counted_and_the_first_twenty_named():
+    full = replace(OLD, strangers=tuple(f"f{number}" for number in range(10, 31)))
+    found = only(judge_strangers(view(full, NEW)))
+    named = ", ".join(f"f{number}" for number in range(10, 30))
+    words = f"21 files in set {OLD.id} are not in its manifest: {named}"
+    assert (found.status, found.message, found.expected, found.actual) == ("warning", words, 0, 21)
+    assert told(judge_strangers(view(OLD, NEW))) == [("ok", FOLDER, "2 sets hold just what they list")]
+
+
+def test_archives_of_other_programs_are_counted_and_the_first_twenty_named():
+    found = only(judge_foreign(view(foreign=tuple(f"{number}.zip" for number in range(10, 31)))))
+    named = ", ".join(f"{number}.zip" for number in range(10, 30))
+    assert found.message == (
+        "21 archives of the application's own scripts (backup.sh, backup.ps1, update manager) are there: "
+        f"{named}; nothing verifies them, no retention removes them, and they count as no backup"
+    )
+    assert (found.status, found.expected, found.actual) == ("warning", 0, 21)
+    assert told(judge_foreign(view())) == [("ok", FOLDER, "nothing but sets of this collection is there")]
+
+
+ANOTHERS = "has another signature than that of the key and its manifest; it does not count"
+NOBODYS = "is not signed, so who made it cannot be told; it does not count"
+SIGNATURES = [
+    ((SIGNED, SIGNED), [("ok", FOLDER, "2 sets are signed with the key")]),
+    ((SIGNED, UNSIGNED), [("unknown", NEW.id, f"set {NEW.id} {NOBODYS}")]),
+    ((FORGED, SIGNED), [("critical", OLD.id, f"set {OLD.id} {ANOTHERS}")]),
+]
+
+
+@pytest.mark.parametrize(("signatures", "expected"), SIGNATURES)
+def test_only_where_all_sets_are_signed_is_that_said(signatures, expected):
+    sets = [replace(one, signature=signature) for one, signature in zip((OLD, NEW), signatures)]
+    keyed = replace(settings(state="verified"), sign_key=b"k")
+    assert told(judge_signatures(view(*sets, given=keyed))) == expected
+
+
+YEAR = 366 * DAY
+PINS = [
+    ("until now: it is over", NOW, "ok", "0 sets are pinned, 0 B"),
+    ("for a second more", NOW + 1, "ok", "1 sets are pinned, 1000 B"),
+    ("for a leap year since it was made", NOW - DAY + YEAR, "ok", "1 sets are pinned, 1000 B"),
+]
+
+
+@pytest.mark.parametrize(("why", "end", "status", "message"), PINS, ids=[case[0] for case in PINS])
+def test_pins_are_told_with_what_they_cost(why, end, status, message):
+    pinned = a_set(DAY, pin_until=end)
+    assert told(judge_pins(view(pinned, OLD))) == [(status, FOLDER, message)]
+
+
+def test_a_pin_of_more_than_a_year_is_told_with_its_end():
+    found = only(judge_pins(view(a_set(DAY, name="pre", pin_until=NOW - DAY + YEAR + 1), OLD)))
+    assert found.message == f"set {NEW.id} (pre) is pinned until 2027-11-18T11:06:41Z"
+    assert (found.status, found.expected) == ("warning", "a year at most")

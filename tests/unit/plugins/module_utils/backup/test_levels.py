@@ -1,0 +1,141 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a verification asks of the kinds of sources, whatever they are: which, how deep, how many at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Manifest
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Bench, Entry, Payload
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import levels as reached
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import (
+    Problem,
+    Report,
+    Subset,
+    verify,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
+
+from .examples import a_set, an_entry
+
+Look = Callable[[Entry, Bench], list[str]]
+
+
+def looked(folder: Path, names: str, level: int, monkeypatch: pytest.MonkeyPatch, look: Look) -> Report:
+    """Verify a set of a source for each letter, each a file of its name alone; ``look`` opens them."""
+    monkeypatch.setitem(KINDS, "files", replace(KINDS["files"], verify=look))
+    entries = []
+    for name in names:
+        (folder / name).mkdir()
+        (folder / name / "archive").write_text(name)
+        payload = Payload(f"{name}/archive", "archive", 1, hashlib.sha256(name.encode()).hexdigest())
+        entries.append(replace(an_entry(name), payloads=(payload,)))
+    manifest: Manifest = replace(a_set().manifest, sources=tuple(entries), platform="windows")
+    return verify(manifest, Bench(folder, folder, Ticking()), level)
+
+
+class Ticking(FakeHost):
+    """A host whose time is 1.2346 seconds later each time it is asked for."""
+
+    def now(self) -> float:
+        self.clock += 1.2346
+        return self.clock
+
+
+@pytest.mark.parametrize(("level", "asked"), [(0, []), (1, []), (2, [False]), (3, [True])])
+def test_sources_are_opened_from_l2_and_thoroughly_from_l3(tmp_path, monkeypatch, level, asked):
+    seen: list[Bench] = []
+    report = looked(tmp_path, "a", level, monkeypatch, lambda _entry, bench: seen.append(bench) or [])
+    assert [bench.thorough for bench in seen] == asked
+    assert {bench.platform for bench in seen} <= {"windows"}, "the one that made the set"
+    assert report == Report(a_set().id, level, sources=1, bytes=1, seconds=1.235)
+
+
+def raising(error: Exception) -> Look:
+    def look(_entry: Entry, _bench: Bench) -> list[str]:
+        raise error
+
+    return look
+
+
+FAILURES = [
+    (lambda *_of: ["a is damaged", "b is gone"], [(2, "a is damaged", False), (2, "b is gone", False)]),
+    (raising(CannotTell("there is no pg_restore")), [(2, "there is no pg_restore", True)]),
+    (raising(ActionFailed("no gzip")), [(2, "it does not open: no gzip", False)]),
+    (raising(OSError("an error of the disk")), [(2, "it does not open: an error of the disk", False)]),
+    (raising(KeyError("index")), [(2, "it does not open: 'index'", False)]),
+]
+
+
+@pytest.mark.parametrize(("look", "problems"), FAILURES)
+def test_what_cannot_be_told_is_unknown_and_all_else_that_fails_is_a_problem(tmp_path, monkeypatch, look, problems):
+    report = looked(tmp_path, "a", 2, monkeypatch, look)
+    assert [(one.level, one.message, one.unknown) for one in report.problems] == problems
+    assert not report.ok
+
+
+class Counted:
+    """Counts how many are inside at a time. Each waits there until a second one has come, or gives up."""
+
+    def __init__(self) -> None:
+        self.lock, self.two = threading.Lock(), threading.Event()
+        self.inside = self.most = 0
+
+    def __call__(self, *_of: object) -> list[str]:
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            if self.inside > 1:
+                self.two.set()
+        self.two.wait(5)
+        time.sleep(0.02)  # a third would come now
+        with self.lock:
+            self.inside -= 1
+        return []
+
+
+def test_two_sources_are_opened_side_by_side_and_no_more(tmp_path, monkeypatch):
+    counted = Counted()
+    assert looked(tmp_path, "abcd", 2, monkeypatch, counted).ok
+    assert counted.most == 2
+
+
+def test_two_files_are_read_side_by_side_and_no_more(tmp_path, monkeypatch):
+    counted, real = Counted(), reached.regular_itself
+
+    def opened(path: str, flags: int) -> int:
+        counted()
+        return real(path, flags)
+
+    monkeypatch.setattr(reached, "regular_itself", opened)
+    assert looked(tmp_path, "abcd", 1, monkeypatch, raising(AssertionError())).ok
+    assert counted.most == 2
+
+
+# The first 8 bytes of the SHA-256 of ID/SOURCE (sha256sum) leave 4, 5 and 6 when they are divided by 7.
+SHARES = [("main", 5), ("config", 6), ("größe", 7)]
+
+
+@pytest.mark.parametrize(("source", "part"), SHARES)
+def test_a_source_is_in_one_share_for_ever(source, part):
+    has = [Subset(number, 7).has("20261118T110640Z-00c0de", source) for number in range(1, 8)]
+    assert [number for number, is_in in enumerate(has, 1) if is_in] == [part]
+
+
+def test_a_report_to_which_nothing_was_added_is_of_nothing():
+    begun = Report("id", 2)
+    assert (begun.ok, begun.partial, begun.sources, begun.bytes, begun.seconds) == (True, False, 0, 0, 0.0)
+    assert Problem(1, "config", "another checksum").unknown is False
