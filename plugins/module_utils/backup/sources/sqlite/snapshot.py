@@ -61,7 +61,8 @@ class _Progress:
         if status in (BUSY, LOCKED):
             self._patience.wait()
             return
-        if self._remaining is not None and remaining > self._remaining:
+        # who begins again has as many pages before him as after his first step, more where the database grew
+        if self._remaining is not None and remaining >= self._remaining:
             self.restarts += 1
         self._remaining = remaining
         self._patience.begin_anew()

@@ -189,7 +189,8 @@ def test_a_copy_under_writers_is_whole_transactions(tmp_path, mode):
 class WriterBetweenSteps:
     """Another process that writes whenever the copy pauses; ``refused`` counts how often it was held up."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, statement: str = "INSERT INTO trades (symbol) VALUES ('meanwhile')") -> None:
+        self.statement = statement
         self.connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         self.connection.execute("PRAGMA synchronous=OFF")
         self.steps = self.refused = 0
@@ -197,7 +198,7 @@ class WriterBetweenSteps:
     def __call__(self) -> None:
         self.steps += 1
         try:
-            self.connection.execute("INSERT INTO trades (symbol) VALUES ('meanwhile')")
+            self.connection.execute(self.statement)
         except sqlite3.OperationalError as error:
             assert "locked" in str(error)  # noqa: PT017 - anything else is an error of the test
             self.refused += 1
