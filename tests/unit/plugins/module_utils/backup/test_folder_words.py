@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access.records import Access, Opening
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
     DEAD,
     FORGED,
@@ -28,22 +29,28 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules
     judge_clock,
     judge_foreign,
     judge_leftovers,
+    judge_manifests,
     judge_payloads,
+    judge_permissions,
     judge_pins,
     judge_retention,
     judge_signatures,
+    judge_space,
     judge_strangers,
     removal,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Report
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.view import View
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 
 from .examples import DAY, NOW, a_catalog, a_set, settings
 
 FOLDER = "/nowhere/backups"  # as it is declared; the sets of the tests say that they lie in /nowhere
 OLD, NEW = a_set(2 * DAY), a_set(DAY)
 KEEP_THREE = settings(state="pruned", retention={"daily": 7, "min_keep": 3})
+BROKEN = (Broken("20261110T000000Z-000000", "it is no JSON"),)
 LOST = (Lack("config", "config/a.tar", "is not there: No such file"),)
 
 
@@ -59,6 +66,82 @@ def told(findings) -> list[tuple[str, str, str]]:
 def only(findings) -> Finding:
     [finding] = findings
     return finding
+
+
+def test_sets_whose_manifest_does_not_hold_are_named_else_all_are_counted():
+    assert told(judge_manifests(view(OLD, broken=BROKEN))) == [("critical", BROKEN[0].id, "it is no JSON")]
+    assert told(judge_manifests(view(OLD, NEW))) == [("ok", FOLDER, "manifests that hold: 2")]
+    assert told(judge_manifests(view())) == [("skipped", FOLDER, "manifests that hold: 0")]
+
+
+ABSENT = ("skipped", FOLDER, f"{FOLDER} does not exist, so nobody can look into it")
+CLOSED = ("ok", FOLDER, "2 folders are open to their owner only")
+OPEN = ("warning", "/s", "/s is open to others than its owner: the group, all")
+DENIED = "the list of one could not be read"
+HIS = Fault("/nowhere", "", 1000, ours=7)
+WRITABLE = Fault("/nowhere", "others may write to /nowhere")
+UNSEEN = Fault("/nowhere", "/nowhere cannot be looked at", unseen=True)
+WAYS = [
+    (HIS, ("critical", "/nowhere", "/nowhere belongs to uid 1000, who can replace whole sets"), 1000),
+    (UNSEEN, ("unknown", "/nowhere", "/nowhere cannot be looked at"), None),
+    (WRITABLE, ("warning", "/nowhere", "others may write to /nowhere, and so replace whole sets"), None),
+]
+INNER, WIDE = Opening("/f", (), "0700"), Opening("/s", ("the group", "all"), "0755")
+LOOKS = [
+    ("no folder", Access(), {"exists": False}, [ABSENT]),
+    ("all closed", Access((INNER, INNER)), {}, [CLOSED]),
+    ("one is open", Access((INNER, WIDE)), {}, [OPEN]),
+    ("one could not be told", Access((INNER,), unknown=DENIED), {}, [("unknown", FOLDER, DENIED)]),
+    ("one is open and one could not be told", Access((WIDE,), unknown=DENIED), {}, [OPEN, ("unknown", FOLDER, DENIED)]),
+]
+
+
+@pytest.mark.parametrize(("why", "access", "more", "expected"), LOOKS, ids=[case[0] for case in LOOKS])
+def test_who_may_look_into_the_folders_is_told(why, access, more, expected):
+    found = list(judge_permissions(replace(view(OLD, **more), access=access)))
+    assert told(found) == expected
+    assert {(one.expected, one.actual) for one in found if one.subject == "/s"} <= {("0700", "0755")}
+
+
+@pytest.mark.parametrize(("fault", "expected", "owner"), WAYS)
+@pytest.mark.parametrize("exists", [True, False])
+def test_who_may_put_other_sets_there_is_told_and_nothing_is_content_beside_it(fault, expected, owner, exists):
+    found = only(judge_permissions(view(OLD, exists=exists, faults=(fault,))))
+    assert told([found]) == [expected]
+    assert found.actual == owner
+    assert found.expected == "root, or the account that runs this, owns the folder and all above it"
+
+
+MOVE = "Set cryptobot_backup.dir to a folder below folders of root alone, or: "
+LOOK = "; what is there may be another's: verify_backup, and take a new set."
+UNLINKED = ", and look what was written to where it led; then declare cryptobot_backup.dir without a link."
+CURES = [
+    (HIS, f"{MOVE}chown 7 /nowhere && chmod go-w /nowhere{LOOK}"),
+    (HIS._replace(path=FOLDER), f"{MOVE}chown 7 {FOLDER} && chmod 700 {FOLDER}{LOOK}"),
+    (HIS._replace(path="/a b", link=True), f"rm '/a b'{UNLINKED}"),
+    (WRITABLE, f"{MOVE}chmod go-w /nowhere"),
+]
+
+
+@pytest.mark.parametrize(("fault", "cure"), CURES)
+def test_the_way_is_made_ones_own_by_a_command_of_its_kind(fault, cure):
+    assert only(judge_permissions(view(OLD, exists=False, faults=(fault,)))).remedy == cure
+
+
+NUMBERS = "0 B free, 2 B required for a set of about 1 B (by x)"
+ROOM = [
+    (Space(2, 1, 2, "x"), "", "ok", NUMBERS.replace("0 B", "2 B"), 2, 2),
+    (Space(0, 1, 2, "x"), "", "critical", NUMBERS, 2, 0),
+    (None, "none is declared", "unknown", "the size of the next set cannot be told: none is declared", None, None),
+    (None, "", "skipped", "no set is to be made", None, None),
+]
+
+
+@pytest.mark.parametrize(("space", "why", "status", "message", "expected", "actual"), ROOM)
+def test_whether_the_next_set_fits(space, why, status, message, expected, actual):
+    found = only(judge_space(replace(view(OLD), space=space, space_unknown=why)))
+    assert told([found]) == [(status, FOLDER, message)]
+    assert (found.expected, found.actual) == (expected, actual)
 
 
 def leftover(number: int, state: str) -> Leftover:
@@ -97,7 +180,6 @@ def test_the_command_that_removes_is_one_of_the_platform():
 
 
 BAD = a_set(60, verified=None)
-BROKEN = (Broken("20261110T000000Z-000000", "it is no JSON"),)
 FEW = [
     ("as many as always stay", [a_set(1), a_set(2), a_set(3), BAD], (), "ok", 3),
     ("fewer, and one does not count", [a_set(1), a_set(2), BAD], (), "warning", 2),
@@ -115,12 +197,20 @@ def test_fewer_good_sets_than_always_stay_are_a_warning_where_some_were_spoilt(w
     assert (found.status, found.message, found.expected, found.actual) == (status, words, "3 or more", count)
 
 
+def test_without_a_retention_nothing_is_ever_removed():
+    silent = ("skipped", FOLDER, "no retention is declared, so no set is ever removed")
+    assert told(judge_retention(view(OLD, retention=Decisions({}, {})))) == [silent]
+    assert told(judge_retention(view(OLD, given=KEEP_THREE))) == [silent]
+
+
 def test_how_far_ahead_a_set_is_dated_is_said_with_how_to_remove_it():
     ahead = a_set(-3 * DAY)
     first, second = judge_clock(view(ahead, OLD, now=NOW, platform="linux"))
     assert first.message.startswith(f"set {ahead.id} is dated 3.0 d in the future: it is set aside")
     assert first.remedy == f"Check the time (timedatectl). If it is right: rm -r /nowhere/{ahead.id}"
     assert told([second]) == [("ok", FOLDER, "the dates of the other sets fit the clock")]
+    assert first.status == "warning"
+    assert [one.status for one in judge_clock(view(ahead, now=NOW))] == ["critical", "ok"], "nothing is left to go by"
 
 
 def test_a_clock_that_cannot_be_trusted_is_critical_in_its_own_words():
@@ -146,6 +236,7 @@ def test_files_that_no_manifest_lists_are_counted_and_the_first_twenty_named():
     words = f"21 files in set {OLD.id} are not in its manifest: {named}"
     assert (found.status, found.message, found.expected, found.actual) == ("warning", words, 0, 21)
     assert told(judge_strangers(view(OLD, NEW))) == [("ok", FOLDER, "2 sets hold just what they list")]
+    assert told(judge_strangers(view())) == [("skipped", FOLDER, "0 sets hold just what they list")]
 
 
 def test_archives_of_other_programs_are_counted_and_the_first_twenty_named():
@@ -173,6 +264,8 @@ def test_only_where_all_sets_are_signed_is_that_said(signatures, expected):
     sets = [replace(one, signature=signature) for one, signature in zip((OLD, NEW), signatures)]
     keyed = replace(settings(state="verified"), sign_key=b"k")
     assert told(judge_signatures(view(*sets, given=keyed))) == expected
+    silent = [("skipped", FOLDER, "there is no key to tell by, or no set")]
+    assert told(judge_signatures(view(*sets))) == told(judge_signatures(view(given=keyed))) == silent
 
 
 YEAR = 366 * DAY

@@ -90,6 +90,18 @@ def test_the_age_of_the_newest_set_that_counts(why, age, status, words, actual):
     assert (found.expected, found.actual) == ("at most 12.0 h", actual)
 
 
+def test_without_a_set_that_counts_there_is_no_age_and_nothing_that_is_held():
+    assert told(judge_age(view(UNVERIFIED))) == [("skipped", FOLDER, "there is no set whose age could be told")]
+    assert told(judge_completeness(view(UNVERIFIED))) == [
+        ("skipped", "config", "there is no set that counts and could hold it")
+    ]
+    assert told(judge_completeness(view(GOOD, given={"sources": []}))) == [
+        ("skipped", FOLDER, "no source is declared, so nothing can be compared")
+    ]
+    assert told(judge_anomalies(view())) == [("skipped", FOLDER, "there is no set that could be compared")]
+    assert told(judge_last_run(view(GOOD))) == [("skipped", FOLDER, "no run is remembered on this host")]
+
+
 @pytest.mark.parametrize(("ahead", "status"), [(300, "ok"), (301, "unknown")])
 def test_two_clocks_may_differ_by_five_minutes(ahead, status):
     assert only(judge_age(view(a_set(-ahead)))).status == status
