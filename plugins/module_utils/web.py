@@ -69,10 +69,10 @@ def http_get(url: str, timeout: float, *, headers: Headers = None, tls: Tls = No
 def _fetch(request: urllib.request.Request, timeout: float, tls: Tls) -> tuple[int, bytes]:
     deadline = time.monotonic() + timeout
     with _opener(tls).open(request, timeout=timeout) as reply:
-        return reply.status, _read_body(reply, deadline)
+        return reply.status, read_body(reply, deadline)
 
 
-def _read_body(reply: http.client.HTTPResponse, deadline: float) -> bytes:
+def read_body(reply: http.client.HTTPResponse, deadline: float) -> bytes:
     """Return at most MAX_BODY bytes. The deadline is looked at between reads, because each byte restarts a timeout."""
     body = b""
     while len(body) < MAX_BODY:

@@ -104,10 +104,22 @@ options:
           - The flag belongs to the process and is reset by a restart, so it is compared before and after.
         type: bool
       asks:
-        description: How many times each question is put. Each worker process knows only its own orders, and any of
-          them may answer.
+        description:
+          - How many times each question is put at least. Each worker process knows only its own orders, and which of
+            them answers is the system's choice.
+          - On Linux and macOS it is seen which process answered, and it is asked on until all have, at most
+            O(trading.timeout) seconds. Where one was not reached, or nothing tells how many there are, that is
+            unknown.
         type: int
         default: 8
+      workers:
+        description:
+          - How many processes answer in the name of the trade service, by your word. It is needed only where that
+            cannot be seen - behind a proxy, on another host, without root - or where processes hold its port that never
+            answer. V(1) makes any answer the answer of all.
+          - What is seen counts first. More than one cannot be told apart where it is not seen who answered, so that
+            stays unknown.
+        type: int
       timeout:
         description: Seconds that one answer may take.
         type: float

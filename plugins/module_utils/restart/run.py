@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Optional
 
 from ..finding import DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
@@ -14,9 +15,10 @@ from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
 from ..services.declared import Service, declare
-from ..services.gather import GATHERERS
+from ..services.gather import GATHERERS, look_at_port
+from ..trading.crew import Sight
 from ..trading.endpoint import Endpoint, read_endpoint
-from ..trading.guard import guard, look
+from ..trading.guard import See, guard, look
 from ..trading.judge import Trading, judge_dry_run, judge_orders, refusal
 from .act import Stage, carry_out
 from .checks import CHECKS
@@ -84,7 +86,11 @@ def _run(
     remember_begins(params["state_dir"], outcome)
     if not outcome.failures:
         measure_settled(host, survey.situation, outcome)
-    after = look(host, endpoint, stopped=False) if endpoint.service in outcome.passages else None
+    after = (
+        look(host, endpoint, see(host, survey, endpoint), stopped=False)
+        if endpoint.service in outcome.passages
+        else None
+    )
     return report(survey, plan, outcome, endpoint, trading, after)
 
 
@@ -101,6 +107,19 @@ def is_stopped(survey: Survey, endpoint: Endpoint) -> bool:
     return any(s.name == endpoint.service and s.alive is False for s in survey.before.snapshot.services)
 
 
+def see(host: Host, survey: Survey, endpoint: Endpoint) -> See:
+    """Return what looks which processes answer in the name of the trade service, anew each time."""
+    declared = {service.name: service for service in survey.situation.services}
+    return partial(_sight, host, declared[endpoint.service]) if endpoint.service in declared else Sight
+
+
+def _sight(host: Host, service: Service) -> Sight:
+    seen, machine = look_at_port(host, service)
+    uid = machine.details(seen.processes[0].pid).uid if len(seen.processes) == 1 else -1
+    problem = machine.sockets_problem or seen.blind or (seen.pid_file.problem if seen.pid_file else "")
+    return Sight(seen.processes, machine.sockets, problem, machine.processes, uid, host.platform == "windows")
+
+
 def ask_trading(
     host: Host, survey: Survey, wish: Plan, endpoint: Endpoint, *, check_mode: bool
 ) -> tuple[Optional[Trading], str]:
@@ -109,13 +128,13 @@ def ask_trading(
     Check mode does not wait for orders: it plans what a run would do once they are done. It looks at the trade service
     of this host in any case: whether that trades for real is no less worth knowing where nothing is to be restarted.
     """
-    stopped = is_stopped(survey, endpoint)
+    stopped, sight = is_stopped(survey, endpoint), see(host, survey, endpoint)
     if not concerns(survey, endpoint, wish.restarted):
         here = any(service.name == endpoint.service for service in survey.situation.services)
-        return (look(host, endpoint, stopped=stopped) if check_mode and here else None), ""
+        return (look(host, endpoint, sight, stopped=stopped) if check_mode and here else None), ""
     if not check_mode:
-        return guard(host, endpoint, stopped=stopped)
-    trading = look(host, endpoint, stopped=stopped)
+        return guard(host, endpoint, sight, stopped=stopped)
+    trading = look(host, endpoint, sight, stopped=stopped)
     waits = endpoint.when_orders == "wait" and trading.in_flight
     return trading, "" if waits else refusal(trading, endpoint)
 
@@ -134,7 +153,7 @@ def _guard(host: Host, survey: Survey, endpoint: Endpoint) -> Any:
     def ask(group: Sequence[str]) -> str:
         if not concerns(survey, endpoint, group):
             return ""
-        return guard(host, endpoint, stopped=is_stopped(survey, endpoint))[1]
+        return guard(host, endpoint, see(host, survey, endpoint), stopped=is_stopped(survey, endpoint))[1]
 
     return ask
 

@@ -85,6 +85,12 @@ def look_at(host: Host, service: Service) -> Observed:
     return _seen(host, READERS[host.platform](host, Wish([service], sockets=False)), service)
 
 
+def look_at_port(host: Host, service: Service) -> tuple[Observed, Machine]:
+    """Given one declared service, return its state and processes, and what was read of the host for it: its sockets."""
+    machine = READERS[host.platform](host, Wish([service]))
+    return _seen(host, machine, service), machine
+
+
 def observe(host: Host, machine: Machine, service: Service) -> Observed:
     """Given one declared service, return what is there of it, its answer to the probe not yet included."""
     seen = _seen(host, machine, service)

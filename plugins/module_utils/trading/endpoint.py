@@ -22,8 +22,9 @@ class Endpoint:
     """The trade service named ``service``, asked at the base ``url`` (empty: it is not known where).
 
     Over https its certificate must be signed by an authority of ``ca_path`` or of the system, unless ``tls_verify`` is
-    false. Times are seconds. ``asks`` is how many times each question is put: every worker process has a memory of its
-    own and any of them may answer.
+    false. Times are seconds. ``asks`` is how many times each question is put at least: every worker process has a
+    memory of its own and any of them may answer. ``workers`` is how many there are by the word of the operator (None:
+    what is seen decides).
     """
 
     service: str
@@ -44,6 +45,7 @@ class Endpoint:
     wait_delay: float
     tls_verify: bool
     ca_path: Optional[str]
+    workers: Optional[int] = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -58,6 +60,8 @@ def read_endpoint(raw: Mapping[str, Any], default_url: str, names: Optional[Sequ
     for option in ("timeout", "wait_delay"):
         if raw[option] <= 0:
             raise InputError(f"trading.{option}", raw[option], "seconds above 0")
+    if raw.get("workers") is not None and raw["workers"] < 1:
+        raise InputError("trading.workers", raw["workers"], "at least 1")
     url = raw.get("url") or default_url
     if url and not _is_url(url):
         raise InputError("trading.url", url, "http://ADDRESS:PORT or https://ADDRESS:PORT")
@@ -71,6 +75,7 @@ def read_endpoint(raw: Mapping[str, Any], default_url: str, names: Optional[Sequ
         states_in_flight=tuple(raw["states_in_flight"]),
         states_final=tuple(raw["states_final"]),
         dry_run=raw.get("dry_run"),
+        workers=raw.get("workers"),
         wait_timeout=parse_seconds("trading.wait_timeout", raw["wait_timeout"]),
         headers={"Authorization": f"Bearer {raw['token']}"} if raw.get("token") else {},
     )

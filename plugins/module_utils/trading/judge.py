@@ -25,8 +25,9 @@ class Trading:
 
     ``in_flight`` are the ids of the orders that a restart would forget. ``unknown`` says why there may be more than
     those; empty: these are all. ``dry_run`` holds what the workers say (both values: they disagree), and
-    ``dry_run_unknown`` why one says nothing. ``stopped``: the service does not run, so nothing is in its memory.
-    ``listed``: it was asked for its list of orders.
+    ``dry_run_unknown`` why that is not all, or one says nothing. ``stopped``: the service does not run, so nothing is
+    in its memory. ``listed``: it was asked for its list of orders. ``reach`` and ``dry_run_reach`` say how many workers
+    answered, ``cure`` and ``dry_run_cure`` what lets all of them answer, where that is what lacks.
     """
 
     in_flight: tuple[str, ...] = ()
@@ -35,6 +36,10 @@ class Trading:
     dry_run_unknown: str = ""
     stopped: bool = False
     listed: bool = True
+    reach: str = ""
+    cure: str = ""
+    dry_run_reach: str = ""
+    dry_run_cure: str = ""
 
 
 def sum_up(answers: Sequence[Orders], endpoint: Endpoint) -> tuple[tuple[str, ...], str]:
@@ -97,8 +102,9 @@ def judge_orders(trading: Trading, endpoint: Endpoint) -> Finding:
         return check.finding(UNKNOWN, subject, text, remedy=_remedy(trading))
     if not trading.listed:
         text = f"{subject} only pretends to trade, so none of its orders is at an exchange (it has no list of orders)"
-        return check.finding(OK, subject, text, expected=0, actual=0)
-    return check.finding(OK, subject, f"no order is in flight in {subject}", expected=0, actual=0)
+        return check.finding(OK, subject, text + _by(trading.reach), expected=0, actual=0)
+    text = f"no order is in flight in {subject}{_by(trading.reach)}"
+    return check.finding(OK, subject, text, expected=0, actual=0)
 
 
 def judge_dry_run(trading: Trading, endpoint: Endpoint, before: Optional[Trading] = None) -> list[Finding]:
@@ -108,11 +114,20 @@ def judge_dry_run(trading: Trading, endpoint: Endpoint, before: Optional[Trading
     status, text = _dry_run_verdict(trading, endpoint, before)
     expected = endpoint.dry_run if before is None else _plain(before.dry_run)
     actual = _plain(trading.dry_run)
-    return [CHECKS["trading.dry_run"].finding(status, endpoint.service, text, expected=expected, actual=actual)]
+    check, text = CHECKS["trading.dry_run"], text + (_by(trading.dry_run_reach) if status == OK else "")
+    cure = trading.dry_run_cure if status == UNKNOWN else ""
+    return [check.finding(status, endpoint.service, text, expected=expected, actual=actual, remedy=cure or None)]
+
+
+def _by(reach: str) -> str:
+    """The evidence of a good verdict: who said so."""
+    return f": {reach}" if reach else ""
 
 
 def _remedy(trading: Trading) -> str:
     """Waiting makes nothing known: say what does."""
+    if trading.cure:
+        return trading.cure
     if not trading.listed or "has no such list" in trading.unknown:
         return f"S{CURE[1:]} (proceed) where a restart may forget orders."
     return (

@@ -24,6 +24,7 @@ OPTIONS: dict[str, Any] = {
     "dry_run_field": {"type": "str", "default": "dry_run"},
     "dry_run": {"type": "bool"},
     "asks": {"type": "int", "default": 8},
+    "workers": {"type": "int"},
     "timeout": {"type": "float", "default": 5.0},
     "when_orders": {"type": "str", "choices": ["refuse", "proceed", "wait"], "default": "refuse"},
     "when_unknown": {"type": "str", "choices": ["refuse", "proceed"], "default": "refuse"},

@@ -321,6 +321,7 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     ("restart", "linux", {"only": ["auth"]}, "only is ['auth']: expected names of services: "),
     ("restart", "linux", {"gate_delay": -1}, "gate_delay is -1.0: expected 0 or more"),
     ("restart", "linux", {"trading": {"asks": 0}}, "trading.asks is 0: expected at least 1"),
+    ("restart", "linux", {"trading": {"workers": 0}}, "trading.workers is 0: expected at least 1"),
     (
         "restart",
         "linux",

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Optional, TypeVar
@@ -14,8 +14,9 @@ from typing import Optional, TypeVar
 from ...asking import ask
 from ...errors import CoreError
 from ...host import Host
+from ...line import Ends
 from ..parse import Socket, SocketTable
-from .parse import combine, merge_held, parse_labels, parse_lsof, parse_netstat, parse_programs
+from .parse import combine, merge_held, parse_labels, parse_lsof, parse_netstat, parse_programs, parse_taken
 
 LSOF = ("lsof", "-nP", "-w", "-iTCP", "-sTCP:LISTEN", "-iUDP", "-FpcuLftdPnT")
 NETSTAT = ("netstat", "-anW", "-p")  # and the protocol
@@ -81,3 +82,12 @@ def _blind(host: Host, sockets: Sequence[Socket], no_lsof: str) -> list[str]:
     if not missing or (host.is_admin() and not no_lsof):
         return []
     return [f"the owners of {missing} of {len(sockets)} listening sockets cannot be seen: {no_lsof or 'not root'}"]
+
+
+def taken_by(host: Host, ends: Collection[Ends], pids: Iterable[int]) -> dict[Ends, tuple[int, ...]]:
+    """Given connections and the processes that may have them, return who holds the server's end of each; one that
+    nobody has accepted yet is left out. Raise CoreError where lsof does not tell.
+    """
+    ports = sorted({end.server_port for end in ends})
+    argv = ["lsof", "-nP", "-w", "-a", *(f"-iTCP:{port}" for port in ports), "-p", ",".join(map(str, pids)), "-FpnPt"]
+    return parse_taken(ask(host, argv, nothing=(1,)).whole("lsof"), ends)

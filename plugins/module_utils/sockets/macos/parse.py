@@ -9,11 +9,12 @@ Sources: lsof(8), "OUTPUT FOR OTHER PROGRAMS"; netstat(1) of macOS, where ``tcp4
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Optional
 
 from ...errors import ParseError
+from ...line import Ends, plain
 from ..address import WILDCARD, plain_address
 from ..parse import Socket
 
@@ -159,3 +160,22 @@ def parse_labels(text: str) -> dict[int, str]:
     """Given the output of ``launchctl list``, return the label of each job that has a process, by pid."""
     rows = (line.split("\t") for line in text.splitlines())
     return {int(row[0]): row[2] for row in rows if len(row) == 3 and row[0].isdigit()}
+
+
+def parse_taken(text: str, wanted: Collection[Ends]) -> dict[Ends, tuple[int, ...]]:
+    """Given the output of ``lsof -F pnPt``, return which processes hold the server's end of the wanted connections."""
+    found: dict[Ends, tuple[int, ...]] = {}
+    for _number, process, file in _files(text):
+        ends = _ends(file.get("n", ""))
+        if ends is not None and ends in wanted and process.get("p", "").isdigit():
+            found[ends] = (*found.get(ends, ()), int(process["p"]))
+    return {ends: tuple(dict.fromkeys(pids)) for ends, pids in found.items()}
+
+
+def _ends(name: str) -> Optional[Ends]:
+    (server, _colon, server_port), (client, _colon, client_port) = (
+        place.rpartition(":") for place in (*name.split("->"), "", "")[:2]
+    )
+    if not (server_port.isdigit() and client_port.isdigit()):
+        return None
+    return Ends(plain(server.strip("[]")), int(server_port), plain(client.strip("[]")), int(client_port))

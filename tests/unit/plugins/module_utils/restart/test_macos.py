@@ -38,7 +38,7 @@ def _host(**changes: Job) -> LaunchdHost:
 
 
 def _run(host: LaunchdHost, tmp_path: Path, check_mode: bool = False, **options: Any) -> Result:
-    url = {"url": "http://127.0.0.1:8004", "asks": 1}
+    url = {"url": "http://127.0.0.1:8004", "asks": 1, "workers": 1}
     given = {"services": SERVICES, "trading": {**TRADING, **url}, "state_dir": str(tmp_path)}
     return run({**DEFAULTS, **QUICK, **given, **options}, host, check_mode)
 

@@ -43,7 +43,7 @@ def _host(**units):
 
 
 def _run(host, tmp_path, check_mode=False, *, services=NO_PORTS, trading=None, **options):
-    url = {"url": "http://127.0.0.1:8004", "asks": 1, **(trading or {})}
+    url = {"url": "http://127.0.0.1:8004", "asks": 1, "workers": 1, **(trading or {})}
     given = {"services": services, "trading": {**TRADING, **url}, "state_dir": str(tmp_path)}
     return run({**DEFAULTS, **QUICK, **given, **options}, host, check_mode)
 

@@ -14,8 +14,11 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, SourceMissing, ToolTimeout
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import gather
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.checks import CHECKS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import Sight
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard, look
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import (
@@ -32,6 +35,15 @@ DRY_RUN = f"{URL}/api/v1/settings/dry_run"
 DEFAULTS = {name: option.get("default") for name, option in OPTIONS.items()}
 DEFAULTS["orders_path"] = "/api/trades/orders?status=open"
 FLYING = '[{"id": "o-17", "status": "PARTIALLY_FILLED"}]'
+
+
+MAIN = Process(pid=41, parent=1, session=41, state="S", began=1.0, cpu=0.0, threads=1, command=("trade",))
+
+
+def alone() -> Sight:
+    """What is seen of a service of one process, which holds its port."""
+    socket = Socket("tcp", 4, "127.0.0.1", 8004, inode=1, uid=0, pids=(41,))
+    return Sight((MAIN,), SocketTable((socket,)), processes={41: MAIN})
 
 
 def _endpoint(**options):
@@ -97,7 +109,7 @@ VERDICTS = [
 )
 def test_trade_is_stopped_only_when_nothing_is_in_flight(orders, options, words, status):
     endpoint = _endpoint(**options)
-    trading, obstacle = guard(Trade(*orders), endpoint, stopped=False)
+    trading, obstacle = guard(Trade(*orders), endpoint, alone, stopped=False)
     assert words in obstacle if words else obstacle == ""
     assert judge_orders(trading, endpoint).status == status
 
@@ -127,7 +139,7 @@ def test_an_application_without_a_list_of_orders_is_safe_only_while_all_of_it_pr
             return super().http(url, timeout)
 
     flags, endpoint = list(flags), _endpoint(orders_path=OPTIONS["orders_path"]["default"], **options)
-    trading, obstacle = guard(Shipped(), endpoint, stopped=False)
+    trading, obstacle = guard(Shipped(), endpoint, alone, stopped=False)
     assert words in obstacle if words else obstacle == ""
     finding = judge_orders(trading, endpoint)
     assert (finding.status, trading.listed) == (status, False)
@@ -138,7 +150,7 @@ def test_an_application_without_a_list_of_orders_is_safe_only_while_all_of_it_pr
 @pytest.mark.parametrize("code", [404, 405])
 def test_a_service_without_such_a_list_is_not_waited_for(code):
     endpoint = _endpoint(when_orders="wait")
-    trading, obstacle = guard(host := Trade((code, "")), endpoint, stopped=False)
+    trading, obstacle = guard(host := Trade((code, "")), endpoint, alone, stopped=False)
     assert f"answers {code}: trade has no such list or flag; set trading.orders_path, or when_unknown" in obstacle
     assert judge_orders(trading, endpoint).remedy.startswith("Set trading.orders_path")
     assert host.paused == []
@@ -146,7 +158,7 @@ def test_a_service_without_such_a_list_is_not_waited_for(code):
 
 def test_a_stopped_trade_service_has_nothing_in_its_memory_and_is_not_asked():
     host = Trade("<html>")
-    trading, obstacle = guard(host, _endpoint(), stopped=True)
+    trading, obstacle = guard(host, _endpoint(), alone, stopped=True)
     assert obstacle == ""
     finding = judge_orders(trading, _endpoint())
     assert (finding.status, "does not run, so no order is in its memory" in finding.message) == ("ok", True)
@@ -155,23 +167,23 @@ def test_a_stopped_trade_service_has_nothing_in_its_memory_and_is_not_asked():
 
 def test_every_question_is_put_as_often_as_declared():
     host = Trade("[]")
-    look(host, _endpoint(asks=3), stopped=False)
+    look(host, _endpoint(asks=3), alone, stopped=False)
     assert len(host.headers) == 6
 
 
 def test_without_an_address_it_cannot_be_known():
     endpoint = read_endpoint(DEFAULTS, "")
-    assert "declare its port, or trading.url" in guard(Trade("[]"), endpoint, stopped=False)[1]
+    assert "declare its port, or trading.url" in guard(Trade("[]"), endpoint, alone, stopped=False)[1]
 
 
 def test_an_authority_that_cannot_be_read_is_unknown_and_not_skipped():
     endpoint = _endpoint(url="https://127.0.0.1:8004", ca_path="/nowhere.pem")
-    assert "/nowhere.pem does not exist" in guard(Trade("[]"), endpoint, stopped=False)[1]
+    assert "/nowhere.pem does not exist" in guard(Trade("[]"), endpoint, alone, stopped=False)[1]
 
 
 def test_the_token_is_sent_and_never_shown():
     host, endpoint = Trade("[]"), _endpoint(token="s3cret-token")
-    trading, _obstacle = guard(host, endpoint, stopped=False)
+    trading, _obstacle = guard(host, endpoint, alone, stopped=False)
     assert host.headers[0] == {"Authorization": "Bearer s3cret-token"}
     shown = repr(endpoint) + repr(trading) + json.dumps(judge_orders(trading, endpoint).as_dict())
     assert "s3cret-token" not in shown
@@ -179,7 +191,7 @@ def test_the_token_is_sent_and_never_shown():
 
 def test_orders_are_waited_for_until_none_is_in_flight():
     host = Trade(FLYING, FLYING, "[]")
-    _trading, obstacle = guard(host, _endpoint(when_orders="wait", asks=1, wait_delay=5.0), stopped=False)
+    _trading, obstacle = guard(host, _endpoint(when_orders="wait", asks=1, wait_delay=5.0), alone, stopped=False)
     assert (obstacle, host.paused) == ("", [5.0, 5.0])
 
 
@@ -187,14 +199,14 @@ def test_orders_are_waited_for_until_none_is_in_flight():
 def test_waiting_ends_with_a_refusal(timeout, pauses):
     host = Trade(FLYING)
     options = {"when_orders": "wait", "asks": 1, "wait_delay": 5.0, "wait_timeout": timeout}
-    _trading, obstacle = guard(host, _endpoint(**options), stopped=False)
+    _trading, obstacle = guard(host, _endpoint(**options), alone, stopped=False)
     assert "o-17" in obstacle
     assert host.paused == [5.0] * pauses
 
 
 def test_what_cannot_be_known_is_not_waited_for():
     host = Trade("<html>")
-    assert guard(host, _endpoint(when_orders="wait"), stopped=False)[1]
+    assert guard(host, _endpoint(when_orders="wait"), alone, stopped=False)[1]
     assert host.paused == []
 
 
@@ -238,19 +250,20 @@ def test_the_dry_run_flag_is_what_it_should_be(now, before, declared, status, wo
 def test_a_flag_that_is_not_to_be_asked_for_is_not_judged():
     host = Trade("[]")
     endpoint = _endpoint(dry_run_path="", asks=1)
-    trading = look(host, endpoint, stopped=False)
+    trading = look(host, endpoint, alone, stopped=False)
     assert judge_dry_run(trading, endpoint) == []
     assert len(host.headers) == 1
 
 
 def test_a_flag_that_cannot_be_read_says_nothing_about_orders():
-    trading = look(Trade("[]", dry_run=(404, "")), _endpoint(), stopped=False)
+    trading = look(Trade("[]", dry_run=(404, "")), _endpoint(), alone, stopped=False)
     assert (trading.unknown, trading.in_flight) == ("", ())
     assert "answers 404" in trading.dry_run_unknown
 
 
 WRONG = [
     ({"asks": 0}, "trading.asks"),
+    ({"workers": 0}, "trading.workers"),
     ({"url": "localhost:8004"}, "trading.url"),
     ({"wait_timeout": "x"}, "wait_timeout"),
 ]
@@ -269,7 +282,7 @@ EVERYWHERE = ("linux", "darwin", "windows")
 def test_the_guard_is_the_same_on_every_platform(platform):
     clear, flying = Trade("[]", platform=platform), Trade(FLYING, platform=platform)
     silent = Trade(SourceMissing("an answer (WinError 10061)"), platform=platform)
-    assert [guard(host, _endpoint(), stopped=False)[1] for host in (clear, flying, silent)] == [
+    assert [guard(host, _endpoint(), alone, stopped=False)[1] for host in (clear, flying, silent)] == [
         "",
         "1 order is in flight, and a restart forgets them: o-17",
         "it cannot be known whether orders are in flight: an answer (WinError 10061) does not exist",
@@ -282,5 +295,5 @@ def test_a_damaged_store_of_certificates_refuses_and_says_which(monkeypatch):
 
     monkeypatch.setattr(gather, "local_tls", damaged)
     endpoint = read_endpoint({**DEFAULTS, "url": "https://127.0.0.1:8004"}, "")
-    why = guard(Trade("[]", platform="windows"), endpoint, stopped=False)[1]
+    why = guard(Trade("[]", platform="windows"), endpoint, alone, stopped=False)[1]
     assert "the authorities that the system trusts cannot be read" in why
