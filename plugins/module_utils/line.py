@@ -11,34 +11,20 @@ import socket
 import sys
 import time
 from contextlib import closing
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from .errors import SourceMissing, ToolTimeout
+from .sockets.ends import Ends, plain
 from .web import Headers, HttpReply, Tls, read_body
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 AGENT = f"Python-urllib/{sys.version_info[0]}.{sys.version_info[1]}"  # as http_get calls itself
 
 
-class Ends(NamedTuple):
-    """A TCP connection by its two ends, seen from the server: addresses as text, an IPv4 address always as such."""
-
-    server: str
-    server_port: int
-    client: str
-    client_port: int
-
-
 def place_of(url: str) -> tuple[str, int]:
     """Given an HTTP URL, return the name or address of its host, and its port."""
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
-
-
-def plain(address: str) -> str:
-    """Return an address without the form that IPv6 sockets give to IPv4 peers, and without an interface."""
-    return address[7:] if address.lower().startswith("::ffff:") and "." in address else address.partition("%")[0]
 
 
 def is_here(name: str, port: int) -> bool:

@@ -44,7 +44,16 @@ _ONE: dict[str, Callable[[Host, int], Optional[Process]]] = {"linux": linux.read
 _ACCOUNTS: dict[str, Callable[[Host, int], Optional[Accounts]]] = {"linux": linux.read_accounts}
 _UPTIME: dict[str, Callable[[Host], float]] = {"linux": linux.uptime}
 
-__all__ = ["GATHERERS", "process_table", "read_details", "read_process", "rights_of_several", "take_census", "uptime"]
+__all__ = [
+    "GATHERERS",
+    "account_of",
+    "process_table",
+    "read_details",
+    "read_process",
+    "rights_of_several",
+    "take_census",
+    "uptime",
+]
 
 
 def take_census(host: Host) -> Census:
@@ -74,6 +83,13 @@ def rights_of_several(host: Host, pid: int) -> str:
     read = _ACCOUNTS.get(host.platform)
     accounts = read(host, pid) if read else None
     return accounts.several if accounts else ""
+
+
+def account_of(host: Host, pid: int) -> int:
+    """Return the account (effective uid) of a process; -1 where the platform does not tell everybody."""
+    read = _ACCOUNTS.get(host.platform)
+    accounts = read(host, pid) if read else None
+    return accounts.uids[1] if accounts else -1
 
 
 def uptime(host: Host) -> float:

@@ -14,6 +14,7 @@ from ..finding import DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
+from ..processes.gather import account_of
 from ..services.declared import Service, declare
 from ..services.gather import GATHERERS, look_at_port
 from ..trading.crew import Sight
@@ -115,7 +116,7 @@ def see(host: Host, survey: Survey, endpoint: Endpoint) -> See:
 
 def _sight(host: Host, service: Service) -> Sight:
     seen, machine = look_at_port(host, service)
-    uid = machine.details(seen.processes[0].pid).uid if len(seen.processes) == 1 else -1
+    uid = account_of(host, seen.processes[0].pid) if len(seen.processes) == 1 else -1
     problem = machine.sockets_problem or seen.blind or (seen.pid_file.problem if seen.pid_file else "")
     return Sight(seen.processes, machine.sockets, problem, machine.processes, uid, host.platform == "windows")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from ..host import Host
-from ..line import Ends
+from .ends import Ends
 from .linux.taken import taken_by, waits_for
 
 Taken = Callable[[Host, Collection[Ends], Iterable[int]], dict[Ends, tuple[int, ...]]]

@@ -82,7 +82,7 @@ def _held(sight: Sight, found: Sequence[Socket], name: str, port: int) -> Crew:
     holders = frozenset(pid for entry in found for pid in entry.pids)
     if any(not entry.pids for entry in found):
         # Its account holds the port, and it has no other process that could.
-        if len(own) == 1 and {entry.uid for entry in found} == {sight.uid} and sight.uid >= 0:
+        if not holders and len(own) == 1 and {entry.uid for entry in found} == {sight.uid} and sight.uid >= 0:
             return Crew(frozenset(own))
         blind = sight.sockets.blind if sight.sockets else ""
         return Crew(why=f"nobody shows who holds port {port}{blind and ': '}{blind}", cure=AS_ROOT)

@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Optional, TypeVar
 
 from ..errors import CoreError
 from ..host import Host
-from ..line import Ends, Line, is_here, place_of
+from ..line import Line, is_here, place_of
+from ..sockets.ends import Ends
 from ..sockets.taken import TAKEN, WAITS
 from .crew import AS_ROOT, Crew, Sight, crew_of, untold
 from .endpoint import Endpoint
@@ -56,11 +58,17 @@ class Asker:
         """See who answers."""
         name, port = place_of(self.endpoint.url)
         here = bool(name) and is_here(name, port)
-        crew = crew_of(self._see() if here else Sight(), self.endpoint.service, name, port)
+        crew = crew_of(self._sight() if here else Sight(), self.endpoint.service, name, port)
         waits = WAITS.get(self.host.platform)
         busy = {pid for pid in crew.parents if waits and waits(self.host, pid, crew.inodes)}
         crew = replace(crew, workers=crew.workers | busy, parents=crew.parents - busy)
         return untold(crew, port) if len(crew.workers) > 1 and self.host.platform not in TAKEN else crew
+
+    def _sight(self) -> Sight:
+        try:
+            return self._see()
+        except CoreError as error:
+            return Sight(own=(), problem=str(error))
 
     def put(self, ask: Ask[Answer]) -> Replies[Answer]:
         """Put a question to every worker, at least as often as declared, and return what came of it.
@@ -71,6 +79,8 @@ class Asker:
         waiting: list[Line] = []
         try:
             self._rounds(ask, tally, waiting)
+        except CoreError as error:  # the time of the whole run is over
+            tally.problems.append(str(error))
         finally:
             for line in waiting:
                 line.close()
@@ -97,7 +107,7 @@ class Asker:
         (only,) = self.crew.workers if len(self.crew.workers) == 1 and not self.crew.why else (None,)
         left = self.endpoint.asks - tally.asked
         for _ask in range(max(left, 0 if only in tally.heard else 1)):
-            tally.note(only, ask, None)
+            tally.note(only, partial(ask, None))
             if tally.hopeless:
                 return
 
@@ -111,7 +121,7 @@ class Asker:
                 if pid is None:
                     tally.strange += 1
                 elif not enough:
-                    tally.note(pid, ask, line)
+                    tally.note(pid, partial(ask, line))
 
     def _open(self, tally: Tally[Answer], waiting: list[Line]) -> None:
         for _line in range(min(max(BURST - len(waiting), 2), WAITING - len(waiting))):

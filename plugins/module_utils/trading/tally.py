@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Generic, Optional, TypeVar
 
 from ..errors import CoreError
-from ..line import Line
 from .crew import LOOK, Crew
 
 Answer = TypeVar("Answer")
@@ -43,10 +42,10 @@ class Tally(Generic[Answer]):
     lines: int = 0
     strange: int = 0
 
-    def note(self, pid: Optional[int], ask: Callable[[Optional[Line]], Answer], line: Optional[Line]) -> None:
+    def note(self, pid: Optional[int], ask: Callable[[], Answer]) -> None:
         """Ask, and note down what a process (None: whichever it is) answers."""
         try:
-            self.answers.append(ask(line))
+            self.answers.append(ask())
         except CoreError as error:
             self.problems.append(str(error))
             self.silent |= set() if pid is None else {pid}
@@ -72,7 +71,7 @@ class Tally(Generic[Answer]):
 
 def is_complete(tally: Tally[Answer], crew: Crew, asks: int, declared: Optional[int]) -> bool:
     """Return whether it was asked often enough, and everybody was, as far as they can be told apart."""
-    all_heard = not lacking(tally, crew) and len(tally.heard) >= max(crew.asked, declared or 0)
+    all_heard = not lacking(tally, crew) and len(tally.heard) >= (declared or crew.asked)
     return tally.asked >= asks and (bool(crew.why) or all_heard)
 
 
@@ -102,7 +101,7 @@ def _reach(tally: Tally[Answer], crew: Crew, declared: Optional[int]) -> tuple[s
         return reach, f"{reach}: other connections were taken by a process that is not seen to hold the port"
     if len(tally.heard) >= there:
         return reach, ""
-    if declared is not None and len(tally.heard) == declared >= crew.asked:
+    if declared is not None and len(tally.heard) == declared:
         return f"{reach}, as many as trading.workers declares", ""
     return reach, f"{reach}: {_missing(tally, crew, there)}"
 

@@ -26,7 +26,7 @@ def parse_arguments():
     parser.add_argument("--sick", type=Path, help="while this file is there, every answer is 500")
     parser.add_argument("--stubborn", action="store_true", help="ignore SIGTERM")
     parser.add_argument("--lingers", type=float, default=0, help="seconds from SIGTERM to its end")
-    parser.add_argument("--workers", type=int, default=0, help="children that ignore SIGTERM and live on")
+    parser.add_argument("--children", type=int, default=0, help="children that ignore SIGTERM and live on")
     parser.add_argument("--daemon", action="store_true", help="end at once and let a child be the service")
     parser.add_argument("--exit", type=int, help="end at once with this code")
     parser.add_argument("--slow", type=float, default=0, help="seconds before it listens")
@@ -56,8 +56,8 @@ def end_later(arguments):
     threading.Timer(arguments.lingers, os._exit, (0,)).start()
 
 
-def start_workers(count):
-    for _worker in range(count):
+def start_children(count):
+    for _child in range(count):
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             while True:
@@ -74,7 +74,7 @@ def main():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if arguments.lingers:
         signal.signal(signal.SIGTERM, lambda *_unused: end_later(arguments))
-    start_workers(arguments.workers)
+    start_children(arguments.children)
     time.sleep(arguments.slow)
     server = ThreadingHTTPServer(("127.0.0.1", arguments.port), handler_of(arguments))
     if arguments.pid_file:

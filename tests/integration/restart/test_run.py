@@ -207,7 +207,7 @@ def test_a_service_that_cannot_be_started_leaves_a_record_for_the_next_run(insta
 
 
 def test_a_stubborn_service_is_killed_with_its_workers_after_the_timeout(installation):
-    installation.change("trade", "--stubborn", "--workers", "2")
+    installation.change("trade", "--stubborn", "--children", "2")
     installation.start("trade")
     old = [p for p in os.listdir("/proc") if p.isdigit() and _is(installation, p, "--stubborn")]
     assert len(old) == 3

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from ...errors import CoreError, SourceMissing
 from ...host import Host
-from ...line import Ends, plain
+from ..ends import Ends, plain
 from ..parse import parse_address, parse_inode
 from .gather import MAX_TABLE
 

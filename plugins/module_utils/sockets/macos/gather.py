@@ -14,7 +14,7 @@ from typing import Optional, TypeVar
 from ...asking import ask
 from ...errors import CoreError
 from ...host import Host
-from ...line import Ends
+from ..ends import Ends
 from ..parse import Socket, SocketTable
 from .parse import combine, merge_held, parse_labels, parse_lsof, parse_netstat, parse_programs, parse_taken
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ...errors import ParseError
-from ...line import Ends, plain
 from ..address import WILDCARD, plain_address
+from ..ends import Ends, plain
 from ..parse import Socket
 
 Place = tuple[str, int, str, int]  # protocol, family, address, port
