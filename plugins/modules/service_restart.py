@@ -51,6 +51,9 @@ options:
           - Base URL of the trade service. Default is its port in O(services).
           - Where the trade service is on another host, name it here. Nothing is restarted on this host then while
             orders are in flight there.
+          - Name the port of the trade service itself and not that of a proxy (nginx) before it. Behind a proxy, and on
+            another host, it cannot be seen which process answered, which is unknown unless O(trading.workers) says
+            that there is one.
         type: str
       token:
         description: Bearer token that the trade service wants to be asked with.
