@@ -85,11 +85,11 @@ def rights_of_several(host: Host, pid: int) -> str:
     return accounts.several if accounts else ""
 
 
-def account_of(host: Host, pid: int) -> int:
-    """Return the account (effective uid) of a process; -1 where the platform does not tell everybody."""
+def account_of(host: Host, pid: int) -> Optional[int]:
+    """Return the account (effective uid) of a process; None where the platform does not tell everybody."""
     read = _ACCOUNTS.get(host.platform)
     accounts = read(host, pid) if read else None
-    return accounts.uids[1] if accounts else -1
+    return accounts.uids[1] if accounts else None
 
 
 def uptime(host: Host) -> float:

@@ -116,7 +116,7 @@ def see(host: Host, survey: Survey, endpoint: Endpoint) -> See:
 
 def _sight(host: Host, service: Service) -> Sight:
     seen, machine = look_at_port(host, service)
-    uid = account_of(host, seen.processes[0].pid) if len(seen.processes) == 1 else -1
+    uid = account_of(host, seen.processes[0].pid) if len(seen.processes) == 1 else None
     problem = machine.sockets_problem or seen.blind or (seen.pid_file.problem if seen.pid_file else "")
     return Sight(seen.processes, machine.sockets, problem, machine.processes, uid, host.platform == "windows")
 

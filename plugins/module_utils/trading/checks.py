@@ -21,7 +21,7 @@ CHECKS = catalogue(
         "W1.4",
         "The trade service pretends to trade, or trades, as it is meant to: the flag is lost with the process.",
         "Look at DRY_RUN in the service's environment, and set the flag of the running service to what is meant.",
-        "the flag is a copy in each worker process, set from the environment at every start: all that hold its port are "
-        "asked",
+        "the flag is a copy in each worker process, set from the environment at every start: all that hold its port "
+        "are asked",
     ),
 )

@@ -33,7 +33,7 @@ LOOK = "Find out why not all of its processes answer; one that hangs is ended by
 class Sight:
     """What is seen of a host at one moment: its listening ``sockets``, ``own``, the processes of the declared trade
     service (None: none is declared on this host), and all ``processes``; ``problem`` says why any of them is missing.
-    ``uid`` is the account of a service of one process; -1: not known. ``one_owner``: the system names one holder of
+    ``uid`` is the account of a service of one process, where it is known. ``one_owner``: the system names one holder of
     each socket, whoever shares it (Windows).
     """
 
@@ -41,7 +41,7 @@ class Sight:
     sockets: Optional[SocketTable] = None
     problem: str = ""
     processes: Mapping[int, Process] = field(default_factory=dict)
-    uid: int = -1
+    uid: Optional[int] = None
     one_owner: bool = False
 
 
@@ -82,7 +82,7 @@ def _held(sight: Sight, found: Sequence[Socket], name: str, port: int) -> Crew:
     holders = frozenset(pid for entry in found for pid in entry.pids)
     if any(not entry.pids for entry in found):
         # Its account holds the port, and it has no other process that could.
-        if not holders and len(own) == 1 and {entry.uid for entry in found} == {sight.uid} and sight.uid >= 0:
+        if not holders and len(own) == 1 and {entry.uid for entry in found} == {sight.uid}:
             return Crew(frozenset(own))
         blind = sight.sockets.blind if sight.sockets else ""
         return Crew(why=f"nobody shows who holds port {port}{blind and ': '}{blind}", cure=AS_ROOT)

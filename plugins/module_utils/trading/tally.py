@@ -95,7 +95,7 @@ def _reach(tally: Tally[Answer], crew: Crew, declared: Optional[int]) -> tuple[s
             return f"{said} of the one process that trading.workers declares", ""
         unclear = f", and nothing tells who of the {declared} that trading.workers declares they are of"
         return said, f"{said}, but {crew.why}{unclear if declared else ''}"
-    there = max(len(crew.workers | tally.heard), crew.asked, declared or 0)
+    there = max(len(crew.workers | tally.heard), declared or crew.asked)
     reach = f"{said} from {len(tally.by)} of {_count(there, 'worker')}"
     if tally.strange:
         return reach, f"{reach}: other connections were taken by a process that is not seen to hold the port"

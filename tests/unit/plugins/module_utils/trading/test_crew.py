@@ -48,6 +48,7 @@ KNOWN = [
     ("both families", sight(held(41, address="::", family=6, v6only=False), own=(MAIN,)), {41}, set(), 0),
     ("another address is not meant", sight(held(41), held(77, address="10.0.0.5"), own=(MAIN,)), {41}, set(), 0),
     ("its account holds the port, and it is one process", sight(held(), own=(MAIN,), uid=990), {41}, set(), 0),
+    ("root holds the port, and it is one process", sight(held(uid=0), own=(MAIN,), uid=0), {41}, set(), 0),
     (
         "Windows names the parent alone",
         sight(held(41), own=(MASTER, process(42, 41, SPAWNED), process(43, 41, SPAWNED)), one_owner=True),
@@ -88,10 +89,11 @@ UNKNOWN = [
     ("no rights, several processes", sight(held(), uid=990), "nobody shows who holds port 8004: not root", "as root"),
     ("no rights, another account", sight(held(), own=(MAIN,), uid=33), "nobody shows who holds port 8004", "as root"),
     ("no rights, no account", sight(held(uid=-1), own=(MAIN,)), "nobody shows who holds port 8004", "as root"),
+    ("no rights, root's port", sight(held(uid=0), own=(MAIN,)), "nobody shows who holds port 8004", "as root"),
     ("one of two is not seen", sight(held(41), held(inode=8), own=(MAIN,), uid=990), "nobody shows", "as root"),
     (
         "a proxy",
-        sight(held(70, 71, exe="/usr/sbin/nginx")),
+        sight(held(70, 71, exe="/usr/sbin/nginx"), held(72, inode=8, exe="/usr/sbin/haproxy")),
         "port 8004 is held by /usr/sbin/nginx (pid 70), no process of trade: it may hand questions on to any",
         "trading.workers",
     ),
@@ -111,6 +113,7 @@ def test_who_cannot_be_seen_is_not_taken_for_nobody(seen, why, cure):
     assert why in crew.why
     assert cure in crew.cure
     assert "trading.workers" in crew.cure
+    assert (crew.workers, crew.asked) == (frozenset(), 0)
 
 
 def test_an_account_proves_nothing_while_a_second_process_might_answer():

@@ -150,6 +150,17 @@ def test_no_order_is_known_only_of_those_who_were_asked(monkeypatch):
     assert guard(lab.host, endpoint(orders_path="/orders", when_unknown="proceed"), lab.see, stopped=False)[1] == ""
 
 
+# What the one worker says that was reached; what is to be done about orders that nobody can list.
+SHIPPED = [(YES, "Find out why not all of its processes answer"), (NO, "Set trading.orders_path")]
+
+
+@pytest.mark.case("SV19")
+@pytest.mark.parametrize(("said", "remedy"), SHIPPED)
+def test_the_remedy_is_for_what_stands_in_the_way(monkeypatch, said, remedy):
+    _flag, orders, _obstacle = verdict(Lab(monkeypatch, {42: said}, [42], FAMILY))
+    assert (orders.status, orders.remedy.startswith(remedy)) == ("unknown", True)
+
+
 def test_a_worker_that_has_ended_is_not_waited_for_and_its_successor_is_asked(monkeypatch):
     lab = Lab(monkeypatch, {42: YES, 44: NO}, [42] * 60 + [44], FAMILY, (41, 42, 44))
     assert verdict(lab)[0].status == "critical"

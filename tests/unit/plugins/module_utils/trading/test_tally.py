@@ -51,7 +51,7 @@ REACHES = [
     (POOL, tally({41: 8}), 1, "8 answers from 1 of 3 workers, as many as trading.workers declares", "", True),
     (POOL, tally({41: 4, 42: 4}), 1, "8 answers from 2 of 3 workers", "pid 43 holds the port", True),
     (POOL, tally({41: 8}, strange=1), 1, "8 answers from 1 of 3 workers", "not seen to hold the port", True),
-    (HALF, tally({42: 8}), 1, "8 answers from 1 of 2 workers, as many as trading.workers declares", "", False),
+    (HALF, tally({42: 8}), 1, "8 answers from 1 of 1 worker", "", False),
     (HALF, tally({42: 8}), 2, "8 answers from 1 of 2 workers", "1 worker of those", True),
     (BLIND, tally({}), 1, "0 answers of the one process that trading.workers declares", "", True),
     (BLIND, Tally([True] * 8), 1, "8 answers of the one process that trading.workers declares", "", False),
@@ -81,13 +81,24 @@ def test_a_worker_that_was_asked_in_vain_was_heard_and_is_no_answer():
     def fail():
         raise CoreError("it hangs")
 
-    given = Tally()
+    given: Tally[bool] = Tally()
+    assert (given.lines, given.strange) == (0, 0)
     given.note(43, fail)
     given.note(42, lambda: True)
     given.note(None, lambda: False)
     assert (given.answers, given.problems, given.by, given.silent) == ([True, False], ["it hangs"], {42: 1}, {43})
     assert sum_up(given, TWO, None).reach == "2 answers from 1 of 2 workers"
     assert given.heard == {42, 43}
+
+
+def test_a_question_that_was_put_in_vain_was_put():
+    assert is_complete(tally({42: 4, 43: 3}, problems=["x"]), TWO, 8, None) is True
+    assert is_complete(tally({42: 4, 43: 3}), TWO, 8, None) is False
+
+
+def test_up_to_five_of_those_that_were_not_reached_are_named():
+    six = Crew(frozenset(range(42, 48)))
+    assert "pids 42, 43, 44, 45, 46 hold the port" in sum_up(tally({}), six, None).problem
 
 
 def test_two_in_vain_are_enough_while_nobody_answers():
