@@ -27,16 +27,20 @@ def place_of(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
 
 
-def is_here(name: str, port: int) -> bool:
-    """Return whether a name or address stands for this host: the system would speak to it from that very address.
+def own_address(name: str, port: int) -> str:
+    """Given a name or address, return the address of this host that it stands for (``localhost`` stands for two and is
+    returned as it is); empty: it stands for another host, or for none.
 
-    Nothing is sent: a UDP socket that is connected only asks the routes. A name without an address stands for none.
+    It is its own where the system would speak to it from that very address. Nothing is sent: a UDP socket that is
+    connected only asks the routes.
     """
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_DGRAM)
     except OSError:
-        return False
-    return bool(found) and all(_source(family, place) == place[0] for family, _t, _p, _n, place in found)
+        return ""
+    if not name or any(_source(family, place) != place[0] for family, _t, _p, _n, place in found):
+        return ""
+    return name if name == "localhost" else str(found[0][4][0])
 
 
 def _source(family: int, place: tuple[object, ...]) -> object:

@@ -26,8 +26,8 @@ REPORT = CHECKOUT / "plugins" / "plugin_utils" / "report"
 # What decides has one of these names, wherever it lies.
 DECIDES = (
     "judge*", "rules*", "policy", "plan", "decide", "reasons", "retention", "gate", "guard", "verdict*", "history",
-    "crew", "tally", "claims", "exits", "order", "thresholds", "evidence", "identity", "backup_gate", "latest", "levels",
-    "aggregate",
+    "crew", "tally", "claims", "exits", "order", "thresholds", "evidence", "identity", "backup_gate", "latest",
+    "levels", "aggregate",
 )  # fmt: skip
 WHOLE_FOLDERS = ("retention", "model", "rules")
 OF_THE_REPORT = ("build.py", "prometheus.py", "summary.py", "aggregate.py", "scope.py", "verdict.py")

@@ -20,7 +20,7 @@ from typing import Optional, TypeVar
 
 from ..errors import CoreError
 from ..host import Host
-from ..line import Line, is_here, place_of
+from ..line import Line, own_address, place_of
 from ..sockets.ends import Ends
 from ..sockets.taken import TAKEN, WAITS
 from .crew import AS_ROOT, Crew, Sight, crew_of, untold
@@ -57,8 +57,8 @@ class Asker:
     def _muster(self) -> Crew:
         """See who answers."""
         name, port = place_of(self.endpoint.url)
-        here = bool(name) and is_here(name, port)
-        crew = crew_of(self._sight() if here else Sight(), self.endpoint.service, name, port)
+        address = own_address(name, port)
+        crew = crew_of(self._sight() if address else Sight(), self.endpoint.service, address, port)
         waits = WAITS.get(self.host.platform)
         busy = {pid for pid in crew.parents if waits and waits(self.host, pid, crew.inodes)}
         crew = replace(crew, workers=crew.workers | busy, parents=crew.parents - busy)

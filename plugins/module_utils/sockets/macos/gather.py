@@ -89,5 +89,5 @@ def taken_by(host: Host, ends: Collection[Ends], pids: Iterable[int]) -> dict[En
     nobody has accepted yet is left out. Raise CoreError where lsof does not tell.
     """
     ports = sorted({end.server_port for end in ends})
-    argv = ["lsof", "-nP", "-w", "-a", *(f"-iTCP:{port}" for port in ports), "-p", ",".join(map(str, pids)), "-FpnPt"]
+    argv = ["lsof", "-nP", "-w", "-a", *(f"-iTCP:{port}" for port in ports), "-p", ",".join(map(str, pids)), "-FpfnPt"]
     return parse_taken(ask(host, argv, nothing=(1,)).whole("lsof"), ends)

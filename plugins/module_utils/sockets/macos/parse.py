@@ -163,7 +163,7 @@ def parse_labels(text: str) -> dict[int, str]:
 
 
 def parse_taken(text: str, wanted: Collection[Ends]) -> dict[Ends, tuple[int, ...]]:
-    """Given the output of ``lsof -F pnPt``, return which processes hold the server's end of the wanted connections."""
+    """Given the output of ``lsof -F pfnPt``, return which processes hold the server's end of the wanted connections."""
     found: dict[Ends, tuple[int, ...]] = {}
     for _number, process, file in _files(text):
         ends = _ends(file.get("n", ""))

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceMissing, ToolTimeout
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.line import Line, is_here, place_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.line import Line, own_address, place_of
 
 PLACES = [
     ("http://127.0.0.1:8004", ("127.0.0.1", 8004)),
@@ -30,11 +30,25 @@ def test_a_url_names_a_place(url, place):
 
 # 192.0.2.0/24 and 2001:db8::/32 are for documentation: no host has such an address.
 @pytest.mark.parametrize(
-    ("name", "here"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("localhost", True), ("192.0.2.7", False), ("2001:db8::7", False)],
+    ("name", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.8.8.8", "127.8.8.8"),
+        ("::1", "::1"),
+        ("localhost", "localhost"),
+        ("192.0.2.7", ""),
+        ("2001:db8::7", ""),
+        ("", ""),
+    ],
 )
-def test_a_host_knows_its_own_addresses(name, here):
-    assert is_here(name, 8004) is here
+def test_a_host_knows_its_own_addresses(name, address):
+    assert own_address(name, 8004) == address
+
+
+def test_a_name_of_this_host_stands_for_its_address(monkeypatch):
+    found = [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("127.0.1.1", 8004))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: found)
+    assert own_address("trading-host", 8004) == "127.0.1.1"
 
 
 def test_a_name_without_an_address_is_not_here(monkeypatch):
@@ -42,7 +56,7 @@ def test_a_name_without_an_address_is_not_here(monkeypatch):
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", fails)
-    assert is_here("trade.example", 80) is False
+    assert own_address("trade.example", 80) == ""
 
 
 class Echo(BaseHTTPRequestHandler):

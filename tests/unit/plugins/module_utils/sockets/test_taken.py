@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import socket
 import sys
 
@@ -167,9 +168,18 @@ n*:*
 def test_lsof_tells_who_holds_the_end_of_the_server():
     third = Ends("::1", 8004, "::1", 50003)
     assert parse_taken(LSOF, [FIRST, SECOND, third]) == {FIRST: (42,), third: (43,)}
-    command = "lsof -nP -w -a -iTCP:8004 -p 42,43 -FpnPt"
+    command = "lsof -nP -w -a -iTCP:8004 -p 42,43 -FpfnPt"
     mac = FakeHost("darwin", commands={command: LSOF})
     assert taken_on_macos(mac, [FIRST], [42, 43]) == {FIRST: (42,)}
     assert taken_on_macos(FakeHost("darwin", commands={command: (1, "", "")}), [FIRST], [42, 43]) == {}
     with pytest.raises(SourceDenied):
         taken_on_macos(FakeHost("darwin", commands={command: (0, LSOF, "lsof: refused")}), [FIRST], [42, 43])
+
+
+@pytest.mark.skipif(not shutil.which("lsof"), reason="no lsof on PATH")
+def test_the_real_lsof_takes_these_words():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as near, server.accept()[0]:
+            ends = Ends("127.0.0.1", port, *near.getsockname())
+            assert taken_on_macos(LinuxHost(30), [ends], [os.getpid(), os.getppid()]) == {ends: (os.getpid(),)}
