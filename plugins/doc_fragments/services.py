@@ -53,7 +53,8 @@ options:
             given, and its processes are waited for, not killed.
           - On Linux and macOS the processes that the command leaves are ended by signals, as without it.
           - There it runs as the service does, with its account, folder and environment. Where the service is root's, it
-            is run only if nobody else may have written it.
+            is run only if nobody else may have written its program and the files that it names, and never where an
+            interpreter is given a text or a module in place of a file, as in C(sh -c) and C(python -m).
         type: list
         elements: str
       process:

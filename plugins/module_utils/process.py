@@ -16,12 +16,12 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, Optional
 
 from .errors import SourceDenied, ToolFailed, ToolMissing, ToolTimeout
-from .rights import Rights
+from .rights import Rights, acting_with
 
 ROOT_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 CHUNK = 65536
@@ -42,7 +42,7 @@ class Completed:
 
 class Surroundings(NamedTuple):
     """What a program of another account gets in place of ours: rights (None: it keeps ours), folder, whole environment,
-    which may hold secrets.
+    which may hold secrets. The folder is entered with those rights: what it is may be the account's to say.
     """
 
     rights: Optional[Rights]
@@ -52,12 +52,33 @@ class Surroundings(NamedTuple):
     def __repr__(self) -> str:
         return f"Surroundings({self.rights}, {self.folder!r})"
 
-    def of_process(self) -> dict[str, Any]:
-        """Return them as arguments of subprocess.Popen. Our own account is kept where it is the same one."""
-        given: dict[str, Any] = {"cwd": self.folder, "env": dict(self.environment)}
+    @contextlib.contextmanager
+    def of_process(self) -> Iterator[dict[str, Any]]:
+        """Yield the arguments of subprocess.Popen for them; for the block we are in the folder ourselves. Raise OSError
+        or NotSwitched. Our own account is kept where it is the same one.
+        """
+        given: dict[str, Any] = {"env": dict(self.environment)}
         if self.rights is None or self.rights.uid == os.geteuid():
-            return given
-        return {**given, "user": self.rights.uid, "group": self.rights.gid, "extra_groups": list(self.rights.groups)}
+            yield {**given, "cwd": self.folder}
+            return
+        groups = list(self.rights.groups)
+        with _standing_in(self.folder, self.rights):
+            yield {**given, "user": self.rights.uid, "group": self.rights.gid, "extra_groups": groups}
+
+
+@contextlib.contextmanager
+def _standing_in(folder: str, rights: Rights) -> Iterator[None]:
+    """Be in a folder for a block, entered with the rights of an account. Popen would enter it with ours: a link that
+    the account put there in the meantime would lead it where only we may go.
+    """
+    before = os.open(".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0))
+    try:
+        with acting_with(rights):
+            os.chdir(folder)
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
 
 
 def plain_environment(extra: Optional[Mapping[str, str]]) -> dict[str, str]:
@@ -83,7 +104,7 @@ def run_process(
     ``timeout`` seconds, when its whole process group has been ended; ToolFailed where it printed more than may be read.
     Standard error that was cut begins with a line that says so.
     """
-    process = _start(argv, surroundings.of_process() if surroundings else {"env": plain_environment(env)})
+    process = _start_in(surroundings, argv) if surroundings else _start(argv, {"env": plain_environment(env)})
     stop = threading.Event()
     out = _Reader(process.stdout, MAX_OUTPUT, MAX_OUTPUT, stop)
     err = _Reader(process.stderr, MAX_ERRORS, KEPT_ERRORS, stop)
@@ -196,6 +217,14 @@ def _start(argv: Sequence[str], given: Mapping[str, Any]) -> subprocess.Popen[by
         raise ToolMissing(argv[0]) from None
     except (OSError, ValueError) as error:  # not allowed, no program at all, words too long or with a NUL
         raise SourceDenied(argv[0], f"it cannot be started ({error})") from error
+
+
+def _start_in(surroundings: Surroundings, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    try:
+        with surroundings.of_process() as given:
+            return _start(argv, given)
+    except OSError as error:
+        raise SourceDenied(argv[0], f"it cannot be started in {surroundings.folder} ({error.strerror})") from error
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

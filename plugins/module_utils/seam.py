@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Union
 from .finding import ACTION_STATES, STATUSES
 from .masking import HIDDEN, Mask
 from .printable import escape
+from .redact import redact
 
 
 class Limits(NamedTuple):
@@ -35,6 +36,7 @@ class Limits(NamedTuple):
 ROUNDS = (Limits(16_000, 5_000), Limits(4_000, 1_000), Limits(1_000, 250), Limits(400, 80), Limits(200, 20))
 TOTAL = 4_000_000  # characters of an answer as JSON
 MESSAGE = 1_500  # of what is read as a sentence: a few lines
+ENDS = 30_000  # characters at each end of a huge sentence: no key is as long
 DEPTH = 20
 NOTES = 20  # of what was cut
 SHORT = ("msg", "message", "reason", "stderr", "module_stdout", "module_stderr")
@@ -106,6 +108,15 @@ def cut(text: str, limit: int, length: int = 0) -> str:
     return f"{text[:head]} [{left_out} characters left out] {text[len(text) - tail :]}"
 
 
+def _redacted(text: str) -> str:
+    """Given a sentence, return it without what looks like a secret. Of a huge one only its ends are looked at: they are
+    many times what stays of it.
+    """
+    if len(text) <= 2 * ENDS:
+        return redact(text)
+    return redact(text[:ENDS]) + redact(text[-ENDS:])
+
+
 def _size(value: Any) -> int:
     return len(json.dumps(value, default=str))
 
@@ -169,12 +180,14 @@ class _Sealer:
         return sealed if sealed not in taken else next(name for name in others if name not in taken)
 
     def text(self, text: str, path: str) -> str:
-        limit = min(MESSAGE, self.limits.text) if path.rpartition(".")[2] in SHORT else self.limits.text
-        masked = self.mask.hide(text)
+        is_sentence = path.rpartition(".")[2] in SHORT
+        limit = min(MESSAGE, self.limits.text) if is_sentence else self.limits.text
+        hidden = self.mask.hide(text)
+        masked = _redacted(hidden) if is_sentence else hidden  # it may quote what a tool, or a file, says
         whole = safe(masked if len(masked) <= 2 * limit else masked[:limit] + masked[-limit:])
         if len(whole) > limit:
             self.cuts.append(f"{path}: a text of {len(text)} characters is shortened")
-            return cut(whole, limit, len(masked))
+            return cut(whole, limit, len(hidden))
         return text if whole == text else whole
 
     def number(self, value: float) -> Any:

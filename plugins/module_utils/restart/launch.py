@@ -11,26 +11,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import ActionFailed, CoreError, InputError, ToolFailed
 from ..host import Host
+from ..masking import Mask
 from ..process import Surroundings, run_process
 from ..processes.gather import read_process
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
+from ..redact import tells_secret
 from ..rights import NotSwitched, Rights
 from ..services.declared import Service
 from ..services.observed import Observed
 from ..services.pid_file import is_service, read_pid_file
-from ..writers import writers_of
 from .linux.seen import seen_on_linux
 from .macos.seen import seen_on_macos
 from .model import Launch
 from .output import open_output, writing_in
-from .proof import Sight, doubt, programs_of
+from .proof import Sight, doubt, doubt_for_root
 
 if sys.platform != "win32":
     import pwd
@@ -98,7 +98,8 @@ def run_stop_command(host: Host, service: Service, main: Process, timeout: float
     bound = min(max(timeout, 1.0), host.remaining())
     done = run_process(service.stop_command, timeout=bound, surroundings=_surroundings(launch))
     if done.rc:
-        raise ToolFailed(done.argv, done.rc, done.stderr or done.stdout)
+        secrets = [value for name, value in launch.environment.items() if tells_secret(name, value)]
+        raise ToolFailed(done.argv, done.rc, Mask(secrets).hide(done.stderr or done.stdout))
 
 
 def _doubt_of_command(host: Host, service: Service, launch: Launch) -> str:
@@ -106,12 +107,7 @@ def _doubt_of_command(host: Host, service: Service, launch: Launch) -> str:
         return ""
     if launch.ids is None:
         return f"nothing tells as whom it runs: declare services[{service.name}].user"
-    stopper = replace(service, command=service.stop_command)
-    words = [os.path.join(service.chdir or launch.folder, word) for word in service.stop_command]
-    for path in sorted({*programs_of(host, stopper, launch), *filter(os.path.isfile, words)}):
-        if writers_of(path):
-            return f"it would run as root, and others could have written {path}: give that, and its folders, to root"
-    return ""
+    return doubt_for_root(host, service.stop_command, service.chdir or launch.folder, launch.environment)
 
 
 def start_detached(host: Host, service: Service, launch: Launch, timeout: float) -> None:
@@ -135,14 +131,15 @@ def start_detached(host: Host, service: Service, launch: Launch, timeout: float)
 def _spawn(service: Service, launch: Launch) -> subprocess.Popen[bytes]:
     output = open_output(service.output, launch.ids) if service.output else subprocess.DEVNULL
     try:
-        return subprocess.Popen(
-            list(service.command),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # it must not end with the connection that this module came over
-            **_surroundings(launch).of_process(),
-        )
+        with _surroundings(launch).of_process() as given:
+            return subprocess.Popen(
+                list(service.command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # it must not end with the connection that this module came over
+                **given,
+            )
     finally:
         if output != subprocess.DEVNULL:
             os.close(output)

@@ -12,8 +12,9 @@ or root. A set-user-ID program has the environment of whoever started it, and th
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from ..errors import CoreError
@@ -25,6 +26,16 @@ from .model import Launch
 
 _INTERPRETERS = 4  # Linux follows as many
 _LINE = 256  # bytes of a script's first line that Linux looks at
+_PATH = re.compile(r"/[^\s\"'=:;,]+")
+# Interpreters, and the options by which each runs a text, a module or its standard input.
+_TEXTS = (
+    (re.compile(r"(?:ba|da|z|k|a|c|tc|fi)?sh"), re.compile(r"-[a-zA-Z]*[cs][a-zA-Z]*|-|--command")),
+    (re.compile(r"(?:python|pypy)[0-9.]*"), re.compile(r"-[a-zA-Z]*[cm].*|-")),
+    (re.compile(r"perl[0-9.]*"), re.compile(r"-[a-zA-Z]*[eE].*|-")),
+    (re.compile(r"(?:ruby|lua)[0-9.]*"), re.compile(r"-[a-zA-Z]*[elr].*|-")),
+    (re.compile(r"node|nodejs"), re.compile(r"-[a-zA-Z]*[epr].*|-|--(?:eval|print|require|import).*")),
+    (re.compile(r"php[0-9.]*"), re.compile(r"-[a-zA-Z]*[rBRE].*|-")),
+)
 
 
 class Sight(NamedTuple):
@@ -89,27 +100,64 @@ def _doubt_of_program(host: Host, service: Service, sight: Sight, uid: int, writ
     return f"its program is {exe or 'not known'}, not that of its command: {cure}"
 
 
+def doubt_for_root(host: Host, command: Sequence[str], folder: str, environment: Mapping[str, str]) -> str:
+    """Given a command that would run as root in a folder, return why not only root has a say in what it does, or empty.
+
+    Each program on the way to it is looked at, and each path in its words. What is no file, as in ``sh -c TEXT`` and
+    ``python -m NAME``, may lead anywhere: it is doubted as it stands.
+    """
+    text = _text_of(command, folder)
+    if text:
+        cure = "declare a script that only root may write"
+        return f"it would run as root, and where {text!r} leads cannot be seen: {cure}"
+    words = {path for word in command for path in (word, *_PATH.findall(word))}
+    named = {os.path.join(folder, word) for word in words}
+    files = {path for path in named if os.path.lexists(path) and not os.path.isdir(path)}
+    for path in sorted(files | set(_chain(host, command, folder, environment))):
+        if writers_of(path):
+            return f"it would run as root, and others could have written {path}: give that, and its folders, to root"
+    return ""
+
+
+def _text_of(command: Sequence[str], folder: str) -> str:
+    """Return the words by which a command hands an interpreter a text or a module to run, in place of a file."""
+    for at, program in enumerate(command):
+        options = next((found for name, found in _TEXTS if name.fullmatch(os.path.basename(program))), None)
+        if options is None:
+            continue
+        for word in command[at + 1 :]:
+            if options.fullmatch(word):
+                return f"{program} {word}"
+            if os.path.isfile(os.path.join(folder, word)):
+                break  # the script: what comes behind it is its own
+    return ""
+
+
 def programs_of(host: Host, service: Service, launch: Launch) -> set[str]:
     """Return the paths, without links, of the program that the declared command runs, and of its interpreters."""
-    path = os.pathsep.join(filter(None, [launch.environment.get("PATH"), os.environ.get("PATH"), os.defpath]))
-    folder, words, found = service.chdir or launch.folder, list(service.command), set()
+    chain = _chain(host, service.command, service.chdir or launch.folder, launch.environment)
+    return {os.path.realpath(path) for path in chain}
+
+
+def _chain(host: Host, command: Sequence[str], folder: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the path of the program that a command runs, and of its interpreters, as they are named."""
+    search = os.pathsep.join(filter(None, [environment.get("PATH"), os.environ.get("PATH"), os.defpath]))
+    words = list(command)
     for _each in range(_INTERPRETERS):
-        program = _program(words, folder, path)
+        program = _program(words, folder, search)
         if not program:
             break
-        found.add(program)
+        yield program
         words = _interpreter(host, program)
-    return found
 
 
-def _program(words: list[str], folder: str, path: str) -> str:
+def _program(words: list[str], folder: str, search: str) -> str:
     """Return the path of what a command line runs, behind env(1); empty where there is none."""
     if words and os.path.basename(words[0]) == "env":
         words = list(_behind_env(words[1:]))
     if not words:
         return ""
-    named = os.path.join(folder, words[0]) if "/" in words[0] else shutil.which(words[0], path=path)
-    return os.path.realpath(named) if named else ""
+    return os.path.join(folder, words[0]) if "/" in words[0] else shutil.which(words[0], path=search) or ""
 
 
 def _behind_env(words: list[str]) -> Iterator[str]:

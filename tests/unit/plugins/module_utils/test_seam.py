@@ -153,3 +153,19 @@ def test_what_was_sealed_can_be_written_and_is_not_changed_by_another_seal(answe
     written = json.dumps(sealed, ensure_ascii=False, allow_nan=False).encode("utf-8")
     assert b"hunter2" not in written
     assert seal(sealed, SECRETS) == sealed
+
+
+@pytest.mark.parametrize("key", ["msg", "message", "reason", "stderr"])
+def test_what_a_tool_says_in_a_sentence_leaves_without_what_looks_like_a_secret(key: str) -> None:
+    """Nobody handed these secrets over: a program printed them, and a reason of an action quotes it."""
+    said = "'stop.sh' ended with exit code 3: url postgresql://u:pgPlain-998877@h/db; DB_PASSWORD=tok-1"
+    left = seal({"actions": [{key: said}]})["actions"][0][key]
+    assert left == "'stop.sh' ended with exit code 3: url postgresql://u:********@h/db; DB_PASSWORD=********"
+
+
+@pytest.mark.parametrize("middle", [10, 100_000])
+def test_both_ends_of_a_huge_sentence_are_without_secrets(middle: int) -> None:
+    login = "https://u:pgPlain-998877@h/ "
+    left = seal({"reason": login + "x " * middle + login})["reason"]
+    assert left.count("https://u:********@h/") == 2
+    assert "pgPlain" not in left

@@ -10,15 +10,19 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, CoreError, ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import run_process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import managers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.gate import glance
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.launch import _surroundings, start_detached
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proof import doubt_for_root
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
 
 pytestmark = [
@@ -45,17 +49,14 @@ def running(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
     monkeypatch.setenv("OF_ROOT", "a secret of root's")
     started = []
 
-    def start(uid: int, writer: int) -> Service:
+    def start(uid: int, writer: int, text: str = STOP, place: str = ".") -> Service:
         stop = folder / "stop.sh"
-        stop.write_text(STOP)
+        stop.write_text(text)
         stop.chmod(0o755)
         os.chown(stop, writer, writer)
-        surroundings = {"cwd": folder, "env": {"PATH": os.environ["PATH"], "SETTING": "its own"}}
-        started.append(
-            subprocess.Popen(
-                [SLEEP, "300"], user=uid, group=uid, extra_groups=[], start_new_session=True, **surroundings
-            )
-        )
+        environment = {"PATH": os.environ["PATH"], "SETTING": "its own", "DB_PASSWORD": "pgPlain-998877"}
+        given = {"cwd": folder / place, "env": environment, "start_new_session": True}
+        started.append(subprocess.Popen([SLEEP, "300"], user=uid, group=uid, extra_groups=[], **given))
         (folder / "pid").write_text(f"{started[0].pid}\n")
         command = ("sh", str(stop), str(folder))
         return Service("bot", pid_file=str(folder / "pid"), command=(SLEEP, "300"), stop_command=command)
@@ -82,6 +83,41 @@ def test_a_service_of_roots_is_ended_by_what_only_root_may_write(running, folder
     assert (folder / "said").read_text().startswith("0 ")
 
 
+# (the stop command of a service of root's; why it is not run, or empty: nobody but root has a say in it)
+OF_ROOT = [
+    (["{folder}/stop.sh", "a"], "others could have written {folder}/stop.sh"),
+    (["sh", "{folder}/stop.sh"], "others could have written {folder}/stop.sh"),
+    (["sh", "-e", "stop.sh"], "others could have written {folder}/stop.sh"),
+    (["timeout", "5", "{folder}/stop.sh"], "others could have written {folder}/stop.sh"),
+    (["/bin/true", "--file={folder}/stop.sh"], "others could have written {folder}/stop.sh"),
+    (["{folder}/link"], "others could have written {folder}/link"),
+    (["/bin/sh", "-c", "{folder}/stop.sh b"], "where '/bin/sh -c' leads cannot be seen"),
+    (["/bin/sh", "-x", "-ec", "cd {folder} && ./stop.sh c"], "where '/bin/sh -ec' leads cannot be seen"),
+    (["env", "A=1", "bash", "-s"], "where 'bash -s' leads cannot be seen"),
+    (["python3", "-W", "ignore", "-m", "stopmod"], "where 'python3 -m' leads cannot be seen"),
+    (["/usr/bin/python3.11", "-cimport stopmod"], "where '/usr/bin/python3.11 -cimport stopmod' leads cannot be seen"),
+    (["perl", "-we", "1"], "where 'perl -we' leads cannot be seen"),
+    (["/bin/true"], ""),
+    (["sh", "-e", "{roots}/stop.sh", "-c", "now"], ""),
+    (["/bin/kill", "-s", "TERM", "1"], ""),
+]
+
+
+@pytest.mark.parametrize(("command", "why"), OF_ROOT)
+def test_what_root_may_run_to_end_a_service_of_its_own(folder: Path, command: list[str], why: str) -> None:
+    (folder / "stop.sh").touch()
+    os.chown(folder / "stop.sh", OTHER, OTHER)
+    (folder / "link").symlink_to("/bin/true")
+    os.lchown(folder / "link", OTHER, OTHER)
+    roots = folder / "roots"
+    roots.mkdir(mode=0o755)
+    (roots / "stop.sh").touch(mode=0o755)
+    words = [word.format(folder=folder, roots=roots) for word in command]
+    said = doubt_for_root(choose_host(30.0), words, str(folder), {"PATH": "/usr/bin:/bin"})
+    assert why.format(folder=folder) in said
+    assert bool(said) is bool(why)
+
+
 def test_root_does_not_run_what_another_account_may_have_written(running, folder: Path) -> None:
     service = running(0, OTHER)
     said = f"is not run: it would run as root, and others could have written {folder}/stop.sh"
@@ -89,3 +125,38 @@ def test_root_does_not_run_what_another_account_may_have_written(running, folder
         stop(service)
     assert not (folder / "said").exists()
     assert glance(choose_host(30.0), service).alive
+
+
+def test_what_it_says_of_its_secrets_is_not_passed_on(running) -> None:
+    service = running(TRADER, TRADER, '#!/bin/sh\necho "no: $DB_PASSWORD" >&2\nexit 3\n')
+    with pytest.raises(ToolFailed) as told:
+        stop(service)
+    assert str(told.value).endswith("ended with exit code 3: no: ********")
+
+
+ENTERED = {
+    "start": lambda service, launch: start_detached(choose_host(30.0), service, launch, 1.0),
+    "stop_command": lambda service, launch: run_process(
+        service.stop_command, timeout=5.0, surroundings=_surroundings(launch)
+    ),
+}
+
+
+@pytest.mark.parametrize("enter", ENTERED.values(), ids=ENTERED.keys())
+def test_the_folder_is_entered_with_the_rights_of_the_account(running, folder: Path, enter: Callable) -> None:
+    """Between the look and the act the account may put a link in its place, to where only root may go."""
+    (folder / "closed" / "open").mkdir(parents=True)
+    (folder / "closed").chmod(0o700)
+    (folder / "own").mkdir()
+    service = running(TRADER, TRADER, place="own")
+    (folder / "own").rename(folder / "away")
+    (folder / "own").symlink_to(folder / "closed" / "open")
+    launch = Launch(str(folder / "own"), (TRADER, TRADER, ()), {"PATH": os.environ["PATH"]})
+    with pytest.raises(CoreError, match="Permission denied"):
+        enter(service, launch)
+
+
+def test_we_are_back_in_our_folder_afterwards(running, folder: Path) -> None:
+    before = os.getcwd()
+    stop(running(TRADER, TRADER))
+    assert os.getcwd() == before
