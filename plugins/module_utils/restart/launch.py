@@ -123,7 +123,7 @@ def start_detached(host: Host, service: Service, launch: Launch, timeout: float)
     before = read_pid_file(host, service.pid_file).pid
     try:
         child = _spawn(service, launch)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name or word that no program can be given
         raise ActionFailed(f"{service.name} cannot be started: {error}") from error
     _await_pid_file(host, service, launch, child, before, timeout)
 
