@@ -14,21 +14,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
-from ..errors import CoreError
+from ..errors import ActionFailed, CoreError
 from ..finding import DONE, FAILED, NOT_DONE, Action
 from ..host import Host
+from ..processes.identity import Handle, Identity
 from ..services.observed import Observed
 from . import managers
 from .afterwards import Watch, begin_watch, put_back_along
 from .claim import mark_of
-from .ending import AFTER_KILL
+from .ending import AFTER_KILL, POLL, CommandFailed, Refused, Survived, await_end
 from .gate import glance, pass_gate
 from .interruption import Interrupted, interruptible
-from .launch import require_proof
+from .launch import doubt_of_stop, require_proof
 from .linux.graph import read_nodes, strays
 from .model import RELOAD, START, STOP, SYSTEMD, Before, Options, Outcome, Passage, Plan, Situation
 from .plan import INTERRUPTED, why
 from .record import STARTED, STARTING, STOPPING, Record, remove_record, write_record
+
+SLOW_POLL = 1.0  # where each look is a powershell.exe
 
 # Given the members of a group, say why they must not be stopped at this moment; empty: they may be.
 Guard = Callable[[Sequence[str]], str]
@@ -36,8 +39,8 @@ Guard = Callable[[Sequence[str]], str]
 
 @dataclass
 class Stage:
-    """What the steps work with. ``stopping`` are services whose stop was begun and is not known to be complete.
-    ``left`` is the record of an interrupted run, ``record`` that of this one.
+    """What the steps work with. ``stopping`` are services whose stop was begun and is not known to be complete,
+    ``failed`` by name what it failed with. ``left`` is the record of an interrupted run, ``record`` that of this one.
     """
 
     host: Host
@@ -49,6 +52,7 @@ class Stage:
     left: Optional[Record] = None
     outcome: Outcome = field(default_factory=Outcome)
     stopping: set[str] = field(default_factory=set)
+    failed: dict[str, CoreError] = field(default_factory=dict)
     record: Record = field(default_factory=lambda: Record(()))
 
     def note(self, name: str, phase: str, seconds: float = 0.0) -> None:
@@ -128,12 +132,17 @@ def _steps(stage: Stage, plan: Plan) -> None:
 
 
 def _obstacle(stage: Stage, group: Sequence[str]) -> str:
-    """Say why a group must not be stopped now. What systemd would stop along is asked anew: unit files change."""
+    """Say why a group must not be stopped now. What systemd would stop along, and whether each stop command may be
+    run, is asked anew: files change.
+    """
     units = units_of(stage, group)
     others = strays(stage.host, units) if units else []
     if others:
         return f"systemd would stop {', '.join(others)} along by now, which the plan does not know; run it again"
-    return stage.guard(group)
+    services = [stage.situation.service(name) for name in group]
+    stoppers = [glance(stage.host, service) for service in services if service.stop_command]
+    doubts = [why for why in (doubt_of_stop(stage.host, seen) for seen in stoppers) if why]
+    return "; ".join(doubts) or stage.guard(group)
 
 
 def _leave(stage: Stage, group: Sequence[str], obstacle: str) -> None:
@@ -157,6 +166,8 @@ def _stop(stage: Stage, name: str, reason: str) -> None:
         _end(stage, name, stage.options.stop_timeout)
     except CoreError as error:
         stage.outcome.actions.append(Action(STOP, name, FAILED, str(error)))
+        if not isinstance(error, Interrupted):
+            stage.failed[name] = error
         raise
     stage.stopping.discard(name)
     stage.outcome.actions.append(Action(STOP, name, DONE, reason))
@@ -232,8 +243,8 @@ def _put_back(stage: Stage, name: str) -> None:
     if name in stage.stopping and service.manager == "systemd":
         managers.start_queued(stage.host, service.unit, stage.options.rollback_timeout)
         queued = True
-    elif name in stage.stopping:  # its end was asked for and may come at any moment: let it come, then start it
-        _end(stage, name, min(stage.options.stop_timeout, stage.options.rollback_timeout))
+    elif name in stage.stopping and _runs_on(stage, name):
+        return
     seen = glance(stage.host, service)
     if seen.alive is None:
         raise CoreError("it cannot be looked at, so nothing tells whether it runs")
@@ -247,3 +258,37 @@ def _put_back(stage: Stage, name: str) -> None:
         stage.outcome.actions.append(Action(START, name, DONE, "started again, because the run did not end well"))
     else:
         raise CoreError(passage.problem or f"{name} ended right after its start")
+
+
+def _runs_on(stage: Stage, name: str) -> bool:
+    """Let a service end whose end was begun, for that may come at any moment. Return whether it does not come because
+    nothing was done to it: then it runs on as before, which the outcome says. Raise CoreError where it does not end.
+    """
+    bound = min(stage.options.stop_timeout, stage.options.rollback_timeout)
+    failed = stage.failed.get(name)
+    error = failed if isinstance(failed, (Refused, CommandFailed)) else _end_again(stage, name, bound)
+    if error is None or not _is_untouched(stage, name, 0.0 if isinstance(failed, Refused) else bound):
+        return False
+    stage.outcome.refused[name] = f"it was not stopped, and runs on as before: {error}"
+    return True
+
+
+def _end_again(stage: Stage, name: str, timeout: float) -> Optional[CoreError]:
+    """End a service; return what kept a script-started one from being touched. Raise CoreError where it was touched."""
+    try:
+        _end(stage, name, timeout)
+    except ActionFailed as error:
+        if isinstance(error, Survived) or stage.situation.service(name).manager != "pid_file":
+            raise
+        return error
+    return None
+
+
+def _is_untouched(stage: Stage, name: str, patience: float) -> bool:
+    """Return whether the very process that was seen when the plan was made still runs after so many seconds: a stop
+    command that failed may have told it to end before.
+    """
+    main = next((seen.main for seen in stage.before.snapshot.services if seen.name == name), None)
+    handles = [Handle(Identity(main.pid, main.began, main.command))] if main else []
+    poll = SLOW_POLL if stage.host.platform == "windows" else POLL
+    return bool(await_end(stage.host, handles, patience, poll))

@@ -18,22 +18,35 @@ POLL = 0.05
 AFTER_KILL = 10.0
 
 
+class Refused(ActionFailed):
+    """Nothing was done to the service: what would have ended it was not begun."""
+
+
+class CommandFailed(ActionFailed):
+    """The service's own stop command did not end it, and nothing else was done."""
+
+
+class Survived(ActionFailed):
+    """Everything was done to end the service and it is still there; it may end at any moment."""
+
+
 def end_tree(host: Host, name: str, main: Process, tree: Sequence[Process], timeout: float) -> None:
     """Given a service's main process and all its processes, end them: TERM to the main one, which ends its workers;
     TERM to workers that outlive it; KILL to whatever is left after ``timeout`` seconds.
 
-    Raise ActionFailed, naming the processes, where some survive that too, or where the main one is not the service's.
+    Raise Survived, naming the processes, where some survive that too, ActionFailed where the main one is not the
+    service's.
     """
     with holding(host, main, tree) as handles:
         mains = [handle for handle in handles if handle.identity.pid == main.pid]
         _signal_all(host, mains, signal.SIGTERM)
-        left = _wait(host, mains, timeout)
+        left = await_end(host, mains, timeout)
         _signal_all(host, handles, signal.SIGKILL if left else signal.SIGTERM)
-        if _wait(host, handles, AFTER_KILL):
+        if await_end(host, handles, AFTER_KILL):
             _signal_all(host, handles, signal.SIGKILL)
-        survivors = _wait(host, handles, AFTER_KILL)
+        survivors = await_end(host, handles, AFTER_KILL)
     if survivors:
-        raise ActionFailed(f"processes {survivors} of {name} cannot be ended, not even by SIGKILL")
+        raise Survived(f"processes {survivors} of {name} cannot be ended, not even by SIGKILL")
 
 
 def _signal_all(host: Host, handles: Sequence[Handle], number: int) -> None:
@@ -41,12 +54,12 @@ def _signal_all(host: Host, handles: Sequence[Handle], number: int) -> None:
         send(host, handle, number)
 
 
-def _wait(host: Host, handles: Sequence[Handle], timeout: float) -> list[int]:
+def await_end(host: Host, handles: Sequence[Handle], timeout: float, poll: float = POLL) -> list[int]:
     """Wait until all have ended, at most ``timeout`` seconds; return the pids of those that have not."""
     waited = 0.0
     while True:
         alive = [handle.identity.pid for handle in handles if is_alive(host, handle)]
         if not alive or waited >= timeout:
             return alive
-        host.pause(POLL)
-        waited += POLL
+        host.pause(poll)
+        waited += poll

@@ -22,7 +22,7 @@ from ..services.pid_file import runs_command
 from ..services.policy import Policy
 from .claim import voids
 from .gate import failing
-from .launch import LOOKERS, capture
+from .launch import LOOKERS, capture, doubt_of_stop
 from .linux.ties import prepare_linux
 from .macos.obstacles import job_of, prepare_macos
 from .model import Before, Job, Launch, Options, Prepared, Situation, Survey
@@ -64,6 +64,7 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
         along=ties.along,
         void=void,
         unnamed=unnamed(snapshot),
+        unstoppable=unstoppable(host, snapshot),
     )
     return Survey(situation, before, record, lost)
 
@@ -100,6 +101,14 @@ def unproven(before: Before) -> dict[str, str]:
             found[seen.name] = f"nothing proves that process {seen.main.pid if seen.main else 0} is it: {way.doubt}"
         elif seen.service.output:
             found[seen.name] = fault_of_output(seen.service.output, way.ids)
+    return {name: why for name, why in found.items() if why}
+
+
+def unstoppable(host: Host, snapshot: Snapshot) -> dict[str, str]:
+    """Return the script-started services whose declared stop command would not be run, with the reason: a run would
+    learn that only after it has stopped what depends on them.
+    """
+    found = {seen.name: doubt_of_stop(host, seen) for seen in snapshot.services}
     return {name: why for name, why in found.items() if why}
 
 

@@ -24,7 +24,7 @@ def judge(survey: Survey, plan: Plan, outcome: Outcome) -> list[Finding]:
     return [
         *_interrupted(survey.record, survey.lost),
         *_void(survey),
-        *_left_alone(survey, plan),
+        *_left_alone(survey, plan, outcome),
         *(CHECKS["restart.refused"].finding(WARNING, n, f"{n} is not restarted: {why}") for n, why in refused.items()),
         *_gates(survey, outcome),
         *_left_stopped(survey, plan, outcome),
@@ -51,13 +51,13 @@ def _void(survey: Survey) -> Iterator[Finding]:
             yield CHECKS["restart.interrupted"].finding(UNKNOWN if why == DOUBT else WARNING, name, text)
 
 
-def _left_alone(survey: Survey, plan: Plan) -> Iterator[Finding]:
+def _left_alone(survey: Survey, plan: Plan, outcome: Outcome) -> Iterator[Finding]:
     check = CHECKS["restart.needed"]
     for name, why in plan.left.items():
         unknown = name in survey.situation.blind or name in survey.situation.unnamed
         status = UNKNOWN if unknown else OK
         yield check.finding(status, name, f"{name} is left alone: {why}")
-    for name in plan.restarted:
+    for name in (name for name in plan.restarted if name not in outcome.refused):
         reasons = survey.situation.reasons.get(name, ("it depends on what is restarted",))
         yield check.finding(OK, name, f"{name} is restarted: {'; '.join(reasons)}", actual=list(reasons))
 

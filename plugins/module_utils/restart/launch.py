@@ -26,6 +26,7 @@ from ..rights import NotSwitched, Rights
 from ..services.declared import Service
 from ..services.observed import Observed
 from ..services.pid_file import is_service, read_pid_file
+from .ending import Refused
 from .linux.seen import seen_on_linux
 from .macos.seen import seen_on_macos
 from .model import Launch
@@ -60,16 +61,29 @@ def capture(host: Host, service: Service, main: Optional[Process], recorded: Map
 
 
 def require_proof(host: Host, seen: Observed) -> None:
-    """Raise ActionFailed where it is not proved at this moment that what would be ended is the script-started service:
-    since the plan was made its pid file may have been written anew.
+    """Raise Refused where it is not proved at this moment that what would be ended is the script-started service, or
+    where its stop command would not be run: since the plan was made files may have been written anew.
     """
     if seen.pid_file is None or host.platform not in LOOKERS:
         return
     if seen.alive is None:
-        raise ActionFailed(f"{seen.name} is not ended: {seen.pid_file.problem or 'its process cannot be seen'}")
+        raise Refused(f"{seen.name} is not ended: {seen.pid_file.problem or 'its process cannot be seen'}")
     why = capture(host, seen.service, seen.main, {}).doubt if seen.alive and seen.main else ""
     if why:
-        raise ActionFailed(f"process {seen.pid_file.pid} is not ended: {why}")
+        raise Refused(f"process {seen.pid_file.pid} is not ended: {why}")
+    why = doubt_of_stop(host, seen)
+    if why:
+        raise Refused(why)
+
+
+def doubt_of_stop(host: Host, seen: Observed) -> str:
+    """Given a service as it is, return why its stop command would not be run; empty: it would, or none is needed."""
+    main, service = seen.main, seen.service
+    if not service.stop_command or seen.pid_file is None or host.platform not in LOOKERS or not (seen.alive and main):
+        return ""
+    launch = capture(host, service, main, {})
+    why = launch.doubt or launch.problem or _doubt_of_command(host, service, launch)
+    return f"the stop_command of {service.name} is not run: {why}" if why else ""
 
 
 def _recorded_ids(recorded: Mapping[str, Any]) -> Optional[tuple[int, int, tuple[int, ...]]]:

@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from ..errors import ActionFailed
+from ..errors import ActionFailed, CoreError
 from ..host import Host
 from ..services.declared import Service
 from ..services.observed import Observed
 from ..services.pid_file import read_pid_file
-from .ending import end_tree
+from .ending import CommandFailed, end_tree
+from .interruption import Interrupted
 from .launch import is_named, run_stop_command, start_detached, write_pid_file
 from .linux.graph import read_nodes
 from .macos.launchctl import boot_in, boot_out
@@ -86,11 +88,23 @@ def _start_service(host: Host, service: Service, way: Any, timeout: float) -> No
     start_service(host, service.unit, timeout)
 
 
+@contextmanager
+def _by_command() -> Iterator[None]:
+    """Tell what goes wrong in a block that lets a stop command end a service as CommandFailed."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except CoreError as error:
+        raise CommandFailed(str(error)) from error
+
+
 def _stop_script(host: Host, seen: Observed, command: Words, timeout: float) -> None:
     if seen.main is None:
         return
     if command:
-        run_stop_command(host, seen.service, seen.main, timeout)
+        with _by_command():
+            run_stop_command(host, seen.service, seen.main, timeout)
     end_tree(host, seen.name, seen.main, seen.processes, timeout)
 
 
@@ -101,7 +115,9 @@ def _start_script(host: Host, service: Service, way: Any, timeout: float) -> Non
 
 
 def _stop_windows_script(host: Host, seen: Observed, command: Words, timeout: float) -> None:
-    if seen.main is not None:
+    if seen.main is None:
+        return
+    with _by_command():
         stop_script(host, seen.name, command, seen.processes, timeout)
 
 

@@ -122,7 +122,8 @@ class Situation:
     about to stop. ``reload`` names the units whose files systemd has not read yet. ``obstacles`` says of services why
     this platform could not stop them and start them again. ``along`` is as in Prepared. ``void`` says of services
     that an interrupted restart had stopped why it is not this run's to start them, ``unnamed`` of those that do not run
-    by their pid files why they may run all the same.
+    by their pid files why they may run all the same, ``unstoppable`` of those that run why their declared stop command
+    would not be run.
     """
 
     services: tuple[Service, ...]
@@ -135,6 +136,7 @@ class Situation:
     along: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     void: Mapping[str, str] = field(default_factory=dict)
     unnamed: Mapping[str, str] = field(default_factory=dict)
+    unstoppable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:

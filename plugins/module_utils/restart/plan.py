@@ -34,7 +34,9 @@ def make_plan(situation: Situation, options: Options, protected: Mapping[str, st
             refused[name] = "; ".join(in_the_way)
         else:
             chosen |= together_with
-    groups = tuple(tuple(group) for group in together(situation.graph, chosen))
+    groups, barred = _parted(situation, chosen)
+    refused.update({name: barred[name] for name in wanted(situation, options) if name in barred})
+    chosen -= set(barred)
     reload = bool(chosen & situation.reload)
     left = {s.name: _why_left(situation, options, s.name) for s in situation.services}
     left = {
@@ -42,6 +44,18 @@ def make_plan(situation: Situation, options: Options, protected: Mapping[str, st
     }
     steps = tuple(_steps(situation, repair, groups, reload))
     return Plan(steps, repair, groups, reload, left, refused)
+
+
+def _parted(situation: Situation, chosen: set[str]) -> tuple[tuple[tuple[str, ...], ...], dict[str, str]]:
+    """Return the groups of what is chosen, and by name why the others are not stopped: in a group with a service that
+    its stop command would not end, nothing else is stopped for it.
+    """
+    groups, barred = [], {}
+    for group in together(situation.graph, chosen):
+        reasons = [situation.unstoppable[name] for name in group if name in situation.unstoppable]
+        barred.update(dict.fromkeys(group, "; ".join(reasons)) if reasons else {})
+        groups += [] if reasons else [tuple(group)]
+    return tuple(groups), barred
 
 
 def _is_to_repair(situation: Situation, name: str) -> bool:
