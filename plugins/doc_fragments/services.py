@@ -54,7 +54,8 @@ options:
           - On Linux and macOS the processes that the command leaves are ended by signals, as without it.
           - There it runs as the service does, with its account, folder and environment. Where the service is root's, it
             is run only if nobody else may have written its program and the files that it names, and never where an
-            interpreter is given a text or a module in place of a file, as in C(sh -c) and C(python -m).
+            interpreter is given a text or a module in place of a file, as in C(sh -c) and C(python -m). Where it would
+            not be run, the service is left running, and what depends on it.
         type: list
         elements: str
       process:
@@ -73,7 +74,8 @@ options:
         type: path
       user:
         description: Account that a script-started service is started as. Default is the one that it ran as before, if
-          nobody but that account and root could have written the pid file.
+          nobody but that account and root could have written the pid file, and if that is no older than the process.
+          A clock that was set on, or a machine that was paused, makes a file look older; then declare the account.
         type: str
       environment:
         description:

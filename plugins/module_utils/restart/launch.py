@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
+from ..clock import Clock
 from ..errors import ActionFailed, CoreError, InputError, ToolFailed
 from ..host import Host
 from ..masking import Mask
 from ..process import Surroundings, run_process
-from ..processes.gather import read_process
+from ..processes.gather import read_process, uptime
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
 from ..redact import tells_secret
@@ -52,12 +53,22 @@ def capture(host: Host, service: Service, main: Optional[Process], recorded: Map
     """
     declared = _account(service) if service.user else None
     sight = LOOKERS[host.platform](host, main) if main and host.platform in LOOKERS else Sight(Launch("/"))
+    if main and not declared:
+        sight = sight._replace(began=_moment(host, main))
     why = doubt(host, service, sight, declared[0] if declared else None) if main else ""
     seen = Launch("/") if why else sight.launch
     folder = service.chdir or (seen.folder if main else str(recorded.get("folder") or "/"))
     base = seen.environment or {"PATH": os.environ.get("PATH", os.defpath)}
     ids = declared or seen.ids or _recorded_ids(recorded)
     return Launch(folder, ids, {**base, **service.environment}, seen.problem, why)
+
+
+def _moment(host: Host, process: Process) -> Optional[float]:
+    """Return when a process began, in seconds since the epoch; None: unknown."""
+    try:
+        return Clock(host.now(), uptime(host)).moment(process.began)
+    except CoreError:
+        return None
 
 
 def require_proof(host: Host, seen: Observed) -> None:

@@ -7,6 +7,10 @@
 A command line proves nothing: whoever starts a program chooses it. A restart ends a process and starts another one,
 perhaps as root, with its account, folder and environment: so all of these must be the word of nobody but that account
 or root. A set-user-ID program has the environment of whoever started it, and the rights of another.
+
+Nor does a pid file whose pid has come round to somebody else's process. Its age tells, and where that deceives (the
+clock was set on, the machine was paused, a container was restored) a healthy service is left running with the cure,
+which is safe. service_check, which would cry wolf on every such host, only says whose process it is.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from ..errors import CoreError
 from ..host import Host
 from ..processes.parse import Accounts
 from ..services.declared import Service
+from ..units import human_seconds
 from ..writers import ANYBODY, writers_of
 from .model import Launch
 
@@ -36,13 +41,15 @@ _TEXTS = (
     (re.compile(r"node|nodejs"), re.compile(r"-[a-zA-Z]*[epr].*|-|--(?:eval|print|require|import).*")),
     (re.compile(r"php[0-9.]*"), re.compile(r"-[a-zA-Z]*[rBRE].*|-")),
 )
+_EARLY = 60.0  # seconds: times of files are coarse, and a clock is set a little
 
 
 class Sight(NamedTuple):
     """How a running process was seen: its program ``exe`` (empty: not known), whether that is a ``set_id`` program,
     which runs for one account with the rights of another, and whose rights it has.
 
-    ``problem`` says why that is not known, or empty.
+    ``problem`` says why that is not known, or empty. ``began`` is when it began (epoch; None: no clock tells), as far
+    as that is asked.
     """
 
     launch: Launch
@@ -50,6 +57,7 @@ class Sight(NamedTuple):
     exe: str = ""
     set_id: bool = False
     problem: str = ""
+    began: Optional[float] = 0.0
 
 
 def doubt(host: Host, service: Service, sight: Sight, declared: Optional[int]) -> str:
@@ -62,8 +70,10 @@ def doubt(host: Host, service: Service, sight: Sight, declared: Optional[int]) -
     if several:
         return f"it has the rights of several accounts ({several}): look who started it, and stop it by hand"
     writers = writers_of(os.path.join(os.getcwd(), service.pid_file))
-    return _doubt_of_account(host, service, uid, declared, writers) or _doubt_of_program(
-        host, service, sight, uid, writers
+    return (
+        _doubt_of_account(host, service, uid, declared, writers)
+        or (_doubt_of_age(host, service, sight.began) if declared is None else "")
+        or _doubt_of_program(host, service, sight, uid, writers)
     )
 
 
@@ -80,6 +90,22 @@ def _doubt_of_account(host: Host, service: Service, uid: int, declared: Optional
         return f"it runs as root, and {_said(host, others)} could have written {service.pid_file}: {cure}"
     cure = f"declare services[{service.name}].user"
     return f"it runs as {account}, and {_said(host, others)} could have written {service.pid_file}: {cure}"
+
+
+def _doubt_of_age(host: Host, service: Service, began: Optional[float]) -> str:
+    """A pid file is written when its process has begun, by the service or what started it: an older one is left over,
+    and its pid is by now that of whoever got it.
+    """
+    cure = f"declare services[{service.name}].user, or remove the file if it is left over"
+    try:
+        written = host.modified(service.pid_file)
+    except CoreError as error:
+        return f"nothing tells how old its pid file is: {error}"
+    if began is None:
+        return f"nothing tells when it began, so {service.pid_file} may be older: {cure}"
+    if written >= began - _EARLY:
+        return ""
+    return f"{service.pid_file} was last written {human_seconds(began - written)} before it began: {cure}"
 
 
 def _said(host: Host, uids: frozenset[int]) -> str:

@@ -21,13 +21,14 @@ from ..trading.crew import Sight
 from ..trading.endpoint import Endpoint, read_endpoint
 from ..trading.guard import See, guard, look
 from ..trading.judge import Trading, judge_dry_run, judge_orders, refusal
-from .act import Stage, carry_out
+from .act import carry_out
 from .checks import CHECKS
 from .gather import take_survey
 from .judge import judge, metrics_of, records_of
 from .model import Options, Outcome, Plan, Survey, read_options
 from .plan import make_plan
 from .settled import measure_settled
+from .stage import Stage
 
 LOCK_NAME = "W1.4 service_restart"
 KEEP_BEGINS = 10

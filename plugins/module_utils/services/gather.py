@@ -14,7 +14,7 @@ everything is the same. For others to use:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import SourceDenied, SourceMissing
@@ -97,9 +97,11 @@ def observe(host: Host, machine: Machine, service: Service) -> Observed:
     if seen.blind:
         return seen
     changed, odd = _files(host, machine, seen)
+    details = _details(machine, seen)
     return replace(
         seen,
-        details=_details(machine, seen),
+        account=_account(host, seen, details),
+        details=details,
         claims=gather_claims(host, service, seen.unit, seen.main),
         changed_files=changed,
         odd_files=odd,
@@ -119,6 +121,12 @@ def _details(machine: Machine, seen: Observed) -> dict[int, Details]:
     if machine.hidden and not machine.processes and seen.alive:
         return {seen.unit.main_pid if seen.unit else 0: Details(denied=machine.hidden)}
     return {process.pid: machine.details(process.pid) for process in seen.processes}
+
+
+def _account(host: Host, seen: Observed, details: Mapping[int, Details]) -> str:
+    """Return the account of a script-started service: unlike a unit's, nothing else on the host says whose it is."""
+    uid = details[seen.main.pid].uid if seen.pid_file and seen.main and seen.main.pid in details else -1
+    return host.account(uid) if uid >= 0 else ""
 
 
 def _of_unit(machine: Machine, service: Service) -> Observed:

@@ -77,7 +77,8 @@ class Observed:
     """One service as it was seen.
 
     ``main`` is its main process, known to be the service. ``intruder`` is a process that has the pid of the pid file
-    but is another program. ``changed_files`` are the files it was started with that have changed since, ``odd_files``
+    but is another program. ``account`` is whose process the main one of a script-started service is (empty: not known),
+    ``changed_files`` are the files it was started with that have changed since, ``odd_files``
     those whose time lies in the future. ``idle_socket`` is the socket unit that starts it on demand, ``idle_timer`` the
     timer or path that starts it at times. ``turnover`` is what became of its workers, where they were looked at again.
     ``unasked`` says why its probe was not asked, ``unproven`` why nothing tells whose answer it is, ``blind`` why
@@ -88,6 +89,7 @@ class Observed:
     unit: Optional[Unit] = None
     pid_file: Optional[PidFile] = None
     main: Optional[Process] = None
+    account: str = ""
     intruder: Optional[Process] = None
     processes: tuple[Process, ...] = ()
     details: Mapping[int, Details] = field(default_factory=dict)

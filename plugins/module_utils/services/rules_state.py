@@ -129,7 +129,9 @@ def _script_state(case: Case) -> Verdict:
     if main is not None and main.state == ZOMBIE:
         return CRITICAL, f"{name}, pid {main.pid}, has ended but was not reaped by its parent (zombie)"
     if main is not None:
-        return OK, f"{name} runs as pid {main.pid}{_running_for(case)}"
+        # No warning where its pid file is older than it: see restart/proof.py, which does ask that, for what deceives.
+        whose = f" of {observed.account}" if observed.account else ""
+        return OK, f"{name} runs as pid {main.pid}{whose}{_running_for(case)}"
     return _without_process(
         name, observed.pid_file or PidFile("", problem="it has no pid file to look at", denied=True)
     )

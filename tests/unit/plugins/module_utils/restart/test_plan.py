@@ -41,7 +41,9 @@ def _options(**given) -> Options:
     return read_options({**DEFAULTS, **given}, tuple(ALL))
 
 
-def _plan(*, wanted=(), running=ALL, protected=None, blind=None, interrupted=(), reload=(), **options):
+def _plan(
+    *, wanted=(), running=ALL, protected=None, blind=None, interrupted=(), reload=(), unstoppable=None, **options
+):
     situation = Situation(
         CRYPTOBOT,
         frozenset(running),
@@ -49,6 +51,7 @@ def _plan(*, wanted=(), running=ALL, protected=None, blind=None, interrupted=(),
         dict.fromkeys(wanted, ("it is old",)),
         tuple(interrupted),
         frozenset(reload),
+        unstoppable=unstoppable or {},
     )
     return make_plan(situation, _options(**options), protected or {})
 
@@ -90,6 +93,10 @@ STEPS = [
     ),
     ("a protected one", {"wanted": ["auth", "alone"], "protected": {"trade": "orders"}}, "-alone +alone"),
     ("an unseen dependent", {"wanted": ["strategy"], "running": ALL - {"trade"}, "blind": {"trade": "not root"}}, ""),
+    ("one that would not be stopped", {"wanted": ["data", "alone"], "unstoppable": {"data": "x"}}, "-alone +alone"),
+    ("a dependent that would not be stopped", {"wanted": ["strategy"], "unstoppable": {"trade": "x"}}, ""),
+    ("one that is not stopped", {"wanted": ["backtest"], "unstoppable": {"data": "x"}}, "-backtest +backtest"),
+    ("unit files of what is not stopped", {"wanted": ["data"], "reload": {"data"}, "unstoppable": {"data": "x"}}, ""),
     ("unit files to read", {"wanted": ["alone"], "reload": {"alone"}}, "*systemd -alone +alone"),
     ("unit files of others are not read", {"wanted": ["alone"], "reload": {"trade"}}, "-alone +alone"),
     ("what was left stopped", {"running": {"auth", "data"}, "interrupted": ["strategy", "trade"]}, "+strategy +trade"),
@@ -115,6 +122,10 @@ REFUSED = [
         {"strategy": "trade cannot be looked at (not root)"},
     ),
     ({"wanted": ["alone"], "protected": {"trade": "1 order is in flight"}}, {}),
+    ({"wanted": ["data"], "unstoppable": {"trade": "not run"}}, {"data": "not run"}),
+    ({"wanted": ["data", "backtest"], "unstoppable": {"data": "not run"}}, {"data": "not run", "backtest": "not run"}),
+    ({"wanted": ["auth"], "unstoppable": {"auth": "a", "data": "b", "alone": "c"}}, {"auth": "a; b"}),
+    ({"wanted": ["backtest"], "unstoppable": {"data": "not run"}}, {}),
 ]
 
 
@@ -136,6 +147,12 @@ LEFT = [
 @pytest.mark.parametrize(("given", "why"), LEFT)
 def test_what_is_left_alone_has_a_reason(given, why):
     assert _plan(**given).left["alone"] == why
+
+
+def test_what_is_not_stopped_for_another_is_left_alone():
+    plan = _plan(wanted=["data"], unstoppable={"trade": "not run"})
+    assert set(plan.left) == ALL - {"data"}
+    assert plan.restarted == ()
 
 
 def test_a_script_started_service_without_a_command_is_not_stopped():

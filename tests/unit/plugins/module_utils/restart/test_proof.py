@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,11 @@ from typing import Any, Optional
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
+    ActionFailed,
+    ParseError,
+    ToolFailed,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import read_process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import (
@@ -26,9 +31,15 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.pa
     Process,
     parse_accounts,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.ending import Refused
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.launch import capture, require_proof
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proof import Sight, doubt, programs_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proof import (
+    Sight,
+    _doubt_of_age,
+    doubt,
+    programs_of,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.writers import ANYBODY, writers_of
@@ -102,6 +113,41 @@ def test_a_folder_that_a_group_may_write_to_is_nobody_s_word(folder: Path) -> No
     os.chmod(folder, 0o775)
     assert "others could have written" in _doubt(folder, _sight(TRADER))
     assert _doubt(folder, _sight(TRADER), TRADER) == ""
+
+
+BEGAN = 1_800_000_000.0
+# When the process began, by how much its pid file was written later, the uid that is declared; what is doubted.
+AGES = [
+    ("written after it began", BEGAN, 5.0, None, ""),
+    ("written as much earlier as clocks may differ", BEGAN, -60.0, None, ""),
+    (
+        "left over",
+        BEGAN,
+        -61.0,
+        None,
+        "was last written 1.0 min before it began: declare services[trade].user",
+    ),
+    ("left over for long", BEGAN, -7200.0, None, "2.0 h before it began: declare services[trade].user, or remove the"),
+    ("older, and of the declared account", BEGAN, -7200.0, TRADER, ""),
+    ("nothing tells when it began", None, 0.0, None, "nothing tells when it began, so "),
+    ("nothing tells, and of the declared account", None, 0.0, TRADER, ""),
+]
+
+
+@pytest.mark.parametrize(("began", "later", "user", "why"), [r[1:] for r in AGES], ids=[r[0] for r in AGES])
+def test_a_pid_file_that_is_older_than_the_process_names_whoever_got_its_pid(
+    began: Optional[float], later: float, user: Optional[int], why: str, folder: Path
+) -> None:
+    os.utime(folder / "trade.pid", (BEGAN, BEGAN + later))
+    found = _doubt(folder, _sight(TRADER)._replace(began=began), user)
+    assert why in found if why else found == ""
+
+
+def test_a_pid_file_that_is_gone_has_no_age(folder: Path) -> None:
+    (folder / "trade.pid").unlink()
+    os.chown(folder, TRADER, TRADER)
+    found = _doubt_of_age(choose_host(5.0), Service("trade", pid_file=str(folder / "trade.pid")), 5.0)
+    assert found == f"nothing tells how old its pid file is: {folder}/trade.pid does not exist"
 
 
 # The program of the process, what is declared, whose the pid file is; whether it is proved.
@@ -214,6 +260,31 @@ def test_of_a_process_that_is_not_proved_nothing_is_taken_and_it_is_not_ended(
     else:
         with pytest.raises(ActionFailed, match=r"its program is .*sleep, not that of its command"):
             require_proof(choose_host(5.0), seen)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_process_that_began_after_its_pid_file_was_written_is_not_ended(child: Process, folder: Path) -> None:
+    service = Service("trade", pid_file=str(folder / "trade.pid"), command=("/bin/sleep", "600"))
+    seen = Observed(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
+    require_proof(choose_host(5.0), seen)
+    os.utime(service.pid_file, (5.0, time.time() - 90.0))
+    way = capture(choose_host(5.0), service, child, {})
+    assert ("trade.pid was last written 1.5 min before it began" in way.doubt, way.ids) == (True, None)
+    assert "PYTHONPATH" not in way.environment
+    with pytest.raises(Refused, match=r"is not ended: .* before it began"):
+        require_proof(choose_host(5.0), seen)
+    declared = replace(service, user="root")
+    assert capture(choose_host(5.0), declared, child, {}).doubt == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_where_no_clock_tells_when_a_process_began_it_is_not_ended(child: Process, folder: Path) -> None:
+    class Mute(type(choose_host(5.0))):  # type: ignore[misc]
+        def since_boot(self) -> float:
+            raise ToolFailed(["sysctl"], 1, "no such clock")
+
+    service = Service("trade", pid_file=str(folder / "trade.pid"), command=("/bin/sleep", "600"))
+    assert "nothing tells when it began" in capture(Mute(5.0), service, child, {}).doubt
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

@@ -223,6 +223,17 @@ def test_a_script_started_service_is_judged_by_its_pid_file(pid_file, main, intr
     assert all(words in finding.message for finding in about_file)
 
 
+@pytest.mark.parametrize(
+    ("account", "words"), [("eve", "runs as pid 41 of eve for 1.4 h"), ("", "as pid 41 for 1.4 h")]
+)
+def test_whose_a_script_started_service_is_by_now_is_said(account, words):
+    old = PidFile(PATH, 41, NOW - 90_000)  # a set clock or a paused machine makes a healthy one look so too
+    case = make_case(make_observed(SCRIPT, unit=None, pid_file=old, account=account))
+    found = _only(judge_state(case))
+    assert (found.status, words in found.message) == ("ok", True)
+    assert _only(judge_pid_file(case)).status == "ok"
+
+
 # What launchd and Windows say of the next boot; systemd is asked for its graph (test_boot.py).
 ENABLED = [
     ("enabled", True, "ok"),

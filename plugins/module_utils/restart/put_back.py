@@ -1,0 +1,97 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""After the steps of a restart, however they ended: whatever ran before runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from ..errors import ActionFailed, CoreError
+from ..finding import DONE, FAILED, Action
+from ..processes.identity import Handle, Identity
+from . import managers
+from .afterwards import Watch, put_back_along
+from .ending import POLL, CommandFailed, Refused, Survived, await_end
+from .gate import glance, pass_gate
+from .model import START
+from .record import remove_record
+from .stage import Stage, end_service
+
+SLOW_POLL = 1.0  # where each look is a powershell.exe
+
+
+def put_back(stage: Stage, names: Sequence[str], watch: Watch) -> None:
+    """Start whatever of ``names`` does not run, in this order, each on its own: one that fails does not stop the rest.
+
+    The record stays where something does not run, so that the next run tries again.
+    """
+    stage.host.extend(stage.options.rollback_timeout)
+    for name in names:
+        try:
+            _put_back(stage, name)
+        except CoreError as error:
+            stage.outcome.failures.append(f"{name} could not be started again: {error}")
+            stage.outcome.actions.append(Action(START, name, FAILED, str(error)))
+            stage.outcome.not_running.append(name)
+    put_back_along(stage.host, watch, stage.outcome)
+    if not stage.outcome.not_running:
+        remove_record(stage.state_dir)
+
+
+def _put_back(stage: Stage, name: str) -> None:
+    service, queued = stage.situation.service(name), False
+    if name in stage.stopping and service.manager == "systemd":
+        managers.start_queued(stage.host, service.unit, stage.options.rollback_timeout)
+        queued = True
+    elif name in stage.stopping and _runs_on(stage, name):
+        return
+    seen = glance(stage.host, service)
+    if seen.alive is None:
+        raise CoreError("it cannot be looked at, so nothing tells whether it runs")
+    if seen.alive and not queued:
+        return
+    if not queued:
+        managers.start(stage.host, service, stage.before.launches.get(name), max(stage.options.gate_timeout, 1.0))
+    passage = pass_gate(stage.host, service, stage.before.failing.get(name, frozenset()), stage.options)
+    stage.outcome.passages[name] = passage
+    if glance(stage.host, service).alive:
+        stage.outcome.actions.append(Action(START, name, DONE, "started again, because the run did not end well"))
+    else:
+        raise CoreError(passage.problem or f"{name} ended right after its start")
+
+
+def _runs_on(stage: Stage, name: str) -> bool:
+    """Let a service end whose end was begun, for that may come at any moment. Return whether it does not come because
+    nothing was done to it: then it runs on as before, which the outcome says. Raise CoreError where it does not end.
+    """
+    bound = min(stage.options.stop_timeout, stage.options.rollback_timeout)
+    failed = stage.failed.get(name)
+    error = failed if isinstance(failed, (Refused, CommandFailed)) else _end_again(stage, name, bound)
+    if error is None or not _is_untouched(stage, name, 0.0 if isinstance(failed, Refused) else bound):
+        return False
+    stage.outcome.refused[name] = f"it was not stopped, and runs on as before: {error}"
+    return True
+
+
+def _end_again(stage: Stage, name: str, timeout: float) -> Optional[CoreError]:
+    """End a service; return what kept a script-started one from being touched. Raise CoreError where it was touched."""
+    try:
+        end_service(stage, name, timeout)
+    except ActionFailed as error:
+        if isinstance(error, Survived) or stage.situation.service(name).manager != "pid_file":
+            raise
+        return error
+    return None
+
+
+def _is_untouched(stage: Stage, name: str, patience: float) -> bool:
+    """Return whether the very process that was seen when the plan was made still runs after so many seconds: a stop
+    command that failed may have told it to end before.
+    """
+    main = next((seen.main for seen in stage.before.snapshot.services if seen.name == name), None)
+    handles = [Handle(Identity(main.pid, main.began, main.command))] if main else []
+    poll = SLOW_POLL if stage.host.platform == "windows" else POLL
+    return bool(await_end(stage.host, handles, patience, poll))
