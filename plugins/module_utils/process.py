@@ -16,17 +16,18 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple, Optional
+from typing import IO, Any, Optional
 
 from .errors import SourceDenied, ToolFailed, ToolMissing, ToolTimeout
-from .rights import Rights, acting_with
+from .surroundings import Surroundings
 
 ROOT_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 CHUNK = 65536
 MAX_OUTPUT = 128 << 20  # bytes of standard output
 MAX_ERRORS, KEPT_ERRORS = 16 << 20, 256 << 10  # bytes of standard error: that it may print, that are kept
+POLL = 0.02
 LAST_WORDS = 2.0  # seconds that a killed process's pipes may take to close
 
 
@@ -38,47 +39,6 @@ class Completed:
     rc: int
     stdout: str
     stderr: str
-
-
-class Surroundings(NamedTuple):
-    """What a program of another account gets in place of ours: rights (None: it keeps ours), folder, whole environment,
-    which may hold secrets. The folder is entered with those rights: what it is may be the account's to say.
-    """
-
-    rights: Optional[Rights]
-    folder: str
-    environment: Mapping[str, str]
-
-    def __repr__(self) -> str:
-        return f"Surroundings({self.rights}, {self.folder!r})"
-
-    @contextlib.contextmanager
-    def of_process(self) -> Iterator[dict[str, Any]]:
-        """Yield the arguments of subprocess.Popen for them; for the block we are in the folder ourselves. Raise OSError
-        or NotSwitched. Our own account is kept where it is the same one.
-        """
-        given: dict[str, Any] = {"env": dict(self.environment)}
-        if self.rights is None or self.rights.uid == os.geteuid():
-            yield {**given, "cwd": self.folder}
-            return
-        groups = list(self.rights.groups)
-        with _standing_in(self.folder, self.rights):
-            yield {**given, "user": self.rights.uid, "group": self.rights.gid, "extra_groups": groups}
-
-
-@contextlib.contextmanager
-def _standing_in(folder: str, rights: Rights) -> Iterator[None]:
-    """Be in a folder for a block, entered with the rights of an account. Popen would enter it with ours: a link that
-    the account put there in the meantime would lead it where only we may go.
-    """
-    before = os.open(".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0))
-    try:
-        with acting_with(rights):
-            os.chdir(folder)
-        yield
-    finally:
-        os.fchdir(before)
-        os.close(before)
 
 
 def plain_environment(extra: Optional[Mapping[str, str]]) -> dict[str, str]:
@@ -109,7 +69,7 @@ def run_process(
     out = _Reader(process.stdout, MAX_OUTPUT, MAX_OUTPUT, stop)
     err = _Reader(process.stderr, MAX_ERRORS, KEPT_ERRORS, stop)
     _feed(process.stdin, (stdin or "").encode())
-    ended = _both_ended(process, out, err, timeout)
+    ended = (_itself_ended if surroundings else _both_ended)(process, out, err, timeout)
     if not ended:
         _end(process, out, err)
         for reader, name in ((out, "output"), (err, "error")):
@@ -192,6 +152,16 @@ def _both_ended(process: subprocess.Popen[bytes], out: _Reader, err: _Reader, ti
         if stream is not None:
             stream.close()
     return True
+
+
+def _itself_ended(process: subprocess.Popen[bytes], out: _Reader, err: _Reader, timeout: float) -> bool:
+    """Wait for the end of a process, and only a moment for its streams: what it leaves running may hold them open."""
+    until = time.monotonic() + timeout
+    while process.poll() is None and time.monotonic() < until and not (out.flooded or err.flooded):
+        time.sleep(POLL)
+    for reader in (out, err):
+        reader.wait(time.monotonic() + LAST_WORDS / 4)
+    return process.poll() is not None and not (out.flooded or err.flooded)
 
 
 def _end(process: subprocess.Popen[bytes], *readers: _Reader) -> None:

@@ -22,12 +22,11 @@ from ..services.pid_file import runs_command
 from ..services.policy import Policy
 from .claim import voids
 from .gate import failing
-from .launch import LOOKERS, capture, doubt_of_stop
+from .launch import LOOKERS, capture, doubt_of_stop, fault_of_start
 from .linux.ties import prepare_linux
 from .macos.obstacles import job_of, prepare_macos
 from .model import Before, Job, Launch, Options, Prepared, Situation, Survey
 from .order import in_order
-from .output import fault_of_output
 from .reasons import reasons_of
 from .record import Record, read_record
 from .windows.obstacles import prepare_windows
@@ -48,7 +47,7 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
     }
     declared = {service.name for service in known}
     lost = tuple(name for name in (record.running if record else ()) if name not in declared)
-    void = voids(host, record, snapshot) if record else {}
+    void = {**_lost(before, record), **voids(host, record, snapshot)} if record else {}
     situation = Situation(
         services=tuple(known),
         running=frozenset(seen.name for seen in snapshot.services if seen.alive),
@@ -67,6 +66,15 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
         unstoppable=unstoppable(host, snapshot),
     )
     return Survey(situation, before, record, lost)
+
+
+def _lost(before: Before, record: Record) -> dict[str, str]:
+    """Return the services that an interrupted run had stopped and that are not started as they ran, with the reason."""
+    ways = {seen.name: before.launches.get(seen.name) for seen in before.snapshot.services if not seen.alive}
+    found = {name: way.lost for name, way in ways.items() if name in record.running and isinstance(way, Launch)}
+    return {
+        name: f"{why}: declare services[{name}].environment, or start it by hand" for name, why in found.items() if why
+    }
 
 
 def not_ours(host: Host, snapshot: Snapshot) -> dict[str, str]:
@@ -90,7 +98,7 @@ def not_ours(host: Host, snapshot: Snapshot) -> dict[str, str]:
 
 def unproven(before: Before) -> dict[str, str]:
     """Return the script-started services that run and that are left alone, because it is not proved that their process
-    is the service, or because they could not be started again with their output.
+    is the service, or because they could not be started again: in their folder, or with their output.
     """
     found = {}
     for seen in before.snapshot.services:
@@ -99,8 +107,8 @@ def unproven(before: Before) -> dict[str, str]:
             continue
         if way.doubt:
             found[seen.name] = f"nothing proves that process {seen.main.pid if seen.main else 0} is it: {way.doubt}"
-        elif seen.service.output:
-            found[seen.name] = fault_of_output(seen.service.output, way.ids)
+        else:
+            found[seen.name] = fault_of_start(seen.service, way)
     return {name: why for name, why in found.items() if why}
 
 
@@ -165,5 +173,5 @@ def _way(host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Union[Launc
     if seen.service.manager == "launchd":
         return job_of(seen, recorded)
     if seen.service.manager == "pid_file" and host.platform in LOOKERS:
-        return capture(host, seen.service, seen.main, recorded)
+        return capture(host, seen.service, seen.main if seen.alive else None, recorded)
     return None

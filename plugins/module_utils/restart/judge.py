@@ -14,7 +14,7 @@ from ..services.order import needs
 from ..units import human_bytes
 from .checks import CHECKS
 from .claim import DOUBT
-from .model import Outcome, Plan, Survey
+from .model import Launch, Outcome, Plan, Survey
 from .record import Record
 
 
@@ -44,11 +44,16 @@ def _interrupted(record: Optional[Record], lost: tuple[str, ...]) -> Iterator[Fi
 
 
 def _void(survey: Survey) -> Iterator[Finding]:
-    """What an interrupted restart had stopped and this one leaves stopped, because somebody else decided since."""
+    """What an interrupted restart had stopped and this one leaves stopped: because somebody else decided since, or
+    because it would not run as it ran.
+    """
     for name, why in survey.situation.void.items():
         if name not in survey.situation.running:
+            way = survey.before.launches.get(name)
+            is_lost = isinstance(way, Launch) and bool(way.lost) and why.startswith(way.lost)
+            status = CRITICAL if is_lost else UNKNOWN if why == DOUBT else WARNING
             text = f"{name} ran before a restart that was interrupted and does not run now; it is left so: {why}"
-            yield CHECKS["restart.interrupted"].finding(UNKNOWN if why == DOUBT else WARNING, name, text)
+            yield CHECKS["restart.interrupted"].finding(status, name, text)
 
 
 def _left_alone(survey: Survey, plan: Plan, outcome: Outcome) -> Iterator[Finding]:

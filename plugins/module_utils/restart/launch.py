@@ -18,7 +18,7 @@ from ..clock import Clock
 from ..errors import ActionFailed, CoreError, InputError, ToolFailed
 from ..host import Host
 from ..masking import Mask
-from ..process import Surroundings, run_process
+from ..process import run_process
 from ..processes.gather import read_process, uptime
 from ..processes.parse import ZOMBIE, Process
 from ..publish import publish_file
@@ -27,11 +27,12 @@ from ..rights import NotSwitched, Rights
 from ..services.declared import Service
 from ..services.observed import Observed
 from ..services.pid_file import is_service, read_pid_file
+from ..surroundings import Surroundings
 from .ending import Refused
 from .linux.seen import seen_on_linux
 from .macos.seen import seen_on_macos
 from .model import Launch
-from .output import open_output, writing_in
+from .output import fault_of_output, open_output, writing_in
 from .proof import Sight, doubt, doubt_for_root
 
 if sys.platform != "win32":
@@ -58,9 +59,33 @@ def capture(host: Host, service: Service, main: Optional[Process], recorded: Map
     why = doubt(host, service, sight, declared[0] if declared else None) if main else ""
     seen = Launch("/") if why else sight.launch
     folder = service.chdir or (seen.folder if main else str(recorded.get("folder") or "/"))
-    base = seen.environment or {"PATH": os.environ.get("PATH", os.defpath)}
+    kept = seen.environment if main else recorded.get("environment")
+    base = kept or {"PATH": os.environ.get("PATH", os.defpath)}
     ids = declared or seen.ids or _recorded_ids(recorded)
-    return Launch(folder, ids, {**base, **service.environment}, seen.problem, why)
+    lost = "" if main else _lost(service, recorded)
+    return Launch(folder, ids, {**base, **service.environment}, seen.problem, why, lost)
+
+
+def _lost(service: Service, recorded: Mapping[str, Any]) -> str:
+    """Return what a service that an interrupted run had stopped had in its environment and nobody knows any more: it
+    may be what tells it to pretend to trade.
+    """
+    if not recorded or (not recorded.get("environment") and service.environment):
+        return ""
+    names = [name for name in recorded.get("withheld") or () if name not in service.environment]
+    what = ", ".join(names) or ("" if recorded.get("environment") else "its environment")
+    return f"it ran with {what}, which was not kept" if what else ""
+
+
+def fault_of_start(service: Service, launch: Launch) -> str:
+    """Return why a service could not be started again, as far as that can be seen before it is stopped; or empty."""
+    cure = f"declare services[{service.name}].chdir"
+    if launch.folder.endswith(" (deleted)"):
+        return f"the folder that it runs in was removed ({launch.folder}): {cure}"
+    fault = _surroundings(launch).fault_of_folder()
+    if fault:
+        return f"it could not be started in {launch.folder}: {fault}; {cure}"
+    return fault_of_output(service.output, launch.ids) if service.output else ""
 
 
 def _moment(host: Host, process: Process) -> Optional[float]:
@@ -142,6 +167,9 @@ def start_detached(host: Host, service: Service, launch: Launch, timeout: float)
     """
     if not service.command:
         raise ActionFailed(f"{service.name} cannot be started: services[{service.name}].command is not declared")
+    if launch.lost:
+        cure = f"declare services[{service.name}].environment, or start it by hand"
+        raise ActionFailed(f"{service.name} is not started: {launch.lost}: {cure}")
     if launch.ids is None and os.geteuid() == 0:  # never as root because nothing tells otherwise
         cure = f"declare services[{service.name}].user"
         raise ActionFailed(f"{service.name} cannot be started: nothing tells as whom it ran: {cure}")

@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from ..errors import InputError
 from ..finding import Action
+from ..redact import tells_secret
 from ..services.declared import Service
 from ..services.observed import Observed, Snapshot
 from ..units import parse_bytes, parse_seconds
@@ -25,8 +26,9 @@ SYSTEMD = "systemd"
 class Launch:
     """How to start a script: ``folder`` and ``environment`` as it had them, ``ids`` (uid, gid, groups) of its account.
 
-    ``environment`` may hold secrets: it is never shown and never written anywhere. ``problem`` is why it is not known
-    how it ran, ``doubt`` why the process that was seen is not proved to be the service; or empty.
+    ``environment`` may hold secrets: it is never shown, and what looks like one is never written anywhere. ``problem``
+    is why it is not known how it ran, ``doubt`` why the process that was seen is not proved to be the service, ``lost``
+    what of its environment nobody knows any more; or empty.
     """
 
     folder: str
@@ -34,10 +36,13 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     problem: str = ""
     doubt: str = ""
+    lost: str = ""
 
     def as_record(self) -> dict[str, Any]:
-        """Return what may be written to the disk: not the environment."""
-        return {"folder": self.folder, "ids": self.ids}
+        """Return what may be written to the disk: of secrets in the environment only their names."""
+        secret = [name for name, value in self.environment.items() if tells_secret(name, value)]
+        plain = {name: value for name, value in self.environment.items() if name not in secret}
+        return {"folder": self.folder, "ids": self.ids, "environment": plain, "withheld": sorted(secret)}
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,10 @@ def put_back(stage: Stage, names: Sequence[str], watch: Watch) -> None:
     for name in names:
         try:
             _put_back(stage, name)
-        except CoreError as error:
-            stage.outcome.failures.append(f"{name} could not be started again: {error}")
-            stage.outcome.actions.append(Action(START, name, FAILED, str(error)))
+        except Exception as error:  # noqa: BLE001 - a defect with one service must not leave the others down
+            said = str(error) if isinstance(error, CoreError) else f"{type(error).__name__}: {error}"
+            stage.outcome.failures.append(f"{name} could not be started again: {said}")
+            stage.outcome.actions.append(Action(START, name, FAILED, said))
             stage.outcome.not_running.append(name)
     put_back_along(stage.host, watch, stage.outcome)
     if not stage.outcome.not_running:

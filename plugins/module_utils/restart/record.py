@@ -5,8 +5,8 @@
 """The record of a restart that is under way: written before the first service is stopped, removed when all run again.
 
 A run that finds one knows that an earlier run was ended half way (kill -9, power), and starts what that had stopped, if
-nobody else has started, stopped or disabled it since (see claim.py). It holds no environment and no command line,
-because those may hold secrets.
+nobody else has started, stopped or disabled it since (see claim.py). It holds no command line, and of an
+environment no value that looks like a secret; it is readable for the account of the run alone.
 """
 
 from __future__ import annotations

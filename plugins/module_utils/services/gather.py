@@ -96,7 +96,7 @@ def observe(host: Host, machine: Machine, service: Service) -> Observed:
     seen = _seen(host, machine, service)
     if seen.blind:
         return seen
-    changed, odd = _files(host, machine, seen)
+    changed, odd, unread = _files(host, machine, seen)
     details = _details(machine, seen)
     return replace(
         seen,
@@ -105,6 +105,7 @@ def observe(host: Host, machine: Machine, service: Service) -> Observed:
         claims=gather_claims(host, service, seen.unit, seen.main),
         changed_files=changed,
         odd_files=odd,
+        unread_files=unread,
     )
 
 
@@ -167,23 +168,28 @@ def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
     return Observed(service, pid_file=pid_file, main=main, intruder=intruder, processes=processes)
 
 
-def _files(host: Host, machine: Machine, seen: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the files of a running service that changed after it began, and those whose time lies in the future."""
+def _files(host: Host, machine: Machine, seen: Observed) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the files of a running service that changed after it began, those whose time lies in the future, and why
+    declared ones cannot be looked at.
+    """
     began = seen.main.began if seen.main else seen.unit.active_since if seen.unit and seen.unit.running else None
     started = None if began is None else machine.clock.moment(began)
     if started is None:
-        return (), ()
-    changed, odd = [], []
+        return (), (), ()
+    changed, odd, unread = [], [], []
     for path in _files_of(seen):
         try:
             when = host.modified(path)
-        except (SourceMissing, SourceDenied):
-            continue  # a file that is gone has not been read since; drift and state say what is wrong with it
+        except (SourceMissing, SourceDenied) as error:
+            # one that is gone has not been read since, and drift and state say what is wrong with it; nothing does
+            # where it is declared to be read
+            unread += [str(error)] if path in seen.service.config_files else []
+            continue
         if when > machine.now + 60:
             odd.append(path)
         elif when > started + 1:
             changed.append(path)
-    return tuple(changed), tuple(odd)
+    return tuple(changed), tuple(odd), tuple(unread)
 
 
 def _files_of(seen: Observed) -> list[str]:

@@ -79,8 +79,9 @@ class Observed:
     ``main`` is its main process, known to be the service. ``intruder`` is a process that has the pid of the pid file
     but is another program. ``account`` is whose process the main one of a script-started service is (empty: not known),
     ``changed_files`` are the files it was started with that have changed since, ``odd_files``
-    those whose time lies in the future. ``idle_socket`` is the socket unit that starts it on demand, ``idle_timer`` the
-    timer or path that starts it at times. ``turnover`` is what became of its workers, where they were looked at again.
+    those whose time lies in the future, and ``unread_files`` why declared ones cannot be looked at.
+    ``idle_socket`` is the socket unit that starts it on demand, ``idle_timer`` the timer or path that starts it at
+    times. ``turnover`` is what became of its workers, where they were looked at again.
     ``unasked`` says why its probe was not asked, ``unproven`` why nothing tells whose answer it is, ``blind`` why
     nothing could be seen.
     """
@@ -96,6 +97,7 @@ class Observed:
     claims: tuple[Claim, ...] = ()
     changed_files: tuple[str, ...] = ()
     odd_files: tuple[str, ...] = ()
+    unread_files: tuple[str, ...] = ()
     idle_socket: str = ""
     idle_timer: str = ""
     turnover: Optional[Turnover] = None

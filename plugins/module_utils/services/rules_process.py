@@ -76,6 +76,10 @@ def judge_restart_pending(case: Case) -> Iterator[Finding]:
     elif observed.odd_files:
         text = f"the time of {', '.join(observed.odd_files)} lies in the future, so nothing tells whether it was read"
         yield case.finding("restart_pending", UNKNOWN, text, remedy="Set the time of the file with touch.")
+    elif observed.unread_files:
+        text = f"nothing tells whether {observed.name} runs what is on the disk: {'; '.join(observed.unread_files)}"
+        remedy = f"Correct services[{observed.name}].config_files, or let this account look at them."
+        yield case.finding("restart_pending", UNKNOWN, text, remedy=remedy)
     else:
         yield case.finding("restart_pending", OK, f"{observed.name} runs what is on the disk")
 

@@ -48,6 +48,7 @@ class Installation:
         for name, need in (("b", "a"), ("trade", "b")):
             self.services[name]["depends_on"] = [need]
         self.seen = set()
+        self.environment = {"PATH": os.environ["PATH"]}  # that of the tests may hold what looks like a secret
 
     def _service(self, name, port):
         pid_file = str(self.root / f"{name}.pid")
@@ -75,7 +76,8 @@ class Installation:
 
     def start(self, name, **popen):
         """Start a service as a start script would, and wait until it listens."""
-        subprocess.Popen(self.services[name]["command"], start_new_session=True, **popen)
+        given = {"env": self.environment, **popen}
+        subprocess.Popen(self.services[name]["command"], start_new_session=True, **given)
         self.await_running(name)
 
     def start_all(self):

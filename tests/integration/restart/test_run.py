@@ -57,6 +57,26 @@ def test_everything_is_restarted_in_the_order_of_dependencies(installation):
     assert _finding(result, "restart.left", "services").status == "ok"
 
 
+@pytest.mark.parametrize("is_removed", [True, False], ids=["it was removed", "another is declared, and is not there"])
+def test_a_service_that_could_not_be_started_in_its_folder_is_not_stopped(installation, tmp_path, *, is_removed):
+    folder = tmp_path / "releases" / "5"
+    folder.mkdir(parents=True)
+    for name in installation.NAMES:
+        installation.start(name, cwd=folder)
+    if is_removed:
+        folder.rmdir()
+    else:
+        installation.services["a"]["chdir"] = str(tmp_path / "no-such-folder")
+    before = installation.pids()
+    plan, result = _run(installation, check_mode=True, when="always"), _run(installation, when="always")
+    assert installation.pid("a") == before["a"]
+    assert _steps(result, "done") == _steps(plan, "planned")
+    assert not [step for step in _steps(plan, "planned") if step.endswith(" a")]
+    said = _finding(result, "restart.refused", "a").message
+    assert ("was removed" if is_removed else "No such file or directory") in said
+    assert "declare services[a].chdir" in said
+
+
 def test_check_mode_plans_exactly_what_a_run_does_and_touches_nothing(installation):
     installation.start_all()
     before = installation.pids()

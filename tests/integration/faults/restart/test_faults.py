@@ -93,6 +93,46 @@ def test_what_a_killed_run_left_stopped_is_started_by_the_next(installation, mom
     assert [f.status for f in repaired.findings if f.check == "restart.interrupted"] == ["warning"]
 
 
+def _killed_when_all_were_stopped(installation, **environment):
+    """Let services that have an environment be stopped by a run that is killed before it starts one again."""
+    installation.environment.update(environment)
+    before, process = _begin(installation)
+    _strike(installation, process, before, _stopped("a"), signal.SIGKILL)
+    process.communicate()
+    _settled(installation)
+
+
+def _environment(installation, name):
+    pairs = Path(f"/proc/{installation.pid(name)}/environ").read_text().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
+
+
+def test_what_is_started_after_a_kill_has_the_environment_that_it_had(installation):
+    """DRY_RUN decides whether it trades for real."""
+    _killed_when_all_were_stopped(installation, DRY_RUN="1")
+    run(installation.params(), LinuxHost(60))
+    assert {_environment(installation, name)["DRY_RUN"] for name in installation.NAMES} == {"1"}
+
+
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_a_service_is_not_started_without_the_secrets_that_it_had(installation, *, is_declared):
+    """The record keeps none of them: where nothing declares them either, it is left stopped and told."""
+    _killed_when_all_were_stopped(installation, EXCHANGE_API_KEY="k-1234567890")
+    assert "k-1234567890" not in (installation.state_dir / NAME).read_text()
+    for name in installation.NAMES if is_declared else ():
+        installation.services[name]["environment"] = {"EXCHANGE_API_KEY": "k-1234567890"}
+    result = run(installation.params(), LinuxHost(60))
+    told = [finding for finding in result.findings if finding.check == "restart.interrupted"]
+    if is_declared:
+        assert _environment(installation, "trade")["EXCHANGE_API_KEY"] == "k-1234567890"
+        assert {finding.status for finding in told} == {"warning"}
+    else:
+        assert installation.pids() == dict.fromkeys(installation.NAMES, 0)
+        lost = [finding.message for finding in told if finding.status == "critical"]
+        assert len(lost) == 3
+        assert all("it ran with EXCHANGE_API_KEY, which was not kept" in message for message in lost)
+
+
 SIGNALS = [
     (signal.SIGTERM, _stopped("trade")),
     (signal.SIGTERM, _stopped("a")),
@@ -163,6 +203,21 @@ def test_a_defect_in_the_middle_still_starts_everything_again(installation, monk
     with pytest.raises(ZeroDivisionError):
         run(installation.params(when="always"), LinuxHost(60))
     assert all(installation.pids().values())
+
+
+def test_a_defect_that_comes_again_with_one_service_leaves_no_other_down(installation, monkeypatch):
+    installation.start_all()
+    real = act.managers.start
+
+    def broken(host, service, *more):
+        if service.name == "b":
+            raise ValueError("a defect")
+        return real(host, service, *more)
+
+    monkeypatch.setattr(act.managers, "start", broken)
+    with pytest.raises(ValueError, match="a defect"):
+        run(installation.params(when="always"), LinuxHost(60))
+    assert {name for name, pid in installation.pids().items() if pid} == {"a", "trade"}
 
 
 def test_a_service_that_dies_right_after_its_first_answer_has_not_passed(installation):

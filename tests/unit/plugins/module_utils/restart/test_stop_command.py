@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, CoreError, ToolFailed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import run_process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import managers
@@ -129,7 +130,7 @@ def test_root_does_not_run_what_another_account_may_have_written(running, folder
 
 def test_what_it_says_of_its_secrets_is_not_passed_on(running) -> None:
     service = running(TRADER, TRADER, '#!/bin/sh\necho "no: $DB_PASSWORD" >&2\nexit 3\n')
-    with pytest.raises(ToolFailed) as told:
+    with pytest.raises(ActionFailed) as told:
         stop(service)
     assert str(told.value).endswith("ended with exit code 3: no: ********")
 
@@ -154,6 +155,13 @@ def test_the_folder_is_entered_with_the_rights_of_the_account(running, folder: P
     launch = Launch(str(folder / "own"), (TRADER, TRADER, ()), {"PATH": os.environ["PATH"]})
     with pytest.raises(CoreError, match="Permission denied"):
         enter(service, launch)
+
+
+def test_what_it_leaves_running_is_not_waited_for(running) -> None:
+    service = running(TRADER, TRADER, 'sleep 20 &\nkill "$(cat "$1/pid")"\n')
+    begun = time.monotonic()
+    stop(service)
+    assert time.monotonic() - begun < 4.0
 
 
 def test_we_are_back_in_our_folder_afterwards(running, folder: Path) -> None:

@@ -70,6 +70,7 @@ PENDING = [
     ("a reload", {"unit": make_unit(need_reload=True)}, "warning", "have changed since systemd read them"),
     ("denied", {"details": {41: Details(denied="not root")}}, "unknown", "not root"),
     ("the future", {"odd_files": ("/opt/.env",)}, "unknown", "lies in the future"),
+    ("an unseen file", {"unread_files": ("/opt/nev does not exist",)}, "unknown", "/opt/nev does not exist"),
 ]
 
 

@@ -239,6 +239,13 @@ def test_a_configuration_that_changed_after_the_start_wants_a_restart(age, statu
     assert _statuses(run(_params(tmp_path, [service]), host), "auth")["restart_pending"] == status
 
 
+@pytest.mark.parametrize("files", [{}, {"/etc/auth.yml": denied("/etc/auth.yml")}], ids=["not there", "closed"])
+def test_nobody_says_that_a_configuration_was_read_that_cannot_be_looked_at(files, tmp_path):
+    host = linux_host("debian-12", since_boot=4000.0, files=files)
+    service = {**AUTH, "config_files": ["/etc/auth.yml"]}
+    assert _statuses(run(_params(tmp_path, [service]), host), "auth")["restart_pending"] == "unknown"
+
+
 def test_no_secret_of_an_environment_leaves_the_host(tmp_path):
     result = run(_params(tmp_path, [AUTH], patterns=[{"pattern": "cryptobot-*"}]), linux_host("debian-12"))
     text = json.dumps(result.as_dict())
