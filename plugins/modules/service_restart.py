@@ -233,9 +233,9 @@ notes:
   - The process that runs this module starts script-started services. Where the host ends all processes of a session
     with it (C(KillUserProcesses=yes) of logind), they end with the connection; use units there.
   - A script-started service is started with the environment, folder and account that it ran with, and with
-    C(environment), C(chdir) and C(user) where they are declared. The record keeps the environment
-    for the run after a killed one, but no value that looks like a secret: a service that had such, which nothing
-    declares, is left stopped then, and that is critical.
+    C(environment), C(chdir) and C(user) where they are declared. The record keeps the
+    environment for the run after a killed one, but no value that looks like a secret. A service that had such, which
+    nothing declares, is left stopped then, and that is critical.
   - On Linux and macOS a script-started service is left alone, with the reason, unless its process is proved to be it.
     Whoever starts a program writes its command line. So the rights of the process must be those of one account, its
     program that of C(command) or of its interpreter, and nobody but its account and root may be able to write the pid
