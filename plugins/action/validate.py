@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -36,6 +36,7 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.v
     STOP,
     Said,
     check,
+    defect,
     used_areas,
 )
 
@@ -66,14 +67,21 @@ class ActionModule(ActionBase):
         used = used_areas(options["run_tags"], options["skip_tags"], options["areas"])
         variables, unreadable = readable(sorted(options["hosts"]), given["hostvars"].raw_get)
         groups = alike(variables)
-        values = [self._values(group, given) for group in groups]
-        found = [
-            (group, [*wrong, *check(known, own(group.raw), group.platform, used)])
-            for group, (known, wrong) in zip(groups, values)
-        ]
-        stop = any(known.get("cryptobot_on_mistake") == STOP for known, _wrong in values)
-        lines = [*by_said(unreadable), *lines_of(found)]
+        looks = [self._look(group, given, used) for group in groups]
+        stop = any(known.get("cryptobot_on_mistake") == STOP for known, _said in looks)
+        lines = [*by_said(unreadable), *lines_of([(group, said) for group, (_known, said) in zip(groups, looks)])]
         return _result(lines, options, groups, stop=stop, fail=options["fail"] or bool(unreadable))
+
+    def _look(
+        self, group: Alike, of_play: Mapping[str, Any], used: Collection[str]
+    ) -> tuple[dict[str, Any], list[Said]]:
+        """Return the variables of a group and all that is said of them, whatever comes up while they are looked at."""
+        known: dict[str, Any] = {}
+        try:
+            known, wrong = self._values(group, of_play)
+            return known, [*wrong, *check(known, own(group.raw), group.platform, used)]
+        except Exception as error:  # noqa: BLE001 - the other hosts are to be looked at, and to go on
+            return known, [Said(defect(error, "its variables"), counts=True)]
 
     def _values(self, group: Alike, of_play: Mapping[str, Any]) -> tuple[dict[str, Any], list[Said]]:
         """Return the variables of a group with their defaults and templates resolved, and what is wrong before that."""

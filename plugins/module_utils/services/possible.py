@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WILDCARDS = ("", "*", "any", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
 _LIKE_AN_ARGUMENT = re.compile(r"[-/\d]|[^/\\]*$")  # what comes after a blank and is no rest of a path
 _A_COMMAND = "a list of words, such as [sleep, '5']: this is one word with a blank in it"
+_A_PROGRAM = "a list of words whose first names a program, such as [sleep, '5']; where there is none, leave it out"
 
 
 def check_address(name: str, bind: str) -> str:
@@ -32,7 +33,12 @@ def check_address(name: str, bind: str) -> str:
 
 
 def check_command(name: str, words: Sequence[str]) -> tuple[str, ...]:
-    """Given the option and a command, return it. Raise InputError where a whole command line is one word."""
+    """Given the option and a command, return it.
+
+    Raise InputError where it is a whole command line in one word, or names no program, as a template may make it.
+    """
+    if words and not words[0].strip():
+        raise InputError(name, list(words), _A_PROGRAM)
     first, *rest = words[0].split() if len(words) == 1 else [""]
     path = re.match(r"/|[A-Za-z]:[\\/]|\\\\", first)
     if rest and (path is None or all(map(_LIKE_AN_ARGUMENT.match, rest))):

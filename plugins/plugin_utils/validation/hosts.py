@@ -43,7 +43,7 @@ def alike(variables: Mapping[str, Mapping[str, Any]]) -> list[Alike]:
     for host, given in variables.items():
         raw, endless = without_endless(given)
         platform = platform_of(raw.get("group_names") or ())
-        key = f"{platform} {fingerprint(host, raw)} {endless}"
+        key = f"{platform} {_fingerprint(host, raw)} {endless}"
         found.setdefault(key, (Alike((), raw, platform, tuple(endless)), []))[1].append(host)
     return [group._replace(hosts=tuple(names)) for group, names in found.values()]
 
@@ -51,6 +51,14 @@ def alike(variables: Mapping[str, Mapping[str, Any]]) -> list[Alike]:
 def own(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the variables that are this collection's."""
     return {name: raw[name] for name in raw if is_own(name)}
+
+
+def _fingerprint(host: str, raw: Mapping[str, Any]) -> str:
+    """As `fingerprint`; a host whose values nobody foresaw is like no other."""
+    try:
+        return fingerprint(host, raw)
+    except Exception:  # noqa: BLE001 - the look at this one host says what it is
+        return host
 
 
 def fingerprint(host: str, raw: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ compares the two.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -105,7 +106,7 @@ def check(variables: Mapping[str, Any], given: Mapping[str, Any], platform: str,
     """
     said: dict[str, Said] = {}
     for area in OPTIONS:
-        for mistake in _of_area(area, variables, platform):
+        for mistake in _looked_at(area, variables, platform):
             counts = area in used or (str(mistake) in said and said[str(mistake)].counts)
             said[str(mistake)] = Said(mistake, counts)
     for mistake in (*plain_mistakes(variables, platform), *_unknown(given)):
@@ -176,6 +177,21 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(each)
     elif isinstance(value, str):
         yield value
+
+
+def _looked_at(area: str, variables: Mapping[str, Any], platform: str) -> list[Mistake]:
+    """Return the mistakes of an area; whatever else looking at it ends in is one too."""
+    try:
+        return list(_of_area(area, variables, platform))
+    except Exception as error:  # noqa: BLE001 - one host's value must not keep all hosts from their maintenance
+        return [defect(error, f"the variables of {area}")]
+
+
+def defect(error: Exception, place: str) -> Mistake:
+    """Given what nobody foresaw and where it came up, return it as a mistake without its text, which may tell a value."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} at {'/'.join(at.filename.split('/')[-2:])}:{at.lineno}"
+    return Mistake(place, "", f"cannot be looked at: a defect of the collection ({where}), please report it")
 
 
 def _of_area(area: str, variables: Mapping[str, Any], platform: str) -> Iterator[Mistake]:

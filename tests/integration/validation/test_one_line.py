@@ -90,6 +90,17 @@ def test_a_value_that_contains_itself_leaves_its_host_out(tmp_path: Path) -> Non
     assert {host["name"]: host["status"] for host in site.report()["hosts"]}["trader02"] != "unknown"
 
 
+@pytest.mark.case("RP3", "RP4")
+def test_a_command_of_nothing_leaves_its_host_out_and_no_other(tmp_path: Path) -> None:
+    script = {"name": "a", "pid_file": "/run/a.pid", "command": ["{{ program | default('') }}"]}
+    site = Site(tmp_path, {"trader01": {"cryptobot_services": [script]}, "trader02": {}})
+    ended = site.play("weekly", "--tags", "resources,services")
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    (line,) = said(ended.stdout)
+    assert line.startswith("trader01: cryptobot_services[0] (a).command is ['']: expected a list of words whose first")
+    assert {host["name"]: host["status"] for host in site.report()["hosts"]}["trader02"] != "unknown"
+
+
 @pytest.mark.case("RP3")
 @pytest.mark.parametrize("playbook", ["weekly", "validate"])
 def test_a_file_that_ansible_cannot_read_is_named_with_its_hosts_and_stops_all(tmp_path: Path, playbook: str) -> None:

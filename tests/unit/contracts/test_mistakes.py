@@ -208,6 +208,18 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         ),
     ),
     ("services", "linux", service(name=""), "services[0].name is '': expected a name"),
+    *(
+        (
+            "services",
+            "linux",
+            service(**{option: words}),
+            (
+                f"services[0] (auth).{option} is {words}: expected a list of words whose first names a program,"
+                " such as [sleep, '5']; where there is none, leave it out"
+            ),
+        )
+        for option, words in (("command", [""]), ("stop_command", [""]), ("command", [" "]), ("command", ["", "-x"]))
+    ),
     (
         "services",
         "linux",

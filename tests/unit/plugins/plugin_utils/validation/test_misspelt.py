@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -97,3 +98,23 @@ SOUND_VALUES = [
 @pytest.mark.parametrize(("name", "value"), SOUND_VALUES)
 def test_a_value_that_is_right_is_none(name: str, value: object) -> None:
     assert said({name: value}) == []
+
+
+@pytest.mark.case("RP4")
+def test_what_nobody_foresaw_is_a_line_without_a_value_and_counts_where_the_run_uses_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(area: str, *_more: object) -> list[object]:
+        if area in {"backup", "services"}:
+            raise ValueError("hunter2")
+        return []
+
+    monkeypatch.setattr(variables, "mistakes_in", broken)
+    lines = said({"cryptobot_fail_on": "x"})
+    assert [counts for _text, counts in lines] == [False, True, True]
+    assert re.fullmatch(
+        r"the variables of backup: cannot be looked at: a defect of the collection"
+        r" \(ValueError at validation/test_misspelt\.py:\d+\), please report it",
+        lines[1][0],
+    )
+    assert lines[2][0].startswith("cryptobot_fail_on is 'x'")
