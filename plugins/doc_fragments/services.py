@@ -63,7 +63,8 @@ options:
           - Regular expression that the command line of the service's process matches. It decides whether the process
             that the pid file names is the service.
           - Without it, a process is the service if it runs O(services[].command). Times of the file prove nothing.
-            Where neither is given, nobody knows whether it runs.
+            Where neither is given, nobody knows whether it runs, and the validation
+            of an inventory refuses it.
         type: str
       chdir:
         description: Folder in which a script-started service is started. Default is the one that it ran in before.
@@ -80,7 +81,8 @@ options:
       environment:
         description:
           - Environment variables that a script-started service is started with, in addition to those that it ran with
-            before. Put no secrets here; services read them from their own files.
+            before. Put no secrets here; services read them from their own files. A
+            name is not empty and has no equals sign; neither names nor values have a NUL.
         type: dict
         default: {}
       state:

@@ -19,6 +19,7 @@ from .spelling import nearest
 
 Step = Union[str, int]
 Path = tuple[Step, ...]
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TRUE = ("y", "yes", "on", "1", "true", "t", "1.0")
 _FALSE = ("n", "no", "off", "0", "false", "f", "0.0")
 _POSIX = re.compile(r"[/~$]")  # the host resolves ~ and its own variables
@@ -184,8 +185,13 @@ def _text(value: Any) -> str:
 
 
 def _path(value: Any, path: Path, platform: str, faults: list[Fault]) -> str:
-    """Return a path; one that is relative is a fault: what it is relative to is a matter of chance on a host."""
+    """Return a path; one that is relative is a fault: what it is relative to is a matter of chance on a host.
+
+    One with a line break or the like is a slip, and one with a NUL is none to any system.
+    """
     text = _text(value)
+    if _CONTROL.search(text):
+        faults.append(Fault(path, value, "a path without control characters"))
     windows = platform == "windows"
     if text and (_WINDOWS if windows else _POSIX).match(text) is None:
         faults.append(Fault(path, value, f"an absolute path, such as {WINDOWS_PATH if windows else '/opt/cryptobot'}"))

@@ -265,7 +265,7 @@ options:
     type: str
     default: 35d
   max_age_hours:
-    description: Age in hours from which on the newest good set is too old.
+    description: Age in hours from which on the newest good set is too old, above 0.
     type: float
     default: 26.0
   max_shrink:

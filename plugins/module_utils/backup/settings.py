@@ -101,7 +101,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         subset=_subset(params["subset"]) if params["subset"] else None,
         which=_which(params["set"]),
         policy=_policy(params["retention"], params["max_leap"]) if params["retention"] else None,
-        max_age=_at_least(0, "max_age_hours", params["max_age_hours"]) * 3600,
+        max_age=_hours("max_age_hours", params["max_age_hours"]) * 3600,
         max_shrink=_share("max_shrink", params["max_shrink"]),
         accept_anomaly=params["accept_anomaly"],
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
@@ -166,6 +166,12 @@ def _at_least(least: float, option: str, value: Any) -> Any:
     return value
 
 
+def _hours(option: str, value: float) -> float:
+    if value <= 0:
+        raise InputError(option, value, "hours above 0: every set is older than that")
+    return value
+
+
 def _share(option: str, value: float) -> float:
     if not 0 < value <= 1:
         raise InputError(option, value, "a share above 0 and up to 1, such as 0.5")
@@ -207,6 +213,9 @@ def _source(position: int, given: Mapping[str, Any]) -> Source:
     paths = [path for path in (given["path"], *(given["paths"] or ())) if path]
     if given["type"] != "postgresql" and not paths:
         raise InputError(f"sources[{position}].path", None, f"what the {given['type']} source {given['name']!r} holds")
+    if given["type"] == "postgresql" and paths:
+        expected = "no path: a postgresql source holds what its database names"
+        raise InputError(f"sources[{position}].{'path' if given['path'] else 'paths'}", paths[0], expected)
     return Source(
         name=_source_name(position, given["name"]),
         type=given["type"],

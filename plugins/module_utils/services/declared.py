@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..units import parse_bytes, parse_seconds
 from .order import start_order
 from .possible import WILDCARDS, check_address, check_apart, check_command, check_health
+from .texts import check_texts
 
 _UNIT_TYPES = ("service", "socket", "timer", "target", "path", "mount", "scope")
 _UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
@@ -132,6 +133,7 @@ def _require(condition: bool, name: str, value: object, expected: str) -> None:
 
 def _service(raw: Mapping[str, Any], manager: Manager) -> Service:
     where = f"services[{raw['name']}]"
+    check_texts(where, raw)
     texts = {key: raw.get(key) or "" for key in ("pid_file", "process", "chdir", "output", "user")}
     ports = _ports(raw, where)
     _regex(f"{where}.process", texts["process"], groups=0)

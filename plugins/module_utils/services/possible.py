@@ -61,6 +61,8 @@ def check_health(name: str, raw: Mapping[str, Any]) -> None:
         value = raw.get(option)
         if value is not None and value < least:
             raise InputError(f"{name}.{option}", value, expected)
+    if raw.get("status") == []:
+        raise InputError(f"{name}.status", [], "at least one status code of a service that is well")
     wrong = [code for code in raw.get("status") or () if not 100 <= code <= 599]
     if wrong:
         raise InputError(f"{name}.status", wrong, "status codes of HTTP, 100 to 599")

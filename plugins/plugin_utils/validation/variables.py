@@ -188,7 +188,7 @@ def _looked_at(area: str, variables: Mapping[str, Any], platform: str) -> list[M
 
 
 def defect(error: Exception, place: str) -> Mistake:
-    """Given what nobody foresaw and where it came up, return it as a mistake without its text, which may tell a value."""
+    """Given what nobody foresaw and where it came up, return it as a mistake without its text, which may hold a value."""
     at = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {'/'.join(at.filename.split('/')[-2:])}:{at.lineno}"
     return Mistake(place, "", f"cannot be looked at: a defect of the collection ({where}), please report it")

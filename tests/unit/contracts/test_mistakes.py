@@ -262,7 +262,7 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     (
         "services",
         "linux",
-        {"services": [{"name": "a", "pid_file": "/run/x"}, {"name": "b", "pid_file": "/run/x"}]},
+        {"services": [{"name": name, "pid_file": "/run/x", "process": "x"} for name in ("a", "b")]},
         "services[1] (b).pid_file is '/run/x': expected one that a does not have",
     ),
     (
@@ -276,6 +276,83 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "linux",
         service(port=1, health={"latency_warn": 0}),
         "services[0] (auth).health.latency_warn is 0.0: expected seconds above 0",
+    ),
+    *(
+        ("services", "linux", service(**options), f"services[0] (auth).{line}")
+        for options, line in (
+            ({"chdir": "/x\ny"}, "chdir is '/x\\ny': expected a path without control characters"),
+            ({"user": "a\tb"}, "user is 'a\\tb': expected a text without control characters"),
+            (
+                {"command": ["/bin/x", "a\0b"]},
+                "command is ['/bin/x', 'a\\x00b']: expected words without a NUL, which no command can have",
+            ),
+            ({"output": "/var/log/"}, "output is '/var/log/': expected a file: what ends with a slash is a folder"),
+            *(
+                (
+                    {"environment": {name: "x"}},
+                    (
+                        f"environment is {shown!r}: expected names of variables, which are not empty"
+                        " and have no '=' and no control characters in them"
+                    ),
+                )
+                for name, shown in (("A=B", "A="), ("", ""), ("A\0", "A\0"), ("=", "="))
+            ),
+            (
+                {"environment": {"A": "x\0y"}},
+                "environment is 'A': expected variables whose values have no NUL in them",
+            ),
+            (
+                {"port": 1, "health": {"status": []}},
+                "health.status is []: expected at least one status code of a service that is well",
+            ),
+        )
+    ),
+    (
+        "services",
+        "linux",
+        {"services": [{"name": "auth", "pid_file": "/run/auth.pid", "port": 1}]},
+        "services[0] (auth).process: is not set: expected it or command: what a pid file names may be any process",
+    ),
+    *(
+        (
+            area,
+            "linux",
+            service(**{option: ["/bin/x", *words]}),
+            (
+                f"services[0] (auth).{option} is '{words[0].partition('=')[0]}=********': expected no secret in a"
+                " command, which every account can read: let the program read it from a file"
+            ),
+        )
+        for area in ("services", "restart")
+        for option, words in (
+            ("command", ["--password=hunter22222"]),
+            ("command", ["--db-password", "hunter22222"]),
+            ("stop_command", ["-api_key=hunter22222"]),
+        )
+    ),
+    (
+        "backup",
+        "linux",
+        source(type="postgresql"),
+        (
+            "sources[0] (config).path is '/opt/cryptobot':"
+            " expected no path: a postgresql source holds what its database names"
+        ),
+    ),
+    *(
+        (
+            "backup",
+            "linux",
+            source() | {"max_age_hours": hours},
+            f"max_age_hours is {hours}: expected hours above 0: every set is older than that",
+        )
+        for hours in (0.0, -1.0)
+    ),
+    (
+        "cleanup",
+        "linux",
+        rule(path="/opt/x\ny"),
+        "rules[0] (logs).path is '/opt/x\\ny': expected a path without control characters",
     ),
     (
         "services",
@@ -890,6 +967,10 @@ SOUND = [
                 {"name": "e", "health": {"port": 7, "timeout": 0.1, "tls_min_days": 0}},
                 {"name": "f", "port": 3, "bind": "fe80::1%eth0"},
                 {"name": "g", "process": "^/opt/g"},
+                {"name": "h", "pid_file": "/run/h.pid", "process": "^/opt/h", "output": "/var/log/h"},
+                {"name": "i", "process": "i", "environment": {"A.b": "x=y\nz"}, "command": ["/i", "-c", "a\nb"]},
+                {"name": "j", "process": "j", "command": ["/j", "--password-file=/x", "--token", "--password", "-v"]},
+                {"name": "k", "process": "k", "command": ["/k", "--password=$PW", "--secret=/run/secret", "--token="]},
             ]
         },
     ),

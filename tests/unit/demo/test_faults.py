@@ -81,7 +81,7 @@ def is_full(demo):
 
 
 def is_stale(demo):
-    return declared(demo, "backup_max_age_hours", 0)
+    return declared(demo, "backup_max_age_hours", 0.0001)
 
 
 def loses_its_workers(demo):

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..root import Demo
 
 DISK = {"disk_free_warning": 100, "disk_free_critical": 100}
-BACKUP_AGE = {"backup_max_age_hours": 0}
+BACKUP_AGE = {"backup_max_age_hours": 0.0001}
 
 
 def fill_disk(demo: Demo, notes: Path) -> str:

@@ -82,7 +82,7 @@ CASES = [
     ("backup.age", view(), "ok"),
     ("backup.age", view(a_catalog(LONG_AGO)), "critical"),
     ("backup.age", view(a_catalog(LONG_AGO), {"max_age_hours": 50.0}), "ok"),
-    ("backup.age", view(a_catalog(a_set(1)), {"max_age_hours": 0.0}), "critical"),
+    ("backup.age", view(a_catalog(a_set(1)), {"max_age_hours": 1e-6}), "critical"),
     ("backup.age", view(a_catalog(LONG_AGO, BAD)), "critical"),
     ("backup.age", view(a_catalog(a_set(-3600))), "unknown"),
     ("backup.age", view(a_catalog(a_set(-3600), now=NOW)), "skipped"),
