@@ -27,17 +27,19 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.h
     nowhere,
     own,
 )
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.names import (
+    OF_PLAYBOOKS,
+    OPTIONS,
+    STOP,
+    used_areas,
+)
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.reading import readable
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.values import resolve
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import (
     NO_VARIABLE,
-    OF_PLAYBOOKS,
-    OPTIONS,
-    STOP,
     Said,
     check,
     defect,
-    used_areas,
 )
 
 SPEC = {

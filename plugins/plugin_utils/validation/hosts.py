@@ -14,8 +14,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import safe
 
 from .checks import CHECKS
+from .names import is_own, known_by_its_end
 from .reading import is_endless, without_endless
-from .variables import Said, is_own, texts
+from .variables import Said, texts
 
 _TEMPLATE = re.compile(r"\{\{|\{%")
 _NAMED = 3
@@ -49,8 +50,8 @@ def alike(variables: Mapping[str, Mapping[str, Any]]) -> list[Alike]:
 
 
 def own(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the variables that are this collection's."""
-    return {name: raw[name] for name in raw if is_own(name)}
+    """Return the variables that are this collection's, or would be but for a slip of the hand."""
+    return {name: raw[name] for name in raw if is_own(name) or known_by_its_end(name)}
 
 
 def _fingerprint(host: str, raw: Mapping[str, Any]) -> str:

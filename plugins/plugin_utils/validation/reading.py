@@ -15,7 +15,8 @@ from ansible.errors import AnsibleError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, bounded
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.printable import printable
 
-from .variables import Said, is_own
+from .names import is_own
+from .variables import Said
 
 RawOf = Callable[[str], Mapping[str, Any]]
 ENDLESS = "contains itself: an anchor (&) is used (*) within its own value"

@@ -14,7 +14,8 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, bounded
 
-from .variables import KNOWN, PLAIN, Said, is_own, plain_mistakes, texts
+from .names import KNOWN, PLAIN, is_null, is_own
+from .variables import Said, plain_mistakes, texts
 
 Render = Callable[[str, Mapping[str, Any]], Any]  # returns the value of the variable of that name, or raises
 
@@ -33,7 +34,8 @@ def resolve(
     for name in sorted(filter(is_own, variables), key=lambda name: (name not in PLAIN, name)):
         try:
             values[name] = render(name, variables)
-            sound = name not in PLAIN or not list(plain_mistakes({name: values[name]}, platform))
+            wrong = name in PLAIN and any(plain_mistakes({name: values[name]}, platform))
+            sound = not wrong and not is_null(name, values)
         except (AnsibleError, RecursionError) as error:
             failed[name] = bounded(" ".join(str(error).split()), 120)
             sound = False

@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The variables of an inventory, and what the core would refuse of them. Pure.
-
-Which option of which area each variable becomes is written here once more beside the roles that hand it over; a test
-compares the two.
-"""
+"""The variables of an inventory, and what the core would refuse of them. Pure."""
 
 from __future__ import annotations
 
@@ -15,65 +11,27 @@ import traceback
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, find_mistakes, shown
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.spelling import nearest, normal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.spelling import nearest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.typed import NO_OPTION
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
 
-PREFIX = "cryptobot_"
-STOP, LEAVE_OUT = "stop", "leave_out"
-
-# By area: its options, and the variable (or part of one) that each is given.
-OPTIONS: dict[str, dict[str, str]] = {
-    "resources": {"thresholds": "cryptobot_thresholds"},
-    "services": {"services": "cryptobot_services"},
-    "backup": {
-        "dir": "cryptobot_backup.dir",
-        "sources": "cryptobot_backup.sources",
-        "retention": "cryptobot_backup.retention",
-        "fresh_for": "cryptobot_backup.fresh_for",
-        "max_age_hours": "cryptobot_backup.max_age_hours",
-        "sign_key_file": "cryptobot_backup.sign_key_file",
-        "name": "cryptobot_backup_name",
-    },
-    "firewall": {
-        "policy": "cryptobot_firewall_policy",
-        "scope": "cryptobot_firewall_scope",
-        "require_filter": "cryptobot_firewall_required",
-    },
-    "cleanup": {"rules": "cryptobot_cleanup_rules", "install_dir": "cryptobot_install_dir"},
-    "database": {"databases": "cryptobot_databases"},
-    "restart": {"services": "cryptobot_services", "trading": "cryptobot_trading", "when": "cryptobot_restart_when"},
-}
-# The tags by which a run asks for an area, beside its name and the procedures of its look.
-TAGS = {"backup": ("B1.1", "B1.3", "DB2.2", "M4.1", "M4.2")}
-# What is no option of an area: these hold for every run.
-PLAIN: dict[str, dict[str, Any]] = {
-    "cryptobot_install_dir": {"type": "path"},
-    "cryptobot_state_dir": {"type": "path"},
-    "cryptobot_python": {"type": "str"},
-    "cryptobot_bridge_dir": {"type": "str"},
-    "cryptobot_fail_on": {"type": "str", "choices": ["warning", "unknown", "critical", "never"]},
-    "cryptobot_on_mistake": {"type": "str", "choices": [LEAVE_OUT, STOP], "default": LEAVE_OUT},
-}
-ON_CONTROLLER: dict[str, dict[str, Any]] = {
-    "cryptobot_report_dir": {"type": "path"},
-    "cryptobot_report_keep": {"type": "int"},
-    "cryptobot_report_textfile_dir": {"type": "path"},
-}
-FOLDERS = ("cryptobot_install_dir", "cryptobot_state_dir", "cryptobot_report_dir")
-OF_PLAYBOOKS: dict[str, dict[str, Any]] = {
-    "cryptobot_hosts": {"type": "list", "elements": "str"},
-    "cryptobot_serial": {"type": "list", "elements": "str"},
-}
-KNOWN = frozenset(
-    {path.partition(".")[0] for options in OPTIONS.values() for path in options.values()}
-    | set(PLAIN)
-    | set(ON_CONTROLLER)
-    | set(OF_PLAYBOOKS)
+from .names import (
+    FOLDERS,
+    KNOWN,
+    NOTHING,
+    OF_PLAYBOOKS,
+    ON_CONTROLLER,
+    OPTIONS,
+    PLAIN,
+    PREFIX,
+    is_null,
+    is_own,
+    is_used_by,
+    known_by_its_end,
 )
+
 _ROOT = re.compile(r"(?:[A-Za-z]:)?[/\\]*")
 _ABSOLUTE = re.compile(r"[/~$%\\]|[A-Za-z]:[\\/]")
 _BATCH = re.compile(r"\d+%?")
@@ -87,31 +45,30 @@ class Said(NamedTuple):
     counts: bool
 
 
-def used_areas(run_tags: Collection[str], skip_tags: Collection[str], areas: Collection[str]) -> frozenset[str]:
-    """Given the tags of a run and the areas of its playbook, return those that it uses."""
-    wanted, declined = set(run_tags), set(skip_tags)
-    everything = wanted & {"all", "tagged", "always"}
-    found = set()
-    for area in areas:
-        names = {area, *NOUNS[area].procedures, *TAGS.get(area, ())}
-        if (everything or wanted & names) and not (area in declined or names <= declined):
-            found.add(area)
-    return frozenset(found)
-
-
 def check(variables: Mapping[str, Any], given: Mapping[str, Any], platform: str, used: Collection[str]) -> list[Said]:
     """Given the variables with all defaults, those that the inventory gives and the platform, return all mistakes.
 
     ``used`` are the areas that the run uses; what is wrong elsewhere is said and does not count.
     """
     said: dict[str, Said] = {}
+    null = [name for name in sorted(KNOWN) if is_null(name, variables)]
+    for name in null:
+        said[name] = Said(_null(name), counts=is_used_by(name, used))
     for area in OPTIONS:
         for mistake in _looked_at(area, variables, platform):
+            if re.split(r"[.\[]", mistake.place)[0] in null:
+                continue  # that it is missing is said
             counts = area in used or (str(mistake) in said and said[str(mistake)].counts)
             said[str(mistake)] = Said(mistake, counts)
     for mistake in (*plain_mistakes(variables, platform), *_unknown(given)):
-        said[str(mistake)] = Said(mistake, counts=bool(mistake.meant) or mistake.expected != NO_VARIABLE)
+        slip = bool(mistake.meant) and is_own(mistake.place)
+        said[str(mistake)] = Said(mistake, counts=slip or mistake.expected != NO_VARIABLE)
     return list(said.values())
+
+
+def _null(name: str) -> Mistake:
+    nothing = f", or write {NOTHING[name]} where there is none" if name in NOTHING else ""
+    return Mistake(name, "", f"has no value: remove the line, and its default holds{nothing}")
 
 
 NO_VARIABLE = "no variable of this collection"
@@ -122,9 +79,6 @@ def plain_mistakes(variables: Mapping[str, Any], platform: str) -> Iterator[Mist
     for spec, where in ((PLAIN, platform), (ON_CONTROLLER, "linux"), (OF_PLAYBOOKS, "linux")):
         given = {name: variables[name] for name in spec if variables.get(name) is not None}
         yield from find_mistakes(spec, given, _read_plain, where)
-        for name in FOLDERS:
-            if name in spec and name in variables and variables[name] is None:
-                yield Mistake(name, "", "is empty: expected an absolute path")
 
 
 def _read_plain(options: Mapping[str, Any]) -> None:
@@ -146,15 +100,15 @@ def _read_plain(options: Mapping[str, Any]) -> None:
 
 
 def _unknown(given: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Yield the variables that nothing knows: neither this collection nor another variable that is made of it."""
+    """Yield the variables that nothing knows: neither this collection nor another variable that is made of it.
+
+    One that is another's by its prefix (``crytobot_services``) is named and no mistake: it may well be another's.
+    """
     for name in given:
         if name not in KNOWN and not _OWN.match(name) and not _is_used(name, given):
-            yield Mistake(name, "", NO_VARIABLE, nearest(name, KNOWN, PREFIX))
-
-
-def is_own(name: str) -> bool:
-    """Return whether a variable is this collection's, or would be but for its case or a hyphen."""
-    return normal(name).startswith(PREFIX)
+            yield Mistake(
+                name, "", NO_VARIABLE, nearest(name, KNOWN, PREFIX) if is_own(name) else known_by_its_end(name)
+            )
 
 
 def _is_used(name: str, given: Mapping[str, Any]) -> bool:
@@ -188,7 +142,7 @@ def _looked_at(area: str, variables: Mapping[str, Any], platform: str) -> list[M
 
 
 def defect(error: Exception, place: str) -> Mistake:
-    """Given what nobody foresaw and where it came up, return it as a mistake without its text, which may hold a value."""
+    """Given what nobody foresaw and where it came up, return it as a mistake, without its text: values may be in it."""
     at = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} at {'/'.join(at.filename.split('/')[-2:])}:{at.lineno}"
     return Mistake(place, "", f"cannot be looked at: a defect of the collection ({where}), please report it")

@@ -34,9 +34,16 @@ ONE: list[tuple[dict[str, Any], str]] = [
         "cryptobot_backup.dir is 'backups': expected an absolute path, such as /opt/cryptobot",
     ),
     ({"cryptobot_state_dir": ""}, "cryptobot_state_dir is '': expected an absolute path"),
-    ({"cryptobot_state_dir": None}, "cryptobot_state_dir: is empty: expected an absolute path"),
+    ({"cryptobot_state_dir": None}, "cryptobot_state_dir: has no value: remove the line, and its default holds"),
+    (
+        {"cryptobot_services": None},
+        "cryptobot_services: has no value: remove the line, and its default holds, or write [] where there is none",
+    ),
     ({"cryptobot_install_dir": "/"}, f"cryptobot_install_dir is '/': {ROOT}"),
-    ({"cryptobot_install_dir": "/opt/a\nb"}, f"cryptobot_install_dir is '/opt/a\\nb': {ROOT}"),
+    (
+        {"cryptobot_install_dir": "/opt/a\nb"},
+        "cryptobot_install_dir is '/opt/a\\nb': expected a path without control characters",
+    ),
     ({"cryptobot_report_dir": "/x/../y"}, "cryptobot_report_dir is '/x/../y': expected an absolute path without '..'"),
     (
         {"cryptobot_hosts": "others"},

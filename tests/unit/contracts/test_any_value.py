@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import AREAS, CORE, mistakes_in
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import KNOWN, check
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.names import KNOWN
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import check
 
 PLATFORMS = ("linux", "darwin", "windows")
 # What is odd at one place or another: nothing, blanks, control characters, numbers of every size, half a syntax.

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("ansible", reason="the controller's side")
 
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation import hosts, variables
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation import hosts, names, variables
 
 SOURCE = {"name": "config", "type": "files", "path": "/opt/cryptobot/config"}
 SOUND: dict[str, Any] = {
@@ -98,6 +98,63 @@ SOUND_VALUES = [
 @pytest.mark.parametrize(("name", "value"), SOUND_VALUES)
 def test_a_value_that_is_right_is_none(name: str, value: object) -> None:
     assert said({name: value}) == []
+
+
+# Names whose prefix is a slip of the hand, and what they are but for it
+PREFIXES = [
+    ("crytobot_services", "cryptobot_services"),
+    ("cryptobotservices", "cryptobot_services"),
+    ("crpytobot_backup", "cryptobot_backup"),
+    ("crypto_bot_fail_on", "cryptobot_fail_on"),
+    ("CRYTOBOT_SERVICES", "cryptobot_services"),
+]
+
+
+@pytest.mark.parametrize(("name", "meant"), PREFIXES)
+def test_a_slip_in_the_prefix_is_named_and_no_mistake(name: str, meant: str) -> None:
+    assert said({name: 1}) == [(f"{name}: no variable of this collection; did you mean {meant}?", False)]
+
+
+@pytest.mark.parametrize(
+    "name", ["my_cryptobot_services", "services", "crypto_services", "other_backup", "rocketbot_hosts"]
+)
+def test_a_variable_of_somebody_else_is_not_named(name: str) -> None:
+    assert said({name: 1}) == []
+
+
+def test_hosts_that_differ_in_such_a_name_are_not_alike() -> None:
+    alike = hosts.alike({"a": {"cryptobot_fail_on": "never"}, "b": {"cryptobot_fail_on": "never", "crytobot_hosts": 1}})
+    assert [group.hosts for group in alike] == [("a",), ("b",)]
+
+
+# By variable: what may be written in place of nothing
+NOTHING = {
+    "[]": ["services", "databases", "cleanup_rules", "firewall_policy"],
+    "{}": ["thresholds", "trading"],
+    "''": ["report_textfile_dir"],
+}
+
+
+@pytest.mark.case("RP3")
+@pytest.mark.parametrize("name", sorted(names.KNOWN))
+def test_a_variable_without_a_value_is_one_mistake_whatever_it_expects(name: str) -> None:
+    nothing = [text for text, names in NOTHING.items() if name.partition("_")[2] in names]
+    cure = f", or write {nothing[0]} where there is none" if nothing else ""
+    line = f"{name}: has no value: remove the line, and its default holds{cure}"
+    found = variables.check({**SOUND, name: None}, hosts.own({name: None}), "linux", list(names.OPTIONS))
+    assert [(str(each.mistake), each.counts) for each in found] == [(line, True)]
+
+
+@pytest.mark.parametrize(("name", "counts"), [("cryptobot_services", False), ("cryptobot_backup", True)])
+def test_one_without_a_value_counts_where_the_run_uses_it(name: str, counts: bool) -> None:
+    found = variables.check({**SOUND, name: None}, {}, "linux", ("backup",))
+    assert [each.counts for each in found] == [counts]
+
+
+@pytest.mark.parametrize("name", ["services", "databases", "cleanup_rules", "firewall_policy", "thresholds", "trading"])
+def test_an_empty_text_is_no_list_and_no_mapping(name: str) -> None:
+    found = variables.check({**SOUND, f"cryptobot_{name}": ""}, {}, "linux", list(names.OPTIONS))
+    assert ["has no value" in str(each.mistake) for each in found] == [True]
 
 
 @pytest.mark.case("RP4")

@@ -16,14 +16,14 @@ import pytest
 import yaml
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import (
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.names import (
     KNOWN,
     OF_PLAYBOOKS,
     ON_CONTROLLER,
     OPTIONS,
     PLAIN,
-    check,
 )
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import check
 
 CHECKOUT = Path(__file__).resolve().parents[5]
 COLLECTION = "cryptobot.maintenance."

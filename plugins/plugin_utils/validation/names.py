@@ -1,0 +1,116 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The names of an inventory's variables: what each becomes, which are this collection's, which a run uses. Pure.
+
+Which option of which area each variable becomes is written here once more beside the roles that hand it over; a test
+compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.spelling import nearest, normal
+
+PREFIX = "cryptobot_"
+STOP, LEAVE_OUT = "stop", "leave_out"
+
+# By area: its options, and the variable (or part of one) that each is given.
+OPTIONS: dict[str, dict[str, str]] = {
+    "resources": {"thresholds": "cryptobot_thresholds"},
+    "services": {"services": "cryptobot_services"},
+    "backup": {
+        "dir": "cryptobot_backup.dir",
+        "sources": "cryptobot_backup.sources",
+        "retention": "cryptobot_backup.retention",
+        "fresh_for": "cryptobot_backup.fresh_for",
+        "max_age_hours": "cryptobot_backup.max_age_hours",
+        "sign_key_file": "cryptobot_backup.sign_key_file",
+        "name": "cryptobot_backup_name",
+    },
+    "firewall": {
+        "policy": "cryptobot_firewall_policy",
+        "scope": "cryptobot_firewall_scope",
+        "require_filter": "cryptobot_firewall_required",
+    },
+    "cleanup": {"rules": "cryptobot_cleanup_rules", "install_dir": "cryptobot_install_dir"},
+    "database": {"databases": "cryptobot_databases"},
+    "restart": {"services": "cryptobot_services", "trading": "cryptobot_trading", "when": "cryptobot_restart_when"},
+}
+# The tags by which a run asks for an area, beside its name and the procedures of its look.
+TAGS = {"backup": ("B1.1", "B1.3", "DB2.2", "M4.1", "M4.2")}
+# What is no option of an area: these hold for every run.
+PLAIN: dict[str, dict[str, Any]] = {
+    "cryptobot_install_dir": {"type": "path"},
+    "cryptobot_state_dir": {"type": "path"},
+    "cryptobot_python": {"type": "str"},
+    "cryptobot_bridge_dir": {"type": "str"},
+    "cryptobot_fail_on": {"type": "str", "choices": ["warning", "unknown", "critical", "never"]},
+    "cryptobot_on_mistake": {"type": "str", "choices": [LEAVE_OUT, STOP], "default": LEAVE_OUT},
+}
+ON_CONTROLLER: dict[str, dict[str, Any]] = {
+    "cryptobot_report_dir": {"type": "path"},
+    "cryptobot_report_keep": {"type": "int"},
+    "cryptobot_report_textfile_dir": {"type": "path"},
+}
+FOLDERS = ("cryptobot_install_dir", "cryptobot_state_dir", "cryptobot_report_dir")
+OF_PLAYBOOKS: dict[str, dict[str, Any]] = {
+    "cryptobot_hosts": {"type": "list", "elements": "str"},
+    "cryptobot_serial": {"type": "list", "elements": "str"},
+}
+KNOWN = frozenset(
+    {path.partition(".")[0] for options in OPTIONS.values() for path in options.values()}
+    | set(PLAIN)
+    | set(ON_CONTROLLER)
+    | set(OF_PLAYBOOKS)
+)
+# How to say that there is nothing, where that can be meant; what has no line here has nothing but its default then.
+NOTHING = {
+    **dict.fromkeys(("cryptobot_services", "cryptobot_databases", "cryptobot_cleanup_rules"), "[]"),
+    "cryptobot_firewall_policy": "[]",
+    **dict.fromkeys(("cryptobot_thresholds", "cryptobot_trading"), "{}"),
+    "cryptobot_report_textfile_dir": "''",
+}
+
+
+def is_null(name: str, variables: Mapping[str, Any]) -> bool:
+    """Return whether a variable is written and has no value, as where all lines below it are commented out.
+
+    Ansible puts that over the default, and each module would take it for something else.
+    """
+    value = variables.get(name)
+    return name in variables and (value is None or (value == "" and NOTHING.get(name) in ("[]", "{}")))
+
+
+def used_areas(run_tags: Collection[str], skip_tags: Collection[str], areas: Collection[str]) -> frozenset[str]:
+    """Given the tags of a run and the areas of its playbook, return those that it uses."""
+    wanted, declined = set(run_tags), set(skip_tags)
+    everything = wanted & {"all", "tagged", "always"}
+    found = set()
+    for area in areas:
+        names = {area, *NOUNS[area].procedures, *TAGS.get(area, ())}
+        if (everything or wanted & names) and not (area in declined or names <= declined):
+            found.add(area)
+    return frozenset(found)
+
+
+def is_used_by(name: str, used: Collection[str]) -> bool:
+    """Return whether a run of some areas uses a variable: what is of no area is used by each."""
+    areas = {area for area, paths in OPTIONS.items() for path in paths.values() if path.partition(".")[0] == name}
+    return name in PLAIN or not areas or not areas.isdisjoint(used)
+
+
+def known_by_its_end(name: str) -> str:
+    """Return the variable whose name this is but for a slip of the hand in its prefix; empty where it is none."""
+    written = normal(name)
+    ends = [each for each in KNOWN if written.endswith(each[len(PREFIX) :])]
+    return "" if is_own(name) or not ends else nearest(written, ends)
+
+
+def is_own(name: str) -> bool:
+    """Return whether a variable is this collection's, or would be but for its case or a hyphen."""
+    return normal(name).startswith(PREFIX)
