@@ -129,8 +129,14 @@ OF_INVENTORIES = (
         " leave its host out; `--limit` leaves the other hosts' mistakes aside. A variable `cryptobot_...` that"
         " nothing knows is a mistake where its name is that of a known one but for a slip of the hand: one or two"
         " letters and at most a third of what follows `cryptobot_`, two letters swapped, another case, a hyphen."
-        " Any other is only named. One that another variable is made of is known. With `--start-at-task` Ansible"
-        " skips the validation."
+        " Any other is only named. One that another variable is made of is known. One that begins with a slip"
+        " of the hand (`crytobot_services`) is named and no mistake. With `--start-at-task` Ansible skips the"
+        " validation; with `--skip-tags always` it would, and the report too, so a run with that ends at once."
+    ),
+    (
+        "A variable that is written and has no value (`cryptobot_services:` with all its lines commented out) is a"
+        " mistake, whatever it expects, because Ansible puts that nothing over the default. Remove the line, and its"
+        " default holds, or write `[]` where there is none."
     ),
     (
         "What Ansible itself cannot read stops the run for all hosts. Of a file in `host_vars` or `group_vars` a line"

@@ -263,6 +263,19 @@ def test_the_key_that_signs_backups_is_a_sound_variable_and_reaches_the_look_of_
     assert (status["backup.signature"], status["backup.present"]) == ("unknown", "critical")
 
 
+@pytest.mark.case("RP4", "RP6")
+@pytest.mark.parametrize("playbook", ["weekly", "backup", "verify_backup", "validate"])
+@pytest.mark.parametrize("tags", ["always", "always,cleanup"])
+def test_a_run_that_would_leave_out_its_validation_and_report_ends_before_it_begins(
+    pair: Site, playbook: str, tags: str
+) -> None:
+    before = pair.hashes()
+    ended = pair.play(playbook, "--skip-tags", tags)
+    assert ended.returncode not in (0, 2), ended.stdout + ended.stderr
+    assert "--skip-tags always would leave out the validation and the report" in ended.stderr
+    assert pair.hashes() == before
+
+
 @pytest.mark.case("RP3")
 def test_sound_variables_are_one_line_and_0(pair: Site) -> None:
     ended = pair.play("validate", "--limit", "trader02")
