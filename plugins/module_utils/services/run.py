@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..finding import CRITICAL, UNKNOWN, WARNING, Finding, Result
+from ..finding import CRITICAL, SKIPPED, UNKNOWN, WARNING, Finding, Result
 from ..host import Host
 from ..memory import recall, remember
 from .case import Case
@@ -107,4 +107,7 @@ def _result(host: Host, cases: Sequence[Case], snapshot: Snapshot, policy: Polic
     records = [service_record(case, findings[case.observed.name]) for case in ordered]
     about_services = [finding for case in ordered for finding in findings[case.observed.name]]
     metrics = [metric for case in ordered for metric in service_metrics(case)]
+    if not cases:
+        text = "no service is declared"
+        about_services = [CHECKS["services.state"].finding(SKIPPED, host.name(), text, remedy="None needed.")]
     return Result([*about_services, *judge_host(snapshot, policy)], metrics, data={"services": records})

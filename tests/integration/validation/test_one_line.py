@@ -105,6 +105,8 @@ def test_a_command_of_nothing_leaves_its_host_out_and_no_other(tmp_path: Path) -
     assert ended.returncode == 2, ended.stdout + ended.stderr
     (line,) = said(ended.stdout)
     assert line.startswith("trader01: cryptobot_services[0] (a).command is ['']: expected a list of words whose first")
+    state = [(f["host"], f["status"]) for f in site.report()["findings"] if f["check"] == "services.state"]
+    assert state == [("trader02", "skipped")]  # which declares none
     assert {host["name"]: host["status"] for host in site.report()["hosts"]}["trader02"] != "unknown"
 
 

@@ -336,3 +336,11 @@ def test_a_wrong_option_is_an_error_before_anything_is_looked_at(options, name, 
     with pytest.raises(InputError, match=name):
         run(_params(tmp_path, [AUTH], **options), host)
     assert host.ran == []
+
+
+@pytest.mark.case("RP2")
+def test_that_no_service_is_declared_is_said(tmp_path):
+    """Nothing was looked at: that is no good news of the services."""
+    result = run(_params(tmp_path, []), linux_host(SYSTEMS[0]))
+    said = [(f.check, f.status, f.message) for f in result.findings if f.check == "services.state"]
+    assert said == [("services.state", "skipped", "no service is declared")]
