@@ -38,7 +38,7 @@ class DistrustedError(CoreError):
 class Fault(NamedTuple):
     """What lets another account change a folder: where on its way, and in words. ``owner`` is the uid of that account
     where it owns the place, ``link`` that the place is a link, ``unseen`` that it could not be looked at. ``ours`` is
-    the uid that may own it beside root.
+    the uid that may own it beside root, ``mode`` the place's own.
     """
 
     path: str
@@ -47,6 +47,7 @@ class Fault(NamedTuple):
     link: bool = False
     unseen: bool = False
     ours: int = 0
+    mode: int = 0
 
 
 def tell(folders: Mapping[str, str]) -> None:
@@ -66,22 +67,34 @@ def faults(folder: str) -> tuple[Fault, ...]:
     return () if sys.platform == "win32" else tuple(dict.fromkeys(_walk(folder)))  # a way may come by twice
 
 
+def fault_of(path: str) -> str:
+    """Given a folder or file in a folder that can be believed, return which other account made it or may change it, in
+    words; empty where none may. Nothing above it is looked at. Raise OSError.
+    """
+    if sys.platform == "win32":
+        return ""
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode) or not status.st_mode & OTHERS_WRITE:
+        return _foreign(path, status)
+    return _foreign(path, status) or f"others may write to {path} (mode {stat.S_IMODE(status.st_mode):04o})"
+
+
 def _key(path: str) -> str:
     return os.path.normcase(os.path.abspath(path))
 
 
 def _walk(folder: str) -> Iterator[Fault]:
     """Go to a folder, and yield why it cannot be believed; nothing where it can be or where there is none yet."""
-    place, open_to_others = "/", False  # the folder passed last, and whether others may make names in it: it is sticky
+    place, mode = "/", 0  # the folder passed last, and its mode: where others may make names in it, it is sticky
     try:
         with closing(steps(os.path.join(os.getcwd(), folder))) as way:
             for step in way:
-                yield from _of_step(step, open_to_others=open_to_others)
+                yield from _of_step(step, open_to_others=bool(mode & OTHERS_WRITE))
                 if step.is_link:
                     continue
                 if not stat.S_ISDIR(step.status.st_mode):
                     return
-                place, open_to_others = step.path, bool(step.status.st_mode & OTHERS_WRITE)
+                place, mode = step.path, stat.S_IMODE(step.status.st_mode)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -89,8 +102,8 @@ def _walk(folder: str) -> Iterator[Fault]:
     except NotEntered as reason:
         yield Fault(place, f"the way on from {place} cannot be looked at: {reason}", unseen=True)
     else:
-        if open_to_others:
-            yield Fault(place, f"others may write to the folder {place}")
+        if mode & OTHERS_WRITE and mode & stat.S_ISVTX:  # without the sticky bit it was told on the way
+            yield Fault(place, f"others may write to the folder {place} (mode {mode:04o})", mode=mode)
 
 
 def _of_step(step: Step, *, open_to_others: bool) -> Iterator[Fault]:
@@ -98,12 +111,12 @@ def _of_step(step: Step, *, open_to_others: bool) -> Iterator[Fault]:
     path, status = step.path, step.status
     foreign = _foreign(path, status)
     if foreign:
-        yield Fault(path, foreign, status.st_uid, step.is_link, ours=os.geteuid())
+        yield Fault(path, foreign, status.st_uid, step.is_link, ours=os.geteuid(), mode=stat.S_IMODE(status.st_mode))
     if step.is_link and open_to_others:
         yield Fault(path, f"{path} is a link, and others may make names where it lies", link=True)
     wide = _open_to_others(path, status) if stat.S_ISDIR(status.st_mode) else ""
     if wide:
-        yield Fault(path, wide)
+        yield Fault(path, wide, mode=stat.S_IMODE(status.st_mode))
 
 
 def _foreign(path: str, status: os.stat_result) -> str:

@@ -96,8 +96,10 @@ CHECKS = catalogue(
         "backup.permissions",
         "D1.4",
         "The backup folder and its sets are open to their owner only: 0700, on macOS without a list that allows more, "
-        "on Windows a list that allows SYSTEM, the Administrators and the owner alone. Elsewhere the folder and all "
-        "above it belong to root or to the account that runs this: another could replace whole sets.",
+        "on Windows a list that allows SYSTEM, the Administrators and the owner alone. Elsewhere the folder, its "
+        "sets and all above it belong to root or to the account that runs this, and nobody else may write there (above "
+        "it a sticky folder is right): another could replace whole sets, and lead root by a link. There nothing counts "
+        "as a backup, and nothing is written or removed.",
         "chmod 700 the named folder.",
         "A backup holds every secret of the host.",
     ),

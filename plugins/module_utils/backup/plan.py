@@ -12,7 +12,7 @@ from typing import Optional
 
 from ..errors import InputError
 from ..units import human_seconds
-from .access.way import led_by
+from .access.way import refusal_of
 from .catalog.parse import LEVELS
 from .catalog.records import DEAD, BackupSet, Catalog
 from .retention.policy import Candidate, Decisions, Series, decide
@@ -101,9 +101,9 @@ def plan_pruned(settings: Settings, catalog: Catalog, now: float, host: str) -> 
 
 def refusal(plan: Plan) -> str:
     """Return why no set can be begun, or an empty text."""
-    led = led_by(plan.catalog.faults)
-    if led:
-        return f"no set was begun, nothing is written to {plan.catalog.dir}: {led}"
+    refused = refusal_of(plan.catalog.faults, str(plan.catalog.dir))
+    if refused:
+        return f"no set was begun, {refused}"
     for name, why in plan.impossible.items():
         return f"no set was begun, the source {name} cannot be taken: {why}"
     if plan.space is not None and not plan.space.enough:

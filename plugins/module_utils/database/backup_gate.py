@@ -22,7 +22,7 @@ from ..errors import CoreError
 from ..host import Host
 from ..publish import PARTIAL
 from ..reading import real_path
-from ..trusted import faults
+from ..trusted import Fault, fault_of, faults
 from ..units import human_seconds
 from .settings import BackupGate, Database
 
@@ -56,10 +56,17 @@ def ask_gate(gate: BackupGate, database: Database, names: Sequence[str], host: H
         return Gate(True, "the backup step of this run comes first")
     if not gate.dir:
         return Gate(False, "no verified backup is declared (require_backup.dir)")
-    stranger = next((fault for fault in faults(gate.dir) if fault.owner is not None), None)
+    stranger = next(iter(faults(gate.dir)), None)
     if stranger:
-        return Gate(False, f"{stranger.path} belongs to uid {stranger.owner}, who can replace the sets in {gate.dir}")
+        return Gate(False, _words(stranger, gate.dir))
     return judge_gate(gate, read_sets(gate.dir, host), host.now(), covers(database, names))
+
+
+def _words(stranger: Fault, folder: str) -> str:
+    """Return what shuts the gate: a place on the way to the sets that another account can change, or may."""
+    if stranger.owner is not None:
+        return f"{stranger.path} belongs to uid {stranger.owner}, who can replace the sets in {folder}"
+    return stranger.words if stranger.unseen else f"{stranger.words}, and so replace the sets in {folder}"
 
 
 def covers(database: Database, names: Sequence[str]) -> Callable[[Mapping[str, Any]], bool]:
@@ -125,8 +132,18 @@ def _read_set(folder: Path, host: Host) -> Optional[BackupSet]:
         return None
     if created.tzinfo is None:
         created = created.replace(tzinfo=timezone.utc)
-    problem = verification_problem(folder.name, manifest, _read_json(folder / "verified.json", host))
+    problem = _others(folder) or verification_problem(folder.name, manifest, _read_json(folder / "verified.json", host))
     return BackupSet(folder.name, created.timestamp(), sources, problem)
+
+
+def _others(folder: Path) -> str:
+    """Return which other account could have made a set, or written what it says of itself; empty where none could."""
+    try:
+        found = [fault_of(str(path)) for path in (folder, folder / "manifest.json", folder / "verified.json")]
+    except OSError:
+        return ""  # what is not there is told by the set's own files
+    fault = next(filter(None, found), "")
+    return f"could have been made by another account: {fault}" if fault else ""
 
 
 def _read_json(path: Path, host: Host) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The backup folder, or a folder above it, is another account's: it is said, and no link of its leads us anywhere."""
+"""The backup folder, or a folder above it, is another account's, or others may write there: it is said, nothing is
+written or removed there, nothing in it counts, and no link leads us anywhere.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plugins.module_utils.backup.examples import act, files, found, status, tree
+from plugins.module_utils.backup.examples import act, database, files, found, sqlite, status, tree
 from plugins.module_utils.database.options import options
 from plugins.module_utils.database.options import sqlite as entry
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import make
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.states import present
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.states import present, pruned
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import ask_gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import parse_settings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
@@ -66,29 +69,118 @@ def said(result: Result) -> list[tuple[str, str, str]]:
     return [(one.status, one.subject, one.message) for one in told]
 
 
-@pytest.mark.parametrize("state", ["present", "verified", "listed"])
+POLICY = {"retention": {"daily": 1, "min_keep": 1}}
+
+
+@pytest.mark.parametrize("state", ["present", "pruned", "verified", "listed"])
 @pytest.mark.parametrize("where", ["backups", "above/backups", "above/more/backups"])
 def test_another_account_s_folder_is_critical_with_its_cure(where: str, state: str, place: Path) -> None:
-    owned = his(place / where.split("/", maxsplit=1)[0])
-    assert backed_up(place, dir=str(place / where)).failure == ""
-    result = backed_up(place, dir=str(place / where), state=state)
-    assert said(result) == [("critical", str(owned), f"{owned} {HIS}")]
-    assert f"chown 0 {owned} && chmod" in found(result, "backup.permissions")[0].remedy
-    if state != "listed":
-        assert HIS in found(result, "backup.present")[0].message
+    owned = place / where.split("/", maxsplit=1)[0]
+    for _run in range(2):
+        assert backed_up(place, dir=str(place / where)).failure == ""
+    os.chown(owned, NOBODY, NOBODY)
+    before = tree(owned)
+    result = backed_up(place, dir=str(place / where), state=state, **POLICY)
+    assert tree(owned) == before
+    if state != "pruned":  # which looks at nothing but what it may remove, and has its failure
+        assert ("critical", str(owned), f"{owned} {HIS}") in said(result)
+        assert f"chown 0 {owned} && chmod" in found(result, "backup.permissions")[0].remedy
+    if state in ("present", "verified"):
+        assert (status(result, "backup.present"), HIS in found(result, "backup.present")[0].message) == (
+            "critical",
+            True,
+        )
+    assert bool(result.failure) is (state in ("present", "pruned"))
+
+
+# where others may write, and what they may write to by its mode
+OPEN = [(where, mode) for where in ("backups", "above/backups") for mode in (0o775, 0o777, 0o2770, 0o702)]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("state", ["present", "pruned", "verified", "listed"])
+@pytest.mark.parametrize(("where", "mode"), [*OPEN, ("backups", 0o1777)])
+def test_nothing_is_written_where_others_may_write(
+    where: str, mode: int, state: str, check_mode: bool, place: Path
+) -> None:
+    opened = place / where.split("/", maxsplit=1)[0]
+    for _run in range(2):
+        assert backed_up(place, dir=str(place / where)).failure == ""
+    opened.chmod(mode)
+    before = tree(opened)
+    result = backed_up(place, dir=str(place / where), state=state, check_mode=check_mode, **POLICY)
+    assert tree(opened) == before
+    critical = [one[:2] for one in said(result) if one[0] == "critical"]
+    assert critical == ([] if state == "pruned" else [("critical", str(opened))])
+    assert bool(result.failure) is (state in ("present", "pruned"))
+    if result.failure:
+        told = [str(opened), f"{mode:04o}"[-3:], "and nobody else may write there", f"chmod {how(where)} {opened}"]
+        assert [word for word in told if word not in result.failure] == []
+    if state in ("present", "verified"):
+        assert status(result, "backup.present") == "critical"
+
+
+def how(where: str) -> str:
+    return "700" if where == "backups" else "go-w"
+
+
+@pytest.mark.parametrize("where", ["backups", "above/backups"])
+def test_the_cure_that_the_failure_names_lets_the_next_run_back_up(where: str, place: Path) -> None:
+    opened = place / where.split("/", maxsplit=1)[0]
+    (place / where).mkdir(parents=True)
+    os.chown(opened, NOBODY, NOBODY)
+    opened.chmod(0o777)
+    failure = backed_up(place, dir=str(place / where)).failure
+    subprocess.run(["/bin/sh", "-c", failure.rpartition(", or: ")[2]], check=True)
+    result = backed_up(place, dir=str(place / where))
+    assert (result.failure, status(result, "backup.present")) == ("", "ok")
+    assert [one for one in said(result) if one[0] == "critical"] == []
+
+
+def test_the_folders_above_that_a_run_makes_are_not_open_whatever_the_umask(place: Path) -> None:
+    before = os.umask(0)
+    try:
+        for _run in range(2):
+            assert backed_up(place, dir=str(place / "a" / "b" / "backups")).failure == ""
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("whose", ["", "manifest.json", "verified.json"])
+@pytest.mark.parametrize("open_to_all", [False, True])
+def test_a_set_that_another_account_may_have_made_is_named_and_does_not_count(
+    whose: str, open_to_all: bool, place: Path
+) -> None:
+    first = backed_up(place).data["set"]["id"]
+    path = place / "backups" / first / whose
+    if open_to_all:
+        path.chmod(0o666 if whose else 0o777)
+    else:
+        os.chown(path, NOBODY, NOBODY)
+    before = tree(place / "backups" / first)
+    result = backed_up(place, state="verified")
+    assert tree(place / "backups" / first) == before
+    assert status(result, "backup.present") == "critical"
+    [named] = [one for one in said(result) if one[0] == "critical"]
+    assert (named[1], f"set {first} counts as no backup: " in named[2], str(path) in named[2]) == (
+        str(place / "backups" / first),
+        True,
+        True,
+    )
+    again = backed_up(place, fresh_for="20h")
+    assert (again.failure, again.changed, status(again, "backup.present")) == ("", True, "ok")
 
 
 def test_a_folder_that_is_still_to_be_made_below_another_s_is_told_before(place: Path) -> None:
     owned = his(place / "above")
     result = backed_up(place, dir=str(owned / "backups"), state="verified")
     assert ("critical", str(owned), f"{owned} {HIS}") in said(result)
+    assert "nothing is written or removed in" in backed_up(place, dir=str(owned / "backups")).failure
+    assert list(owned.iterdir()) == []
 
 
-def test_a_folder_above_in_which_others_may_write_is_a_warning(place: Path) -> None:
+def test_a_folder_above_in_which_all_may_make_names_of_their_own_is_no_fault(place: Path) -> None:
     (place / "wide").mkdir()
-    (place / "wide").chmod(0o777)
-    result = backed_up(place, dir=str(place / "wide" / "backups"))
-    assert (said(result)[0][:2], result.failure) == (("warning", str(place / "wide")), "")
     (place / "wide").chmod(0o1777)
     assert said(backed_up(place, dir=str(place / "wide" / "backups"))) == []
 
@@ -101,7 +193,7 @@ def test_nothing_is_written_through_another_account_s_link(leads_to: str, below:
     declared, before = place / "backups" / below, tree(place)
     for state in ("present", "pruned", "verified"):
         result = backed_up(place, dir=str(declared), state=state, retention={"daily": 1, "min_keep": 1})
-        assert bool(result.failure) is (state == "present")
+        assert bool(result.failure) is (state != "verified")
         assert {name: what for name, what in tree(place).items() if not name.startswith("state")} == before
     assert said(result)[0][:2] == ("critical", str(place / "backups"))
     assert found(result, "backup.permissions")[0].remedy.startswith(f"rm {place / 'backups'}, ")
@@ -140,14 +232,56 @@ def test_a_link_put_there_after_the_look_is_not_written_through(
 @pytest.mark.case("L6b")
 def test_a_set_in_another_account_s_folder_opens_no_gate(place: Path) -> None:
     backups = place / "backups"
-    declared = options([entry(path=str(place / "v.db"))], require_backup={"dir": str(backups)})
-    settings = parse_settings(declared)
     his(backups)
+    assert asked(place) == (False, f"{backups} belongs to uid {NOBODY}, who can replace the sets in {backups}")
+
+
+def asked(place: Path) -> tuple[bool, str]:
+    """Return what the gate of db_vacuum says of a database that is in the sets of ``backups``."""
+    declared = options([entry(path=str(place / "v.db"))], require_backup={"dir": str(place / "backups")})
+    settings = parse_settings(declared)
     gate = ask_gate(settings.backup, settings.databases[0], [str(place / "v.db")], choose_host(60.0))
-    assert (gate.open, gate.reason) == (
-        False,
-        f"{backups} belongs to uid {NOBODY}, who can replace the sets in {backups}",
-    )
+    return gate.open, gate.reason
+
+
+def of_the_database(place: Path) -> Path:
+    """Make a set of ``v.db``, and return its folder."""
+    database(place / "v.db")
+    made = backed_up(place, sources=[sqlite("v", place / "v.db")]).data["set"]["id"]
+    assert asked(place)[0]
+    return place / "backups" / str(made)
+
+
+@pytest.mark.case("L6b")
+@pytest.mark.parametrize("mode", [0o775, 0o777, 0o1777, 0o2770])
+@pytest.mark.parametrize("above", [False, True])
+def test_a_set_where_others_may_write_opens_no_gate(above: bool, mode: int, place: Path) -> None:
+    of_the_database(place)
+    opened = place if above else place / "backups"
+    opened.chmod(mode)
+    reason = f"others may write to the folder {opened}"
+    is_open, words = asked(place)
+    assert (is_open, reason in words) == ((True, False) if above and mode == 0o1777 else (False, True))
+
+
+@pytest.mark.case("L6b")
+@pytest.mark.parametrize("whose", ["", "manifest.json", "verified.json"])
+def test_another_account_s_set_in_a_folder_of_root_s_opens_no_gate(whose: str, place: Path) -> None:
+    made = of_the_database(place)
+    os.chown(made / whose, NOBODY, NOBODY)
+    is_open, words = asked(place)
+    assert (is_open, f"could have been made by another account: {made / whose}".rstrip("/") in words) == (False, True)
+
+
+@pytest.mark.parametrize(("mode", "status_then"), [(0o1777, "ok"), (0o777, "unknown"), (0o775, "unknown")])
+def test_nothing_is_unpacked_where_others_could_take_its_place(mode: int, status_then: str, place: Path) -> None:
+    of_the_database(place)
+    (place / "scratch").mkdir()
+    (place / "scratch").chmod(mode)
+    result = backed_up(place, state="verified", scratch_dir=str(place / "scratch"))
+    assert status(result, "backup.readable") == status_then
+    if status_then == "unknown":
+        assert "nothing is unpacked into" in found(result, "backup.readable")[0].message
 
 
 def test_a_set_is_not_removed_by_way_of_another_account_s_link(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,5 +294,26 @@ def test_a_set_is_not_removed_by_way_of_another_account_s_link(place: Path, monk
     assert tree(sets) == before
     assert (f"the symlink {place / 'backups'}" in result.failure, [one.state for one in result.actions]) == (
         True,
-        ["failed"],
+        ["skipped"],
     )
+
+
+@pytest.mark.parametrize("change", [lambda path: path.chmod(0o777), lambda path: os.chown(path, NOBODY, NOBODY)])
+def test_a_folder_that_others_get_after_the_look_loses_no_set(
+    change: Callable[[Path], None], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _run in range(2):
+        assert backed_up(place).failure == ""
+    real, names = pruned.prune_all, sorted(path.name for path in (place / "backups").iterdir())
+
+    def late(*given: Any) -> Any:
+        change(place / "backups")
+        return real(*given)
+
+    monkeypatch.setattr(pruned, "prune_all", late)
+    result = backed_up(place, state="pruned", **POLICY)
+    assert ([one.state for one in result.actions], "nothing is written or removed" in result.failure) == (
+        ["failed"],
+        True,
+    )
+    assert sorted(path.name for path in (place / "backups").iterdir()) == names

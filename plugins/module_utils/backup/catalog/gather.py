@@ -14,7 +14,7 @@ from typing import Optional, Union
 
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...host import Host
-from ...trusted import faults
+from ...trusted import fault_of, faults
 from .latest import read_latest
 from .names import MANIFEST, OWN, SIGNATURE, VERIFIED, is_foreign, is_set_id
 from .owner import is_unfinished, leftover
@@ -68,11 +68,18 @@ def _read_set(folder: Path, host: Host, key: bytes) -> Union[BackupSet, Broken, 
         lacking, others = lacks(folder, manifest), strangers(folder, manifest, OWN)
         signature = _signature(folder / SIGNATURE, content, key, host) if key else UNASKED
         mode = stat.S_IMODE(os.lstat(folder).st_mode)
+        theirs = _others(folder)
     except CoreError as error:
         return Broken(folder.name, str(error)) if os.path.lexists(folder) else None
     except FileNotFoundError:
         return None
-    return BackupSet(manifest, folder, evidence, mode, lacking, others, signature)
+    return BackupSet(manifest, folder, evidence, mode, lacking, others, signature, theirs)
+
+
+def _others(folder: Path) -> str:
+    """Return which other account could have made a set, or changed what it says of itself; empty where none could."""
+    places = (folder, folder / MANIFEST, folder / VERIFIED)
+    return next((fault for fault in (fault_of(str(path)) for path in places if os.path.lexists(path)) if fault), "")
 
 
 def _signature(path: Path, content: bytes, key: bytes, host: Host) -> str:

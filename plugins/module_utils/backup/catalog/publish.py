@@ -16,6 +16,7 @@ from pathlib import Path
 from ...errors import ActionFailed
 from ...host import Host
 from ...publish import PARTIAL, fsync_path, patiently, publish_file, publish_folder
+from ..access.owners import require_own_way
 from ..windows.protect import protect
 from .latest import lead_to
 from .names import DELETING, MANIFEST, OWNER, SIGNATURE, VERIFIED
@@ -42,11 +43,13 @@ def partial_of(folder: Path, set_id: str) -> Path:
 
 def begin(partial: Path, host: Host) -> None:
     """Make the folder in which a set grows, for its owner only, with this process named as its owner from the first
-    moment on. Raise OSError where that name is taken; then nothing is left.
+    moment on. Raise OSError where that name is taken, ActionFailed where another account can lead us elsewhere; then
+    nothing is left.
     """
     new = partial.with_name(new_name(partial.stem, host))
     missing = [path for path in (partial.parent, new) if not path.exists()]
-    partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(partial.parent)
+    require_own_way(partial.parent)  # in a folder that is open to all, another may have been faster
     new.mkdir(mode=0o700)
     try:
         if host.platform in PROTECTORS:
@@ -56,6 +59,15 @@ def begin(partial: Path, host: Host) -> None:
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the backup folder where it is missing, for its owner only. Those above it let others pass, and none write
+    whatever the umask is: the next run would refuse its own work.
+    """
+    for above in [path for path in reversed(folder.parents) if not path.exists()]:
+        above.mkdir(mode=0o755, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_manifest(folder: Path, content: bytes, key: bytes = b"") -> None:

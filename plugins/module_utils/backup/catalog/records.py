@@ -80,7 +80,7 @@ class BackupSet:
     """A set that is there, with a manifest that holds.
 
     ``lacks`` is what of it is not there at this moment, ``strangers`` what is in it and not in its manifest.
-    ``signature`` is what its signature is worth.
+    ``signature`` is what its signature is worth, ``others`` which other account could have made or changed it.
     """
 
     manifest: Manifest
@@ -90,6 +90,7 @@ class BackupSet:
     lacks: tuple[Lack, ...] = ()
     strangers: tuple[str, ...] = ()
     signature: str = UNASKED
+    others: str = ""
 
     @property
     def id(self) -> str:
@@ -106,7 +107,7 @@ class BackupSet:
         """Whether the set counts as a backup: verified, all there now, and nothing in it looked emptied."""
         sound = self.verification is not None and self.verification.ok
         trusted = self.signature in (UNASKED, SIGNED)
-        return sound and trusted and not self.lacks and not self.manifest.anomalies
+        return sound and trusted and not self.lacks and not self.manifest.anomalies and not self.others
 
     @property
     def damaged(self) -> bool:
@@ -168,11 +169,6 @@ class Catalog:
     faults: tuple[Fault, ...] = ()
 
     @property
-    def strangers(self) -> tuple[Fault, ...]:
-        """The places on the way to the folder, itself the last, that belong to another account than root and ours."""
-        return tuple(fault for fault in self.faults if fault.owner is not None)
-
-    @property
     def ahead(self) -> tuple[BackupSet, ...]:
         """The sets that are dated in the future: nobody knows how old they are."""
         return tuple(found for found in self.sets if found.created > self.now + CLOCK_TOLERANCE)
@@ -184,8 +180,8 @@ class Catalog:
 
     @property
     def good(self) -> tuple[BackupSet, ...]:
-        """The sets that count as backups, from old to new."""
-        return tuple(found for found in self.on_time if found.good)
+        """The sets that count as backups, from old to new: none where another account can replace them."""
+        return () if self.faults else tuple(found for found in self.on_time if found.good)
 
     def named(self, name: str) -> Optional[BackupSet]:
         """Return the newest set that a person gave this name, or None."""

@@ -13,14 +13,13 @@ from ...finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ...printable import printable
 from ...trusted import Fault
 from ...units import human_bytes, human_seconds
-from ..access.way import who
+from ..access.way import ELSEWHERE, OWN, cure_of, who
 from ..catalog.records import FORGED, GROWING, SIGNED, UNCLEAR
 from ..checks import CHECKS
 from ..space import space_message
 from ..times import to_iso
 from ..view import View
 
-ELSEWHERE = "Set cryptobot_backup.dir to a folder below folders of root alone"
 NAMED = 20  # of what is listed by name in one message
 LONG_PIN = 366 * 86400.0  # seconds; beyond it a pin is an archive that no retention rule knows of
 
@@ -39,11 +38,13 @@ def judge_permissions(view: View) -> Iterator[Finding]:
     check, access = CHECKS["backup.permissions"], view.access
     way = list(_judge_way(view))
     yield from way
+    yield from _judge_set_owners(view)
     if not view.catalog.exists:
         message = f"{view.dir} does not exist, so nobody can look into it"
         yield from [] if way else [check.finding(SKIPPED, view.dir, message, remedy="")]
         return
-    wide = [folder for folder in access.folders if folder.others]
+    said = {fault.path for fault in view.catalog.faults}
+    wide = [folder for folder in access.folders if folder.others and folder.path not in said]
     for folder in wide:
         message = f"{folder.path} is open to others than its owner: {', '.join(folder.others)}"
         expected, remedy = access.expected, _closing(view, folder.path)
@@ -51,37 +52,44 @@ def judge_permissions(view: View) -> Iterator[Finding]:
     if access.unknown:
         remedy = _closing(view, view.dir)
         yield check.finding(UNKNOWN, view.dir, access.unknown, expected=access.expected, remedy=remedy)
-    elif not wide and not way:
+    elif not wide and not way and not any(found.others for found in view.catalog.sets):
         yield check.finding(OK, view.dir, f"{len(access.folders)} folders are open to their owner only")
 
 
 def _judge_way(view: View) -> Iterator[Finding]:
-    """Yield what lets another account put other sets in the place of these: what it owns, or may write to, on the way.
-
-    The folder's own mode is judged with that of its sets.
+    """Yield what lets another account put other sets in the place of these: what it owns, or may write to, on the way
+    to the folder and in it.
     """
     check = CHECKS["backup.permissions"]
-    expected = "root, or the account that runs this, owns the folder and all above it"
     for fault in view.catalog.faults:
-        if fault.owner is not None:
-            remedy = _own(fault, view.dir)
-            yield check.finding(CRITICAL, fault.path, who(fault), expected=expected, actual=fault.owner, remedy=remedy)
-        elif fault.unseen:
-            yield check.finding(UNKNOWN, fault.path, fault.words, expected=expected)
-        elif fault.path != view.dir:
-            message = f"{fault.words}, and so replace whole sets"
-            remedy = f"{ELSEWHERE}, or: chmod go-w {shlex.quote(fault.path)}"
-            yield check.finding(WARNING, fault.path, message, expected=expected, remedy=remedy)
+        status = UNKNOWN if fault.unseen else CRITICAL
+        remedy = "" if fault.unseen else _own(fault, view.dir)
+        yield check.finding(
+            status, fault.path, who(fault), expected=OWN, actual=fault.owner, remedy=remedy or check.remedy
+        )
+
+
+def _judge_set_owners(view: View) -> Iterator[Finding]:
+    """Yield the sets that another account could have made or changed."""
+    for found in view.catalog.sets:
+        if found.others:
+            message = f"set {found.id} counts as no backup: {found.others}, who could have made or changed it"
+            remedy = (
+                f"Take a new set, then, unless somebody knows this one: {removal([str(found.folder)], view.platform)}"
+            )
+            expected = "root, or the account that runs this, owns a set, and nobody else may write to it"
+            yield CHECKS["backup.permissions"].finding(
+                CRITICAL, str(found.folder), message, expected=expected, remedy=remedy
+            )
 
 
 def _own(fault: Fault, folder: str) -> str:
     """Return how to make a place on the way to the folder one's own."""
-    path = shlex.quote(fault.path)
+    command = cure_of(fault, folder)
     if fault.link:
         return (
-            f"rm {path}, and look what was written to where it led; then declare cryptobot_backup.dir without a link."
+            f"{command}, and look what was written to where it led; then declare cryptobot_backup.dir without a link."
         )
-    command = f"chown {fault.ours} {path} && chmod {'700' if fault.path == folder else 'go-w'} {path}"
     return f"{ELSEWHERE}, or: {command}; what is there may be another's: verify_backup, and take a new set."
 
 

@@ -35,8 +35,9 @@ def judge_presence(view: View) -> Iterator[Finding]:
         message = f"{message}; {len(view.catalog.foreign)} archives of the application's own scripts are there as well"
     if ahead and not count:
         message = f"{message}; {ahead} are dated in the future, so how old they are is not known"
-    message = "; ".join([message, *map(who, view.catalog.strangers[-1:])])
-    status = OK if count else UNKNOWN if ahead else CRITICAL
+    message = "; ".join([message, *map(who, view.catalog.faults[-1:])])
+    unseen = bool(view.catalog.sets) and bool(view.catalog.faults) and all(one.unseen for one in view.catalog.faults)
+    status = OK if count else UNKNOWN if ahead or unseen else CRITICAL
     yield CHECKS["backup.present"].finding(status, view.dir, message, expected="1 or more", actual=count)
 
 

@@ -192,7 +192,7 @@ class Bench:
     """Where a set is checked: its folder, and a folder for what has to be unpacked for it.
 
     ``platform`` is the one that made the set, which need not be that of ``host``; ``thorough`` asks for all that can
-    be compared within a source (L3).
+    be compared within a source (L3). ``doubt`` says why ``scratch`` is not to be written to.
     """
 
     folder: Path
@@ -200,3 +200,4 @@ class Bench:
     host: Host
     platform: str = ""
     thorough: bool = False
+    doubt: str = ""

@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...finding import NOT_DONE, Action, Result
 from ...host import Host
 from ...lock import host_lock
+from ..access.way import refusal_of
 from ..act import failure_of, prune_all, sweep_all
 from ..catalog.gather import read_catalog
 from ..judge import judge
@@ -16,7 +19,7 @@ from ..judge_removed import judge_removed
 from ..plan import Plan, plan_pruned
 from ..report import describe_catalog, describe_retention, metrics
 from ..settings import Settings
-from ..steps import planned
+from ..steps import not_done, planned
 from ..view import View
 
 PROCEDURE = "B1.2 backup_archive"
@@ -25,6 +28,9 @@ PROCEDURE = "B1.2 backup_archive"
 def pruned(settings: Settings, host: Host, check_mode: bool) -> Result:
     """Remove what the plan says, or in check mode return the plan."""
     plan = _plan(settings, host)
+    refused = refusal_of(plan.catalog.faults, str(settings.dir))
+    if refused:
+        return replace(_result(settings, host, plan, not_done(plan.steps, refused)), failure=refused)
     if check_mode or not plan.steps:
         return _result(settings, host, plan, planned(plan))
     with host_lock(settings.state_dir, PROCEDURE, host):

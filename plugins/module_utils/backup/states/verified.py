@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,8 +16,8 @@ from pathlib import Path
 from ...errors import InputError
 from ...finding import Result
 from ...host import Host
+from ...trusted import faults
 from ..access.gather import gather_access
-from ..access.way import led_by
 from ..catalog.gather import read_catalog
 from ..catalog.names import is_set_id
 from ..catalog.publish import record_verification
@@ -36,12 +37,13 @@ from ..view import View
 def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
     """Look at the chosen sets to the level asked for and judge the whole folder.
 
-    Outside of check mode the outcome is recorded beside each set: evidence, which counts as no change.
+    Outside of check mode the outcome is recorded beside each set: evidence, which counts as no change. Nothing is
+    recorded where another account could lead us elsewhere.
     """
     catalog = read_catalog(settings.dir, host, settings.sign_key)
     reports = [_look(found, settings, host) for found in chosen(catalog, settings)]
     judged = with_evidence(catalog, reports, host.now())
-    if not check_mode and not led_by(catalog.faults):
+    if not check_mode and not catalog.faults:
         _record(catalog, judged)
     view = _view(settings, judged, reports, host)
     data = {
@@ -70,7 +72,16 @@ def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
 
 def _look(found: BackupSet, settings: Settings, host: Host) -> Report:
     scratch = settings.scratch_dir or Path(tempfile.gettempdir())
-    return verify(found.manifest, Bench(found.folder, scratch, host), settings.verify_level, settings.subset)
+    bench = Bench(found.folder, scratch, host, doubt=_doubt_of(scratch))
+    return verify(found.manifest, bench, settings.verify_level, settings.subset)
+
+
+def _doubt_of(scratch: Path) -> str:
+    """Return why another account could take the place of a file of ours in a folder; empty where none can.
+
+    Where all may make names, as in /tmp, none can take ours away: the way ends at a name that is not there.
+    """
+    return next((fault.words for fault in faults(str(scratch / f"cryptobot-{secrets.token_hex(8)}"))), "")
 
 
 def with_evidence(catalog: Catalog, reports: Sequence[Report], now: float) -> Catalog:
@@ -88,7 +99,7 @@ def _judged(found: BackupSet, reports: dict[str, Report], now: float) -> BackupS
 
 def _record(before: Catalog, after: Catalog) -> None:
     for old, new in zip(before.sets, after.sets):
-        if new.verification is not None and new.verification is not old.verification:
+        if new.verification is not None and new.verification is not old.verification and not new.others:
             _write(new, new.verification)
 
 

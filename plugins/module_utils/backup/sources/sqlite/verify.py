@@ -28,12 +28,14 @@ def verify(entry: Entry, bench: Bench) -> list[str]:
 
     Of one that could not be read where it was taken (``unread``) no more is demanded than that the bytes are the same
     and that what can be read of it is sound.
-    Raise Unreadable where it cannot be unpacked, CannotTell where there is no room for it.
+    Raise Unreadable where it cannot be unpacked, CannotTell where there is no room for it that is ours.
     """
     payload, size = entry.payload("database"), int(entry.facts["size"])
     free = shutil.disk_usage(bench.scratch).free
     if free < size:
         raise CannotTell(f"{bench.scratch} has {human_bytes(free)} free, {payload.name} unpacks to {human_bytes(size)}")
+    if bench.doubt:
+        raise CannotTell(f"nothing is unpacked into {bench.scratch}: {bench.doubt}")
     handle, name = tempfile.mkstemp(prefix="cryptobot-", suffix=".sqlite", dir=bench.scratch)
     try:
         packed = bench.folder / payload.name

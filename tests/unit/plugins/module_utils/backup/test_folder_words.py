@@ -84,7 +84,7 @@ UNSEEN = Fault("/nowhere", "/nowhere cannot be looked at", unseen=True)
 WAYS = [
     (HIS, ("critical", "/nowhere", "/nowhere belongs to uid 1000, who can replace whole sets"), 1000),
     (UNSEEN, ("unknown", "/nowhere", "/nowhere cannot be looked at"), None),
-    (WRITABLE, ("warning", "/nowhere", "others may write to /nowhere, and so replace whole sets"), None),
+    (WRITABLE, ("critical", "/nowhere", "others may write to /nowhere, and so replace whole sets"), None),
 ]
 INNER, WIDE = Opening("/f", (), "0700"), Opening("/s", ("the group", "all"), "0755")
 LOOKS = [
@@ -109,7 +109,9 @@ def test_who_may_put_other_sets_there_is_told_and_nothing_is_content_beside_it(f
     found = only(judge_permissions(view(OLD, exists=exists, faults=(fault,))))
     assert told([found]) == [expected]
     assert found.actual == owner
-    assert found.expected == "root, or the account that runs this, owns the folder and all above it"
+    assert found.expected == (
+        "root, or the account that runs this, owns the folder and all above it, and nobody else may write there"
+    )
 
 
 MOVE = "Set cryptobot_backup.dir to a folder below folders of root alone, or: "
@@ -119,7 +121,9 @@ CURES = [
     (HIS, f"{MOVE}chown 7 /nowhere && chmod go-w /nowhere{LOOK}"),
     (HIS._replace(path=FOLDER), f"{MOVE}chown 7 {FOLDER} && chmod 700 {FOLDER}{LOOK}"),
     (HIS._replace(path="/a b", link=True), f"rm '/a b'{UNLINKED}"),
-    (WRITABLE, f"{MOVE}chmod go-w /nowhere"),
+    (WRITABLE, f"{MOVE}chmod go-w /nowhere{LOOK}"),
+    (WRITABLE._replace(path=FOLDER), f"{MOVE}chmod 700 {FOLDER}{LOOK}"),
+    (WRITABLE._replace(path="/a b", link=True), f"rm '/a b'{UNLINKED}"),
 ]
 
 

@@ -62,8 +62,8 @@ PRESENT = [
      "0 of 0 sets in {} count as backups" + AS_WELL),
     ("the good one is of the future", view(FUTURE, UNVERIFIED, now=NOW, foreign=("a", "b")), "unknown",
      "0 of 2 sets in {} count as backups" + AS_WELL + LATER),
-    ("the way belongs to others: the folder itself is named", view(GOOD, faults=THEIRS), "ok",
-     "1 of 1 sets in {} count as backups; {} belongs to uid 1001, who can replace whole sets"),
+    ("the way belongs to others: the folder itself is named", view(GOOD, faults=THEIRS), "critical",
+     "0 of 1 sets in {} count as backups; {} belongs to uid 1001, who can replace whole sets"),
 ]  # fmt: skip
 
 
