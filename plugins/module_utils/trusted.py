@@ -50,6 +50,24 @@ class Fault(NamedTuple):
     mode: int = 0
 
 
+class Others(NamedTuple):
+    """Who is trusted beside root and this account, by ids: accounts that may own a place, groups that may write to one.
+
+    Even these lead nobody by a link.
+    """
+
+    accounts: frozenset[int] = frozenset()
+    groups: frozenset[int] = frozenset()
+
+    def write_to(self, status: os.stat_result) -> bool:
+        """Return whether others than these may write to a place, by its mode."""
+        group = bool(status.st_mode & stat.S_IWGRP) and status.st_gid not in self.groups
+        return group or bool(status.st_mode & stat.S_IWOTH)
+
+
+NOBODY_ELSE = Others()
+
+
 def tell(folders: Mapping[str, str]) -> None:
     """Keep what the bridge saw: by folder why it cannot be believed, or an empty text."""
     _told.update({_key(path): reason for path, reason in folders.items()})
@@ -62,39 +80,42 @@ def distrust(folder: str) -> str:
     return next((fault.words for fault in _walk(folder)), "")
 
 
-def faults(folder: str) -> tuple[Fault, ...]:
-    """Given a folder, which need not be there yet, return all that lets another account change it; POSIX alone."""
-    return () if sys.platform == "win32" else tuple(dict.fromkeys(_walk(folder)))  # a way may come by twice
+def faults(folder: str, others: Others = NOBODY_ELSE) -> tuple[Fault, ...]:
+    """Given a folder, which need not be there yet, return all that lets another account change it than those that are
+    trusted; POSIX alone.
+    """
+    return () if sys.platform == "win32" else tuple(dict.fromkeys(_walk(folder, others)))  # a way may come by twice
 
 
-def fault_of(path: str) -> str:
+def fault_of(path: str, others: Others = NOBODY_ELSE) -> str:
     """Given a folder or file in a folder that can be believed, return which other account made it or may change it, in
     words; empty where none may. Nothing above it is looked at. Raise OSError.
     """
     if sys.platform == "win32":
         return ""
     status = os.lstat(path)
-    if stat.S_ISLNK(status.st_mode) or not status.st_mode & OTHERS_WRITE:
-        return _foreign(path, status)
-    return _foreign(path, status) or f"others may write to {path} (mode {stat.S_IMODE(status.st_mode):04o})"
+    if stat.S_ISLNK(status.st_mode) or not others.write_to(status):
+        return _foreign(path, status, others)
+    return _foreign(path, status, others) or f"others may write to {path} (mode {stat.S_IMODE(status.st_mode):04o})"
 
 
 def _key(path: str) -> str:
     return os.path.normcase(os.path.abspath(path))
 
 
-def _walk(folder: str) -> Iterator[Fault]:
+def _walk(folder: str, others: Others = NOBODY_ELSE) -> Iterator[Fault]:
     """Go to a folder, and yield why it cannot be believed; nothing where it can be or where there is none yet."""
     place, mode = "/", 0  # the folder passed last, and its mode: where others may make names in it, it is sticky
+    shared = False  # and whether these are not trusted
     try:
         with closing(steps(os.path.join(os.getcwd(), folder))) as way:
             for step in way:
-                yield from _of_step(step, open_to_others=bool(mode & OTHERS_WRITE))
+                yield from _of_step(step, others, open_to_others=bool(mode & OTHERS_WRITE))
                 if step.is_link:
                     continue
                 if not stat.S_ISDIR(step.status.st_mode):
                     return
-                place, mode = step.path, stat.S_IMODE(step.status.st_mode)
+                place, mode, shared = step.path, stat.S_IMODE(step.status.st_mode), others.write_to(step.status)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -102,32 +123,32 @@ def _walk(folder: str) -> Iterator[Fault]:
     except NotEntered as reason:
         yield Fault(place, f"the way on from {place} cannot be looked at: {reason}", unseen=True)
     else:
-        if mode & OTHERS_WRITE and mode & stat.S_ISVTX:  # without the sticky bit it was told on the way
+        if shared and mode & stat.S_ISVTX:  # without the sticky bit it was told on the way
             yield Fault(place, f"others may write to the folder {place} (mode {mode:04o})", mode=mode)
 
 
-def _of_step(step: Step, *, open_to_others: bool) -> Iterator[Fault]:
+def _of_step(step: Step, others: Others, *, open_to_others: bool) -> Iterator[Fault]:
     """Yield why one step cannot be believed, given whether others may make names in the folder where it lies."""
     path, status = step.path, step.status
-    foreign = _foreign(path, status)
+    foreign = _foreign(path, status, others)
     if foreign:
         yield Fault(path, foreign, status.st_uid, step.is_link, ours=os.geteuid(), mode=stat.S_IMODE(status.st_mode))
     if step.is_link and open_to_others:
         yield Fault(path, f"{path} is a link, and others may make names where it lies", link=True)
-    wide = _open_to_others(path, status) if stat.S_ISDIR(status.st_mode) else ""
+    wide = _open_to_others(path, status, others) if stat.S_ISDIR(status.st_mode) else ""
     if wide:
         yield Fault(path, wide, mode=stat.S_IMODE(status.st_mode))
 
 
-def _foreign(path: str, status: os.stat_result) -> str:
+def _foreign(path: str, status: os.stat_result, others: Others = NOBODY_ELSE) -> str:
     """Return who else owns it, in words; empty where root or this account does."""
-    if status.st_uid in (0, os.geteuid()):
+    if status.st_uid in (0, os.geteuid()) or (status.st_uid in others.accounts and not stat.S_ISLNK(status.st_mode)):
         return ""
     return f"{path} belongs to the account with the uid {status.st_uid}"
 
 
-def _open_to_others(path: str, status: os.stat_result) -> str:
-    if not status.st_mode & OTHERS_WRITE or status.st_mode & stat.S_ISVTX:
+def _open_to_others(path: str, status: os.stat_result, others: Others) -> str:
+    if not others.write_to(status) or status.st_mode & stat.S_ISVTX:
         return ""
     return f"others may write to the folder {path} (mode {stat.S_IMODE(status.st_mode):04o})"
 

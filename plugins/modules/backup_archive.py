@@ -294,6 +294,16 @@ options:
         where it was signed with that key. On Windows the permissions of its folder have to keep it to yourself.
       - Keep a copy of the key where the backups are not. It is part of no result and no set.
     type: path
+  trusted_accounts:
+    description:
+      - Who may own O(dir), a folder above it or its sets beside root and the account of the run, by name or uid, such
+        as V(nobody) on a share that takes root for nobody; and which groups may write there, as V(group:backup).
+      - For anybody else nothing is written or removed there, and no set counts. Whoever is named here can replace
+        whole sets and become root while a run writes, so name nobody whom you would not give root.
+      - A symlink of theirs is not followed all the same. Without effect on Windows.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds that the whole run may take.
     type: int

@@ -300,6 +300,11 @@ options:
         description: Age in hours that the set may have.
         type: float
         default: 26.0
+      trusted_accounts:
+        description: Who may own the folder or write to it, by the same words as for the module that takes the sets.
+        type: list
+        elements: str
+        default: []
   backup_expected:
     description:
       - Take the backup as given, because the same play makes one before this task.

@@ -26,7 +26,7 @@ GONE = "somebody else has removed it"
 
 def sweep_all(steps: Iterable[Step], settings: Settings, host: Host) -> list[Action]:
     """Sweep what a plan says, and return what came of it. Each leftover is looked at again before its turn."""
-    return [_carry_out(step, settings.dir, _not_dead(settings.dir / step.subject, host), sweep) for step in steps]
+    return [_carry_out(step, settings, _not_dead(settings.dir / step.subject, host), sweep) for step in steps]
 
 
 def prune_all(steps: Iterable[Step], settings: Settings, host: Host) -> list[Action]:
@@ -35,7 +35,7 @@ def prune_all(steps: Iterable[Step], settings: Settings, host: Host) -> list[Act
     Before each of them the whole folder is read and decided upon again: what was verified once is looked at now, that
     of the keepers and that of the victim, because a set that was made on the way may have taken hours.
     """
-    return [_carry_out(step, settings.dir, _kept_now(step, settings, host), remove) for step in steps]
+    return [_carry_out(step, settings, _kept_now(step, settings, host), remove) for step in steps]
 
 
 def _not_dead(path: Path, host: Host) -> str:
@@ -47,18 +47,20 @@ def _not_dead(path: Path, host: Host) -> str:
 
 def _kept_now(step: Step, settings: Settings, host: Host) -> str:
     """Return why a set must stay after all, or an empty text."""
-    decided = decide_now(settings, read_catalog(settings.dir, host, settings.sign_key), host.now(), host.name())
+    decided = decide_now(
+        settings, read_catalog(settings.dir, host, settings.sign_key, settings.others), host.now(), host.name()
+    )
     if decided is None:
         return "no retention is declared"
     return "" if step.subject in decided.removed else decided.kept.get(step.subject, GONE)
 
 
-def _carry_out(step: Step, folder: Path, why_not: str, do: Callable[[Path, str], None]) -> Action:
+def _carry_out(step: Step, settings: Settings, why_not: str, do: Callable[[Path, str], None]) -> Action:
     if why_not:
         return Action(step.action, step.subject, NOT_DONE, why_not)
     try:
-        require_own_way(folder)
-        do(folder, step.subject)
+        require_own_way(settings.dir, settings.others)
+        do(settings.dir, step.subject)
     except FileNotFoundError:
         return Action(step.action, step.subject, NOT_DONE, GONE)
     except ActionFailed as error:

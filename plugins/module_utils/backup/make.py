@@ -59,7 +59,7 @@ def make_set(
     CoreError; then no trace of a set is left.
     """
     begun = host.now()
-    with _growing(settings.dir, new_id(begun), host) as partial:
+    with _growing(settings, new_id(begun), host) as partial:
         workshop = Workshop(partial, host, codec, settings.protected)
         _take_all(workshop, settings, made, beat)
         manifest = _write(workshop, begun, settings, catalog, made)
@@ -67,20 +67,20 @@ def make_set(
         made.report = verify(manifest, Bench(partial, partial, host), max(L1, settings.verify_level))
         if not made.report.ok:
             raise NotVerified(made.report)
-        require_own_way(settings.dir)
+        require_own_way(settings.dir, settings.others)
         made.published = _publish(partial, manifest, made.report, host)
 
 
 @contextmanager
-def _growing(folder: Path, set_id: str, host: Host) -> Iterator[Path]:
+def _growing(settings: Settings, set_id: str, host: Host) -> Iterator[Path]:
     """Yield the folder of a set in the making; where it cannot be made or the block fails, nothing of it stays.
 
     Raise NoSpace or ActionFailed where the system refuses what the block does to it, or another account leads there.
     """
-    partial = partial_of(folder, set_id)
-    require_own_way(folder)
+    partial = partial_of(settings.dir, set_id)
+    require_own_way(settings.dir, settings.others)
     try:
-        begin(partial, host)
+        begin(partial, host, settings.others)
     except OSError as error:
         raise _explained(error, partial) from error
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..finding import Result
 from ..host import Host
+from ..trusted_accounts import others_of
 from .catalog.signature import read_key
 from .settings import read_settings
 from .states.listed import listed
@@ -29,4 +30,6 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     settings = read_settings(params, host.platform)
     if settings.sign_key_file:
         settings = replace(settings, sign_key=read_key(settings.sign_key_file))
+    if settings.trusted_accounts:
+        settings = replace(settings, others=others_of("trusted_accounts", settings.trusted_accounts))
     return STATES[settings.state](settings, host, check_mode)

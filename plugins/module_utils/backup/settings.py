@@ -16,6 +16,8 @@ from ..errors import InputError
 from ..options import expand
 from ..reading import real_path
 from ..sqlite_place import place_of
+from ..trusted import NOBODY_ELSE, Others
+from ..trusted_accounts import check_trusted
 from ..units import parse_seconds
 from .catalog.names import is_set_id
 from .catalog.parse import LEVELS
@@ -35,7 +37,10 @@ NEWEST, ALL = "newest", "all"
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one run. Durations are in seconds, ``verify_level`` is 0 to 3."""
+    """The options of one run. Durations are in seconds, ``verify_level`` is 0 to 3.
+
+    ``others`` are the ``trusted_accounts`` as this host knows them.
+    """
 
     state: str
     dir: Path
@@ -61,6 +66,8 @@ class Settings:
     scratch_dir: Optional[Path]
     state_dir: str
     sign_key_file: str = ""
+    trusted_accounts: tuple[str, ...] = ()
+    others: Others = NOBODY_ELSE
     sign_key: bytes = field(default=b"", repr=False)
 
     @property
@@ -108,6 +115,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
         state_dir=params["state_dir"],
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
+        trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
     )
     check_place(params, platform)
     _require_together(settings)

@@ -72,5 +72,6 @@ SPEC: dict[str, Any] = {
     "space_factor": {"type": "float", "default": 2.0},
     "scratch_dir": {"type": "path"},
     "sign_key_file": {"type": "path", "no_log": False},
+    "trusted_accounts": {"type": "list", "elements": "str", "default": []},
     **common_options(14400),
 }

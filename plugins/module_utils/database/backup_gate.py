@@ -18,11 +18,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-from ..errors import CoreError
+from ..errors import CoreError, InputError
 from ..host import Host
 from ..publish import PARTIAL
 from ..reading import real_path
-from ..trusted import Fault, fault_of, faults
+from ..trusted import NOBODY_ELSE, Fault, Others, fault_of, faults
+from ..trusted_accounts import others_of
 from ..units import human_seconds
 from .settings import BackupGate, Database
 
@@ -56,10 +57,14 @@ def ask_gate(gate: BackupGate, database: Database, names: Sequence[str], host: H
         return Gate(True, "the backup step of this run comes first")
     if not gate.dir:
         return Gate(False, "no verified backup is declared (require_backup.dir)")
-    stranger = next(iter(faults(gate.dir)), None)
+    try:
+        others = others_of("require_backup.trusted_accounts", gate.trusted_accounts)
+    except InputError as error:
+        return Gate(False, str(error))
+    stranger = next(iter(faults(gate.dir, others)), None)
     if stranger:
         return Gate(False, _words(stranger, gate.dir))
-    return judge_gate(gate, read_sets(gate.dir, host), host.now(), covers(database, names))
+    return judge_gate(gate, read_sets(gate.dir, host, others), host.now(), covers(database, names))
 
 
 def _words(stranger: Fault, folder: str) -> str:
@@ -113,17 +118,17 @@ def _problem(gate: BackupGate, copy: BackupSet, now: float) -> str:
     return ""
 
 
-def read_sets(folder: str, host: Host) -> list[BackupSet]:
+def read_sets(folder: str, host: Host, others: Others = NOBODY_ELSE) -> list[BackupSet]:
     """Given the folder of the sets, return those that have a readable manifest; partial ones are no sets."""
     try:
         names = sorted(entry.name for entry in Path(folder).iterdir() if entry.is_dir() and not entry.is_symlink())
     except OSError:
         return []
-    found = (_read_set(Path(folder, name), host) for name in names if not name.endswith(PARTIAL))
+    found = (_read_set(Path(folder, name), host, others) for name in names if not name.endswith(PARTIAL))
     return [backup for backup in found if backup is not None]
 
 
-def _read_set(folder: Path, host: Host) -> Optional[BackupSet]:
+def _read_set(folder: Path, host: Host, others: Others) -> Optional[BackupSet]:
     manifest = _read_json(folder / "manifest.json", host)
     try:
         created = datetime.fromisoformat(str(manifest["created"]).replace("Z", "+00:00"))
@@ -132,14 +137,16 @@ def _read_set(folder: Path, host: Host) -> Optional[BackupSet]:
         return None
     if created.tzinfo is None:
         created = created.replace(tzinfo=timezone.utc)
-    problem = _others(folder) or verification_problem(folder.name, manifest, _read_json(folder / "verified.json", host))
+    problem = _others(folder, others) or verification_problem(
+        folder.name, manifest, _read_json(folder / "verified.json", host)
+    )
     return BackupSet(folder.name, created.timestamp(), sources, problem)
 
 
-def _others(folder: Path) -> str:
+def _others(folder: Path, trusted: Others) -> str:
     """Return which other account could have made a set, or written what it says of itself; empty where none could."""
     try:
-        found = [fault_of(str(path)) for path in (folder, folder / "manifest.json", folder / "verified.json")]
+        found = [fault_of(str(path), trusted) for path in (folder, folder / "manifest.json", folder / "verified.json")]
     except OSError:
         return ""  # what is not there is told by the set's own files
     fault = next(filter(None, found), "")

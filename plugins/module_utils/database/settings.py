@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..postgres.connection import Login
+from ..trusted_accounts import check_trusted
 from ..units import parse_bytes, parse_seconds
 
 _BYTES = ("bloat_bytes", "freelist_bytes", "wal_bytes")
@@ -66,6 +67,7 @@ class BackupGate:
     dir: str
     max_age_s: float
     expected: bool
+    trusted_accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,11 @@ def _check_gates(settings: Settings) -> None:
 
 
 def _backup_gate(params: Mapping[str, Any]) -> BackupGate:
-    gate = params["require_backup"] or {"dir": "", "max_age_hours": 0.0}
+    gate = params["require_backup"] or {"dir": "", "max_age_hours": 0.0, "trusted_accounts": []}
     if gate["dir"] and not gate["max_age_hours"] > 0:
         raise InputError("require_backup.max_age_hours", gate["max_age_hours"], "hours above 0")
-    return BackupGate(gate["dir"], gate["max_age_hours"] * 3600.0, params["backup_expected"])
+    trusted = check_trusted("require_backup.trusted_accounts", gate["trusted_accounts"])
+    return BackupGate(gate["dir"], gate["max_age_hours"] * 3600.0, params["backup_expected"], trusted)
 
 
 def _database(entry: Mapping[str, Any], defaults: Mapping[str, Any], flavour: Any) -> Database:

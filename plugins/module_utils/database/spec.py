@@ -91,6 +91,7 @@ SPEC: dict[str, Any] = {
         "options": {
             "dir": {"type": "path", "required": True},
             "max_age_hours": {"type": "float", "default": 26.0},
+            "trusted_accounts": {"type": "list", "elements": "str", "default": []},
         },
     },
     "backup_expected": {"type": "bool", "default": False},

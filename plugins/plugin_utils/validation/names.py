@@ -30,6 +30,7 @@ OPTIONS: dict[str, dict[str, str]] = {
         "fresh_for": "cryptobot_backup.fresh_for",
         "max_age_hours": "cryptobot_backup.max_age_hours",
         "sign_key_file": "cryptobot_backup.sign_key_file",
+        "trusted_accounts": "cryptobot_backup.trusted_accounts",
         "name": "cryptobot_backup_name",
     },
     "firewall": {

@@ -33,6 +33,7 @@ OF_THE_HOST = {
     ("backup/states/verified.py", "chosen"): "which sets are in the folder",
     ("backup/catalog/signature.py", "read_key"): "what is in a file of the host",
     ("backup/catalog/signature.py", "_require_private"): "whose a file of the host is",
+    ("trusted_accounts.py", "_id"): "which accounts and groups a host has",
 }
 
 
@@ -659,6 +660,24 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         ),
     ),
     ("backup", "linux", source() | {"jobs": 0}, "jobs is 0: expected 1 or more"),
+    (
+        "backup",
+        "linux",
+        source() | {"trusted_accounts": ["backup", "group: backup"]},
+        (
+            "trusted_accounts is 'group: backup': expected the name or uid of an account, or group: and the name or gid"
+            " of a group"
+        ),
+    ),
+    (
+        "database",
+        "linux",
+        {"databases": [], "require_backup": {"dir": "/b", "trusted_accounts": ["group:"]}},
+        (
+            "require_backup.trusted_accounts is 'group:': expected the name or uid of an account, or group: and the"
+            " name or gid of a group"
+        ),
+    ),
     (
         "backup",
         "linux",

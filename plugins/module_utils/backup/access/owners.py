@@ -9,12 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import ActionFailed
-from ...trusted import faults
+from ...trusted import NOBODY_ELSE, Others, faults
 from .way import refusal_of
 
 
-def require_own_way(folder: Path) -> None:
-    """Raise ActionFailed where another account owns the backup folder or one above it now, or may write there."""
-    refused = refusal_of(faults(str(folder)), str(folder))
+def require_own_way(folder: Path, others: Others = NOBODY_ELSE) -> None:
+    """Raise ActionFailed where another account than root, ours and those that are trusted owns the backup folder or
+    one above it now, or may write there.
+    """
+    refused = refusal_of(faults(str(folder), others), str(folder))
     if refused:
         raise ActionFailed(refused)

@@ -45,4 +45,5 @@ def refusal_of(found: Sequence[Fault], folder: str) -> str:
     mode = f" (mode {first.mode:04o})" if first.owner is not None and not first.link else ""
     cures = dict.fromkeys(cure for cure in (cure_of(fault, folder) for fault in found) if cure)
     cure = f", or: {' && '.join(cures)}" if cures else ""
-    return f"nothing is written or removed in {folder}: {who(first)}{mode}; expected: {OWN}. {ELSEWHERE}{cure}"
+    told = f"nothing is written or removed in {folder}: {who(first)}{mode}"
+    return f"{told}; expected: {OWN}, but those in cryptobot_backup.trusted_accounts. {ELSEWHERE}{cure}"

@@ -14,7 +14,7 @@ from typing import Optional, Union
 
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...host import Host
-from ...trusted import fault_of, faults
+from ...trusted import NOBODY_ELSE, Others, fault_of, faults
 from .latest import read_latest
 from .names import MANIFEST, OWN, SIGNATURE, VERIFIED, is_foreign, is_set_id
 from .owner import is_unfinished, leftover
@@ -26,17 +26,19 @@ from .signature import holds
 MAX_MANIFEST = 256 << 20
 
 
-def read_catalog(folder: Path, host: Host, key: bytes = b"") -> Catalog:
+def read_catalog(folder: Path, host: Host, key: bytes = b"", others: Others = NOBODY_ELSE) -> Catalog:
     """Given the backup folder, return what it holds; a folder that is not there holds nothing. With a key the
-    signatures of the sets are looked at.
+    signatures of the sets are looked at. ``others`` are trusted to own it, or to write there.
 
     Raise SourceDenied where it may not be looked into.
     """
     try:
         names = sorted(host.entries(str(folder)))
     except SourceMissing:
-        return Catalog(folder, exists=False, free=free_bytes(folder), faults=faults(str(folder)))
-    found = [_read_set(folder / name, host, key) for name in names if is_set_id(name)]  # None: it was removed meanwhile
+        return Catalog(folder, exists=False, free=free_bytes(folder), faults=faults(str(folder), others))
+    found = [
+        _read_set(folder / name, host, key, others) for name in names if is_set_id(name)
+    ]  # None: it was removed meanwhile
     sets = [item for item in found if isinstance(item, BackupSet)]
     return Catalog(
         folder,
@@ -45,11 +47,11 @@ def read_catalog(folder: Path, host: Host, key: bytes = b"") -> Catalog:
         broken=tuple(item for item in found if isinstance(item, Broken)),
         leftovers=tuple(leftover(folder / name, host) for name in names if is_unfinished(name, is_set_id)),
         free=free_bytes(folder),
-        mode=stat.S_IMODE(os.stat(folder).st_mode),
+        mode=_mode(os.stat(folder), others),
         latest=read_latest(folder),
         now=host.now(),
         foreign=tuple(name for name in names if is_foreign(name)),
-        faults=faults(str(folder)),
+        faults=faults(str(folder), others),
     )
 
 
@@ -59,7 +61,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _read_set(folder: Path, host: Host, key: bytes) -> Union[BackupSet, Broken, None]:
+def _read_set(folder: Path, host: Host, key: bytes, trusted: Others) -> Union[BackupSet, Broken, None]:
     source = folder / MANIFEST
     try:
         content = host.read_bytes(str(source), MAX_MANIFEST)
@@ -68,7 +70,7 @@ def _read_set(folder: Path, host: Host, key: bytes) -> Union[BackupSet, Broken, 
         lacking, others = lacks(folder, manifest), strangers(folder, manifest, OWN)
         signature = _signature(folder / SIGNATURE, content, key, host) if key else UNASKED
         mode = stat.S_IMODE(os.lstat(folder).st_mode)
-        theirs = _others(folder)
+        theirs = _others(folder, trusted)
     except CoreError as error:
         return Broken(folder.name, str(error)) if os.path.lexists(folder) else None
     except FileNotFoundError:
@@ -76,10 +78,16 @@ def _read_set(folder: Path, host: Host, key: bytes) -> Union[BackupSet, Broken, 
     return BackupSet(manifest, folder, evidence, mode, lacking, others, signature, theirs)
 
 
-def _others(folder: Path) -> str:
+def _mode(status: os.stat_result, others: Others) -> int:
+    """Return the mode of the backup folder, without what it lets a group do that is trusted."""
+    return stat.S_IMODE(status.st_mode) & ~(stat.S_IRWXG if status.st_gid in others.groups else 0)
+
+
+def _others(folder: Path, trusted: Others) -> str:
     """Return which other account could have made a set, or changed what it says of itself; empty where none could."""
     places = (folder, folder / MANIFEST, folder / VERIFIED)
-    return next((fault for fault in (fault_of(str(path)) for path in places if os.path.lexists(path)) if fault), "")
+    there = [str(path) for path in places if os.path.lexists(path)]
+    return next((fault for fault in (fault_of(path, trusted) for path in there) if fault), "")
 
 
 def _signature(path: Path, content: bytes, key: bytes, host: Host) -> str:

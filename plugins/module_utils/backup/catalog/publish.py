@@ -16,6 +16,7 @@ from pathlib import Path
 from ...errors import ActionFailed
 from ...host import Host
 from ...publish import PARTIAL, fsync_path, patiently, publish_file, publish_folder
+from ...trusted import NOBODY_ELSE, Others
 from ..access.owners import require_own_way
 from ..windows.protect import protect
 from .latest import lead_to
@@ -41,15 +42,15 @@ def partial_of(folder: Path, set_id: str) -> Path:
     return folder / f"{set_id}{PARTIAL}"
 
 
-def begin(partial: Path, host: Host) -> None:
+def begin(partial: Path, host: Host, others: Others = NOBODY_ELSE) -> None:
     """Make the folder in which a set grows, for its owner only, with this process named as its owner from the first
-    moment on. Raise OSError where that name is taken, ActionFailed where another account can lead us elsewhere; then
-    nothing is left.
+    moment on. Raise OSError where that name is taken, ActionFailed where another account than those that are trusted
+    can lead us elsewhere; then nothing is left.
     """
     new = partial.with_name(new_name(partial.stem, host))
     missing = [path for path in (partial.parent, new) if not path.exists()]
     _make_folder(partial.parent)
-    require_own_way(partial.parent)  # in a folder that is open to all, another may have been faster
+    require_own_way(partial.parent, others)  # in a folder that is open to all, another may have been faster
     new.mkdir(mode=0o700)
     try:
         if host.platform in PROTECTORS:

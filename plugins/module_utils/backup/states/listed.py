@@ -18,6 +18,6 @@ from ..view import View
 
 def listed(settings: Settings, host: Host, _check_mode: bool) -> Result:
     """Return every set with what its manifest and its verification say."""
-    catalog = read_catalog(settings.dir, host, settings.sign_key)
+    catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
     view = View(settings, catalog, host.now(), access=gather_access(catalog, host), platform=host.platform)
     return Result(findings=judge(view), metrics=metrics(view), data=describe_catalog(catalog))

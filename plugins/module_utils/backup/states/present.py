@@ -62,7 +62,11 @@ def present(settings: Settings, host: Host, check_mode: bool) -> Result:
 
 def _plan(settings: Settings, measured: Measured, host: Host) -> Plan:
     return plan_present(
-        settings, read_catalog(settings.dir, host, settings.sign_key), measured, host.now(), host.name()
+        settings,
+        read_catalog(settings.dir, host, settings.sign_key, settings.others),
+        measured,
+        host.now(),
+        host.name(),
     )
 
 
@@ -112,7 +116,7 @@ def _failed(settings: Settings, plan: Plan, host: Host, so_far: Outcome, error: 
 
 
 def _result(settings: Settings, plan: Plan, host: Host, outcome: Outcome) -> Result:
-    catalog = read_catalog(settings.dir, host, settings.sign_key)
+    catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
     view = View(
         settings=settings,
         catalog=catalog,

@@ -40,11 +40,13 @@ def pruned(settings: Settings, host: Host, check_mode: bool) -> Result:
 
 
 def _plan(settings: Settings, host: Host) -> Plan:
-    return plan_pruned(settings, read_catalog(settings.dir, host, settings.sign_key), host.now(), host.name())
+    return plan_pruned(
+        settings, read_catalog(settings.dir, host, settings.sign_key, settings.others), host.now(), host.name()
+    )
 
 
 def _result(settings: Settings, host: Host, plan: Plan, done: list[Action]) -> Result:
-    catalog = read_catalog(settings.dir, host, settings.sign_key)
+    catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
     view = View(settings, catalog, host.now(), retention=plan.retention, platform=host.platform)
     return Result(
         findings=[*judge_removed(plan.catalog, done), *judge(view)],

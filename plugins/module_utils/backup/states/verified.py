@@ -40,7 +40,7 @@ def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
     Outside of check mode the outcome is recorded beside each set: evidence, which counts as no change. Nothing is
     recorded where another account could lead us elsewhere.
     """
-    catalog = read_catalog(settings.dir, host, settings.sign_key)
+    catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
     reports = [_look(found, settings, host) for found in chosen(catalog, settings)]
     judged = with_evidence(catalog, reports, host.now())
     if not check_mode and not catalog.faults:

@@ -136,6 +136,7 @@ def test_an_area_is_told_the_same_wherever_a_role_tells_it() -> None:
 def test_whatever_looks_at_backups_is_told_of_the_key() -> None:
     """A look without the key would count a set as good whose manifest was written by somebody else."""
     keyed = [options for options in backups() if "sign_key_file" in options]
+    assert [options for options in keyed if "trusted_accounts" not in options] == []
     assert len(keyed) == len(list(backups())) == 3  # taken, verified, and looked at by the weekly run
 
 
@@ -173,7 +174,7 @@ def test_each_option_of_a_backup_that_is_documented_is_accepted() -> None:
     backup = next(each for each in documented if each["name"] == "cryptobot_backup")
     source_of = {"name": "config", "type": "files", "path": "/etc/cryptobot"}
     values = {"dir": "/b", "sources": [source_of], "retention": {"daily": 7}, "fresh_for": "20h", "max_age_hours": 26}
-    given = {"cryptobot_backup": {**values, "sign_key_file": "/etc/cryptobot/key"}}
+    given = {"cryptobot_backup": {**values, "sign_key_file": "/etc/cryptobot/key", "trusted_accounts": ["nobody"]}}
     assert set(given["cryptobot_backup"]) == set(backup["options"])
     said = [one.mistake for one in check(given, given, "linux", ["backup"]) if "backup" in str(one.mistake)]
     assert said == []
