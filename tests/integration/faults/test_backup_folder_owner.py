@@ -23,6 +23,7 @@ from plugins.module_utils.database.options import options
 from plugins.module_utils.database.options import sqlite as entry
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import make
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import publish
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.states import present, pruned
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import ask_gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import parse_settings
@@ -136,6 +137,27 @@ def test_the_cure_that_the_failure_names_lets_the_next_run_back_up(where: str, p
     result = backed_up(place, dir=str(place / where))
     assert (result.failure, status(result, "backup.present")) == ("", "ok")
     assert [one for one in said(result) if one[0] == "critical"] == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_who_is_faster_where_all_may_make_names_gets_nothing_written(
+    kind: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "wide").mkdir()
+    (place / "wide").chmod(0o1777)
+    real, first, written = publish._make_folder, place / "wide" / "backups", []
+
+    def late(folder: Path) -> None:
+        if kind == "folder":
+            his(first)
+        else:
+            link_of(NOBODY, first, place / "precious")
+        real(folder)
+
+    monkeypatch.setattr(publish, "_make_folder", late)
+    monkeypatch.setattr(publish, "publish_file", lambda path, _content: written.append(path))
+    assert "nothing is written or removed in" in backed_up(place, dir=str(first)).failure
+    assert (written, list((place / "precious").iterdir()), list(first.iterdir())) == ([], [], [])
 
 
 def test_the_folders_above_that_a_run_makes_are_not_open_whatever_the_umask(place: Path) -> None:
