@@ -20,7 +20,7 @@ from .values import MASK, Quote, Setting, Value, is_quote, opened, value_at, wor
 REACH = 128  # characters of a name before its telling word
 NAMES = 10_000  # of a text; looking at each takes 10 microseconds
 
-_TELLING = re.compile(
+TELLING = re.compile(
     r"passwor[dt]|passwd|kennwort|pass[ _-]?phrase|(?<![a-z])pass(?![a-z])|(?<![a-z])(?:db|user|my|root|admin|smtp)pass"
     r"(?![a-z])|(?-i:(?<=[a-z])Pass(?![a-z]))|pwd|secret|token|credential|(?<![a-z])creds|(?<![a-z])dsn(?![a-z])"
     r"|(?:api|private|access|auth|encryption|signing|master|session|listen|ssh)[ _-]?key|signature|authorization|cookie"
@@ -174,7 +174,7 @@ def _values(text: str) -> Iterator[Value]:
     """Yield what is to be masked; in a text of very many names, which is none for people, all that is left of it."""
     at, eol, since = 0, -1, 0
     for _name in range(NAMES):
-        found = _TELLING.search(text, at)
+        found = TELLING.search(text, at)
         if not found:
             return
         if found.start() > eol:

@@ -4,7 +4,8 @@
 
 """Taking secrets out of text before it leaves the host: excerpts of logs, command lines, queries, configuration.
 
-What has the name of a credential before it is masked by that (named.py), the rest by what it looks like.
+What the form around it tells to be one is masked by that (told.py), what has the name of a credential before it by the
+name (named.py), the rest by what it looks like.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from itertools import islice
 
 from .named import NAMES, without_named
+from .told import without_told
 from .values import MASK, Setting, opened, value_at
 
 __all__ = ["MASK", "redact", "tells_secret"]
@@ -54,7 +56,8 @@ _PATTERNS = tuple(
 
 def redact(text: str) -> str:
     """Given text, return it with the values of whatever looks like a credential masked."""
-    text = _without_logins(without_named(_KEY_BLOCK.sub(rf"\g<1>{MASK}", text)))
+    text = without_told(_KEY_BLOCK.sub(rf"\g<1>{MASK}", text))
+    text = _without_logins(without_named(text))
     text = _LOGIN_OF_URL.sub(_without_login, text)
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
