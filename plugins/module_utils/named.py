@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterator
 from typing import Optional
 
+from .below import rest_below, value_below, value_of_pair
+from .measured import is_measure
 from .values import MASK, Quote, Setting, Value, is_quote, opened, value_at, word_at
 
 REACH = 128  # characters of a name before its telling word
@@ -24,7 +26,9 @@ TELLING = re.compile(
     r"passwor[dt]|passwd|kennwort|pass[ _-]?phrase|(?<![a-z])pass(?![a-z])|(?<![a-z])(?:db|user|my|root|admin|smtp)pass"
     r"(?![a-z])|(?-i:(?<=[a-z])Pass(?![a-z]))|pwd|secret|token|credential|(?<![a-z])creds|(?<![a-z])dsn(?![a-z])"
     r"|(?:api|private|access|auth|encryption|signing|master|session|listen|ssh)[ _-]?key|signature|authorization|cookie"
-    r"|session[_-]?id|mnemonic|seed[ _-]?phrase|webhook|(?<![a-z])(?:jwt|bearer|basic)(?![a-z])",
+    r"|session[_-]?id|mnemonic|seed[ _-]?(?:phrase|words?|hex)"
+    r"|(?:wallet|master|recovery)[ _-]?(?:seed|phrase|words?|codes?)"
+    r"|webhook|(?<![a-z])(?:jwt|bearer|basic)(?![a-z])",
     re.IGNORECASE,
 )
 _TAIL = re.compile(r"[\w.-]*")
@@ -61,6 +65,15 @@ _FILE = re.compile(
 _SPOKEN = re.compile(
     r"(?:error|exception|warning|fail(?:ed|ure)|expired|invalid|missing|required|denied|rejected|mismatch)s?\Z", re.I
 )
+_CAPTION = re.compile(r"(?:DETAIL|HINT|CONTEXT|STATEMENT|NOTICE|WARNING|CRITICAL):")  # of PostgreSQL, of a log
+_CONSTRAINT = re.compile(r"_(?:p?key|fkey|idx|index|uniq(?:ue)?|check|excl|seq)[0-9]{0,3}\Z", re.I)
+_WRONG = re.compile(r"(?:wrong|bad|invalid|incorrect|rejected|given|tried) \Z", re.I)
+_IN_BRACKETS = re.compile(r"[ ]{1,2}\((?P<value>[^\s()\"']{4,128})\)")
+_CALL = re.compile(r"\((?=[bBuU]?\\*[\"'])")
+_FOR = re.compile(
+    r"[ ](?:for|of)[ ](?:the[ ])?(?:(?:user|account|login|role|host|database)[ ])?"
+    r"[\"'`]?[^\s:\"'`]{1,64}[\"'`]?:[ ]{1,8}"
+)
 _LINE_NUMBER = re.compile(r"[0-9]{1,6}(?![^\s:,)])")
 _SHOUTED = re.compile(r"[A-Z0-9.-]*_[A-Z0-9_.-]+")
 _CLOSING_TAG = re.compile(r"(?:<|&lt;)/(?:\w{1,30}:)?\Z")
@@ -78,6 +91,7 @@ class _Name:
             begin -= 1
         tail = _TAIL.match(text, found.end())
         self.begin, self.end = begin, tail.end() if tail else found.end()
+        self.rest = self.text[found.end() : self.end][-REACH:]
         self.word, self.run = found[0].lower(), text[begin : self.end]
         self.before = text[max(begin - 40, 0) : begin]
         self.quote = opened(text, begin)
@@ -85,10 +99,40 @@ class _Name:
 
     def value(self) -> Optional[Value]:
         """Return the value that follows, or None where none does."""
+        pair = value_of_pair(self.text, self.before, self.end)
+        if pair:
+            return pair
         sign = _SIGN.match(self.text, self.end, self.eol)
-        if sign and self.word != "basic" and sign.end() < self.eol and self._is_sign(sign):
-            return value_at(self.text, sign.end(), self._setting(sign))
-        return self._after_blank()
+        if sign and self.word != "basic" and self._is_sign(sign):
+            if is_measure(self.text, sign.end(), self.eol, self.run):
+                return None
+            value = self._after_sign(sign)
+            if value:
+                return value
+        return self._after_blank() or self._in_brackets()
+
+    def _after_sign(self, sign: re.Match[str]) -> Optional[Value]:
+        """Return the value after a sign, on its line or below, or None where nothing follows."""
+        at, closed, setting = sign.end(), bool(sign["close"]), self._setting(sign)
+        if sign["sign"] in (":", "=", "=>", ":="):
+            below = value_below(self.text, self.begin, at, self.eol, closed=closed)
+            if below and (sign["sign"] == ":" or at < self.eol):
+                return below
+        if at >= self.eol:
+            return None
+        value = value_at(self.text, at, setting)
+        is_open = closed and self.text[at] in "[{(" and value.begin == at and value.end == self.eol
+        return rest_below(self.text, self.begin, value) if is_open else value
+
+    def _in_brackets(self) -> Optional[Value]:
+        """Return the value in the brackets that follow: of "wrong password (VALUE)", or of Pydantic's secrets."""
+        if self.run.lower() in ("secretstr", "secretbytes"):
+            call = _CALL.match(self.text, self.end, self.eol)
+            return self._plain(call.end()) if call else None
+        found = _IN_BRACKETS.match(self.text, self.end, self.eol)
+        if not found or not _WRONG.search(self.before) or not _is_odd(found["value"]):
+            return None
+        return None if _SHOUTED.fullmatch(found["value"]) else Value(*found.span("value"))
 
     def _is_sign(self, sign: re.Match[str]) -> bool:
         """Return whether a sign makes what follows a value."""
@@ -117,8 +161,11 @@ class _Name:
         )
 
     def _after_blank(self) -> Optional[Value]:
+        told = _FOR.match(self.text, self.end, self.eol)
+        if told:
+            return self._unless_said(told.end(), spaced=True)
         blank = _BLANK.match(self.text, self.end, self.eol)
-        if not blank or blank.end() >= self.eol or self.is_file:
+        if not blank or blank.end() >= self.eol or self.is_file or (self.quote and _CONSTRAINT.search(self.rest)):
             return None
         at = blank.end()
         if self._is_tag():
@@ -158,7 +205,7 @@ class _Name:
 
 def _is_odd(word: str) -> bool:
     """Return whether a word looks like none of a sentence."""
-    return len(word) >= 4 and not _PROSE.fullmatch(word) and not _PATH.match(word)
+    return len(word) >= 4 and not _PROSE.fullmatch(word) and not _PATH.match(word) and not _CAPTION.fullmatch(word)
 
 
 def without_named(text: str) -> str:

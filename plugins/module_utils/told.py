@@ -32,7 +32,8 @@ _OPTIONS = {
     "other": re.compile(rf"(?<![\w-])-p{_BEFORE_VALUE}"),
 }
 _IDENTIFIED = re.compile(
-    r"(?<!is )(?<!are )(?<!was )(?<!be )\bidentified\s{1,4}(?:with\s{1,4}\S{1,64}\s{1,4})?(?:by|as|using)\s{1,4}(?:password\s{1,4})?(?=\\*[\"'])",
+    r"(?<!is )(?<!are )(?<!was )(?<!be )\bidentified\s{1,4}(?:with\s{1,4}\S{1,64}\s{1,4})?(?:by|as|using)"
+    r"\s{1,4}(?:password\s{1,4})?(?=\\*[\"'])",
     _ANY,
 )
 _INSERT = re.compile(
