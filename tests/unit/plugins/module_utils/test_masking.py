@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import shlex
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.masking import HIDDEN, MASK, Mask
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.written import forms_of
 
 SECRET = "p@ss/w\"or'd\\&<é> %1"
 # How tools and languages write a text down: each is a way that a secret came back in an error or a log.
@@ -68,6 +70,44 @@ def test_a_secret_is_hidden_in_each_form(form: str) -> None:
     assert shown.endswith(" after")
     for part in ("ss/w", "or'd", "or\\'d", "%1", base64.b64encode(SECRET.encode()).decode()[3:12]):
         assert part not in shown
+
+
+ODD = "pa$$ \"w0'd,`Zü\\€#!"
+# what bash, systemd, PyYAML and their like made of it, taken from them
+RECORDED = {
+    "printf %q": "pa\\$\\$\\ \\\"w0\\'d\\,\\`Zü\\\\€#\\!",
+    "printf %q, ASCII": "$'pa$$ \"w0\\'d,`Z\\303\\274\\\\\\342\\202\\254#!'",
+    "set -x": "'pa$$ \"w0'\\''d,`Zü\\€#!'",
+    "declare -p": '"pa\\$\\$ \\"w0\'d,\\`Zü\\\\€#!"',
+    "systemd-escape": r"pa\x24\x24\x20\x22w0\x27d\x2c\x60Z\xc3\xbc\x5c\xe2\x82\xac\x23\x21",
+    "PyYAML": '"pa$$ \\"w0\'d,`Z\\xFC\\\\\\u20AC#!"',
+    "markupsafe": "pa$$ &#34;w0&#39;d,`Zü\\€#!",
+    "compose": ODD.replace("$", "$$"),
+    "bytes in Python": repr(ODD.encode()),
+    "bytes in Python, one quote": repr(ODD.replace('"', "").encode()),
+    "a URL in a URL": quote(quote(ODD)),
+    "a URL in a URL, lower case": quote(re.sub("%..", lambda found: found[0].lower(), quote(ODD))),
+    "JSON three deep": json.dumps(json.dumps(json.dumps(ODD))),
+    "JSON three deep, not ASCII": json.dumps(json.dumps(json.dumps(ODD, ensure_ascii=False))),
+    "HTML of JSON": html.escape(json.dumps(ODD)),
+    "hex": ODD.encode().hex(),
+    "hex in capitals": ODD.encode().hex().upper(),
+}
+
+
+@pytest.mark.case("WN3")
+@pytest.mark.parametrize("form", RECORDED)
+def test_a_secret_is_hidden_as_tools_wrote_it(form: str) -> None:
+    secret = ODD.replace('"', "") if form.endswith("one quote") else ODD
+    shown = Mask([secret]).hide(f"before {RECORDED[form]} after")
+    assert re.fullmatch(r"before [$b'\"\\]{0,9}\*{8}[\"'\\]{0,9}(?:&quot;)? after", shown.replace("&quot;*", "*")), (
+        shown
+    )
+
+
+def test_the_number_of_forms_is_bounded() -> None:
+    assert len(set(forms_of(ODD * 20))) < 600
+    assert len(set(forms_of("plain-0123456789"))) < 12
 
 
 @pytest.mark.parametrize(
