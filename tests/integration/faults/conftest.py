@@ -7,6 +7,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +22,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder of root with ``config``, which is backed up, and ``precious``, as /etc/cron.d is."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    (folder / "config").mkdir()
+    (folder / "config" / "app.yml").write_text("key: 1")
+    (folder / "precious").mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

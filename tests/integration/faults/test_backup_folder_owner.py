@@ -9,66 +9,25 @@ written or removed there, nothing in it counts, and no link leads us anywhere.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from plugins.module_utils.backup.examples import act, database, files, found, sqlite, status, tree
-from plugins.module_utils.database.options import options
-from plugins.module_utils.database.options import sqlite as entry
+from plugins.module_utils.backup.examples import found, status, tree
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import make
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import publish
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.states import present, pruned
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import ask_gate
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import parse_settings
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+
+from .folder_owners import NOBODY, asked, backed_up, his, link_of, of_the_database, said
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not sys.platform.startswith("linux"), reason="root writes to what is another account's"
 )
-NOBODY = 65534
 HIS = f"belongs to uid {NOBODY}, who can replace whole sets"
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder of root with ``config``, which is backed up, and ``precious``, as /etc/cron.d is."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    (folder / "config").mkdir()
-    (folder / "config" / "app.yml").write_text("key: 1")
-    (folder / "precious").mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def backed_up(place: Path, **more: Any) -> Result:
-    return act(place, **{"sources": [files("config", place / "config")], "compression": "none", **more})
-
-
-def his(path: Path) -> Path:
-    path.mkdir(mode=0o700)
-    os.chown(path, NOBODY, NOBODY)
-    return path
-
-
-def link_of(uid: int, path: Path, target: Path) -> None:
-    path.symlink_to(target)
-    os.lchown(path, uid, uid)
-
-
-def said(result: Result) -> list[tuple[str, str, str]]:
-    told = [one for one in found(result, "backup.permissions") if one.status != "ok"]
-    return [(one.status, one.subject, one.message) for one in told]
 
 
 POLICY = {"retention": {"daily": 1, "min_keep": 1}}
@@ -259,23 +218,6 @@ def test_a_set_in_another_account_s_folder_opens_no_gate(place: Path) -> None:
     assert asked(place) == (False, f"{backups} belongs to uid {NOBODY}, who can replace the sets in {backups}")
 
 
-def asked(place: Path, *trusted: str) -> tuple[bool, str]:
-    """Return what the gate of db_vacuum says of a database that is in the sets of ``backups``."""
-    gate = {"dir": str(place / "backups"), "trusted_accounts": list(trusted)}
-    declared = options([entry(path=str(place / "v.db"))], require_backup=gate)
-    settings = parse_settings(declared)
-    gate = ask_gate(settings.backup, settings.databases[0], [str(place / "v.db")], choose_host(60.0))
-    return gate.open, gate.reason
-
-
-def of_the_database(place: Path) -> Path:
-    """Make a set of ``v.db``, and return its folder."""
-    database(place / "v.db")
-    made = backed_up(place, sources=[sqlite("v", place / "v.db")]).data["set"]["id"]
-    assert asked(place)[0]
-    return place / "backups" / str(made)
-
-
 @pytest.mark.case("L6b")
 @pytest.mark.parametrize("mode", [0o775, 0o777, 0o1777, 0o2770])
 @pytest.mark.parametrize("above", [False, True])
@@ -341,70 +283,3 @@ def test_a_folder_that_others_get_after_the_look_loses_no_set(
         True,
     )
     assert sorted(path.name for path in (place / "backups").iterdir()) == names
-
-
-def given_to(uid: int, gid: int, mode: int, where: str) -> Callable[[Path], None]:
-    """Return what makes a folder below ``place`` that of an account and a group."""
-
-    def change(place: Path) -> None:
-        os.chown(place / where, uid, gid)
-        (place / where).chmod(mode)
-
-    return change
-
-
-# (what the folders are like, who is trusted, whether that is enough)
-TRUSTED = [
-    (given_to(NOBODY, 0, 0o755, "above"), ["nobody"], True),
-    (given_to(NOBODY, 0, 0o755, "above/backups"), [str(NOBODY)], True),
-    (given_to(NOBODY, 0, 0o755, "above/backups"), ["65533"], False),
-    (given_to(NOBODY, 0, 0o755, "above/backups"), ["group:65534"], False),
-    (given_to(NOBODY, 65533, 0o775, "above/backups"), ["nobody"], False),
-    (given_to(NOBODY, 65533, 0o777, "above/backups"), ["nobody", "group:65533"], False),
-    (given_to(0, 65533, 0o2770, "above/backups"), ["group:65533"], True),
-    (given_to(0, 65533, 0o1770, "above/backups"), ["group:65533"], True),
-    (given_to(0, 65533, 0o775, "above"), ["group:65533"], True),
-    (given_to(0, 65533, 0o775, "above"), ["65533", "group:0"], False),
-    (given_to(0, 65533, 0o1772, "above/backups"), ["group:65533"], False),
-]
-
-
-@pytest.mark.parametrize(("change", "trusted", "enough"), TRUSTED)
-def test_who_is_declared_as_trusted_may_own_the_folder_or_write_to_it(
-    change: Callable[[Path], None], trusted: list[str], enough: bool, place: Path
-) -> None:
-    folder = place / "above" / "backups"
-    folder.mkdir(parents=True, mode=0o700)
-    change(place)
-    refused = backed_up(place, dir=str(folder))
-    assert "nothing is written or removed in" in refused.failure
-    result = backed_up(place, dir=str(folder), trusted_accounts=trusted)
-    assert (result.failure == "", status(result, "backup.present")) == (enough, "ok" if enough else "critical")
-    looked = backed_up(place, dir=str(folder), trusted_accounts=trusted, state="verified")
-    assert status(looked, "backup.present") == ("ok" if enough else "critical")
-    assert (not [one for one in said(looked) if one[0] == "critical"]) is enough
-
-
-def test_a_set_of_a_trusted_account_counts_and_no_link_of_its_is_followed(place: Path) -> None:
-    made = of_the_database(place)
-    for path in (place / "backups", made, *made.rglob("*")):  # as a share shows them that takes root for nobody
-        os.chown(path, NOBODY, NOBODY)
-    assert asked(place)[0] is False
-    assert asked(place, "nobody") == (True, asked(place, "nobody")[1])
-    assert asked(place, "no-such-account")[0] is False
-    given = {"trusted_accounts": ["nobody"], "sources": [sqlite("v", place / "v.db")]}
-    assert status(backed_up(place, state="verified", **given), "backup.present") == "ok"
-    (place / "backups").rename(place / "aside")
-    link_of(NOBODY, place / "backups", place / "aside")
-    before = tree(place / "aside")
-    assert "the symlink" in backed_up(place, **given).failure
-    assert tree(place / "aside") == before
-    assert asked(place, "nobody")[0] is False
-
-
-def test_an_account_that_the_host_does_not_know_is_a_mistake(place: Path) -> None:
-    for name in ("no-such-account", "group:no-such-group"):
-        with pytest.raises(InputError) as refused:
-            backed_up(place, trusted_accounts=[name])
-        assert (refused.value.name, name in str(refused.value)) == ("trusted_accounts", True)
-    assert not (place / "backups").exists()
