@@ -44,6 +44,7 @@ def judge_permissions(view: View) -> Iterator[Finding]:
         yield from [] if way else [check.finding(SKIPPED, view.dir, message, remedy="")]
         return
     said = {fault.path for fault in view.catalog.faults}
+    said |= {str(found.folder) for found in view.catalog.sets if found.others}
     wide = [folder for folder in access.folders if folder.others and folder.path not in said]
     for folder in wide:
         message = f"{folder.path} is open to others than its owner: {', '.join(folder.others)}"
