@@ -22,12 +22,15 @@ _MEASURE = re.compile(
     re.I,
 )
 _COUNT = re.compile(r"[0-9]{1,9}(?=[\s,;)}\]]|\Z)")
+_ANSWER = re.compile(r"(?:YES|NO)\)")  # of MySQL: "using password: YES"
 _TALLY = re.compile(r"[0-9]{1,3}(?=[\s,;)}\]]|\Z)|[0-9]{1,9}, (?:fail|skip|error|warn)", re.I)
 
 
 def is_measure(text: str, at: int, eol: int, run: str) -> bool:
     """Given a name, ``run``, and where what follows its sign begins, return whether that is no credential."""
     if run.lower() == "pass" and _TALLY.match(text, at, eol):
+        return True
+    if run.lower() == "password" and _ANSWER.match(text, at, eol):
         return True
     if run[-6:].lower() == "tokens" and _COUNT.match(text, at, eol):
         return True

@@ -71,7 +71,7 @@ _WRONG = re.compile(r"(?:wrong|bad|invalid|incorrect|rejected|given|tried) \Z", 
 _IN_BRACKETS = re.compile(r"[ ]{1,2}\((?P<value>[^\s()\"']{4,128})\)")
 _CALL = re.compile(r"\((?=[bBuU]?\\*[\"'])")
 _FOR = re.compile(
-    r"[ ](?:for|of)[ ](?:the[ ])?(?:(?:user|account|login|role|host|database)[ ])?"
+    r"[ ](?:for|of)[ ](?:the[ ])?(?P<account>(?:user|account|login|role)[ ]|(?=[\"'`]))?"
     r"[\"'`]?[^\s:\"'`]{1,64}[\"'`]?:[ ]{1,8}"
 )
 _LINE_NUMBER = re.compile(r"[0-9]{1,6}(?![^\s:,)])")
@@ -162,7 +162,7 @@ class _Name:
 
     def _after_blank(self) -> Optional[Value]:
         told = _FOR.match(self.text, self.end, self.eol)
-        if told:
+        if told and (told["account"] is not None or _is_odd(word_at(self.text, told.end(), self.eol))):
             return self._unless_said(told.end(), spaced=True)
         blank = _BLANK.match(self.text, self.end, self.eol)
         if not blank or blank.end() >= self.eol or self.is_file or (self.quote and _CONSTRAINT.search(self.rest)):

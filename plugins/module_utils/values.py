@@ -27,6 +27,7 @@ _NUMBER = re.compile(r"-?[0-9][0-9.eE+-]*(?=\s{0,8}[,}\]])")
 _WORD = re.compile(r"[^\s\\]*(?:\\.[^\s\\]*)*")  # of a shell: a blank after a backslash is part of it
 _OF_URL = re.compile(r"[^\s\"<>&]*")
 _MARK = re.compile(r"[\[({\])}\"'`]")
+_REOPENED = ("'", "\"'\"'")  # how a quote within single quotes goes on: SQL and a shell
 _ENDS, _MAY_END = ",;)]}>&|", ".:!?"
 
 
@@ -150,7 +151,9 @@ def _closing(text: str, at: int, eol: int, quote: Quote) -> Optional[int]:
         if role == CLOSES:
             return mark - quote.slashes
         # a shell and SQL know no backslash in single quotes: this one may be the last character
-        if role == UNCLEAR or (quote == (0, "'") and (_is_over(text, mark + 1, eol) or text[mark + 1] == "'")):
+        if role == UNCLEAR or (
+            quote == (0, "'") and (_is_over(text, mark + 1, eol) or text.startswith(_REOPENED, mark + 1))
+        ):
             return None
         mark = text.find(quote.mark, mark + 1, eol)
     return None

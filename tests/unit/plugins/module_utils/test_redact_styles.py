@@ -160,6 +160,7 @@ LINES = [
     (f"with {KEY} it failed", f"with {MASK} it failed"),
     (f"key={'0123456789abcdef' * 4} x", f"key={MASK} x"),
     ("auth=('bob', 'hunter2')", f"auth={MASK}"),
+    ("password='\\'\"'\"'x hunter2' x", f"password='{MASK}"),
     ("postgresql://bob:hunter2", f"postgresql://bob:{MASK}"),
 ]
 
