@@ -50,3 +50,9 @@ def test_every_case_of_the_list_has_an_id_a_severity_and_a_situation():
     rows = run.cases(CHECKOUT / "tests" / "cases.tsv")
     assert rows and all(len(row) == 3 for row in rows)
     assert len({row[0] for row in rows}) == len(rows)
+
+
+def test_an_id_that_no_case_has_is_no_success(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["run.py", "SV1", "SV99"])
+    assert run.main() == 2
+    assert capsys.readouterr().err == "no case begins with SV99; cases.tsv lists them\n"
