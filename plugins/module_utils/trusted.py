@@ -23,9 +23,9 @@ from typing import NamedTuple, Optional
 
 from .errors import CoreError
 from .folders import NotEntered, Step, steps
+from .writers import open_to_others
 
 MAX_FILE = 64 << 20
-OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 _told: dict[str, str] = {}  # on Windows: why each folder that the bridge looked at cannot be believed, or ""
@@ -60,9 +60,10 @@ class Others(NamedTuple):
     groups: frozenset[int] = frozenset()
 
     def write_to(self, status: os.stat_result) -> bool:
-        """Return whether others than these may write to a place, by its mode."""
-        group = bool(status.st_mode & stat.S_IWGRP) and status.st_gid not in self.groups
-        return group or bool(status.st_mode & stat.S_IWOTH)
+        """Return whether others than these, its owner and root may write to a place, by its mode."""
+        if status.st_gid in self.groups:
+            return bool(status.st_mode & stat.S_IWOTH)
+        return open_to_others(status)
 
 
 NOBODY_ELSE = Others()
@@ -106,16 +107,17 @@ def _key(path: str) -> str:
 def _walk(folder: str, others: Others = NOBODY_ELSE) -> Iterator[Fault]:
     """Go to a folder, and yield why it cannot be believed; nothing where it can be or where there is none yet."""
     place, mode = "/", 0  # the folder passed last, and its mode: where others may make names in it, it is sticky
-    shared = False  # and whether these are not trusted
+    shared = any_else = False  # whether others may that are not trusted, and whether any may
     try:
         with closing(steps(os.path.join(os.getcwd(), folder))) as way:
             for step in way:
-                yield from _of_step(step, others, open_to_others=bool(mode & OTHERS_WRITE))
+                yield from _of_step(step, others, is_open=any_else)
                 if step.is_link:
                     continue
                 if not stat.S_ISDIR(step.status.st_mode):
                     return
                 place, mode, shared = step.path, stat.S_IMODE(step.status.st_mode), others.write_to(step.status)
+                any_else = open_to_others(step.status)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -127,13 +129,13 @@ def _walk(folder: str, others: Others = NOBODY_ELSE) -> Iterator[Fault]:
             yield Fault(place, f"others may write to the folder {place} (mode {mode:04o})", mode=mode)
 
 
-def _of_step(step: Step, others: Others, *, open_to_others: bool) -> Iterator[Fault]:
+def _of_step(step: Step, others: Others, *, is_open: bool) -> Iterator[Fault]:
     """Yield why one step cannot be believed, given whether others may make names in the folder where it lies."""
     path, status = step.path, step.status
     foreign = _foreign(path, status, others)
     if foreign:
         yield Fault(path, foreign, status.st_uid, step.is_link, ours=os.geteuid(), mode=stat.S_IMODE(status.st_mode))
-    if step.is_link and open_to_others:
+    if step.is_link and is_open:
         yield Fault(path, f"{path} is a link, and others may make names where it lies", link=True)
     wide = _open_to_others(path, status, others) if stat.S_ISDIR(status.st_mode) else ""
     if wide:
@@ -194,6 +196,6 @@ def _fault_of_file(path: str, status: os.stat_result) -> str:
         return f"{path} is no file"
     if sys.platform == "win32":
         return ""  # its folder says who may write to it
-    if status.st_mode & OTHERS_WRITE:
+    if open_to_others(status):
         return f"others may write to {path} (mode {stat.S_IMODE(status.st_mode):04o})"
     return _foreign(path, status)

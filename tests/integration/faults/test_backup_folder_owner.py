@@ -27,6 +27,7 @@ from .folder_owners import NOBODY, asked, backed_up, his, link_of, of_the_databa
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not sys.platform.startswith("linux"), reason="root writes to what is another account's"
 )
+CREW = 65533  # a group of which nobody knows the members
 HIS = f"belongs to uid {NOBODY}, who can replace whole sets"
 
 
@@ -54,6 +55,20 @@ def test_another_account_s_folder_is_critical_with_its_cure(where: str, state: s
     assert bool(result.failure) is (state in ("present", "pruned"))
 
 
+def of_the_crew(folder: Path, mode: int) -> None:
+    """Give a folder a mode, and a group that has others in it than its owner, as far as anybody knows."""
+    os.chown(folder, -1, CREW)
+    folder.chmod(mode)
+
+
+def test_a_folder_that_is_open_to_a_group_of_its_owner_alone_is_open_to_nobody(place: Path) -> None:
+    """What an account makes is so where each has a group of its own, and the umask 002."""
+    (place / "backups").mkdir()
+    (place / "backups").chmod(0o2770)
+    result = backed_up(place)
+    assert (result.failure, status(result, "backup.present")) == ("", "ok")
+
+
 # where others may write, and what they may write to by its mode
 OPEN = [(where, mode) for where in ("backups", "above/backups") for mode in (0o775, 0o777, 0o2770, 0o702)]
 
@@ -67,7 +82,7 @@ def test_nothing_is_written_where_others_may_write(
     opened = place / where.split("/", maxsplit=1)[0]
     for _run in range(2):
         assert backed_up(place, dir=str(place / where)).failure == ""
-    opened.chmod(mode)
+    of_the_crew(opened, mode)
     before = tree(opened)
     result = backed_up(place, dir=str(place / where), state=state, check_mode=check_mode, **POLICY)
     assert tree(opened) == before
@@ -225,7 +240,7 @@ def test_a_set_in_another_account_s_folder_opens_no_gate(place: Path) -> None:
 def test_a_set_where_others_may_write_opens_no_gate(above: bool, mode: int, place: Path) -> None:
     of_the_database(place)
     opened = place if above else place / "backups"
-    opened.chmod(mode)
+    of_the_crew(opened, mode)
     reason = f"others may write to the folder {opened}"
     is_open, words = asked(place)
     assert (is_open, reason in words) == ((True, False) if above and mode == 0o1777 else (False, True))
@@ -244,7 +259,7 @@ def test_another_account_s_set_in_a_folder_of_root_s_opens_no_gate(whose: str, p
 def test_nothing_is_unpacked_where_others_could_take_its_place(mode: int, status_then: str, place: Path) -> None:
     of_the_database(place)
     (place / "scratch").mkdir()
-    (place / "scratch").chmod(mode)
+    of_the_crew(place / "scratch", mode)
     result = backed_up(place, state="verified", scratch_dir=str(place / "scratch"))
     assert status(result, "backup.readable") == status_then
     if status_then == "unknown":

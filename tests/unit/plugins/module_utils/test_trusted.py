@@ -85,7 +85,7 @@ SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
     ("the folder is another's", give_away, "belongs to the account with the uid 65534"),
     ("the folder above is another's", lambda folder: give_away(folder.parent), "belongs to the account"),
     ("the one above that is", lambda folder: give_away(folder.parents[1]), "belongs to the account"),
-    ("its group may write", lambda folder: folder.chmod(0o770), "others may write to the folder"),
+    ("its group may write", lambda folder: (os.chown(folder, 0, 65533), folder.chmod(0o770)), "others may write to"),
     ("all may write", lambda folder: folder.chmod(0o707), "others may write to the folder"),
     ("all may write above", lambda folder: folder.parent.chmod(0o777), "others may write to the folder"),
     ("it is open to all and sticky", lambda folder: folder.chmod(0o1777), "others may write to the folder"),
