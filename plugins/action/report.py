@@ -17,7 +17,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.units import parse_bytes
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.aggregate import FAIL_ON, counted
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.answers import LEFT_OUT, PREFIX
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_host, build_report
@@ -34,6 +36,7 @@ SPEC = {
     "title": {"type": "str", "default": "maintenance"},
     "fail_on": {"type": "str", "choices": list(FAIL_ON), "default": "critical"},
     "keep": {"type": "int", "default": 90},
+    "keep_size": {"type": "str", "default": "2G"},
     "textfile_dir": {"type": "path"},
     "hosts_asked": {"type": "list", "elements": "str", "default": []},
     "judge": {"type": "bool", "default": False},
@@ -61,12 +64,12 @@ class ActionModule(ActionBase):
 
     def _write(self, task_vars: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """Write the report once, also where the strategy of the play asks for it once for each host."""
-        folder = Path(options["dir"])
+        folder, most = Path(options["dir"]), _bytes(options["keep_size"])
         try:
             if not first_of(folder, str(self._task._uuid)):
                 return {"changed": False, "skipped": True, "skip_reason": "the report of this run is made once"}
             report = self._report(task_vars, options)
-            final = publish_report(report, folder, options["keep"])
+            final = publish_report(report, folder, options["keep"], most)
             if options["textfile_dir"]:
                 publish_textfile(report, Path(options["textfile_dir"]))
         except OSError as error:
@@ -107,6 +110,14 @@ class ActionModule(ActionBase):
             narrowed=_narrowed(context.CLIARGS),
             asked=options["hosts_asked"],
         )
+
+
+def _bytes(size: str) -> int:
+    """Given a size as it is declared, return it in bytes."""
+    try:
+        return parse_bytes("keep_size", size)
+    except InputError as error:
+        raise AnsibleActionFail(str(error)) from error
 
 
 def _narrowed(arguments: Mapping[str, Any]) -> list[str]:

@@ -45,6 +45,13 @@ options:
     description: Number of runs that are kept; older ones are removed after the new one has been published.
     type: int
     default: 90
+  keep_size:
+    description:
+      - How much all runs together may hold, such as V(500M) or V(2G). While it is more, the oldest are removed,
+        whichever place they are in, but for this run and what each C(latest) names.
+      - Nothing is ever removed that this module did not write. A run in whose folder lies something else stays.
+    type: str
+    default: 2G
   textfile_dir:
     description:
       - Folder of a node exporter's textfile collector on the controller. The metrics of a whole run are put there as

@@ -5,8 +5,7 @@
 """Where reports are kept: ``<dir>/<run id>/``, with ``<dir>/latest`` switched to the newest in one step.
 
 Only whole, real runs stand for the system. What was planned only is kept in ``<dir>/check/``, what looked at a part in
-``<dir>/partial/``, in the same form. Two runs may end at the same moment: one lock orders them, and what is half made
-is only removed when it is too old to be alive.
+``<dir>/partial/``, in the same form. Two runs may end at the same moment: one lock orders them.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,13 +31,13 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.publish impo
 
 from .html import render_html
 from .prometheus import render_prometheus
+from .pruning import LATEST, Run, is_dead, prune
 from .scope import CHECK, PARTIAL, WHOLE
 
-LATEST, LOCK, ONCE = "latest", ".lock", ".once"
+LOCK, ONCE = ".lock", ".once"
 PLACES = {WHOLE: "", PARTIAL: "partial", CHECK: "check"}
-DEAD_AFTER = 86_400.0  # seconds: no report takes a day
+KEEP_SIZE = 2 * 1024**3  # bytes: about 30 runs of 1,000 hosts, or all that anybody keeps of 20
 AHEAD = 600  # seconds that another controller's clock may be ahead; what lies further ahead is an error of a clock
-_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
 def render_files(report: Mapping[str, Any]) -> dict[str, bytes]:
@@ -51,8 +49,9 @@ def render_files(report: Mapping[str, Any]) -> dict[str, bytes]:
     }
 
 
-def publish_report(report: Mapping[str, Any], folder: Path, keep: int) -> Path:
-    """Given a report, put it in the place of its scope, switch ``latest`` there, drop what is older than ``keep`` runs.
+def publish_report(report: Mapping[str, Any], folder: Path, keep: int, most: int = KEEP_SIZE) -> Path:
+    """Given a report, put it in the place of its scope, switch ``latest`` there, drop what is older than ``keep`` runs
+    there, and the oldest of all while there are more than ``most`` bytes of them.
 
     Return the path of the run's own folder. Nothing of a report is ever readable by other accounts.
     """
@@ -62,11 +61,11 @@ def publish_report(report: Mapping[str, Any], folder: Path, keep: int) -> Path:
     half.mkdir(parents=True, mode=0o700)
     for name, content in render_files(report).items():
         publish_file(half / name, content)
-    with in_turn(place):
+    with in_turn(folder):
         publish_folder(half, final)
         if _is_newest(place, final.name, report["run"]["finished"]):
             publish_link(place / LATEST, final.name)
-        _forget(place, keep, final.name)
+        prune([folder / name for name in PLACES.values()], Run(final.name, place), keep, most)
     return final
 
 
@@ -86,7 +85,7 @@ def first_of(folder: Path, run: str) -> bool:
     marks = folder / ONCE
     marks.mkdir(parents=True, exist_ok=True, mode=0o700)
     for mark in marks.iterdir():
-        if _is_dead(mark):
+        if is_dead(mark):
             mark.unlink(missing_ok=True)
     try:
         os.close(os.open(marks / run, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -113,21 +112,3 @@ def _is_newest(place: Path, name: str, finished: float) -> bool:
         return True
     limit = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(finished + AHEAD))
     return latest <= name or latest[: len(limit)] > limit or not (place / latest).is_dir()
-
-
-def _is_dead(path: Path) -> bool:
-    try:
-        return time.time() - path.lstat().st_mtime > DEAD_AFTER
-    except FileNotFoundError:
-        return False
-
-
-def _forget(place: Path, keep: int, own: str) -> None:
-    """Remove the oldest runs, never this one or the one that ``latest`` names, and what a killed report left."""
-    spared = {own, os.readlink(place / LATEST)}
-    runs = sorted(path.name for path in place.iterdir() if _RUN_ID.fullmatch(path.name) and path.name not in spared)
-    for name in runs[: max(0, len(runs) + len(spared) - keep)]:
-        shutil.rmtree(place / name, ignore_errors=True)
-    for path in place.glob(f"*{HALF}"):
-        if _RUN_ID.fullmatch(path.name[: -len(HALF)]) and _is_dead(path):
-            shutil.rmtree(path, ignore_errors=True)

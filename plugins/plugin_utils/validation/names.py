@@ -56,6 +56,7 @@ PLAIN: dict[str, dict[str, Any]] = {
 ON_CONTROLLER: dict[str, dict[str, Any]] = {
     "cryptobot_report_dir": {"type": "path"},
     "cryptobot_report_keep": {"type": "int"},
+    "cryptobot_report_keep_size": {"type": "str"},
     "cryptobot_report_textfile_dir": {"type": "path"},
 }
 FOLDERS = ("cryptobot_install_dir", "cryptobot_state_dir", "cryptobot_report_dir")

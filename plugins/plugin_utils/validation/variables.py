@@ -15,6 +15,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, find_mistakes, shown
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.spelling import nearest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.typed import NO_OPTION
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.units import parse_bytes
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
 
 from .names import (
@@ -94,6 +95,8 @@ def _read_plain(options: Mapping[str, Any]) -> None:
     keep = options.get("cryptobot_report_keep")
     if keep is not None and keep < 1:
         raise InputError("cryptobot_report_keep", keep, "1 or more")
+    if options.get("cryptobot_report_keep_size") is not None:
+        parse_bytes("cryptobot_report_keep_size", options["cryptobot_report_keep_size"])
     for batch in options.get("cryptobot_serial") or ():
         if not _BATCH.fullmatch(batch):
             raise InputError("cryptobot_serial", batch, "a number of hosts such as 2, a share of them such as 20%")

@@ -75,6 +75,8 @@ def test_one_that_another_is_made_of_is_known() -> None:
 PLAIN = [
     ("cryptobot_report_keep", 0, "1 or more"),
     ("cryptobot_report_keep", "many", "a whole number"),
+    ("cryptobot_report_keep_size", "much", "a size such as 500M or 1.5GiB"),
+    ("cryptobot_report_keep_size", "500", "a unit: 500 what? write 500G (500M or 500B)"),
     ("cryptobot_report_textfile_dir", "x", "an absolute path, such as /opt/cryptobot"),
     ("cryptobot_serial", "many", "a number of hosts such as 2, a share of them such as 20%"),
     ("cryptobot_serial", "-1", "a number of hosts such as 2, a share of them such as 20%"),
@@ -88,6 +90,7 @@ def test_a_value_that_no_run_can_use_is_a_mistake(name: str, value: object, expe
 
 SOUND_VALUES = [
     ("cryptobot_report_keep", 1),
+    ("cryptobot_report_keep_size", "1.5GiB"),
     ("cryptobot_serial", "30%"),
     ("cryptobot_serial", 2),
     ("cryptobot_serial", [1, "30%"]),
