@@ -17,7 +17,7 @@ from .named import NAMES, without_named
 from .told import without_told
 from .values import MASK, Setting, opened, value_at
 
-__all__ = ["MASK", "redact", "tells_secret"]
+__all__ = ["MASK", "is_plain", "redact", "tells_secret"]
 
 _KEY_BLOCK = re.compile(r"(-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----).*?(?=-----END|\Z)", re.DOTALL)
 # "-u NAME:PASSWORD"; two numbers are those of an account and a group
@@ -52,6 +52,34 @@ _PATTERNS = tuple(
         r"(?-i:((?<![A-Za-z0-9]))(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{64}(?![A-Za-z0-9]))",
     )
 )
+
+# One of them, in lower case, is in whatever is masked, but for logins, and for what has a pattern of its own below.
+_HINTS = (
+    *("pass", "kennwort", "pwd", "secret", "token", "credential", "creds", "dsn", "key", "signature", "authorization"),
+    *("cookie", "session", "mnemonic", "seed", "webhook", "jwt", "bearer", "basic", "eyj", "ak_", "/bot", ":aa"),
+    *("hooks.slack.com", "discord", "xox", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "sk_live_"),
+    *("sk_test_", "akia", "wallet", "recovery", "master"),
+)
+_LONG = re.compile(r"[A-Za-z0-9]{64}")
+
+
+def is_plain(text: str) -> bool:
+    """Return whether ``redact`` leaves a text as it is, as far as that is seen at once, in a twentieth of its time.
+
+    May return False where it does; True never where it does not.
+    """
+    low = text.lower()
+    for hint in _HINTS:
+        if hint in low:
+            return False
+    return (
+        text.isascii()  # the case of other letters is not as simple
+        and not ("auth" in low and "=" in low)
+        and not ("://" in low and _LOGIN_OF_URL.search(text))
+        and not ("-u" in low and _LOGIN.search(text))
+        and not _LONG.search(text)
+        and without_told(text) == text
+    )
 
 
 def redact(text: str) -> str:

@@ -62,7 +62,7 @@ _OWN: dict[str, re.Pattern[str]] = {
     "state": re.compile("|".join(ACTION_STATES)),
     "check": re.compile(r"[a-z]+(\.[a-z0-9_]+)+"),
 }
-_KEYS = re.compile(
+KEYS = re.compile(
     "status|findings|metrics|actions|changed|failed|msg|skipped|unreachable|results|nouns|diff|before|after|check|subject"
     "|message|expected|actual|remedy|procedure|name|value|unit|labels|action|state|reason|details|cut|seconds"
 )
@@ -173,7 +173,7 @@ class _Sealer:
 
     def key(self, key: str, taken: Mapping[str, Any]) -> str:
         """Given a key, return it sealed, and unlike those that are taken: two that become alike both stay."""
-        if _KEYS.fullmatch(key):
+        if KEYS.fullmatch(key):
             return key
         sealed = cut(safe(self.mask.hide(key)), self.limits.text)
         others = (f"{sealed} ({number})" for number in count(2))

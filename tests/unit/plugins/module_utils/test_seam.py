@@ -169,3 +169,8 @@ def test_both_ends_of_a_huge_sentence_are_without_secrets(middle: int) -> None:
     left = seal({"reason": login + "x " * middle + login})["reason"]
     assert left.count("https://u:********@h/") == 2
     assert "pgPlain" not in left
+
+
+def test_every_printable_character_may_leave_as_it_is() -> None:
+    letters = map(chr, range(sys.maxunicode + 1))
+    assert [letter for letter in letters if letter.isprintable() and safe(letter) != letter] == []
