@@ -18,10 +18,9 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.units import parse_bytes
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.aggregate import FAIL_ON, counted
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.answers import LEFT_OUT, PREFIX
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.answers import LEFT_OUT, results_of
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build import build_host, build_report
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.history import (
     first_of,
@@ -82,7 +81,8 @@ class ActionModule(ActionBase):
         """Return the report of all targeted hosts, those that failed or were lost on the way included."""
         hostvars = task_vars["hostvars"]
         validation = task_vars.get("cryptobot_validation") or {}
-        registered = {host: _results(hostvars.raw_get(host)) for host in task_vars["ansible_play_hosts_all"]}
+        clean: set[str] = set()
+        registered = {host: _results(hostvars.raw_get(host), clean) for host in task_vars["ansible_play_hosts_all"]}
         if validation.get("nowhere"):  # the play is that of the validation, and its hosts are none of ours
             registered = {name: {LEFT_OUT: answer} for name, answer in validation["hosts"].items()}
         return build_report(
@@ -146,10 +146,8 @@ def _told(report: Mapping[str, Any], place: str) -> dict[str, Any]:
     }
 
 
-def _results(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Given a host's variables, return its results, sealed: not every task that registers one is a module of ours."""
-    registered = {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+def _results(variables: Mapping[str, Any], clean: Optional[set[str]] = None) -> dict[str, Any]:
+    """Given a host's variables, return its results, and why it was left out where it was."""
     left_out = (variables.get("cryptobot_validation") or {}).get("hosts") or {}
-    if variables.get("inventory_hostname") in left_out:
-        registered[LEFT_OUT] = left_out[variables["inventory_hostname"]]
-    return {name: seal(value) for name, value in registered.items() if isinstance(value, Mapping)}
+    name = variables.get("inventory_hostname")
+    return results_of({**variables, LEFT_OUT: left_out[name]} if name in left_out else variables, clean)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Union
 
 PARTIAL = ".partial"
 # ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, and of a name that is about to go
@@ -67,8 +68,9 @@ def fsync_tree(root: Path) -> None:
         fsync_path(Path(folder))
 
 
-def publish_file(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Given a path and its new content, put it there in one step, readable by nobody else unless ``mode`` says so.
+def publish_file(path: Path, content: Union[bytes, Iterable[bytes]], mode: int = 0o600) -> None:
+    """Given a path and its new content, whole or in parts, put it there in one step, readable by nobody else unless
+    ``mode`` says so.
 
     Raise OSError; the old content, and nothing beside it, is there then.
     """
@@ -78,7 +80,7 @@ def publish_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
+            stream.writelines((content,) if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
             # The umask may have taken bits away. By descriptor: what has that name by now may be another's link.

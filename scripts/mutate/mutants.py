@@ -30,7 +30,16 @@ DECIDES = (
     "levels", "aggregate",
 )  # fmt: skip
 WHOLE_FOLDERS = ("retention", "model", "rules")
-OF_THE_REPORT = ("build.py", "prometheus.py", "summary.py", "aggregate.py", "scope.py", "verdict.py", "pruning.py")
+OF_THE_REPORT = (
+    "build.py",
+    "prometheus.py",
+    "summary.py",
+    "aggregate.py",
+    "scope.py",
+    "verdict.py",
+    "findings.py",
+    "pruning.py",
+)
 
 
 _BARE_STAR = re.compile(r"[(, ]\*, |^\s*\*,$")  # keyword-only arguments begin behind it: no multiplication

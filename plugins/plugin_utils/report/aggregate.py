@@ -35,7 +35,11 @@ def rank(finding: Found) -> int:
 
 def tally(findings: Iterable[Found]) -> dict[str, Any]:
     """Given findings, return their worst status and their counts by status."""
-    counted = Counter(finding["status"] for finding in findings)
+    return totals(Counter(finding["status"] for finding in findings))
+
+
+def totals(counted: Mapping[str, int]) -> dict[str, Any]:
+    """Given how many findings there are of each status, return the worst and those numbers, the worst first."""
     return {"status": worst(counted), "counts": {status: counted.get(status, 0) for status in reversed(STATUSES)}}
 
 

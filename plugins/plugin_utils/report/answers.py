@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
     CRITICAL,
@@ -16,13 +16,15 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     Finding,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal
 
 from .checks import CHECKS
+from .findings import EMPTY, Said, said_by_us
+from .sealed import is_sealed
 
 PREFIX = "cryptobot_result_"
 CHECKUP = "checkup"  # the one task that looks at several areas
 LEFT_OUT = f"{PREFIX}validation"  # the answer for a host that was left out, because its variables are wrong
-EMPTY = {"check": "run.complete", "subject": "", "status": UNKNOWN, "message": "", "expected": None, "actual": None}
 
 
 class Answer(NamedTuple):
@@ -41,6 +43,16 @@ class Answer(NamedTuple):
     def looked(self) -> bool:
         """Whether it holds findings, so that it can stand for what was said before."""
         return bool(self.said.get("findings"))
+
+
+def results_of(variables: Mapping[str, Any], clean: Optional[set[str]] = None) -> dict[str, Any]:
+    """Given a host's variables, return its results, sealed: not every task that registers one is a module of ours.
+
+    ``clean`` is what is_sealed remembers from host to host.
+    """
+    given = {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+    mappings = {name: value for name, value in given.items() if isinstance(value, Mapping)}
+    return {name: value if is_sealed(value, clean) else seal(value) for name, value in mappings.items()}
 
 
 def answers_of(variables: Mapping[str, Any]) -> list[Answer]:
@@ -92,35 +104,25 @@ def replace_findings(answer: Answer, replaced: set[tuple[Any, Any]]) -> Answer:
     return answer._replace(said={**answer.said, "findings": kept})
 
 
-def findings_of(answer: Answer) -> Iterator[dict[str, Any]]:
-    """Yield the findings of an answer; what is none as it should be is one that is unknown, and says so."""
+def findings_of(host: str, answer: Answer) -> Iterator[Said]:
+    """Yield the findings of an answer of a host; what is none as it should be is one that is unknown, and says so."""
     for said in answer.said.get("findings", []):
-        if not isinstance(said, Mapping):
-            yield {
-                **EMPTY,
-                "noun": answer.noun,
-                "subject": answer.noun,
-                "remedy": "",
-                "procedure": "D1.1",
-                "message": "returned a finding that cannot be read",
-            }
-            continue
-        plain = {**EMPTY, "remedy": "", "procedure": "", **said, "noun": answer.noun}
-        yield plain if plain["status"] in STATUSES else {**plain, "status": UNKNOWN}
+        if isinstance(said, Mapping):
+            status, check = said.get("status"), said.get("check", EMPTY["check"])
+            yield Said(host, answer.noun, status if status in STATUSES else UNKNOWN, str(check), said)
+        else:
+            told = {"subject": answer.noun, "procedure": "D1.1", "message": "returned a finding that cannot be read"}
+            yield Said(host, answer.noun, UNKNOWN, EMPTY["check"], told)
     notes = [
         str(note) for note in answer.said.get("cut", []) if "findings" in str(note).partition(":")[0].split(".")[-1]
     ]
     if notes:
         said_so = f"returned more findings than a report can hold: {'; '.join(notes)}"
-        yield {**CHECKS["run.complete"].finding(UNKNOWN, answer.noun, said_so).as_dict(), "noun": answer.noun}
+        yield said_by_us(host, answer.noun, CHECKS["run.complete"].finding(UNKNOWN, answer.noun, said_so))
 
 
-def ended(answer: Answer) -> dict[str, Any]:
+def ended(answer: Answer) -> Finding:
     """A failed task that has findings was told to act and could not; one without could not even look."""
-    return {**_ended(answer).as_dict(), "noun": answer.noun}
-
-
-def _ended(answer: Answer) -> Finding:
     check = CHECKS["run.procedure"]
     if answer.said.get("unreachable", False):
         return check.finding(UNKNOWN, answer.noun, "did not run to its end because the host was lost")
@@ -132,12 +134,8 @@ def _ended(answer: Answer) -> Finding:
     return check.finding(OK, answer.noun, "came to its end")
 
 
-def reached(answers: list[Answer]) -> dict[str, Any]:
+def reached(answers: list[Answer]) -> Finding:
     """Return whether the host was reached from its first answer to its last."""
-    return {**_reached(answers).as_dict(), "noun": "run"}
-
-
-def _reached(answers: list[Answer]) -> Finding:
     check = CHECKS["run.reached"]
     for answer in answers:
         if answer.said.get("unreachable", False):

@@ -9,19 +9,25 @@ The shape of the report is documented in docs/report.md and as a JSON schema in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED, UNKNOWN, worst
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
+    OK,
+    SKIPPED,
+    UNKNOWN,
+    worst,
+)
 
-from .aggregate import is_bad, rank, tally, verdict
+from .aggregate import rank, totals, verdict
 from .answers import LEFT_OUT, Answer, answers_of, ended, findings_of, reached, standing
-from .remedies import fitted
+from .findings import FINE, Findings, Said, in_order, said_by_us, uncollected
 from .scope import Call, scope_of
 
 SCHEMA = 1
 
 
+@uncollected
 def build_report(
     results: Mapping[str, Mapping[str, Any]],
     run: Mapping[str, Any],
@@ -33,15 +39,21 @@ def build_report(
     ``results`` maps host to a mapping that holds its ``cryptobot_result_*``; other variables are left alone. A host
     without any is reported as not reached.
     """
-    hosts = [build_host(name, variables, fail_on) for name, variables in results.items()]
-    hosts.sort(key=lambda host: (rank(host), host["name"]))
+    built = [build_host(name, results[name], fail_on) for name in sorted(results)]
+    findings = _of_all([host.pop("findings") for host in built])
+    hosts = sorted(built, key=rank)
     called = call or Call(run["title"], bool(run["check_mode"]))
     mistaken = [name for name, variables in results.items() if variables.get(LEFT_OUT, {}).get("left_out", False)]
     scope = scope_of(called._replace(targeted=list(results)), hosts, mistaken)
-    findings = [finding for host in hosts for finding in host.pop("findings")]
-    findings.sort(key=lambda finding: (rank(finding), finding["host"]))
-    whole = {**tally(findings), "fail_on": fail_on, "failed": _has_failed(hosts, fail_on), "scope": scope}
+    whole = {**totals(findings.counts()), "fail_on": fail_on, "failed": _has_failed(hosts, fail_on), "scope": scope}
     return {"schema": SCHEMA, "run": {**run, **whole}, "hosts": hosts, "findings": findings}
+
+
+def _of_all(hosts: Iterable[Findings]) -> Findings:
+    """Given the findings of each host, return them as one, the worst first, and of one status in the order of hosts."""
+    hosts = list(hosts)
+    bad = sorted((finding for each in hosts for finding in each.bad), key=rank)
+    return Findings(bad, [said for status in FINE for each in hosts for said in each.fine if said.status == status])
 
 
 def _has_failed(hosts: list[dict[str, Any]], fail_on: str) -> bool:
@@ -52,17 +64,16 @@ def _has_failed(hosts: list[dict[str, Any]], fail_on: str) -> bool:
 def build_host(name: str, variables: Mapping[str, Any], fail_on: str) -> dict[str, Any]:
     """Given a host and its registered variables, return its part of the report, its findings worst first."""
     answers = answers_of(variables)
-    stand = standing(answers)
-    said = [finding for answer in stand for finding in findings_of(answer)]
-    ends = [ended(answer) for answer in answers if answer.looked or not answer.said.get("skipped", False)]
+    told = [said for answer in standing(answers) for said in findings_of(name, answer)]
+    ran = [each for each in answers if each.looked or not each.said.get("skipped", False)]
     lost = reached(answers)
-    findings = [{"host": name, **fitted(finding, name)} for finding in (*_rooted(said), *_once(ends), lost)]
-    findings.sort(key=lambda finding: (rank(finding), finding["check"], finding["subject"]))
+    ends = _once([said_by_us(name, each.noun, ended(each)) for each in ran])
+    findings = in_order([*_rooted(told), *ends, said_by_us(name, "run", lost)])
     return {
         "name": name,
-        **tally(findings),
-        **verdict(findings, fail_on),
-        "reached": lost["status"] == OK,
+        **totals(findings.counts()),
+        **verdict(findings.bad, fail_on),
+        "reached": lost.status == OK,
         "changed": any(answer.said.get("changed", False) for answer in answers),
         "procedures": _procedures(answers, findings),
         "actions": [{"noun": each.noun, **action} for each in answers for action in each.said.get("actions", [])],
@@ -71,18 +82,22 @@ def build_host(name: str, variables: Mapping[str, Any], fail_on: str) -> dict[st
     }
 
 
-def _rooted(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rooted(told: list[Said]) -> list[Said]:
     """Given findings, return them with those unknown that follow from one which is not there as bad."""
-    roots = {f"{finding['check']} {finding['subject']}" for finding in findings if is_bad(finding)}
-    orphans = [f.get("consequence_of") not in (None, "", *roots) and f["status"] == SKIPPED for f in findings]
-    return [{**f, "status": UNKNOWN} if is_orphan else f for f, is_orphan in zip(findings, orphans)]
+    roots = [said.about for said in told if said.status not in FINE]
+    return [
+        said._replace(status=UNKNOWN)
+        if said.status == SKIPPED and said.finding.get("consequence_of") not in (None, "", *roots)
+        else said
+        for said in told
+    ]
 
 
-def _once(ends: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _once(ends: list[Said]) -> list[Said]:
     """Given how tasks ended, return them without the second word on an area that came to its end twice."""
-    plain = {finding["subject"]: finding for finding in ends if finding["status"] == OK}
-    bad = [finding for finding in ends if finding["status"] != OK]
-    return [*bad, *(finding for subject, finding in plain.items() if subject not in {each["subject"] for each in bad})]
+    plain = {said.noun: said for said in ends if said.status == OK}
+    bad = {said.noun for said in ends if said.status != OK}
+    return [*(said for said in ends if said.status != OK), *(plain[noun] for noun in plain if noun not in bad)]
 
 
 def _metrics(answers: list[Answer]) -> list[dict[str, Any]]:
@@ -93,14 +108,15 @@ def _metrics(answers: list[Answer]) -> list[dict[str, Any]]:
     return list(measured.values())
 
 
-def _procedures(answers: list[Answer], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _procedures(answers: list[Answer], findings: Findings) -> list[dict[str, Any]]:
     """Return each area's outcome once, in the order in which they came: what its findings that stand amount to."""
-    return [_procedure(noun, answers, findings) for noun in dict.fromkeys(answer.noun for answer in answers)]
+    said = {*((each.noun, each.status) for each in findings.fine), *((f["noun"], f["status"]) for f in findings.bad)}
+    nouns = dict.fromkeys(answer.noun for answer in answers)
+    return [_procedure(noun, answers, [status for of, status in said if of == noun]) for noun in nouns]
 
 
-def _procedure(noun: str, answers: list[Answer], findings: list[dict[str, Any]]) -> dict[str, Any]:
+def _procedure(noun: str, answers: list[Answer], statuses: list[str]) -> dict[str, Any]:
     own = [answer for answer in answers if answer.noun == noun]
-    statuses = [finding["status"] for finding in findings if finding["noun"] == noun]
     failed = [answer for answer in own if answer.failed]
     return {
         "noun": noun,

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.publish impo
     publish_link,
 )
 
-from .html import render_html
-from .prometheus import render_prometheus
-from .pruning import LATEST, Run, is_dead, prune
+from .document import parts_of_document
+from .findings import uncollected
+from .html import parts_of_page
+from .prometheus import parts_of_textfile
+from .pruning import FILES, LATEST, Run, is_dead, prune
 from .scope import CHECK, PARTIAL, WHOLE
 
 LOCK, ONCE = ".lock", ".once"
@@ -40,15 +41,13 @@ KEEP_SIZE = 2 * 1024**3  # bytes: about 30 runs of 1,000 hosts, or all that anyb
 AHEAD = 600  # seconds that another controller's clock may be ahead; what lies further ahead is an error of a clock
 
 
-def render_files(report: Mapping[str, Any]) -> dict[str, bytes]:
-    """Given a report, return its files by name."""
-    return {
-        "report.json": json.dumps(report, indent=1, ensure_ascii=False, default=str).encode(),
-        "report.html": render_html(report).encode(),
-        "cryptobot.prom": render_prometheus(report).encode(),
-    }
+def render_files(report: Mapping[str, Any]) -> dict[str, Iterable[bytes]]:
+    """Given a report, return its files by name, each in parts that are made when they are asked for."""
+    renderers = (parts_of_document, parts_of_page, parts_of_textfile)
+    return {name: map(str.encode, render(report)) for name, render in zip(FILES, renderers)}
 
 
+@uncollected
 def publish_report(report: Mapping[str, Any], folder: Path, keep: int, most: int = KEEP_SIZE) -> Path:
     """Given a report, put it in the place of its scope, switch ``latest`` there, drop what is older than ``keep`` runs
     there, and the oldest of all while there are more than ``most`` bytes of them.
@@ -101,7 +100,7 @@ def publish_textfile(report: Mapping[str, Any], folder: Path) -> None:
     """
     if report["run"]["scope"]["kind"] == WHOLE:
         name = re.sub(r"[^A-Za-z0-9_-]", "_", report["run"]["title"])
-        publish_file(folder / f"cryptobot_{name}.prom", render_prometheus(report).encode(), mode=0o644)
+        publish_file(folder / f"cryptobot_{name}.prom", map(str.encode, parts_of_textfile(report)), mode=0o644)
 
 
 def _is_newest(place: Path, name: str, finished: float) -> bool:

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import STATUSES
 
@@ -28,18 +28,35 @@ _HELP = {
 # Prometheus wants base units; what areas measure in others is converted.
 _BASE = {"_days": 86_400.0, "_hours": 3_600.0, "_minutes": 60.0}
 
-Sample = tuple[str, Mapping[str, str], float]
+_NONE: Mapping[str, str] = {}
+_OURS = frozenset({"host", "playbook", "scope"})  # labels that no area has a say in
+
+
+class Sample(NamedTuple):
+    """A number, its labels, and the label that says which host it is of, as it is written: empty for none."""
+
+    name: str
+    labels: Mapping[str, str]
+    host: str
+    value: float
 
 
 def render_prometheus(report: Mapping[str, Any]) -> str:
-    """Given a report, return its textfile: the samples of one name together, each label value escaped."""
+    """Given a report, return its textfile."""
+    return "".join(parts_of_textfile(report))
+
+
+def parts_of_textfile(report: Mapping[str, Any]) -> Iterator[str]:
+    """Given a report, yield its textfile name by name: the samples of one together, each label value escaped."""
     run = report["run"]
-    where = {"playbook": str(run["title"]), "scope": str(run["scope"]["kind"])}
-    by_name: dict[str, dict[str, str]] = {}
-    for name, labels, value in _samples(report):
-        series = f"{name}{_labels({**labels, **where})}"
-        by_name.setdefault(name, {})[series] = f"{series} {float(value)!r}"  # of two alike the later is the newer
-    return "".join(_block(name, list(lines.values())) for name, lines in sorted(by_name.items()))
+    where = _written({"playbook": str(run["title"]), "scope": str(run["scope"]["kind"])})[:-1]
+    by_name: dict[str, list[Sample]] = {}
+    for sample in _samples(report):
+        by_name.setdefault(sample.name, []).append(sample)
+    for name, samples in sorted(by_name.items()):
+        # of two alike the later is the newer
+        values = {_written(each.labels) + each.host: float(each.value) for each in samples}
+        yield _block(name, [f"{name}{{{labels}{where}}} {value!r}" for labels, value in values.items()])
 
 
 def _block(name: str, lines: list[str]) -> str:
@@ -50,39 +67,54 @@ def _block(name: str, lines: list[str]) -> str:
 
 def _samples(report: Mapping[str, Any]) -> Iterator[Sample]:
     run = report["run"]
-    yield "cryptobot_run_finished_timestamp_seconds", {}, run["finished"]
-    yield "cryptobot_run_status", {}, STATUSES.index(run["status"])
-    yield "cryptobot_run_failed", {}, run["failed"]
+    yield Sample("cryptobot_run_finished_timestamp_seconds", _NONE, "", run["finished"])
+    yield Sample("cryptobot_run_status", _NONE, "", STATUSES.index(run["status"]))
+    yield Sample("cryptobot_run_failed", _NONE, "", run["failed"])
     for state in ("asked", "targeted", "reached", "answered"):
-        yield "cryptobot_run_hosts", {"state": state}, run["scope"][f"hosts_{state}"]
+        yield Sample("cryptobot_run_hosts", {"state": state}, "", run["scope"][f"hosts_{state}"])
     for host in report["hosts"]:
-        yield "cryptobot_host_status", {"host": host["name"]}, STATUSES.index(host["status"])
-        yield "cryptobot_host_failed", {"host": host["name"]}, host["failed"]
+        own = _written({"host": host["name"]})
+        yield Sample("cryptobot_host_status", _NONE, own, STATUSES.index(host["status"]))
+        yield Sample("cryptobot_host_failed", _NONE, own, host["failed"])
         for status, count in host["counts"].items():
-            yield "cryptobot_findings", {"host": host["name"], "status": status}, count
-        yield from _measured(host)
+            yield Sample("cryptobot_findings", {"host": host["name"], "status": status}, "", count)
+        yield from _measured(host["metrics"], own)
 
 
-def _measured(host: Mapping[str, Any]) -> Iterator[Sample]:
+def _measured(metrics: Iterable[Mapping[str, Any]], host: str) -> Iterator[Sample]:
     """Yield the areas' own metrics; a name, label or value that the format does not allow is left out, not guessed."""
-    for metric in host["metrics"]:
-        labels = {**metric.get("labels", {}), "host": host["name"]}
+    for metric in metrics:
+        labels = metric.get("labels", _NONE)
+        if not _OURS.isdisjoint(labels):
+            labels = {label: value for label, value in labels.items() if label not in _OURS}
         name, factor = _in_base(str(metric["name"]))
-        if not (_NAME.fullmatch(name) and all(_LABEL.fullmatch(label) for label in labels)):
-            continue
-        with contextlib.suppress(TypeError, ValueError):
-            yield name, labels, float(metric["value"]) * factor
+        if name and all(map(_LABEL.fullmatch, labels)):
+            try:
+                yield Sample(name, labels, host, float(metric["value"]) * factor)
+            except (TypeError, ValueError):
+                continue
 
 
+@functools.lru_cache(maxsize=1_000)
 def _in_base(name: str) -> tuple[str, float]:
+    """Given a name, return it in base units, empty if it is not allowed, and what its values are multiplied by."""
     for unit, seconds in _BASE.items():
         if name.endswith(unit):
-            return f"{name[: -len(unit)]}_seconds", seconds
-    return name, 1.0
+            name, factor = f"{name[: -len(unit)]}_seconds", seconds
+            break
+    else:
+        factor = 1.0
+    return (name if _NAME.fullmatch(name) else ""), factor
 
 
-def _labels(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escape(str(value))}"' for name, value in labels.items()) + "}"
+def _written(labels: Mapping[str, str]) -> str:
+    """Given labels, return them as they are written, with a comma behind each."""
+    return "".join([_label(name, str(value)) for name, value in labels.items()])
+
+
+@functools.lru_cache(maxsize=10_000)
+def _label(name: str, value: str) -> str:
+    return f'{name}="{_escape(value)}",'
 
 
 def _escape(value: str) -> str:

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 
@@ -17,8 +15,7 @@ HOST = "<host>"
 TAGS = " --tags <procedure>"
 
 
-def fitted(finding: Mapping[str, Any], host: str) -> dict[str, Any]:
-    """Given a finding of a host, return it with a remedy that names that host and the procedure."""
-    remedy, noun = str(finding["remedy"] or ""), str(finding["noun"])
-    remedy = remedy.replace(HOST, shlex.quote(host))
-    return {**finding, "remedy": remedy.replace(TAGS, f" --tags {noun}" if noun in NOUNS else "")}
+def fitted(remedy: str, noun: str, host: str) -> str:
+    """Given a remedy, and the area and host that it is for, return it so that it names that host and the procedure."""
+    named = remedy.replace(HOST, shlex.quote(host)) if remedy else ""
+    return named.replace(TAGS, f" --tags {noun}" if noun in NOUNS else "")

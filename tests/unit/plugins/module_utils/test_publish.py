@@ -10,7 +10,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,20 @@ def _held_for(times: int, winerror: int, real: Callable[..., None]) -> Callable[
         real(*arguments)
 
     return call
+
+
+def test_content_in_parts_is_published_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    publish_file(tmp_path / "file", iter([b"new ", b"content"]))
+    assert (tmp_path / "file").read_bytes() == b"new content"
+
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        publish_file(tmp_path / "file", broken())
+    assert (tmp_path / "file").read_bytes() == b"new content"
+    assert _leftovers(tmp_path) == []
 
 
 @pytest.mark.parametrize("winerror", [5, 32, 33, 303])

@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.document import parts_of_document
 
 HOSTILE = "</td><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">\x1b[2J"
 
@@ -33,3 +37,8 @@ def checkup(**results: dict[str, Any]) -> dict[str, Any]:
 
 
 RUN = {"id": "20261122T020000Z-5f3a91", "finished": 1795312800.0, "title": "weekly", "check_mode": False}
+
+
+def document(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a reader of report.json gets."""
+    return json.loads("".join(parts_of_document(report)))

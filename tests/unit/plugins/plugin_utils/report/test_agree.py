@@ -28,7 +28,7 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.prome
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.scope import Call
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import summary_lines
 
-from .samples import RUN, finding
+from .samples import RUN, document, finding
 from .test_render import SCHEMA
 
 AREAS = ("backup", "services", "checkup")
@@ -73,7 +73,7 @@ FAIL_ON = st.sampled_from(["warning", "unknown", "critical", "never"])
 @given(HOSTS, CALLS, FAIL_ON)
 def test_all_that_tell_of_a_run_agree(hosts: dict[str, Any], call: Call, fail_on: str) -> None:
     report = build_report(hosts, RUN, fail_on, call)
-    jsonschema.validate(report, json.loads(SCHEMA.read_text("utf-8")))
+    jsonschema.validate(document(report), json.loads(SCHEMA.read_text("utf-8")))
     said = {host["name"]: host for host in report["hosts"]}
     assert set(said) == set(hosts)
     # the recap: each host judges itself by what is its own

@@ -82,6 +82,11 @@ def test_what_is_no_base_unit_is_converted_to_one(name: str, value: object, told
     assert measured(metric(name, value)) == [f'{told_name}{{host="h1",{WHERE}}} {told}']
 
 
+def test_labels_that_say_whose_a_number_is_are_ours_alone() -> None:
+    told = measured(metric("x_total", 1, path="/a", host="other", playbook="other", scope="other"))
+    assert told == [f'x_total{{path="/a",host="h1",{WHERE}}} 1.0']
+
+
 # What the format does not allow: a name, a label beside one that it allows, a value.
 ODD = [
     metric("bad-name", 1.5),
