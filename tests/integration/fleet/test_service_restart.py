@@ -174,7 +174,11 @@ def test_a_touched_pid_file_of_a_stranger_ends_nobody_and_the_right_one_only_the
     assert _ended(before, host.processes()) == []
     assert result["changed"] is False
     host.sh(f"echo {right} > /run/data.pid; touch -d '2020-01-01' /run/data.pid")
+    # Older than its process: a left-over of an earlier one would look the same, unless it is declared whose it is.
     result = host.restart([{**SCRIPT, "start_grace": "0.1s"}])
+    assert _ended(before, host.processes()) == []
+    assert "declare services[data].user" in json.dumps(result["findings"])
+    result = host.restart([{**SCRIPT, "start_grace": "0.1s", "user": "root"}])
     assert _ended(before, host.processes()) == [before[right][1].strip()]
     assert (result["failure"], result["changed"]) == ("", True)
 

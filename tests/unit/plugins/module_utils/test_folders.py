@@ -175,11 +175,11 @@ def test_a_folder_once_entered_stays_what_it_is(place: str) -> None:
 def test_what_is_swapped_while_it_is_walked_is_not_believed(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = trusted._foreign
 
-    def swap_first(path: str, status: os.stat_result) -> str:
+    def swap_first(path: str, status: os.stat_result, others: trusted.Others) -> str:
         if path == f"{place}/a":
             os.rename(path, f"{place}/old")
             os.symlink("old", path)
-        return real(path, status)
+        return real(path, status, others)
 
     monkeypatch.setattr(trusted, "_foreign", swap_first)
     (fault,) = trusted.faults(f"{place}/a/b")
