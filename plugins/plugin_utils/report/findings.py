@@ -13,7 +13,7 @@ import functools
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar, Union, overload
+from typing import Any, NamedTuple, TypeVar
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
     OK,
@@ -108,11 +108,7 @@ class Findings(Sequence[dict[str, Any]]):
         for said in self.fine:
             yield said.whole()
 
-    @overload
-    def __getitem__(self, at: int) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[dict[str, Any]]: ...
-    def __getitem__(self, at: Union[int, slice]) -> Union[dict[str, Any], list[dict[str, Any]]]:
+    def __getitem__(self, at: Any) -> Any:
         if isinstance(at, slice):
             return [self[each] for each in range(*at.indices(len(self)))]
         at = range(len(self))[at]

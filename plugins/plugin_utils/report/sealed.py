@@ -32,7 +32,7 @@ def is_sealed(answer: Mapping[str, Any], clean: Optional[set[str]] = None) -> bo
     change; True never where something would.
     """
     known = set() if clean is None else clean
-    return type(answer) is dict and "cut" not in answer and _weight(answer, 0, known) <= TOTAL
+    return answer.__class__ is dict and "cut" not in answer and _weight(answer, 0, known) <= TOTAL
 
 
 def _weight(value: Any, depth: int, clean: set[str]) -> int:
@@ -43,7 +43,7 @@ def _weight(value: Any, depth: int, clean: set[str]) -> int:
     if depth >= DEPTH or len(value) > ROUNDS[0].items:
         return TOTAL + 1
     weight, members = 2, value
-    if type(value) is dict:
+    if value.__class__ is dict:
         weight += 30 * len(value) + (0 if value.keys() <= _WORDS else _weight_of_names(list(value), depth))
         if not (_SENTENCES.isdisjoint(value) or _is_clean(value, clean)):
             return TOTAL + 1
@@ -63,7 +63,7 @@ def _weight(value: Any, depth: int, clean: set[str]) -> int:
 
 def _weight_of_names(names: list[Any], depth: int) -> int:
     """The same for the names of a mapping. What is behind the last dot of a path tells where a sentence stands."""
-    are_plain = all(type(name) is str and "." not in name for name in names)
+    are_plain = all(name.__class__ is str and "." not in name for name in names)
     return _weight(names, depth, set()) if are_plain else TOTAL + 1
 
 
@@ -71,7 +71,7 @@ def _is_clean(value: Mapping[str, Any], clean: set[str]) -> bool:
     """Return whether no sentence of a mapping holds what looks like a secret."""
     for name in SHORT:
         text = value.get(name)
-        if type(text) is str and text not in clean:
+        if text.__class__ is str and text not in clean:
             if not is_plain(text) and redact(text) != text:
                 return False
             clean.add(text)

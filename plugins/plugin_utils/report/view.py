@@ -41,7 +41,7 @@ class Room:
         """Given members, and what makes the markup of one, return that of the first while ``spare`` bytes are left."""
         parts = []
         for member in members:
-            part = render(*member) if type(member) is tuple else render(member)
+            part = render(*member) if member.__class__ is tuple else render(member)
             size = len(part.encode()) + BETWEEN
             if self.left - size < spare:
                 break

@@ -11,6 +11,7 @@ import select
 import shutil
 import socket
 import sys
+from contextlib import closing
 
 import pytest
 from fake_host import FakeHost, denied
@@ -180,6 +181,6 @@ def test_lsof_tells_who_holds_the_end_of_the_server():
 def test_the_real_lsof_takes_these_words():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)) as near, server.accept()[0]:
+        with socket.create_connection(("127.0.0.1", port)) as near, closing(server.accept()[0]):
             ends = Ends("127.0.0.1", port, *near.getsockname())
             assert taken_on_macos(LinuxHost(30), [ends], [os.getpid(), os.getppid()]) == {ends: (os.getpid(),)}
