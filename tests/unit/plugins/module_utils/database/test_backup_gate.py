@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Optional
 import pytest
 from fake_host import FakeHost
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import backup_gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import (
     ask_gate,
     covers,
@@ -23,6 +25,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.bac
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import BackupGate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 
 from .options import postgresql, settings, sqlite
 
@@ -209,3 +212,32 @@ def test_a_copy_is_known_by_its_place_however_windows_spells_it(monkeypatch: pyt
     assert not covers(entry, ["/Data/demo.db"])(source)
     monkeypatch.setattr(os.path, "normcase", str.lower)
     assert covers(entry, ["/Data/demo.db"])(source)
+
+
+def _fault(monkeypatch: pytest.MonkeyPatch, *found: Fault) -> None:
+    monkeypatch.setattr(backup_gate, "faults", lambda _folder, _others: found)
+
+
+# (what lets another account change the folder, the words of the answer)
+STRANGERS = [
+    (Fault("/b", "it belongs to bot", owner=1500), "/b belongs to uid 1500, who can replace the sets in /b"),
+    (Fault("/b", "others may write to /b"), "others may write to /b, and so replace the sets in /b"),
+    (Fault("/b", "/b cannot be looked at", unseen=True), "/b cannot be looked at"),
+]
+
+
+@pytest.mark.parametrize(("stranger", "words"), STRANGERS)
+def test_a_folder_that_another_account_can_change_shuts_the_gate(
+    monkeypatch: pytest.MonkeyPatch, stranger: Fault, words: str
+) -> None:
+    _fault(monkeypatch, stranger)
+    gate = ask_gate(BackupGate("/b", 0.0, expected=False), SQLITE, [PATH], DiskHost(now=NOW))
+    assert (gate.open, gate.reason) == (False, words)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the accounts of POSIX")
+def test_a_trusted_account_that_this_host_does_not_know_shuts_the_gate() -> None:
+    asked = BackupGate("/b", 0.0, expected=False, trusted_accounts=("no-such-account",))
+    gate = ask_gate(asked, SQLITE, [PATH], DiskHost(now=NOW))
+    assert gate.open is False
+    assert "no-such-account" in gate.reason
