@@ -10,9 +10,11 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Action
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Details
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.claim import DOUBT
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.judge import judge, memory_of, records_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import (
     Before,
+    Launch,
     Outcome,
     Passage,
     Plan,
@@ -163,3 +165,21 @@ def test_a_refusal_stands_in_the_record_as_the_reason():
     plan = Plan(left={"data": "it is excepted"}, refused={"auth": "data is excepted"})
     told = {each["name"]: each["left_because"] for each in records_of(_survey(), plan, Outcome())}
     assert told == {"auth": "data is excepted", "data": "it is excepted", "trade": None}
+
+
+LOST = "it ran with EXCHANGE_API_KEY, which was not kept"
+# (why what an interrupted restart had stopped is left so, what of its environment is lost, how that is judged)
+LEFT_STOPPED = [
+    (f"{LOST}: declare it", LOST, "critical"),
+    ("somebody has started it since", LOST, "warning"),
+    ("somebody has started it since", "", "warning"),
+    (DOUBT, "", "unknown"),
+]
+
+
+@pytest.mark.parametrize(("why", "lost", "status"), LEFT_STOPPED)
+def test_what_an_interrupted_restart_left_stopped_is_judged_by_why_it_stays_so(why, lost, status):
+    situation = Situation(SERVICES, frozenset(), {}, {}, void={"trade": why})
+    before = Before(make_snapshot(), {}, {"trade": Launch("/", lost=lost)})
+    said = "trade ran before a restart that was interrupted and does not run now; it is left so: "
+    assert _told("interrupted", Survey(situation, before, None)) == [("trade", status, said + why, None)]
