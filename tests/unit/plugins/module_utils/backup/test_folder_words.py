@@ -290,3 +290,8 @@ def test_a_pin_of_more_than_a_year_is_told_with_its_end():
     found = only(judge_pins(view(a_set(DAY, name="pre", pin_until=NOW - DAY + YEAR + 1), OLD)))
     assert found.message == f"set {NEW.id} (pre) is pinned until 2027-11-18T11:06:41Z"
     assert (found.status, found.expected) == ("warning", "a year at most")
+
+
+def test_one_set_of_another_account_among_good_ones_is_told_and_no_ok_stands_beside_it():
+    his = replace(NEW, others="/nowhere/x belongs to uid 1000")
+    assert [one.status for one in judge_permissions(view(OLD, his))] == ["critical"]
