@@ -10,6 +10,7 @@ fails. Where the sample names the test that must notice, only that one is asked,
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -179,8 +180,10 @@ def fork(work: Callable[[], tuple[int, str]], seconds: float) -> tuple[int, str]
     A signal that ended it is told as a code below 0.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as told:
+        parent = os.getpid()
         child = os.fork()
         if not child:
+            die_with(parent)
             _be_alone(seconds)
             try:
                 code, text = work()
@@ -192,6 +195,14 @@ def fork(work: Callable[[], tuple[int, str]], seconds: float) -> tuple[int, str]
         _pid, status = os.waitpid(child, 0)
         told.seek(0)
         return os.waitstatus_to_exitcode(status), told.read()
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel end this process when its parent ends, however that was (Linux: prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before
+            os._exit(1)
 
 
 def _be_alone(seconds: float) -> None:

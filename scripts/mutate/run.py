@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 import time
 from collections import Counter, defaultdict
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from area import KILLED, SAME, SURVIVED, Trials, fork
+from area import KILLED, SAME, SURVIVED, Trials, die_with, fork
 from mutants import CHECKOUT, Mutant, files_that_decide, mutants_of
 from trial import PLAIN, prepare, tests_of, try_mutant
 
@@ -154,7 +155,7 @@ def try_all(by_area: Mapping[str, list[Mutant]], hints: Mapping[str, str], resul
     left = {area: [mutant for mutant in found if mutant.key not in done] for area, found in by_area.items()}
     for mutant in (mutant for found in left.values() for mutant in found):
         evidence(mutant, "")  # kept from now on: a test that somebody writes meanwhile was not among those that ran
-    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(2, get_context("fork"), initializer=die_with, initargs=(os.getpid(),)) as pool:
         tasks = [
             pool.submit(try_area, area, left[area], hints, results, until)
             for area in sorted(left, key=lambda area: -len(left[area]))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import time
@@ -171,6 +172,31 @@ def test_a_fork_tells_its_text_and_code_and_ends_when_its_time_is_up():
     assert area.fork(lambda: (0, "x" * 200_000), 60.0) == (0, "x" * 200_000)
     assert area.fork(lambda: 1 / 0, 60.0) == (1, "")
     assert area.fork(lambda: time.sleep(60), 0.2) == (-signal.SIGKILL, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG")
+def test_a_trial_ends_with_whoever_began_it(tmp_path):
+    """However that ended: a run that is killed leaves nothing at work."""
+    told = tmp_path / "pid"
+
+    def trial():
+        told.write_text(str(os.getpid()))
+        time.sleep(60)
+        return 0, ""
+
+    killed = os.fork()
+    if not killed:
+        area.fork(trial, 60)
+        os._exit(0)
+    deadline = time.monotonic() + 10
+    while not (told.exists() and told.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    state = Path("/proc", told.read_text(), "stat")
+    while state.exists() and " Z " not in state.read_text() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not state.exists() or " Z " in state.read_text()
 
 
 def test_a_result_holds_while_its_file_and_the_noticing_test_stay(checkout, tmp_path):
