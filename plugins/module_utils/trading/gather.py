@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Optional
 
 from ..errors import CoreError, SourceDenied
-from ..line import Line
 from ..tls import local_tls
 from ..web import HttpReply
+from .line import Line
 from .parse import Orders, parse_flag, parse_orders
 from .reach import Asker
 from .tally import Replies

@@ -20,11 +20,11 @@ from typing import Optional, TypeVar
 
 from ..errors import CoreError
 from ..host import Host
-from ..line import Line, own_address, place_of
 from ..sockets.ends import Ends
 from ..sockets.taken import TAKEN, WAITS
 from .crew import AS_ROOT, Crew, Sight, crew_of, untold
 from .endpoint import Endpoint
+from .line import Line, own_address, place_of
 from .tally import Replies, Tally, is_complete, sum_up
 
 Answer = TypeVar("Answer")

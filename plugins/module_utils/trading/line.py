@@ -13,9 +13,9 @@ import time
 from contextlib import closing
 from urllib.parse import urlsplit
 
-from .errors import SourceMissing, ToolTimeout
-from .sockets.ends import Ends, plain
-from .web import Headers, HttpReply, Tls, read_body
+from ..errors import SourceMissing, ToolTimeout
+from ..sockets.ends import Ends, plain
+from ..web import Headers, HttpReply, Tls, read_body
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 AGENT = f"Python-urllib/{sys.version_info[0]}.{sys.version_info[1]}"  # as http_get calls itself

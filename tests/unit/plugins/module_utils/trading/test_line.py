@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceMissing, ToolTimeout
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.line import Line, own_address, place_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.line import Line, own_address, place_of
 
 PLACES = [
     ("http://127.0.0.1:8004", ("127.0.0.1", 8004)),
