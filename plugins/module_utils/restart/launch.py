@@ -70,21 +70,21 @@ def _lost(service: Service, recorded: Mapping[str, Any]) -> str:
     """Return what a service that an interrupted run had stopped had in its environment and nobody knows any more: it
     may be what tells it to pretend to trade.
     """
-    if not recorded or (not recorded.get("environment") and service.environment):
+    if not recorded:
         return ""
+    if "environment" not in recorded:  # it could not be seen; what is declared of it makes up for it
+        return "" if service.environment else "it ran with an environment that could not be seen"
     names = [name for name in recorded.get("withheld") or () if name not in service.environment]
-    what = ", ".join(names) or ("" if recorded.get("environment") else "its environment")
-    return f"it ran with {what}, which was not kept" if what else ""
+    return f"it ran with {', '.join(names)}, which was not kept" if names else ""
 
 
 def fault_of_start(service: Service, launch: Launch) -> str:
     """Return why a service could not be started again, as far as that can be seen before it is stopped; or empty."""
-    cure = f"declare services[{service.name}].chdir"
-    if launch.folder.endswith(" (deleted)"):
-        return f"the folder that it runs in was removed ({launch.folder}): {cure}"
     fault = _surroundings(launch).fault_of_folder()
     if fault:
-        return f"it could not be started in {launch.folder}: {fault}; {cure}"
+        gone = "it runs in a folder that was removed, and " if launch.folder.endswith(" (deleted)") else ""
+        cure = f"declare services[{service.name}].chdir"
+        return f"{gone}it could not be started in {launch.folder}: {fault}; {cure}"
     return fault_of_output(service.output, launch.ids) if service.output else ""
 
 
@@ -117,9 +117,20 @@ def doubt_of_stop(host: Host, seen: Observed) -> str:
     main, service = seen.main, seen.service
     if not service.stop_command or seen.pid_file is None or host.platform not in LOOKERS or not (seen.alive and main):
         return ""
-    launch = capture(host, service, main, {})
-    why = launch.doubt or launch.problem or _doubt_of_command(host, service, launch)
+    return _doubt_of_command(host, service, capture(host, service, main, {}))
+
+
+def _doubt_of_command(host: Host, service: Service, launch: Launch) -> str:
+    why = launch.doubt or launch.problem or _doubt_as_root(host, service, launch)
     return f"the stop_command of {service.name} is not run: {why}" if why else ""
+
+
+def _doubt_as_root(host: Host, service: Service, launch: Launch) -> str:
+    if os.geteuid() != 0 or (launch.ids and launch.ids[0] != 0):
+        return ""
+    if launch.ids is None:
+        return f"nothing tells as whom it runs: declare services[{service.name}].user"
+    return doubt_for_root(host, service.stop_command, launch.folder, launch.environment)
 
 
 def _recorded_ids(recorded: Mapping[str, Any]) -> Optional[tuple[int, int, tuple[int, ...]]]:
@@ -142,22 +153,14 @@ def run_stop_command(host: Host, service: Service, main: Process, timeout: float
     Raise CoreError where the command fails, or is not run; the text says why.
     """
     launch = capture(host, service, main, {})
-    why = launch.doubt or launch.problem or _doubt_of_command(host, service, launch)
+    why = _doubt_of_command(host, service, launch)
     if why:
-        raise ActionFailed(f"the stop_command of {service.name} is not run: {why}")
+        raise ActionFailed(why)
     bound = min(max(timeout, 1.0), host.remaining())
     done = run_process(service.stop_command, timeout=bound, surroundings=_surroundings(launch))
     if done.rc:
         secrets = [value for name, value in launch.environment.items() if tells_secret(name, value)]
         raise ToolFailed(done.argv, done.rc, Mask(secrets).hide(done.stderr or done.stdout))
-
-
-def _doubt_of_command(host: Host, service: Service, launch: Launch) -> str:
-    if os.geteuid() != 0 or (launch.ids and launch.ids[0] != 0):
-        return ""
-    if launch.ids is None:
-        return f"nothing tells as whom it runs: declare services[{service.name}].user"
-    return doubt_for_root(host, service.stop_command, service.chdir or launch.folder, launch.environment)
 
 
 def start_detached(host: Host, service: Service, launch: Launch, timeout: float) -> None:

@@ -39,10 +39,15 @@ class Launch:
     lost: str = ""
 
     def as_record(self) -> dict[str, Any]:
-        """Return what may be written to the disk: of secrets in the environment only their names."""
+        """Return what may be written to the disk: of secrets in the environment only their names, and nothing of one
+        that could not be seen.
+        """
+        place = {"folder": self.folder, "ids": self.ids}
+        if self.problem:
+            return place
         secret = [name for name, value in self.environment.items() if tells_secret(name, value)]
         plain = {name: value for name, value in self.environment.items() if name not in secret}
-        return {"folder": self.folder, "ids": self.ids, "environment": plain, "withheld": sorted(secret)}
+        return {**place, "environment": plain, "withheld": sorted(secret)}
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ _LINE = 256  # bytes of a script's first line that Linux looks at
 _PATH = re.compile(r"/[^\s\"'=:;,]+")
 # Interpreters, and the options by which each runs a text, a module or its standard input.
 _TEXTS = (
-    (re.compile(r"(?:ba|da|z|k|a|c|tc|fi)?sh"), re.compile(r"-[a-zA-Z]*[cs][a-zA-Z]*|-|--command")),
+    (re.compile(r"(?:ba|da|z|k|a|c|tc|fi)?sh|su|runuser"), re.compile(r"-[a-zA-Z]*[cs][a-zA-Z]*|-|--command")),
     (re.compile(r"(?:python|pypy)[0-9.]*"), re.compile(r"-[a-zA-Z]*[cm].*|-")),
     (re.compile(r"perl[0-9.]*"), re.compile(r"-[a-zA-Z]*[eE].*|-")),
     (re.compile(r"(?:ruby|lua)[0-9.]*"), re.compile(r"-[a-zA-Z]*[elr].*|-")),
@@ -132,14 +132,14 @@ def doubt_for_root(host: Host, command: Sequence[str], folder: str, environment:
     Each program on the way to it is looked at, and each path in its words. What is no file, as in ``sh -c TEXT`` and
     ``python -m NAME``, may lead anywhere: it is doubted as it stands.
     """
-    text = _text_of(command, folder)
+    pieces = [piece for word in command for piece in word.split()]  # of env -S, su -c and their like
+    text = _text_of(pieces, folder)
     if text:
         cure = "declare a script that only root may write"
         return f"it would run as root, and where {text!r} leads cannot be seen: {cure}"
-    words = {path for word in command for path in (word, *_PATH.findall(word))}
-    named = {os.path.join(folder, word) for word in words}
-    files = {path for path in named if os.path.lexists(path) and not os.path.isdir(path)}
-    for path in sorted(files | set(_chain(host, command, folder, environment))):
+    words = {path for word in (*command, *pieces) for path in (word, *_PATH.findall(word))}
+    named = {path for path in (os.path.join(folder, word) for word in words) if os.path.lexists(path)}
+    for path in sorted(named | set(_chain(host, command, folder, environment))):
         if writers_of(path):
             return f"it would run as root, and others could have written {path}: give that, and its folders, to root"
     return ""

@@ -66,7 +66,7 @@ def test_a_folder_that_is_open_to_a_group_of_its_owner_alone_is_open_to_nobody(p
     (place / "backups").mkdir()
     (place / "backups").chmod(0o2770)
     result = backed_up(place)
-    assert (result.failure, status(result, "backup.present")) == ("", "ok")
+    assert (result.failure, status(result, "backup.permissions"), status(result, "backup.present")) == ("", "ok", "ok")
 
 
 # where others may write, and what they may write to by its mode

@@ -15,6 +15,7 @@ from typing import Optional, Union
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...host import Host
 from ...trusted import NOBODY_ELSE, Others, fault_of, faults
+from ...writers import is_private
 from .latest import read_latest
 from .names import MANIFEST, OWN, SIGNATURE, VERIFIED, is_foreign, is_set_id
 from .owner import is_unfinished, leftover
@@ -79,8 +80,9 @@ def _read_set(folder: Path, host: Host, key: bytes, trusted: Others) -> Union[Ba
 
 
 def _mode(status: os.stat_result, others: Others) -> int:
-    """Return the mode of the backup folder, without what it lets a group do that is trusted."""
-    return stat.S_IMODE(status.st_mode) & ~(stat.S_IRWXG if status.st_gid in others.groups else 0)
+    """Return the mode of the backup folder, without what it lets a group do that is trusted, or its owner's own."""
+    nobody_else = status.st_gid in others.groups or is_private(status.st_gid, status.st_uid)
+    return stat.S_IMODE(status.st_mode) & ~(stat.S_IRWXG if nobody_else else 0)
 
 
 def _others(folder: Path, trusted: Others) -> str:
