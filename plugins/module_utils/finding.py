@@ -13,12 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Optional
 
 SKIPPED, OK, WARNING, UNKNOWN, CRITICAL = "skipped", "ok", "warning", "unknown", "critical"
 STATUSES = (SKIPPED, OK, WARNING, UNKNOWN, CRITICAL)  # from harmless to worst
 PLANNED, DONE, NOT_DONE, FAILED = "planned", "done", "skipped", "failed"
 ACTION_STATES = (PLANNED, DONE, NOT_DONE, FAILED)
+EMPTY: Mapping[str, Any] = MappingProxyType({})  # the default of a record's mapping: nobody can fill it
 
 _CHECK_ID = re.compile(r"[a-z]+(\.[a-z0-9_]+)+")
 
@@ -65,7 +67,8 @@ class Finding:
 class Check:
     """One entry of the catalogue docs/checks.md: what is looked at, why the threshold is what it is, what to do.
 
-    A finding is only ever made through its Check, so that every id that a report can show is documented.
+    A finding is only ever made through its Check, so that every id that a report can show is documented. ``remedies``
+    are those by manager, engine or system, of which ``remedy`` is the documented one.
     """
 
     id: str
@@ -73,6 +76,11 @@ class Check:
     summary: str
     remedy: str
     source: str = ""
+    remedies: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def remedy_for(self, kind: str) -> str:
+        """Given a manager, engine or system, return its remedy, or else the documented one."""
+        return self.remedies.get(kind, self.remedy)
 
     def finding(
         self,
