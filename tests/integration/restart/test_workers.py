@@ -21,10 +21,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import process_table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import see
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import judge_dry_run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 from .installation import free_ports
 

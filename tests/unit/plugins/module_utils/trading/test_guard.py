@@ -16,7 +16,7 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, SourceMissing, ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import gather
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS, gather
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import Sight
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
@@ -27,7 +27,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judg
     judge_orders,
     refusal,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 URL = "http://127.0.0.1:8004"
 ORDERS = f"{URL}/api/trades/orders?status=open"

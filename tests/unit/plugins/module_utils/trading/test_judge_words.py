@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import (
     Trading,
@@ -16,7 +17,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judg
     refusal,
     without_list,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 DEFAULTS = {name: option.get("default") for name, option in OPTIONS.items()}
 BOTH, YES, NO = frozenset({True, False}), frozenset({True}), frozenset({False})

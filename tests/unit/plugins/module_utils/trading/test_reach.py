@@ -20,12 +20,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.ends import Ends
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import reach
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS, reach
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import Sight
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard, look
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import judge_dry_run, judge_orders
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.web import HttpReply
 
 DEFAULTS = {name: option.get("default") for name, option in OPTIONS.items()}
