@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
-from ..sockets.parse import Socket
+from ..sockets.model import Socket
 from .model.intervals import BITS
 from .model.network import LOOPBACK_ADDRESS, Network
 

@@ -12,8 +12,8 @@ from typing import Any
 from ..errors import CoreError
 from ..finding import UNKNOWN, Result
 from ..host import Host
-from ..sockets.parse import SocketTable
-from ..sockets.table import listening
+from ..sockets.collect import listening
+from ..sockets.model import SocketTable
 from .audit import SOCKETS, Wanted, build_audit
 from .checks import CHECKS
 from .gather import GATHERERS
@@ -37,7 +37,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         )
         return Result([CHECKS["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
     table, blind = _sockets(host, gatherer.listens)
-    listeners = listeners_of(table.sockets, owners_known=not table.blind)
+    listeners = listeners_of(table.sockets, owners_known=not table.unavailable)
     asked = _asked_pids(params, listeners)
     facts, places = gatherer.look(host, asked)
     chosen = _chosen(params, gatherer.names, listeners, wanted.policy, places)
@@ -60,9 +60,9 @@ def _sockets(host: Host, listens: str) -> tuple[SocketTable, dict[str, str]]:
     except CoreError as error:
         return SocketTable(()), {SOCKETS: str(error)}
     if listens and not table.sockets:
-        return table, {SOCKETS: table.blind or f"no listening socket is seen at all, not even that of {listens}"}
+        return table, {SOCKETS: table.unavailable or f"no listening socket is seen at all, not even that of {listens}"}
     unread = {f"{proto} {SOCKETS}": reason for proto, reason in table.unread.items()}
-    return table, {**unread, **({"socket owners": table.blind} if table.blind else {})}
+    return table, {**unread, **({"socket owners": table.unavailable} if table.unavailable else {})}
 
 
 def _blind_in_scope(params: dict[str, Any], chosen: list[Listener], blind: dict[str, str]) -> dict[str, str]:

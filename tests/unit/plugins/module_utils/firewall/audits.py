@@ -20,7 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import parse_policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.views import View
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket
 
 from .small import HOST, filter_table, ruleset
 

@@ -19,7 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.che
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES as SOCKETS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES as SOCKETS
 
 from . import macos_host, windows_host
 from .macos_host import SOCKETFILTERFW, text
