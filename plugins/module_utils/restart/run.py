@@ -14,7 +14,7 @@ from ..finding import DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
-from ..processes.gather import account_of
+from ..processes.collect import account_of
 from ..services.declared import Service, declare
 from ..services.gather import GATHERERS, look_at_port
 from ..trading.crew import Sight

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
-from ..processes.parse import Process
+from ..processes.model import Process
 from ..services.listeners import takers
 from ..services.workers import is_worker, workers_asked
-from ..sockets.parse import Socket, SocketTable
+from ..sockets.model import Socket, SocketTable
 
 VOUCH = "declare trading.workers where you know how many processes answer"
 AS_ROOT = f"Run it as root (become), or {VOUCH}."
@@ -84,7 +84,7 @@ def _held(sight: Sight, found: Sequence[Socket], name: str, port: int) -> Crew:
         # Its account holds the port, and it has no other process that could.
         if not holders and len(own) == 1 and {entry.uid for entry in found} == {sight.uid}:
             return Crew(frozenset(own))
-        blind = sight.sockets.blind if sight.sockets else ""
+        blind = sight.sockets.unavailable if sight.sockets else ""
         return Crew(why=f"nobody shows who holds port {port}{blind and ': '}{blind}", cure=AS_ROOT)
     if holders.isdisjoint(own):
         who = f"{found[0].exe or 'a process'} (pid {min(holders)})"

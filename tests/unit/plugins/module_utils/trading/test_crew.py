@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import Sight, crew_of
 
 UVICORN = ("python", "-m", "uvicorn", "trade.main:app", "--workers", "2")
@@ -33,7 +33,7 @@ SELF = process(1, 0)
 
 def sight(*sockets, own=(MAIN, ONE, TWO), others=(), **fields):
     table = {p.pid: p for p in (*(own or ()), *others)}
-    return Sight(own, SocketTable(sockets, blind="not root"), processes=table, **fields)
+    return Sight(own, SocketTable(sockets, unavailable="not root"), processes=table, **fields)
 
 
 # What is seen; the workers, the parents, and how many workers the command line asks for.

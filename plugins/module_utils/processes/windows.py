@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The answers of Windows about processes. Pure."""
+"""The processes of Windows, by one powershell.exe."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Optional
 
-from ...errors import CoreError
-from ...fields import Fields, fields_of
-from ...powershell import Answers
-from ..parse import Census, Details, Process, with_units
+from ..errors import CoreError
+from ..fields import Fields, fields_of
+from ..host import Host
+from ..powershell import Answers, ask
+from .model import (
+    Census,
+    Details,
+    Process,
+    with_units,
+)
+from .windows_queries import QUERIES
 
 _UNITS_OF_CPU = 1e7  # Win32_Process counts processor time in 100 ns
 IDLE = 0  # "System Idle Process" is none
@@ -100,3 +107,8 @@ def split_command(line: str) -> tuple[str, ...]:
         else:
             word += mark
     return (*words, word.rstrip()) if word.strip() else tuple(words)
+
+
+def collect_windows(host: Host) -> Census:
+    """Return the processes of a Windows host. Raise CoreError where they cannot be listed."""
+    return parse_census(ask(host, QUERIES), host.now())

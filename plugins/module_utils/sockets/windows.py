@@ -2,18 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The answers of Windows about sockets, processes and services, put together. Pure."""
+"""The listening sockets of Windows with their processes and services, by one powershell.exe."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ...errors import CoreError, SourceMissing
-from ...fields import Fields, fields_of
-from ...powershell import Answers
-from ..address import plain_address
-from ..parse import Socket, SocketTable
+from ..errors import CoreError, SourceMissing
+from ..fields import Fields, fields_of
+from ..host import Host
+from ..powershell import Answers, ask
+from .address import plain_address
+from .model import Socket, SocketTable
+from .windows_queries import QUERIES
 
 _WHO = {"processes": "name the processes", "services": "tell which services they host"}
 
@@ -34,12 +36,12 @@ class Owner:
 
 @dataclass
 class Owners:
-    """What is known of the processes by pid; ``blind`` says what is not known of them."""
+    """What is known of the processes by pid; ``unavailable`` says what is not known of them."""
 
     exes: dict[int, str] = field(default_factory=dict)
     services: dict[int, tuple[str, ...]] = field(default_factory=dict)
     users: dict[int, str] = field(default_factory=dict)
-    blind: list[str] = field(default_factory=list)
+    unavailable: list[str] = field(default_factory=list)
 
     def of(self, pid: int) -> Owner:
         """Return what is known of one process."""
@@ -47,7 +49,7 @@ class Owners:
 
 
 def parse_answers(answers: Answers) -> SocketTable:
-    """Given the answers to QUERIES, return the sockets with owners. What has no answer is in ``blind`` or ``unread``.
+    """Given the answers to QUERIES, return the sockets with owners; ``unread`` and ``unavailable`` say what is missing.
 
     Raise ParseError where an answer about sockets is of another form.
     """
@@ -59,7 +61,7 @@ def parse_answers(answers: Answers) -> SocketTable:
             unread[proto] = f"the {proto} sockets cannot be read: Windows shows none, and there always are some"
         except CoreError as error:
             unread[proto] = f"the {proto} sockets cannot be read: {error}"
-    return SocketTable(tuple(sockets), "; ".join([*unread.values(), *owners.blind]), unread)
+    return SocketTable(tuple(sockets), "; ".join([*unread.values(), *owners.unavailable]), unread)
 
 
 def _socket(proto: str, row: Fields, owners: Owners) -> Socket:
@@ -86,7 +88,7 @@ def _socket(proto: str, row: Fields, owners: Owners) -> Socket:
 
 
 def parse_owners(answers: Answers) -> Owners:
-    """Given the answers about processes, services and accounts, return them by pid; what has none is in ``blind``."""
+    """Given the answers about processes, services and accounts, return them by pid, and what has none."""
     owners = Owners()
     for name, read in _READERS.items():
         try:
@@ -94,7 +96,7 @@ def parse_owners(answers: Answers) -> Owners:
                 read(owners, row)
         except CoreError as error:
             if name in _WHO:
-                owners.blind.append(f"nothing can {_WHO[name]} that own sockets: {error}")
+                owners.unavailable.append(f"nothing can {_WHO[name]} that own sockets: {error}")
     return owners
 
 
@@ -119,3 +121,15 @@ _READERS: dict[str, Callable[[Owners, Fields], None]] = {
     "services": _read_service,
     "users": _read_user,
 }
+
+
+def collect_windows(host: Host) -> SocketTable:
+    """Return the listening sockets of a Windows host. Raise CoreError where PowerShell or both protocols do not answer.
+
+    Owners are known to every account; the path of an executable, and the account of a process that is no service, only
+    to an elevated one.
+    """
+    table = parse_answers(ask(host, QUERIES))
+    if len(table.unread) > 1:
+        raise CoreError(table.unavailable)
+    return table

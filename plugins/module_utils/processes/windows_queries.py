@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from ...powershell import some
-from ...sockets.windows.queries import SERVICES
+from ..powershell import some
+from ..sockets.windows_queries import SERVICES
 
 # KernelModeTime and UserModeTime count 100 ns. The path and the command line of others are null without elevation.
 PROCESSES = some(
@@ -21,5 +21,4 @@ PROCESSES = some(
 # A number that rises with each boot. The time of the boot itself moves whenever the clock is set.
 BOOT = """$key = 'HKLM:\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Memory Management\\PrefetchParameters'
     Get-ItemProperty -LiteralPath $key | Select-Object BootId"""
-
 QUERIES: dict[str, str] = {"processes": PROCESSES, "services": SERVICES, "boot": BOOT}

@@ -15,53 +15,42 @@ from typing import Optional
 
 from ..errors import CoreError
 from ..host import Host
-from .linux import gather as linux
-from .linux.gather import gather_linux, read_details
-from .parse import Accounts, Census, Process
+from . import linux
+from .model import Accounts, Census, Process
 
 
 # Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
-def _gather_macos(host: Host) -> Census:
-    from .macos.gather import gather_macos
+def _collect_macos(host: Host) -> Census:
+    from .macos import collect_macos
 
-    return gather_macos(host)
-
-
-def _gather_windows(host: Host) -> Census:
-    from .windows.gather import gather_windows
-
-    return gather_windows(host)
+    return collect_macos(host)
 
 
-GATHERERS: dict[str, Callable[[Host], Census]] = {
-    "linux": gather_linux,
-    "darwin": _gather_macos,
-    "windows": _gather_windows,
+def _collect_windows(host: Host) -> Census:
+    from .windows import collect_windows
+
+    return collect_windows(host)
+
+
+COLLECTORS: dict[str, Callable[[Host], Census]] = {
+    "linux": linux.collect_linux,
+    "darwin": _collect_macos,
+    "windows": _collect_windows,
 }
+
 # What a platform can answer without listing all processes.
 _TABLE: dict[str, Callable[[Host], dict[int, Process]]] = {"linux": linux.process_table}
 _ONE: dict[str, Callable[[Host, int], Optional[Process]]] = {"linux": linux.read_process}
 _ACCOUNTS: dict[str, Callable[[Host, int], Optional[Accounts]]] = {"linux": linux.read_accounts}
 _UPTIME: dict[str, Callable[[Host], float]] = {"linux": linux.uptime}
 
-__all__ = [
-    "GATHERERS",
-    "account_of",
-    "process_table",
-    "read_details",
-    "read_process",
-    "rights_of_several",
-    "take_census",
-    "uptime",
-]
-
 
 def take_census(host: Host) -> Census:
     """Return the processes of a host. Raise CoreError where they cannot be listed."""
-    gather = GATHERERS.get(host.platform)
-    if gather is None:
+    collect = COLLECTORS.get(host.platform)
+    if collect is None:
         raise CoreError(f"the processes of a {host.platform} host cannot be read by this release")
-    return gather(host)
+    return collect(host)
 
 
 def process_table(host: Host) -> dict[int, Process]:

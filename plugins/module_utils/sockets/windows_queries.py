@@ -9,7 +9,7 @@ Every Windows listens on TCP (135) and UDP, runs processes and services: an empt
 
 from __future__ import annotations
 
-from ...powershell import some
+from ..powershell import some
 
 TCP = some(
     "Get-NetTCPConnection -ErrorAction Stop -State Listen | Select-Object LocalAddress, LocalPort, OwningProcess"

@@ -2,23 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The records of processes, which all platforms share, and the files of proc(5) that Linux shows them in. Pure."""
+"""The processes of a host as records, which all platforms share, and what belongs together among them. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ..errors import ParseError
-
-TICKS = 100.0  # USER_HZ, the unit of times in /proc/PID/stat, on every architecture that Debian releases for
 ZOMBIE = "Z"
-_ACCOUNTS = (("Uid", "{4}"), ("Gid", "{4}"), ("Groups", "*"))  # of proc(5), each with how many numbers it has
-_DELETED = " (deleted)"
-
-# Mapped files that vanish by design, not by an update: shared memory, memfd, temporary files of just-in-time compilers.
-_PASSING = re.compile(r"/(?:dev|tmp|run|proc|var/tmp|var/run|memfd:|SYSV|\[aio\])")
 
 
 @dataclass(frozen=True)
@@ -97,30 +88,6 @@ def _unit_of(pid: int, processes: Mapping[int, Process], units: Mapping[int, str
     return ""
 
 
-def parse_stat(text: str) -> Process:
-    """Given /proc/PID/stat, return the process without command and unit. Raise ParseError."""
-    try:
-        pid, rest = int(text.split(" ", 1)[0]), text.rsplit(")", 1)[1].split()
-        cpu = (int(rest[11]) + int(rest[12])) / TICKS
-        return Process(pid, int(rest[1]), int(rest[3]), rest[0], int(rest[19]) / TICKS, cpu, int(rest[17]))
-    except (ValueError, IndexError) as error:
-        raise ParseError("/proc/PID/stat", 1, text, str(error)) from error
-
-
-def parse_command(content: bytes) -> tuple[str, ...]:
-    """Given /proc/PID/cmdline, return the command line as words."""
-    return tuple(word.decode(errors="replace") for word in content.split(b"\0"))[:-1]
-
-
-def parse_status(text: str) -> tuple[int, int]:
-    """Given /proc/PID/status, return the effective uid and the resident memory in bytes (0 for a zombie)."""
-    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    try:
-        return int(fields["Uid"].split()[1]), int(fields.get("VmRSS", "0").split()[0]) * 1024
-    except (KeyError, ValueError, IndexError) as error:
-        raise ParseError("/proc/PID/status", 1, text, f"no Uid or VmRSS ({error})") from error
-
-
 @dataclass(frozen=True)
 class Accounts:
     """Whose rights a process has: real, effective and saved uids and gids (on Linux those for files too), and its
@@ -137,37 +104,6 @@ class Accounts:
         uids, gids = dict.fromkeys(self.uids), dict.fromkeys(self.gids)
         mixed = [("uids", uids), ("gids", gids)]
         return " and ".join(f"{what} {', '.join(map(str, ids))}" for what, ids in mixed if len(ids) > 1)
-
-
-def parse_accounts(text: str) -> Accounts:
-    """Given /proc/PID/status, return whose rights the process has. Raise ParseError."""
-    rows = [re.search(rf"^{name}:((?:[ \t]+[0-9]+){most})[ \t]*$", text, re.MULTILINE) for name, most in _ACCOUNTS]
-    uids, gids, groups = (tuple(map(int, row.group(1).split())) if row else None for row in rows)
-    if uids is None or gids is None or groups is None:
-        raise ParseError("/proc/PID/status", 1, text, "no Uid, Gid or Groups")
-    return Accounts(uids, gids, groups)
-
-
-def parse_open_files_limit(text: str) -> int:
-    """Given /proc/PID/limits, return the soft limit of open files; 0 stands for none."""
-    for line in text.splitlines():
-        if line.startswith("Max open files"):
-            soft = line.split()[3]
-            return 0 if soft == "unlimited" else int(soft)
-    raise ParseError("/proc/PID/limits", 1, text, "no line 'Max open files'")
-
-
-def parse_replaced(exe: str, maps: str) -> tuple[str, ...]:
-    """Given the link /proc/PID/exe and /proc/PID/maps, return the program files that no longer are what is on the disk.
-
-    Counted are the executable and mapped files that hold code (needrestart's rule), without temporary ones.
-    """
-    gone = {exe} if exe.endswith(_DELETED) else set()
-    for line in maps.splitlines():
-        fields = line.split(None, 5)
-        if len(fields) == 6 and "x" in fields[1] and fields[5].endswith(_DELETED) and fields[5].startswith("/"):
-            gone.add(fields[5])
-    return tuple(sorted(path[: -len(_DELETED)] for path in gone if not _PASSING.match(path)))
 
 
 def tree_of(main: int, processes: Mapping[int, Process]) -> tuple[Process, ...]:

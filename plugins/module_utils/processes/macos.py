@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ps of macOS prints. Pure."""
+"""The processes of macOS, by ps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from ...errors import ParseError
-from ..parse import Details, Process, with_units
+from ..errors import CoreError, ParseError
+from ..host import Host
+from ..sockets.macos import LABELS, PROGRAMS, parse_labels, parse_programs
+from .model import Census, Details, Process, with_units
 
 _COLUMNS = 12  # seven words and the five of lstart; the rest of a line is the command line
 _BEGUN = "%a %b %d %H:%M:%S %Y"  # in the C locale, which Host.run sets
@@ -59,3 +61,40 @@ def parse_cpu(text: str) -> float:
     for part in (rest if mark else days).split(":"):
         seconds = seconds * 60 + float(part)
     return seconds + (int(days) * 86400 if mark else 0)
+
+
+PROCESSES = ("ps", "-axww", "-o", "pid=,ppid=,pgid=,uid=,state=,rss=,time=,lstart=,args=")
+
+
+def collect_macos(host: Host) -> Census:
+    """Return the processes of a macOS host. Raise CoreError where ps does not list them.
+
+    Open files are not counted, and threads neither: macOS shows no limit of open files of another process.
+    """
+    rows, began = parse_census(host.run(PROCESSES).stdout, _programs(host), _labels(host))
+    processes = {process.pid: process for process, _details in rows}
+    details = {process.pid: detail for process, detail in rows}
+    return Census(
+        max(0.0, host.now() - began), _boot_id(host, began), processes, lambda pid: details.get(pid, Details())
+    )
+
+
+def _programs(host: Host) -> dict[int, str]:
+    try:
+        return parse_programs(host.run(PROGRAMS).stdout)
+    except CoreError:  # then nothing tells whether a program was replaced; everything else is known
+        return {}
+
+
+def _labels(host: Host) -> dict[int, str]:
+    try:
+        return parse_labels(host.run(LABELS).stdout)
+    except CoreError:  # whoever needs launchd asks it by name, and says that it does not answer
+        return {}
+
+
+def _boot_id(host: Host, began: float) -> str:
+    try:
+        return host.boot_id() or f"begun {began:.0f}"
+    except CoreError:
+        return f"begun {began:.0f}"
