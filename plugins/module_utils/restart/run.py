@@ -15,12 +15,14 @@ from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
 from ..processes.gather import account_of
+from ..registry import Rules
 from ..services.declared import Service, declare
 from ..services.gather import GATHERERS, look_at_port
-from ..trading.crew import Sight
-from ..trading.endpoint import Endpoint, read_endpoint
-from ..trading.guard import See, guard, look
-from ..trading.judge import Trading, judge_dry_run, judge_orders, refusal
+from ..trading.crew import PortSnapshot
+from ..trading.declared import Endpoint, read_endpoint
+from ..trading.guard import Observe, Trading, collect_trading, guard, refusal
+from ..trading.rules_trading import RULES as TRADING
+from ..trading.rules_trading import TradingContext
 from .act import carry_out
 from .checks import CHECKS
 from .gather import take_survey
@@ -30,6 +32,7 @@ from .plan import make_plan
 from .settled import measure_settled
 from .stage import Stage
 
+RULES = Rules(TRADING)
 LOCK_NAME = "W1.4 service_restart"
 KEEP_BEGINS = 10
 
@@ -89,7 +92,7 @@ def _run(
     if not outcome.failures:
         measure_settled(host, survey.situation, outcome)
     after = (
-        look(host, endpoint, see(host, survey, endpoint), stopped=False)
+        collect_trading(host, endpoint, observer_of(host, survey, endpoint), stopped=False)
         if endpoint.service in outcome.passages
         else None
     )
@@ -109,17 +112,17 @@ def is_stopped(survey: Survey, endpoint: Endpoint) -> bool:
     return any(s.name == endpoint.service and s.alive is False for s in survey.before.snapshot.services)
 
 
-def see(host: Host, survey: Survey, endpoint: Endpoint) -> See:
-    """Return what looks which processes answer in the name of the trade service, anew each time."""
+def observer_of(host: Host, survey: Survey, endpoint: Endpoint) -> Observe:
+    """Return what observes which processes answer in the name of the trade service, anew each time."""
     declared = {service.name: service for service in survey.situation.services}
-    return partial(_sight, host, declared[endpoint.service]) if endpoint.service in declared else Sight
+    return partial(_snapshot, host, declared[endpoint.service]) if endpoint.service in declared else PortSnapshot
 
 
-def _sight(host: Host, service: Service) -> Sight:
+def _snapshot(host: Host, service: Service) -> PortSnapshot:
     seen, machine = look_at_port(host, service)
     uid = account_of(host, seen.processes[0].pid) if len(seen.processes) == 1 else None
     problem = machine.sockets_problem or seen.blind or (seen.pid_file.problem if seen.pid_file else "")
-    return Sight(seen.processes, machine.sockets, problem, machine.processes, uid, host.platform == "windows")
+    return PortSnapshot(seen.processes, machine.sockets, problem, machine.processes, uid, host.platform == "windows")
 
 
 def ask_trading(
@@ -130,13 +133,13 @@ def ask_trading(
     Check mode does not wait for orders: it plans what a run would do once they are done. It looks at the trade service
     of this host in any case: whether that trades for real is no less worth knowing where nothing is to be restarted.
     """
-    stopped, sight = is_stopped(survey, endpoint), see(host, survey, endpoint)
+    stopped, observe = is_stopped(survey, endpoint), observer_of(host, survey, endpoint)
     if not concerns(survey, endpoint, wish.restarted):
         here = any(service.name == endpoint.service for service in survey.situation.services)
-        return (look(host, endpoint, sight, stopped=stopped) if check_mode and here else None), ""
+        return (collect_trading(host, endpoint, observe, stopped=stopped) if check_mode and here else None), ""
     if not check_mode:
-        return guard(host, endpoint, sight, stopped=stopped)
-    trading = look(host, endpoint, sight, stopped=stopped)
+        return guard(host, endpoint, observe, stopped=stopped)
+    trading = collect_trading(host, endpoint, observe, stopped=stopped)
     waits = endpoint.when_orders == "wait" and trading.in_flight
     return trading, "" if waits else refusal(trading, endpoint)
 
@@ -155,7 +158,7 @@ def _guard(host: Host, survey: Survey, endpoint: Endpoint) -> Any:
     def ask(group: Sequence[str]) -> str:
         if not concerns(survey, endpoint, group):
             return ""
-        return guard(host, endpoint, see(host, survey, endpoint), stopped=is_stopped(survey, endpoint))[1]
+        return guard(host, endpoint, observer_of(host, survey, endpoint), stopped=is_stopped(survey, endpoint))[1]
 
     return ask
 
@@ -185,8 +188,7 @@ def report(
     """Given everything that is known at the end, return the result."""
     findings = judge(survey, plan, outcome)
     if trading is not None:
-        findings.append(judge_orders(trading, endpoint))
-        findings += judge_dry_run(after, endpoint, trading) if after else judge_dry_run(trading, endpoint)
+        findings += TRADING.judge(TradingContext(trading, endpoint, after))
     not_done = {**plan.left, **plan.refused}
     return Result(
         findings=findings,
