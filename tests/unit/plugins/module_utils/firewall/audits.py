@@ -20,14 +20,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lis
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import parse_policy
-<<<<<<< HEAD
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Manager, Snapshot
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket
-=======
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.views import View
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket
->>>>>>> h/cleanup
 
 from .small import HOST, filter_table, ruleset
 
