@@ -24,6 +24,11 @@ SHELLS = {"bridge"}  # PowerShell, whose options validate-modules compares
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in SHELLS)
 NOUN_MODULES = [name for name in MODULES if name not in ("report", "validate")]
 CATALOGUES = sorted((CHECKOUT / "plugins").glob("*/*/checks.py"))
+RULED = [
+    path.parent.name
+    for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py"))
+    if re.search(r"^RULES\b", path.read_text("utf-8"), re.M)
+]
 
 
 def documented(module: str) -> dict[str, Any]:
@@ -121,7 +126,9 @@ def test_every_check_of_the_catalogue_is_made_somewhere(catalogue: Path) -> None
 
 def all_checks() -> list[Any]:
     names = [".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts) for path in CATALOGUES]
-    return [check for name in names for check in importlib.import_module(f"{PLUGINS}.{name}").CHECKS.values()]
+    listed = [check for name in names for check in importlib.import_module(f"{PLUGINS}.{name}").CHECKS.values()]
+    runs = [importlib.import_module(f"{PLUGINS}.module_utils.{name}.run") for name in RULED]
+    return [*listed, *(check for run in runs for check in run.RULES.checks.values())]
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.id)
