@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
     BackupSet,
     Catalog,
@@ -22,7 +23,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.settings import Settings, read_settings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Payload
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding, Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host, choose_host
 

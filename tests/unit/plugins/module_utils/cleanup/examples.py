@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import RULE, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import (
     FILE,
     Entry,
@@ -15,7 +16,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.reco
     Rule,
     Scan,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.spec import RULE, SPEC
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
