@@ -20,11 +20,24 @@ CATALOGUES = ("module_utils/*/checks.py", "plugin_utils/*/checks.py")
 
 
 def catalogues() -> Iterator[tuple[str, dict]]:
-    """Yield (noun, CHECKS) for each noun, in the order of their names."""
+    """Yield (area, checks by id) for each area, in the order of their names."""
+    found = dict(ruled())
     for pattern in CATALOGUES:
         for path in sorted((CHECKOUT / "plugins").glob(pattern)):
             dotted = ".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts)
-            yield path.parent.name, importlib.import_module(f"{PACKAGE}.{dotted}").CHECKS
+            found[path.parent.name] = importlib.import_module(f"{PACKAGE}.{dotted}").CHECKS
+    yield from sorted(found.items())
+
+
+def ruled() -> Iterator[tuple[str, dict]]:
+    """Yield (area, checks by id) for each area whose rules a run.py joins; an id begins with its area's name."""
+    found: dict[str, dict] = {}
+    for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py")):
+        if re.search(r"^RULES\b", path.read_text("utf-8"), re.M):
+            run = importlib.import_module(f"{PACKAGE}.module_utils.{path.parent.name}.run")
+            for check in run.RULES.checks.values():
+                found.setdefault(check.id.partition(".")[0], {})[check.id] = check
+    yield from found.items()
 
 
 def modules_by_noun() -> dict[str, str]:

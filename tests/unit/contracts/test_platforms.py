@@ -22,11 +22,12 @@ PACKAGE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
 CORE = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
 NOUNS = sorted(path.parent.name for path in CORE.glob("*/run.py"))
 PLATFORMS = ("linux", "darwin", "windows")
+RULED = [noun for noun in NOUNS if not (CORE / noun / "checks.py").exists()]
 CATALOGUE = {
     check
     for path in CORE.glob("*/checks.py")
     for check in importlib.import_module(f"{PACKAGE}.{path.parent.name}.checks").CHECKS
-}
+} | {check for noun in RULED for check in importlib.import_module(f"{PACKAGE}.{noun}.run").RULES.checks}
 
 SERVICE = {
     "name": "auth",
