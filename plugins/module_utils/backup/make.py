@@ -17,7 +17,6 @@ from pathlib import Path
 from ..errors import ActionFailed, CoreError
 from ..host import Host
 from .access.owners import require_own_way
-from .anomaly import find_anomalies
 from .catalog.document import About, manifest_document
 from .catalog.names import MANIFEST
 from .catalog.parse import parse_manifest, seal
@@ -26,6 +25,7 @@ from .catalog.records import BackupSet, Catalog, Manifest
 from .errors import NoSpace
 from .made import Made
 from .plan import pin_of
+from .rules_anomaly import find_anomalies
 from .settings import Settings
 from .sources.kinds import take
 from .sources.records import Bench, Source, Workshop

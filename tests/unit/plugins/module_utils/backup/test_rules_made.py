@@ -18,10 +18,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     Lack,
     Verification,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge_made import judge_made, judge_outcome
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge_removed import judge_removed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.made import Made
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import Plan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_made import judge_made, judge_set
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import judge_removed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Notes, Taken
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Action, Finding
 
@@ -159,7 +159,7 @@ OUTCOMES = [
 
 @pytest.mark.parametrize(("why", "plan", "made", "status", "message"), OUTCOMES, ids=[case[0] for case in OUTCOMES])
 def test_whether_there_is_a_set_now_as_there_should_be(why, plan, made, status, message):
-    told = judge_outcome(ASKED, plan, made)
+    [told] = judge_set(ASKED, plan, made)
     assert words(told) == (status, message)
     assert bool(told.remedy) is (status == "warning")
 

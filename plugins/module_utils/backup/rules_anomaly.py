@@ -6,14 +6,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Optional
 
+from ..finding import CRITICAL, OK, SKIPPED
+from ..registry import Outcome, Rules
 from ..units import human_bytes
 from .catalog.records import BackupSet
+from .context import Context
 from .sources.records import Entry, Source, Taken
 
+RULES = Rules()
 COUNTED = {"files": "files", "sqlite": "rows", "postgresql": "rows"}
+
+
+@RULES.rule(
+    "backup.size_anomaly",
+    procedure="D1.4",
+    remedy="Look at the source: was it emptied, encrypted, moved? If the loss is meant, run once with accept_anomaly; "
+    "if it may be empty at any time, declare may_be_empty: true for the source.",
+    source="An emptied database and ransomware both look like a small, perfectly valid backup.",
+)
+def judge_size_anomaly(context: Context) -> Iterator[Outcome]:
+    """No source became empty or lost half of its data (max_shrink) against the set before.
+
+    The newest set is judged, whether it counts or not.
+    """
+    newest = context.catalog.on_time[-1] if context.catalog.on_time else None
+    if newest is None:
+        yield Outcome(SKIPPED, "there is no set that could be compared", remedy="")
+        return
+    size = human_bytes(newest.manifest.bytes)
+    found = "; ".join(newest.manifest.anomalies) or f"{size}, no source looks emptied"
+    yield Outcome(CRITICAL if newest.manifest.anomalies else OK, f"set {newest.id}: {found}")
 
 
 def find_anomalies(

@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.anomaly import anomaly, find_anomalies
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_anomaly import anomaly, find_anomalies
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Notes, Source, Taken
 
 from .examples import DAY, a_set, an_entry
