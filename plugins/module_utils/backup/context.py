@@ -17,7 +17,7 @@ from .made import Made
 from .plan import Plan
 from .retention.policy import Decisions
 from .settings import Settings
-from .sources.records import Taken
+from .sources.records import Entry
 from .space import Space
 from .verification.levels import Report
 
@@ -73,7 +73,7 @@ class SourceContext(NamedTuple):
 
     name: str
     counted: str = ""
-    taken: Optional[Taken] = None
+    taken: Optional[Entry] = None
     skipped: str = ""
     failed: Optional[str] = None
 

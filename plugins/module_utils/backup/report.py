@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..finding import Metric
-from .catalog.parse import LEVELS
 from .catalog.records import BackupSet, Catalog
 from .context import Context
+from .manifest import LEVELS
 from .retention.policy import Decisions
 from .space import Space
 from .times import to_iso
@@ -41,7 +41,7 @@ def describe_set(found: BackupSet) -> dict[str, Any]:
         "anomalies": list(manifest.anomalies),
         "skipped": dict(manifest.skipped),
         "sources": [
-            {"name": entry.name, "type": entry.type, "count": entry.count, "raw_bytes": entry.raw_bytes}
+            {"name": entry.name, "type": entry.type, "count": entry.things, "raw_bytes": entry.raw_bytes}
             for entry in manifest.sources
         ],
     }

@@ -18,7 +18,7 @@ from .made import Made
 from .plan import Plan
 from .rules_anomaly import COUNTED
 from .settings import Settings
-from .sources.records import Taken
+from .sources.records import Entry
 
 RULES = Rules()
 # What is neither in the archive nor beside it, or would not come back from it, by the kind that it is noted as.
@@ -63,7 +63,7 @@ def judge_source(context: SourceContext) -> Iterator[Outcome]:
     else:
         taken = context.taken
         unread = taken.facts.get("unread", "")
-        message = f"{taken.count} {context.counted}, {human_bytes(taken.raw_bytes)}, were taken whole"
+        message = f"{taken.things} {context.counted}, {human_bytes(taken.raw_bytes)}, were taken whole"
         message += f"; that it is sound could not be looked at: {unread}" if unread else ""
         yield Outcome(UNKNOWN if unread else OK, message, actual=taken.raw_bytes)
 
@@ -110,7 +110,7 @@ def judge_live_database(context: SourceContext) -> Iterator[Outcome]:
     yield from _noted(context.taken, "database", "are SQLite databases and were copied as plain files")
 
 
-def _noted(taken: Optional[Taken], kind: str, text: str) -> Iterator[Outcome]:
+def _noted(taken: Optional[Entry], kind: str, text: str) -> Iterator[Outcome]:
     """Yield how many files are noted as one kind, and the first of them by name."""
     count = taken.notes.counts.get(kind, 0) if taken else 0
     if taken and count:

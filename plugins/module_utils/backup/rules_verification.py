@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 
 from ..finding import CRITICAL, DONE, OK, SKIPPED, UNKNOWN, WARNING, Action, Finding
 from ..registry import Outcome, Rules
-from .catalog.parse import LEVELS
 from .catalog.records import FORGED, BackupSet, Catalog
 from .context import Context
+from .manifest import LEVELS
 from .plan import PRUNE
 from .verification.levels import L0, L1, L2, Report
 

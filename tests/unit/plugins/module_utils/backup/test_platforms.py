@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.gather import read_catalog
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.parse import parse_manifest, seal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest, seal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import (
     attributes as noting,
