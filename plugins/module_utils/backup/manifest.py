@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The text of manifest.json and verified.json to records, and back; nothing is trusted that does not hold."""
+"""The text of manifest.json and verified.json to records, and back; nothing is trusted that does not hold.
+
+It is the same whatever store a set lies in.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Optional
 
-from ...errors import ParseError
-from ..names import is_device
-from ..sources.records import Entry, Payload
-from ..times import from_iso
-from .records import Manifest, Verification
+from ..errors import ParseError
+from .catalog.records import Manifest, Verification
+from .names import is_device
+from .sources.records import Entry, Payload
+from .times import from_iso, to_iso
 
 FORMAT = 1
 # Without these no source of a type can be restored.
@@ -25,6 +29,45 @@ LEVELS = ("L0", "L1", "L2", "L3")
 # A name is the same file on every system: no drive, stream, device or wildcard, no dot at an end.
 _PAYLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9_~%-](?:[A-Za-z0-9._~%-]*[A-Za-z0-9_~%-])?")
 _COMMON = ("name", "type", "compression", "payloads", "count", "raw_bytes", "live_bytes")
+
+
+def manifest_document(manifest: Manifest) -> dict[str, Any]:
+    """Given a manifest, return it as plain JSON values without the checksum that seals it.
+
+    ``parent`` and ``encryption`` are null: sets are full and plain; the keys stand for those that will not be.
+    """
+    return {
+        "format": FORMAT,
+        "id": manifest.id,
+        "host": manifest.host,
+        "platform": manifest.platform,
+        "label": manifest.label,
+        "name": manifest.name or None,
+        "reason": manifest.reason,
+        "requested_by": manifest.requested_by,
+        "created": to_iso(manifest.created),
+        "seconds": manifest.seconds,
+        "pin_until": None if manifest.pin_until is None else to_iso(manifest.pin_until),
+        "tools": dict(manifest.tools),
+        "sources": [_entry_document(entry) for entry in manifest.sources],
+        "skipped": [{"name": name, "reason": reason} for name, reason in sorted(manifest.skipped.items())],
+        "anomalies": list(manifest.anomalies),
+        "parent": None,
+        "encryption": None,
+    }
+
+
+def _entry_document(entry: Entry) -> dict[str, Any]:
+    return {
+        **entry.facts,
+        "name": entry.name,
+        "type": entry.type,
+        "compression": entry.compression,
+        "payloads": [asdict(payload) for payload in entry.payloads],
+        "count": entry.things,
+        "raw_bytes": entry.raw_bytes,
+        "live_bytes": entry.live_bytes,
+    }
 
 
 def seal(document: Mapping[str, Any]) -> bytes:
@@ -111,6 +154,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         anomalies=tuple(document["anomalies"]),
         sha256=document["sha256"],
         platform=document["platform"],
+        tools=document.get("tools", {}),
     )
 
 
@@ -120,7 +164,7 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
         type=entry["type"],
         compression=entry["compression"],
         payloads=tuple(_payload(payload) for payload in entry["payloads"]),
-        count=int(entry["count"]),
+        things=int(entry["count"]),
         raw_bytes=int(entry["raw_bytes"]),
         live_bytes=int(entry["live_bytes"]),
         facts={key: value for key, value in entry.items() if key not in _COMMON},

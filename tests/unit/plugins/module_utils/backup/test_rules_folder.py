@@ -23,29 +23,31 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     Lack,
     Leftover,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.checks import CHECKS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules.folder import (
-    judge_clock,
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_folder import (
     judge_foreign,
-    judge_leftovers,
-    judge_manifests,
-    judge_payloads,
+    judge_leftover,
+    judge_manifest,
     judge_permissions,
-    judge_pins,
-    judge_retention,
-    judge_signatures,
-    judge_space,
+    judge_signature,
     judge_strangers,
     removal,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_sets import (
+    judge_clock,
+    judge_pin,
+    judge_retention,
+    judge_space,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import judge_losses
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Report
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.view import View
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 
-from .examples import DAY, NOW, a_catalog, a_set, settings
+from .examples import DAY, NOW, a_catalog, a_set, judged, settings
 
 FOLDER = "/nowhere/backups"  # as it is declared; the sets of the tests say that they lie in /nowhere
 OLD, NEW = a_set(2 * DAY), a_set(DAY)
@@ -54,13 +56,17 @@ BROKEN = (Broken("20261110T000000Z-000000", "it is no JSON"),)
 LOST = (Lack("config", "config/a.tar", "is not there: No such file"),)
 
 
-def view(*sets, retention=None, reports=(), platform="", given=None, **catalog) -> View:
+def view(*sets, retention=None, reports=(), platform="", given=None, **catalog) -> Context:
     chosen = given or settings(state="verified")
-    return View(chosen, a_catalog(*sets, **catalog), NOW, reports, retention=retention, platform=platform)
+    return Context(chosen, a_catalog(*sets, **catalog), NOW, reports, retention=retention, platform=platform)
 
 
 def told(findings) -> list[tuple[str, str, str]]:
     return [(one.status, one.subject, one.message) for one in findings]
+
+
+def losses(context: Context) -> list[Finding]:
+    return judged(judge_losses, context, "backup.payload")
 
 
 def only(findings) -> Finding:
@@ -69,9 +75,9 @@ def only(findings) -> Finding:
 
 
 def test_sets_whose_manifest_does_not_hold_are_named_else_all_are_counted():
-    assert told(judge_manifests(view(OLD, broken=BROKEN))) == [("critical", BROKEN[0].id, "it is no JSON")]
-    assert told(judge_manifests(view(OLD, NEW))) == [("ok", FOLDER, "manifests that hold: 2")]
-    assert told(judge_manifests(view())) == [("skipped", FOLDER, "manifests that hold: 0")]
+    assert told(judged(judge_manifest, view(OLD, broken=BROKEN))) == [("critical", BROKEN[0].id, "it is no JSON")]
+    assert told(judged(judge_manifest, view(OLD, NEW))) == [("ok", FOLDER, "manifests that hold: 2")]
+    assert told(judged(judge_manifest, view())) == [("skipped", FOLDER, "manifests that hold: 0")]
 
 
 ABSENT = ("skipped", FOLDER, f"{FOLDER} does not exist, so nobody can look into it")
@@ -98,7 +104,7 @@ LOOKS = [
 
 @pytest.mark.parametrize(("why", "access", "more", "expected"), LOOKS, ids=[case[0] for case in LOOKS])
 def test_who_may_look_into_the_folders_is_told(why, access, more, expected):
-    found = list(judge_permissions(replace(view(OLD, **more), access=access)))
+    found = list(judged(judge_permissions, view(OLD, **more)._replace(access=access)))
     assert told(found) == expected
     assert {(one.expected, one.actual) for one in found if one.subject == "/s"} <= {("0700", "0755")}
 
@@ -106,7 +112,7 @@ def test_who_may_look_into_the_folders_is_told(why, access, more, expected):
 @pytest.mark.parametrize(("fault", "expected", "owner"), WAYS)
 @pytest.mark.parametrize("exists", [True, False])
 def test_who_may_put_other_sets_there_is_told_and_nothing_is_content_beside_it(fault, expected, owner, exists):
-    found = only(judge_permissions(view(OLD, exists=exists, faults=(fault,))))
+    found = only(judged(judge_permissions, view(OLD, exists=exists, faults=(fault,))))
     assert told([found]) == [expected]
     assert found.actual == owner
     assert found.expected == (
@@ -129,7 +135,7 @@ CURES = [
 
 @pytest.mark.parametrize(("fault", "cure"), CURES)
 def test_the_way_is_made_ones_own_by_a_command_of_its_kind(fault, cure):
-    assert only(judge_permissions(view(OLD, exists=False, faults=(fault,)))).remedy == cure
+    assert only(judged(judge_permissions, view(OLD, exists=False, faults=(fault,)))).remedy == cure
 
 
 NUMBERS = "0 B free, 2 B required for a set of about 1 B (by x)"
@@ -143,7 +149,7 @@ ROOM = [
 
 @pytest.mark.parametrize(("space", "why", "status", "message", "expected", "actual"), ROOM)
 def test_whether_the_next_set_fits(space, why, status, message, expected, actual):
-    found = only(judge_space(replace(view(OLD), space=space, space_unknown=why)))
+    found = only(judged(judge_space, view(OLD)._replace(space=space, space_unknown=why)))
     assert told([found]) == [(status, FOLDER, message)]
     assert (found.expected, found.actual) == (expected, actual)
 
@@ -153,16 +159,18 @@ def leftover(number: int, state: str) -> Leftover:
 
 
 def test_sets_in_the_making_are_named_and_are_no_leftovers():
-    found = only(judge_leftovers(view(leftovers=(leftover(1, GROWING), leftover(2, GROWING)))))
+    found = only(judged(judge_leftover, view(leftovers=(leftover(1, GROWING), leftover(2, GROWING)))))
     assert told([found]) == [("ok", FOLDER, "a set is in the making (pid 1 on fake, pid 2 on fake)")]
-    assert told(judge_leftovers(view())) == [("ok", FOLDER, "nothing was left half made")]
+    assert told(judged(judge_leftover, view())) == [("ok", FOLDER, "nothing was left half made")]
 
 
 def test_leftovers_are_counted_without_what_is_in_the_making():
-    found = only(judge_leftovers(view(leftovers=(leftover(1, DEAD), leftover(2, GROWING), leftover(3, WAITING)))))
+    found = only(
+        judged(judge_leftover, view(leftovers=(leftover(1, DEAD), leftover(2, GROWING), leftover(3, WAITING))))
+    )
     words = "2 left by runs that ended early: 1.partial: pid 1 on fake; 3.partial: pid 3 on fake"
     assert (found.status, found.message, found.expected, found.actual) == ("warning", words, 0, 2)
-    assert found.remedy == CHECKS["backup.leftover"].remedy, "runs sweep these by themselves"
+    assert found.remedy == RULES["backup.leftover"].remedy, "runs sweep these by themselves"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +183,7 @@ def test_leftovers_are_counted_without_what_is_in_the_making():
 def test_what_nobody_can_tell_the_owner_of_is_removed_by_hand_and_nothing_else_is(platform, command):
     odd = replace(leftover(3, UNCLEAR), name="3 it's.partial")
     seen = view(leftovers=(leftover(1, DEAD), leftover(2, UNCLEAR), odd), platform=platform)
-    assert only(judge_leftovers(seen)).remedy == f"If no run on any host works on it: {command}"
+    assert only(judged(judge_leftover, seen)).remedy == f"If no run on any host works on it: {command}"
 
 
 def test_the_command_that_removes_is_one_of_the_platform():
@@ -196,62 +204,64 @@ FEW = [
 @pytest.mark.parametrize(("why", "sets", "broken", "status", "count"), FEW, ids=[case[0] for case in FEW])
 def test_fewer_good_sets_than_always_stay_are_a_warning_where_some_were_spoilt(why, sets, broken, status, count):
     decided = Decisions({}, {"gone": "no rule keeps it"})
-    found = only(judge_retention(view(*sets, broken=broken, retention=decided, given=KEEP_THREE)))
+    found = only(judged(judge_retention, view(*sets, broken=broken, retention=decided, given=KEEP_THREE)))
     words = f"{count} good sets are there, 3 always stay (min_keep), 1 are no longer kept by any rule"
     assert (found.status, found.message, found.expected, found.actual) == (status, words, "3 or more", count)
 
 
 def test_without_a_retention_nothing_is_ever_removed():
     silent = ("skipped", FOLDER, "no retention is declared, so no set is ever removed")
-    assert told(judge_retention(view(OLD, retention=Decisions({}, {})))) == [silent]
-    assert told(judge_retention(view(OLD, given=KEEP_THREE))) == [silent]
+    assert told(judged(judge_retention, view(OLD, retention=Decisions({}, {})))) == [silent]
+    assert told(judged(judge_retention, view(OLD, given=KEEP_THREE))) == [silent]
 
 
 def test_how_far_ahead_a_set_is_dated_is_said_with_how_to_remove_it():
     ahead = a_set(-3 * DAY)
-    first, second = judge_clock(view(ahead, OLD, now=NOW, platform="linux"))
+    first, second = judged(judge_clock, view(ahead, OLD, now=NOW, platform="linux"))
     assert first.message.startswith(f"set {ahead.id} is dated 3.0 d in the future: it is set aside")
     assert first.remedy == f"Check the time (timedatectl). If it is right: rm -r /nowhere/{ahead.id}"
     assert told([second]) == [("ok", FOLDER, "the dates of the other sets fit the clock")]
     assert first.status == "warning"
-    assert [one.status for one in judge_clock(view(ahead, now=NOW))] == ["critical", "ok"], "nothing is left to go by"
+    assert [one.status for one in judged(judge_clock, view(ahead, now=NOW))] == ["critical", "ok"], (
+        "nothing is left to go by"
+    )
 
 
 def test_a_clock_that_cannot_be_trusted_is_critical_in_its_own_words():
-    found = told(judge_clock(view(OLD, retention=Decisions({}, {}, "the clock leapt"))))
+    found = told(judged(judge_clock, view(OLD, retention=Decisions({}, {}, "the clock leapt"))))
     assert found == [("critical", FOLDER, "the clock leapt; nothing is removed")]
 
 
 def test_sets_that_this_run_looked_at_are_not_told_of_twice():
     """What a verification found says more; of the others it is told whether their files are there."""
     damaged, looked = replace(a_set(3 * DAY), lacks=LOST), Report(NEW.id, 2)
-    assert told(judge_payloads(view(damaged, OLD, NEW, reports=(looked,)))) == [
+    assert told(losses(view(damaged, OLD, NEW, reports=(looked,)))) == [
         ("critical", f"{damaged.id}/config/a.tar", "config/a.tar is not there: No such file; the set counts no longer"),
         ("ok", FOLDER, "1 other sets have each file with its size now"),
     ]
-    assert told(judge_payloads(view(OLD, NEW))) == [("ok", FOLDER, "2 other sets have each file with its size now")]
-    assert told(judge_payloads(view(replace(OLD, lacks=LOST), reports=(Report(OLD.id, 2),)))) == []
+    assert told(losses(view(OLD, NEW))) == [("ok", FOLDER, "2 other sets have each file with its size now")]
+    assert told(losses(view(replace(OLD, lacks=LOST), reports=(Report(OLD.id, 2),)))) == []
 
 
 def test_files_that_no_manifest_lists_are_counted_and_the_first_twenty_named():
     full = replace(OLD, strangers=tuple(f"f{number}" for number in range(10, 31)))
-    found = only(judge_strangers(view(full, NEW)))
+    found = only(judged(judge_strangers, view(full, NEW)))
     named = ", ".join(f"f{number}" for number in range(10, 30))
     words = f"21 files in set {OLD.id} are not in its manifest: {named}"
     assert (found.status, found.message, found.expected, found.actual) == ("warning", words, 0, 21)
-    assert told(judge_strangers(view(OLD, NEW))) == [("ok", FOLDER, "2 sets hold just what they list")]
-    assert told(judge_strangers(view())) == [("skipped", FOLDER, "0 sets hold just what they list")]
+    assert told(judged(judge_strangers, view(OLD, NEW))) == [("ok", FOLDER, "2 sets hold just what they list")]
+    assert told(judged(judge_strangers, view())) == [("skipped", FOLDER, "0 sets hold just what they list")]
 
 
 def test_archives_of_other_programs_are_counted_and_the_first_twenty_named():
-    found = only(judge_foreign(view(foreign=tuple(f"{number}.zip" for number in range(10, 31)))))
+    found = only(judged(judge_foreign, view(foreign=tuple(f"{number}.zip" for number in range(10, 31)))))
     named = ", ".join(f"{number}.zip" for number in range(10, 30))
     assert found.message == (
         "21 archives of the application's own scripts (backup.sh, backup.ps1, update manager) are there: "
         f"{named}; nothing verifies them, no retention removes them, and they count as no backup"
     )
     assert (found.status, found.expected, found.actual) == ("warning", 0, 21)
-    assert told(judge_foreign(view())) == [("ok", FOLDER, "nothing but sets of this collection is there")]
+    assert told(judged(judge_foreign, view())) == [("ok", FOLDER, "nothing but sets of this collection is there")]
 
 
 ANOTHERS = "has another signature than that of the key and its manifest; it does not count"
@@ -267,9 +277,9 @@ SIGNATURES = [
 def test_only_where_all_sets_are_signed_is_that_said(signatures, expected):
     sets = [replace(one, signature=signature) for one, signature in zip((OLD, NEW), signatures)]
     keyed = replace(settings(state="verified"), sign_key=b"k")
-    assert told(judge_signatures(view(*sets, given=keyed))) == expected
+    assert told(judged(judge_signature, view(*sets, given=keyed))) == expected
     silent = [("skipped", FOLDER, "there is no key to tell by, or no set")]
-    assert told(judge_signatures(view(*sets))) == told(judge_signatures(view(given=keyed))) == silent
+    assert told(judged(judge_signature, view(*sets))) == told(judged(judge_signature, view(given=keyed))) == silent
 
 
 YEAR = 366 * DAY
@@ -283,15 +293,15 @@ PINS = [
 @pytest.mark.parametrize(("why", "end", "status", "message"), PINS, ids=[case[0] for case in PINS])
 def test_pins_are_told_with_what_they_cost(why, end, status, message):
     pinned = a_set(DAY, pin_until=end)
-    assert told(judge_pins(view(pinned, OLD))) == [(status, FOLDER, message)]
+    assert told(judged(judge_pin, view(pinned, OLD))) == [(status, FOLDER, message)]
 
 
 def test_a_pin_of_more_than_a_year_is_told_with_its_end():
-    found = only(judge_pins(view(a_set(DAY, name="pre", pin_until=NOW - DAY + YEAR + 1), OLD)))
+    found = only(judged(judge_pin, view(a_set(DAY, name="pre", pin_until=NOW - DAY + YEAR + 1), OLD)))
     assert found.message == f"set {NEW.id} (pre) is pinned until 2027-11-18T11:06:41Z"
     assert (found.status, found.expected) == ("warning", "a year at most")
 
 
 def test_one_set_of_another_account_among_good_ones_is_told_and_no_ok_stands_beside_it():
     his = replace(NEW, others="/nowhere/x belongs to uid 1000")
-    assert [one.status for one in judge_permissions(view(OLD, his))] == ["critical"]
+    assert [one.status for one in judged(judge_permissions, view(OLD, his))] == ["critical"]

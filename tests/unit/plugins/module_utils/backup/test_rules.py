@@ -23,13 +23,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     Lack,
     Leftover,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge import RULES, judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge import KINDS, RULES, judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import access as macos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Problem, Report
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.view import View
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import access as windows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import worst
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
@@ -40,21 +39,21 @@ POLICY = {"retention": {"daily": 7}}
 KEEP = Decisions({}, {})
 
 
-def view(catalog=None, given=None, **more) -> View:
+def view(catalog=None, given=None, **more) -> Context:
     read = settings(state="verified", **(given or {}))
     more.setdefault("space", Space(10, 1, 2, "one set before it"))
-    return View(settings=read, catalog=a_catalog(a_set(3600)) if catalog is None else catalog, now=NOW, **more)
+    return Context(settings=read, catalog=a_catalog(a_set(3600)) if catalog is None else catalog, now=NOW, **more)
 
 
 def report(*problems: Problem, level: int = 2, sources: int = 1) -> Report:
     return Report("id", level, problems=list(problems), sources=sources)
 
 
-def keyed(*signatures: str) -> View:
+def keyed(*signatures: str) -> Context:
     """Return the view of a host with a key and of sets with such signatures."""
     sets = [replace(a_set(60 + number), signature=signature) for number, signature in enumerate(signatures)]
     seen = view(a_catalog(*sets))
-    return replace(seen, settings=replace(seen.settings, sign_key=b"k"))
+    return seen._replace(settings=replace(seen.settings, sign_key=b"k"))
 
 
 HIS = Fault("/nowhere", "/nowhere belongs to another", 1000, ours=7)
@@ -210,16 +209,16 @@ CLOSED = [
 @pytest.mark.parametrize(("platform", "how", "command"), CLOSED)
 def test_the_remedy_of_an_open_folder_closes_that_folder(platform, how, command):
     access = Access((Opening("/var/back ups", ("others",), "0755"),), remedy=how)
-    seen = replace(view(access=access), platform=platform)
+    seen = view(access=access)._replace(platform=platform)
     (said,) = [one for one in judge(seen) if one.check == "backup.permissions"]
     assert said.remedy.startswith(command)
     assert "{" not in said.remedy
 
 
 def test_rules_speak_in_each_state_of_the_module():
-    for state in RULES:
-        seen = replace(view(reports=(report(),)), settings=settings(state=state, retention={"daily": 1}))
-        assert {finding.check for finding in judge(seen)} <= set(CHECKS)
+    for state in KINDS:
+        seen = view(reports=(report(),))._replace(settings=settings(state=state, retention={"daily": 1}))
+        assert {finding.check for finding in judge(seen)} <= set(RULES.checks)
 
 
 def test_a_broken_set_does_not_hide_the_others():

@@ -11,30 +11,34 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Broken
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules.sets import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_anomaly import judge_size_anomaly
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_sets import (
     difference,
     judge_age,
-    judge_anomalies,
-    judge_completeness,
+    judge_complete,
     judge_last_run,
-    judge_presence,
-    judge_verification,
+    judge_present,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import (
+    judge_checksum,
+    judge_payload,
+    judge_readable,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Source
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Problem, Report
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.view import View
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 
-from .examples import DAY, NOW, a_catalog, a_set, an_entry, files, settings
+from .examples import DAY, NOW, a_catalog, a_set, an_entry, files, judged, settings
 
 FOLDER = "/nowhere/backups"
 HOUR = 3600.0
 
 
-def view(*sets, given=None, last_run=None, reports=(), **catalog) -> View:
+def view(*sets, given=None, last_run=None, reports=(), **catalog) -> Context:
     chosen = settings(state="verified", **(given or {}))
-    return View(chosen, a_catalog(*sets, **catalog), NOW, reports, last_run=last_run or {})
+    return Context(chosen, a_catalog(*sets, **catalog), NOW, reports, last_run=last_run or {})
 
 
 def told(findings) -> list[tuple[str, str, str]]:
@@ -69,7 +73,7 @@ PRESENT = [
 
 @pytest.mark.parametrize(("why", "seen", "status", "message"), PRESENT, ids=[case[0] for case in PRESENT])
 def test_how_many_sets_count_is_said_with_what_else_there_is(why, seen, status, message):
-    found = only(judge_presence(seen))
+    found = only(judged(judge_present, seen))
     assert told([found]) == [(status, FOLDER, message.replace("{}", FOLDER))]
     assert (found.expected, found.actual) == ("1 or more", 1 if status == "ok" else 0)
 
@@ -84,48 +88,48 @@ AGES = [
 @pytest.mark.parametrize(("why", "age", "status", "words", "actual"), AGES, ids=[case[0] for case in AGES])
 def test_the_age_of_the_newest_set_that_counts(why, age, status, words, actual):
     newest = a_set(age)
-    found = only(judge_age(view(newest, a_set(9 * DAY), given={"max_age_hours": 12.0})))
+    found = only(judged(judge_age, view(newest, a_set(9 * DAY), given={"max_age_hours": 12.0})))
     message = f"the newest set that counts, {newest.id}, is {words}"
     assert told([found]) == [(status, FOLDER, message)]
     assert (found.expected, found.actual) == ("at most 12.0 h", actual)
 
 
 def test_without_a_set_that_counts_there_is_no_age_and_nothing_that_is_held():
-    assert told(judge_age(view(UNVERIFIED))) == [("skipped", FOLDER, "there is no set whose age could be told")]
-    assert told(judge_completeness(view(UNVERIFIED))) == [
+    assert told(judged(judge_age, view(UNVERIFIED))) == [("skipped", FOLDER, "there is no set whose age could be told")]
+    assert told(judged(judge_complete, view(UNVERIFIED))) == [
         ("skipped", "config", "there is no set that counts and could hold it")
     ]
-    assert told(judge_completeness(view(GOOD, given={"sources": []}))) == [
+    assert told(judged(judge_complete, view(GOOD, given={"sources": []}))) == [
         ("skipped", FOLDER, "no source is declared, so nothing can be compared")
     ]
-    assert told(judge_anomalies(view())) == [("skipped", FOLDER, "there is no set that could be compared")]
-    assert told(judge_last_run(view(GOOD))) == [("skipped", FOLDER, "no run is remembered on this host")]
+    assert told(judged(judge_size_anomaly, view())) == [("skipped", FOLDER, "there is no set that could be compared")]
+    assert told(judged(judge_last_run, view(GOOD))) == [("skipped", FOLDER, "no run is remembered on this host")]
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(300, "ok"), (301, "unknown")])
 def test_two_clocks_may_differ_by_five_minutes(ahead, status):
-    assert only(judge_age(view(a_set(-ahead)))).status == status
+    assert only(judged(judge_age, view(a_set(-ahead)))).status == status
 
 
-def holding(entry) -> View:
+def holding(entry) -> Context:
     made = replace(GOOD, manifest=replace(GOOD.manifest, sources=(entry,)))
     return view(made)
 
 
 def test_a_source_that_is_held_as_declared_is_told_so():
     message = f"set {GOOD.id} holds the files source config as it is declared"
-    assert told(judge_completeness(view(GOOD))) == [("ok", "config", message)]
+    assert told(judged(judge_complete, view(GOOD))) == [("ok", "config", message)]
 
 
 def test_what_an_older_release_did_not_note_is_unknown():
     server = {"name": "main", "type": "postgresql"}
     older = replace(an_entry("main", kind="postgresql"), facts={})
-    seen = replace(holding(older), settings=settings(state="verified", sources=[server]))
+    seen = holding(older)._replace(settings=settings(state="verified", sources=[server]))
     message = (
         f"set {GOOD.id} holds the postgresql source main as it is declared; "
         "the set is of a release that did not note which databases were declared"
     )
-    assert told(judge_completeness(seen)) == [("unknown", "main", message)]
+    assert told(judged(judge_complete, seen)) == [("unknown", "main", message)]
 
 
 SOURCES = [files("config", "/etc/cryptobot"), files("logs", "/b"), files("more", "/c", optional=True)]
@@ -133,14 +137,14 @@ SOURCES = [files("config", "/etc/cryptobot"), files("logs", "/b"), files("more",
 
 def test_a_source_that_is_not_held_is_told_with_the_reason():
     skipping = replace(GOOD, manifest=replace(GOOD.manifest, skipped={"more": "/c does not exist"}))
-    first, second = told(judge_completeness(view(skipping, given={"sources": SOURCES})))[1:]
+    first, second = told(judged(judge_complete, view(skipping, given={"sources": SOURCES})))[1:]
     lacks = f"set {GOOD.id} does not hold the files source"
     assert first == ("critical", "logs", f"{lacks} logs: it was not declared when the set was made")
     assert second == ("warning", "more", f"{lacks} more: /c does not exist")
 
 
 def test_a_source_that_is_another_now_is_told_with_the_difference():
-    found = told(judge_completeness(view(GOOD, given={"sources": [files("config", "/etc/crypto", "/a")]})))
+    found = told(judged(judge_complete, view(GOOD, given={"sources": [files("config", "/etc/crypto", "/a")]})))
     words = "paths is /a, /etc/crypto now and was /etc/cryptobot"
     assert found == [("critical", "config", f"set {GOOD.id} holds another config than is declared: {words}")]
 
@@ -174,9 +178,14 @@ def report(level: int, *problems: Problem, sources: int = 2, partial: bool = Fal
     return Report("id", level, partial, list(problems), sources)
 
 
+def verification(seen: Context) -> list[Finding]:
+    """Return what the rules of all levels say, without those of the sets that were not looked at."""
+    return [one for rule in (judge_payload, judge_checksum, judge_readable) for one in judged(rule, seen)]
+
+
 def heads(seen: Report) -> list[tuple[str, str, str]]:
     """Return (check, status, subject) of what is said of a report."""
-    return [(one.check, one.status, one.subject) for one in judge_verification(view(reports=(seen,)))]
+    return [(one.check, one.status, one.subject) for one in verification(view(reports=(seen,)))]
 
 
 PAYLOAD, CHECKSUM, READABLE = "backup.payload", "backup.checksum", "backup.readable"
@@ -195,7 +204,7 @@ LEVELS = [
 
 @pytest.mark.parametrize(("seen", "expected"), LEVELS)
 def test_each_level_that_was_reached_is_told(seen, expected):
-    found = list(judge_verification(view(reports=(seen,))))
+    found = list(verification(view(reports=(seen,))))
     assert [(one.check, one.message) for one in found] == expected
     assert {(one.status, one.subject) for one in found} == {("ok", "id")}
 
@@ -225,10 +234,12 @@ EMPTIED = a_set(60, anomalies=("config has no files at all", "main lost 99% of i
 
 
 def test_what_looks_emptied_in_the_newest_set_is_named():
-    found = told(judge_anomalies(view(a_set(DAY), EMPTIED)))
+    found = told(judged(judge_size_anomaly, view(a_set(DAY), EMPTIED)))
     words = "config has no files at all; main lost 99% of its data"
     assert found == [("critical", FOLDER, f"set {EMPTIED.id}: {words}")]
-    assert told(judge_anomalies(view(GOOD))) == [("ok", FOLDER, f"set {GOOD.id}: 1000 B, no source looks emptied")]
+    assert told(judged(judge_size_anomaly, view(GOOD))) == [
+        ("ok", FOLDER, f"set {GOOD.id}: 1000 B, no source looks emptied")
+    ]
 
 
 FAILED = {"at": NOW - 60, "ok": False, "message": "the disk was full"}
@@ -242,10 +253,10 @@ LAST = [
 
 @pytest.mark.parametrize(("why", "made", "last", "status"), LAST, ids=[case[0] for case in LAST])
 def test_a_failed_run_is_over_once_a_set_was_begun_after_it(why, made, last, status):
-    found = told(judge_last_run(view(*([made] if made else []), last_run=last)))
+    found = told(judged(judge_last_run, view(*([made] if made else []), last_run=last)))
     assert found == [(status, FOLDER, "the last run, at 2026-11-18T11:05:40Z: the disk was full")]
 
 
 def test_a_run_of_which_no_moment_was_noted_is_of_long_ago():
-    found = told(judge_last_run(view(last_run={"ok": False, "message": "the disk was full"})))
+    found = told(judged(judge_last_run, view(last_run={"ok": False, "message": "the disk was full"})))
     assert found == [("critical", FOLDER, "the last run, at 1970-01-01T00:00:00Z: the disk was full")]

@@ -18,11 +18,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     Lack,
     Verification,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge_made import judge_made, judge_outcome
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge_removed import judge_removed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.made import Made
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import Plan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Notes, Taken
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_made import judge_made, judge_set
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import judge_removed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Notes
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Action, Finding
 
 from .examples import NOW, a_catalog, a_set, files, settings, sqlite
@@ -33,15 +33,15 @@ GOOD, EMPTIED = a_set(60), a_set(60, anomalies=("config has no files at all",))
 UNSURE = "kept, but it does not count until a person has looked at it"
 
 
-def taken(facts: dict[str, Any], *notes: tuple[str, str]) -> Taken:
+def taken(facts: dict[str, Any], *notes: tuple[str, str]) -> Entry:
     """Return ten things of 2 KiB with such facts and notes."""
     noted = Notes()
     for kind, name in notes:
         noted.add(kind, name)
-    return Taken((), 10, 2048, 2048, facts, noted)
+    return Entry("config", "files", "none", (), 10, 2048, 2048, {**facts, "notes": noted.as_dict()})
 
 
-def said(name: str, what: Taken) -> dict[str, Finding]:
+def said(name: str, what: Entry) -> dict[str, Finding]:
     """Return by check what is said of one source."""
     found = judge_made(ASKED, PLAN, Made(taken={name: what}), {})
     return {one.check: one for one in found if one.subject == name}
@@ -159,7 +159,7 @@ OUTCOMES = [
 
 @pytest.mark.parametrize(("why", "plan", "made", "status", "message"), OUTCOMES, ids=[case[0] for case in OUTCOMES])
 def test_whether_there_is_a_set_now_as_there_should_be(why, plan, made, status, message):
-    told = judge_outcome(ASKED, plan, made)
+    [told] = judge_set(ASKED, plan, made)
     assert words(told) == (status, message)
     assert bool(told.remedy) is (status == "warning")
 

@@ -11,19 +11,19 @@ from typing import Any, Optional
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.anomaly import anomaly, find_anomalies
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Notes, Source, Taken
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_anomaly import anomaly, find_anomalies
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Source
 
 from .examples import DAY, a_set, an_entry
 
 SOURCE = Source("config", "files")
 
 
-def taken(count: int = 10, live: int = 1000) -> Taken:
-    return Taken((), count, live, live, {}, Notes())
+def taken(count: int = 10, live: int = 1000) -> Entry:
+    return Entry("config", "files", "none", (), count, live, live, {})
 
 
-CASES: list[tuple[str, Source, Taken, Optional[int], str]] = [
+CASES: list[tuple[str, Source, Entry, Optional[int], str]] = [
     ("as before", SOURCE, taken(), 1000, ""),
     ("grown", SOURCE, taken(live=9000), 1000, ""),
     ("first of its kind", SOURCE, taken(), None, ""),
@@ -81,7 +81,7 @@ EMPTY: list[tuple[str, str, dict[str, Any], Optional[int], bool]] = [
 @pytest.mark.case("BK15")
 @pytest.mark.parametrize(("why", "kind", "facts", "before", "expected"), EMPTY, ids=[case[0] for case in EMPTY])
 def test_what_was_empty_before_has_lost_nothing(why, kind, facts, before, expected):
-    entry = None if before is None else replace(an_entry("db", kind=kind, live=0), count=before)
-    found = anomaly(Source("db", kind), Taken((), 0, 8192, 8192, facts, Notes()), entry, 0.5)
+    entry = None if before is None else replace(an_entry("db", kind=kind, live=0), things=before)
+    found = anomaly(Source("db", kind), Entry("db", kind, "none", (), 0, 8192, 8192, facts), entry, 0.5)
     assert bool(found) is expected
     assert not found or found.endswith("if that is right, declare may_be_empty: true for it")
