@@ -20,7 +20,7 @@ SKIPPED, OK, WARNING, UNKNOWN, CRITICAL = "skipped", "ok", "warning", "unknown",
 STATUSES = (SKIPPED, OK, WARNING, UNKNOWN, CRITICAL)  # from harmless to worst
 PLANNED, DONE, NOT_DONE, FAILED = "planned", "done", "skipped", "failed"
 ACTION_STATES = (PLANNED, DONE, NOT_DONE, FAILED)
-EMPTY: Mapping[str, Any] = MappingProxyType({})  # the default of a record's mapping: nobody can fill it
+EMPTY: Mapping[Any, Any] = MappingProxyType({})  # the default of a record's mapping: nobody can fill it
 
 _CHECK_ID = re.compile(r"[a-z]+(\.[a-z0-9_]+)+")
 

@@ -111,8 +111,8 @@ def test_a_family_in_which_the_host_has_no_address_is_not_reached() -> None:
 
 
 def test_without_routes_nothing_is_known_of_the_outside() -> None:
-    blind = Network({4: (), 6: ()}, {4: {}, 6: {}}, blind="ip is not installed")
-    exposure = outside(Ruleset(), listener("0.0.0.0"), network=blind)
+    unavailable = Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable="ip is not installed")
+    exposure = outside(Ruleset(), listener("0.0.0.0"), network=unavailable)
     assert (exposure.verdict(ANY_SOURCE[4]), exposure.decided_by(ANY_SOURCE[4])) == ("unknown", "ip is not installed")
 
 

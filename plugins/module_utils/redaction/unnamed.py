@@ -67,7 +67,7 @@ _CODE = re.compile(
 )
 
 
-def without_told(text: str) -> str:
+def without_unnamed(text: str) -> str:
     """Given text, return it without the credentials that are told by the form around them."""
     lowered = text.lower()
     for words, rule in _RULES:
@@ -168,9 +168,9 @@ def _failing(text: str) -> Iterator[Value]:
     for found in _ROW.finditer(text):
         if found.start() < since:
             continue
-        told = TELLING.search(text, max(since, found.start() - ROW), found.start())
+        is_named = TELLING.search(text, max(since, found.start() - ROW), found.start())
         since = found.end()
-        if told:
+        if is_named:
             since = _line_end(text, found.end())
             end = since - 2 if text.startswith(").", since - 2) else since
             yield Value(found.end(), end)

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import Optional
 
 from .below import rest_below, value_below, value_of_pair
-from .measured import is_measure
 from .values import MASK, Quote, Setting, Value, is_quote, opened, value_at, word_at
 
 REACH = 128  # characters of a name before its telling word
@@ -79,6 +78,23 @@ _SHOUTED = re.compile(r"[A-Z0-9.-]*_[A-Z0-9_.-]+")
 _CLOSING_TAG = re.compile(r"(?:<|&lt;)/(?:\w{1,30}:)?\Z")
 _OF_QUERY = ("?", "&", "#", "%26", "%3f", "&amp;")
 _WHOLE_LINE = re.compile(r"authorization|cookie", re.I)
+# What only counts or measures a credential: ``tokens: 4096 used``.
+_MEASURED = re.compile(
+    r"(?:(?<![a-z])|(?-i:(?<=[a-z])(?=[A-Z])))(?:length|len|size|bytes|bits|count|total|used|left|limit|min|max|ttl|age"
+    r"|lifetime|days|hours|minutes|seconds|secs|ms|timeout|interval|delay|attempts|retries|version|expiry|expires"
+    r"|expiration|expires_?(?:in|at|on)|created_?at|updated_?at)\Z",
+    re.I,
+)
+_MEASURE = re.compile(
+    r"(?:\\*[\"'])?(?:-?[0-9]{1,12}(?:\.[0-9]{1,6})?[ ]?(?:ms|[smhdwy]|[kmg]i?b|%|bytes|bits|seconds"
+    r"|minutes|hours|days|weeks"
+    r"|months|years|characters)?|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{5,15}(?:Z|[+-][0-9:]{4,5})?)?)"
+    r"(?=[\s,;)}\]\"'&\\]|\.(?:\s|\Z)|\Z)",
+    re.I,
+)
+_COUNT = re.compile(r"[0-9]{1,9}(?=[\s,;)}\]]|\Z)")
+_ANSWER = re.compile(r"(?:YES|NO)\)")  # of MySQL: "using password: YES"
+_TALLY = re.compile(r"[0-9]{1,3}(?=[\s,;)}\]]|\Z)|[0-9]{1,9}, (?:fail|skip|error|warn)", re.I)
 
 
 class _Name:
@@ -104,7 +120,7 @@ class _Name:
             return pair
         sign = _SIGN.match(self.text, self.end, self.eol)
         if sign and self.word != "basic" and self._is_sign(sign):
-            if is_measure(self.text, sign.end(), self.eol, self.run):
+            if _is_measure(self.text, sign.end(), self.eol, self.run):
                 return None
             value = self._after_sign(sign)
             if value:
@@ -143,8 +159,8 @@ class _Name:
         if mark in (">", "&gt;"):
             return _CLOSING_TAG.search(self.before) is None and not self.is_file
         if mark[0] == ":" and self.is_file:
-            told = _PROSE.fullmatch(word_at(self.text, at, self.eol))
-            return not (told or _LINE_NUMBER.match(self.text, at) or self.text.startswith("[Errno", at))
+            prose = _PROSE.fullmatch(word_at(self.text, at, self.eol))
+            return not (prose or _LINE_NUMBER.match(self.text, at) or self.text.startswith("[Errno", at))
         return mark[0] != ":" or not _SPOKEN.search(self.run)
 
     def _setting(self, sign: re.Match[str]) -> Setting:
@@ -161,9 +177,9 @@ class _Name:
         )
 
     def _after_blank(self) -> Optional[Value]:
-        told = _FOR.match(self.text, self.end, self.eol)
-        if told and (told["account"] is not None or _is_odd(word_at(self.text, told.end(), self.eol))):
-            return self._unless_said(told.end(), spaced=True)
+        asked = _FOR.match(self.text, self.end, self.eol)
+        if asked and (asked["account"] is not None or _is_odd(word_at(self.text, asked.end(), self.eol))):
+            return self._unless_said(asked.end(), spaced=True)
         blank = _BLANK.match(self.text, self.end, self.eol)
         if not blank or blank.end() >= self.eol or self.is_file or (self.quote and _CONSTRAINT.search(self.rest)):
             return None
@@ -233,3 +249,14 @@ def _values(text: str) -> Iterator[Value]:
             yield value
         at = since = max(value.end if value else 0, name.end)
     yield Value(at, len(text))
+
+
+def _is_measure(text: str, at: int, eol: int, run: str) -> bool:
+    """Given a name, ``run``, and where what follows its sign begins, return whether that is no credential."""
+    if run.lower() == "pass" and _TALLY.match(text, at, eol):
+        return True
+    if run.lower() == "password" and _ANSWER.match(text, at, eol):
+        return True
+    if run[-6:].lower() == "tokens" and _COUNT.match(text, at, eol):
+        return True
+    return bool(_MEASURED.search(run[-24:]) and _MEASURE.match(text, at, eol))

@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.audit import Audit
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 
 from .audits import DENY, MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, only, opening, socket
 from .small import filter_table, ruleset
@@ -102,7 +101,7 @@ SAID = [
 
 @pytest.mark.parametrize(("made", "status", "message", "actual"), SAID)
 def test_who_gets_through_to_what_the_policy_allows_is_said(
-    made: Audit, status: str, message: str, actual: Any
+    made: Context, status: str, message: str, actual: Any
 ) -> None:
     finding = only(made, "expected_closed")
     assert (finding.status, finding.message, finding.actual) == (status, message, actual)
@@ -113,13 +112,13 @@ def half_seen(rule: str) -> Ruleset:
     return Ruleset(ruleset("", filter_table(f"-A INPUT {rule}")).tables, {4: ("not root",)})
 
 
-def reached(made: Audit) -> list[Finding]:
-    return [finding for finding in judge(made) if finding.check == "firewall.expected_closed"]
+def reached(made: Context) -> list[Finding]:
+    return [finding for finding in RULES.judge(made) if finding.check == "firewall.expected_closed"]
 
 
-@pytest.mark.parametrize("blind", [{4: ("not root",)}, {4: ("not root",), 6: ("not root",)}])
-def test_entries_that_have_only_blindness_in_common_are_one_finding(blind: dict[int, tuple[str, ...]]) -> None:
-    made = audit(Ruleset((), blind), [socket(), socket(port=1)], [allow(), allow(1), allow(2)])
+@pytest.mark.parametrize("unavailable", [{4: ("not root",)}, {4: ("not root",), 6: ("not root",)}])
+def test_entries_that_have_only_blindness_in_common_are_one_finding(unavailable: dict[int, tuple[str, ...]]) -> None:
+    made = audit(Ruleset((), unavailable), [socket(), socket(port=1)], [allow(), allow(1), allow(2)])
     summary, other = reached(made)
     assert (summary.subject, summary.status, summary.message, summary.actual) == (
         "policy",
@@ -154,7 +153,7 @@ def test_what_is_seen_of_an_entry_leaves_it_in_the_summary() -> None:
 
 def test_whether_an_entry_is_served_and_whether_the_filter_lets_peers_through_are_told_apart() -> None:
     entries = [allow(port) for port in (1, 2, 3, 4, 5)]
-    made = replace(audit(NOT_SEEN, [socket(port=1)], entries), blind={"tcp sockets": "denied"})
+    made = audit(NOT_SEEN, [socket(port=1)], entries)._replace(unavailable={"tcp sockets": "denied"})
     (summary,) = reached(made)
     assert summary.message == (
         "whether the packet filter lets peers through could not be seen for 1 entries: tcp/1 from any; "
@@ -165,7 +164,7 @@ def test_whether_an_entry_is_served_and_whether_the_filter_lets_peers_through_ar
 
 
 def test_one_entry_of_which_it_is_not_seen_whether_it_is_served_says_why() -> None:
-    made = replace(audit(DENY, [], [allow()]), blind={"tcp sockets": "denied"})
+    made = audit(DENY, [], [allow()])._replace(unavailable={"tcp sockets": "denied"})
     assert [finding.message for finding in reached(made)] == ["whether anything listens is not seen: denied"]
 
 
@@ -186,5 +185,5 @@ EXPIRED = [
 
 
 @pytest.mark.parametrize(("made", "message"), EXPIRED)
-def test_an_expired_entry_says_who_is_asked_and_who_still_uses_it(made: Audit, message: str) -> None:
+def test_an_expired_entry_says_who_is_asked_and_who_still_uses_it(made: Context, message: str) -> None:
     assert only(made, "policy_expired").message == message

@@ -6,26 +6,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.audit import Audit
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import RULES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, Ruleset
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.views import View
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Manager
 
 from .audits import DENY, ESTABLISHED, MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
 from .small import HOST, OWN4, filter_table, ruleset
 
-LINK_LOCAL_ONLY = replace(HOST, addresses={4: (OWN4,), 6: (0xFE80 << 112 | 5,)})
-CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
+LINK_LOCAL_ONLY = HOST._replace(addresses={4: (OWN4,), 6: (0xFE80 << 112 | 5,)})
+CASES: list[tuple[str, Context, list[tuple[str, str]]]] = [
     # the rules of the kernel
     ("rules_visible", audit(NOT_SEEN), [("unknown", "kernel rules")]),
     ("rules_visible", audit(), [("ok", "kernel rules")]),
-    ("blind", audit(blind={"socket owners": "not root"}), [("unknown", "socket owners")]),
+    ("blind", audit(unavailable={"socket owners": "not root"}), [("unknown", "socket owners")]),
     ("blind", audit(), [("ok", "sight")]),
     ("inactive", audit(OPEN_ALL), [("critical", "IPv4"), ("critical", "IPv6")]),
     (
@@ -40,7 +37,7 @@ CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
         [("ok", "IPv4"), ("critical", "IPv6")],
     ),
     ("inactive", audit(OPEN_ALL, require_filter=False), [("skipped", "IPv4"), ("skipped", "IPv6")]),
-    ("inactive", audit(OPEN_ALL, network=replace(HOST, addresses={4: (OWN4,), 6: ()})), [("critical", "IPv4")]),
+    ("inactive", audit(OPEN_ALL, network=HOST._replace(addresses={4: (OWN4,), 6: ()})), [("critical", "IPv4")]),
     ("inactive", audit(OPEN_ALL, network=Network({4: (), 6: ()}, {4: {}, 6: {}})), [("skipped", "IPv4")]),
     ("inactive", audit(ruleset(filter_table()), network=LINK_LOCAL_ONLY), [("ok", "IPv4"), ("warning", "IPv6")]),
     ("inactive", audit(NOT_SEEN), []),
@@ -113,7 +110,7 @@ CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
     ("family_difference", audit(ruleset(filter_table()), [socket()]), [("ok", "listening sockets")]),
     (
         "family_difference",
-        audit(ruleset(filter_table()), [socket("::")], network=replace(HOST, addresses={4: (OWN4,), 6: ()})),
+        audit(ruleset(filter_table()), [socket("::")], network=HOST._replace(addresses={4: (OWN4,), 6: ()})),
         [("ok", "listening sockets")],
     ),
     (
@@ -189,13 +186,21 @@ CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
     ),
     ("shadowed_rule", audit(), [("ok", "kernel rules")]),
     ("shadowed_rule", audit(NOT_SEEN), []),
-    ("view_drift", audit(views=(View("ufw", enabled=True),)), [("critical", "ufw")]),
-    ("view_drift", audit(views=(View("ufw", enabled=True, loaded=True, differences=("x",)),)), [("warning", "ufw")]),
-    ("view_drift", audit(views=(View("ufw", enabled=True, loaded=True, blind="denied"),)), [("unknown", "ufw")]),
-    ("view_drift", audit(views=(View("ufw", enabled=True, loaded=True),)), [("ok", "ufw")]),
-    ("view_drift", audit(views=(View("ufw", enabled=False),)), [("skipped", "ufw")]),
+    ("view_drift", audit(managers=(Manager("ufw", enabled=True),)), [("critical", "ufw")]),
+    (
+        "view_drift",
+        audit(managers=(Manager("ufw", enabled=True, loaded=True, differences=("x",)),)),
+        [("warning", "ufw")],
+    ),
+    (
+        "view_drift",
+        audit(managers=(Manager("ufw", enabled=True, loaded=True, unavailable="denied"),)),
+        [("unknown", "ufw")],
+    ),
+    ("view_drift", audit(managers=(Manager("ufw", enabled=True, loaded=True),)), [("ok", "ufw")]),
+    ("view_drift", audit(managers=(Manager("ufw", enabled=False),)), [("skipped", "ufw")]),
     ("view_drift", audit(), [("skipped", "managers")]),
-    ("view_drift", audit(NOT_SEEN, views=(View("ufw", enabled=True),)), []),
+    ("view_drift", audit(NOT_SEEN, managers=(Manager("ufw", enabled=True),)), []),
 ]
 
 
@@ -204,12 +209,14 @@ CASES: list[tuple[str, Audit, list[tuple[str, str]]]] = [
     CASES,
     ids=[f"{check}-{place}" for place, (check, _made, _expected) in enumerate(CASES)],
 )
-def test_a_rule_says_what_is_wrong_and_what_is_right(check: str, made: Audit, expected: list[tuple[str, str]]) -> None:
+def test_a_rule_says_what_is_wrong_and_what_is_right(
+    check: str, made: Context, expected: list[tuple[str, str]]
+) -> None:
     assert found(made, check) == expected
 
 
 def test_every_check_of_the_catalogue_has_a_bad_and_a_good_case_here() -> None:
-    for check in CHECKS:
+    for check in RULES.checks:
         statuses = {
             status for name, _made, expected in CASES if f"firewall.{name}" == check for status, _subject in expected
         }
@@ -219,7 +226,7 @@ def test_every_check_of_the_catalogue_has_a_bad_and_a_good_case_here() -> None:
 
 def test_every_rule_finds_something_on_a_host_without_a_filter() -> None:
     made = audit(OPEN_ALL, [socket()])
-    assert [rule.__name__ for rule in RULES if not rule(made)] == []
+    assert [rule.check.id for rule in RULES.all if not list(rule.judge(made))] == []
 
 
 def test_an_unexpected_socket_is_named_with_owner_sources_rule_and_policy() -> None:
@@ -288,12 +295,12 @@ def test_of_a_range_the_ports_that_are_closed_are_named(closed: tuple[int, ...],
 
 
 def test_a_port_is_not_called_unserved_where_sockets_could_not_be_seen() -> None:
-    made = replace(audit(OPEN_ALL, [], [allow()]), blind={"udp sockets": "denied"})
+    made = audit(OPEN_ALL, [], [allow()])._replace(unavailable={"udp sockets": "denied"})
     assert only(made, "expected_closed").status == "warning"
     assert found(made, "unexpected_open") == [("unknown", "listening sockets")]
     assert found(made, "family_difference") == [("unknown", "listening sockets")]
     assert found(made, "any_source_internal") == [("ok", "internal services")]
-    unseen = replace(made, blind={"tcp sockets": "denied"})
+    unseen = made._replace(unavailable={"tcp sockets": "denied"})
     assert only(unseen, "expected_closed").status == "unknown"
     assert found(unseen, "any_source_internal") == [("unknown", "internal services")]
 

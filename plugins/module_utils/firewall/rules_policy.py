@@ -7,53 +7,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
-from .audit import Audit, Reach
-from .checks import CHECKS
-from .judge_sockets import BEST_FIRST
+from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
+from ..registry import Outcome, Rules
+from .context import Context, Reach
 from .model.evaluate import FILTERED, OPEN
 from .model.exposure import LIMITED, Exposure
 from .model.intervals import BITS, Intervals, network, spanning
 from .model.network import ANY_SOURCE
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .policy import ANY, Allowance, is_loopback
+from .rules_sockets import BEST_FIRST
 
+RULES = Rules()
 POLICY = "policy"
 _NAMED = 3
-_SUMMED_UP = 2  # entries that have nothing but the blindness in common are one finding
+_SUMMED_UP = 2  # entries that have in common only what could not be seen are one finding
 _IS_SERVED, _LETS_THROUGH = "whether anything listens", "whether the packet filter lets peers through"
 _STATUSES = {OPEN: OK, LIMITED: WARNING, NOT_KNOWN: UNKNOWN, FILTERED: CRITICAL}
 
 
-def judge_expected_closed(audit: Audit) -> list[Finding]:
-    """Given an audit, return a finding per entry of the policy: whether those whom it allows get through."""
-    entries = [entry for entry in audit.wanted.policy if entry.required and not entry.expired(audit.wanted.today)]
+@RULES.rule(
+    "firewall.expected_closed",
+    procedure="W2.3",
+    remedy="Start the service, bind it to the right address, allow the port; or take the entry out of the policy.",
+    source="a blocked port of a service is an outage for whoever needs it",
+)
+def judge_expected_closed(context: Context) -> list[Outcome]:
+    """What the policy allows is served, and can be reached by those whom it allows."""
+    entries = [entry for entry in context.inputs.policy if entry.required and not entry.expired(context.inputs.today)]
     if not entries:
         text = "the policy names nothing that must be reachable"
-        return [CHECKS["firewall.expected_closed"].finding(SKIPPED, POLICY, text)]
-    findings = [_entry_finding(audit, entry) for entry in entries]
-    hidden = [_hidden_part(audit, entry, finding) for entry, finding in zip(entries, findings)]
+        return [Outcome(SKIPPED, text, subject=POLICY)]
+    findings = [_entry_finding(context, entry) for entry in entries]
+    hidden = [_hidden_part(context, entry, finding) for entry, finding in zip(entries, findings)]
     unseen = [(part, finding.subject) for part, finding in zip(hidden, findings) if part]
     if len(unseen) < _SUMMED_UP:
         return findings
     return [_summary(unseen), *(finding for part, finding in zip(hidden, findings) if not part)]
 
 
-def _hidden_part(audit: Audit, entry: Allowance, finding: Finding) -> str:
+def _hidden_part(context: Context, entry: Allowance, finding: Outcome) -> str:
     """Return what could not be seen at all of an entry; empty where a rule makes it doubtful, or nothing does."""
-    serving = _serving(audit, entry)
+    serving = _serving(context, entry)
     if finding.status != UNKNOWN:
         return ""
     if not serving:
         return _IS_SERVED
-    reasons = {audit.ruleset.why_blind(family) for family in BITS}
+    reasons = {context.ruleset.why_unavailable(family) for family in BITS}
     answers = [_worst_ports(word, serving) for word in entry.sources]
     return _LETS_THROUGH if {answer.rule for answer in answers if answer.verdict == NOT_KNOWN} <= reasons else ""
 
 
-def _summary(unseen: list[tuple[str, str]]) -> Finding:
+def _summary(unseen: list[tuple[str, str]]) -> Outcome:
     """Given what could not be seen and of which entry, return one finding for all of them."""
     parts: dict[str, list[str]] = {}
     for part, subject in unseen:
@@ -62,33 +69,36 @@ def _summary(unseen: list[tuple[str, str]]) -> Finding:
         f"{part} could not be seen for {len(subjects)} entries: {_some(subjects)}" for part, subjects in parts.items()
     )
     actual = [subject for _part, subject in unseen]
-    return CHECKS["firewall.expected_closed"].finding(UNKNOWN, POLICY, text, actual=actual)
+    return Outcome(UNKNOWN, text, actual=actual, subject=POLICY)
 
 
-def _serving(audit: Audit, entry: Allowance) -> list[Reach]:
-    return [reach for reach in audit.reaches if entry.covers(reach.listener.proto, reach.listener.port)]
+def _serving(context: Context, entry: Allowance) -> list[Reach]:
+    return [reach for reach in context.reaches if entry.covers(reach.listener.proto, reach.listener.port)]
 
 
-def _entry_finding(audit: Audit, entry: Allowance) -> Finding:
-    check, serving = CHECKS["firewall.expected_closed"], _serving(audit, entry)
-    if not serving and audit.unread(entry.proto):
-        return check.finding(UNKNOWN, str(entry), f"whether anything listens is not seen: {audit.unread(entry.proto)}")
+def _entry_finding(context: Context, entry: Allowance) -> Outcome:
+    serving = _serving(context, entry)
+    if not serving and context.unread(entry.proto):
+        return Outcome(
+            UNKNOWN, f"whether anything listens is not seen: {context.unread(entry.proto)}", subject=str(entry)
+        )
     if not serving:
         text = f"nothing listens on {entry.proto}/{entry.port_text}, which the policy allows"
-        return check.finding(WARNING, str(entry), f"{text} ({entry.why})" if entry.why else text, actual="no listener")
+        return Outcome(
+            WARNING, f"{text} ({entry.why})" if entry.why else text, actual="no listener", subject=str(entry)
+        )
     answers = {word: _worst_ports(word, serving) for word in entry.sources}
     worst = max(answers.values(), key=_order)
     meant = [str(reach.listener) for reach in serving if reach.listener.port in worst.ports]
     words = "; ".join(_words(word, answer, serving) for word, answer in answers.items())
     actual = {word: answer.verdict for word, answer in answers.items()}
     text = f"{_some(meant)}: {words}"
-    return check.finding(
-        _STATUSES[worst.verdict], str(entry), text, expected="open to those whom it allows", actual=actual
+    return Outcome(
+        _STATUSES[worst.verdict], text, expected="open to those whom it allows", actual=actual, subject=str(entry)
     )
 
 
-@dataclass(frozen=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What becomes of those whom a word of the policy means: verdict, rule, and the ports of a range that it is for."""
 
     verdict: str
@@ -118,7 +128,7 @@ def _worst_ports(word: str, serving: list[Reach]) -> _Answer:
         ports.setdefault(reach.listener.port, []).append(reach)
     answers = {port: _best_for(word, several) for port, several in sorted(ports.items())}
     worst = max(answers.values(), key=_order)
-    return replace(worst, ports=tuple(port for port, answer in answers.items() if answer.verdict == worst.verdict))
+    return worst._replace(ports=tuple(port for port, answer in answers.items() if answer.verdict == worst.verdict))
 
 
 def _best_for(word: str, serving: list[Reach]) -> _Answer:
@@ -146,18 +156,24 @@ def _asked(word: str, reach: Reach) -> Iterator[tuple[Exposure, Intervals]]:
             yield reach.outside[family], sources
 
 
-def judge_policy_expired(audit: Audit) -> list[Finding]:
-    """Given an audit, return a finding per entry of the policy that is past its date."""
-    check, today = CHECKS["firewall.policy_expired"], audit.wanted.today
-    expired = [entry for entry in audit.wanted.policy if entry.expired(today)]
-    dated = sum(1 for entry in audit.wanted.policy if entry.expires is not None)
+@RULES.rule(
+    "firewall.policy_expired",
+    procedure="W2.3",
+    remedy="Ask its owner: remove the rule and the entry, or give the entry a new date and reason.",
+    source="temporary openings stay open: an entry allows nothing from the day after its date",
+)
+def judge_policy_expired(context: Context) -> list[Outcome]:
+    """No entry of the policy has passed its date."""
+    today = context.inputs.today
+    expired = [entry for entry in context.inputs.policy if entry.expired(today)]
+    dated = sum(1 for entry in context.inputs.policy if entry.expires is not None)
     findings = []
     for entry in expired:
-        users = [str(reach.listener) for reach in _serving(audit, entry)]
+        users = [str(reach.listener) for reach in _serving(context, entry)]
         asked = f", ask {entry.owner}" if entry.owner else ""
         used = f"{', '.join(users)} still listens" if users else "nothing listens there any more"
         text = f"{entry} expired on {entry.expires}{asked}: {used}"
         findings.append(
-            check.finding(WARNING, str(entry), text, expected=f"{today} or later", actual=str(entry.expires))
+            Outcome(WARNING, text, expected=f"{today} or later", actual=str(entry.expires), subject=str(entry))
         )
-    return findings or [check.finding(OK, POLICY, f"none of {dated} entries with a date is past it")]
+    return findings or [Outcome(OK, f"none of {dated} entries with a date is past it", subject=POLICY)]

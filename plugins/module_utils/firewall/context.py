@@ -2,15 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Everything that the rules of this noun judge, put together once: who listens, who gets through, what was meant."""
+"""What every rule gets: who listens, who gets through, what was meant, put together once for the whole host."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from .facts import Facts
+from ..finding import EMPTY, Check, Finding
+from ..registry import Outcome
 from .listeners import Listener, is_client
 from .model.exposure import Exposer, Exposure
 from .model.intervals import BITS, Intervals, merge
@@ -18,12 +19,12 @@ from .model.network import Network
 from .model.ruleset import Ruleset
 from .model.shadow import Shadow, find_shadows
 from .policy import Allowance
+from .snapshot import Snapshot
 
 SOCKETS = "sockets"  # the subject of not having seen them, alone or behind the name of a protocol
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Inputs(NamedTuple):
     """What the audit was asked to look at and to demand."""
 
     policy: tuple[Allowance, ...]
@@ -32,8 +33,7 @@ class Wanted:
     internal_ports: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """A listener with its exposure by family: to the outside, and to the host itself."""
 
     listener: Listener
@@ -41,31 +41,36 @@ class Reach:
     inside: Mapping[int, Exposure]
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What was wanted, what is known, and the joins of both.
+class Context(NamedTuple):
+    """What was asked for, what is known, and the joins of both.
 
     ``unthought`` is, by family and protocol, the exposure of a port that no rule thinks of. ``clients`` are UDP sockets
-    left aside as clients' own. ``blind`` says by subject what could not be seen.
+    left aside as clients' own. ``unavailable`` says by subject what could not be seen.
     """
 
-    wanted: Wanted
-    facts: Facts
+    inputs: Inputs
+    snapshot: Snapshot
     reaches: tuple[Reach, ...]
     clients: tuple[Listener, ...] = ()
-    unthought: Mapping[tuple[int, str], Exposure] = field(default_factory=dict)
+    unthought: Mapping[tuple[int, str], Exposure] = EMPTY
     shadows: tuple[Shadow, ...] = ()
-    blind: Mapping[str, str] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = EMPTY
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return an outcome as a finding, with the remedy for this system. Each outcome names its own subject."""
+        status, message, expected, actual, _remedy, subject = outcome
+        remedy = check.remedy_for(self.snapshot.system)
+        return check.finding(status, subject, message, expected=expected, actual=actual, remedy=remedy)
 
     @property
     def ruleset(self) -> Ruleset:
         """The kernel's rules."""
-        return self.facts.ruleset
+        return self.snapshot.ruleset
 
     @property
     def network(self) -> Network:
         """The host's addresses and routes."""
-        return self.facts.network
+        return self.snapshot.network
 
     @property
     def families(self) -> list[int]:
@@ -75,36 +80,38 @@ class Audit:
     def unread(self, *protos: str) -> str:
         """Return why sockets of these protocols may be missing here; empty where they could be read."""
         subjects = (SOCKETS, *(f"{proto} {SOCKETS}" for proto in protos))
-        return "; ".join(self.blind[subject] for subject in subjects if subject in self.blind)
+        return "; ".join(self.unavailable[subject] for subject in subjects if subject in self.unavailable)
 
     def allowances(self, proto: str, port: int) -> list[Allowance]:
         """Return the entries of the policy, expired or not, that speak of a port."""
-        return [entry for entry in self.wanted.policy if entry.covers(proto, port)]
+        return [entry for entry in self.inputs.policy if entry.covers(proto, port)]
 
     def allowed(self, listener: Listener, family: int) -> Intervals:
         """Return the sources that the policy lets reach a listener today."""
         valid = [
-            entry for entry in self.allowances(listener.proto, listener.port) if not entry.expired(self.wanted.today)
+            entry for entry in self.allowances(listener.proto, listener.port) if not entry.expired(self.inputs.today)
         ]
         return merge(entry.addresses[family] for entry in valid)
 
 
-def build_audit(wanted: Wanted, facts: Facts, listeners: Iterable[Listener], blind: Mapping[str, str]) -> Audit:
+def build_context(
+    inputs: Inputs, snapshot: Snapshot, listeners: Iterable[Listener], unavailable: Mapping[str, str]
+) -> Context:
     """Given what is wanted and what is known, return what is judged."""
-    exposer = Exposer(facts.ruleset, facts.network, facts.receivers)
+    exposer = Exposer(snapshot.ruleset, snapshot.network, snapshot.receivers)
     servers: list[Listener] = []
     clients: list[Listener] = []
     for listener in listeners:
-        named = any(entry.covers(listener.proto, listener.port) for entry in wanted.policy)
-        (clients if is_client(listener, facts.ephemeral) and not named else servers).append(listener)
-    return Audit(
-        wanted,
-        facts,
+        named = any(entry.covers(listener.proto, listener.port) for entry in inputs.policy)
+        (clients if is_client(listener, snapshot.ephemeral) and not named else servers).append(listener)
+    return Context(
+        inputs,
+        snapshot,
         tuple(_reach(exposer, listener) for listener in servers),
         tuple(clients),
-        _unthought(exposer, facts.network),
-        tuple(find_shadows(facts.ruleset)),
-        {**facts.blind, **blind},
+        _unthought(exposer, snapshot.network),
+        tuple(find_shadows(snapshot.ruleset)),
+        {**snapshot.unavailable, **unavailable},
     )
 
 

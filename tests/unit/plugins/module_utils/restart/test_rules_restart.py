@@ -11,15 +11,20 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Action
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.claim import DOUBT
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.judge import judge, memory_of, records_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import (
     Before,
     Launch,
-    Outcome,
     Passage,
     Plan,
+    Progress,
     Situation,
     Survey,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.report import records_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.rules_restart import (
+    RULES,
+    RestartContext,
+    memory_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
 
@@ -45,8 +50,8 @@ def _survey(*, running=("auth", "data", "trade"), blind=None, reasons=None, rss=
     return Survey(situation, Before(make_snapshot(*seen), {}, {}), None)
 
 
-def _told(check, survey=None, plan=None, outcome=None):
-    found = judge(survey or _survey(), plan or Plan(), outcome or Outcome())
+def _told(check, survey=None, plan=None, progress=None):
+    found = RULES.judge(RestartContext(survey or _survey(), plan or Plan(), progress or Progress()))
     return [(f.subject, f.status, f.message, f.actual) for f in found if f.check == f"restart.{check}"]
 
 
@@ -74,7 +79,7 @@ def test_a_gate_that_was_passed_tells_its_time_and_a_trouble_is_critical_where_i
         "data": Passage(60.0, "it answers 500"),
         "trade": Passage(60.0, "it hangs"),
     }
-    assert _told("gate", outcome=Outcome(passages=passages)) == [
+    assert _told("gate", progress=Progress(passages=passages)) == [
         ("auth", "ok", "auth was as well as before 4.6 s after its start", 4.57),
         ("data", "critical", "data is not as well as before its restart: it answers 500", None),
         (
@@ -88,7 +93,7 @@ def test_a_gate_that_was_passed_tells_its_time_and_a_trouble_is_critical_where_i
 
 def test_what_came_through_its_gate_is_nobodys_root():
     passages = {"auth": Passage(1.0), "data": Passage(60.0, "it answers 500")}
-    assert [row[1] for row in _told("gate", outcome=Outcome(passages=passages))] == ["ok", "critical"]
+    assert [row[1] for row in _told("gate", progress=Progress(passages=passages))] == ["ok", "critical"]
 
 
 PLAN = Plan(repair=("trade",), groups=(("auth", "data"),))
@@ -107,12 +112,12 @@ ENDS = [
 @pytest.mark.parametrize(("states", "told"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS])
 def test_that_all_run_again_is_said_where_something_was_done(states, told):
     actions = [Action("start", "auth", state, "it is old") for state in states]
-    assert _told("left", None, PLAN, Outcome(actions)) == told
+    assert _told("left", None, PLAN, Progress(actions)) == told
 
 
 def test_what_does_not_run_any_more_is_named_and_nothing_is_called_well():
-    outcome = Outcome([Action("start", "auth", "failed", "no")], not_running=["auth", "trade"])
-    assert _told("left", None, PLAN, outcome) == [
+    progress = Progress([Action("start", "auth", "failed", "no")], not_running=["auth", "trade"])
+    assert _told("left", None, PLAN, progress) == [
         ("auth", "critical", "auth ran before the restart and does not run now", None),
         (
             "trade",
@@ -133,19 +138,19 @@ MEMORY = [
 
 @pytest.mark.parametrize(("before", "after", "message"), MEMORY)
 def test_what_a_restart_gave_back_is_told(before, after, message):
-    survey, outcome = _survey(rss={"auth": before * MIB}), Outcome(memory={"auth": after * MIB})
-    assert _told("memory", survey, None, outcome) == [("auth", "ok", message, after * MIB)]
+    survey, progress = _survey(rss={"auth": before * MIB}), Progress(memory={"auth": after * MIB})
+    assert _told("memory", survey, None, progress) == [("auth", "ok", message, after * MIB)]
 
 
 @pytest.mark.parametrize(("before", "after"), [(0, 7), (8, 0), (0, 0)])
 def test_memory_that_is_known_on_one_side_only_is_not_compared(before, after):
-    assert memory_of(_survey(rss={"auth": before}), Outcome(memory={"auth": after})) == {}
+    assert memory_of(_survey(rss={"auth": before}), Progress(memory={"auth": after})) == {}
 
 
 def test_each_service_has_one_record_of_what_was_decided_and_what_came_of_it():
     survey = _survey(running=("auth", "data"), rss={"auth": 8 * MIB})
     plan = Plan(repair=("trade",), groups=(("auth",),), left={"data": "nothing gives a reason to restart it"})
-    auth, data, trade = records_of(survey, plan, Outcome(memory={"auth": 7 * MIB}))
+    auth, data, trade = records_of(survey, plan, Progress(memory={"auth": 7 * MIB}))
     assert auth == {
         "name": "auth",
         "ran_before": True,
@@ -163,7 +168,7 @@ def test_each_service_has_one_record_of_what_was_decided_and_what_came_of_it():
 
 def test_a_refusal_stands_in_the_record_as_the_reason():
     plan = Plan(left={"data": "it is excepted"}, refused={"auth": "data is excepted"})
-    told = {each["name"]: each["left_because"] for each in records_of(_survey(), plan, Outcome())}
+    told = {each["name"]: each["left_because"] for each in records_of(_survey(), plan, Progress())}
     assert told == {"auth": "data is excepted", "data": "it is excepted", "trade": None}
 
 

@@ -17,9 +17,9 @@ from ...host import Host
 from ..model.intervals import BITS
 from ..model.ruleset import LEGACY, XTABLES
 from ..reading import Reading, command
-from .evidence import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Evidence
 from .nft import needs_iptables
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables
+from .readings import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Readings
 
 NO_TABLES = '{"nftables": []}'
 NOT_ROOT = "the kernel shows its packet filter to root only, and this account is not root"
@@ -30,11 +30,11 @@ _LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"
 _XTABLES_NAMES = ("filter", "nat", "mangle", "raw", "security")
 
 
-def gather(host: Host) -> Evidence:
+def collect(host: Host) -> Readings:
     """Return what this account may read of a Linux host's packet filter. Raise ToolTimeout when the time is used up."""
     nft = _nft(host)
     saves = {**_nft_saves(host, nft), **_legacy_saves(host)}
-    return Evidence(
+    return Readings(
         nft,
         saves,
         _ipsets(host, saves.values()),
@@ -49,21 +49,21 @@ def _file(host: Host, path: str) -> Reading:
     try:
         return Reading(host.read(path))
     except (SourceMissing, SourceDenied) as error:
-        return Reading(blind=str(error))
+        return Reading(unavailable=str(error))
 
 
 def _nft(host: Host) -> Reading:
     if not host.is_admin():
-        return Reading(blind=NOT_ROOT)
+        return Reading(unavailable=NOT_ROOT)
     if host.which("nft") is not None:
         return command(host, ["nft", "-j", "list", "ruleset"])
     try:
         tables = parse_tables(host.ask_kernel(NETLINK_NETFILTER, TABLES_REQUEST))
     except CoreError as error:
-        return Reading(blind=f"nft is not installed, and the kernel did not say which tables it has: {error}")
+        return Reading(unavailable=f"nft is not installed, and the kernel did not say which tables it has: {error}")
     others = [f"{family} {name}" for family, name in tables if not _is_xtables(family, name)]
     if others:
-        return Reading(blind=f"nft is not installed, and the kernel has the nf_tables tables {', '.join(others)}")
+        return Reading(unavailable=f"nft is not installed, and the kernel has the nf_tables tables {', '.join(others)}")
     # the marker that iptables-nft wrote rules makes iptables-nft-save be asked for them
     return Reading('{"nftables": [], "xt": null}' if tables else NO_TABLES)
 
@@ -91,7 +91,7 @@ def _legacy(host: Host, family: int) -> Iterable[Reading]:
     except SourceMissing:  # the kernel has no such tables at all
         return
     except SourceDenied as error:
-        yield Reading(blind=str(error))
+        yield Reading(unavailable=str(error))
         return
     if names:
         yield _save(host, family, LEGACY)
@@ -103,9 +103,8 @@ def _save(host: Host, family: int, backend: str) -> Reading:
     for tool in (f"{_IPTABLES[family]}-{suffix}-save", f"{_IPTABLES[family]}-save"):
         if host.which(tool) and (suffix in tool or _is_of(host, tool, backend)):
             return command(host, [tool])
-    return Reading(
-        blind=f"the kernel has {backend} tables of IPv{family}, and {_IPTABLES[family]}-{suffix}-save is not installed"
-    )
+    tool = f"{_IPTABLES[family]}-{suffix}-save"
+    return Reading(unavailable=f"the kernel has {backend} tables of IPv{family}, and {tool} is not installed")
 
 
 def _is_of(host: Host, tool: str, backend: str) -> bool:
@@ -129,7 +128,7 @@ def _services(host: Host) -> dict[str, Reading]:
     return {**states, **zones}
 
 
-def gather_places(host: Host, pids: Collection[int]) -> dict[int, tuple[str, ...]]:
+def collect_places(host: Host, pids: Collection[int]) -> dict[int, tuple[str, ...]]:
     """Given processes, return for each where it works: its executable, its working folder, its command line's words."""
     return {pid: tuple(_places(host, pid)) for pid in pids}
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import (
     Trading,
-    judge_dry_run,
-    judge_orders,
     refusal,
     without_list,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
+
+from .judged import judge_dry_run, judge_orders
 
 DEFAULTS = {name: option.get("default") for name, option in OPTIONS.items()}
 BOTH, YES, NO = frozenset({True, False}), frozenset({True}), frozenset({False})

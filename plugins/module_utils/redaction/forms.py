@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote, quote_plus
 
-from .printable import printable
+from ..printable import printable
 
 TELLING = 4  # a shorter form than this many characters stands in ordinary text by chance
 LINE = 8  # the lines of a secret that are long enough to be one by themselves

@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.audit import Audit
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge_sockets import describe
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.rules_sockets import describe
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 
 from .audits import MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
 from .small import HOST, OWN4, OWN6, filter_table, ruleset
@@ -25,8 +23,8 @@ HALF_SEEN = Ruleset(ruleset("", filter_table(f"-A INPUT {MAYBE} -j ACCEPT")).tab
 OPEN6 = ruleset(filter_table())  # nothing filters IPv6
 
 
-def several(made: Audit, check: str) -> list[Finding]:
-    return [finding for finding in judge(made) if finding.check == f"firewall.{check}"]
+def several(made: Context, check: str) -> list[Finding]:
+    return [finding for finding in RULES.judge(made) if finding.check == f"firewall.{check}"]
 
 
 UNSEEN = [
@@ -75,7 +73,7 @@ def test_a_socket_that_a_rule_makes_doubtful_is_a_finding_of_its_own() -> None:
 
 
 def test_a_socket_behind_routes_that_were_not_read_is_one_of_the_unseen() -> None:
-    made = audit(OPEN_ALL, [socket()], network=replace(HOST, blind="routes denied"))
+    made = audit(OPEN_ALL, [socket()], network=HOST._replace(unavailable="routes denied"))
     assert found(made, "unexpected_open") == [("unknown", "listening sockets")]
 
 
@@ -147,7 +145,7 @@ def test_a_port_that_differs_hides_none_of_which_it_is_not_known() -> None:
     assert several(made, "family_difference")[1].actual == ["tcp/2"]
 
 
-TWO = replace(HOST, addresses={4: (OWN4, OWN4 + 1), 6: (OWN6,)})  # 203.0.113.10 and .11
+TWO = HOST._replace(addresses={4: (OWN4, OWN4 + 1), 6: (OWN6,)})  # 203.0.113.10 and .11
 SHARED = [socket("203.0.113.10"), socket("203.0.113.11"), socket("::", v6only=True)]
 TO_SECOND = "-A INPUT -d 203.0.113.11"
 BANNED = f"{TO_SECOND} -s 192.0.2.66 -j DROP"

@@ -6,25 +6,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     DROP,
     LEGACY,
     NFT,
     Chain,
+    FilterRule,
     Match,
-    Rule,
     Ruleset,
     Table,
     Verdict,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.views import View
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Manager
 
 from .audits import DENY, ESTABLISHED, MAYBE, audit, found, only
 from .small import HOST, filter_table, ruleset
@@ -60,11 +59,11 @@ UNSEEN: list[tuple[dict[int, tuple[str, ...]], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("blind", "reasons"), UNSEEN)
+@pytest.mark.parametrize(("unavailable", "reasons"), UNSEEN)
 def test_each_reason_why_rules_of_a_family_were_not_seen_is_named_once(
-    blind: dict[int, tuple[str, ...]], reasons: list[str]
+    unavailable: dict[int, tuple[str, ...]], reasons: list[str]
 ) -> None:
-    finding = only(audit(Ruleset((), blind)), "rules_visible")
+    finding = only(audit(Ruleset((), unavailable)), "rules_visible")
     assert finding.actual == reasons
     assert finding.message == (
         f"{'; '.join(reasons)}. Without them it is not judged whether a filter is active, complete and sound"
@@ -73,8 +72,8 @@ def test_each_reason_why_rules_of_a_family_were_not_seen_is_named_once(
 
 @pytest.mark.parametrize(("family", "seen"), [(4, "IPv6"), (6, "IPv4")])
 def test_where_one_family_was_not_seen_only_the_other_is_judged(family: int, seen: str) -> None:
-    views = (View("ufw", enabled=True), View("firewalld", enabled=False))
-    made = audit(Ruleset(DENY.tables, {family: ("not root",)}), views=views)
+    managers = (Manager("ufw", enabled=True), Manager("firewalld", enabled=False))
+    made = audit(Ruleset(DENY.tables, {family: ("not root",)}), managers=managers)
     assert found(made, "inactive") == found(made, "default_deny") == [("ok", seen)]
     assert found(made, "backends") == found(made, "shadowed_rule") == []
     assert found(made, "view_drift") == [("skipped", "firewalld")]
@@ -85,7 +84,7 @@ def sitting(name: str, *devices: str, policy: str = DROP) -> Table:
     return Table(NFT, "inet", name, {"in": Chain("in", hook="input", policy=policy, devices=devices)})
 
 
-TWO_CARDS = replace(HOST, ways={4: {"eth0": (), "eth1": (), "eth2": ()}, 6: {}})
+TWO_CARDS = HOST._replace(ways={4: {"eth0": (), "eth1": (), "eth2": ()}, 6: {}})
 SEATS = [
     ([sitting("a")], "ok", "IPv4 is filtered by inet a in"),
     ([sitting("a", "eth0"), sitting("b")], "ok", "IPv4 is filtered by inet a in, inet b in"),
@@ -108,7 +107,7 @@ def test_an_interface_is_filtered_by_a_chain_that_sits_on_it_or_on_all(
     tables: list[Table], status: str, message: str
 ) -> None:
     made = audit(Ruleset(tuple(tables)), network=TWO_CARDS)
-    (finding,) = [each for each in judge(made) if (each.check, each.subject) == ("firewall.inactive", "IPv4")]
+    (finding,) = [each for each in RULES.judge(made) if (each.check, each.subject) == ("firewall.inactive", "IPv4")]
     assert (finding.status, finding.message) == (status, message)
 
 
@@ -130,7 +129,7 @@ def test_a_rule_makes_a_filter_where_it_can_stop_tcp_or_udp(rule: str, status: s
 def test_a_rule_for_several_protocols_makes_a_filter_where_one_of_them_is_tcp_or_udp() -> None:
     def dropping(*numbers: int) -> Table:
         rows = tuple((spanning(number, number),) for number in numbers)
-        rule = Rule("here", "drop", (Match(("proto",), rows, "protocols"),), verdict=Verdict(DROP))
+        rule = FilterRule("here", "drop", (Match(("proto",), rows, "protocols"),), verdict=Verdict(DROP))
         return Table(NFT, "inet", "a", {"in": Chain("in", (rule,), "input")})
 
     assert [status for status, _subject in found(audit(Ruleset((dropping(1, 17),))), "inactive")] == ["ok", "ok"]
@@ -179,7 +178,9 @@ def test_the_default_is_told_for_both_protocols_and_doubt_about_one_is_doubt(
     rule: str, said: tuple[str, str, Any]
 ) -> None:
     made = audit(ruleset(filter_table(f"-A INPUT {rule}"), filter_table()))
-    finding = next(each for each in judge(made) if (each.check, each.subject) == ("firewall.default_deny", "IPv4"))
+    finding = next(
+        each for each in RULES.judge(made) if (each.check, each.subject) == ("firewall.default_deny", "IPv4")
+    )
     assert (finding.status, finding.message, finding.actual) == said
 
 
@@ -236,12 +237,14 @@ def test_a_void_rule_is_told_with_the_one_that_makes_it_so_and_what_comes_of_it(
 @pytest.mark.parametrize(("count", "shown", "listed"), [(4, 4, 4), (5, 5, 5), (6, 5, 6), (50, 5, 50), (51, 5, 50)])
 def test_five_differences_are_spelled_out_and_fifty_listed(count: int, shown: int, listed: int) -> None:
     differences = tuple(f"rule {number}" for number in range(count))
-    finding = only(audit(views=(View("ufw", enabled=True, loaded=True, differences=differences),)), "view_drift")
+    finding = only(audit(managers=(Manager("ufw", enabled=True, loaded=True, differences=differences),)), "view_drift")
     assert finding.message == f"ufw and the kernel differ in {count} places: {'; '.join(differences[:shown])}"
     assert finding.actual == list(differences[:listed])
 
 
 def test_a_manager_that_is_off_says_what_that_means_if_it_knows() -> None:
-    views = (View("ufw", enabled=False), View("pf", enabled=False, off="pf is off"))
-    messages = [finding.message for finding in judge(audit(views=views)) if finding.check == "firewall.view_drift"]
+    managers = (Manager("ufw", enabled=False), Manager("pf", enabled=False, off="pf is off"))
+    messages = [
+        finding.message for finding in RULES.judge(audit(managers=managers)) if finding.check == "firewall.view_drift"
+    ]
     assert messages == ["ufw is installed and not enabled", "pf is off"]

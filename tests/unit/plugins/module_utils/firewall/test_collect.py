@@ -12,7 +12,10 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.gather import gather, gather_places
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.collect import (
+    collect,
+    collect_places,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft_kernel import (
     TABLES_REQUEST,
     parse_tables,
@@ -36,8 +39,8 @@ def host(commands: Optional[dict[str, Any]] = None, **values: Any) -> FakeHost:
     return FakeHost(commands={**IP, **(commands or {})}, **values)
 
 
-def blind(asked: FakeHost) -> dict[int, tuple[str, ...]]:
-    return dict(parse(gather(asked)).ruleset.blind)
+def unavailable(asked: FakeHost) -> dict[int, tuple[str, ...]]:
+    return dict(parse(collect(asked)).ruleset.unavailable)
 
 
 def test_the_kernels_own_list_of_tables_is_read() -> None:
@@ -58,7 +61,7 @@ def test_another_account_than_root_sees_no_rules_and_no_tool_is_run_for_them() -
         admin=False,
         files={"/proc/net/ip_tables_names": SourceDenied("x")},
     )
-    assert blind(asked)[4] == ("the kernel shows its packet filter to root only, and this account is not root",)
+    assert unavailable(asked)[4] == ("the kernel shows its packet filter to root only, and this account is not root",)
     assert [line for line in asked.ran if not line.startswith("ip -j")] == []
 
 
@@ -86,7 +89,7 @@ NO_NFT = [
 def test_without_nft_the_kernel_proves_that_there_are_no_tables_or_it_is_unknown(
     answer: Optional[bytes], commands: dict[str, str], expected: str
 ) -> None:
-    reasons = blind(host(commands, kernel={TABLES_REQUEST: answer} if answer is not None else {}))
+    reasons = unavailable(host(commands, kernel={TABLES_REQUEST: answer} if answer is not None else {}))
     assert (reasons[4] == ()) if not expected else reasons[4][0].startswith(expected)
 
 
@@ -100,8 +103,8 @@ def only_xtables() -> bytes:
 
 def test_without_nft_tables_of_iptables_are_read_by_its_own_tool() -> None:
     asked = host({"iptables-nft-save": SAVE, "ip6tables-nft-save": SAVE}, kernel={TABLES_REQUEST: only_xtables()})
-    found = parse(gather(asked)).ruleset
-    assert (found.blind, [table.backend for table in found.tables]) == ({4: (), 6: ()}, [XTABLES, XTABLES])
+    found = parse(collect(asked)).ruleset
+    assert (found.unavailable, [table.backend for table in found.tables]) == ({4: (), 6: ()}, [XTABLES, XTABLES])
 
 
 FAILURES = [
@@ -124,14 +127,14 @@ FAILURES = [
 
 @pytest.mark.parametrize(("commands", "expected"), FAILURES)
 def test_a_tool_that_fails_is_named_with_its_reason(commands: dict[str, Any], expected: str) -> None:
-    assert any(reason.startswith(expected) for reason in blind(host(commands))[4])
+    assert any(reason.startswith(expected) for reason in unavailable(host(commands))[4])
 
 
 def test_legacy_tools_are_only_asked_about_tables_that_the_kernel_has() -> None:
     files = {"/proc/net/ip_tables_names": "filter\n", "/proc/net/ip6_tables_names": ""}
     asked = host({"nft": EMPTY_NFT, "iptables-legacy-save": SAVE, "ip6tables-legacy-save": SAVE}, files=files)
-    found = parse(gather(asked)).ruleset
-    assert ([(table.backend, table.family) for table in found.tables], found.blind) == (
+    found = parse(collect(asked)).ruleset
+    assert ([(table.backend, table.family) for table in found.tables], found.unavailable) == (
         [(LEGACY, "ip")],
         {4: (), 6: ()},
     )
@@ -147,20 +150,20 @@ def test_the_plain_save_command_is_taken_for_the_back_end_that_it_says(version: 
         {"nft": EMPTY_NFT, "iptables-save --version": version, "iptables-save": SAVE},
         files={"/proc/net/ip_tables_names": "filter\n"},
     )
-    found = parse(gather(asked)).ruleset
+    found = parse(collect(asked)).ruleset
     assert [table.backend for table in found.tables] == ([expected] if expected else [])
-    assert bool(found.blind[4]) == (expected is None)
+    assert bool(found.unavailable[4]) == (expected is None)
 
 
 def test_legacy_tables_that_may_not_be_read_are_a_blindness_of_their_family_only() -> None:
     asked = host({"nft": EMPTY_NFT}, files={"/proc/net/ip_tables_names": SourceDenied("/proc/net/ip_tables_names")})
-    assert {family: bool(reasons) for family, reasons in blind(asked).items()} == {4: True, 6: False}
+    assert {family: bool(reasons) for family, reasons in unavailable(asked).items()} == {4: True, 6: False}
 
 
 def test_ipsets_are_read_where_rules_name_them_and_their_absence_is_told() -> None:
     with_set = SAVE.replace("-p tcp", "-m set --match-set office src -p tcp")
     asked = host({"nft": WITH_XT, "iptables-nft-save": with_set, "ip6tables-nft-save": ""})
-    assert "rules name ipsets" in parse(gather(asked)).blind["ipsets"]
+    assert "rules name ipsets" in parse(collect(asked)).unavailable["ipsets"]
     assert "ipset save" not in gather_lines(
         {"nft": WITH_XT, "iptables-nft-save": SAVE, "ip6tables-nft-save": "", "ipset save": ""}
     )
@@ -168,14 +171,14 @@ def test_ipsets_are_read_where_rules_name_them_and_their_absence_is_told() -> No
 
 def gather_lines(commands: dict[str, Any]) -> list[str]:
     asked = host(commands)
-    gather(asked)
+    collect(asked)
     return asked.ran
 
 
 def test_without_ip_the_routes_are_not_known() -> None:
-    facts = parse(gather(FakeHost(commands={"nft": EMPTY_NFT})))
-    assert "'ip' was not found" in facts.network.blind
-    assert "routes" in facts.blind
+    facts = parse(collect(FakeHost(commands={"nft": EMPTY_NFT})))
+    assert "'ip' was not found" in facts.network.unavailable
+    assert "routes" in facts.unavailable
 
 
 RANGES = [("1024\t2048\n", (1024, 2048)), ("", (32768, 60999)), ("strange", (32768, 60999))]
@@ -184,14 +187,14 @@ RANGES = [("1024\t2048\n", (1024, 2048)), ("", (32768, 60999)), ("strange", (327
 @pytest.mark.parametrize(("text", "expected"), RANGES)
 def test_the_range_of_clients_ports_is_the_kernels_or_its_default(text: str, expected: tuple[int, int]) -> None:
     files = {"/proc/sys/net/ipv4/ip_local_port_range": text} if text else {}
-    assert parse(gather(host({"nft": EMPTY_NFT}, files=files))).ephemeral == expected
+    assert parse(collect(host({"nft": EMPTY_NFT}, files=files))).ephemeral == expected
 
 
 def test_services_are_asked_about_only_where_systemd_runs() -> None:
     commands = {"nft": EMPTY_NFT, "systemctl is-enabled": (1, "disabled\n", "")}
     assert not any("systemctl" in line for line in gather_lines(commands))
     asked = host(commands, files={"/run/systemd/system/x": ""})
-    assert parse(gather(asked)).views == ()
+    assert parse(collect(asked)).managers == ()
     assert [line for line in asked.ran if "systemctl" in line] == [
         "systemctl is-enabled firewalld.service",
         "systemctl is-enabled nftables.service",
@@ -204,8 +207,8 @@ def test_a_service_that_is_enabled_and_not_in_the_kernel_is_seen() -> None:
         "systemctl is-enabled": "enabled\n",
         "firewall-cmd": (252, "", "FirewallD is not running"),
     }
-    (firewalld, nftables) = parse(gather(host(commands, files={"/run/systemd/system/x": ""}))).views
-    assert [(view.name, view.loaded, view.blind) for view in (firewalld, nftables)] == [
+    (firewalld, nftables) = parse(collect(host(commands, files={"/run/systemd/system/x": ""}))).managers
+    assert [(view.name, view.loaded, view.unavailable) for view in (firewalld, nftables)] == [
         ("firewalld", False, ""),
         ("nftables.service", False, ""),
     ]
@@ -213,14 +216,14 @@ def test_a_service_that_is_enabled_and_not_in_the_kernel_is_seen() -> None:
 
 def test_ufw_files_that_may_not_be_read_are_told_with_the_view() -> None:
     files = {"/etc/ufw/ufw.conf": "ENABLED=yes\n", "/etc/ufw/user.rules": SourceDenied("/etc/ufw/user.rules")}
-    (ufw,) = parse(gather(host({"nft": EMPTY_NFT}, files=files))).views
-    assert (ufw.enabled, ufw.loaded, "user.rules cannot be read" in ufw.blind) == (True, False, True)
+    (ufw,) = parse(collect(host({"nft": EMPTY_NFT}, files=files))).managers
+    assert (ufw.enabled, ufw.loaded, "user.rules cannot be read" in ufw.unavailable) == (True, False, True)
 
 
 def test_the_places_of_processes_are_what_this_account_may_see() -> None:
     links = {"/proc/5/exe": "/usr/bin/python3", "/proc/5/cwd": "/opt/cryptobot", "/proc/6/exe": SourceDenied("x")}
     asked = FakeHost(links=links, files={"/proc/5/cmdline": "python3\0/opt/run.py\0"})
-    assert gather_places(asked, [5, 6, 7]) == {
+    assert collect_places(asked, [5, 6, 7]) == {
         5: ("/usr/bin/python3", "/opt/cryptobot", "python3", "/opt/run.py", ""),
         6: (),
         7: (),

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from ...errors import CoreError
 from ...host import Host
 from ..model.intervals import BITS
-from ..reading import Reading, command, told
+from ..reading import Reading, command, complete
 from ..scope import Places
-from .evidence import ALF_OPTIONS, MAIN, Evidence
 from .pf import is_enabled, parse_anchors
+from .readings import ALF_OPTIONS, MAIN, PfReadings
 
 NOT_ROOT = "pf shows its rules to root only, and this account is not root"
 SOCKETFILTERFW = "/usr/libexec/ApplicationFirewall/socketfilterfw"
@@ -27,21 +26,21 @@ _NO_QUEUES = r"^(No ALTQ support in kernel|ALTQ related functions disabled)$"
 _TABLE = re.compile(r"<([^<>\s]+)>")
 
 
-def gather(host: Host) -> Evidence:
+def collect(host: Host) -> PfReadings:
     """Return what this account may read of a macOS host's firewalls. Raise ToolTimeout when the time is used up."""
-    info = _pfctl(host, ["-s", "info"]) if host.is_admin() else Reading(blind=NOT_ROOT)
-    evidence = Evidence(
+    info = _pfctl(host, ["-s", "info"]) if host.is_admin() else Reading(unavailable=NOT_ROOT)
+    readings = PfReadings(
         info,
         alf={option: command(host, [SOCKETFILTERFW, option]) for option in ALF_OPTIONS},
-        interfaces=told(host, ["ifconfig", "-a"]),
-        routes={family: told(host, ["netstat", "-rnl", "-f", _FAMILIES[family]]) for family in BITS},
+        interfaces=complete(host, ["ifconfig", "-a"]),
+        routes={family: complete(host, ["netstat", "-rnl", "-f", _FAMILIES[family]]) for family in BITS},
         ephemeral=command(host, ["sysctl", "-n", "net.inet.ip.portrange.first", "net.inet.ip.portrange.last"]),
     )
-    return _with_pf(host, evidence) if _is_on(info) else evidence
+    return _with_pf(host, readings) if _is_on(info) else readings
 
 
 def _pfctl(host: Host, words: Iterable[str]) -> Reading:
-    return told(host, ["pfctl", *words], _NO_QUEUES)
+    return complete(host, ["pfctl", *words], _NO_QUEUES)
 
 
 def _is_on(info: Reading) -> bool:
@@ -52,14 +51,13 @@ def _is_on(info: Reading) -> bool:
         return False
 
 
-def _with_pf(host: Host, evidence: Evidence) -> Evidence:
+def _with_pf(host: Host, readings: PfReadings) -> PfReadings:
     # "pfctl -a '*' -sr" fails at wildcards on macOS, so anchors are asked for one by one
     anchors = _pfctl(host, ["-v", "-s", "Anchors"])
     names = [MAIN, *parse_anchors(anchors.text)]
     rules = {name: _pfctl(host, [*_in(name), "-s", "rules"]) for name in names}
     translations = {name: _pfctl(host, [*_in(name), "-s", "nat"]) for name in names}
-    return replace(
-        evidence,
+    return readings._replace(
         anchors=anchors,
         rules=rules,
         translations=translations,
@@ -83,10 +81,10 @@ def _file(host: Host, path: str) -> Reading:
     try:
         return Reading(host.read(path))
     except CoreError as error:
-        return Reading(blind=str(error))
+        return Reading(unavailable=str(error))
 
 
-def gather_places(host: Host, pids: Collection[int]) -> Places:
+def collect_places(host: Host, pids: Collection[int]) -> Places:
     """Given processes, return for each where it works: its executable, the words of its command line, its folder."""
     if not pids:
         return {}

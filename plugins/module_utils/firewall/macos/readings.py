@@ -2,21 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a gatherer hands to the parser of a macOS host."""
+"""What is read on a macOS host before it is parsed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from ...finding import EMPTY
 from ..reading import NOTHING_READ, Reading
 
 MAIN = ""  # the ruleset that is no anchor
 ALF_OPTIONS = ("--getglobalstate", "--getblockall", "--getallowsigned", "--getstealthmode", "--listapps")
 
 
-@dataclass(frozen=True)
-class Evidence:
+class PfReadings(NamedTuple):
     """All that was read: ``rules`` and ``translations`` of pf by anchor, ``tables`` by anchor and name.
 
     ``alf`` is by option of socketfilterfw, ``routes`` by family. ``services`` are the names of ports.
@@ -24,12 +24,12 @@ class Evidence:
 
     info: Reading
     anchors: Reading = NOTHING_READ
-    rules: Mapping[str, Reading] = field(default_factory=dict)
-    translations: Mapping[str, Reading] = field(default_factory=dict)
-    tables: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
+    rules: Mapping[str, Reading] = EMPTY
+    translations: Mapping[str, Reading] = EMPTY
+    tables: Mapping[tuple[str, str], Reading] = EMPTY
     skipped: Reading = NOTHING_READ
-    alf: Mapping[str, Reading] = field(default_factory=dict)
+    alf: Mapping[str, Reading] = EMPTY
     interfaces: Reading = NOTHING_READ
-    routes: Mapping[int, Reading] = field(default_factory=dict)
+    routes: Mapping[int, Reading] = EMPTY
     ephemeral: Reading = NOTHING_READ
     services: Reading = NOTHING_READ

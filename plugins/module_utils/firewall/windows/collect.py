@@ -20,7 +20,7 @@ _PLACES = "places"
 _TIMEOUT = 300.0  # at most: some 20 seconds for 500 rules on a slow host; the budget of the run bounds it too
 
 
-def gather(host: Host, pids: Collection[int]) -> Answers:
+def collect(host: Host, pids: Collection[int]) -> Answers:
     """Return what a Windows host answers; ``pids`` are the processes whose paths matter.
 
     Where PowerShell itself does not run, each query is answered by that reason.

@@ -36,14 +36,14 @@ def value_below(text: str, begin: int, at: int, eol: int, *, closed: bool) -> Op
 
     ``closed`` says whether the name stands in quotes. None where the value stands on the line of its name.
     """
-    told = _SCALAR.match(text, at, eol) or _OPENS.match(text, at, eol)
-    if not told and not _NOTHING.match(text, at, eol):
+    follows = _SCALAR.match(text, at, eol) or _OPENS.match(text, at, eol)
+    if not follows and not _NOTHING.match(text, at, eol):
         return None
     line = text.rfind("\n", max(begin - FIRST, 0), begin) + 1 or max(begin - FIRST, 0)
     first = _BEFORE.match(text, line, begin)
-    if not told and not first:
+    if not follows and not first:
         return None
-    if not told and closed:
+    if not follows and closed:
         after = _LINE.match(text, eol)
         if after and is_quote(text, after.start("words")):
             return value_at(text, after.start("words"), Setting(after.end(), json=True))
