@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import NamedTuple
 
 from ..errors import CoreError
+from ..finding import EMPTY
 from ..folders import NotEntered
 from ..paths import Place, below
 from .disk import Disk, OpenFolder
 from .model import Identity
-
-NOWHERE: Mapping[Place, str] = MappingProxyType({})
 
 
 class Sealed(NamedTuple):
@@ -28,8 +26,8 @@ class Sealed(NamedTuple):
     """
 
     identities: frozenset[Identity] = frozenset()
-    places: Mapping[Place, str] = NOWHERE
-    roots: Mapping[Place, str] = NOWHERE
+    places: Mapping[Place, str] = EMPTY
+    roots: Mapping[Place, str] = EMPTY
     doubt: str = ""
 
     def forbids(self, places: Iterable[Place]) -> str:
