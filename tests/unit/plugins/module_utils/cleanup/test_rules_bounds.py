@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.judge import Run, judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import DELETE, InUse, Plan, Step
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import (
+    DELETE,
+    CleanupPlan,
+    Context,
+    Deletion,
+    InUse,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, WARNING, Finding
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.steps import Step
 
 from .examples import entry, rule, scanned
 
 
 def told(check: str, freed: int, untold: str = "", budget: int | None = None) -> Finding:
     """Return the finding of one check about a plan that frees so many bytes, where 1000 are the bound."""
-    plan = Plan((Step(DELETE, rule(), entry("a.log"), "/x/a.log", "", freed),))
-    run = Run([scanned(untold=untold)], InUse(), plan, (), budget, 1000)
-    (found,) = [found for found in judge(run) if found.check == f"cleanup.{check}"]
+    plan = CleanupPlan((Step(DELETE, "/x/a.log", "", Deletion(rule(), entry("a.log"), freed)),))
+    run = Context([scanned(untold=untold)], InUse(), plan, (), budget, 1000)
+    (found,) = [found for found in RULES.judge(run) if found.check == f"cleanup.{check}"]
     return found
 
 

@@ -64,7 +64,7 @@ class OpenFiles:
             self._denied += 1
             return
         for link in (*links, f"{folder}/cwd", f"{folder}/exe"):
-            found = _look(link, pid)
+            found = _open_file(link, pid)
             if found is not None:
                 yield found
 
@@ -78,7 +78,7 @@ def process_name(pid: int, root: str = "/proc") -> str:
         return "?"
 
 
-def _look(link: str, pid: int) -> Optional[OpenFile]:
+def _open_file(link: str, pid: int) -> Optional[OpenFile]:
     """Return what one link of /proc leads to, or None where it is no file, or is closed by now."""
     try:
         path = os.readlink(link)

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Folders of Linux beside what POSIX tells: where their data is, and what the system keeps in them."""
+"""Linux beside what POSIX tells: where the data of a folder is, what the system keeps in it, and what is in use.
+
+The places that no rule may touch are those of hier(7), and those of Apple, in case a disk of one is mounted.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,42 @@ import stat
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from ...errors import SourceDenied, SourceMissing
-from ...mounts import TABLE, Mounts, parse_mountinfo
-from ...paths import Place
-from ...reading import reading
-from ..disk import Folder
-from ..folders import posix_disk
+from ..errors import SourceDenied, SourceMissing
+from ..host import Host
+from ..mounts import TABLE, Mounts, parse_mountinfo
+from ..paths import Place
+from ..processes.linux_files import OpenFiles, mapped_files
+from ..reading import reading
+from .disk import OpenFolder
+from .folders import posix_disk
+from .model import InUse
+from .places import Places, posix_absolute
 
 EMPTY_PATH, NO_FOLLOW = 0x1000, 0x100  # fcntl.h: AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW
 IMMUTABLE, APPEND = 0x10, 0x20  # linux/stat.h: STATX_ATTR_*
 KEPT = {IMMUTABLE: "it is immutable (chattr +i)", APPEND: "it may only be appended to (chattr +a)"}
+SECONDS = 30.0
+
+
+def _same(path: str) -> str:
+    return path
+
+
+LINUX = Places(
+    sealed=(
+        *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin", "/sys"),
+        *("/usr", "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/postgresql", "/var/lib/pgsql", "/var/lib/mysql"),
+        *("/var/lib/redis", "/Applications", "/Library", "/System", "/private/etc", "/private/var/db"),
+    ),
+    roots=(
+        *("/", "/home", "/media", "/mnt", "/opt", "/private", "/private/var", "/root", "/srv", "/Users", "/var"),
+        "/var/lib",
+    ),
+    homes=("/home", "/Users"),
+    absolute=posix_absolute,
+    guarded=posix_absolute,
+    key=_same,
+)
 
 
 class _Statx(ctypes.Structure):
@@ -71,7 +100,7 @@ def kept(descriptor: int, name: str, status: os.stat_result) -> str:
     return next(reason for bit, reason in KEPT.items() if found & known & bit)
 
 
-def untold(folder: Folder) -> str:
+def untold(folder: OpenFolder) -> str:
     """Return what nobody can see before, or an empty text."""
     _found, known = attributes(folder.descriptor, "")
     return "" if known & IMMUTABLE else "its file system does not tell which files are immutable"
@@ -82,7 +111,7 @@ def _mounts() -> Mounts:
         return Mounts(parse_mountinfo(lines.read()))
 
 
-def located(folder: Folder) -> frozenset[Place]:
+def located(folder: OpenFolder) -> frozenset[Place]:
     """Return where the data of an open folder is, by the mount that it was opened by. Raise CoreError."""
     with reading("/proc/self/fd"):
         path = os.readlink(f"/proc/self/fd/{folder.descriptor}")
@@ -112,3 +141,10 @@ def _places(mounts: Mounts, path: str) -> frozenset[Place]:
 
 
 LINUX_DISK = posix_disk(located, placed, kept, untold)
+
+
+def in_use_linux(host: Host) -> InUse:
+    """Return the files and folders that processes have open or mapped."""
+    walk = OpenFiles(SECONDS)
+    found = {(file.device, file.inode) for file in walk}
+    return InUse(frozenset(found) | mapped_files(), walk.unseen)

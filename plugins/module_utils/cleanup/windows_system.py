@@ -4,15 +4,22 @@
 
 """The few calls of Windows that a cleanup stands on. Everything about names and reasons is elsewhere.
 
-Folders are held by the handles that all nouns share.
+Folders are held by the handles that all areas share.
 """
 
 from __future__ import annotations
 
 import os
 
-from ... import handles
-from .places import extended
+from .. import handles
+
+EXTENDED = "\\\\?\\"  # before a path: no limit of 260 characters, and nothing in it is rewritten
+
+
+def extended(path: str) -> str:
+    """Given an absolute path, return it in the form that may be longer than 260 characters."""
+    return path if path.startswith(EXTENDED) else EXTENDED + path
+
 
 DELETE, NOTHING_SHARED = 0x10000, 0  # winnt.h
 

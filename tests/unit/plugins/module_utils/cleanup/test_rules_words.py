@@ -6,22 +6,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.judge import Run, Usage, judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.plan import BOUND, BUDGET
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import (
     DELETE,
     LATE,
     OPEN,
+    CleanupPlan,
+    Context,
+    Deletion,
     InUse,
     Obstacle,
-    Outcome,
-    Plan,
-    Step,
+    Removal,
+    Usage,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.plan import BOUND, BUDGET
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
     CRITICAL,
     DONE,
@@ -32,19 +32,20 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     SKIPPED,
     WARNING,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.steps import Step
 
 from .examples import entry, rule, scanned
 
 
 def step(name: str, freed: int = 1024) -> Step:
-    return Step(DELETE, rule(), entry(name), f"/x/{name}", "", freed)
+    return Step(DELETE, f"/x/{name}", "", Deletion(rule(), entry(name), freed))
 
 
-def told(check: str, *outcomes: Outcome, **more: object) -> list[tuple[str, str, str]]:
+def told(check: str, *outcomes: Removal, **more: object) -> list[tuple[str, str, str]]:
     """Return (subject, status, message) of one check's findings about a run that ended so."""
-    plan = Plan(tuple(outcome.step for outcome in outcomes))
-    run = replace(Run([scanned()], InUse(), plan, outcomes), **more)  # type: ignore[arg-type]
-    return [(f.subject, f.status, f.message) for f in judge(run) if f.check == f"cleanup.{check}"]
+    plan = CleanupPlan(tuple(outcome.step for outcome in outcomes))
+    run = Context([scanned()], InUse(), plan, outcomes)._replace(**more)  # type: ignore[arg-type]
+    return [(f.subject, f.status, f.message) for f in RULES.judge(run) if f.check == f"cleanup.{check}"]
 
 
 ENDS = [
@@ -57,7 +58,7 @@ ENDS = [
 
 @pytest.mark.parametrize(("states", "message"), ENDS, ids=["-".join(row[0]) for row in ENDS])
 def test_what_was_done_is_counted_apart_from_what_was_planned(states: tuple[str, ...], message: str) -> None:
-    outcomes = [Outcome(step(f"{n}.log"), state, "") for n, state in enumerate(states)]
+    outcomes = [Removal(step(f"{n}.log"), state, "") for n, state in enumerate(states)]
     assert [text for _subject, _status, text in told("reclaimable", *outcomes, reclaimable_warning=4096)] == [message]
 
 
@@ -66,7 +67,7 @@ def test_what_was_done_is_counted_apart_from_what_was_planned(states: tuple[str,
     [(1, "/x/0"), (5, "/x/0, /x/1, /x/2, /x/3, /x/4"), (7, "/x/0, /x/1, /x/2, /x/3, /x/4 and 2 more")],
 )
 def test_five_paths_are_named_and_the_rest_is_counted(count: int, named: str) -> None:
-    outcomes = [Outcome(step(str(n)), FAILED, "it is busy") for n in range(count)]
+    outcomes = [Removal(step(str(n)), FAILED, "it is busy") for n in range(count)]
     (found,) = told("failed", *outcomes)
     assert found == ("logs", CRITICAL, f"{count} deletions were refused (it is busy): {named}")
 
@@ -74,9 +75,9 @@ def test_five_paths_are_named_and_the_rest_is_counted(count: int, named: str) ->
 @pytest.mark.case("L14b")
 def test_a_file_that_was_open_at_its_turn_is_spared_and_told_and_one_that_failed_is_not() -> None:
     outcomes = (
-        Outcome(step("a"), NOT_DONE, OPEN),
-        Outcome(step("b"), NOT_DONE, LATE),
-        Outcome(step("c"), FAILED, OPEN),
+        Removal(step("a"), NOT_DONE, OPEN),
+        Removal(step("b"), NOT_DONE, LATE),
+        Removal(step("c"), FAILED, OPEN),
     )
     assert told("guard", *outcomes) == [
         (OPEN, SKIPPED, "1 files were spared because a process has it open: /x/a"),
@@ -87,8 +88,8 @@ def test_a_file_that_was_open_at_its_turn_is_spared_and_told_and_one_that_failed
 
 
 def test_a_replaced_folder_is_critical_and_takes_the_place_of_the_good_news() -> None:
-    swapped = Outcome(step("a"), NOT_DONE, "another file has its name", swapped=True)
-    assert told("guard", swapped, Outcome(step("b"), DONE, "")) == [
+    swapped = Removal(step("a"), NOT_DONE, "another file has its name", swapped=True)
+    assert told("guard", swapped, Removal(step("b"), DONE, "")) == [
         ("replaced folders", CRITICAL, "1 names were left alone: /x/a (another file has its name)"),
     ]
 
@@ -109,7 +110,7 @@ def test_what_is_in_use_is_counted() -> None:
     ],
 )
 def test_what_a_bound_left_is_a_warning_and_what_was_not_asked_for_is_none(left: dict, expected: tuple) -> None:
-    assert told("budget", plan=Plan(left=left)) == [expected]
+    assert told("budget", plan=CleanupPlan(left=left)) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_what_takes_the_space_is_named_the_largest_first_and_of_equals_by_name(s
 
 def test_a_held_file_is_told_with_its_own_reason() -> None:
     held = (Obstacle("/x/a.db", "it has the name of a database"), Obstacle("/x/b", OPEN))
-    assert told("guard", plan=Plan(held=held))[:2] == [
+    assert told("guard", plan=CleanupPlan(held=held))[:2] == [
         (
             "it has the name of a database",
             SKIPPED,
@@ -137,6 +138,6 @@ def test_a_held_file_is_told_with_its_own_reason() -> None:
 
 @pytest.mark.parametrize(("freed", "status"), [(0, OK), (1, WARNING)])
 def test_without_a_bound_the_first_byte_that_could_go_is_told(freed: int, status: str) -> None:
-    plan = Plan((step("a", freed),))
-    (found,) = [f for f in judge(Run([scanned()], InUse(), plan, ())) if f.check == "cleanup.reclaimable"]
+    plan = CleanupPlan((step("a", freed),))
+    (found,) = [f for f in RULES.judge(Context([scanned()], InUse(), plan, ())) if f.check == "cleanup.reclaimable"]
     assert found.status == status

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.places import LINUX
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import Rule
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.rules import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.declared import (
     matches_everything,
     read_rules,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux import LINUX
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import CleanupRule
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.paths import is_within
 
@@ -28,7 +28,7 @@ INSTALL = "/opt/cryptobot"
 PROTECTED = ["/srv/backups", "/opt/cryptobot/database/cryptobot.db"]
 
 
-def read(*rules: dict[str, Any]) -> tuple[Rule, ...]:
+def read(*rules: dict[str, Any]) -> tuple[CleanupRule, ...]:
     return read_rules(rules, PROTECTED, INSTALL, LINUX)
 
 
@@ -46,7 +46,7 @@ def test_a_rule_without_a_least_size_speaks_of_empty_files_too() -> None:
 
 def test_a_rule_is_read_with_its_units() -> None:
     (rule,) = read(declared(age="2w", min_size="10M", keep=3, owner="cryptobot", recurse=True, empty_dirs=True))
-    assert rule == Rule(
+    assert rule == CleanupRule(
         name="logs",
         path="/opt/cryptobot/logs",
         patterns=("*.log.*",),
