@@ -20,8 +20,8 @@ from typing import Optional
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.gather import rights_of_several
-from ..processes.parse import ZOMBIE, Details, of_unit, tree_of
+from ..processes.collect import rights_of_several
+from ..processes.model import ZOMBIE, Details, of_unit, tree_of
 from ..trusted import distrust
 from .claims import gather_claims
 from .declared import MANAGERS, Service

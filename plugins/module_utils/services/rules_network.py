@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
-from ..sockets.parse import Socket
+from ..sockets.model import Socket
 from ..units import human_seconds
 from . import listeners
 from .context import Context
@@ -69,7 +69,9 @@ def _judge_port(context: Context, port: Port) -> Outcome:
         return Outcome(OK, f"{name} listens on {what}", actual=_pids(mine))
     hidden = [entry for entry in listeners if not entry.pids]
     return (
-        _without_owner(context, what, context.snapshot.sockets.blind) if hidden else _nobody(context, what, port.proto)
+        _without_owner(context, what, context.snapshot.sockets.unavailable)
+        if hidden
+        else _nobody(context, what, port.proto)
     )
 
 

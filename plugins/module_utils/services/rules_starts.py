@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 
 from ..evidence import Whole
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
-from ..processes.parse import Process
+from ..processes.model import Process
 from ..registry import Outcome, Rules
 from ..units import human_seconds
 from .context import Context

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from ..finding import CRITICAL, OK, UNKNOWN, WARNING
-from ..processes.parse import ZOMBIE
+from ..processes.model import ZOMBIE
 from ..registry import Outcome, Rules
 from ..units import human_seconds
 from .context import Context
