@@ -68,11 +68,9 @@ def _judge_port(context: Context, port: Port) -> Outcome:
     if mine:
         return Outcome(OK, f"{name} listens on {what}", actual=_pids(mine))
     hidden = [entry for entry in listeners if not entry.pids]
-    return (
-        _without_owner(context, what, context.snapshot.sockets.unavailable)
-        if hidden
-        else _nobody(context, what, port.proto)
-    )
+    if not hidden:
+        return _nobody(context, what, port.proto)
+    return _without_owner(context, what, context.snapshot.sockets.unavailable)
 
 
 def _without_owner(context: Context, what: str, blind: str) -> Outcome:
