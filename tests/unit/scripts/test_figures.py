@@ -100,10 +100,25 @@ TYPED = {
     "once": ({CORE + "a/spec.py": SPEC}, []),
     "two options of one name in two specs": ({CORE + "a/spec.py": SPEC, CORE + "b/spec.py": SPEC}, []),
     "by a call": (
-        {CORE + "a/spec.py": 'X = {"port": option(type="int")}', "plugins/modules/a.py": f'D = """{OPTIONS}"""'},
+        {
+            CORE + "a/__init__.py": 'X = {"port": option("int", "Its number.")}',
+            "plugins/modules/a.py": f'D = """{OPTIONS}"""',
+        },
         ["port"],
     ),
+    "by a constant": (
+        {
+            CORE + "a/__init__.py": 'PORT: Any = option("int")\nDIR = {"type": "path"}',
+            "plugins/modules/a.py": f'D = """\n{OPTIONS}"""',
+        },
+        ["dir", "port"],
+    ),
+    "by another call": (
+        {CORE + "a/a.py": 'X = {"port": f("int")}', "plugins/modules/a.py": f'D = """\n{OPTIONS}"""'},
+        [],
+    ),
     "in a module": ({CORE + "a/spec.py": SPEC, "plugins/modules/a.py": f'D = """\n{OPTIONS}"""'}, ["dir", "port"]),
+    "in an action": ({"plugins/action/a.py": SPEC, "plugins/modules/a.py": f'D = """\n{OPTIONS}"""'}, ["dir", "port"]),
     "in a module that is generated": (
         {CORE + "a/spec.py": SPEC, "plugins/modules/a.py": f'#!/usr/bin/python\n{MADE}D = """\n{OPTIONS}"""'},
         [],
@@ -117,6 +132,10 @@ TYPED = {
     "in a role that says so too late": (
         {CORE + "a/spec.py": SPEC, ROLE: "#\n" * 12 + f"{MADE}argument_specs: {VARIABLES}"},
         ["dir"],
+    ),
+    "in the list of the roles' variables": (
+        {CORE + "a/spec.py": SPEC, "docs/roles.yml": "a: {options: {dir: {from: a.dir}, port: {type: int}}}"},
+        ["port"],
     ),
     "in the list of variables": (
         {CORE + "a/spec.py": SPEC, "docs/inventory.yml": "- {name: dir, type: path}\n- {name: port, from: a.port}\n"},
@@ -163,6 +182,8 @@ LISTS = {
         [1],
     ),
     "one that is generated": ("meta/runtime.yml", f"{MADE}[check, act, third]\n", []),
+    "one whose key says so": ("meta/runtime.yml", "all: # made by `make docs`\n  - check\n  - act\n  - third\n", []),
+    "one that is given": ("meta/runtime.yml", "# It is made by hand.\n[check, act, third]\n", [2]),
     "in a test": ("tests/unit/test_a.py", 'AREAS = ("services", "backup", "firewall")', []),
 }
 
