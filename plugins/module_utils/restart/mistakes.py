@@ -12,8 +12,7 @@ from typing import Any
 from ..mistakes import Mistake, find_mistakes
 from ..services.found import declare_whole
 from ..trading.declared import read_endpoint
-from .model import read_options
-from .run import default_url
+from .declared import default_url, read_options
 from .spec import SPEC
 
 
