@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
-from ..sockets.parse import Socket
+from ..sockets.model import Socket
 from .model.intervals import BITS
 from .model.network import LOOPBACK_ADDRESS, Network
 
 _DHCP_CLIENT_PORTS = (68, 546)  # RFC 2131, section 4.1; RFC 8415, section 7.2: a client must use these
 
 
-@dataclass(frozen=True)
-class Listener:
+class Listener(NamedTuple):
     """All sockets of one protocol, address and port (several share a port with SO_REUSEPORT).
 
     ``bound`` is, for each family that it serves beyond loopback, its one address, or None for all addresses of the
@@ -80,7 +78,7 @@ def listeners_of(sockets: Iterable[Socket], *, owners_known: bool = True) -> tup
     for socket in sockets:
         groups.setdefault((socket.proto, socket.port, socket.address), []).append(socket)
     found = tuple(_listener(group) for _key, group in sorted(groups.items()))
-    return found if owners_known else tuple(each if each.services else replace(each, services=None) for each in found)
+    return found if owners_known else tuple(each if each.services else each._replace(services=None) for each in found)
 
 
 def _listener(group: list[Socket]) -> Listener:

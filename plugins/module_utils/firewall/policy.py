@@ -10,8 +10,7 @@ import datetime as dt
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
 from .model.intervals import EVERYTHING, Intervals, contains, merge, network, spanning
@@ -21,8 +20,7 @@ _PORTS = re.compile(r"(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?")
 _MAX_PORT = 65535
 
 
-@dataclass(frozen=True)
-class Allowance:
+class Allowance(NamedTuple):
     """One entry of the policy: ``sources`` are its words (any, loopback, networks), ``addresses`` what they stand for.
 
     ``addresses`` leaves loopback out: what stays on the host is not a matter of addresses but of the interface.

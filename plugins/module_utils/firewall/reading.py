@@ -2,37 +2,35 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a gatherer read as text, or why it could not."""
+"""What was read as text, or why it could not."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..asking import ask
 from ..errors import CoreError
 from ..host import Host
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A text that was read, or why it could not be."""
 
     text: str = ""
-    blind: str = ""
+    unavailable: str = ""
 
     def sure(self) -> str:
         """Return what was read. Raise CoreError saying why it was not."""
-        if self.blind:
-            raise CoreError(self.blind)
+        if self.unavailable:
+            raise CoreError(self.unavailable)
         return self.text
 
 
 NOTHING_READ = Reading()  # nothing was asked for
 
 
-def told(host: Host, argv: Sequence[str], harmless: str = r"(?!)") -> Reading:
+def complete(host: Host, argv: Sequence[str], harmless: str = r"(?!)") -> Reading:
     """Return what a command prints, or why it does not; what it complains of is a reason even where it ends with 0.
 
     ``harmless`` is a pattern of lines on standard error that take nothing away. Raise ToolTimeout as ``command``.
@@ -41,7 +39,7 @@ def told(host: Host, argv: Sequence[str], harmless: str = r"(?!)") -> Reading:
     try:
         return Reading(ask(host, argv, harmless=harmless).whole(argv[0]))
     except CoreError as error:
-        return Reading(blind=str(error))
+        return Reading(unavailable=str(error))
 
 
 def command(host: Host, argv: Sequence[str], expect: Optional[Collection[int]] = (0,)) -> Reading:
@@ -50,4 +48,4 @@ def command(host: Host, argv: Sequence[str], expect: Optional[Collection[int]] =
     try:
         return Reading(host.run(argv, expect=expect).stdout)
     except CoreError as error:
-        return Reading(blind=str(error))
+        return Reading(unavailable=str(error))

@@ -9,51 +9,51 @@ from __future__ import annotations
 from typing import Any
 
 from ..finding import Metric
-from .audit import Audit, Reach
-from .judge_ruleset import stops
-from .judge_sockets import describe
+from .context import Context, Reach
 from .model.exposure import Exposure
 from .model.intervals import Intervals, network
 from .model.network import ANY_SOURCE
 from .policy import ANY, LOOPBACK, is_loopback
+from .rules_filter import stops
+from .rules_sockets import describe
 
 # What no program on the host itself can see: said in every report, with what the platform adds.
 OUTSIDE = "filters outside of this host (cloud security groups, routers, load balancers) cannot be seen from here"
 
 
-def report(audit: Audit, limit: int) -> dict[str, Any]:
+def report(context: Context, limit: int) -> dict[str, Any]:
     """Given an audit, return its data as plain JSON values; at most ``limit`` sockets are spelled out."""
-    shown = audit.reaches[:limit]
+    shown = context.reaches[:limit]
     return {
         "sockets": [reach.listener.as_dict() for reach in shown],
-        "exposures": [row for reach in shown for row in _exposures(audit, reach)],
-        "left_out": len(audit.reaches) - len(shown),
-        "client_sockets": [str(listener) for listener in audit.clients[:limit]],
-        "engine": _engine(audit),
+        "exposures": [row for reach in shown for row in _exposures(context, reach)],
+        "left_out": len(context.reaches) - len(shown),
+        "client_sockets": [str(listener) for listener in context.clients[:limit]],
+        "engine": _engine(context),
         "blind_spots": [
-            *(f"{subject}: {reason}" for subject, reason in sorted(audit.blind.items())),
+            *(f"{subject}: {reason}" for subject, reason in sorted(context.unavailable.items())),
             OUTSIDE,
-            *audit.facts.never_seen,
+            *context.snapshot.never_seen,
         ],
     }
 
 
-def _exposures(audit: Audit, reach: Reach) -> list[dict[str, Any]]:
+def _exposures(context: Context, reach: Reach) -> list[dict[str, Any]]:
     rows = [
         _row(reach, LOOPBACK, exposure, (reach.listener.inside[family], reach.listener.inside[family] + 1))
         for family, exposure in reach.inside.items()
     ]
     for family, exposure in reach.outside.items():
         rows.append(_row(reach, ANY, exposure, ANY_SOURCE[family]))
-        rows += [_row(reach, word, exposure, sources) for word, sources in _declared(audit, reach, family)]
+        rows += [_row(reach, word, exposure, sources) for word, sources in _declared(context, reach, family)]
     return rows
 
 
-def _declared(audit: Audit, reach: Reach, family: int) -> list[tuple[str, Intervals]]:
+def _declared(context: Context, reach: Reach, family: int) -> list[tuple[str, Intervals]]:
     """Given a listener, return the networks of that family that the policy names for its port."""
     words = {
         word
-        for entry in audit.allowances(reach.listener.proto, reach.listener.port)
+        for entry in context.allowances(reach.listener.proto, reach.listener.port)
         for word in entry.sources
         if word != ANY and not is_loopback(word)
     }
@@ -73,16 +73,16 @@ def _row(reach: Reach, source: str, exposure: Exposure, sources: Intervals) -> d
     return {**row, "open_to": describe(exposure.family, exposure.open)} if verdict == "limited" else row
 
 
-def _engine(audit: Audit) -> dict[str, Any]:
-    ruleset = audit.ruleset
+def _engine(context: Context) -> dict[str, Any]:
+    ruleset = context.ruleset
     held = [table for table in ruleset.tables if table.holds_rules]
     return {
-        "visible": {f"IPv{family}": not ruleset.why_blind(family) for family in (4, 6)},
+        "visible": {f"IPv{family}": not ruleset.why_unavailable(family) for family in (4, 6)},
         "backends": sorted({table.backend for table in held}),
         "tables": [{"backend": table.backend, "family": table.family, "name": table.name} for table in held],
         "active": {
             f"IPv{family}": None
-            if ruleset.why_blind(family)
+            if ruleset.why_unavailable(family)
             else any(stops(*pair) for pair in ruleset.base_chains(family))
             for family in (4, 6)
         },
@@ -92,18 +92,18 @@ def _engine(audit: Audit) -> dict[str, Any]:
             for chain in table.chains.values()
             if chain.hook == "input"
         },
-        "settings": dict(audit.facts.notes),
-        "managers": {view.name: "enabled" if view.enabled else "disabled" for view in audit.facts.views},
+        "settings": dict(context.snapshot.notes),
+        "managers": {view.name: "enabled" if view.enabled else "disabled" for view in context.snapshot.managers},
     }
 
 
-def metrics(audit: Audit) -> list[Metric]:
+def metrics(context: Context) -> list[Metric]:
     """Given an audit, return its numbers."""
-    opened = sum(1 for reach in audit.reaches if any(seen.open for seen in reach.outside.values()))
-    unknown = sum(1 for reach in audit.reaches if any(seen.unknown for seen in reach.outside.values()))
+    opened = sum(1 for reach in context.reaches if any(seen.open for seen in reach.outside.values()))
+    unknown = sum(1 for reach in context.reaches if any(seen.unknown for seen in reach.outside.values()))
     return [
-        Metric("cryptobot_firewall_listening_sockets", len(audit.reaches)),
+        Metric("cryptobot_firewall_listening_sockets", len(context.reaches)),
         Metric("cryptobot_firewall_open_sockets", opened),
         Metric("cryptobot_firewall_unknown_sockets", unknown),
-        Metric("cryptobot_firewall_rules", audit.ruleset.rule_count),
+        Metric("cryptobot_firewall_rules", context.ruleset.rule_count),
     ]

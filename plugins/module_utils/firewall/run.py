@@ -12,16 +12,18 @@ from typing import Any
 from ..errors import CoreError
 from ..finding import UNKNOWN, Result
 from ..host import Host
-from ..sockets.parse import SocketTable
-from ..sockets.table import listening
-from .audit import SOCKETS, Wanted, build_audit
-from .checks import CHECKS
-from .gather import GATHERERS
-from .judge import judge
+from ..registry import Rules
+from ..sockets.collect import listening
+from ..sockets.model import SocketTable
+from . import rules_filter, rules_policy, rules_sockets
+from .collect import COLLECTORS
+from .context import SOCKETS, Inputs, build_context
 from .listeners import Listener, listeners_of
 from .policy import Allowance, parse_policy
 from .report import metrics, report
-from .scope import Names, Own, Places, in_scope
+from .scope import Names, OwnProcesses, Places, in_scope
+
+RULES = Rules(rules_filter.RULES, rules_sockets.RULES, rules_policy.RULES)
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
@@ -29,28 +31,28 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 
     Check mode makes no difference: nothing is ever changed.
     """
-    wanted = _wanted(params, host)
-    gatherer = GATHERERS.get(host.platform)
-    if gatherer is None:
+    inputs = _wanted(params, host)
+    collector = COLLECTORS.get(host.platform)
+    if collector is None:
         text = (
-            f"the packet filter of a {host.platform} host cannot be read by this release, expected {sorted(GATHERERS)}"
+            f"the packet filter of a {host.platform} host cannot be read by this release, expected {sorted(COLLECTORS)}"
         )
-        return Result([CHECKS["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
-    table, blind = _sockets(host, gatherer.listens)
-    listeners = listeners_of(table.sockets, owners_known=not table.blind)
+        return Result([RULES["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
+    table, unavailable = _sockets(host, collector.listens)
+    listeners = listeners_of(table.sockets, owners_known=not table.unavailable)
     asked = _asked_pids(params, listeners)
-    facts, places = gatherer.look(host, asked)
-    chosen = _chosen(params, gatherer.names, listeners, wanted.policy, places)
-    blind = {**_blind_in_scope(params, chosen, blind), **_unplaced(asked, places)}
-    audit = build_audit(wanted, facts, chosen, blind)
-    data = {**report(audit, params["limit"]), "outside_scope": len(listeners) - len(chosen)}
-    return Result(judge(audit), metrics(audit), data=data)
+    snapshot, places = collector.look(host, asked)
+    chosen = _chosen(params, collector.names, listeners, inputs.policy, places)
+    unavailable = {**_unavailable_in_scope(params, chosen, unavailable), **_unplaced(asked, places)}
+    context = build_context(inputs, snapshot, chosen, unavailable)
+    data = {**report(context, params["limit"]), "outside_scope": len(listeners) - len(chosen)}
+    return Result(RULES.judge(context), metrics(context), data=data)
 
 
-def _wanted(params: dict[str, Any], host: Host) -> Wanted:
+def _wanted(params: dict[str, Any], host: Host) -> Inputs:
     today = dt.datetime.fromtimestamp(host.now(), tz=dt.timezone.utc).date()
     internal = frozenset(params["internal_ports"])
-    return Wanted(parse_policy(params["policy"]), today, params["require_filter"], internal)
+    return Inputs(parse_policy(params["policy"]), today, params["require_filter"], internal)
 
 
 def _sockets(host: Host, listens: str) -> tuple[SocketTable, dict[str, str]]:
@@ -60,16 +62,18 @@ def _sockets(host: Host, listens: str) -> tuple[SocketTable, dict[str, str]]:
     except CoreError as error:
         return SocketTable(()), {SOCKETS: str(error)}
     if listens and not table.sockets:
-        return table, {SOCKETS: table.blind or f"no listening socket is seen at all, not even that of {listens}"}
+        return table, {SOCKETS: table.unavailable or f"no listening socket is seen at all, not even that of {listens}"}
     unread = {f"{proto} {SOCKETS}": reason for proto, reason in table.unread.items()}
-    return table, {**unread, **({"socket owners": table.blind} if table.blind else {})}
+    return table, {**unread, **({"socket owners": table.unavailable} if table.unavailable else {})}
 
 
-def _blind_in_scope(params: dict[str, Any], chosen: list[Listener], blind: dict[str, str]) -> dict[str, str]:
-    """Return what matters of the blindness: whoever narrowed the scope did not ask who owns the listeners outside."""
+def _unavailable_in_scope(
+    params: dict[str, Any], chosen: list[Listener], unavailable: dict[str, str]
+) -> dict[str, str]:
+    """Return what of it matters: whoever narrowed the scope did not ask who owns the listeners outside."""
     if params["scope"] == "policy" and all(listener.pids for listener in chosen):
-        return {subject: reason for subject, reason in blind.items() if subject != "socket owners"}
-    return blind
+        return {subject: reason for subject, reason in unavailable.items() if subject != "socket owners"}
+    return unavailable
 
 
 def _asked_pids(params: dict[str, Any], listeners: tuple[Listener, ...]) -> set[int]:
@@ -96,5 +100,5 @@ def _chosen(
     """Return the listeners in scope."""
     if params["scope"] == "all":
         return list(listeners)
-    own = Own(tuple(params["own_paths"]), tuple(params["own_units"]), tuple(params["own_users"]), names)
+    own = OwnProcesses(tuple(params["own_paths"]), tuple(params["own_units"]), tuple(params["own_users"]), names)
     return in_scope(listeners, policy, own, places)

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath
+from typing import NamedTuple
 
 from .listeners import Listener
 from .policy import Allowance
@@ -17,8 +17,7 @@ from .policy import Allowance
 Places = Mapping[int, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """How a platform writes paths and names: ``fold`` makes alike what is the same name to it.
 
     ``unit`` gives all names of a unit, ``user`` an account's name without what it is a member of.
@@ -33,8 +32,7 @@ class Names:
 AS_WRITTEN = Names()
 
 
-@dataclass(frozen=True)
-class Own:
+class OwnProcesses(NamedTuple):
     """What tells Cryptobot's own processes: folders that they work in, units (patterns), accounts."""
 
     paths: tuple[str, ...] = ()
@@ -68,7 +66,9 @@ class Own:
         return self.names.path(folder) in (path, *path.parents)
 
 
-def in_scope(listeners: Iterable[Listener], policy: Iterable[Allowance], own: Own, places: Places) -> list[Listener]:
+def in_scope(
+    listeners: Iterable[Listener], policy: Iterable[Allowance], own: OwnProcesses, places: Places
+) -> list[Listener]:
     """Given all listeners, return those of ports that the policy names and those that are Cryptobot's own."""
     entries = tuple(policy)
     return [

@@ -14,7 +14,7 @@ from ..finding import UNKNOWN, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
-from ..processes.gather import account_of
+from ..processes.collect import account_of
 from ..registry import Rules
 from ..services.declared import Service, declare
 from ..services.gather import GATHERERS, look_at_port

@@ -19,8 +19,13 @@ from dataclasses import replace
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.gather import rights_of_several
-from ..processes.parse import ZOMBIE, Details, of_unit, tree_of
+from ..processes.collect import rights_of_several
+from ..processes.model import (
+    ZOMBIE,
+    Details,
+    of_unit,
+    tree_of,
+)
 from .claims import gather_claims
 from .declared import MANAGERS, Service
 from .linux.gather import read_linux

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
-from ..sockets.parse import Socket
+from ..sockets.model import Socket
 from ..units import human_seconds
 from . import listeners
 from .case import Case
@@ -47,7 +47,7 @@ def _judge_port(case: Case, port: Port) -> tuple[str, str, object]:
     if mine:
         return OK, f"{name} listens on {what}", _pids(mine)
     hidden = [entry for entry in listeners if not entry.pids]
-    return _without_owner(case, what, case.snapshot.sockets.blind) if hidden else _nobody(case, what, port.proto)
+    return _without_owner(case, what, case.snapshot.sockets.unavailable) if hidden else _nobody(case, what, port.proto)
 
 
 def _without_owner(case: Case, what: str, blind: str) -> tuple[str, str, object]:

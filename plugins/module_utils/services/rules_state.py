@@ -11,7 +11,7 @@ from typing import Optional
 
 from ..evidence import Whole
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
-from ..processes.parse import ZOMBIE
+from ..processes.model import ZOMBIE
 from ..units import human_seconds
 from .case import Case
 from .exits import describe_exit

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..finding import OK, UNKNOWN, WARNING, Finding
-from ..processes.parse import Process
+from ..processes.model import Process
 from ..units import human_seconds
 from .case import Case
 from .observed import Turnover

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from ..processes.parse import Process
+from ..processes.model import Process
 from ..registry import EMPTY
 from ..services.listeners import takers
 from ..services.workers import is_worker, workers_asked
-from ..sockets.parse import Socket, SocketTable
+from ..sockets.model import Socket, SocketTable
 
 VOUCH = "declare trading.workers where you know how many processes answer"
 AS_ROOT = f"Run it as root (become), or {VOUCH}."
@@ -84,8 +84,8 @@ def _held(snapshot: PortSnapshot, found: Sequence[Socket], name: str, port: int)
         # Its account holds the port, and it has no other process that could.
         if not holders and len(own) == 1 and {entry.uid for entry in found} == {snapshot.uid}:
             return Crew(frozenset(own))
-        blind = snapshot.sockets.blind if snapshot.sockets else ""
-        return Crew(why=f"nobody shows who holds port {port}{blind and ': '}{blind}", cure=AS_ROOT)
+        unavailable = snapshot.sockets.unavailable if snapshot.sockets else ""
+        return Crew(why=f"nobody shows who holds port {port}{unavailable and ': '}{unavailable}", cure=AS_ROOT)
     if holders.isdisjoint(own):
         who = f"{found[0].exe or 'a process'} (pid {min(holders)})"
         why = f"port {port} is held by {who}, no process of {name}: it may hand questions on to any of several"

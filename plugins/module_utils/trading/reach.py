@@ -19,8 +19,8 @@ from typing import Optional, TypeVar
 
 from ..errors import CoreError
 from ..host import Host
-from ..sockets.ends import Ends
-from ..sockets.taken import TAKEN, WAITS
+from ..sockets.collect import TAKEN, WAITS
+from ..sockets.model import Ends
 from .crew import AS_ROOT, Crew, PortSnapshot, crew_of, untold
 from .declared import Endpoint
 from .line import Line, own_address, place_of

@@ -13,7 +13,7 @@ import ipaddress
 import json
 import sys
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.gather import gather
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.collect import collect
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.choices import USUAL_SOURCE_PORT
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Evaluator
@@ -41,7 +41,7 @@ def answer(evaluator: Evaluator, proto: str, port: int, source: str, way: tuple[
 
 def main() -> None:
     """Answer all questions."""
-    facts = parse(gather(LinuxHost(60)))
+    facts = parse(collect(LinuxHost(60)))
     evaluator = Evaluator(facts.ruleset, facts.network.local)
     print(json.dumps([answer(evaluator, *question) for question in json.load(sys.stdin)]))
 

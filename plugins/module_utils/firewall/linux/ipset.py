@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import ParseError
 from ..model.intervals import Intervals, spanning
@@ -17,8 +17,7 @@ from ..model.ruleset import PROTOCOLS
 _KINDS = {"ip": "addr", "net": "addr", "port": "port"}
 
 
-@dataclass(frozen=True)
-class IpSet:
+class IpSet(NamedTuple):
     """A set: what its dimensions are (``addr`` or ``port``; empty where one is not modelled), and its elements.
 
     An element holds numbers per dimension; a port also says its protocol, None for any.

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import ParseError
-from ..model.ruleset import ACCEPT, DROP, Chain, Rule, Table
+from ..model.ruleset import ACCEPT, DROP, Chain, FilterRule, Table
 from .ipset import IpSets
 from .iptables_options import Part, split_parts
 from .iptables_targets import read_target
@@ -28,8 +28,7 @@ _FAMILIES = {4: "ip", 6: "ip6"}
 _POLICIES = {"ACCEPT": ACCEPT, "DROP": DROP}
 
 
-@dataclass(frozen=True)
-class Dump:
+class Dump(NamedTuple):
     """The text of one run of a save command: which back end and family (4 or 6) it is of, and the sets it may name."""
 
     backend: str
@@ -60,7 +59,7 @@ def _table(dump: Dump, lines: list[tuple[int, str]]) -> Table:
         raise ParseError(dump.source, number, line, "a table does not begin with *NAME")
     name = lines[0][1][1:]
     policies = dict(_declared(dump, entry) for entry in lines[1:] if entry[1].startswith(":"))
-    rules: dict[str, list[Rule]] = {chain: [] for chain in policies}
+    rules: dict[str, list[FilterRule]] = {chain: [] for chain in policies}
     for number, line in lines[1:]:
         if not line.startswith(":"):
             _add_rule(dump, name, rules, (number, line))
@@ -76,14 +75,14 @@ def _declared(dump: Dump, entry: tuple[int, str]) -> tuple[str, str]:
     return words[0], words[1]
 
 
-def _chain(table: str, name: str, policy: str, rules: list[Rule]) -> Chain:
+def _chain(table: str, name: str, policy: str, rules: list[FilterRule]) -> Chain:
     if policy == "-":
         return Chain(name, tuple(rules))
     priority = _NAT_INPUT if (table, name) == ("nat", "INPUT") else _PRIORITIES.get(table, 0)
     return Chain(name, tuple(rules), name.lower(), priority, _POLICIES.get(policy, ACCEPT), nat=table == "nat")
 
 
-def _add_rule(dump: Dump, table: str, rules: dict[str, list[Rule]], entry: tuple[int, str]) -> None:
+def _add_rule(dump: Dump, table: str, rules: dict[str, list[FilterRule]], entry: tuple[int, str]) -> None:
     number, line = entry
     try:
         words = shlex.split(line) if '"' in line else line.split()
@@ -97,13 +96,13 @@ def _add_rule(dump: Dump, table: str, rules: dict[str, list[Rule]], entry: tuple
     rules[chain].insert(place, rule)
 
 
-def _rule(dump: Dump, where: str, text: str, parts: list[Part], chains: set[str]) -> Rule:
+def _rule(dump: Dump, where: str, text: str, parts: list[Part], chains: set[str]) -> FilterRule:
     tests = [test for part in parts for test in read_tests(part, dump.family, dump.ipsets)]
     effects, verdict = read_target(parts, chains)
-    return Rule(where, text, tuple(tests), effects, verdict)
+    return FilterRule(where, text, tuple(tests), effects, verdict)
 
 
-def rules_of(tables: tuple[Table, ...], chain: str) -> Iterator[Rule]:
+def rules_of(tables: tuple[Table, ...], chain: str) -> Iterator[FilterRule]:
     """Given tables, return the rules of the filter table's chain of that name."""
     for table in tables:
         if table.name == "filter" and chain in table.chains:

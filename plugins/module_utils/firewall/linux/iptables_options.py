@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
 TARGET, GOTO = "-j", "-g"
 _BASIC = {
@@ -30,8 +30,7 @@ _BASIC = {
 }
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option with its words; ``negated`` by an exclamation mark before it."""
 
     name: str

@@ -12,18 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Optional
 
-from ..model.ruleset import Doubt, Fixed, Match, Rule, Ruleset, Test
+from ..model.ruleset import Doubt, FilterRule, Fixed, Match, Ruleset, Test
 from ..reading import Reading
-from ..views import View
-from .evidence import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES
+from ..snapshot import Manager
 from .iptables import Dump, parse_save, rules_of
+from .readings import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES
 
 _CONF, _DEFAULTS = UFW_FILES[:2]
 _USER_CHAINS = {4: (UFW_FILES[2], "ufw-user-input"), 6: (UFW_FILES[3], "ufw6-user-input")}
 _FAMILIES = {4: "ip", 6: "ip6"}
 
 
-def read_views(managers: Mapping[str, Reading], ruleset: Ruleset) -> tuple[View, ...]:
+def read_managers(managers: Mapping[str, Reading], ruleset: Ruleset) -> tuple[Manager, ...]:
     """Given what the managers' files and commands say and the kernel's rules, return a view per manager that is there.
 
     Raise ParseError where ufw's rule files are of another form.
@@ -38,19 +38,18 @@ def setting(text: str, name: str) -> str:
     return lines[-1].strip().strip("\"'").lower() if lines else ""
 
 
-def _ufw(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[View]:
+def _ufw(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[Manager]:
     conf = managers[_CONF]
-    if conf.blind:
+    if conf.unavailable:
         return None
     if setting(conf.text, "ENABLED") != "yes":
-        return View("ufw", enabled=False)
+        return Manager("ufw", enabled=False)
     families = [4, 6] if setting(managers[_DEFAULTS].text, "IPV6") == "yes" else [4]
     loaded = {family: _hooked(ruleset, family, _USER_CHAINS[family][1]) for family in families}
     differences = [line for family in families if loaded[family] for line in _differences(managers, ruleset, family)]
-    blind = "; ".join(
-        managers[_USER_CHAINS[family][0]].blind for family in families if managers[_USER_CHAINS[family][0]].blind
-    )
-    return View("ufw", enabled=True, loaded=all(loaded.values()), differences=tuple(differences), blind=blind)
+    stored = [managers[_USER_CHAINS[family][0]].unavailable for family in families]
+    why = "; ".join(filter(None, stored))
+    return Manager("ufw", enabled=True, loaded=all(loaded.values()), differences=tuple(differences), unavailable=why)
 
 
 def _hooked(ruleset: Ruleset, family: int, chain: str) -> bool:
@@ -65,7 +64,7 @@ def _hooked(ruleset: Ruleset, family: int, chain: str) -> bool:
 def _differences(managers: Mapping[str, Reading], ruleset: Ruleset, family: int) -> list[str]:
     """Given a family, return the rules that ufw's file and the kernel do not both have."""
     path, chain = _USER_CHAINS[family]
-    if managers[path].blind:
+    if managers[path].unavailable:
         return []
     stored = list(rules_of(parse_save(Dump("ufw", family, managers[path].text, {}, path)), chain))
     running = list(rules_of(tuple(table for table in ruleset.tables if table.family == _FAMILIES[family]), chain))
@@ -74,7 +73,7 @@ def _differences(managers: Mapping[str, Reading], ruleset: Ruleset, family: int)
     return missing + [f"only in the kernel: {rule}" for rule in running if _meaning(rule) not in there]
 
 
-def _meaning(rule: Rule) -> tuple[object, ...]:
+def _meaning(rule: FilterRule) -> tuple[object, ...]:
     """Given a rule, return what two spellings of it have in common."""
     return (frozenset(map(_test_meaning, rule.tests)), rule.effects, rule.verdict)
 
@@ -89,15 +88,19 @@ def _enabled(managers: Mapping[str, Reading], service: str) -> bool:
     return service in managers and managers[service].text.strip() == "enabled"
 
 
-def _firewalld(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[View]:
+def _firewalld(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[Manager]:
     if not _enabled(managers, SERVICES[0]):
         return None
     loaded = any(table.name == "firewalld" or "IN_public" in table.chains for table in ruleset.tables)
     running, stored = managers.get(FIREWALLD_RUNNING, Reading()), managers.get(FIREWALLD_STORED, Reading())
-    blind = running.blind or stored.blind
-    lines = set() if blind else _zone_lines(running.text) ^ _zone_lines(stored.text)
-    return View(
-        "firewalld", enabled=True, loaded=loaded, differences=tuple(sorted(lines)), blind=blind if loaded else ""
+    unavailable = running.unavailable or stored.unavailable
+    lines = set() if unavailable else _zone_lines(running.text) ^ _zone_lines(stored.text)
+    return Manager(
+        "firewalld",
+        enabled=True,
+        loaded=loaded,
+        differences=tuple(sorted(lines)),
+        unavailable=unavailable if loaded else "",
     )
 
 
@@ -112,7 +115,7 @@ def _zone_lines(text: str) -> set[str]:
     return lines
 
 
-def _nftables(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[View]:
+def _nftables(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[Manager]:
     if not _enabled(managers, SERVICES[1]):
         return None
-    return View("nftables.service", enabled=True, loaded=any(table.holds_rules for table in ruleset.tables))
+    return Manager("nftables.service", enabled=True, loaded=any(table.holds_rules for table in ruleset.tables))

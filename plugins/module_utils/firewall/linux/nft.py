@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 from ...errors import ParseError
-from ..model.ruleset import ACCEPT, DROP, INGRESS, NFT, UNKNOWN, Chain, Doubt, Rule, Table, Verdict
+from ..model.ruleset import ACCEPT, DROP, INGRESS, NFT, UNKNOWN, Chain, Doubt, FilterRule, Table, Verdict
 from .nft_statements import NOT_TOLD, read_rule
 
 SOURCE = "nft -j list ruleset"
@@ -73,7 +72,7 @@ def _table(key: Key, draft: dict[str, Any], version: Version) -> Table:
     return Table(NFT, family, name, chains)
 
 
-def _rules(raw: dict[str, Any], sets: dict[str, Any], version: Version) -> list[Rule]:
+def _rules(raw: dict[str, Any], sets: dict[str, Any], version: Version) -> list[FilterRule]:
     where = f"{raw['family']} {raw['table']} {raw['chain']} handle {raw['handle']}"
     try:
         statements = [_with_gaps(statement, version) for statement in raw.get("expr", [])]
@@ -81,7 +80,7 @@ def _rules(raw: dict[str, Any], sets: dict[str, Any], version: Version) -> list[
     except _OTHER_FORM:
         # one rule of another form must not hide the others: what it does is unknown, and it says so
         text = str(raw.get("expr"))[:_SHOWN]
-        return [Rule(where, text, (Doubt(text),), (), Verdict(UNKNOWN))]
+        return [FilterRule(where, text, (Doubt(text),), (), Verdict(UNKNOWN))]
 
 
 def _with_gaps(statement: dict[str, Any], version: Version) -> dict[str, Any]:
@@ -91,14 +90,14 @@ def _with_gaps(statement: dict[str, Any], version: Version) -> dict[str, Any]:
     return {"set": {**statement["set"], "stmt": [{NOT_TOLD: "whether a limit goes with the element"}]}}
 
 
-def _chain(body: dict[str, Any], rules: list[Rule]) -> Chain:
+def _chain(body: dict[str, Any], rules: list[FilterRule]) -> Chain:
     hook, policy, devices = body.get("hook", ""), body.get("policy", ACCEPT), body.get("dev", ())
     priority = int(body.get("prio", 0))
     if policy not in (ACCEPT, DROP):
         raise ValueError(f"the policy {policy!r} of a chain")
     if hook == INGRESS and not devices:
-        rules = [replace(rule, tests=(_SOME_DEVICE, *rule.tests)) for rule in rules]
-        rules += [Rule(body["name"], f"policy {policy}", (_SOME_DEVICE,), (), Verdict(policy))]
+        rules = [rule._replace(tests=(_SOME_DEVICE, *rule.tests)) for rule in rules]
+        rules += [FilterRule(body["name"], f"policy {policy}", (_SOME_DEVICE,), (), Verdict(policy))]
         policy = ACCEPT
     names = (devices,) if isinstance(devices, str) else tuple(devices)
     return Chain(body["name"], tuple(rules), hook, priority, policy, names, body.get("type") == "nat")

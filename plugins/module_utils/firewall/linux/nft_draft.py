@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from ..model.ruleset import UNKNOWN, Effect, Rule, Test, Verdict
+from ..model.ruleset import UNKNOWN, Effect, FilterRule, Test, Verdict
 from .nft_tests import Sets
 
 
@@ -21,7 +21,7 @@ class Draft:
         self.effects: list[Effect] = []
         self.ended = False
         self.unnamed = False  # an extension was met of which not even the kind is known
-        self.rules: list[Rule] = []
+        self.rules: list[FilterRule] = []
 
     def test(self, *tests: Test) -> None:
         """Add tests. What was changed before them is changed whether or not they hold: that is a rule of its own."""
@@ -36,9 +36,9 @@ class Draft:
         self.ended = self.ended or not tests
 
     def _add(self, verdict: Optional[Verdict], tests: tuple[Test, ...]) -> None:
-        self.rules.append(Rule(self.where, self.text, (*self.tests, *tests), tuple(self.effects), verdict))
+        self.rules.append(FilterRule(self.where, self.text, (*self.tests, *tests), tuple(self.effects), verdict))
 
-    def done(self) -> list[Rule]:
+    def done(self) -> list[FilterRule]:
         """Return the rules that were made."""
         if self.unnamed and not self.ended:
             self.decide(Verdict(UNKNOWN))

@@ -26,9 +26,9 @@ from ..model.ruleset import (
     UNKNOWN,
     Doubt,
     Effect,
+    FilterRule,
     Fixed,
     Match,
-    Rule,
     Verdict,
 )
 from .nft_draft import Draft
@@ -43,7 +43,7 @@ NOT_TOLD = "not told"  # put where a version of nft is known to leave out what a
 _REWRITTEN = ("saddr", "daddr", "sport", "dport")
 
 
-def read_rule(where: str, statements: list[Any], sets: Sets) -> list[Rule]:
+def read_rule(where: str, statements: list[Any], sets: Sets) -> list[FilterRule]:
     """Given the statements of a rule, return the rules of the model that do the same to a first packet."""
     draft = Draft(where, render_rule(statements), sets)
     for statement in statements:

@@ -11,8 +11,7 @@ Format: libnftables-json(5). nftables adds silent tests: ``tcp dport 22`` in an 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..model.intervals import TOP, spanning
 from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test
@@ -30,8 +29,7 @@ _EXTENSION_HEADERS = ("exthdr", "rt", "frag", "mh", "dst", "hbh")  # a plain fir
 Sets = Mapping[str, Any]  # the elements of the sets of one table, by name
 
 
-@dataclass(frozen=True)
-class Left:
+class Left(NamedTuple):
     """What a test looks at: a field of the packet, how its values are read, and the silent tests before it."""
 
     field: str

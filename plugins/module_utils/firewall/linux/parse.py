@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 from ...errors import CoreError
-from ..facts import Facts
 from ..model.intervals import BITS
 from ..model.network import Network
 from ..model.ruleset import XTABLES, Ruleset, Table
 from ..reading import Reading
-from ..views import View
-from .evidence import Evidence
+from ..snapshot import Manager, Snapshot
 from .ipset import IpSets, parse_ipsets
 from .iptables import Dump, parse_save
-from .managers import read_views
+from .managers import read_managers
 from .nft import parse_nft
+from .readings import Readings
 from .routes import parse_network
 
 NEVER_SEEN = (
@@ -28,24 +27,24 @@ NEVER_SEEN = (
 _DEFAULT_EPHEMERAL = (32768, 60999)  # the kernel's own default of net.ipv4.ip_local_port_range
 
 
-def parse(evidence: Evidence) -> Facts:
+def parse(readings: Readings) -> Snapshot:
     """Given what was read, return the facts. What could not be read, or not be understood, is named in them."""
-    blind: dict[str, str] = {}
-    ruleset = parse_ruleset(evidence, blind)
-    network = _network(evidence, blind)
-    views = _views(evidence, ruleset, blind)
+    unavailable: dict[str, str] = {}
+    ruleset = parse_ruleset(readings, unavailable)
+    network = _network(readings, unavailable)
+    managers = _views(readings, ruleset, unavailable)
     for name in network.filtered:
-        blind[f"XDP on {name}"] = f"a program on {name} sees packets before any rule, and is not read"
-    ephemeral = _ephemeral(evidence.ephemeral)
-    return Facts(ruleset, network, views, ephemeral, blind, never_seen=NEVER_SEEN)
+        unavailable[f"XDP on {name}"] = f"a program on {name} sees packets before any rule, and is not read"
+    ephemeral = _ephemeral(readings.ephemeral)
+    return Snapshot(ruleset, network, managers, ephemeral, unavailable, never_seen=NEVER_SEEN)
 
 
-def parse_ruleset(evidence: Evidence, blind: dict[str, str]) -> Ruleset:
-    """Given what was read, return the rules of all back ends. What else cannot be seen is added to ``blind``."""
-    ipsets = _ipsets(evidence, blind)
+def parse_ruleset(readings: Readings, unavailable: dict[str, str]) -> Ruleset:
+    """Given what was read, return the rules of all back ends. What else cannot be seen is added to ``unavailable``."""
+    ipsets = _ipsets(readings, unavailable)
     unseen: dict[int, list[str]] = {family: [] for family in BITS}
-    tables = _read_nft(evidence.nft, unseen)
-    for (backend, family), reading in evidence.saves.items():
+    tables = _read_nft(readings.nft, unseen)
+    for (backend, family), reading in readings.saves.items():
         try:
             saved = parse_save(Dump(backend, family, reading.sure(), ipsets, f"{backend} of IPv{family}"))
         except CoreError as error:
@@ -64,11 +63,11 @@ def _read_nft(reading: Reading, unseen: dict[int, list[str]]) -> list[Table]:
         return []
 
 
-def _ipsets(evidence: Evidence, blind: dict[str, str]) -> IpSets:
+def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:
     try:
-        return parse_ipsets(evidence.ipsets.sure())
+        return parse_ipsets(readings.ipsets.sure())
     except CoreError as error:
-        blind["ipsets"] = f"rules name ipsets, and those could not be read: {error}"
+        unavailable["ipsets"] = f"rules name ipsets, and those could not be read: {error}"
         return {}
 
 
@@ -78,20 +77,20 @@ def _replaced(tables: list[Table], saved: tuple[Table, ...]) -> list[Table]:
     return [table for table in tables if (table.family, table.name) not in spelled] + list(saved)
 
 
-def _network(evidence: Evidence, blind: dict[str, str]) -> Network:
+def _network(readings: Readings, unavailable: dict[str, str]) -> Network:
     try:
-        routes = {family: reading.sure() for family, reading in evidence.routes.items()}
-        return parse_network(evidence.links.sure(), routes)
+        routes = {family: reading.sure() for family, reading in readings.routes.items()}
+        return parse_network(readings.links.sure(), routes)
     except CoreError as error:
-        blind["routes"] = str(error)
-        return Network({4: (), 6: ()}, {4: {}, 6: {}}, blind=str(error))
+        unavailable["routes"] = str(error)
+        return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
 
 
-def _views(evidence: Evidence, ruleset: Ruleset, blind: dict[str, str]) -> tuple[View, ...]:
+def _views(readings: Readings, ruleset: Ruleset, unavailable: dict[str, str]) -> tuple[Manager, ...]:
     try:
-        return read_views(evidence.managers, ruleset)
+        return read_managers(readings.managers, ruleset)
     except CoreError as error:
-        blind["ufw"] = str(error)
+        unavailable["ufw"] = str(error)
         return ()
 
 

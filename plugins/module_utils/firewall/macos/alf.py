@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import CoreError, ParseError
 from ..listeners import Listener
 from ..model.intervals import spanning
 from ..model.packet import LOOPBACK, Receiver
-from ..model.ruleset import ACCEPT, CONNECTION_STATES, DROP, UNKNOWN, Chain, Match, Rule, Table, Test, Verdict
+from ..model.ruleset import ACCEPT, CONNECTION_STATES, DROP, UNKNOWN, Chain, FilterRule, Match, Table, Test, Verdict
 from ..reading import Reading
 
 BACKEND = "application-firewall"
@@ -34,16 +34,14 @@ _APP = re.compile(r"^\s*\d+\s*:\s*(\S.*?)\s*$")
 _VERDICT = re.compile(r"^\s*\(\s*(Allow|Block) incoming connections\s*\)\s*$")
 
 
-@dataclass(frozen=True)
-class App:
+class App(NamedTuple):
     """An entry of the list: the path of a program or of the bundle that it lies in."""
 
     path: str
     allowed: bool
 
 
-@dataclass(frozen=True)
-class Settings:
+class AppFirewall(NamedTuple):
     """The application firewall: whether it is on, blocks all, lets in what came with macOS; and its list."""
 
     on: bool
@@ -52,18 +50,18 @@ class Settings:
     apps: tuple[App, ...] = ()
 
 
-def parse_settings(readings: Mapping[str, Reading]) -> Settings:
+def parse_settings(readings: Mapping[str, Reading]) -> AppFirewall:
     """Given what socketfilterfw prints by option, return its settings. Raise CoreError where that is not known.
 
     What it is set to matters only while it is on.
     """
     state = parse_state(readings["--getglobalstate"].sure())
     if state == 0:
-        return Settings(on=False)
+        return AppFirewall(on=False)
     if state == 2 or parse_switch(readings["--getblockall"].sure()):
-        return Settings(on=True, blocks_all=True)
+        return AppFirewall(on=True, blocks_all=True)
     built_in = parse_built_in(readings["--getallowsigned"].sure())
-    return Settings(on=True, built_in=built_in, apps=parse_apps(readings["--listapps"].sure()))
+    return AppFirewall(on=True, built_in=built_in, apps=parse_apps(readings["--listapps"].sure()))
 
 
 def parse_state(text: str) -> int:
@@ -106,7 +104,7 @@ def parse_apps(text: str) -> tuple[App, ...]:
     return tuple(apps)
 
 
-def app_table(settings: Settings) -> tuple[Table, ...]:
+def app_table(settings: AppFirewall) -> tuple[Table, ...]:
     """Given its settings, return the application firewall as a table; nothing where it is off."""
     if not settings.on:
         return ()
@@ -133,13 +131,13 @@ def _program(*names: str) -> Match:
     return Match(("program",), ((frozenset(names),),), f"program {', '.join(names)}")
 
 
-def _rule(text: str, verdict: str, *tests: Test) -> Rule:
-    return Rule(NAME, text, tests, verdict=Verdict(verdict), implied=True)
+def _rule(text: str, verdict: str, *tests: Test) -> FilterRule:
+    return FilterRule(NAME, text, tests, verdict=Verdict(verdict), implied=True)
 
 
-def _listed(settings: Settings) -> list[Rule]:
+def _listed(settings: AppFirewall) -> list[FilterRule]:
     return [
-        Rule(
+        FilterRule(
             f"{NAME} entry {number}",
             f"{'allow' if app.allowed else 'block'} {app.path}",
             (_program(app.path, f"{app.path}/*"),),  # of a bundle the program lies within
@@ -149,7 +147,7 @@ def _listed(settings: Settings) -> list[Rule]:
     ]
 
 
-def _unlisted(settings: Settings) -> list[Rule]:
+def _unlisted(settings: AppFirewall) -> list[FilterRule]:
     """What becomes of programs that are not in the list, which has no rule for them: their signature is not read."""
     asked = "a program that is not in its list: its signature, or whoever sits at the screen, decides"
     built_in = _rule("software that came with macOS is let in", ACCEPT, _program(*BUILT_IN))

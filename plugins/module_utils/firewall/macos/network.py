@@ -9,29 +9,17 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ...errors import ParseError
 from ..model.intervals import BITS, Intervals, merge, network, spanning
-from ..model.network import Network, Route, ways_of
+from ..model.network import Address, Network, Route, ways_of
 
 _INTERFACE = re.compile(r"^(\S+): flags=")
 _ADDRESS = re.compile(r"^\s+inet6? (\S+)(?: --> \S+)?(?: (?:netmask|prefixlen) (\S+))?(.*)$")
 _NOT_IN_USE = ("tentative", "duplicated", "detached")
 
 
-@dataclass(frozen=True)
-class Own:
-    """An address of this host, loopback included, and the network around it."""
-
-    interface: str
-    family: int
-    number: int
-    subnet: Intervals
-    loopback: bool
-
-
-def parse_ifconfig(text: str) -> list[Own]:
+def parse_ifconfig(text: str) -> list[Address]:
     """Given ``ifconfig -a``, return the addresses that are in use. Raise ParseError naming the line that is wrong, and
     where there is none, not even of loopback.
     """
@@ -41,7 +29,7 @@ def parse_ifconfig(text: str) -> list[Own]:
         interface = begins.group(1) if begins else interface
         if address and not any(word in address.group(3).split() for word in _NOT_IN_USE):
             try:
-                found.append(_own(interface, address.group(1), address.group(2)))
+                found.append(_address(interface, address.group(1), address.group(2)))
             except ValueError as error:
                 raise ParseError("ifconfig -a", number, line, str(error)) from None
     if not found:
@@ -49,13 +37,13 @@ def parse_ifconfig(text: str) -> list[Own]:
     return found
 
 
-def _own(interface: str, text: str, around: str) -> Own:
+def _address(interface: str, text: str, around: str) -> Address:
     address = ipaddress.ip_address(text.partition("%")[0])
     size = around or str(address.max_prefixlen)
     if size.startswith("0x"):
         size = str(ipaddress.IPv4Address(int(size, 16)))
     family, subnet = network(str(ipaddress.ip_interface(f"{address}/{size}").network))
-    return Own(interface, family, int(address), subnet, address.is_loopback)
+    return Address(interface, family, int(address), subnet, address.is_loopback)
 
 
 def parse_routes(family: int, text: str) -> list[Route]:
@@ -87,9 +75,9 @@ def _destination(family: int, word: str) -> Intervals:
     return network(str(ipaddress.ip_interface(f"{plain}/{size}" if size else plain).network))[1]
 
 
-def network_of(own: list[Own], routes: Mapping[int, list[Route]]) -> Network:
+def network_of(addresses: list[Address], routes: Mapping[int, list[Route]]) -> Network:
     """Given addresses and routes, return the host's network."""
-    outside = [each for each in own if not each.loopback and not each.interface.startswith("lo")]
+    outside = [each for each in addresses if not each.loopback and not each.interface.startswith("lo")]
     interfaces = sorted({each.interface for each in outside})
     numbers = {family: tuple(sorted({each.number for each in outside if each.family == family})) for family in BITS}
     leading = {
@@ -98,10 +86,10 @@ def network_of(own: list[Own], routes: Mapping[int, list[Route]]) -> Network:
     return Network(numbers, {family: ways_of(family, leading[family], interfaces) for family in BITS})
 
 
-def by_interface(own: list[Own], *, networks: bool) -> dict[str, dict[int, Intervals]]:
+def by_interface(addresses: list[Address], *, networks: bool) -> dict[str, dict[int, Intervals]]:
     """Given addresses, return them, or the networks around them, by interface and family."""
     found: dict[str, dict[int, Intervals]] = {}
-    for each in own:
+    for each in addresses:
         numbers = each.subnet if networks else spanning(each.number, each.number)
         known = found.setdefault(each.interface, {})
         known[each.family] = merge([known.get(each.family, ()), numbers])

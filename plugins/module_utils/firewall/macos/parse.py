@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...errors import CoreError
-from ..facts import Facts
 from ..model.intervals import BITS, Intervals
-from ..model.network import Network
+from ..model.network import Address, Network
 from ..model.ruleset import Ruleset, Table
 from ..reading import Reading
-from ..views import View
+from ..snapshot import Manager, Snapshot
 from . import alf, pf
-from .evidence import Evidence
-from .network import Own, by_interface, network_of, parse_ifconfig, parse_routes
-from .pf_words import Names
+from .network import by_interface, network_of, parse_ifconfig, parse_routes
+from .pf_words import PfNames
+from .readings import PfReadings
 
 _CLIENT_PORTS = (49152, 65535)  # net.inet.ip.portrange.first and last, as macOS sets them
 _PF = "pf"
@@ -29,96 +28,90 @@ NEVER_SEEN = (
     "packets that are routed or bridged through this host (Internet sharing, virtual machines) are not judged",
     "what the application firewall makes of a program that is not in its list depends on a signature that is not read",
 )
-REMEDIES = {
-    "firewall.rules_visible": "Run the audit as root (become: true).",
-    "firewall.blind": "Run the audit as root (become: true), or judge what the message names by hand.",
-    "firewall.inactive": "Run socketfilterfw --setglobalstate on; for ports, write rules for pf and run pfctl -E.",
-    "firewall.default_deny": "Begin the rules of pf with 'block in all' and pass what the policy names, then pfctl -E.",
-    "firewall.shadowed_rule": "Take the wider rule's 'quick' away, or put the narrower rule where it decides.",
-    "firewall.view_drift": "Load the rules (pfctl -f /etc/pf.conf) and turn pf on (pfctl -E).",
-}
 
 
 @dataclass
-class _Seen:
+class _Parsed:
     """What could be parsed, and what could not."""
 
     tables: list[Table] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
+    managers: list[Manager] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
-    blind: dict[str, str] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def parse(evidence: Evidence) -> Facts:
+def parse(readings: PfReadings) -> Snapshot:
     """Given what was read, return the facts. What could not be read, or not be understood, is named in them."""
-    seen = _Seen()
-    own, network = _network(evidence, seen)
-    _read_alf(evidence, seen)
-    _read_pf(evidence, own, seen)
-    return Facts(
-        Ruleset(tuple(seen.tables), {family: tuple(seen.unread) for family in BITS}),
+    parsed = _Parsed()
+    addresses, network = _network(readings, parsed)
+    _read_alf(readings, parsed)
+    _read_pf(readings, addresses, parsed)
+    return Snapshot(
+        Ruleset(tuple(parsed.tables), {family: tuple(parsed.unread) for family in BITS}),
         network,
-        tuple(seen.views),
-        _client_ports(evidence.ephemeral),
-        seen.blind,
+        tuple(parsed.managers),
+        _client_ports(readings.ephemeral),
+        parsed.unavailable,
         receivers=alf.receivers,
         never_seen=NEVER_SEEN,
-        remedies=REMEDIES,
-        notes=seen.notes,
+        system="darwin",
+        notes=parsed.notes,
     )
 
 
-def _network(evidence: Evidence, seen: _Seen) -> tuple[list[Own], Network]:
+def _network(readings: PfReadings, parsed: _Parsed) -> tuple[list[Address], Network]:
     try:
-        own = parse_ifconfig(evidence.interfaces.sure())
-        routes = {family: parse_routes(family, reading.sure()) for family, reading in evidence.routes.items()}
-        return own, network_of(own, routes)
+        addresses = parse_ifconfig(readings.interfaces.sure())
+        routes = {family: parse_routes(family, reading.sure()) for family, reading in readings.routes.items()}
+        return addresses, network_of(addresses, routes)
     except CoreError as error:
-        seen.blind["routes"] = str(error)
-        return [], Network({4: (), 6: ()}, {4: {}, 6: {}}, blind=str(error))
+        parsed.unavailable["routes"] = str(error)
+        return [], Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
 
 
-def _read_alf(evidence: Evidence, seen: _Seen) -> None:
-    seen.notes["stealth mode"] = alf.stealth(evidence.alf)
+def _read_alf(readings: PfReadings, parsed: _Parsed) -> None:
+    parsed.notes["stealth mode"] = alf.stealth(readings.alf)
     try:
-        settings = alf.parse_settings(evidence.alf)
+        settings = alf.parse_settings(readings.alf)
     except CoreError as error:
-        seen.unread.append(str(error))
+        parsed.unread.append(str(error))
         return
-    seen.tables += alf.app_table(settings)
+    parsed.tables += alf.app_table(settings)
     off = "the application firewall is off: no program is kept from taking connections"
-    seen.views.append(View(alf.NAME, settings.on, loaded=True, off=off))
+    parsed.managers.append(Manager(alf.NAME, settings.on, loaded=True, off=off))
 
 
-def _read_pf(evidence: Evidence, own: list[Own], seen: _Seen) -> None:
+def _read_pf(readings: PfReadings, addresses: list[Address], parsed: _Parsed) -> None:
     try:
-        enabled = pf.is_enabled(evidence.info.sure())
-        seen.tables += [_pf_table(evidence, own, seen)] if enabled else []
+        enabled = pf.is_enabled(readings.info.sure())
+        parsed.tables += [_pf_table(readings, addresses, parsed)] if enabled else []
     except CoreError as error:
-        seen.unread.append(str(error))
+        parsed.unread.append(str(error))
         return
-    seen.notes[_PF] = "on" if enabled else "off"
-    alone = "the application firewall alone filters, by program" if seen.tables else "nothing filters by port"
-    seen.views.append(View(_PF, enabled, loaded=True, off=f"pf is off: its rules do not count, and {alone}"))
+    parsed.notes[_PF] = "on" if enabled else "off"
+    alone = "the application firewall alone filters, by program" if parsed.tables else "nothing filters by port"
+    parsed.managers.append(Manager(_PF, enabled, loaded=True, off=f"pf is off: its rules do not count, and {alone}"))
 
 
-def _pf_table(evidence: Evidence, own: list[Own], seen: _Seen) -> Table:
-    evidence.anchors.sure()
-    names = Names(
+def _pf_table(readings: PfReadings, addresses: list[Address], parsed: _Parsed) -> Table:
+    readings.anchors.sure()
+    names = PfNames(
         {},
-        by_interface(own, networks=False),
-        by_interface(own, networks=True),
-        pf.parse_services(evidence.services.text),
+        by_interface(addresses, networks=False),
+        by_interface(addresses, networks=True),
+        pf.parse_services(readings.services.text),
     )
-    tables = _tables(evidence.tables, seen)
-    rules = pf.Sources(evidence.rules, names, tables)
+    tables = _tables(readings.tables, parsed)
+    rules = pf.PfSources(readings.rules, names, tables)
     return pf.filter_table(
-        rules, pf.Sources(evidence.translations, names, tables), pf.parse_skipped(evidence.skipped.sure())
+        rules, pf.PfSources(readings.translations, names, tables), pf.parse_skipped(readings.skipped.sure())
     )
 
 
-def _tables(readings: Mapping[tuple[str, str], Reading], seen: _Seen) -> dict[tuple[str, str], Mapping[int, Intervals]]:
+def _tables(
+    readings: Mapping[tuple[str, str], Reading], parsed: _Parsed
+) -> dict[tuple[str, str], Mapping[int, Intervals]]:
     """Return the tables that could be read; a name that stands for none stays doubtful, and is reported."""
     found: dict[tuple[str, str], Mapping[int, Intervals]] = {}
     reasons: dict[str, str] = {}
@@ -128,7 +121,7 @@ def _tables(readings: Mapping[tuple[str, str], Reading], seen: _Seen) -> dict[tu
         except CoreError as error:
             reasons[table] = str(error)
     for table in sorted(set(reasons) - {name for _anchor, name in found}):
-        seen.blind[f"table <{table}> of pf"] = reasons[table]
+        parsed.unavailable[f"table <{table}> of pf"] = reasons[table]
     return found
 
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ...errors import CoreError, ParseError
+from ...finding import EMPTY
 from ..model.intervals import Intervals, merge, network, spanning, subtract
 from ..model.ruleset import (
     ACCEPT,
@@ -28,16 +29,16 @@ from ..model.ruleset import (
     UNKNOWN,
     Chain,
     Effect,
+    FilterRule,
     Match,
-    Rule,
     Table,
     Test,
     Verdict,
 )
 from ..reading import Reading
-from .evidence import MAIN
 from .pf_line import Line, parse_line
-from .pf_words import NO_NAMES, Names, interface_name
+from .pf_words import NO_NAMES, PfNames, interface_name
+from .readings import MAIN
 
 BACKEND = "pf"
 _PASSED = 1  # the mark of what a translation passes by itself
@@ -47,20 +48,19 @@ _SERVICE = re.compile(r"^([\w.+-]+)\s+(\d{1,5})/(?:tcp|udp)", re.MULTILINE)
 _NOISE = ("No ALTQ support in kernel", "ALTQ related functions disabled")
 
 
-@dataclass(frozen=True)
-class Sources:
+class PfSources(NamedTuple):
     """Texts of pf by anchor, and what names stand for; ``tables`` by anchor and name."""
 
     texts: Mapping[str, Reading]
-    names: Names = NO_NAMES
-    tables: Mapping[tuple[str, str], Mapping[int, Intervals]] = field(default_factory=dict)
+    names: PfNames = NO_NAMES
+    tables: Mapping[tuple[str, str], Mapping[int, Intervals]] = EMPTY
 
-    def names_in(self, anchor: str) -> Names:
+    def names_in(self, anchor: str) -> PfNames:
         """Return what names stand for in an anchor: its own tables go before those of the main ruleset."""
         main = {name: numbers for (place, name), numbers in self.tables.items() if place == MAIN}
         own = {name: numbers for (place, name), numbers in self.tables.items() if place == anchor}
         known = self.names
-        return Names({**known.tables, **main, **own}, known.addresses, known.networks, known.services)
+        return PfNames({**known.tables, **main, **own}, known.addresses, known.networks, known.services)
 
 
 def is_enabled(text: str) -> bool:
@@ -116,15 +116,14 @@ def _entry(number: int, word: str) -> tuple[int, int, Intervals, bool]:
     return net.prefixlen, family, numbers, word[:1] == "!"
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     """A rule in pf's order, and whether it decides at once."""
 
-    rule: Rule
+    rule: FilterRule
     quick: bool
 
 
-def filter_table(rules: Sources, translations: Sources, skipped: frozenset[str]) -> Table:
+def filter_table(rules: PfSources, translations: PfSources, skipped: frozenset[str]) -> Table:
     """Given the texts of pf, return them as a table: what redirects, then what filters.
 
     Raise ParseError or CoreError where the main ruleset cannot be read.
@@ -141,21 +140,21 @@ def filter_table(rules: Sources, translations: Sources, skipped: frozenset[str])
     return Table(BACKEND, "inet", "pf", {"filter": filters, "rdr": Chain("rdr", diverting, "prerouting", nat=True)})
 
 
-def _rule(where: str, text: str, verdict: str, *tests: Test, implied: bool = False) -> Rule:
-    return Rule(where, text, tests, verdict=Verdict(verdict), implied=implied)
+def _rule(where: str, text: str, verdict: str, *tests: Test, implied: bool = False) -> FilterRule:
+    return FilterRule(where, text, tests, verdict=Verdict(verdict), implied=implied)
 
 
 def _number(field_name: str, number: int) -> Match:
     return Match((field_name,), ((spanning(number, number),),), f"{field_name} {number}")
 
 
-def _in_order(steps: Sequence[_Step]) -> list[Rule]:
+def _in_order(steps: Sequence[_Step]) -> list[FilterRule]:
     """Given rules in pf's order, return them in the order in which the first that matches decides."""
     quick = [step.rule for step in steps if step.quick]
     return quick + [step.rule for step in reversed(steps) if not step.quick]
 
 
-def _steps(sources: Sources, anchor: str, depth: int = 0) -> list[_Step]:
+def _steps(sources: PfSources, anchor: str, depth: int = 0) -> list[_Step]:
     """Given an anchor, return its rules with those of the anchors that it calls. Raise ParseError or CoreError."""
     if depth > _DEEPEST:
         raise CoreError(f"the anchors of pf call each other in a circle at {anchor!r}")
@@ -169,7 +168,7 @@ def _steps(sources: Sources, anchor: str, depth: int = 0) -> list[_Step]:
     return steps
 
 
-def _steps_of(sources: Sources, anchor: str, line: Line, where: str, depth: int) -> Iterable[_Step]:
+def _steps_of(sources: PfSources, anchor: str, line: Line, where: str, depth: int) -> Iterable[_Step]:
     if line.action in ("pass", "block"):
         verdict = ACCEPT if line.action == "pass" else REJECT if line.returns else DROP
         return [_Step(_rule(where, line.text, verdict, *line.tests), line.quick)]
@@ -182,7 +181,7 @@ def _steps_of(sources: Sources, anchor: str, line: Line, where: str, depth: int)
     raise ParseError("the rules of pf", 1, line.text, f"{line.action!r} is no action that is known")
 
 
-def _called(sources: Sources, anchor: str, line: Line, where: str, depth: int) -> list[_Step]:
+def _called(sources: PfSources, anchor: str, line: Line, where: str, depth: int) -> list[_Step]:
     """Given the call of an anchor, return the rules that it leads to."""
     steps: list[_Step] = []
     for name in _meant(sources.texts, anchor, line.name):
@@ -194,8 +193,8 @@ def _called(sources: Sources, anchor: str, line: Line, where: str, depth: int) -
     return [_Step(rule, True) for rule in _in_order(steps)] if line.quick else steps
 
 
-def _narrowed(rule: Rule, call: Line) -> Rule:
-    return Rule(rule.where, rule.text, (*call.tests, *rule.tests), rule.effects, rule.verdict)
+def _narrowed(rule: FilterRule, call: Line) -> FilterRule:
+    return FilterRule(rule.where, rule.text, (*call.tests, *rule.tests), rule.effects, rule.verdict)
 
 
 def _meant(texts: Mapping[str, Reading], anchor: str, name: str) -> list[str]:
@@ -207,12 +206,12 @@ def _meant(texts: Mapping[str, Reading], anchor: str, name: str) -> list[str]:
     return sorted(known for known in texts if known and known.startswith(parent) and "/" not in known[len(parent) :])
 
 
-def _redirect(line: Line, where: str) -> Rule:
+def _redirect(line: Line, where: str) -> FilterRule:
     """Given a line of translation, return it as a rule: the packet goes on with another address or port."""
     if line.negated:
         return _rule(where, line.text, ACCEPT, *line.tests)
     effects = (Effect("mark", _PASSED),) if line.passes else ()
-    return Rule(where, line.text, tuple(line.tests), effects, _target(line))
+    return FilterRule(where, line.text, tuple(line.tests), effects, _target(line))
 
 
 def _target(line: Line) -> Verdict:

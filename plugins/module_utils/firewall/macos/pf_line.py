@@ -24,7 +24,7 @@ from .pf_words import (
     OPERATORS,
     TCP_FLAGS,
     ByFamily,
-    Names,
+    PfNames,
     address_numbers,
     flag_bits,
     interface_name,
@@ -53,7 +53,7 @@ class Line:
     target: tuple[str, ...] = ()
 
 
-def parse_line(text: str, number: int, names: Names) -> Line:
+def parse_line(text: str, number: int, names: PfNames) -> Line:
     """Given a line, return it. Raise ParseError where it has no end or is of no form that pf prints."""
     words = _WORD.findall(text)
     if not words or words[-1] in ("{", "}"):
@@ -66,7 +66,7 @@ def parse_line(text: str, number: int, names: Names) -> Line:
 class _Reader:
     """Words of one line, taken from the left."""
 
-    def __init__(self, words: list[str], line: Line, names: Names) -> None:
+    def __init__(self, words: list[str], line: Line, names: PfNames) -> None:
         self._words, self.line, self._names = words[1:], line, names
 
     def read(self) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
+from ...finding import EMPTY
 from ..model.intervals import Intervals, complement, network, spanning
 from ..model.packet import LOOPBACK, SYN
 
@@ -20,17 +20,16 @@ _TOP_PORT = 65535
 ByFamily = Mapping[int, Intervals]
 
 
-@dataclass(frozen=True)
-class Names:
+class PfNames(NamedTuple):
     """What names in rules stand for: tables by name, addresses and networks by interface, ports by service."""
 
-    tables: Mapping[str, ByFamily] = field(default_factory=dict)
-    addresses: Mapping[str, ByFamily] = field(default_factory=dict)
-    networks: Mapping[str, ByFamily] = field(default_factory=dict)
-    services: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, ByFamily] = EMPTY
+    addresses: Mapping[str, ByFamily] = EMPTY
+    networks: Mapping[str, ByFamily] = EMPTY
+    services: Mapping[str, int] = EMPTY
 
 
-NO_NAMES = Names()
+NO_NAMES = PfNames()
 
 
 def flag_bits(letters: str) -> int:

@@ -12,14 +12,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Optional
 
 from .index import PortIndex, concerns
 from .intervals import contains, spanning
 from .network import LINK_LOCAL
 from .packet import Packet, Receiver, is_among
-from .ruleset import Match, Rule, Ruleset, Values
+from .ruleset import FilterRule, Match, Ruleset, Values
 
 USUAL_SOURCE_PORT = 40000  # what the kernel gives to clients: see net.ipv4.ip_local_port_range
 PORTS = spanning(1, 65535)
@@ -31,7 +30,7 @@ class Choices:
 
     def __init__(self, ruleset: Ruleset) -> None:
         rules = [rule for table in ruleset.tables for chain in table.chains.values() for rule in chain.rules]
-        self._diverts: dict[int, list[tuple[Optional[int], Rule]]] = defaultdict(list)  # by port: address, rule
+        self._diverts: dict[int, list[tuple[Optional[int], FilterRule]]] = defaultdict(list)  # by port: address, rule
         for rule in rules:
             if rule.verdict is not None and rule.verdict.port is not None:
                 self._diverts[rule.verdict.port].append((rule.verdict.address, rule))
@@ -65,20 +64,20 @@ class Choices:
         own = {None, *addresses}
         diverts = [rule for address, rule in self._diverts.get(packet.dport, ()) if address in own]
         firsts = (PORTS[0], *self._within()) if diverts else ()
-        return [first for first in firsts if any(concerns(rule, replace(packet, dport=first)) for rule in diverts)]
+        return [first for first in firsts if any(concerns(rule, packet._replace(dport=first)) for rule in diverts)]
 
     def packets(self, packet: Packet, addresses: Iterable[int], port: int) -> Iterator[Packet]:
         """Given a packet, the addresses that it may be for and the port at which it may arrive (redirected perhaps),
         return it with each choice of source port and address that rules tell apart.
         """
-        rules = [*self._choosy.rules(packet), *self._choosy.rules(replace(packet, dport=port))]
+        rules = [*self._choosy.rules(packet), *self._choosy.rules(packet._replace(dport=port))]
         bounds = sorted({*_bounds(rules, "daddr"), *LINK_LOCAL})  # whose sources are others than those of the rest
         by_class = {bisect_right(bounds, address): address for address in addresses}
         ports = _source_ports(sorted(_bounds(rules, "sport")))
-        return (replace(packet, daddr=address, sport=port) for address in by_class.values() for port in ports)
+        return (packet._replace(daddr=address, sport=port) for address in by_class.values() for port in ports)
 
 
-def _bounds(rules: Iterable[Rule], field: str) -> set[int]:
+def _bounds(rules: Iterable[FilterRule], field: str) -> set[int]:
     """Given rules, return where the sets of numbers that they compare a field with begin and end."""
     return {
         bound
@@ -91,7 +90,7 @@ def _bounds(rules: Iterable[Rule], field: str) -> set[int]:
     }
 
 
-def _named_receivers(rules: Iterable[Rule]) -> list[tuple[str, Values]]:
+def _named_receivers(rules: Iterable[FilterRule]) -> list[tuple[str, Values]]:
     """Given rules, return the tests that tell processes apart: field and names, each once."""
     tests = {
         (field, names)

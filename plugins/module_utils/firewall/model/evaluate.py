@@ -12,7 +12,7 @@ is its policy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .intervals import Intervals, contains, intersect, spanning, subtract
 from .packet import INVALID, TCP, Packet
@@ -32,7 +32,7 @@ from .ruleset import (
     Table,
     Verdict,
 )
-from .walk import FINAL, Flow, Outcome, Walker, join
+from .walk import FINAL, ChainEnd, Flow, Walker, join
 
 OPEN, FILTERED = "open", "filtered"  # beside UNKNOWN, what becomes of a packet
 NO_RULE = "no rule of the kernel stops it"
@@ -40,8 +40,7 @@ _CONNTRACK = -200  # NF_IP_PRI_CONNTRACK: from there on packets belong to connec
 LEADS_AWAY = "it leads away from the sockets of this host, and what filters on that way is not judged"
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """What becomes of the packet from some sources: open, filtered or unknown, and which rule decided.
 
     ``packet`` is how it looks in the end: a redirect has given it another port.
@@ -58,25 +57,25 @@ class Evaluator:
 
     def __init__(self, ruleset: Ruleset, local: Mapping[int, Intervals]) -> None:
         self._paths = {family: ruleset.base_chains(family) for family in (4, 6)}
-        self._blind = {family: ruleset.why_blind(family) for family in (4, 6)}
+        self._unavailable = {family: ruleset.why_unavailable(family) for family in (4, 6)}
         self._local = local
         self._walker = Walker()
 
     def send(self, packet: Packet, sources: Intervals) -> list[Piece]:
         """Given a packet for this host and its sources, return what becomes of it, in pieces that cover the sources."""
         pieces: list[Piece] = []
-        passed: list[Outcome] = []
+        passed: list[ChainEnd] = []
         flows = [Flow(sources, packet)]
         for table, chain in self._paths[packet.family]:
             if chain.devices and packet.iif not in chain.devices:
                 continue
             if chain.nat and not packet.opens:
                 continue
-            outcomes = [outcome for flow in flows for outcome in self._through(table, chain, flow)]
-            pieces += [_ended(outcome) for outcome in outcomes if not self._goes_on(outcome)]
-            onward = [outcome for outcome in outcomes if self._goes_on(outcome)]
+            ends = [end for flow in flows for end in self._through(table, chain, flow)]
+            pieces += [_ended(end) for end in ends if not self._goes_on(end)]
+            onward = [end for end in ends if self._goes_on(end)]
             passed += onward
-            flows = join([_next_flow(outcome) for outcome in onward])
+            flows = join([_next_flow(end) for end in onward])
         return pieces + [piece for flow in flows for piece in self._arrived(flow, passed)]
 
     def exchange(self, packet: Packet, address: int) -> Piece:
@@ -102,39 +101,39 @@ class Evaluator:
         if piece.verdict != OPEN or piece.packet.ct_status:
             return [piece]
         return [
-            replace(after, rule=piece.rule, packet=piece.packet) if after.verdict == OPEN else after
+            after._replace(rule=piece.rule, packet=piece.packet) if after.verdict == OPEN else after
             for after in self.send(piece.packet.next(), piece.sources)
         ]
 
-    def _through(self, table: Table, chain: Chain, flow: Flow) -> list[Outcome]:
+    def _through(self, table: Table, chain: Chain, flow: Flow) -> list[ChainEnd]:
         """Given a base chain, return its verdicts on a flow: accept, drop, reject, divert or unknown."""
         policy = f"{table.family} {table.name} {chain.name}: policy {chain.policy}"
         if chain.nat and flow.packet.ct_status:
-            return [Outcome(flow, Verdict(ACCEPT), policy, by_policy=True)]
+            return [ChainEnd(flow, Verdict(ACCEPT), policy, by_policy=True)]
         ended = []
-        for outcome in self._walker.walk(table, chain, _as_seen(chain, flow)):
-            at_end = Outcome(outcome.flow, Verdict(chain.policy), policy, by_policy=True)
-            settled = _settle(at_end if outcome.verdict.kind == RETURN else outcome)
-            ended.append(replace(settled, flow=_as_tracked(settled.flow, flow.packet)))
+        for end in self._walker.walk(table, chain, _as_seen(chain, flow)):
+            at_end = ChainEnd(end.flow, Verdict(chain.policy), policy, by_policy=True)
+            settled = _settle(at_end if end.verdict.kind == RETURN else end)
+            ended.append(settled._replace(flow=_as_tracked(settled.flow, flow.packet)))
         return ended
 
-    def _goes_on(self, outcome: Outcome) -> bool:
+    def _goes_on(self, end: ChainEnd) -> bool:
         """Return whether a packet goes on to the next base chain towards the sockets of this host."""
-        verdict = outcome.verdict
+        verdict = end.verdict
         if verdict.kind != DIVERT or verdict.address is None:
             return verdict.kind not in (DROP, REJECT, AWAY)
-        return contains(self._local[outcome.flow.packet.family], verdict.address)
+        return contains(self._local[end.flow.packet.family], verdict.address)
 
-    def _arrived(self, flow: Flow, passed: list[Outcome]) -> list[Piece]:
+    def _arrived(self, flow: Flow, passed: list[ChainEnd]) -> list[Piece]:
         """Given what nothing stopped, return it in pieces by the rule that let it through; the last one counts."""
-        doubt = flow.unsure or self._blind[flow.packet.family]
+        doubt = flow.unsure or self._unavailable[flow.packet.family]
         if doubt:
             return [Piece(flow.sources, UNKNOWN, doubt, flow.packet)]
         pieces, rest = [], flow.sources
-        for outcome in _latest_first(passed):
-            share = intersect(rest, outcome.flow.sources)
+        for end in _latest_first(passed):
+            share = intersect(rest, end.flow.sources)
             if share:
-                pieces.append(Piece(share, OPEN, outcome.rule, flow.packet))
+                pieces.append(Piece(share, OPEN, end.rule, flow.packet))
                 rest = subtract(rest, share)
         return pieces + ([Piece(rest, OPEN, NO_RULE, flow.packet)] if rest else [])
 
@@ -144,48 +143,48 @@ def _as_seen(chain: Chain, flow: Flow) -> Flow:
     untracked_yet = chain.hook == INGRESS or (chain.hook == PREROUTING and chain.priority < _CONNTRACK)
     if not untracked_yet or flow.packet.ct_state == CONNECTION_STATES["untracked"]:
         return flow
-    return replace(flow, packet=replace(flow.packet, ct_state=INVALID))
+    return flow._replace(packet=flow.packet._replace(ct_state=INVALID))
 
 
 def _as_tracked(flow: Flow, before: Packet) -> Flow:
     """Given a flow behind a base chain, return it with the state of its connection that it has from now on."""
     if flow.packet.ct_state != INVALID:
         return flow
-    return replace(flow, packet=replace(flow.packet, ct_state=before.ct_state))
+    return flow._replace(packet=flow.packet._replace(ct_state=before.ct_state))
 
 
-def _latest_first(passed: list[Outcome]) -> list[Outcome]:
+def _latest_first(passed: list[ChainEnd]) -> list[ChainEnd]:
     """Given what let a packet through, in order, return it with rules before policies and the last first."""
     latest = passed[::-1]
-    return [outcome for outcome in latest if not outcome.by_policy] + [out for out in latest if out.by_policy]
+    return [end for end in latest if not end.by_policy] + [out for out in latest if out.by_policy]
 
 
-def _settle(outcome: Outcome) -> Outcome:
+def _settle(end: ChainEnd) -> ChainEnd:
     """Given the end of a base chain, return it as unknown where a rule that may have matched says otherwise.
 
     Where that rule gives the packet another port or address, what stops it as it is says nothing: it ends here.
     """
-    for kind, rule in outcome.flow.doubts:
+    for kind, rule in end.flow.doubts:
         if kind in (DIVERT, AWAY):
-            return Outcome(outcome.flow, Verdict(AWAY), rule)
-    stopped = outcome.verdict.kind in (DROP, REJECT)
-    for kind, rule in outcome.flow.doubts:
-        if kind not in FINAL or outcome.verdict.kind not in FINAL or (kind in (DROP, REJECT)) != stopped:
-            return Outcome(outcome.flow, Verdict(UNKNOWN), rule)
-    return outcome
+            return ChainEnd(end.flow, Verdict(AWAY), rule)
+    stopped = end.verdict.kind in (DROP, REJECT)
+    for kind, rule in end.flow.doubts:
+        if kind not in FINAL or end.verdict.kind not in FINAL or (kind in (DROP, REJECT)) != stopped:
+            return ChainEnd(end.flow, Verdict(UNKNOWN), rule)
+    return end
 
 
-def _ended(outcome: Outcome) -> Piece:
+def _ended(end: ChainEnd) -> Piece:
     """Given an outcome that does not go on to a socket of this host, return it as a piece."""
-    flow, rule = outcome.flow, outcome.rule
-    if outcome.verdict.kind in (DIVERT, AWAY):
+    flow, rule = end.flow, end.rule
+    if end.verdict.kind in (DIVERT, AWAY):
         return Piece(flow.sources, UNKNOWN, f"{rule} ({LEADS_AWAY})", flow.packet)
     return Piece(flow.sources, FILTERED, rule, flow.packet)
 
 
-def _next_flow(outcome: Outcome) -> Flow:
+def _next_flow(end: ChainEnd) -> Flow:
     """Given an outcome that goes on, return the flow as the next base chain gets it."""
-    flow, verdict = outcome.flow, outcome.verdict
+    flow, verdict = end.flow, end.verdict
     if verdict.kind == DIVERT:
         return Flow(flow.sources, flow.packet.diverted(verdict.address, verdict.port), (), flow.unsure)
-    return Flow(flow.sources, flow.packet, (), flow.unsure or (outcome.rule if verdict.kind == UNKNOWN else ""))
+    return Flow(flow.sources, flow.packet, (), flow.unsure or (end.rule if verdict.kind == UNKNOWN else ""))

@@ -111,9 +111,9 @@ class Exposer:
 
     def outside(self, listener: Listener, family: int) -> Exposure:
         """Given a listener, return its exposure to what comes by the host's interfaces beside loopback."""
-        if self._network.blind and family in listener.bound:
+        if self._network.unavailable and family in listener.bound:
             packet = Packet(family, PROTOCOL_NUMBERS[listener.proto], None, listener.port, USUAL_SOURCE_PORT, "")
-            return Exposure(family, (Piece(ANY_SOURCE[family], UNKNOWN, self._network.blind, packet),))
+            return Exposure(family, (Piece(ANY_SOURCE[family], UNKNOWN, self._network.unavailable, packet),))
         addresses = listener.addresses(family, self._network)
         if not addresses:
             return Exposure(family, (), _nowhere(listener, family))
@@ -157,9 +157,9 @@ class Exposer:
 
     def _pieces(self, begin: Packet, addresses: tuple[int, ...]) -> Iterator[Piece]:
         for entry in dict.fromkeys((begin.dport, *self._choices.entries(begin, addresses))):
-            for packet in self._choices.packets(replace(begin, dport=entry), addresses, begin.dport):
+            for packet in self._choices.packets(begin._replace(dport=entry), addresses, begin.dport):
                 for interface, sources in self._network.ways[begin.family].items():
-                    sent = replace(packet, iif=interface)
+                    sent = packet._replace(iif=interface)
                     yield from self._landing(sent, _possible(sent, sources), begin.dport, addresses)
 
     def _landing(self, sent: Packet, sources: Intervals, port: int, addresses: tuple[int, ...]) -> Iterator[Piece]:
@@ -177,9 +177,9 @@ class Exposer:
 def _most_open(exposures: Iterator[Exposure]) -> Exposure:
     """Given the exposures of the processes of one listener, return what all of them let in together."""
     first, *others = exposures
-    return (
-        replace(first, pieces=tuple(piece for each in (first, *others) for piece in each.pieces)) if others else first
-    )
+    if not others:
+        return first
+    return replace(first, pieces=tuple(piece for each in (first, *others) for piece in each.pieces))
 
 
 def _place(packet: Packet) -> str:

@@ -11,32 +11,32 @@ from operator import itemgetter
 
 from .intervals import NOTHING, few
 from .packet import Packet, fitting_sources
-from .ruleset import Match, Rule
+from .ruleset import FilterRule, Match
 
-Placed = tuple[int, Rule]
+Placed = tuple[int, FilterRule]
 
 
 class PortIndex:
     """Rules in their order. Those of a few ports are noted by port; those of many ports, or of any, are kept apart."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[FilterRule]) -> None:
         self._of_port: dict[int, list[Placed]] = {}
         self._of_many: list[Placed] = []
         self._of_any: list[Placed] = []
         self._of_any_by_proto: dict[int, list[Placed]] = {}
-        self._known: dict[tuple[int, int], list[Rule]] = {}
+        self._known: dict[tuple[int, int], list[FilterRule]] = {}
         for placed in enumerate(rules):
             for notes in self._notes_for(placed[1]):
                 notes.append(placed)
 
-    def _notes_for(self, rule: Rule) -> list[list[Placed]]:
+    def _notes_for(self, rule: FilterRule) -> list[list[Placed]]:
         asked = [test for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
         if not asked:
             return [self._of_any]
         ports = next((found for found in (few(test.numbers() or NOTHING) for test in asked) if found), [])
         return [self._of_port.setdefault(port, []) for port in ports] or [self._of_many]
 
-    def rules(self, packet: Packet) -> list[Rule]:
+    def rules(self, packet: Packet) -> list[FilterRule]:
         """Given a packet, return the rules that can match its protocol and destination port, in their order."""
         key = (packet.proto, packet.dport)
         if key not in self._known:
@@ -52,7 +52,7 @@ class PortIndex:
         return self._of_any_by_proto[packet.proto]
 
 
-def concerns(rule: Rule, packet: Packet) -> bool:
+def concerns(rule: FilterRule, packet: Packet) -> bool:
     """Return whether a rule can match this protocol and port at all: what else the packet is does not matter here."""
     return not any(
         isinstance(test, Match) and test.fields in (("proto",), ("dport",)) and fitting_sources(test, packet) == NOTHING

@@ -12,7 +12,7 @@ every interface, so that nothing is called closed for want of a route.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .intervals import BITS, Intervals, contains, count, intersect, merge, network, spanning, subtract
 
@@ -27,8 +27,17 @@ ANY_SOURCE: dict[int, Intervals] = {
 }
 
 
-@dataclass(frozen=True)
-class Route:
+class Address(NamedTuple):
+    """An address of this host, and the network around it."""
+
+    interface: str
+    family: int
+    number: int
+    subnet: Intervals
+    loopback: bool = False
+
+
+class Route(NamedTuple):
     """A route: its destinations, the interfaces it leaves by (none: it leads nowhere), and its table's name."""
 
     destinations: Intervals
@@ -36,17 +45,16 @@ class Route:
     table: str
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """The host's own addresses beyond loopback, and the sources by interface, each for IPv4 (4) and IPv6 (6).
 
-    ``blind`` says why routes could not be read; then nothing is known of what comes from outside.
+    ``unavailable`` says why routes could not be read; then nothing is known of what comes from outside.
     ``filtered`` are interfaces on which a program (XDP) sees packets before any rule does.
     """
 
     addresses: Mapping[int, tuple[int, ...]]
     ways: Mapping[int, Mapping[str, Intervals]]
-    blind: str = ""
+    unavailable: str = ""
     filtered: tuple[str, ...] = ()
 
     def only_link_local(self, family: int) -> bool:

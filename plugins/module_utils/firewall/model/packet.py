@@ -11,8 +11,7 @@ the packet is one value, or None where it is not known.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from .intervals import EVERYTHING, NOTHING, Intervals, complement, contains, intersect, merge
 from .ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Effect, Fixed, Match, Test, Values
@@ -26,8 +25,7 @@ INVALID, ESTABLISHED = CONNECTION_STATES["invalid"], CONNECTION_STATES["establis
 Value = Union[int, str, frozenset[str], None]
 
 
-@dataclass(frozen=True)
-class Receiver:
+class Receiver(NamedTuple):
     """The process that a packet is for, as far as rules tell processes apart. None: that is not known.
 
     ``program`` is the path of its executable, ``services`` the Windows services that it hosts, ``package`` the app
@@ -42,8 +40,7 @@ class Receiver:
 NOBODY_KNOWN = Receiver()  # a process that no rule names
 
 
-@dataclass(frozen=True)
-class Packet:
+class Packet(NamedTuple):
     """The first packet of a connection, as one base chain hands it to the next.
 
     Addresses are numbers; ``mark``, ``ct_mark`` and ``ct_state`` are None once a rule may have changed them.
@@ -73,16 +70,16 @@ class Packet:
 
     def answer(self, peer: int) -> Packet:
         """Given the address that it came from, return what the answer to it looks like on the same interface."""
-        swapped = replace(self, daddr=peer, dport=self.sport, sport=self.dport)
-        return replace(swapped, ct_state=ESTABLISHED, ct_direction=1, tcp_flags=SYN | ACK)
+        swapped = self._replace(daddr=peer, dport=self.sport, sport=self.dport)
+        return swapped._replace(ct_state=ESTABLISHED, ct_direction=1, tcp_flags=SYN | ACK)
 
     def next(self) -> Packet:
         """Return the sender's next packet: the mark of the connection stays, that of the packet does not."""
-        return replace(self, mark=0, ct_state=ESTABLISHED, tcp_flags=ACK)
+        return self._replace(mark=0, ct_state=ESTABLISHED, tcp_flags=ACK)
 
     def to(self, receiver: Receiver) -> Packet:
         """Given a process, return the packet as one for it."""
-        return replace(self, program=receiver.program, services=receiver.services, package=receiver.package)
+        return self._replace(program=receiver.program, services=receiver.services, package=receiver.package)
 
     def diverted(self, address: Optional[int], port: Optional[int]) -> Packet:
         """Given what a DNAT or redirect names, return the packet after it.
@@ -90,7 +87,7 @@ class Packet:
         A redirect leaves open which address of the host it is.
         """
         port = self.dport if port is None else port
-        return replace(self, daddr=address, dport=port, ct_status=CONNECTION_STATES["dnat"])
+        return self._replace(daddr=address, dport=port, ct_status=CONNECTION_STATES["dnat"])
 
     def value(self, field: str) -> Value:
         """Given the name of a field, return its value. None: not known."""
@@ -105,13 +102,13 @@ class Packet:
         packet = self
         for effect in effects:
             change: dict[str, Any] = {effect.field: _overwrite(getattr(packet, effect.field), effect)}
-            packet = replace(packet, **change)
+            packet = packet._replace(**change)
         return packet
 
     def blurred(self, fields: Iterable[str]) -> Packet:
         """Given the names of fields that may have been changed, return the packet with them not known."""
         change: dict[str, Any] = dict.fromkeys(fields)
-        return replace(self, **change)
+        return self._replace(**change)
 
 
 # What holds for every packet that is looked at: sent to one host, which is this one.

@@ -11,9 +11,9 @@ Every parser makes these records; the evaluation knows nothing else. What a pars
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Optional, Union
+from typing import NamedTuple, Optional, Union
 
+from ...finding import EMPTY
 from .intervals import Intervals, complement, merge
 
 ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO = "accept", "drop", "reject", "return", "jump", "goto"
@@ -48,8 +48,7 @@ PROTOCOLS = {
 Values = Union[Intervals, frozenset[str]]
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """One test of a rule: the named fields of a packet, taken together, are one of the rows.
 
     A row holds a set of numbers per field, or interface names (a ``*`` at the end stands for any rest). ``mask`` is put
@@ -73,16 +72,14 @@ class Match:
         return complement(merge(columns)) if self.negated else merge(columns)
 
 
-@dataclass(frozen=True)
-class Fixed:
+class Fixed(NamedTuple):
     """A test whose outcome is the same for every first packet of a quiet sender: rate limits, reverse-path checks."""
 
     holds: bool
     text: str
 
 
-@dataclass(frozen=True)
-class Doubt:
+class Doubt(NamedTuple):
     """A test that is not modelled: it may hold or not."""
 
     text: str
@@ -91,8 +88,7 @@ class Doubt:
 Test = Union[Match, Fixed, Doubt]
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(NamedTuple):
     """What a rule changes of a packet: ``field`` (mark, ct_mark, ct_state) gets ``value`` in the bits of ``mask``.
 
     ``value`` None: it gets something that cannot be foretold.
@@ -103,8 +99,7 @@ class Effect:
     mask: Optional[int] = None
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Where a rule sends the packet. ``target`` is the chain of a jump or goto, ``address`` and ``port`` of a divert
     (None: as before for a port; for an address, one of this host's).
     """
@@ -115,8 +110,7 @@ class Verdict:
     port: Optional[int] = None
 
 
-@dataclass(frozen=True)
-class Rule:
+class FilterRule(NamedTuple):
     """A rule: where it stands (``inet filter input handle 7``), its text, tests, effects, and verdict if it has one.
 
     ``implied``: nobody wrote it, the filter does so by itself.
@@ -133,15 +127,14 @@ class Rule:
         return f"{self.where}: {self.text}"
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """A chain; a base chain has a hook, a priority and a policy, and at ingress the devices that it sits on.
 
     A chain of type ``nat`` sees the first packet of a connection only, until an address was chosen.
     """
 
     name: str
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[FilterRule, ...] = ()
     hook: str = ""
     priority: int = 0
     policy: str = ACCEPT
@@ -149,14 +142,13 @@ class Chain:
     nat: bool = False
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A table of one backend. ``family`` is ip, ip6, inet, netdev, bridge or arp."""
 
     backend: str
     family: str
     name: str
-    chains: Mapping[str, Chain] = field(default_factory=dict)
+    chains: Mapping[str, Chain] = EMPTY
 
     def serves(self, family: int) -> bool:
         """Return whether packets of IPv4 (4) or IPv6 (6) for this host pass this table."""
@@ -179,12 +171,11 @@ class Table:
         return any(chain.rules or chain.policy != ACCEPT for chain in self.chains.values())
 
 
-@dataclass(frozen=True)
-class Ruleset:
+class Ruleset(NamedTuple):
     """All tables of a host, and for IPv4 (4) and IPv6 (6) why some could not be seen."""
 
     tables: tuple[Table, ...] = ()
-    blind: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    unavailable: Mapping[int, tuple[str, ...]] = EMPTY
 
     def base_chains(self, family: int) -> list[tuple[Table, Chain]]:
         """Return what a packet of that family for this host passes, in the kernel's order: by hook, then priority."""
@@ -203,6 +194,6 @@ class Ruleset:
         chains = [chain for table in self.tables for chain in table.chains.values()]
         return len([rule for chain in chains for rule in chain.rules if not rule.implied])
 
-    def why_blind(self, family: int) -> str:
+    def why_unavailable(self, family: int) -> str:
         """Return why rules of that family could not be seen; empty where all could."""
-        return "; ".join(self.blind.get(family, ()))
+        return "; ".join(self.unavailable.get(family, ()))

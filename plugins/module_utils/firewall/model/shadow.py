@@ -11,24 +11,22 @@ stay fast with thousands of rules, an earlier rule is looked up by its sources a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .intervals import EVERYTHING, NOTHING, Intervals, count, few, intersect, subtract
-from .ruleset import ACCEPT, DROP, HOOKS, REJECT, Chain, Match, Rule, Ruleset
+from .ruleset import ACCEPT, DROP, HOOKS, REJECT, Chain, FilterRule, Match, Ruleset
 
 ANYWHERE: Intervals = ()  # stands for a source that is not one network
 _SADDR, _DPORT = ("saddr",), ("dport",)
 _OPPOSITES = {ACCEPT: (DROP, REJECT), DROP: (ACCEPT,), REJECT: (ACCEPT,)}
 
 
-@dataclass(frozen=True)
-class Shadow:
+class Shadow(NamedTuple):
     """A rule and the earlier one that takes its packets."""
 
-    rule: Rule
-    by: Rule
+    rule: FilterRule
+    by: FilterRule
 
 
 def find_shadows(ruleset: Ruleset) -> list[Shadow]:
@@ -60,7 +58,7 @@ def _shadows_in(chain: Chain) -> list[Shadow]:
 Scope = dict[object, Intervals]
 
 
-def _scope(rule: Rule) -> Scope:
+def _scope(rule: FilterRule) -> Scope:
     scope: Scope = {}
     for test in rule.tests:
         if isinstance(test, Match):
@@ -81,17 +79,17 @@ class _Earlier:
     """The rules of a chain so far, by one of their ports and by their source network, so that few are compared."""
 
     def __init__(self) -> None:
-        self._by: dict[tuple[str, Intervals, Optional[int]], list[tuple[Rule, Scope]]] = {}
+        self._by: dict[tuple[str, Intervals, Optional[int]], list[tuple[FilterRule, Scope]]] = {}
         self._sizes: set[int] = set()
 
-    def add(self, rule: Rule, scope: Scope, verdict: str) -> None:
+    def add(self, rule: FilterRule, scope: Scope, verdict: str) -> None:
         """Remember a rule that later ones may lie behind."""
         source = _network(scope.get(_SADDR, NOTHING))
         self._sizes.update([count(source)] if source else [])
         for port in few(scope.get(_DPORT, NOTHING)) or (None,):
             self._by.setdefault((verdict, source, port), []).append((rule, scope))
 
-    def covering(self, scope: Scope, verdicts: tuple[str, ...]) -> Optional[Rule]:
+    def covering(self, scope: Scope, verdicts: tuple[str, ...]) -> Optional[FilterRule]:
         """Given what a rule asks for, return an earlier one with one of the verdicts that takes all its packets."""
         sources = (ANYWHERE, *self._networks_at(scope.get(_SADDR, NOTHING)))
         ports = (None, min(scope.get(_DPORT, NOTHING), default=None))

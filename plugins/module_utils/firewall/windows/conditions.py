@@ -13,9 +13,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
+from ...finding import EMPTY
 from ..model.intervals import BITS, Intervals, merge, network, spanning
 from ..model.ruleset import Doubt, Match, Test, Values
 
@@ -30,15 +30,14 @@ _WORD_PORTS = {"rpcepmap": (spanning(135, 135), True), "iphttpsin": (spanning(44
 _RPC = spanning(1024, 65535)  # dynamic, and told by the endpoint mapper only
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Words(NamedTuple):
     """What words of rules stand for on this host: folders by variable, and addresses by word and family.
 
     ``direct`` are the interfaces of Wi-Fi Direct; None: not known.
     """
 
-    folders: Mapping[str, str] = field(default_factory=dict)
-    addresses: Mapping[str, Mapping[int, Intervals]] = field(default_factory=dict)
+    folders: Mapping[str, str] = EMPTY
+    addresses: Mapping[str, Mapping[int, Intervals]] = EMPTY
     direct: Optional[frozenset[str]] = None
 
 
@@ -93,7 +92,7 @@ def _among(name: str, values: Values, text: str) -> Match:
     return Match((name,), ((values,),), text)
 
 
-def addresses(name: str, text: str, around: Surroundings) -> Alternatives:
+def addresses(name: str, text: str, around: Words) -> Alternatives:
     """Given a field (saddr, daddr) and the addresses of a rule, return its tests."""
     parts = lines(text)
     if is_any(parts):
@@ -122,7 +121,7 @@ def _of_families(name: str, named: Mapping[int, Intervals], parts: list[str]) ->
     return (Match(("family", name), rows, text),)
 
 
-def _numbers(part: str, around: Surroundings) -> Optional[Mapping[int, Intervals]]:
+def _numbers(part: str, around: Words) -> Optional[Mapping[int, Intervals]]:
     """Given an address, range, network or known word, return its numbers by family; None where that is not known."""
     word = around.addresses.get(part.lower())
     if word is not None:
@@ -140,7 +139,7 @@ def _numbers(part: str, around: Surroundings) -> Optional[Mapping[int, Intervals
     )
 
 
-def program(text: str, around: Surroundings) -> Alternatives:
+def program(text: str, around: Words) -> Alternatives:
     """Given the program of a rule, return its test: variables are replaced, and case does not matter."""
     if is_any([text]):
         return ANY
@@ -178,7 +177,7 @@ def interfaces(text: str) -> Alternatives:
     return [(_among("iif", frozenset(parts), f"interfaces {', '.join(parts)}"),)]
 
 
-def transport(text: str, around: Surroundings) -> Alternatives:
+def transport(text: str, around: Words) -> Alternatives:
     """Given the dynamic target of a rule, return its test: all but Any are connections over Wi-Fi Direct."""
     if text.lower() in ("", "any", "0"):
         return ANY

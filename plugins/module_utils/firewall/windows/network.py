@@ -8,38 +8,27 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Optional
 
 from ...errors import CoreError
 from ...fields import Fields, fields_of
 from ...powershell import Answers
 from ..model.intervals import BITS, Intervals, merge, network, spanning
-from ..model.network import Network, Route, ways_of
-from .conditions import Surroundings, lines
+from ..model.network import Address, Network, Route, ways_of
+from .conditions import Words, lines
 
 _IN_USE = ("preferred", "deprecated", "")  # other states: not yet, no longer, or somebody else's as well
 _WIFI_DIRECT = "wi-fi direct"
 _FOLDERS = {"programfilesx86": "programfiles(x86)"}
 
 
-@dataclass(frozen=True)
-class Own:
-    """An address of this host beyond loopback, and the network around it."""
-
-    interface: str
-    family: int
-    number: int
-    subnet: Intervals
-
-
-def own_addresses(answers: Answers) -> list[Own]:
+def own_addresses(answers: Answers) -> list[Address]:
     """Given the answers, return the host's addresses that are in use, beyond loopback. Raise CoreError."""
     rows = fields_of("own_addresses", answers["own_addresses"])
-    return [own for own in map(_own, rows) if own is not None]
+    return [address for address in map(_address, rows) if address is not None]
 
 
-def _own(row: Fields) -> Optional[Own]:
+def _address(row: Fields) -> Optional[Address]:
     try:
         address = ipaddress.ip_address(row.text("IPAddress").partition("%")[0])
         family, subnet = network(str(ipaddress.ip_interface(f"{address}/{row.whole('PrefixLength')}").network))
@@ -47,19 +36,19 @@ def _own(row: Fields) -> Optional[Own]:
         raise row.wrong("IPAddress", str(error)) from None
     if address.is_loopback or row.text("AddressState").lower() not in _IN_USE:
         return None
-    return Own(row.text("InterfaceAlias"), family, int(address), subnet)
+    return Address(row.text("InterfaceAlias"), family, int(address), subnet)
 
 
 def parse_network(answers: Answers) -> Network:
     """Given the answers, return addresses and the ways on which sources arrive. Raise CoreError."""
-    own = own_addresses(answers)
-    interfaces = sorted({each.interface for each in own})
+    addresses = own_addresses(answers)
+    interfaces = sorted({each.interface for each in addresses})
     found = [(row, _destination(row)) for row in fields_of("routes", answers["routes"])]
     routes: dict[int, list[Route]] = {family: [] for family in BITS}
     for row, (family, destinations) in found:
         if row.text("InterfaceAlias") in interfaces:
             routes[family].append(Route(destinations, (row.text("InterfaceAlias"),), "main"))
-    numbers = {family: tuple(sorted({each.number for each in own if each.family == family})) for family in BITS}
+    numbers = {family: tuple(sorted({each.number for each in addresses if each.family == family})) for family in BITS}
     return Network(numbers, {family: ways_of(family, routes[family], interfaces) for family in BITS})
 
 
@@ -70,7 +59,7 @@ def _destination(row: Fields) -> tuple[int, Intervals]:
         raise row.wrong("DestinationPrefix", str(error)) from None
 
 
-def surroundings(answers: Answers) -> Surroundings:
+def surroundings(answers: Answers) -> Words:
     """Given the answers, return what words stand for. What could not be read is left out, so that it stays doubtful."""
     words: dict[str, dict[int, Intervals]] = {}
     for word, read in (("localsubnet", _subnets), ("dns", _resolvers), ("defaultgateway", _gateways)):
@@ -80,12 +69,12 @@ def surroundings(answers: Answers) -> Surroundings:
             continue
     if "localsubnet" in words:
         words.update({f"localsubnet{family}": {family: words["localsubnet"].get(family, ())} for family in BITS})
-    return Surroundings(_folders(answers), words, _direct(answers))
+    return Words(_folders(answers), words, _direct(answers))
 
 
 def _subnets(answers: Answers) -> dict[int, Intervals]:
-    own = own_addresses(answers)
-    return {family: merge(each.subnet for each in own if each.family == family) for family in BITS}
+    addresses = own_addresses(answers)
+    return {family: merge(each.subnet for each in addresses if each.family == family) for family in BITS}
 
 
 def _resolvers(answers: Answers) -> dict[int, Intervals]:

@@ -13,12 +13,12 @@ from typing import Optional
 from ...errors import CoreError
 from ...fields import fields_of
 from ...powershell import Answers
-from ..facts import Facts
 from ..listeners import Listener
 from ..model.intervals import BITS
 from ..model.network import Network
 from ..model.packet import Receiver
 from ..model.ruleset import Ruleset
+from ..snapshot import Snapshot
 from . import profiles as of
 from .network import parse_network, surroundings
 from .profiles import Profile
@@ -32,64 +32,56 @@ NEVER_SEEN = (
     "what VPN clients and security products filter in the Windows Filtering Platform is not read",
     "what Hyper-V, WSL and containers let through to virtual machines is not judged",
 )
-REMEDIES = {
-    "firewall.rules_visible": "Run the audit by an administrator; see that the service mpssvc (Windows Firewall) runs.",
-    "firewall.blind": "Run the audit by an administrator, or judge what the message names by hand.",
-    "firewall.inactive": "Allow WinRM or SSH, then Set-NetFirewallProfile -All -Enabled True.",
-    "firewall.default_deny": "Set-NetFirewallProfile -All -DefaultInboundAction Block, after rules for the policy.",
-    "firewall.shadowed_rule": "Narrow the rule that blocks (Set-NetFirewallRule), or remove the other.",
-    "firewall.view_drift": "Turn the profile on, put the rules into the group policy, or remove them here.",
-}
 
 
 @dataclass
-class _Seen:
+class _Parsed:
     """What could be parsed, and by subject what could not."""
 
     profiles: tuple[Profile, ...] = ()
     rules: tuple[InboundRule, ...] = ()
     unread: list[str] = field(default_factory=list)
-    blind: dict[str, str] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
 
 
-def parse(answers: Answers) -> Facts:
+def parse(answers: Answers) -> Snapshot:
     """Given the answers of a Windows host, return the facts. What has no answer, or another form, is named in them."""
-    seen = _see(answers)
+    parsed = _parse_all(answers)
     instead, products = _instead(answers)
-    if products and all(profile.on for profile in seen.profiles):
-        seen.blind["other firewalls"] = f"{products}; what it stops is not read"
-    ruleset = Ruleset((of.chains(seen.profiles, seen.rules, instead),))
-    if seen.unread:
-        ruleset = Ruleset((), {family: tuple(seen.unread) for family in BITS})
-    return Facts(
+    if products and all(profile.on for profile in parsed.profiles):
+        parsed.unavailable["other firewalls"] = f"{products}; what it stops is not read"
+    ruleset = Ruleset((of.chains(parsed.profiles, parsed.rules, instead),))
+    if parsed.unread:
+        ruleset = Ruleset((), {family: tuple(parsed.unread) for family in BITS})
+    return Snapshot(
         ruleset,
-        _network(answers, seen),
-        of.views(seen.profiles, seen.rules),
+        _network(answers, parsed),
+        of.managers(parsed.profiles, parsed.rules),
         _client_ports(answers),
-        seen.blind,
+        parsed.unavailable,
         receivers=receivers,
         never_seen=NEVER_SEEN,
-        remedies=REMEDIES,
-        notes=of.settings(seen.profiles),
+        system="windows",
+        notes=of.settings(parsed.profiles),
     )
 
 
-def _see(answers: Answers) -> _Seen:
+def _parse_all(answers: Answers) -> _Parsed:
     """Return profiles and rules. Without all of them nothing is certain, because what is missing may block or allow."""
-    seen = _Seen()
+    parsed = _Parsed()
     try:
         engine = fields_of("engine", answers["engine"])
         state = engine[0].text("State") if engine else ""
         if state != "Running":
-            seen.unread.append(f"the service mpssvc, which is the firewall, is {state or 'not there'}")
+            parsed.unread.append(f"the service mpssvc, which is the firewall, is {state or 'not there'}")
     except CoreError as error:
-        seen.unread.append(str(error))
+        parsed.unread.append(str(error))
     try:
-        seen.profiles = of.parse_profiles(answers)
-        seen.rules = parse_rules(answers, surroundings(answers))
+        parsed.profiles = of.parse_profiles(answers)
+        parsed.rules = parse_rules(answers, surroundings(answers))
     except CoreError as error:
-        seen.unread.append(str(error))
-    return seen
+        parsed.unread.append(str(error))
+    return parsed
 
 
 def _instead(answers: Answers) -> tuple[str, str]:
@@ -104,12 +96,12 @@ def _instead(answers: Answers) -> tuple[str, str]:
     return products, products
 
 
-def _network(answers: Answers, seen: _Seen) -> Network:
+def _network(answers: Answers, parsed: _Parsed) -> Network:
     try:
         return parse_network(answers)
     except CoreError as error:
-        seen.blind["routes"] = str(error)
-        return Network({4: (), 6: ()}, {4: {}, 6: {}}, blind=str(error))
+        parsed.unavailable["routes"] = str(error)
+        return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
 
 
 def _client_ports(answers: Answers) -> tuple[int, int]:

@@ -11,14 +11,14 @@ that block, then all that allow, then the default of the profile. A network of n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import CoreError
 from ...fields import Fields, fields_of
 from ...powershell import Answers
 from ..model.intervals import spanning
-from ..model.ruleset import ACCEPT, CONNECTION_STATES, DROP, UNKNOWN, Chain, Match, Rule, Table, Verdict
-from ..views import View
+from ..model.ruleset import ACCEPT, CONNECTION_STATES, DROP, UNKNOWN, Chain, FilterRule, Match, Table, Verdict
+from ..snapshot import Manager
 from .conditions import lines
 from .network import own_addresses
 from .rules import PROFILES, InboundRule
@@ -30,8 +30,7 @@ _ESTABLISHED = Match(
 )
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """A profile and the interfaces that it rules at the moment.
 
     ``blocks_all``: rules that allow count for nothing. ``local``: the host's own rules count. ``denies``: what no rule
@@ -106,17 +105,19 @@ def _chains(profile: Profile, rules: Sequence[InboundRule], instead: str) -> Ite
         yield Chain(profile.name, tuple(_ordered(profile, rules)), "input", 0, policy, filtered)
     if bare and instead:
         where, text = f"Windows Firewall {profile.name}", f"it is off there, and {instead}"
-        doubtful = Rule(where, text, verdict=Verdict(UNKNOWN), implied=True)
+        doubtful = FilterRule(where, text, verdict=Verdict(UNKNOWN), implied=True)
         yield Chain(f"{profile.name} (off)", (doubtful,), "input", 0, ACCEPT, bare)
 
 
-def _ordered(profile: Profile, rules: Sequence[InboundRule]) -> Iterable[Rule]:
-    yield Rule("Windows Firewall", "answers to connections", (_ESTABLISHED,), verdict=Verdict(ACCEPT), implied=True)
+def _ordered(profile: Profile, rules: Sequence[InboundRule]) -> Iterable[FilterRule]:
+    yield FilterRule(
+        "Windows Firewall", "answers to connections", (_ESTABLISHED,), verdict=Verdict(ACCEPT), implied=True
+    )
     applied = [rule for rule in rules if applies(profile, rule)]
     for rule in sorted(applied, key=_precedence):
         for tests in rule.alternatives:
             where = f"Windows Firewall {profile.name} rule {rule.id}"
-            yield Rule(where, rule.text, tests, verdict=Verdict(rule.verdict))
+            yield FilterRule(where, rule.text, tests, verdict=Verdict(rule.verdict))
 
 
 def applies(profile: Profile, rule: InboundRule) -> bool:
@@ -130,18 +131,18 @@ def _precedence(rule: InboundRule) -> int:
     return 1 if rule.verdict != ACCEPT else 0 if rule.first else 2
 
 
-def views(profiles: Iterable[Profile], rules: Sequence[InboundRule]) -> tuple[View, ...]:
+def managers(profiles: Iterable[Profile], rules: Sequence[InboundRule]) -> tuple[Manager, ...]:
     """Given profiles and rules, return a view per profile: whether it is on, and which rules made here it ignores."""
     return tuple(_view(profile, rules) for profile in profiles)
 
 
-def _view(profile: Profile, rules: Sequence[InboundRule]) -> View:
+def _view(profile: Profile, rules: Sequence[InboundRule]) -> Manager:
     name = f"Windows Firewall profile {profile.name}"
     off = f"Windows Firewall is off in the profile {profile.name} ({', '.join(profile.interfaces)})"
     mine = [rule for rule in rules if rule.own and profile.name in rule.profiles and profile.on]
     why = "group policy lets no local rules count" if not profile.local else "all is blocked whatever rules allow"
     ignored = tuple(f"{why}: {rule.text}" for rule in mine if not applies(profile, rule))
-    return View(name, profile.on, loaded=profile.on, differences=ignored, off=off)
+    return Manager(name, profile.on, loaded=profile.on, differences=ignored, off=off)
 
 
 def settings(profiles: Iterable[Profile]) -> Mapping[str, str]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ...fields import Fields, fields_of
 from ...powershell import Answers
 from ..model.ruleset import ACCEPT, DROP, UNKNOWN, Doubt
 from . import conditions as of
-from .conditions import Alternatives, Surroundings, Tests
+from .conditions import Alternatives, Tests, Words
 
 PROFILES = ("Domain", "Private", "Public")
 FILTERS = (
@@ -35,8 +34,7 @@ _SHOWN = 80  # characters of a condition in the text of a rule
 Filters = Mapping[str, Mapping[str, Sequence[Fields]]]
 
 
-@dataclass(frozen=True)
-class InboundRule:
+class InboundRule(NamedTuple):
     """A rule that is enabled: its id, where it comes from, profiles, verdict, and the alternatives of its conditions.
 
     ``first``: it goes before rules that block. ``own``: somebody on this host made it, neither Windows nor a policy.
@@ -52,7 +50,7 @@ class InboundRule:
     own: bool
 
 
-def parse_rules(answers: Answers, around: Surroundings) -> tuple[InboundRule, ...]:
+def parse_rules(answers: Answers, around: Words) -> tuple[InboundRule, ...]:
     """Given the answers, return the inbound rules. Raise CoreError where one of the queries has no answer."""
     filters = {name: _by_id(fields_of(name, answers[name])) for name in FILTERS}
     rules = fields_of("rules", answers["rules"])
@@ -66,7 +64,7 @@ def _by_id(rows: Sequence[Fields]) -> dict[str, list[Fields]]:
     return found
 
 
-def _rule(row: Fields, filters: Filters, around: Surroundings) -> InboundRule:
+def _rule(row: Fields, filters: Filters, around: Words) -> InboundRule:
     name = row.text("InstanceID")
     filtered = {kind: _one_of(rows.get(name, ())) for kind, rows in filters.items()}
     profiles, known = _profiles(row.text("Profile"))
@@ -98,7 +96,7 @@ def _profiles(text: str) -> tuple[frozenset[str], bool]:
     return (frozenset(words), True) if words <= set(PROFILES) else (frozenset(PROFILES), False)
 
 
-def _alternatives(row: Fields, filtered: Mapping[str, Optional[Fields]], around: Surroundings) -> list[Tests]:
+def _alternatives(row: Fields, filtered: Mapping[str, Optional[Fields]], around: Words) -> list[Tests]:
     """Given a rule and its conditions, return its alternatives: all that it asks for, in each combination."""
     asked = [_of_kind(kind, found, around) for kind, found in filtered.items()]
     asked.append([_of_rule(row)])
@@ -116,14 +114,14 @@ def _of_rule(row: Fields) -> Alternatives:
     return [tuple(doubts)]
 
 
-def _of_kind(kind: str, found: Optional[Fields], around: Surroundings) -> list[Alternatives]:
+def _of_kind(kind: str, found: Optional[Fields], around: Words) -> list[Alternatives]:
     """Given a kind of condition, return the conditions of it, each with its alternatives."""
     if found is None:
         return [[(Doubt(f"the {kind} of this rule are missing, or two rules have its id"),)]]
     return _READERS[kind](found, around)
 
 
-def _ports(found: Fields, around: Surroundings) -> list[Alternatives]:
+def _ports(found: Fields, around: Words) -> list[Alternatives]:
     proto = found.text("Protocol")
     target = of.transport(found.text("DynamicTarget"), around)
     if proto.lower() not in ("tcp", "udp", "6", "17"):
@@ -132,16 +130,16 @@ def _ports(found: Fields, around: Surroundings) -> list[Alternatives]:
     return [of.protocol(proto), target, *ports]
 
 
-def _addresses(found: Fields, around: Surroundings) -> list[Alternatives]:
+def _addresses(found: Fields, around: Words) -> list[Alternatives]:
     remote, local = found.text("RemoteAddress"), found.text("LocalAddress")
     return [of.addresses("saddr", remote, around), of.addresses("daddr", local, around)]
 
 
-def _applications(found: Fields, around: Surroundings) -> list[Alternatives]:
+def _applications(found: Fields, around: Words) -> list[Alternatives]:
     return [of.program(found.text("Program"), around), of.package(found.text("Package"))]
 
 
-def _security(found: Fields, _around: Surroundings) -> list[Alternatives]:
+def _security(found: Fields, _around: Words) -> list[Alternatives]:
     authentication = of.only_any("authentication", found.text("Authentication"), "notrequired", "0")
     accounts = [of.only_any(name, found.text(name)) for name in ("LocalUser", "RemoteUser", "RemoteMachine")]
     return [authentication, *accounts]

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.audit import Audit, Wanted, build_audit
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.facts import Facts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.judge import judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import (
+    Context,
+    Inputs,
+    build_context,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import listeners_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import parse_policy
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.views import View
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Manager, Snapshot
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket
 
 from .small import HOST, filter_table, ruleset
 
@@ -53,19 +55,19 @@ def audit(
     policy: Sequence[dict[str, Any]] = (),
     *,
     network: Network = HOST,
-    views: tuple[View, ...] = (),
-    blind: Optional[dict[str, str]] = None,
+    managers: tuple[Manager, ...] = (),
+    unavailable: Optional[dict[str, str]] = None,
     **wanted: Any,
-) -> Audit:
-    asked = Wanted(parse_policy(policy), dt.date(2026, 11, 22), internal_ports=frozenset([5432]))
-    facts = Facts(rules, network, views, (32768, 60999), {})
-    return build_audit(replace(asked, **wanted), facts, listeners_of(sockets), blind or {})
+) -> Context:
+    asked = Inputs(parse_policy(policy), dt.date(2026, 11, 22), internal_ports=frozenset([5432]))
+    facts = Snapshot(rules, network, managers, (32768, 60999), {})
+    return build_context(asked._replace(**wanted), facts, listeners_of(sockets), unavailable or {})
 
 
-def found(made: Audit, check: str) -> list[tuple[str, str]]:
-    return [(finding.status, finding.subject) for finding in judge(made) if finding.check == f"firewall.{check}"]
+def found(made: Context, check: str) -> list[tuple[str, str]]:
+    return [(finding.status, finding.subject) for finding in RULES.judge(made) if finding.check == f"firewall.{check}"]
 
 
-def only(made: Audit, check: str) -> Finding:
-    (finding,) = [finding for finding in judge(made) if finding.check == f"firewall.{check}"]
+def only(made: Context, check: str) -> Finding:
+    (finding,) = [finding for finding in RULES.judge(made) if finding.check == f"firewall.{check}"]
     return finding

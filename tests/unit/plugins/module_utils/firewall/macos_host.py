@@ -10,9 +10,12 @@ from pathlib import Path
 
 from fake_host import Answer, FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.facts import Facts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.gather import SOCKETFILTERFW, gather
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.collect import (
+    SOCKETFILTERFW,
+    collect,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.parse import parse
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Snapshot
 
 from .recorded import FIXTURES
 
@@ -118,6 +121,6 @@ def host(system: str, *, admin: bool = True, **changed: Answer) -> FakeHost:
     )
 
 
-def facts(asked: FakeHost) -> Facts:
+def facts(asked: FakeHost) -> Snapshot:
     """Return the facts of a host."""
-    return parse(gather(asked))
+    return parse(collect(asked))

@@ -10,20 +10,20 @@ import ipaddress
 from functools import cache
 from pathlib import Path
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.facts import Facts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.evidence import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.readings import (
     FIREWALLD_RUNNING,
     FIREWALLD_STORED,
     SERVICES,
     UFW_FILES,
-    Evidence,
     Reading,
+    Readings,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Snapshot
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 SYSTEMS = ("debian-11", "debian-12", "debian-13")
@@ -37,11 +37,15 @@ def scenarios(system: str) -> list[str]:
 
 
 def reading(path: Path) -> Reading:
-    """Return a file as what a gatherer read, or that it was not there."""
-    return Reading(path.read_text(encoding="utf-8")) if path.exists() else Reading(blind=f"{path.name} does not exist")
+    """Return a file as what was read, or that it was not there."""
+    return (
+        Reading(path.read_text(encoding="utf-8"))
+        if path.exists()
+        else Reading(unavailable=f"{path.name} does not exist")
+    )
 
 
-def evidence(system: str, name: str) -> Evidence:
+def readings(system: str, name: str) -> Readings:
     """Return all that was recorded of a scenario."""
     saves = {
         (backend, family): FIXTURES / f"iptables-save/{system}/{name}.{suffix}.v{family}"
@@ -60,7 +64,7 @@ def evidence(system: str, name: str) -> Evidence:
             reading(zones / "runtime"),
             reading(zones / "permanent"),
         )
-    return Evidence(
+    return Readings(
         reading(FIXTURES / f"nft/{system}/{name}.json"),
         {key: reading(path) for key, path in saves.items() if path.exists()},
         reading(ipset) if ipset.exists() else Reading(),
@@ -72,9 +76,9 @@ def evidence(system: str, name: str) -> Evidence:
 
 
 @cache
-def facts(system: str, name: str) -> Facts:
+def facts(system: str, name: str) -> Snapshot:
     """Return the facts of a recorded scenario."""
-    return parse(evidence(system, name))
+    return parse(readings(system, name))
 
 
 @cache

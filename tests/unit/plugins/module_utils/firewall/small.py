@@ -29,8 +29,8 @@ def filter_table(*lines: str, policy: str = "DROP", chains: str = "") -> str:
 
 
 def ruleset(
-    ipv4: str = "", ipv6: str = "", *, blind: Optional[dict[int, tuple[str, ...]]] = None, backend: str = XTABLES
+    ipv4: str = "", ipv6: str = "", *, unavailable: Optional[dict[int, tuple[str, ...]]] = None, backend: str = XTABLES
 ) -> Ruleset:
     """Return the rules of both families."""
     tables = [table for family, text in ((4, ipv4), (6, ipv6)) for table in parse_save(Dump(backend, family, text, {}))]
-    return Ruleset(tuple(tables), blind or {4: (), 6: ()})
+    return Ruleset(tuple(tables), unavailable or {4: (), 6: ()})

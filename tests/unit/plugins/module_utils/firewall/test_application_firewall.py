@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos import alf
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.alf import App, Settings
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.alf import App, AppFirewall
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.reading import Reading
@@ -32,7 +32,7 @@ def readings(system: str) -> dict[str, Reading]:
     return {option: Reading(text(f"socketfilterfw/{system}/{option[2:]}")) for option in OPTIONS}
 
 
-def verdict(chosen: Settings, exe: str) -> str:
+def verdict(chosen: AppFirewall, exe: str) -> str:
     """Return what becomes of a connection from outside to a program."""
     asked = Listener("tcp", "0.0.0.0", 8000, {4: None}, {4: 0x7F000001}, (7,), (exe,) if exe else ())
     return Exposer(Ruleset(alf.app_table(chosen)), HOST, alf.receivers).outside(asked, 4).verdict(WORLD)
@@ -52,7 +52,7 @@ def test_the_settings_of_each_version_are_read(system: str, expected: tuple[bool
     assert (found.on, found.blocks_all, len(found.apps), alf.stealth(readings(system))) == expected
 
 
-LIST = Settings(True, apps=(App("/Applications/Bot.app", True), App("/usr/bin/nc", False), App("/opt/x", True)))
+LIST = AppFirewall(True, apps=(App("/Applications/Bot.app", True), App("/usr/bin/nc", False), App("/opt/x", True)))
 PROGRAMS = [
     (LIST, "/Applications/Bot.app/Contents/MacOS/Bot", "open"),
     (LIST, "/Applications/Bot.application", "unknown"),
@@ -64,17 +64,17 @@ PROGRAMS = [
     (LIST, "/sbin/launchd", "unknown"),  # it holds the socket for another program
     (LIST, "cupsd", "unknown"),
     (LIST, "", "unknown"),
-    (Settings(True, built_in=False), "/usr/sbin/cupsd", "unknown"),
-    (Settings(True, blocks_all=True), "/opt/x", "filtered"),
-    (Settings(True, blocks_all=True), "/usr/sbin/mDNSResponder", "open"),
-    (Settings(True, blocks_all=True), "", "unknown"),
-    (Settings(False), "/opt/x", "open"),
+    (AppFirewall(True, built_in=False), "/usr/sbin/cupsd", "unknown"),
+    (AppFirewall(True, blocks_all=True), "/opt/x", "filtered"),
+    (AppFirewall(True, blocks_all=True), "/usr/sbin/mDNSResponder", "open"),
+    (AppFirewall(True, blocks_all=True), "", "unknown"),
+    (AppFirewall(False), "/opt/x", "open"),
 ]
 
 
 @pytest.mark.parametrize(("chosen", "exe", "expected"), PROGRAMS)
 def test_a_program_is_let_in_by_its_entry_or_because_it_came_with_macos(
-    chosen: Settings, exe: str, expected: str
+    chosen: AppFirewall, exe: str, expected: str
 ) -> None:
     assert verdict(chosen, exe) == expected
 
@@ -85,7 +85,7 @@ def test_an_entry_for_a_bundle_counts_for_the_interpreter_in_it() -> None:
 
 def test_loopback_is_open_although_all_is_blocked() -> None:
     asked = Listener("tcp", "127.0.0.1", 8000, {}, {4: 0x7F000001}, (7,), ("/opt/x",))
-    exposer = Exposer(Ruleset(alf.app_table(Settings(True, blocks_all=True))), HOST, alf.receivers)
+    exposer = Exposer(Ruleset(alf.app_table(AppFirewall(True, blocks_all=True))), HOST, alf.receivers)
     assert exposer.inside(asked, 4).verdict((0x7F000001, 0x7F000002)) == "open"
 
 
@@ -108,9 +108,9 @@ def test_an_answer_that_is_not_understood_is_named(changed: dict[str, str], name
 
 
 def test_what_does_not_matter_is_not_asked_for() -> None:
-    silent = {option: Reading(blind="denied") for option in OPTIONS}
+    silent = {option: Reading(unavailable="denied") for option in OPTIONS}
     off = {**silent, "--getglobalstate": Reading("Firewall is disabled. (State = 0)")}
-    assert alf.parse_settings(off) == Settings(False)
+    assert alf.parse_settings(off) == AppFirewall(False)
     with pytest.raises(CoreError, match="denied"):
         alf.parse_settings({**silent, "--getglobalstate": Reading("Firewall is enabled. (State = 1)")})
 

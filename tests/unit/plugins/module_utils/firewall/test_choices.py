@@ -20,8 +20,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     DIVERT,
     XTABLES,
     Chain,
+    FilterRule,
     Match,
-    Rule,
     Ruleset,
     Table,
     Verdict,
@@ -140,7 +140,7 @@ def test_addresses_that_no_rule_tells_apart_are_one_choice_and_those_of_a_link_a
 
 
 def receiving(*tests: Match) -> Choices:
-    rules = tuple(Rule("", "", (test,), (), Verdict(ACCEPT)) for test in tests)
+    rules = tuple(FilterRule("", "", (test,), (), Verdict(ACCEPT)) for test in tests)
     return Choices(Ruleset((Table(XTABLES, "inet", "", {"": Chain("", rules)}),)))
 
 
@@ -168,11 +168,11 @@ TESTS = st.one_of(
     st.builds(lambda proto: Match(("proto",), (((proto, proto + 1),),), ""), st.sampled_from([6, 17])),
     st.builds(lambda bits: Match(("dport",), (((1, 2),),), "", mask=bits), st.sampled_from([1, 2])),
 )
-RULES = st.lists(st.lists(TESTS, max_size=3).map(lambda tests: Rule("", "", tuple(tests))), max_size=6)
+RULES = st.lists(st.lists(TESTS, max_size=3).map(lambda tests: FilterRule("", "", tuple(tests))), max_size=6)
 
 
 @given(RULES)
-def test_the_rules_of_a_port_are_those_that_can_match_it_in_their_order(rules: list[Rule]) -> None:
+def test_the_rules_of_a_port_are_those_that_can_match_it_in_their_order(rules: list[FilterRule]) -> None:
     indexed = PortIndex(rules)
     for proto in (6, 17):
         for port in range(1, 20):
@@ -181,7 +181,7 @@ def test_the_rules_of_a_port_are_those_that_can_match_it_in_their_order(rules: l
 
 
 def test_a_rule_of_several_rows_of_ports_is_found_at_each() -> None:
-    rule = Rule("", "", (Match(("dport",), (((22, 23),), ((80, 81),)), ""),))
+    rule = FilterRule("", "", (Match(("dport",), (((22, 23),), ((80, 81),)), ""),))
     indexed = PortIndex([rule])
     found = [indexed.rules(Packet(4, 6, OWN4, port, 40000, "eth0")) for port in (22, 23, 80)]
     assert found == [[rule], [], [rule]]
@@ -190,15 +190,15 @@ def test_a_rule_of_several_rows_of_ports_is_found_at_each() -> None:
 def test_a_packet_is_compared_with_the_rules_of_its_port_and_those_of_very_many_ports_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    looked: list[Rule] = []
+    looked: list[FilterRule] = []
     monkeypatch.setattr(index, "concerns", lambda rule, packet: looked.append(rule) or True)
     spans = [*((port, port + 1) for port in range(100, 200)), (1000, 1064), (2000, 2065), (3000, 60000)]
-    rules = [Rule(str(span[0]), "", (Match(("dport",), ((span,),), ""),)) for span in spans]
+    rules = [FilterRule(str(span[0]), "", (Match(("dport",), ((span,),), ""),)) for span in spans]
     PortIndex(rules).rules(Packet(4, 6, OWN4, 150, 40000, "eth0"))
     assert [rule.where for rule in looked] == ["150", "2000", "3000"]
 
 
 def test_what_diverts_without_a_port_is_no_entry() -> None:
-    rule = Rule("", "", (), (), Verdict(DIVERT))
+    rule = FilterRule("", "", (), (), Verdict(DIVERT))
     asked = Choices(Ruleset((Table(XTABLES, "ip", "nat", {"": Chain("", (rule,))}),)))
     assert asked.entries(Packet(4, 6, None, 80, 40000, ""), (OWN4,)) == []

@@ -17,7 +17,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import merge, subtract
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket
 
 from .small import HOST, OWN4, OWN6, filter_table, numbers, ruleset
 
@@ -111,8 +111,8 @@ def test_a_family_in_which_the_host_has_no_address_is_not_reached() -> None:
 
 
 def test_without_routes_nothing_is_known_of_the_outside() -> None:
-    blind = Network({4: (), 6: ()}, {4: {}, 6: {}}, blind="ip is not installed")
-    exposure = outside(Ruleset(), listener("0.0.0.0"), network=blind)
+    unavailable = Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable="ip is not installed")
+    exposure = outside(Ruleset(), listener("0.0.0.0"), network=unavailable)
     assert (exposure.verdict(ANY_SOURCE[4]), exposure.decided_by(ANY_SOURCE[4])) == ("unknown", "ip is not installed")
 
 

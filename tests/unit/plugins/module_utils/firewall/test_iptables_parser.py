@@ -12,7 +12,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.ipset import parse_ipsets
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.iptables import Dump, parse_save
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet, fitting_sources
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES, Rule
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES, FilterRule
 
 SSH = Packet(4, 6, 0x0A000001, 22, 40000, "eth0")
 SETS = parse_ipsets(
@@ -26,7 +26,7 @@ def parse(text: str, family: int = 4) -> Any:
     return parse_save(Dump(XTABLES, family, text, SETS))
 
 
-def rule_of(line: str, table: str = "filter", chain: str = "INPUT") -> Rule:
+def rule_of(line: str, table: str = "filter", chain: str = "INPUT") -> FilterRule:
     (found,) = parse(f"*{table}\n:{chain} ACCEPT [0:0]\n:web - [0:0]\n-A {chain} {line}\nCOMMIT\n")
     (rule,) = found.chains[chain].rules
     return rule

@@ -42,8 +42,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     PROTOCOLS,
     XTABLES,
     Chain,
+    FilterRule,
     Match,
-    Rule,
     Ruleset,
     Table,
     Verdict,
@@ -140,7 +140,7 @@ FIELDS = ["saddr", "daddr", "sport", "dport"]
 @pytest.mark.parametrize("field", FIELDS)
 def test_some_bits_of_an_address_or_a_port_are_not_known_to_fit(field: str) -> None:
     odd = Match((field,), (((1, 2),),), f"{field} & 1 == 1", mask=1)
-    rules = (Rule("1", "", (odd,), (), Verdict(ACCEPT)),)
+    rules = (FilterRule("1", "", (odd,), (), Verdict(ACCEPT)),)
     tables = (Table(XTABLES, "ip", "", {"": Chain("", rules, "input", policy="drop")}),)
     found = {
         piece.verdict
@@ -200,7 +200,7 @@ def test_a_host_is_known_to_neighbours_only_where_all_its_ipv6_addresses_are_of_
 
 
 def test_rules_that_the_filter_adds_by_itself_are_not_counted() -> None:
-    chain = Chain("", (Rule("1", ""), Rule("2", "", implied=True), Rule("3", "", implied=False)))
+    chain = Chain("", (FilterRule("1", ""), FilterRule("2", "", implied=True), FilterRule("3", "", implied=False)))
     tables = tuple(Table(XTABLES, "ip", name, {"": chain}) for name in "ab")
     assert Ruleset(tables).rule_count == 4
 
@@ -208,7 +208,7 @@ def test_rules_that_the_filter_adds_by_itself_are_not_counted() -> None:
 DECIDING = [
     ([Chain("a")], False),
     ([Chain("a", policy="drop")], True),
-    ([Chain("a", (Rule("1", ""),))], True),
+    ([Chain("a", (FilterRule("1", ""),))], True),
     ([Chain("a"), Chain("b", policy="drop")], True),
     ([], False),
 ]

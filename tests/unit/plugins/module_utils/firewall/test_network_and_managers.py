@@ -140,12 +140,12 @@ MANAGERS: list[tuple[str, list[Any]]] = [
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize(("scenario", "expected"), MANAGERS)
 def test_a_manager_of_rules_is_enabled_loaded_and_differs(system: str, scenario: str, expected: list[Any]) -> None:
-    views = facts(system, scenario).views
-    assert [(view.name, view.enabled, view.loaded, len(view.differences)) for view in views] == expected
+    managers = facts(system, scenario).managers
+    assert [(view.name, view.enabled, view.loaded, len(view.differences)) for view in managers] == expected
 
 
 def test_the_difference_names_the_rule_that_was_added_behind_ufws_back() -> None:
-    (view,) = facts("debian-12", "ufw-rich").views
+    (view,) = facts("debian-12", "ufw-rich").managers
     assert view.differences == (
         "only in the kernel: ip filter ufw-user-input rule 8: -p tcp -m tcp --dport 9999 -j ACCEPT",
     )

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft import parse_nft
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet, fitting_sources
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Rule
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import FilterRule
 
 SSH = Packet(4, 6, 0x0A000001, 22, 40000, "eth0")
 SETS = [
@@ -30,7 +30,7 @@ def match(left: Any, right: Any, op: str = "==") -> dict[str, Any]:
     return {"match": {"op": op, "left": left, "right": right}}
 
 
-def rules_of(*statements: dict[str, Any], version: str = "1.0.6") -> tuple[Rule, ...]:
+def rules_of(*statements: dict[str, Any], version: str = "1.0.6") -> tuple[FilterRule, ...]:
     place = {"family": "inet", "table": "t"}
     entries = [
         {"metainfo": {"version": version}},

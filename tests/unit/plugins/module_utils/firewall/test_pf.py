@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.evidence import MAIN
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf import (
-    Sources,
+    PfSources,
     filter_table,
     is_enabled,
     parse_anchors,
@@ -25,7 +24,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mac
     parse_table,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_line import parse_line
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_words import Names
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_words import PfNames
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.readings import MAIN
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import contains
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Doubt, Ruleset
@@ -35,7 +35,7 @@ from .macos_host import facts, host, text
 from .small import HOST, numbers
 
 WORLD, LAN, SITE = numbers("198.51.100.0/24"), numbers("192.168.1.0/24"), numbers("10.1.0.0/16")
-NAMES = Names(
+NAMES = PfNames(
     {"site": {4: SITE, 6: ()}},
     {"en0": {4: numbers("203.0.113.10")}},
     {"en0": {4: numbers("203.0.113.0/24")}},
@@ -43,7 +43,7 @@ NAMES = Names(
 )
 
 
-NONE = Sources({MAIN: Reading()})
+NONE = PfSources({MAIN: Reading()})
 
 
 def listener(port: int = 8000, proto: str = "tcp") -> Listener:
@@ -52,7 +52,7 @@ def listener(port: int = 8000, proto: str = "tcp") -> Listener:
 
 def exposed(*rules: str, nat: tuple[str, ...] = (), skipped: tuple[str, ...] = ()) -> Exposer:
     """Return a host with these rules, which filters on eth0."""
-    sources = [Sources({MAIN: Reading("\n".join(lines))}, NAMES) for lines in (rules, nat)]
+    sources = [PfSources({MAIN: Reading("\n".join(lines))}, NAMES) for lines in (rules, nat)]
     return Exposer(Ruleset((filter_table(sources[0], sources[1], frozenset(skipped)),)), HOST)
 
 
@@ -165,7 +165,7 @@ def test_an_anchor_is_evaluated_where_it_is_called(
     call: str, inner: tuple[str, ...], behind: tuple[str, ...], expected: str
 ) -> None:
     texts = {MAIN: Reading("\n".join([BLOCK, call, *behind])), "a": Reading("\n".join(inner))}
-    exposer = Exposer(Ruleset((filter_table(Sources(texts, NAMES), NONE, frozenset()),)), HOST)
+    exposer = Exposer(Ruleset((filter_table(PfSources(texts, NAMES), NONE, frozenset()),)), HOST)
     assert exposer.outside(listener(), 4).verdict(WORLD) == expected
 
 
@@ -213,7 +213,7 @@ def test_a_socket_is_open_to_those_whom_the_recorded_rules_let_in(
     system: str, port: int, sources: tuple[int, ...], expected: str
 ) -> None:
     known = facts(host(system))
-    assert known.ruleset.why_blind(4) == ""
+    assert known.ruleset.why_unavailable(4) == ""
     assert (
         Exposer(known.ruleset, known.network, known.receivers).outside(listener(port), 4).verdict(sources) == expected
     )
@@ -261,18 +261,18 @@ def test_a_pfctl_that_ends_with_0_and_complains_has_not_told_that_there_are_no_r
 def test_what_pfctl_always_says_takes_nothing_away(command: str) -> None:
     plain = host("macos-13")
     usual = (0, str(plain.commands[f"pfctl {command}"]), "No ALTQ support in kernel\nALTQ related functions disabled\n")
-    assert facts(host("macos-13", **{f"pfctl {command}": usual})).blind == facts(plain).blind
+    assert facts(host("macos-13", **{f"pfctl {command}": usual})).unavailable == facts(plain).unavailable
 
 
 @pytest.mark.case("WN1")
 def test_a_host_that_shows_not_even_loopback_is_not_one_without_addresses() -> None:
-    assert "routes" in facts(host("macos-13", **{"ifconfig -a": ""})).blind
+    assert "routes" in facts(host("macos-13", **{"ifconfig -a": ""})).unavailable
 
 
 def test_a_table_that_cannot_be_read_is_a_blind_spot_and_doubtful() -> None:
     asked = host("macos-13", **{"pfctl -t trusted -T show": (255, "", "pfctl: Table does not exist.")})
     known = facts(asked)
-    assert list(known.blind) == ["table <trusted> of pf"]
+    assert list(known.unavailable) == ["table <trusted> of pf"]
     assert Exposer(known.ruleset, known.network, known.receivers).outside(listener(), 4).verdict(SITE) == "unknown"
 
 
@@ -296,7 +296,7 @@ BAD: list[tuple[Any, str]] = [
     (lambda: parse_table("   10.0.0.0/8\n   nothing\n"), "2"),
     (lambda: parse_line('anchor "x" all {', 3, NAMES), "expected one rule"),
     (lambda: exposed("frobnicate all"), "no action that is known"),
-    (lambda: filter_table(Sources({MAIN: Reading(blind="not allowed")}), NONE, frozenset()), "not allowed"),
+    (lambda: filter_table(PfSources({MAIN: Reading(unavailable="not allowed")}), NONE, frozenset()), "not allowed"),
 ]
 
 
@@ -307,8 +307,8 @@ def test_what_is_of_another_form_is_named(asked: Any, named: str) -> None:
 
 
 def test_anchors_that_call_each_other_in_a_circle_are_unknown_and_end() -> None:
-    circle = Sources({MAIN: Reading('anchor "a" all'), "a": Reading('anchor "/a" all')})
-    exposer = Exposer(Ruleset((filter_table(circle, Sources({MAIN: Reading()}), frozenset()),)), HOST)
+    circle = PfSources({MAIN: Reading('anchor "a" all'), "a": Reading('anchor "/a" all')})
+    exposer = Exposer(Ruleset((filter_table(circle, PfSources({MAIN: Reading()}), frozenset()),)), HOST)
     assert exposer.outside(listener(), 4).verdict(WORLD) == "unknown"
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos import gather as macos
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos import collect as macos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.network import (
     by_interface,
     network_of,
@@ -21,7 +21,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mac
     parse_routes,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import contains
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows import gather as windows
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows import collect as windows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers
 
 from .macos_host import facts, host, text
@@ -120,8 +120,8 @@ def test_any_text_is_read_or_named(shown: str) -> None:
 
 def test_routes_that_cannot_be_read_leave_the_outside_unknown() -> None:
     known = facts(host("macos-13", **{"ifconfig -a": (1, "", "ifconfig: not permitted")}))
-    assert "not permitted" in known.blind["routes"]
-    assert known.network.blind == known.blind["routes"]
+    assert "not permitted" in known.unavailable["routes"]
+    assert known.network.unavailable == known.unavailable["routes"]
 
 
 def test_places_of_processes_on_macos_are_program_words_and_folder() -> None:
@@ -130,11 +130,11 @@ def test_places_of_processes_on_macos_are_program_words_and_folder() -> None:
         "ps -ww -o pid=,args= -p": "  512 python3 /opt/cryptobot/main.py --x\n    9 not asked for\n",
         "lsof -a -d cwd": (1, "p512\nfcwd\nn/opt/cryptobot\n", ""),
     })  # fmt: skip
-    assert macos.gather_places(asked, [512, 600]) == {
+    assert macos.collect_places(asked, [512, 600]) == {
         512: ("/opt/py thon/bin/python3", "python3", "/opt/cryptobot/main.py", "--x", "/opt/cryptobot"),
         600: (),
     }
-    assert macos.gather_places(host("macos-14"), []) == {}
+    assert macos.collect_places(host("macos-14"), []) == {}
 
 
 COMMAND_LINES = [

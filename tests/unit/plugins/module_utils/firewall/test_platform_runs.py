@@ -15,11 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing, ToolTimeout
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES, run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES as SOCKETS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES as SOCKETS
 
 from . import macos_host, windows_host
 from .macos_host import SOCKETFILTERFW, text
@@ -49,7 +48,7 @@ def test_each_system_gets_the_findings_of_linux_and_every_one_is_plain_json(make
     assert (
         {found["check"] for found in result["findings"]}
         == {found["check"] for found in on_linux["findings"]}
-        == set(CHECKS)
+        == set(RULES.checks)
     )
     assert set(result) == set(on_linux)
     assert json.loads(json.dumps(result, allow_nan=False))["changed"] is False

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import is_loopback, parse_policy
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.scope import Names, Own, in_scope
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.scope import Names, OwnProcesses, in_scope
 
 from .small import numbers
 
@@ -62,8 +62,8 @@ def test_the_first_and_the_last_port_can_be_named(text: str, inside: list[int], 
 
 
 def test_who_wants_an_entry_and_why_is_kept_and_may_be_left_out() -> None:
-    told, bare = parse_policy([entry(service="auth", why="peers log in", owner="ops"), entry(why=None)])
-    assert (told.service, told.why, told.owner) == ("auth", "peers log in", "ops")
+    complete, bare = parse_policy([entry(service="auth", why="peers log in", owner="ops"), entry(why=None)])
+    assert (complete.service, complete.why, complete.owner) == ("auth", "peers log in", "ops")
     assert (bare.service, bare.why, bare.owner, bare.required) == ("", "", "", True)
 
 
@@ -105,7 +105,7 @@ PLACES = {
     6: ("/usr/bin/python3", "/opt/cryptobot2", "x"),
     7: ("/bin/sh", "/", "/opt/cryptobot/run.sh"),
 }
-OWN = Own(("/opt/cryptobot",), ("cryptobot*",), ("bot",))
+OWN = OwnProcesses(("/opt/cryptobot",), ("cryptobot*",), ("bot",))
 SCOPE = [
     (listener(8000), True),  # the policy names it
     (listener(1, pids=(5,)), True),
@@ -120,20 +120,20 @@ SCOPE = [
 
 WINDOWS = Names(PureWindowsPath, str.lower, user=lambda name: name.rpartition("\\")[2])
 NAMED = [
-    (Own(("c:/CRYPTO bot",), names=WINDOWS), listener(1, pids=(8,)), True),
-    (Own(("C:\\Crypto",), names=WINDOWS), listener(1, pids=(8,)), False),
-    (Own(("c:/CRYPTO bot",)), listener(1, pids=(8,)), False),
-    (Own(units=("cryptobot*",), names=WINDOWS), listener(1, units=("CryptobotAuth",)), True),
-    (Own(units=("cryptobot*",)), listener(1, units=("CryptobotAuth",)), False),
-    (Own(units=("cryptobot*",)), listener(1, services=("dhcp", "cryptobot-auth")), True),
-    (Own(units=("cryptobot*",)), listener(1, services=None), False),
-    (Own(users=("CRYPTOBOT",), names=WINDOWS), listener(1, users=("HOST1\\cryptobot",)), True),
-    (Own(users=("CRYPTOBOT",)), listener(1, users=("HOST1\\cryptobot",)), False),
+    (OwnProcesses(("c:/CRYPTO bot",), names=WINDOWS), listener(1, pids=(8,)), True),
+    (OwnProcesses(("C:\\Crypto",), names=WINDOWS), listener(1, pids=(8,)), False),
+    (OwnProcesses(("c:/CRYPTO bot",)), listener(1, pids=(8,)), False),
+    (OwnProcesses(units=("cryptobot*",), names=WINDOWS), listener(1, units=("CryptobotAuth",)), True),
+    (OwnProcesses(units=("cryptobot*",)), listener(1, units=("CryptobotAuth",)), False),
+    (OwnProcesses(units=("cryptobot*",)), listener(1, services=("dhcp", "cryptobot-auth")), True),
+    (OwnProcesses(units=("cryptobot*",)), listener(1, services=None), False),
+    (OwnProcesses(users=("CRYPTOBOT",), names=WINDOWS), listener(1, users=("HOST1\\cryptobot",)), True),
+    (OwnProcesses(users=("CRYPTOBOT",)), listener(1, users=("HOST1\\cryptobot",)), False),
 ]
 
 
 @pytest.mark.parametrize(("own", "found", "expected"), NAMED)
-def test_names_and_paths_are_compared_as_the_platform_does(own: Own, found: Listener, expected: bool) -> None:
+def test_names_and_paths_are_compared_as_the_platform_does(own: OwnProcesses, found: Listener, expected: bool) -> None:
     assert own.has(found, {8: ("C:\\Crypto Bot\\python.exe", "c:\\crypto bot\\main.py")}) is expected
 
 

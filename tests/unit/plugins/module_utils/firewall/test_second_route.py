@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.evidence import MAIN
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf import Sources, filter_table
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf import PfSources, filter_table
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.readings import MAIN
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Network
@@ -250,8 +250,8 @@ def test_pf_rules_are_evaluated_as_the_manual_says(
     texts = {name: [pf_text(rule) for rule in inner] for name, inner in anchors.items()}
     texts[MAIN] = [rule if isinstance(rule, str) else pf_text(rule) for rule in rules]
     readings = {name: Reading("\n".join(lines)) for name, lines in texts.items()}
-    nothing = Sources({MAIN: Reading()})
-    table = filter_table(Sources(readings, tables={(MAIN, "site"): SITE}), nothing, frozenset(["lo"]))
+    nothing = PfSources({MAIN: Reading()})
+    table = filter_table(PfSources(readings, tables={(MAIN, "site"): SITE}), nothing, frozenset(["lo"]))
     asked = Listener("tcp", "0.0.0.0", port, {4: None}, {4: 0x7F000001})
     number = int(ipaddress.ip_address(source))
     found = Exposer(Ruleset((table,)), NETWORK).outside(asked, 4).verdict(spanning(number, number))

@@ -34,7 +34,7 @@ HOST = Network(
     {4: {"eth0": subtract(ANY_SOURCE[4], numbers("10.0.0.0/8")), "eth1": numbers("10.0.0.0/8")}, 6: {}},
 )
 
-Rule = dict[str, Any]
+FilterRule = dict[str, Any]
 SPAN = (
     st.none() | st.tuples(*[st.sampled_from(EDGES)] * 2).map(sorted) | st.sampled_from(EDGES).map(lambda it: (it, it))
 )
@@ -81,7 +81,7 @@ class Sent(NamedTuple):
     redirected: bool = False
 
 
-def line(rule: Rule) -> str:
+def line(rule: FilterRule) -> str:
     """Return a rule as iptables-save prints it."""
     words = []
     for name, option in (("source", "-s"), ("target", "-d"), ("in", "-i"), ("proto", "-p")):
@@ -97,7 +97,7 @@ def line(rule: Rule) -> str:
     return f"{' '.join(words)} -j {kind}{option}"
 
 
-def fits(rule: Rule, sent: Sent) -> bool:
+def fits(rule: FilterRule, sent: Sent) -> bool:
     """Return whether all tests of a rule hold for a packet."""
     interface = SOURCES[sent.source]
     checks = {
@@ -122,7 +122,7 @@ def _is_in_state(states: str, sent: Sent) -> bool:
     return not states or sent.state in states.split(",") or (states == "DNAT" and sent.redirected)
 
 
-def redirected(rules: list[Rule], sent: Sent) -> Sent:
+def redirected(rules: list[FilterRule], sent: Sent) -> Sent:
     """Return a packet behind the rules of nat: the first that fits decides."""
     for rule in rules:
         if fits(rule, sent):
@@ -134,12 +134,12 @@ def redirected(rules: list[Rule], sent: Sent) -> Sent:
     return sent
 
 
-def accepted(base: list[Rule], inner: list[Rule], sent: Sent, policy: str) -> bool:
+def accepted(base: list[FilterRule], inner: list[FilterRule], sent: Sent, policy: str) -> bool:
     """Return whether a packet passes the filter."""
     return (_walk(base, inner, sent) or policy) == "ACCEPT"
 
 
-def _walk(rules: list[Rule], inner: list[Rule], sent: Sent) -> Optional[str]:
+def _walk(rules: list[FilterRule], inner: list[FilterRule], sent: Sent) -> Optional[str]:
     for rule in rules:
         if fits(rule, sent):
             decided = _walk(inner, [], sent) if rule["do"] == "A" else rule["do"]
@@ -167,7 +167,7 @@ def reached(rules: tuple[Any, ...], waiting: Listener, source: str) -> bool:
     return False
 
 
-def _prerouting(table: str, rules: list[Rule]) -> str:
+def _prerouting(table: str, rules: list[FilterRule]) -> str:
     lines = "".join(f"-A PREROUTING {line(rule)}\n" for rule in rules)
     return f"*{table}\n:PREROUTING ACCEPT [0:0]\n{lines}COMMIT\n"
 

@@ -16,8 +16,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     JUMP,
     XTABLES,
     Chain,
+    FilterRule,
     Match,
-    Rule,
     Ruleset,
     Table,
     Verdict,
@@ -175,7 +175,7 @@ def test_recorded_rulesets_have_the_shadows_that_they_were_made_with(
 
 def chain_of(*rules: tuple[str, tuple[Match, ...]]) -> Ruleset:
     """Return a base chain of rules: verdict and tests. A rule stands at its number."""
-    made = tuple(Rule(str(at), "", tests, (), Verdict(kind)) for at, (kind, tests) in enumerate(rules))
+    made = tuple(FilterRule(str(at), "", tests, (), Verdict(kind)) for at, (kind, tests) in enumerate(rules))
     return Ruleset((Table(XTABLES, "inet", "", {"": Chain("", made, "input")}),))
 
 
@@ -207,9 +207,9 @@ def test_what_tests_ask_for_together_is_compared(early: tuple[Match, ...], late:
 
 def test_a_jump_to_a_chain_that_is_not_there_leads_nowhere() -> None:
     rules = (
-        Rule("1", "", (), (), Verdict(JUMP, "gone")),
-        Rule("2", "", (), (), Verdict(DROP)),
-        Rule("3", "", (), (), Verdict(ACCEPT)),
+        FilterRule("1", "", (), (), Verdict(JUMP, "gone")),
+        FilterRule("2", "", (), (), Verdict(DROP)),
+        FilterRule("3", "", (), (), Verdict(ACCEPT)),
     )
     found = find_shadows(Ruleset((Table(XTABLES, "inet", "", {"": Chain("", rules, "input")}),)))
     assert [(each.rule.where, each.by.where) for each in found] == [("3", "2")]

@@ -38,8 +38,8 @@ NOT_TOLD = {
 def test_the_model_says_of_each_recorded_ruleset_who_gets_through(
     system: str, scenario: str, proto: str, port: int, source: str, expected: str
 ) -> None:
-    told = (system, scenario, proto, port, source) not in NOT_TOLD
-    assert verdict(exposer(system, scenario), proto, port, source) == (expected if told else "unknown")
+    complete = (system, scenario, proto, port, source) not in NOT_TOLD
+    assert verdict(exposer(system, scenario), proto, port, source) == (expected if complete else "unknown")
 
 
 def test_the_table_asks_about_every_scenario_that_was_recorded() -> None:
@@ -53,8 +53,10 @@ def test_every_release_has_recorded_every_scenario(system: str) -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_no_recorded_ruleset_hides_anything_from_the_parsers(system: str) -> None:
-    blind = {name: (facts(system, name).blind, facts(system, name).ruleset.blind) for name in scenarios(system)}
-    assert {name: seen for name, seen in blind.items() if seen != ({}, {4: (), 6: ()})} == {}
+    unavailable = {
+        name: (facts(system, name).unavailable, facts(system, name).ruleset.unavailable) for name in scenarios(system)
+    }
+    assert {name: seen for name, seen in unavailable.items() if seen != ({}, {4: (), 6: ()})} == {}
 
 
 def test_a_verdict_names_the_rule_that_decides() -> None:

@@ -145,9 +145,9 @@ def test_without_rules_everything_is_open() -> None:
 
 
 def test_rules_that_could_not_be_seen_make_what_passes_unknown_and_leave_a_drop_a_drop() -> None:
-    blind = {4: ("not root",), 6: ()}
-    assert verdicts(ruleset(filter_table(policy="ACCEPT"), blind=blind)) == ["unknown"]
-    assert verdicts(ruleset(filter_table(), blind=blind)) == ["filtered"]
+    unavailable = {4: ("not root",), 6: ()}
+    assert verdicts(ruleset(filter_table(policy="ACCEPT"), unavailable=unavailable)) == ["unknown"]
+    assert verdicts(ruleset(filter_table(), unavailable=unavailable)) == ["filtered"]
 
 
 def test_the_pieces_cover_all_sources_once_and_name_their_rules() -> None:

@@ -19,7 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     PREROUTING,
     XTABLES,
     Chain,
-    Rule,
+    FilterRule,
     Ruleset,
     Table,
     Verdict,
@@ -39,7 +39,7 @@ def verdict(*chains: Chain, packet: Packet = SSH) -> str:
     return piece.verdict
 
 
-def one_of(text: str) -> Rule:
+def one_of(text: str) -> FilterRule:
     """Return a rule of iptables as it is parsed."""
     (chain,) = (chain for table in ruleset(filter_table(text)).tables for chain in table.chains.values() if chain.rules)
     return chain.rules[0]
@@ -78,10 +78,10 @@ def test_chains_of_one_hook_are_passed_by_their_priority_and_hooks_in_the_kernel
 def nested(count: int, kind: str = JUMP) -> list[Chain]:
     """Return a base chain from which so many others are reached, one from the other; the last one drops."""
     chains = [
-        Chain(str(at), (Rule("", "", (), (), Verdict(kind, str(at + 1))),), "" if at else "input")
+        Chain(str(at), (FilterRule("", "", (), (), Verdict(kind, str(at + 1))),), "" if at else "input")
         for at in range(count)
     ]
-    return [*chains, Chain(str(count), (Rule("", "", (), (), Verdict(DROP)),))]
+    return [*chains, Chain(str(count), (FilterRule("", "", (), (), Verdict(DROP)),))]
 
 
 @pytest.mark.parametrize("kind", [JUMP, GOTO])
@@ -93,8 +93,8 @@ def test_chains_are_followed_64_deep(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [JUMP, GOTO])
 def test_what_a_chain_does_that_was_not_listed_is_not_known(kind: str) -> None:
-    gone = Rule("1", "", (), (), Verdict(kind, "gone"))
-    assert verdict(Chain("c", (gone, Rule("2", "", (), (), Verdict(ACCEPT))), "input")) == "unknown"
+    gone = FilterRule("1", "", (), (), Verdict(kind, "gone"))
+    assert verdict(Chain("c", (gone, FilterRule("2", "", (), (), Verdict(ACCEPT))), "input")) == "unknown"
 
 
 def test_an_established_packet_passes_nat_and_meets_the_chains_behind_it() -> None:

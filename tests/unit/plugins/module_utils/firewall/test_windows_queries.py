@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.gather import places
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.collect import places
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.parse import parse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import PROCESSES, QUERIES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, parse_answers, script_of
@@ -63,7 +63,7 @@ def test_enumerations_are_words_and_lists_are_lines(answers: Answers) -> None:
 @needs_pwsh
 def test_the_answers_of_the_engine_are_judged_like_recorded_ones(answers: Answers) -> None:
     known = parse(answers)
-    assert known.ruleset.why_blind(4) == ""
+    assert known.ruleset.why_unavailable(4) == ""
     asked = exposer(known)
     verdicts = [
         asked.outside(listener(port, "c:\\windows\\x.exe"), 4).verdict(numbers("10.9.0.0/16")) for port in (8000, 8001)

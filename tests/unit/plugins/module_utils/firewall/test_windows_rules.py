@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,7 +110,7 @@ def test_two_programs_on_ports_that_no_rule_tells_apart_are_not_mixed_up() -> No
 
 def test_of_several_processes_that_share_a_socket_the_most_open_one_counts() -> None:
     asked = exposer(facts("windows-server-2019"))
-    shared = replace(listener(5985, "System"), exes=("C:\\x.exe", "System"))
+    shared = listener(5985, "System")._replace(exes=("C:\\x.exe", "System"))
     assert asked.outside(shared, 4).verdict(WORLD) == "open"
 
 
@@ -272,7 +271,7 @@ def test_a_profile_that_is_off_is_unknown_while_another_product_may_filter(produ
 
 def test_a_product_beside_a_firewall_that_is_on_is_a_blind_spot() -> None:
     known = facts("windows-11", products=[{"displayName": "Norton", "productState": 266256}])
-    assert known.blind == {"other firewalls": "Norton is registered as firewall; what it stops is not read"}
+    assert known.unavailable == {"other firewalls": "Norton is registered as firewall; what it stops is not read"}
 
 
 def test_each_interface_has_the_profile_of_its_network_and_public_without_one() -> None:
@@ -304,13 +303,13 @@ UNSEEN = ["profiles", "connections", "rules", "own_addresses", *[name for name i
 @pytest.mark.parametrize("query", UNSEEN)
 def test_without_one_of_the_answers_nothing_is_called_closed_or_open(query: str) -> None:
     known = facts("windows-server-2019", **{query: "Zugriff verweigert"})
-    assert "Zugriff verweigert" in known.ruleset.why_blind(4)
+    assert "Zugriff verweigert" in known.ruleset.why_unavailable(4)
     assert exposer(known).outside(listener(4444), 4).verdict(WORLD) == "unknown"
 
 
 def test_a_firewall_whose_service_does_not_run_is_unknown() -> None:
     known = facts("windows-server-2019", engine=[{"Name": "mpssvc", "State": "Stopped"}])
-    assert known.ruleset.why_blind(6) == "the service mpssvc, which is the firewall, is Stopped"
+    assert known.ruleset.why_unavailable(6) == "the service mpssvc, which is the firewall, is Stopped"
 
 
 DOUBTED = [
@@ -347,7 +346,7 @@ def test_a_process_whose_services_could_not_be_learned_may_host_any() -> None:
 
 
 def test_local_rules_that_a_policy_overrules_are_named_and_those_of_windows_itself_are_not() -> None:
-    (view,) = facts("windows-server-2022-gpo").views
+    (view,) = facts("windows-server-2022-gpo").managers
     assert view.differences == (
         'group policy lets no local rules count: allow "Allow Inbound TCP Port 8080" TCP port 8080',
     )

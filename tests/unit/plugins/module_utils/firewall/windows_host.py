@@ -13,9 +13,9 @@ from typing import Any, Optional
 
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.facts import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Snapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.parse import parse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers
 
@@ -44,7 +44,7 @@ def raw(system: str, **changed: Any) -> dict[str, Any]:
     return {**copy.deepcopy(_recorded(system)), **new}
 
 
-def facts(system: str, **changed: Any) -> Facts:
+def facts(system: str, **changed: Any) -> Snapshot:
     """Return the facts of a system."""
     return parse(Answers(raw(system, **changed)))
 
@@ -54,7 +54,7 @@ def altered(system: str, query: str, **properties: Any) -> list[dict[str, Any]]:
     return [{**each, **properties} for each in raw(system)[query]["value"]]
 
 
-def exposer(known: Facts) -> Exposer:
+def exposer(known: Snapshot) -> Exposer:
     """Return facts ready to be asked about listeners."""
     return Exposer(known.ruleset, known.network, known.receivers)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Action
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Details
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.claim import DOUBT
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import (
     Before,

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Details, Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details, Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.case import Case
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service, declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, Snapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Unit, by_name, parse_show
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 SYSTEMS = ("debian-12", "debian-13")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Details
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import Growth
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Claim
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Policy

@@ -16,8 +16,8 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, OK, UNKNOWN, WARNING
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import process_table
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import tree_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import tree_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_workers import judge_workers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.turnover import with_turnover
@@ -27,7 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.wor
     turnover_of,
     workers_asked,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
 
 from .builders import UPTIME, make_case, make_observed, make_process, make_service, make_snapshot
 

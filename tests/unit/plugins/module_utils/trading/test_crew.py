@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import PortSnapshot, crew_of
 
 UVICORN = ("python", "-m", "uvicorn", "trade.main:app", "--workers", "2")
@@ -31,7 +31,7 @@ SELF = process(1, 0)
 
 def shown(*sockets, own=(MAIN, ONE, TWO), others=(), **fields):
     table = {p.pid: p for p in (*(own or ()), *others)}
-    return PortSnapshot(own, SocketTable(sockets, blind="not root"), processes=table, **fields)
+    return PortSnapshot(own, SocketTable(sockets, unavailable="not root"), processes=table, **fields)
 
 
 # What is seen; the workers, the parents, and how many workers the command line asks for.

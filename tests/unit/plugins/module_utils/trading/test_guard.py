@@ -14,8 +14,8 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, SourceMissing, ToolTimeout
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import guard as guard_module
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import PortSnapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint

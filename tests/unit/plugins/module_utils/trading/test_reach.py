@@ -17,9 +17,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     SourceMissing,
     ToolTimeout,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.ends import Ends
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Ends, Socket, SocketTable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import reach
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import PortSnapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint

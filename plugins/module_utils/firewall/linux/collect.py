@@ -1,0 +1,141 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading the packet filter, the routes and what manages them on a Linux host: the only I/O of this noun there.
+
+Nothing is changed, and nothing is loaded: the legacy tools are only asked about tables that the kernel says it has,
+because asking for others would create them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from ...errors import CoreError, SourceDenied, SourceMissing
+from ...host import Host
+from ..model.intervals import BITS
+from ..model.ruleset import LEGACY, XTABLES
+from ..reading import Reading, command
+from .nft import needs_iptables
+from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables
+from .readings import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Readings
+
+NO_TABLES = '{"nftables": []}'
+NOT_ROOT = "the kernel shows its packet filter to root only, and this account is not root"
+EPHEMERAL = "/proc/sys/net/ipv4/ip_local_port_range"
+_ZONES = ["firewall-cmd", "--list-all-zones"]
+_IPTABLES = {4: "iptables", 6: "ip6tables"}
+_LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
+_XTABLES_NAMES = ("filter", "nat", "mangle", "raw", "security")
+
+
+def collect(host: Host) -> Readings:
+    """Return what this account may read of a Linux host's packet filter. Raise ToolTimeout when the time is used up."""
+    nft = _nft(host)
+    saves = {**_nft_saves(host, nft), **_legacy_saves(host)}
+    return Readings(
+        nft,
+        saves,
+        _ipsets(host, saves.values()),
+        command(host, ["ip", "-j", "link", "show"]),
+        {family: command(host, ["ip", "-j", f"-{family}", "route", "show", "table", "all"]) for family in BITS},
+        _file(host, EPHEMERAL),
+        {**{path: _file(host, path) for path in UFW_FILES}, **_services(host)},
+    )
+
+
+def _file(host: Host, path: str) -> Reading:
+    try:
+        return Reading(host.read(path))
+    except (SourceMissing, SourceDenied) as error:
+        return Reading(unavailable=str(error))
+
+
+def _nft(host: Host) -> Reading:
+    if not host.is_admin():
+        return Reading(unavailable=NOT_ROOT)
+    if host.which("nft") is not None:
+        return command(host, ["nft", "-j", "list", "ruleset"])
+    try:
+        tables = parse_tables(host.ask_kernel(NETLINK_NETFILTER, TABLES_REQUEST))
+    except CoreError as error:
+        return Reading(unavailable=f"nft is not installed, and the kernel did not say which tables it has: {error}")
+    others = [f"{family} {name}" for family, name in tables if not _is_xtables(family, name)]
+    if others:
+        return Reading(unavailable=f"nft is not installed, and the kernel has the nf_tables tables {', '.join(others)}")
+    # the marker that iptables-nft wrote rules makes iptables-nft-save be asked for them
+    return Reading('{"nftables": [], "xt": null}' if tables else NO_TABLES)
+
+
+def _is_xtables(family: str, name: str) -> bool:
+    return family in ("ip", "ip6") and name in _XTABLES_NAMES
+
+
+def _nft_saves(host: Host, nft: Reading) -> dict[tuple[str, int], Reading]:
+    if not needs_iptables(nft.text):
+        return {}
+    return {(XTABLES, family): _save(host, family, XTABLES) for family in BITS}
+
+
+def _legacy_saves(host: Host) -> dict[tuple[str, int], Reading]:
+    return {(LEGACY, family): reading for family in BITS for reading in _legacy(host, family)}
+
+
+def _legacy(host: Host, family: int) -> Iterable[Reading]:
+    """Given a family, return its legacy tables, or nothing where the kernel says that there are none."""
+    if not host.is_admin():
+        return
+    try:
+        names = host.read(_LEGACY_NAMES[family]).split()
+    except SourceMissing:  # the kernel has no such tables at all
+        return
+    except SourceDenied as error:
+        yield Reading(unavailable=str(error))
+        return
+    if names:
+        yield _save(host, family, LEGACY)
+
+
+def _save(host: Host, family: int, backend: str) -> Reading:
+    """Given a family and a back end, return what its save command prints; the plain name may be either's."""
+    suffix = "legacy" if backend == LEGACY else "nft"
+    for tool in (f"{_IPTABLES[family]}-{suffix}-save", f"{_IPTABLES[family]}-save"):
+        if host.which(tool) and (suffix in tool or _is_of(host, tool, backend)):
+            return command(host, [tool])
+    tool = f"{_IPTABLES[family]}-{suffix}-save"
+    return Reading(unavailable=f"the kernel has {backend} tables of IPv{family}, and {tool} is not installed")
+
+
+def _is_of(host: Host, tool: str, backend: str) -> bool:
+    return ("nf_tables" in command(host, [tool, "--version"]).text) == (backend == XTABLES)
+
+
+def _ipsets(host: Host, saves: Iterable[Reading]) -> Reading:
+    return command(host, ["ipset", "save"]) if any("--match-set" in save.text for save in saves) else Reading()
+
+
+def _services(host: Host) -> dict[str, Reading]:
+    """Return whether the services that load rules are enabled; nothing where systemd does not run."""
+    try:
+        host.entries("/run/systemd/system")
+    except (SourceMissing, SourceDenied):
+        return {}
+    states = {name: command(host, ["systemctl", "is-enabled", name], expect=None) for name in SERVICES}
+    if states[SERVICES[0]].text.strip() != "enabled" or not host.is_admin():
+        return states
+    zones = {FIREWALLD_RUNNING: command(host, _ZONES), FIREWALLD_STORED: command(host, [*_ZONES, "--permanent"])}
+    return {**states, **zones}
+
+
+def collect_places(host: Host, pids: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """Given processes, return for each where it works: its executable, its working folder, its command line's words."""
+    return {pid: tuple(_places(host, pid)) for pid in pids}
+
+
+def _places(host: Host, pid: int) -> Iterable[str]:
+    try:
+        yield from (host.link(f"/proc/{pid}/{name}") for name in ("exe", "cwd"))
+        yield from host.read(f"/proc/{pid}/cmdline").split("\0")
+    except (SourceMissing, SourceDenied):  # it ended, or is somebody else's
+        return

@@ -1,0 +1,29 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is read on a Linux host before it is parsed: texts, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ...finding import EMPTY
+from ..reading import NOTHING_READ, Reading
+
+UFW_FILES = ("/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
+SERVICES = ("firewalld.service", "nftables.service")
+FIREWALLD_RUNNING, FIREWALLD_STORED = "firewalld runtime", "firewalld permanent"
+
+
+class Readings(NamedTuple):
+    """All that was read: rules by back end and family (4, 6), routes, interfaces, and what manages the rules."""
+
+    nft: Reading
+    saves: Mapping[tuple[str, int], Reading] = EMPTY
+    ipsets: Reading = NOTHING_READ
+    links: Reading = NOTHING_READ
+    routes: Mapping[int, Reading] = EMPTY
+    ephemeral: Reading = NOTHING_READ
+    managers: Mapping[str, Reading] = EMPTY

@@ -1,0 +1,48 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is known of a host before anything is judged, whatever its platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..finding import EMPTY
+from .model.exposure import Receivers, same_for_all
+from .model.network import Network
+from .model.ruleset import Ruleset
+
+
+class Manager(NamedTuple):
+    """A manager of rules: whether it is enabled, whether the kernel holds its rules, and what differs.
+
+    ``unavailable`` says why its stored rules could not be read. ``off`` says what it means that it is not enabled.
+    """
+
+    name: str
+    enabled: bool
+    loaded: bool = False
+    differences: tuple[str, ...] = ()
+    unavailable: str = ""
+    off: str = ""
+
+
+class Snapshot(NamedTuple):
+    """Rules, network, managers of rules, the range of clients' ports, and by subject what could not be seen and why.
+
+    ``receivers`` says which processes a listener stands for, where rules tell processes apart. ``never_seen`` is what
+    no run sees on this platform. ``system`` chooses the remedies.
+    ``notes`` are settings of the filter that decide nothing about who can connect, for the report.
+    """
+
+    ruleset: Ruleset
+    network: Network
+    managers: tuple[Manager, ...]
+    ephemeral: tuple[int, int]
+    unavailable: Mapping[str, str]
+    receivers: Receivers = same_for_all
+    never_seen: tuple[str, ...] = ()
+    system: str = "linux"
+    notes: Mapping[str, str] = EMPTY

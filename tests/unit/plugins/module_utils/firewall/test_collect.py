@@ -1,0 +1,230 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is asked of a Linux host, what each failure is called, and that nothing is loaded by looking."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.collect import (
+    collect,
+    collect_places,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft_kernel import (
+    TABLES_REQUEST,
+    parse_tables,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
+
+from .recorded import FIXTURES
+
+EMPTY_NFT = '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}'
+WITH_XT = '{"nftables": [{"table": {"family": "ip", "name": "filter"}}, {"xt": null}]}'
+SAVE = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n"
+IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]"}
+
+
+def kernel_says(name: str) -> bytes:
+    return bytes.fromhex((FIXTURES / f"nft/linux-6.18/{name}.hex").read_text(encoding="utf-8"))
+
+
+def host(commands: Optional[dict[str, Any]] = None, **values: Any) -> FakeHost:
+    return FakeHost(commands={**IP, **(commands or {})}, **values)
+
+
+def unavailable(asked: FakeHost) -> dict[int, tuple[str, ...]]:
+    return dict(parse(collect(asked)).ruleset.unavailable)
+
+
+def test_the_kernels_own_list_of_tables_is_read() -> None:
+    assert sorted(parse_tables(kernel_says("tables"))) == [
+        ("inet", "web"),
+        ("ip", "filter"),
+        ("ip6", "filter"),
+        ("netdev", "edge"),
+    ]
+    assert parse_tables(kernel_says("no-tables")) == []
+    with pytest.raises(SourceDenied, match="error 1"):
+        parse_tables(kernel_says("not-root"))
+
+
+def test_another_account_than_root_sees_no_rules_and_no_tool_is_run_for_them() -> None:
+    asked = host(
+        {"nft": EMPTY_NFT, "iptables-legacy-save": SAVE},
+        admin=False,
+        files={"/proc/net/ip_tables_names": SourceDenied("x")},
+    )
+    assert unavailable(asked)[4] == ("the kernel shows its packet filter to root only, and this account is not root",)
+    assert [line for line in asked.ran if not line.startswith("ip -j")] == []
+
+
+NO_NFT = [
+    ("the kernel has no tables", kernel_says("no-tables"), {}, ""),
+    (
+        "the kernel has tables that only nft reads",
+        kernel_says("tables"),
+        {},
+        "nft is not installed, and the kernel has the nf_tables tables",
+    ),
+    ("the kernel does not say", None, {}, "nft is not installed, and the kernel did not say"),
+    (
+        "the kernel does not tell this account",
+        kernel_says("not-root"),
+        {},
+        "nft is not installed, and the kernel did not say",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "commands", "expected"), [case[1:] for case in NO_NFT], ids=[case[0] for case in NO_NFT]
+)
+def test_without_nft_the_kernel_proves_that_there_are_no_tables_or_it_is_unknown(
+    answer: Optional[bytes], commands: dict[str, str], expected: str
+) -> None:
+    reasons = unavailable(host(commands, kernel={TABLES_REQUEST: answer} if answer is not None else {}))
+    assert (reasons[4] == ()) if not expected else reasons[4][0].startswith(expected)
+
+
+def only_xtables() -> bytes:
+    """The recorded answer, cut down to its tables of iptables-nft."""
+    from ansible_collections.cryptobot.maintenance.plugins.module_utils.netlink import HEADER, messages
+
+    kept = [(kind, body) for kind, body in messages(kernel_says("tables")) if b"filter" in body]
+    return b"".join(HEADER.pack(HEADER.size + len(body), kind, 2, 1, 0) + body for kind, body in kept)
+
+
+def test_without_nft_tables_of_iptables_are_read_by_its_own_tool() -> None:
+    asked = host({"iptables-nft-save": SAVE, "ip6tables-nft-save": SAVE}, kernel={TABLES_REQUEST: only_xtables()})
+    found = parse(collect(asked)).ruleset
+    assert (found.unavailable, [table.backend for table in found.tables]) == ({4: (), 6: ()}, [XTABLES, XTABLES])
+
+
+FAILURES = [
+    (
+        {"nft": (1, "", "netlink: Error: Operation not permitted")},
+        "'nft' ended with exit code 1: netlink: Error: Operation not permitted",
+    ),
+    ({"nft": "Error: JSON support not compiled-in"}, "nft -j list ruleset, line 1: not the JSON of a ruleset"),
+    ({"nft": WITH_XT}, "the kernel has iptables-nft tables of IPv4, and iptables-nft-save is not installed"),
+    (
+        {"nft": WITH_XT, "iptables-nft-save": (4, "", "no"), "ip6tables-nft-save": ""},
+        "'iptables-nft-save' ended with exit code 4: no",
+    ),
+    (
+        {"nft": WITH_XT, "iptables-nft-save": "*filter\n"},
+        "iptables-nft of IPv4, line 1: the table does not end with COMMIT",
+    ),
+]
+
+
+@pytest.mark.parametrize(("commands", "expected"), FAILURES)
+def test_a_tool_that_fails_is_named_with_its_reason(commands: dict[str, Any], expected: str) -> None:
+    assert any(reason.startswith(expected) for reason in unavailable(host(commands))[4])
+
+
+def test_legacy_tools_are_only_asked_about_tables_that_the_kernel_has() -> None:
+    files = {"/proc/net/ip_tables_names": "filter\n", "/proc/net/ip6_tables_names": ""}
+    asked = host({"nft": EMPTY_NFT, "iptables-legacy-save": SAVE, "ip6tables-legacy-save": SAVE}, files=files)
+    found = parse(collect(asked)).ruleset
+    assert ([(table.backend, table.family) for table in found.tables], found.unavailable) == (
+        [(LEGACY, "ip")],
+        {4: (), 6: ()},
+    )
+    assert "ip6tables-legacy-save" not in asked.ran
+
+
+NAMES = [("iptables v1.4.21", LEGACY), ("iptables v1.8.9 (legacy)", LEGACY), ("iptables-save v1.8.9 (nf_tables)", None)]
+
+
+@pytest.mark.parametrize(("version", "expected"), NAMES)
+def test_the_plain_save_command_is_taken_for_the_back_end_that_it_says(version: str, expected: Optional[str]) -> None:
+    asked = host(
+        {"nft": EMPTY_NFT, "iptables-save --version": version, "iptables-save": SAVE},
+        files={"/proc/net/ip_tables_names": "filter\n"},
+    )
+    found = parse(collect(asked)).ruleset
+    assert [table.backend for table in found.tables] == ([expected] if expected else [])
+    assert bool(found.unavailable[4]) == (expected is None)
+
+
+def test_legacy_tables_that_may_not_be_read_are_a_blindness_of_their_family_only() -> None:
+    asked = host({"nft": EMPTY_NFT}, files={"/proc/net/ip_tables_names": SourceDenied("/proc/net/ip_tables_names")})
+    assert {family: bool(reasons) for family, reasons in unavailable(asked).items()} == {4: True, 6: False}
+
+
+def test_ipsets_are_read_where_rules_name_them_and_their_absence_is_told() -> None:
+    with_set = SAVE.replace("-p tcp", "-m set --match-set office src -p tcp")
+    asked = host({"nft": WITH_XT, "iptables-nft-save": with_set, "ip6tables-nft-save": ""})
+    assert "rules name ipsets" in parse(collect(asked)).unavailable["ipsets"]
+    assert "ipset save" not in gather_lines(
+        {"nft": WITH_XT, "iptables-nft-save": SAVE, "ip6tables-nft-save": "", "ipset save": ""}
+    )
+
+
+def gather_lines(commands: dict[str, Any]) -> list[str]:
+    asked = host(commands)
+    collect(asked)
+    return asked.ran
+
+
+def test_without_ip_the_routes_are_not_known() -> None:
+    facts = parse(collect(FakeHost(commands={"nft": EMPTY_NFT})))
+    assert "'ip' was not found" in facts.network.unavailable
+    assert "routes" in facts.unavailable
+
+
+RANGES = [("1024\t2048\n", (1024, 2048)), ("", (32768, 60999)), ("strange", (32768, 60999))]
+
+
+@pytest.mark.parametrize(("text", "expected"), RANGES)
+def test_the_range_of_clients_ports_is_the_kernels_or_its_default(text: str, expected: tuple[int, int]) -> None:
+    files = {"/proc/sys/net/ipv4/ip_local_port_range": text} if text else {}
+    assert parse(collect(host({"nft": EMPTY_NFT}, files=files))).ephemeral == expected
+
+
+def test_services_are_asked_about_only_where_systemd_runs() -> None:
+    commands = {"nft": EMPTY_NFT, "systemctl is-enabled": (1, "disabled\n", "")}
+    assert not any("systemctl" in line for line in gather_lines(commands))
+    asked = host(commands, files={"/run/systemd/system/x": ""})
+    assert parse(collect(asked)).managers == ()
+    assert [line for line in asked.ran if "systemctl" in line] == [
+        "systemctl is-enabled firewalld.service",
+        "systemctl is-enabled nftables.service",
+    ]
+
+
+def test_a_service_that_is_enabled_and_not_in_the_kernel_is_seen() -> None:
+    commands = {
+        "nft": EMPTY_NFT,
+        "systemctl is-enabled": "enabled\n",
+        "firewall-cmd": (252, "", "FirewallD is not running"),
+    }
+    (firewalld, nftables) = parse(collect(host(commands, files={"/run/systemd/system/x": ""}))).managers
+    assert [(view.name, view.loaded, view.unavailable) for view in (firewalld, nftables)] == [
+        ("firewalld", False, ""),
+        ("nftables.service", False, ""),
+    ]
+
+
+def test_ufw_files_that_may_not_be_read_are_told_with_the_view() -> None:
+    files = {"/etc/ufw/ufw.conf": "ENABLED=yes\n", "/etc/ufw/user.rules": SourceDenied("/etc/ufw/user.rules")}
+    (ufw,) = parse(collect(host({"nft": EMPTY_NFT}, files=files))).managers
+    assert (ufw.enabled, ufw.loaded, "user.rules cannot be read" in ufw.unavailable) == (True, False, True)
+
+
+def test_the_places_of_processes_are_what_this_account_may_see() -> None:
+    links = {"/proc/5/exe": "/usr/bin/python3", "/proc/5/cwd": "/opt/cryptobot", "/proc/6/exe": SourceDenied("x")}
+    asked = FakeHost(links=links, files={"/proc/5/cmdline": "python3\0/opt/run.py\0"})
+    assert collect_places(asked, [5, 6, 7]) == {
+        5: ("/usr/bin/python3", "/opt/cryptobot", "python3", "/opt/run.py", ""),
+        6: (),
+        7: (),
+    }
