@@ -47,7 +47,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ended:
     """How a step came out. ``rule`` is the check id that speaks of it where it was not done."""
 
     step: Step
@@ -70,7 +70,7 @@ class Outcome:
         return max(0, int(self.before.get("bytes") or 0) - int(self.after.get("bytes") or 0))
 
 
-def actions(steps: Sequence[Step], refusals: Sequence[Refusal], outcomes: Sequence[Outcome] = ()) -> list[Action]:
+def actions(steps: Sequence[Step], refusals: Sequence[Refusal], outcomes: Sequence[Ended] = ()) -> list[Action]:
     """Given a plan and how its steps came out so far, return its actions; a step without outcome is still planned."""
     known = {(outcome.step.action, outcome.step.subject): outcome for outcome in outcomes}
     told = []
@@ -80,11 +80,11 @@ def actions(steps: Sequence[Step], refusals: Sequence[Refusal], outcomes: Sequen
     return told + [refusal.as_action() for refusal in refusals]
 
 
-def failures(outcomes: Sequence[Outcome]) -> list[str]:
+def failures(outcomes: Sequence[Ended]) -> list[str]:
     """Return one sentence for each step that the run was told to take and could not."""
     return [f"{o.step.action} of {o.step.subject} failed: {o.reason}" for o in outcomes if o.state == FAILED]
 
 
-def done(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def done(outcomes: Sequence[Ended]) -> list[Ended]:
     """Return the outcomes of the steps that were done."""
     return [outcome for outcome in outcomes if outcome.state == DONE]

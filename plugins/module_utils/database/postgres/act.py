@@ -18,7 +18,7 @@ from ...finding import NOT_DONE
 from ...host import Host
 from ...postgres.connection import Session
 from ..settings import Database, Settings
-from ..steps import Outcome
+from ..steps import Ended
 from . import queries
 from .brake import Brake, load_per_core, no_load
 from .features import has
@@ -37,12 +37,12 @@ def make_errand(entry: Database, server: Server, settings: Settings, host: Host,
     return Errand(server, settings, host, deadline, Brake(server, settings, host, deadline, load))
 
 
-def act(steps: Sequence[TableStep], entry: Database, errand: Errand, beat: Callable[[], None]) -> list[Outcome]:
+def act(steps: Sequence[TableStep], entry: Database, errand: Errand, beat: Callable[[], None]) -> list[Ended]:
     """Given the steps of a plan in their order, take them and return one outcome for each.
 
     ``beat`` is called about once a second.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[Ended] = []
     for (_emergency, database), group in groupby(steps, key=group_of):
         outcomes += _group(list(group), entry, database, errand, beat)
     return outcomes
@@ -50,7 +50,7 @@ def act(steps: Sequence[TableStep], entry: Database, errand: Errand, beat: Calla
 
 def _group(
     steps: list[TableStep], entry: Database, database: str, errand: Errand, beat: Callable[[], None]
-) -> list[Outcome]:
+) -> list[Ended]:
     """Take the steps of one database. All sessions are opened before the first worker starts: connecting may change
     the effective user of the whole process for a moment.
     """
@@ -59,7 +59,7 @@ def _group(
             outcomes = _share_out(steps, sessions, observer, errand, beat)
             _close_books(outcomes, observer, errand)
     except CoreError as error:
-        return [Outcome(step, NOT_DONE, str(error), rule="database.reachable") for step in steps]
+        return [Ended(step, NOT_DONE, str(error), rule="database.reachable") for step in steps]
     return outcomes
 
 
@@ -76,11 +76,11 @@ def _sessions(entry: Database, database: str, jobs: int, errand: Errand) -> Iter
 
 def _share_out(
     steps: list[TableStep], sessions: list[Session], observer: Session, errand: Errand, beat: Callable[[], None]
-) -> list[Outcome]:
+) -> list[Ended]:
     """Give each session the next step when it is free, watch meanwhile, and return the outcomes in the steps' order."""
     waiting = iter(list(enumerate(steps)))
     turn = threading.Lock()
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, Ended] = {}
 
     def work(session: Session) -> None:
         while True:
@@ -134,7 +134,7 @@ def _percent(part: Optional[int], whole: Optional[int]) -> float:
     return round(100.0 * (part or 0) / whole, 1) if whole else 0.0
 
 
-def _close_books(outcomes: Sequence[Outcome], observer: Session, errand: Errand) -> None:
+def _close_books(outcomes: Sequence[Ended], observer: Session, errand: Errand) -> None:
     """Bring the database's own age up to date once, where each vacuum was told not to (PostgreSQL 16 and later)."""
     vacuumed = any(outcome.seconds and outcome.step.action != "analyze" for outcome in outcomes)
     if vacuumed and not errand.lost and has(errand.server.version, "skip_database_stats"):

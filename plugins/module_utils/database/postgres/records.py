@@ -165,3 +165,8 @@ class Cluster:
     activity: tuple[Activity, ...]
     views: tuple[View, ...]
     installed: Mapping[str, frozenset[str]]
+
+    @property
+    def answered(self) -> tuple[View, ...]:
+        """The databases that could be seen."""
+        return tuple(view for view in self.views if not view.error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ...finding import DONE, NOT_DONE, PLANNED, Metric
-from ..steps import Outcome, Refusal
+from ..steps import Ended, Refusal
 from .history import Forecast, Lesson, forecast
 from .horizon import horizon, who
 from .look import Look
@@ -120,7 +120,7 @@ def _came_out(look: Look, subject: str) -> dict[str, Any]:
     return {"result": NOT_DONE, "why": refusals[0].reason if refusals else "its reasons do not call for a step"}
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Ended) -> dict[str, Any]:
     why = "" if outcome.state == DONE else outcome.reason
     told = {"result": outcome.state, "why": why, "seconds": round(outcome.seconds, 3), "after": dict(outcome.after)}
     return {**told, **dict(outcome.details)}

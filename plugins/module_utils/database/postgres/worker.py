@@ -16,7 +16,7 @@ from ...finding import DONE, FAILED, NOT_DONE
 from ...host import Host
 from ...postgres.connection import Session
 from ..settings import Settings
-from ..steps import Outcome
+from ..steps import Ended
 from . import queries
 from .features import has
 from .gather import APPLICATION
@@ -61,11 +61,11 @@ class Errand:
         return whole if step.emergency else min(whole, self.deadline - self.host.now())
 
 
-def perform(step: TableStep, session: Session, errand: Errand) -> Outcome:
+def perform(step: TableStep, session: Session, errand: Errand) -> Ended:
     """Given a step, take it if the window still has room for it, and return how it came out."""
     hindrance = _hindrance(step, session, errand)
     if hindrance:
-        return Outcome(step, NOT_DONE, hindrance[1], rule=hindrance[0])
+        return Ended(step, NOT_DONE, hindrance[1], rule=hindrance[0])
     begun = time.monotonic()
     try:
         return _take(step, session, errand)
@@ -86,18 +86,18 @@ def _hindrance(step: TableStep, session: Session, errand: Errand) -> Optional[tu
     return None
 
 
-def _take(step: TableStep, session: Session, errand: Errand) -> Outcome:
+def _take(step: TableStep, session: Session, errand: Errand) -> Ended:
     session.execute(session_settings(step, errand.server, errand.settings, errand.left(step)))
     before = _state(session, step)
     if before is None:
-        return Outcome(step, NOT_DONE, _MEANING["42P01"][2], rule="database.maintenance")
+        return Ended(step, NOT_DONE, _MEANING["42P01"][2], rule="database.maintenance")
     errand.seen.pop(session.pid(), None)
     begun = time.monotonic()
     notices = session.execute(statement(step, errand.server, errand.settings))
     seconds = time.monotonic() - begun
     after = _after(step, session, before, errand)
     if after is None:
-        return Outcome(step, NOT_DONE, _who_blocks(step, session), seconds, rule="database.locked")
+        return Ended(step, NOT_DONE, _who_blocks(step, session), seconds, rule="database.locked")
     return _done(step, seconds, before, after, _details(step, vacuum_report(notices), seconds, session, errand))
 
 
@@ -124,8 +124,8 @@ def _after(step: TableStep, session: Session, before: State, errand: Errand) -> 
     return None
 
 
-def _done(step: TableStep, seconds: float, before: State, after: State, details: dict[str, Any]) -> Outcome:
-    return Outcome(
+def _done(step: TableStep, seconds: float, before: State, after: State, details: dict[str, Any]) -> Ended:
+    return Ended(
         step,
         DONE,
         "; ".join(step.reasons),
@@ -152,11 +152,11 @@ def _who_blocks(step: TableStep, session: Session) -> str:
     return "locked by " + ("; ".join(names) or "a session that had gone by the time it was asked for")
 
 
-def _failed(step: TableStep, error: CoreError, seconds: float, errand: Errand) -> Outcome:
+def _failed(step: TableStep, error: CoreError, seconds: float, errand: Errand) -> Ended:
     code = str(getattr(error, "code", None) or "")
     if code in _MEANING:
         state, rule, reason = _MEANING[code]
-        return Outcome(step, state, reason or str(error), seconds, rule=rule)
+        return Ended(step, state, reason or str(error), seconds, rule=rule)
     if hasattr(error, "code") and (not code or code.startswith(_LOST)):
         errand.lost = str(error)
-    return Outcome(step, FAILED, str(error), seconds, rule="database.maintenance")
+    return Ended(step, FAILED, str(error), seconds, rule="database.maintenance")

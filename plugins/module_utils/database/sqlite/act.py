@@ -16,7 +16,7 @@ from ...errors import CoreError
 from ...finding import DONE, FAILED, NOT_DONE
 from ...host import Host
 from ...reading import regular
-from ..steps import Outcome
+from ..steps import Ended
 from .checkpoint import checkpoint, shrink_log
 from .holders import holders
 from .plan import FileStep
@@ -52,10 +52,10 @@ class Task:
         return max(0.0, min(self.deadline - self.host.now(), self.host.remaining() - MARGIN_S))
 
 
-def perform(task: Task) -> Outcome:
+def perform(task: Task) -> Ended:
     """Given a task, take its step and return how it came out."""
     if task.left() < task.step.predicted_s:
-        return Outcome(task.step, NOT_DONE, "the window ends before it could be done", rule="database.window")
+        return Ended(task.step, NOT_DONE, "the window ends before it could be done", rule="database.window")
     task.beat()
     begun = time.monotonic()
     try:
@@ -66,12 +66,12 @@ def perform(task: Task) -> Outcome:
         return _not_done(task, error, time.monotonic() - begun)
 
 
-def _outcome(step: FileStep, came_out: CameOut, seconds: float, before: dict[str, int]) -> Outcome:
+def _outcome(step: FileStep, came_out: CameOut, seconds: float, before: dict[str, int]) -> Ended:
     after = measured(step.path)
     if not came_out.changed:
-        return Outcome(step, NOT_DONE, came_out.why, seconds, "database.locked", before, after)
+        return Ended(step, NOT_DONE, came_out.why, seconds, "database.locked", before, after)
     reason = "; ".join([*step.reasons, *([came_out.why] if came_out.why else [])])
-    return Outcome(step, DONE, reason, seconds, "", before, after)
+    return Ended(step, DONE, reason, seconds, "", before, after)
 
 
 def measured(path: str) -> dict[str, int]:
@@ -164,16 +164,16 @@ _VERBS: dict[str, Callable[[Task], CameOut]] = {
 }
 
 
-def _not_done(task: Task, error: CoreError, seconds: float) -> Outcome:
+def _not_done(task: Task, error: CoreError, seconds: float) -> Ended:
     """Given an error, return the outcome: what somebody else's lock or the window prevented is no failure."""
     step = task.step
     if isinstance(error, Busy):
         users = holders(step.path, task.host)
-        return Outcome(step, NOT_DONE, f"locked by {users.named()}", seconds, "database.locked")
+        return Ended(step, NOT_DONE, f"locked by {users.named()}", seconds, "database.locked")
     if isinstance(error, Interrupted):
-        return Outcome(step, NOT_DONE, "ended at the end of the window, and undone", seconds, "database.window")
+        return Ended(step, NOT_DONE, "ended at the end of the window, and undone", seconds, "database.window")
     rule = {Full: "database.space", Corrupt: "database.integrity"}.get(type(error), "database.maintenance")
-    return Outcome(step, FAILED, f"{error}; {_state_after(task)}", seconds, rule)
+    return Ended(step, FAILED, f"{error}; {_state_after(task)}", seconds, rule)
 
 
 def _state_after(task: Task) -> str:

@@ -7,13 +7,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Optional, cast
 
+from ...finding import Check, Finding
+from ...registry import Outcome
 from ..backup_gate import Gate
 from ..settings import Database, Settings
-from ..steps import Outcome, done
+from ..steps import Ended, done
 from .plan import FileStep, Plan
 from .records import Seen
+
+VACUUMS = ("vacuum", "vacuum_into", "incremental_vacuum")
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,24 @@ class Look:
     seen: Optional[Seen] = None
     plan: Plan = field(default_factory=Plan)
     gate: Optional[Gate] = None
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[Ended, ...] = ()
     problem: Optional[tuple[str, str, str]] = None
+
+    @property
+    def snapshot(self) -> Seen:
+        """What was seen of the database; a rule is only asked where it was."""
+        return cast("Seen", self.seen)
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return what a rule says of the database as a finding."""
+        return check.finding(
+            outcome.status,
+            self.entry.name,
+            outcome.message,
+            expected=outcome.expected,
+            actual=outcome.actual,
+            remedy=outcome.remedy,
+        )
 
     @property
     def steps(self) -> tuple[FileStep, ...]:
@@ -38,7 +58,7 @@ class Look:
         """The seconds that the steps are predicted to take."""
         return sum(step.predicted_s for step in self.plan.steps)
 
-    def done(self, *verbs: str) -> Optional[Outcome]:
+    def done(self, *verbs: str) -> Optional[Ended]:
         """Return how the step of one of these verbs came out, or None where none was done."""
         return next((o for o in done(self.outcomes) if o.step.action in verbs), None)
 

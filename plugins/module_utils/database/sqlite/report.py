@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...finding import DONE, Metric
-from .judge import VACUUMS
-from .look import Look
+from .look import VACUUMS, Look
 from .records import NONE, Seen
 
 KEEP_SPEEDS = 3

@@ -13,7 +13,7 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import run as engine
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Outcome
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Ended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import DriverMissing
@@ -73,14 +73,14 @@ def test_a_server_that_refuses_is_critical_and_one_that_could_not_be_tried_unkno
 
 
 def look(seen: Any, **given: Any) -> Any:
-    from .test_judge import look as make
+    from .test_rules import look as make
 
     return make(seen, **given)
 
 
 def finished(seen: Any) -> Any:
     before, after = {"bytes": 12 * MB, "dead": 20_000}, {"bytes": 10 * MB, "dead": 5}
-    outcomes = tuple(Outcome(step, DONE, "why", 0.5, "", before, after, {"mb_s": 24.0}) for step in seen.steps)
+    outcomes = tuple(Ended(step, DONE, "why", 0.5, "", before, after, {"mb_s": 24.0}) for step in seen.steps)
     return replace(seen, outcomes=outcomes)
 
 
@@ -144,7 +144,7 @@ def test_a_server_that_was_not_seen_leaves_its_memory_alone() -> None:
 
 def test_after_a_run_the_ages_are_those_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = look(cluster(view(dirty()), ages=recorded_ages(1_400_000_000)))
-    monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Outcome(step, DONE, "", 0.1) for step in steps])
+    monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Ended(step, DONE, "", 0.1) for step in steps])
     monkeypatch.setattr(engine, "gather_ages", lambda *_arguments: rows_of(recorded_ages(50)))
     assert engine.take(seen, FakeHost(), 0.0, lambda: None).cluster.ages[0].xid_age == 50
 
@@ -154,13 +154,13 @@ def test_ages_that_cannot_be_asked_again_stay_as_they_were(monkeypatch: pytest.M
         raise refused("08006")
 
     seen = look(cluster(view(dirty()), ages=recorded_ages(70)))
-    monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Outcome(step, DONE, "", 0.1) for step in steps])
+    monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Ended(step, DONE, "", 0.1) for step in steps])
     monkeypatch.setattr(engine, "gather_ages", lost)
     assert engine.take(seen, FakeHost(), 0.0, lambda: None).cluster.ages[0].xid_age == 70
 
 
 def recorded_ages(xid_age: int) -> Any:
-    from .test_judge import age
+    from .test_rules import age
 
     return (age(xid_age=xid_age),)
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.judge import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import (
     make_plan,
@@ -24,7 +23,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
     View,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rewrite import Facts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Outcome
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.run import judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Ended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE, Finding
 
 from ..options import postgresql, settings
@@ -46,7 +46,7 @@ def told(one: Look, check: str) -> list[Finding]:
 def taken(one: Look, state: str, rule: str = "", dead: int = 0, **details: Any) -> Look:
     """Return a look whose steps all came out in one way."""
     outcomes = tuple(
-        Outcome(step, state, f"because of {rule or state}", 1.0, rule, {"dead": 1}, {"dead": dead}, details)
+        Ended(step, state, f"because of {rule or state}", 1.0, rule, {"dead": 1}, {"dead": dead}, details)
         for step in one.steps
     )
     return replace(one, outcomes=outcomes)
@@ -185,7 +185,7 @@ def test_more_than_one_pass_over_the_indexes_calls_for_memory(details: dict[str,
 def test_a_stage_of_analyze_does_not_settle_a_table() -> None:
     tables = [table(f"t{number}", reltuples=-1.0, last_analyze=None, oid=number) for number in range(25)]
     one = look(cluster(view(*tables)))
-    stages = replace(one, outcomes=tuple(Outcome(s, DONE, "", 0.1) for s in one.steps if s.target))
+    stages = replace(one, outcomes=tuple(Ended(s, DONE, "", 0.1) for s in one.steps if s.target))
     assert told(stages, "database.statistics")[0].actual == 25
 
 

@@ -12,17 +12,16 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.judge import judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look, named
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import make_plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Cluster
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rewrite import Facts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.verdicts import named
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.run import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE
 
 from ..options import postgresql, settings
 from .builders import MB, activity, cluster, dirty, lock, server, table, view
-from .test_judge import age, look, taken, told
+from .test_rules import age, look, taken, told
 
 DB = "main:cryptobot"
 BLOATED = table("audit_logs", oid=1, heap_bytes=900 * MB)

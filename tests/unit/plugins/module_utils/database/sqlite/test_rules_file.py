@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.judge import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.look import Look
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import make_plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import (
@@ -19,7 +18,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sql
     Holders,
     Place,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Outcome
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.run import judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Ended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE, Finding
 
 from .builders import MB, OPEN, SHUT, case
@@ -41,7 +41,7 @@ def told(one: Look, check: str) -> list[Finding]:
 def taken(one: Look, state: str, rule: str = "", after: int = 0) -> Look:
     before = {"bytes": 500 * MB, "free_bytes": 200 * MB}
     outcomes = tuple(
-        Outcome(step, state, f"because of {rule}", 1.0, rule, before, {"bytes": 300 * MB, "free_bytes": after})
+        Ended(step, state, f"because of {rule}", 1.0, rule, before, {"bytes": 300 * MB, "free_bytes": after})
         for step in one.steps
     )
     return replace(one, outcomes=outcomes)
@@ -247,7 +247,7 @@ def test_a_log_was_cut_off_where_the_checkpoint_was_done_and_freed_something(
     one = look(**LONG_LOG, holders=STRATEGY)
     [step] = one.steps
     assert step.action == "checkpoint"
-    outcome = Outcome(step, state, "", 1.0, "", {"bytes": before}, {"bytes": after})
+    outcome = Ended(step, state, "", 1.0, "", {"bytes": before}, {"bytes": after})
     found = words(replace(one, outcomes=(outcome,)), "database.wal")
     assert found == [(status, message, 64 * MB, 100 * MB)]
 

@@ -2,19 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one rule gets to see of one service, and the little that all rules need."""
+"""What a rule gets: one service with all that is known of it, or a host as a whole; and what makes findings of that."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Optional
 
-from ..finding import CRITICAL, SKIPPED, WARNING, Finding
+from ..finding import CRITICAL, SKIPPED, WARNING, Check, Finding
 from ..redact import redact
+from ..registry import Outcome
 from ..units import human_seconds
-from .checks import CHECKS
 from .history import Growth
 from .observed import Observed, Snapshot
 from .policy import Policy
@@ -23,7 +24,7 @@ from .words import LOOK_AS_ADMIN, Words, words_of
 
 
 @dataclass(frozen=True)
-class Case:
+class Context:
     """One service with everything that is known of it."""
 
     observed: Observed
@@ -50,18 +51,18 @@ class Case:
         """Return a remark for messages about a service that may still be starting; empty for others."""
         return f" (started {human_seconds(self.age or 0)} ago, it may still be getting ready)" if self.in_grace else ""
 
-    def finding(
-        self, rule: str, status: str, message: str, *, expected: Any = None, actual: Any = None, remedy: str = ""
-    ) -> Finding:
-        """Return a finding about this service; secrets in its texts are masked, names in the remedy are filled in."""
-        check = CHECKS[f"services.{rule}"]
-        advice = remedy or self.words.remedies.get(rule) or check.remedy
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return an outcome as a finding about this service; secrets in its texts are masked, names in the remedy are
+        filled in.
+        """
+        service = self.observed.service
+        advice = check.remedy_for(service.manager or "pid_file") if outcome.remedy is None else outcome.remedy
         return check.finding(
-            status,
-            self.observed.name,
-            redact(message),
-            expected=expected,
-            actual=actual,
+            outcome.status,
+            service.name,
+            redact(outcome.message),
+            expected=outcome.expected,
+            actual=outcome.actual,
             remedy=self._filled_in(advice),
         )
 
@@ -83,11 +84,38 @@ class Case:
         """Return the remedy for what this account may not see."""
         return LOOK_AS_ADMIN.get(self.snapshot.platform, LOOK_AS_ADMIN["linux"])
 
-    def lacking(self, rule: str) -> Iterator[Finding]:
-        """Yield the finding that this platform has nothing for a rule to judge; nothing where it has."""
+    def lacking(self, rule: str) -> Iterator[Outcome]:
+        """Yield that this platform has nothing for a rule to judge; nothing where it has."""
         reason = self.snapshot.lacks.get(rule)
         if reason:
-            yield self.finding(rule, SKIPPED, reason, remedy="None needed.")
+            yield Outcome(SKIPPED, reason, remedy="None needed.")
+
+    def log_command(self) -> str:
+        """Return the command that shows the end of the service's log, or an empty text where nobody knows the log."""
+        service, path = self.observed.service, self.observed.service.output
+        if service.manager == "systemd":
+            return "journalctl -u UNIT -n 50 --no-pager"
+        if service.manager != "pid_file" or not path:
+            return ""
+        if self.snapshot.platform == "windows":
+            return "Get-Content -Tail 50 -LiteralPath '" + path.replace("'", "''") + "'"
+        return f"tail -n 50 {shlex.quote(path)}"
 
 
-Memory = Mapping[str, Any]
+@dataclass(frozen=True)
+class HostContext:
+    """A host as a whole, for the rules that are about no single service."""
+
+    snapshot: Snapshot
+    policy: Policy
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return an outcome as a finding about what it names."""
+        return check.finding(
+            outcome.status,
+            outcome.subject,
+            outcome.message,
+            expected=outcome.expected,
+            actual=outcome.actual,
+            remedy=outcome.remedy,
+        )
