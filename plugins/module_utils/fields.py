@@ -7,15 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .errors import ParseError
 
 
-@dataclass(frozen=True)
-class Fields:
+class Fields(NamedTuple):
     """One object of an answer: ``source`` is the query, ``number`` which of its objects it is, from 1."""
 
     source: str

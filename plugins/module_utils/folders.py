@@ -124,7 +124,7 @@ def opened(path: str) -> Iterator[Folder]:
         folder.close()
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """A name on the way of a path, not entered yet: in an open folder, which is closed at the next step.
 
     ``.`` is that folder itself: where a way begins, and where two dots, or a link, lead. ``status`` is what the system
@@ -147,7 +147,7 @@ class Step(NamedTuple):
         return stat.S_ISLNK(self.status.st_mode)
 
 
-def steps(path: str) -> Generator[Step, None, None]:
+def steps(path: str) -> Generator[PathStep, None, None]:
     """Given an absolute path, yield each step of the way from ``/`` on, as the kernel goes: whoever follows, judges.
 
     Links are followed when the next step is asked for, MOST_LINKS of them. Close it when a step is the last one wanted.
@@ -155,14 +155,14 @@ def steps(path: str) -> Generator[Step, None, None]:
     """
     folder, pending, name, followed = _root(), _names(path), "", 0  # pending: the next name is last
     try:
-        yield Step(folder, ".", folder.status, len(pending))
+        yield PathStep(folder, ".", folder.status, len(pending))
         while pending:
             name = pending.pop()
             if name == "..":
                 folder = _instead(folder, folder.above(os.path.dirname(folder.path)))
-                yield Step(folder, ".", folder.status, len(pending))
+                yield PathStep(folder, ".", folder.status, len(pending))
                 continue
-            step = Step(folder, name, folder.lstat(name), len(pending))
+            step = PathStep(folder, name, folder.lstat(name), len(pending))
             yield step
             if step.is_link:
                 followed += 1
@@ -172,7 +172,7 @@ def steps(path: str) -> Generator[Step, None, None]:
                     folder = _instead(folder, _root())
                 pending += names
                 if text.startswith("/") or not names:
-                    yield Step(folder, ".", folder.status, len(pending))
+                    yield PathStep(folder, ".", folder.status, len(pending))
             elif pending:
                 folder = _instead(folder, folder.pass_through(name))
     except OSError as error:
@@ -182,7 +182,7 @@ def steps(path: str) -> Generator[Step, None, None]:
         folder.close()
 
 
-def _led_to(link: Step, followed: int) -> str:
+def _led_to(link: PathStep, followed: int) -> str:
     """Return what a link says, with which so many were followed. Raise OSError, ELOOP where it is one too many."""
     if followed > MOST_LINKS:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -217,7 +217,7 @@ def resolved(path: str) -> Iterator[Place]:
     A symlink on the way is followed where it belongs to root, to this account, or to the account that has what it leads
     to. Else its owner could lead a reader with more rights than his own anywhere. Raise OSError or NotEntered.
     """
-    owed: list[Step] = []  # others' links whose end is not reached yet
+    owed: list[PathStep] = []  # others' links whose end is not reached yet
     with closing(steps(path)) as way:
         for step in way:
             if not step.is_link:
@@ -229,7 +229,7 @@ def resolved(path: str) -> Iterator[Place]:
                 owed.append(step)
 
 
-def _settle(owed: list[Step], reached: Step) -> None:
+def _settle(owed: list[PathStep], reached: PathStep) -> None:
     """Compare what links lead to with their owners, now that it is reached. Raise NotEntered."""
     while owed and reached.left <= owed[-1].left:
         link = owed.pop()

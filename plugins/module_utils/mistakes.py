@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from .printable import printable
 from .redact import MASK, redact
+from .redaction.forms import TELLING
 from .refusals import Read, option_at, refused
 from .services.secret import secrets_among
 from .spelling import nearest
 from .typed import NO_OPTION, Fault, Path, fill
-from .written import TELLING
 
 _MOST = 100  # mistakes in the options of one area
 _WIDTH = 60  # characters of a value

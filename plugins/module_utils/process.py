@@ -17,8 +17,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, Any, Optional
+from typing import IO, Any, NamedTuple, Optional
 
 from .errors import SourceDenied, ToolFailed, ToolMissing, ToolTimeout
 from .surroundings import Surroundings
@@ -31,8 +30,7 @@ POLL = 0.02
 LAST_WORDS = 2.0  # seconds that a killed process's pipes may take to close
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(NamedTuple):
     """A process that has ended: what ran, its exit code and what it printed (undecodable bytes are replaced)."""
 
     argv: tuple[str, ...]

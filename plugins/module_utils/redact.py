@@ -4,8 +4,8 @@
 
 """Taking secrets out of text before it leaves the host: excerpts of logs, command lines, queries, configuration.
 
-What the form around it tells to be one is masked by that (told.py), what has the name of a credential before it by the
-name (named.py), the rest by what it looks like.
+In this order: what the form around it shows to be one (redaction/unnamed.py), what has the name of a credential before
+it (redaction/named.py), what looks like one.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from .named import NAMES, without_named
-from .told import without_told
-from .values import MASK, Setting, opened, value_at
+from .redaction.named import NAMES, without_named
+from .redaction.unnamed import without_unnamed
+from .redaction.values import MASK, Setting, opened, value_at
 
 __all__ = ["MASK", "is_plain", "redact", "tells_secret"]
 
@@ -78,13 +78,13 @@ def is_plain(text: str) -> bool:
         and not ("://" in low and _LOGIN_OF_URL.search(text))
         and not ("-u" in low and _LOGIN.search(text))
         and not _LONG.search(text)
-        and without_told(text) == text
+        and without_unnamed(text) == text
     )
 
 
 def redact(text: str) -> str:
     """Given text, return it with the values of whatever looks like a credential masked."""
-    text = without_told(_KEY_BLOCK.sub(rf"\g<1>{MASK}", text))
+    text = without_unnamed(_KEY_BLOCK.sub(rf"\g<1>{MASK}", text))
     text = _without_logins(without_named(text))
     text = _LOGIN_OF_URL.sub(_without_login, text)
     for pattern in _PATTERNS:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from .errors import CoreError
-from .folders import NotEntered, Step, steps
+from .folders import NotEntered, PathStep, steps
 from .writers import open_to_others
 
 MAX_FILE = 64 << 20
@@ -129,7 +129,7 @@ def _walk(folder: str, others: Others = NOBODY_ELSE) -> Iterator[Fault]:
             yield Fault(place, f"others may write to the folder {place} (mode {mode:04o})", mode=mode)
 
 
-def _of_step(step: Step, others: Others, *, is_open: bool) -> Iterator[Fault]:
+def _of_step(step: PathStep, others: Others, *, is_open: bool) -> Iterator[Fault]:
     """Yield why one step cannot be believed, given whether others may make names in the folder where it lies."""
     path, status = step.path, step.status
     foreign = _foreign(path, status, others)

@@ -13,8 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .errors import SourceMissing, ToolTimeout
 
@@ -24,8 +23,7 @@ Headers = Optional[Mapping[str, str]]
 Tls = Optional[ssl.SSLContext]  # which certificates are accepted
 
 
-@dataclass(frozen=True)
-class HttpReply:
+class HttpReply(NamedTuple):
     """An answer of any status code: ``seconds`` is the time to the last byte read, at most MAX_BODY of them."""
 
     url: str

@@ -30,11 +30,14 @@ def catalogues() -> Iterator[tuple[str, dict]]:
 
 
 def ruled() -> Iterator[tuple[str, dict]]:
-    """Yield (area, checks by id) for each area whose run.py joins its rules."""
+    """Yield (area, checks by id) for each area whose rules a run.py joins; an id begins with its area's name."""
+    found: dict[str, dict] = {}
     for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py")):
         if re.search(r"^RULES\b", path.read_text("utf-8"), re.M):
             run = importlib.import_module(f"{PACKAGE}.module_utils.{path.parent.name}.run")
-            yield path.parent.name, run.RULES.checks
+            for check in run.RULES.checks.values():
+                found.setdefault(check.id.partition(".")[0], {})[check.id] = check
+    yield from found.items()
 
 
 def modules_by_noun() -> dict[str, str]:

@@ -4,9 +4,10 @@
 
 """queries.py FOLDER: write every PowerShell expression that the core sends to a Windows host as a script into FOLDER.
 
-The expressions live in the files windows/queries.py: constants, dictionaries of them, and functions that put values in
-as literals, which are called here with a value of each kind. What begins with an underscore is a part of one. Each
-becomes a script named after its file and itself, for powershell51.ps1 to look at, and so does the script around them.
+The expressions live in the files windows_queries.py (or windows/queries.py): constants, dictionaries of them, and
+functions that put values in as literals, which are called here with a value of each kind. What begins with an
+underscore is a part of one. Each becomes a script named after its file and itself, for powershell51.ps1 to look at, and
+so does the script around them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from types import ModuleType
 CHECKOUT = Path(__file__).resolve().parents[2]
 CORE = CHECKOUT / "plugins" / "module_utils"
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
+FILES = ("windows/queries.py", "windows_queries.py")
 SENT_AROUND = "powershell"  # the module of the core that wraps the expressions
 # What a parameter of a kind is given. Whoever needs another kind adds it here.
 VALUES = {
@@ -63,7 +65,7 @@ def expressions(name: str, value: object) -> Iterator[tuple[str, str]]:
 
 def scripts() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of every expression, and of the script around them."""
-    for path in sorted(CORE.glob("**/windows/queries.py")):
+    for path in sorted(path for name in FILES for path in CORE.glob(f"**/{name}")):
         module = ".".join(path.relative_to(CORE).with_suffix("").parts)
         loaded = importlib.import_module(f"{PACKAGE}.{module}")
         yield from ((f"{module}.{name}", text) for name, text in [*constants(loaded), *made(loaded)])

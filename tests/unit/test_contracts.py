@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ SHELLS = {"bridge"}  # PowerShell, whose options validate-modules compares
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in SHELLS)
 NOUN_MODULES = [name for name in MODULES if name not in ("report", "validate")]
 CATALOGUES = sorted((CHECKOUT / "plugins").glob("*/*/checks.py"))
+RULED = [
+    path.parent.name
+    for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py"))
+    if re.search(r"^RULES\b", path.read_text("utf-8"), re.M)
+]
 
 
 def documented(module: str) -> dict[str, Any]:
@@ -112,16 +118,36 @@ def used_ids(folder: Path) -> set[str]:
     return whole | rules
 
 
-@pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.parent.name)
-def test_every_check_of_the_catalogue_is_made_somewhere(catalogue: Path) -> None:
-    dotted = ".".join(catalogue.relative_to(CHECKOUT / "plugins").with_suffix("").parts)
-    checks = importlib.import_module(f"{PLUGINS}.{dotted}").CHECKS
-    assert set(checks) - used_ids(catalogue.parent) == set()
+def catalogues() -> dict[Path, dict[str, Any]]:
+    """Return the checks by id of each folder: those of its list, or those of the rules that a run.py joins."""
+    found: dict[Path, dict[str, Any]] = {}
+    for path in CATALOGUES:
+        dotted = ".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts)
+        found[path.parent] = dict(importlib.import_module(f"{PLUGINS}.{dotted}").CHECKS)
+    for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py")):
+        if re.search(r"^RULES\b", path.read_text("utf-8"), re.M):
+            rules = importlib.import_module(f"{PLUGINS}.module_utils.{path.parent.name}.run").RULES
+            for check in rules.checks.values():
+                found.setdefault(path.parents[1] / check.id.partition(".")[0], {})[check.id] = check
+    return found
+
+
+def made_ids(folder: Path, ids: Iterable[str]) -> set[str]:
+    """Return the ids that a decorated function makes, or whose check has a name that is used."""
+    text = "\n".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
+    ruled = set(re.findall(r'^@RULES\.rule\(\s*"([a-z0-9_.]+)"', text, re.M))
+    named = dict(re.findall(r'^(\w+) = RULES\.check\(\s*"([a-z0-9_.]+)"', text, re.M))
+    return ruled | {check for name, check in named.items() if len(re.findall(rf"\b{name}\b", text)) > 1} & set(ids)
+
+
+@pytest.mark.parametrize("folder", sorted(catalogues()), ids=lambda path: path.name)
+def test_every_check_of_the_catalogue_is_made_somewhere(folder: Path) -> None:
+    ids = set(catalogues()[folder])
+    assert ids - (used_ids(folder) if (folder / "checks.py").exists() else made_ids(folder, ids)) == set()
 
 
 def all_checks() -> list[Any]:
-    names = [".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts) for path in CATALOGUES]
-    return [check for name in names for check in importlib.import_module(f"{PLUGINS}.{name}").CHECKS.values()]
+    return [check for checks in catalogues().values() for check in checks.values()]
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.id)

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
-from ..sockets.parse import Socket
+from ..sockets.model import Socket
 from .model.intervals import BITS
 from .model.network import LOOPBACK_ADDRESS, Network
 

@@ -13,8 +13,8 @@ from ..errors import CoreError
 from ..finding import UNKNOWN, Result
 from ..host import Host
 from ..registry import Rules
-from ..sockets.parse import SocketTable
-from ..sockets.table import listening
+from ..sockets.collect import listening
+from ..sockets.model import SocketTable
 from . import rules_filter, rules_policy, rules_sockets
 from .collect import COLLECTORS
 from .context import SOCKETS, Inputs, build_context
@@ -39,7 +39,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         )
         return Result([RULES["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
     table, unavailable = _sockets(host, collector.listens)
-    listeners = listeners_of(table.sockets, owners_known=not table.blind)
+    listeners = listeners_of(table.sockets, owners_known=not table.unavailable)
     asked = _asked_pids(params, listeners)
     snapshot, places = collector.look(host, asked)
     chosen = _chosen(params, collector.names, listeners, inputs.policy, places)
@@ -62,9 +62,9 @@ def _sockets(host: Host, listens: str) -> tuple[SocketTable, dict[str, str]]:
     except CoreError as error:
         return SocketTable(()), {SOCKETS: str(error)}
     if listens and not table.sockets:
-        return table, {SOCKETS: table.blind or f"no listening socket is seen at all, not even that of {listens}"}
+        return table, {SOCKETS: table.unavailable or f"no listening socket is seen at all, not even that of {listens}"}
     unread = {f"{proto} {SOCKETS}": reason for proto, reason in table.unread.items()}
-    return table, {**unread, **({"socket owners": table.blind} if table.blind else {})}
+    return table, {**unread, **({"socket owners": table.unavailable} if table.unavailable else {})}
 
 
 def _unavailable_in_scope(

@@ -20,9 +20,9 @@ from typing import NamedTuple, Optional
 
 from ..errors import ActionFailed, CoreError, SourceDenied, SourceMissing
 from ..host import Host
-from .gather import process_table, read_process
+from .collect import process_table, read_process
 from .main_pids import read_main_pids
-from .parse import ZOMBIE, Process
+from .model import ZOMBIE, Process
 
 KERNEL = 2  # kthreadd; every kernel thread is its child
 

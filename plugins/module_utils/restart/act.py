@@ -22,32 +22,32 @@ from .gate import glance, pass_gate
 from .interruption import Interrupted, interruptible
 from .launch import doubt_of_stop
 from .linux.graph import read_nodes, strays
-from .model import RELOAD, START, STOP, SYSTEMD, Outcome, Passage, Plan, Situation
+from .model import RELOAD, START, STOP, SYSTEMD, Passage, Plan, Progress, Situation
 from .plan import INTERRUPTED, why
 from .put_back import put_back
 from .record import STARTED, STARTING, STOPPING, Record, remove_record, write_record
 from .stage import Stage, end_service, units_of
 
 
-def carry_out(stage: Stage, plan: Plan) -> Outcome:
+def carry_out(stage: Stage, plan: Plan) -> Progress:
     """Carry out a plan and return what came of it. Raise CoreError where nothing was done, not even begun."""
     names = to_run_again(stage.situation, plan)
     if not names:
         remove_record(stage.state_dir)  # of services that nothing tells how to start; the findings name them
-        return stage.outcome
+        return stage.progress
     watch = begin_watch(stage.host, units_of(stage, plan.restarted))
-    stage.outcome.named.update(units_of(stage, names))
+    stage.progress.named.update(units_of(stage, names))
     stage.record = make_record(stage, names)
     with interruptible() as interruption:
         write_record(stage.state_dir, stage.record)
         try:
             _steps(stage, plan)
         except CoreError as error:
-            stage.outcome.failures.append(str(error))
+            stage.progress.failures.append(str(error))
         finally:
             interruption.defer()
             put_back(stage, names, watch)
-    return stage.outcome
+    return stage.progress
 
 
 def to_run_again(situation: Situation, plan: Plan) -> list[str]:
@@ -84,9 +84,9 @@ def _steps(stage: Stage, plan: Plan) -> None:
         _start(stage, name, INTERRUPTED)
     if plan.reload:
         managers.reload_systemd(stage.host)
-        stage.outcome.actions.append(Action(RELOAD, SYSTEMD, DONE, "unit files had changed since systemd read them"))
+        stage.progress.actions.append(Action(RELOAD, SYSTEMD, DONE, "unit files had changed since systemd read them"))
     for group in plan.groups:
-        obstacle = "an earlier step failed" if stage.outcome.failures else _obstacle(stage, group)
+        obstacle = "an earlier step failed" if stage.progress.failures else _obstacle(stage, group)
         if obstacle:
             _leave(stage, group, obstacle)
         else:
@@ -108,9 +108,9 @@ def _obstacle(stage: Stage, group: Sequence[str]) -> str:
 
 
 def _leave(stage: Stage, group: Sequence[str], obstacle: str) -> None:
-    stage.outcome.refused.update(dict.fromkeys(group, obstacle))
+    stage.progress.refused.update(dict.fromkeys(group, obstacle))
     steps = [*((STOP, name) for name in reversed(group)), *((START, name) for name in group)]
-    stage.outcome.actions += [Action(action, name, NOT_DONE, obstacle) for action, name in steps]
+    stage.progress.actions += [Action(action, name, NOT_DONE, obstacle) for action, name in steps]
 
 
 def _restart_group(stage: Stage, group: tuple[str, ...]) -> None:
@@ -127,12 +127,12 @@ def _stop(stage: Stage, name: str, reason: str) -> None:
         # Looked at anew: what was the service when the plan was made may be gone, and its pid somebody else's.
         end_service(stage, name, stage.options.stop_timeout)
     except CoreError as error:
-        stage.outcome.actions.append(Action(STOP, name, FAILED, str(error)))
+        stage.progress.actions.append(Action(STOP, name, FAILED, str(error)))
         if not isinstance(error, Interrupted):
             stage.failed[name] = error
         raise
     stage.stopping.discard(name)
-    stage.outcome.actions.append(Action(STOP, name, DONE, reason))
+    stage.progress.actions.append(Action(STOP, name, DONE, reason))
 
 
 def _start(stage: Stage, name: str, reason: str) -> None:
@@ -146,13 +146,13 @@ def _start(stage: Stage, name: str, reason: str) -> None:
             break
         end_service(stage, name, stage.options.stop_timeout)
         passage = _try_start(stage, name)
-    stage.outcome.passages[name] = passage
+    stage.progress.passages[name] = passage
     if passage.problem:
-        stage.outcome.failures.append(f"{name} did not pass its health gate: {passage.problem}")
-        stage.outcome.actions.append(Action(START, name, FAILED, passage.problem))
+        stage.progress.failures.append(f"{name} did not pass its health gate: {passage.problem}")
+        stage.progress.actions.append(Action(START, name, FAILED, passage.problem))
     else:
         stage.note(name, STARTED)
-        stage.outcome.actions.append(Action(START, name, DONE, reason))
+        stage.progress.actions.append(Action(START, name, DONE, reason))
 
 
 def _try_start(stage: Stage, name: str) -> Passage:

@@ -14,7 +14,7 @@ from ..finding import DONE, FAILED, Action
 from ..host import Host
 from . import managers
 from .linux.graph import Node, list_active, reach, read_nodes
-from .model import START, Outcome
+from .model import START, Progress
 
 START_TIMEOUT = 90.0
 # Units that come and go with logins, devices and one-time jobs: that they are gone tells nothing of a restart.
@@ -41,19 +41,19 @@ def _reached(host: Host, units: Collection[str]) -> frozenset[str]:
     return frozenset(node.id for node in reach(host, units).values())
 
 
-def put_back_along(host: Host, watch: Watch, outcome: Outcome) -> None:
+def put_back_along(host: Host, watch: Watch, progress: Progress) -> None:
     """Start whatever was active before and was stopped along, and note what else is not active any more."""
     try:
         gone = _gone(host, watch) if watch.units else []
         reached = watch.reached | _reached(host, watch.units) if gone else watch.reached
     except CoreError as error:
-        outcome.failures.append(f"what ran before cannot be compared with what runs now: {error}")
+        progress.failures.append(f"what ran before cannot be compared with what runs now: {error}")
         return
     for node in gone:
         if node.id in reached:
-            _put_back(host, node, outcome)
+            _put_back(host, node, progress)
         elif _counts(node):
-            outcome.gone.append(node.id)
+            progress.gone.append(node.id)
 
 
 def _gone(host: Host, watch: Watch) -> list[Node]:
@@ -66,16 +66,16 @@ def _counts(node: Node) -> bool:
     return not passing and not node.triggered and not node.active
 
 
-def _put_back(host: Host, node: Node, outcome: Outcome) -> None:
-    if node.id in outcome.named:
+def _put_back(host: Host, node: Node, progress: Progress) -> None:
+    if node.id in progress.named:
         return  # told already: it does not start
     problem = _start(host, node)
     if problem:
-        outcome.failures.append(f"{node.id} could not be started again: {problem}")
-        outcome.actions.append(Action(START, node.id, FAILED, problem))
-        outcome.not_running.append(node.id)
+        progress.failures.append(f"{node.id} could not be started again: {problem}")
+        progress.actions.append(Action(START, node.id, FAILED, problem))
+        progress.not_running.append(node.id)
     else:
-        outcome.actions.append(Action(START, node.id, DONE, "it was stopped along with what it depends on"))
+        progress.actions.append(Action(START, node.id, DONE, "it was stopped along with what it depends on"))
 
 
 def _start(host: Host, node: Node) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..errors import ActionFailed
 from ..host import Host
 from ..processes.identity import Handle, holding, is_alive, send
-from ..processes.parse import Process
+from ..processes.model import Process
 
 POLL = 0.05
 AFTER_KILL = 10.0

@@ -13,13 +13,13 @@ from ..errors import CoreError
 from ..host import Host
 from ..memory import recall
 from ..processes.identity import untouchable
-from ..services.case import Case
+from ..services.context import Context
 from ..services.declared import MANAGERS, Service
 from ..services.gather import GATHERERS
-from ..services.judge import judge
 from ..services.observed import Observed, Snapshot
 from ..services.pid_file import runs_command
 from ..services.policy import Policy
+from ..services.run import judge
 from .claim import voids
 from .gate import failing
 from .launch import LOOKERS, capture, doubt_of_stop, fault_of_start
@@ -159,7 +159,7 @@ def _of_record(host: Host, services: Sequence[Service], record: Optional[Record]
 
 
 def _before(host: Host, snapshot: Snapshot, record: Optional[Record]) -> Before:
-    findings = {seen.name: judge([Case(seen, snapshot, Policy())])[seen.name] for seen in snapshot.services}
+    findings = {seen.name: judge([Context(seen, snapshot, Policy())]).findings[seen.name] for seen in snapshot.services}
     recorded = record.launches if record else {}
     ways = {seen.name: _way(host, seen, recorded.get(seen.name) or {}) for seen in snapshot.services}
     launches = {name: way for name, way in ways.items() if way is not None}

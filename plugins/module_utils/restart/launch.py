@@ -19,8 +19,8 @@ from ..errors import ActionFailed, CoreError, InputError, ToolFailed
 from ..host import Host
 from ..masking import Mask
 from ..process import run_process
-from ..processes.gather import read_process, uptime
-from ..processes.parse import ZOMBIE, Process
+from ..processes.collect import read_process, uptime
+from ..processes.model import ZOMBIE, Process
 from ..publish import publish_file
 from ..redact import tells_secret
 from ..rights import NotSwitched, Rights

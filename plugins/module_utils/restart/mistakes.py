@@ -11,7 +11,7 @@ from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
 from ..services.found import declare_whole
-from ..trading.endpoint import read_endpoint
+from ..trading.declared import read_endpoint
 from .model import read_options
 from .run import default_url
 from .spec import SPEC

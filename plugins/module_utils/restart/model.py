@@ -209,7 +209,7 @@ class Passage:
 
 
 @dataclass
-class Outcome:
+class Progress:
     """What came of a run: ``failures`` are sentences, ``not_running`` what ran before and does not now.
 
     ``gone`` is what else ended, ``named`` are the units that are told under the names of their services. ``memory`` is

@@ -23,7 +23,7 @@ from typing import NamedTuple, Optional
 
 from ..errors import CoreError
 from ..host import Host
-from ..processes.parse import Accounts
+from ..processes.model import Accounts
 from ..services.declared import Service
 from ..units import human_seconds
 from ..writers import ANYBODY, writers_of

@@ -34,11 +34,11 @@ def put_back(stage: Stage, names: Sequence[str], watch: Watch) -> None:
             _put_back(stage, name)
         except Exception as error:  # noqa: BLE001 - a defect with one service must not leave the others down
             said = str(error) if isinstance(error, CoreError) else f"{type(error).__name__}: {error}"
-            stage.outcome.failures.append(f"{name} could not be started again: {said}")
-            stage.outcome.actions.append(Action(START, name, FAILED, said))
-            stage.outcome.not_running.append(name)
-    put_back_along(stage.host, watch, stage.outcome)
-    if not stage.outcome.not_running:
+            stage.progress.failures.append(f"{name} could not be started again: {said}")
+            stage.progress.actions.append(Action(START, name, FAILED, said))
+            stage.progress.not_running.append(name)
+    put_back_along(stage.host, watch, stage.progress)
+    if not stage.progress.not_running:
         remove_record(stage.state_dir)
 
 
@@ -57,23 +57,23 @@ def _put_back(stage: Stage, name: str) -> None:
     if not queued:
         managers.start(stage.host, service, stage.before.launches.get(name), max(stage.options.gate_timeout, 1.0))
     passage = pass_gate(stage.host, service, stage.before.failing.get(name, frozenset()), stage.options)
-    stage.outcome.passages[name] = passage
+    stage.progress.passages[name] = passage
     if glance(stage.host, service).alive:
-        stage.outcome.actions.append(Action(START, name, DONE, "started again, because the run did not end well"))
+        stage.progress.actions.append(Action(START, name, DONE, "started again, because the run did not end well"))
     else:
         raise CoreError(passage.problem or f"{name} ended right after its start")
 
 
 def _runs_on(stage: Stage, name: str) -> bool:
     """Let a service end whose end was begun, for that may come at any moment. Return whether it does not come because
-    nothing was done to it: then it runs on as before, which the outcome says. Raise CoreError where it does not end.
+    nothing was done to it: then it runs on as before, which the progress says. Raise CoreError where it does not end.
     """
     bound = min(stage.options.stop_timeout, stage.options.rollback_timeout)
     failed = stage.failed.get(name)
     error = failed if isinstance(failed, (Refused, CommandFailed)) else _end_again(stage, name, bound)
     if error is None or not _is_untouched(stage, name, 0.0 if isinstance(failed, Refused) else bound):
         return False
-    stage.outcome.refused[name] = f"it was not stopped, and runs on as before: {error}"
+    stage.progress.refused[name] = f"it was not stopped, and runs on as before: {error}"
     return True
 
 

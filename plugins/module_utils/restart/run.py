@@ -10,26 +10,34 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Optional
 
-from ..finding import DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
+from ..finding import PLANNED, UNKNOWN, Action, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
-from ..processes.gather import account_of
+from ..processes.collect import account_of
+from ..registry import Rules
 from ..services.declared import Service, declare
 from ..services.gather import GATHERERS, look_at_port
-from ..trading.crew import Sight
-from ..trading.endpoint import Endpoint, read_endpoint
-from ..trading.guard import See, guard, look
-from ..trading.judge import Trading, judge_dry_run, judge_orders, refusal
+from ..trading.crew import PortSnapshot
+from ..trading.declared import Endpoint, read_endpoint
+from ..trading.guard import Observe, Trading, collect_trading, guard, refusal
+from ..trading.rules_trading import RULES as TRADING
 from .act import carry_out
-from .checks import CHECKS
 from .gather import take_survey
-from .judge import judge, metrics_of, records_of
-from .model import Options, Outcome, Plan, Survey, read_options
+from .model import Options, Plan, Progress, Survey, read_options
 from .plan import make_plan
+from .report import report
+from .rules_restart import RULES as RESTART
 from .settled import measure_settled
 from .stage import Stage
 
+RULES = Rules(RESTART, TRADING)
+PLATFORM = RULES.check(
+    "restart.platform",
+    "The services of this platform can be restarted.",
+    procedure="W1.4",
+    remedy="Restart the services of this host with its own tools.",
+)
 LOCK_NAME = "W1.4 service_restart"
 KEEP_BEGINS = 10
 
@@ -44,16 +52,16 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     options = read_options(params, names)
     endpoint = read_endpoint(params["trading"], default_url(services, params["trading"]["service"]), names)
     if host.platform not in GATHERERS:
-        return Result([_no_gatherer(host)])
+        return Result([_not_supported(host)])
     if check_mode:
         return _run(params, host, services, options, endpoint, check_mode=True)
     with host_lock(params["state_dir"], LOCK_NAME, host):
         return _run(params, host, services, options, endpoint, check_mode=False)
 
 
-def _no_gatherer(host: Host) -> Finding:
+def _not_supported(host: Host) -> Finding:
     text = f"the services of a {host.platform} host cannot be restarted by this release"
-    return CHECKS["restart.platform"].finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
+    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
 
 
 def default_url(services: Sequence[Service], name: str) -> str:
@@ -81,19 +89,19 @@ def _run(
     trading, obstacle = ask_trading(host, survey, wish, endpoint, check_mode=check_mode)
     plan = make_plan(survey.situation, options, protected(survey, endpoint, obstacle))
     if check_mode:
-        return report(survey, plan, Outcome(_planned(plan)), endpoint, trading, None)
+        return report(survey, plan, Progress(_planned(plan)), endpoint, trading, None)
     asks = _guard(host, survey, endpoint)
     stage = Stage(host, options, survey.situation, survey.before, asks, params["state_dir"], survey.record)
-    outcome = carry_out(stage, plan)
-    remember_begins(params["state_dir"], outcome)
-    if not outcome.failures:
-        measure_settled(host, survey.situation, outcome)
+    progress = carry_out(stage, plan)
+    remember_begins(params["state_dir"], progress)
+    if not progress.failures:
+        measure_settled(host, survey.situation, progress)
     after = (
-        look(host, endpoint, see(host, survey, endpoint), stopped=False)
-        if endpoint.service in outcome.passages
+        collect_trading(host, endpoint, observer_of(host, survey, endpoint), stopped=False)
+        if endpoint.service in progress.passages
         else None
     )
-    return report(survey, plan, outcome, endpoint, trading, after)
+    return report(survey, plan, progress, endpoint, trading, after)
 
 
 def concerns(survey: Survey, endpoint: Endpoint, names: Sequence[str]) -> bool:
@@ -109,17 +117,17 @@ def is_stopped(survey: Survey, endpoint: Endpoint) -> bool:
     return any(s.name == endpoint.service and s.alive is False for s in survey.before.snapshot.services)
 
 
-def see(host: Host, survey: Survey, endpoint: Endpoint) -> See:
-    """Return what looks which processes answer in the name of the trade service, anew each time."""
+def observer_of(host: Host, survey: Survey, endpoint: Endpoint) -> Observe:
+    """Return what observes which processes answer in the name of the trade service, anew each time."""
     declared = {service.name: service for service in survey.situation.services}
-    return partial(_sight, host, declared[endpoint.service]) if endpoint.service in declared else Sight
+    return partial(_snapshot, host, declared[endpoint.service]) if endpoint.service in declared else PortSnapshot
 
 
-def _sight(host: Host, service: Service) -> Sight:
+def _snapshot(host: Host, service: Service) -> PortSnapshot:
     seen, machine = look_at_port(host, service)
     uid = account_of(host, seen.processes[0].pid) if len(seen.processes) == 1 else None
     problem = machine.sockets_problem or seen.blind or (seen.pid_file.problem if seen.pid_file else "")
-    return Sight(seen.processes, machine.sockets, problem, machine.processes, uid, host.platform == "windows")
+    return PortSnapshot(seen.processes, machine.sockets, problem, machine.processes, uid, host.platform == "windows")
 
 
 def ask_trading(
@@ -130,13 +138,13 @@ def ask_trading(
     Check mode does not wait for orders: it plans what a run would do once they are done. It looks at the trade service
     of this host in any case: whether that trades for real is no less worth knowing where nothing is to be restarted.
     """
-    stopped, sight = is_stopped(survey, endpoint), see(host, survey, endpoint)
+    stopped, observe = is_stopped(survey, endpoint), observer_of(host, survey, endpoint)
     if not concerns(survey, endpoint, wish.restarted):
         here = any(service.name == endpoint.service for service in survey.situation.services)
-        return (look(host, endpoint, sight, stopped=stopped) if check_mode and here else None), ""
+        return (collect_trading(host, endpoint, observe, stopped=stopped) if check_mode and here else None), ""
     if not check_mode:
-        return guard(host, endpoint, sight, stopped=stopped)
-    trading = look(host, endpoint, sight, stopped=stopped)
+        return guard(host, endpoint, observe, stopped=stopped)
+    trading = collect_trading(host, endpoint, observe, stopped=stopped)
     waits = endpoint.when_orders == "wait" and trading.in_flight
     return trading, "" if waits else refusal(trading, endpoint)
 
@@ -155,7 +163,7 @@ def _guard(host: Host, survey: Survey, endpoint: Endpoint) -> Any:
     def ask(group: Sequence[str]) -> str:
         if not concerns(survey, endpoint, group):
             return ""
-        return guard(host, endpoint, see(host, survey, endpoint), stopped=is_stopped(survey, endpoint))[1]
+        return guard(host, endpoint, observer_of(host, survey, endpoint), stopped=is_stopped(survey, endpoint))[1]
 
     return ask
 
@@ -164,35 +172,11 @@ def _planned(plan: Plan) -> list[Action]:
     return [Action(step.action, step.subject, PLANNED, step.reason) for step in plan.steps]
 
 
-def remember_begins(state_dir: str, outcome: Outcome) -> None:
+def remember_begins(state_dir: str, progress: Progress) -> None:
     """Remember which processes this run started, so that service_check does not take them for crashes."""
     begins = recall(state_dir, "restart").get("begins") or {}
-    for name, passage in outcome.passages.items():
+    for name, passage in progress.passages.items():
         if passage.began is not None:
             begins[name] = [*(begins.get(name) or []), passage.began][-KEEP_BEGINS:]
-    if outcome.passages:
+    if progress.passages:
         remember(state_dir, "restart", {"begins": begins})
-
-
-def report(
-    survey: Survey,
-    plan: Plan,
-    outcome: Outcome,
-    endpoint: Endpoint,
-    trading: Optional[Trading],
-    after: Optional[Trading],
-) -> Result:
-    """Given everything that is known at the end, return the result."""
-    findings = judge(survey, plan, outcome)
-    if trading is not None:
-        findings.append(judge_orders(trading, endpoint))
-        findings += judge_dry_run(after, endpoint, trading) if after else judge_dry_run(trading, endpoint)
-    not_done = {**plan.left, **plan.refused}
-    return Result(
-        findings=findings,
-        metrics=metrics_of(survey, outcome),
-        actions=[*outcome.actions, *(Action("restart", name, NOT_DONE, why) for name, why in not_done.items())],
-        data={"restart": records_of(survey, plan, outcome)},
-        changed=any(action.state in (PLANNED, DONE) for action in outcome.actions),
-        failure="; ".join(outcome.failures),
-    )

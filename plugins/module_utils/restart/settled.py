@@ -11,20 +11,20 @@ from __future__ import annotations
 from ..errors import CoreError
 from ..host import Host
 from .gate import look
-from .model import Outcome, Passage, Situation
+from .model import Passage, Progress, Situation
 
 
-def measure_settled(host: Host, situation: Situation, outcome: Outcome) -> None:
+def measure_settled(host: Host, situation: Situation, progress: Progress) -> None:
     """Wait until the grace of each restarted service is over, at most once for all, and note its memory then."""
-    well = {name: passage for name, passage in outcome.passages.items() if not passage.problem}
+    well = {name: passage for name, passage in progress.passages.items() if not passage.problem}
     waits = [_left(host, situation, name, passage) for name, passage in well.items()]
     try:
         host.pause(max(waits, default=0.0))
     except CoreError as error:
-        outcome.young.update(dict.fromkeys(well, str(error)))
+        progress.young.update(dict.fromkeys(well, str(error)))
         return
     for name, passage in well.items():
-        _measure(host, situation, outcome, name, passage)
+        _measure(host, situation, progress, name, passage)
 
 
 def _left(host: Host, situation: Situation, name: str, passage: Passage) -> float:
@@ -33,15 +33,15 @@ def _left(host: Host, situation: Situation, name: str, passage: Passage) -> floa
     return max(0.0, situation.service(name).start_grace - (host.now() - begun))
 
 
-def _measure(host: Host, situation: Situation, outcome: Outcome, name: str, passage: Passage) -> None:
+def _measure(host: Host, situation: Situation, progress: Progress, name: str, passage: Passage) -> None:
     try:
         (seen,) = look(host, situation.service(name)).services
     except CoreError as error:
-        outcome.young[name] = str(error)
+        progress.young[name] = str(error)
         return
     if seen.main is not None and passage.began is not None and seen.main.began != passage.began:
-        outcome.young[name] = "it has ended since and was started again"
+        progress.young[name] = "it has ended since and was started again"
     elif seen.alive:
-        outcome.memory[name] = seen.rss
+        progress.memory[name] = seen.rss
     else:
-        outcome.young[name] = "it does not run any more"
+        progress.young[name] = "it does not run any more"

@@ -16,7 +16,7 @@ from ..services.observed import Observed
 from . import managers
 from .gate import glance
 from .launch import require_proof
-from .model import Before, Options, Outcome, Situation
+from .model import Before, Options, Progress, Situation
 from .record import Record, write_record
 
 # Given the members of a group, say why they must not be stopped at this moment; empty: they may be.
@@ -36,7 +36,7 @@ class Stage:
     guard: Guard
     state_dir: str
     left: Optional[Record] = None
-    outcome: Outcome = field(default_factory=Outcome)
+    progress: Progress = field(default_factory=Progress)
     stopping: set[str] = field(default_factory=set)
     failed: dict[str, CoreError] = field(default_factory=dict)
     record: Record = field(default_factory=lambda: Record(()))

@@ -12,7 +12,7 @@ from typing import Optional
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.parse import Process
+from ..processes.model import Process
 from .declared import Declaration, Service
 from .observed import Claim
 from .parse import Unit

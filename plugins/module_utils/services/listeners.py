@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Optional
 
-from ..sockets.parse import Socket, SocketTable
+from ..sockets.model import Socket, SocketTable
 from .declared import Probe
 from .observed import Observed
 
@@ -57,5 +57,5 @@ def is_own_answer(
     if strangers:
         return False, f"port {probe.port} is held by {describe(strangers[0].pids[0])}"
     if any(not entry.pids for entry in found):
-        return None, f"nobody shows who holds port {probe.port}{': ' + table.blind if table.blind else ''}"
+        return None, f"nobody shows who holds port {probe.port}{': ' + table.unavailable if table.unavailable else ''}"
     return True, ""

@@ -13,10 +13,10 @@ from typing import Optional
 from ..clock import Clock
 from ..errors import CoreError
 from ..host import Host
-from ..processes.gather import take_census
-from ..processes.parse import Census, Details, Process
-from ..sockets.parse import SocketTable
-from ..sockets.table import listening
+from ..processes.collect import take_census
+from ..processes.model import Census, Details, Process
+from ..sockets.collect import listening
+from ..sockets.model import SocketTable
 from .declared import Service
 from .parse import Journal, Unit
 

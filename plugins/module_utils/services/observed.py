@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from ..clock import Clock
-from ..processes.parse import ZOMBIE, Details, Process
-from ..sockets.parse import Socket, SocketTable
+from ..processes.model import ZOMBIE, Details, Process
+from ..sockets.model import Socket, SocketTable
 from .declared import Service
 from .parse import Journal, Unit
+
+MARKER = "maintenance"  # the file in the folder of state that says until when findings are expected
 
 
 @dataclass(frozen=True)

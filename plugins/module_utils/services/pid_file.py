@@ -13,7 +13,7 @@ from typing import Optional
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.parse import ZOMBIE, Process
+from ..processes.model import ZOMBIE, Process
 from .declared import Service
 from .observed import PidFile
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
-from ..values import MASK
+from ..redact import MASK
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ON_ONE_LINE = ("name", "pid_file", "chdir", "output", "user")

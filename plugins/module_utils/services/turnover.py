@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..errors import CoreError
 from ..host import Host
-from ..processes.gather import process_table
+from ..processes.collect import process_table
 from .observed import Observed, Snapshot
 from .workers import SPAN, looks_unsteady, turnover_of
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..processes.parse import ZOMBIE, Process
+from ..processes.model import ZOMBIE, Process
 from .observed import Observed, Snapshot, Turnover
 
 YOUNG = 30.0  # seconds: a worker below this age may be one of many that came and went

@@ -11,13 +11,13 @@ after them and takes none, as those of uvicorn and gunicorn do; one that is seen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from ..processes.parse import Process
+from ..processes.model import Process
+from ..registry import EMPTY
 from ..services.listeners import takers
 from ..services.workers import is_worker, workers_asked
-from ..sockets.parse import Socket, SocketTable
+from ..sockets.model import Socket, SocketTable
 
 VOUCH = "declare trading.workers where you know how many processes answer"
 AS_ROOT = f"Run it as root (become), or {VOUCH}."
@@ -26,11 +26,12 @@ UNTOLD = (
     "Look at each of them by hand, or serve trade by one process; trading.when_unknown says whether it may be "
     "restarted all the same."
 )
-LOOK = "Find out why not all of its processes answer; one that hangs is ended by a restart, once its orders are done."
+SEE_WHY = (
+    "Find out why not all of its processes answer; one that hangs is ended by a restart, once its orders are done."
+)
 
 
-@dataclass(frozen=True)
-class Sight:
+class PortSnapshot(NamedTuple):
     """What is seen of a host at one moment: its listening ``sockets``, ``own``, the processes of the declared trade
     service (None: none is declared on this host), and all ``processes``; ``problem`` says why any of them is missing.
     ``uid`` is the account of a service of one process, where it is known. ``one_owner``: the system names one holder of
@@ -40,13 +41,12 @@ class Sight:
     own: Optional[Sequence[Process]] = None
     sockets: Optional[SocketTable] = None
     problem: str = ""
-    processes: Mapping[int, Process] = field(default_factory=dict)
+    processes: Mapping[int, Process] = EMPTY
     uid: Optional[int] = None
     one_owner: bool = False
 
 
-@dataclass(frozen=True)
-class Crew:
+class Crew(NamedTuple):
     """The processes that take questions: all of ``workers``, where ``why`` is empty; else it says why others may as
     well, and ``cure`` what helps. ``parents`` hold the port and only look after workers, as far as is known.
     ``inodes`` are the listening sockets, ``asked`` is how many workers the command line asks for (0: it does not say).
@@ -60,42 +60,42 @@ class Crew:
     cure: str = ""
 
 
-def crew_of(sight: Sight, name: str, address: str, port: int) -> Crew:
+def crew_of(snapshot: PortSnapshot, name: str, address: str, port: int) -> Crew:
     """Given what is seen of a host, the name of the trade service and where it is asked, return who answers there."""
-    if sight.own is None:
+    if snapshot.own is None:
         return Crew(why=f"{name} is no service of this host, so nothing tells how many processes answer", cure=AT_HOME)
-    unread = sight.problem if sight.sockets is None else sight.sockets.unread.get("tcp", "")
-    if sight.sockets is None or unread:
+    unread = snapshot.problem if snapshot.sockets is None else snapshot.sockets.unread.get("tcp", "")
+    if snapshot.sockets is None or unread:
         return Crew(why=f"which processes answer cannot be seen: {unread}", cure=AS_ROOT)
-    found = takers(sight.sockets.sockets, address, port)
+    found = takers(snapshot.sockets.sockets, address, port)
     if not found:
         return Crew(why=f"no process of this host is seen to listen on port {port}", cure=AT_HOME)
-    if not sight.own:
+    if not snapshot.own:
         what = f"the processes of {name} cannot be seen"
-        return Crew(why=f"{what}: {sight.problem}" if sight.problem else what, cure=AS_ROOT)
-    asked = max(workers_asked(process.command) for process in sight.own)
-    return replace(_held(sight, found, name, port), asked=asked)
+        return Crew(why=f"{what}: {snapshot.problem}" if snapshot.problem else what, cure=AS_ROOT)
+    asked = max(workers_asked(process.command) for process in snapshot.own)
+    return _held(snapshot, found, name, port)._replace(asked=asked)
 
 
-def _held(sight: Sight, found: Sequence[Socket], name: str, port: int) -> Crew:
-    own = {process.pid: process for process in sight.own or ()}
+def _held(snapshot: PortSnapshot, found: Sequence[Socket], name: str, port: int) -> Crew:
+    own = {process.pid: process for process in snapshot.own or ()}
     holders = frozenset(pid for entry in found for pid in entry.pids)
     if any(not entry.pids for entry in found):
         # Its account holds the port, and it has no other process that could.
-        if not holders and len(own) == 1 and {entry.uid for entry in found} == {sight.uid}:
+        if not holders and len(own) == 1 and {entry.uid for entry in found} == {snapshot.uid}:
             return Crew(frozenset(own))
-        blind = sight.sockets.blind if sight.sockets else ""
+        blind = snapshot.sockets.unavailable if snapshot.sockets else ""
         return Crew(why=f"nobody shows who holds port {port}{blind and ': '}{blind}", cure=AS_ROOT)
     if holders.isdisjoint(own):
         who = f"{found[0].exe or 'a process'} (pid {min(holders)})"
         why = f"port {port} is held by {who}, no process of {name}: it may hand questions on to any of several"
         return Crew(why=why, cure=AT_HOME)
-    return _crew(sight, holders, frozenset(entry.inode for entry in found))
+    return _crew(snapshot, holders, frozenset(entry.inode for entry in found))
 
 
-def _crew(sight: Sight, holders: frozenset[int], inodes: frozenset[int]) -> Crew:
-    table = sight.processes
-    if sight.one_owner:
+def _crew(snapshot: PortSnapshot, holders: frozenset[int], inodes: frozenset[int]) -> Crew:
+    table = snapshot.processes
+    if snapshot.one_owner:
         helpers = (process for process in table.values() if process.parent in holders & table.keys())
         holders |= {process.pid for process in helpers if is_worker(table[process.parent], process)}
     parents = frozenset(table[pid].parent for pid in holders if pid in table) & holders
@@ -105,4 +105,4 @@ def _crew(sight: Sight, holders: frozenset[int], inodes: frozenset[int]) -> Crew
 def untold(crew: Crew, port: int) -> Crew:
     """Return a crew of several of which the system does not tell who took a connection."""
     why = f"{len(crew.workers)} processes answer on port {port}, and this system does not tell which of them did"
-    return replace(crew, why=why, cure=UNTOLD)
+    return crew._replace(why=why, cure=UNTOLD)

@@ -14,7 +14,7 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 from ..errors import SourceMissing, ToolTimeout
-from ..sockets.ends import Ends, plain
+from ..sockets.model import Ends, plain
 from ..web import Headers, HttpReply, Tls, read_body
 
 DEFAULT_PORTS = {"http": 80, "https": 443}

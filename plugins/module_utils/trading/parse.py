@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..errors import ParseError
 
@@ -25,16 +24,14 @@ _TOTALS = ("total", "total_count", "count")
 _PAGE_SIZES = frozenset({10, 20, 25, 50, 100, 200, 250, 500, 1000})
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """An order as the trade service lists it: its ``id`` and its state as that service spells it (empty: none said)."""
 
     id: str
     state: str
 
 
-@dataclass(frozen=True)
-class Orders:
+class Orders(NamedTuple):
     """The orders of one answer. ``incomplete`` says why there may be more than are listed; empty: these are all."""
 
     listed: tuple[Order, ...]

@@ -14,16 +14,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from typing import Optional, TypeVar
 
 from ..errors import CoreError
 from ..host import Host
-from ..sockets.ends import Ends
-from ..sockets.taken import TAKEN, WAITS
-from .crew import AS_ROOT, Crew, Sight, crew_of, untold
-from .endpoint import Endpoint
+from ..sockets.collect import TAKEN, WAITS
+from ..sockets.model import Ends
+from .crew import AS_ROOT, Crew, PortSnapshot, crew_of, untold
+from .declared import Endpoint
 from .line import Line, own_address, place_of
 from .tally import Replies, Tally, is_complete, sum_up
 
@@ -35,16 +34,16 @@ ROUNDS = 40
 BURST = 8  # connections of a round at once
 WAITING = 32  # connections that nobody takes, at most
 QUEUED_IN = 0.25  # seconds for a connection beside others that wait: longer means that their queue is full
-LOOKS = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032)  # seconds before each look at who took one
+DELAYS = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032)  # seconds before each look at who took one
 PAUSE, LONGEST_PAUSE = 0.005, 0.2  # seconds between rounds, more with each
 RENEWED = 5  # rounds after which it is seen anew who is there
 
 
 class Asker:
-    """Puts questions to all workers at an endpoint. ``see`` looks at the host: who there is may change meanwhile."""
+    """Puts questions to all workers at an endpoint. ``observe`` is asked for the host: who there is may change."""
 
-    def __init__(self, host: Host, endpoint: Endpoint, see: Callable[[], Sight]) -> None:
-        self.host, self.endpoint, self._see = host, endpoint, see
+    def __init__(self, host: Host, endpoint: Endpoint, observe: Callable[[], PortSnapshot]) -> None:
+        self.host, self.endpoint, self._observe = host, endpoint, observe
         self._crew: Optional[Crew] = None
 
     @property
@@ -58,17 +57,17 @@ class Asker:
         """See who answers."""
         name, port = place_of(self.endpoint.url)
         address = own_address(name, port)
-        crew = crew_of(self._sight() if address else Sight(), self.endpoint.service, address, port)
+        crew = crew_of(self._snapshot() if address else PortSnapshot(), self.endpoint.service, address, port)
         waits = WAITS.get(self.host.platform)
         busy = {pid for pid in crew.parents if waits and waits(self.host, pid, crew.inodes)}
-        crew = replace(crew, workers=crew.workers | busy, parents=crew.parents - busy)
+        crew = crew._replace(workers=crew.workers | busy, parents=crew.parents - busy)
         return untold(crew, port) if len(crew.workers) > 1 and self.host.platform not in TAKEN else crew
 
-    def _sight(self) -> Sight:
+    def _snapshot(self) -> PortSnapshot:
         try:
-            return self._see()
+            return self._observe()
         except CoreError as error:
-            return Sight(own=(), problem=str(error))
+            return PortSnapshot(own=(), problem=str(error))
 
     def put(self, ask: Ask[Answer]) -> Replies[Answer]:
         """Put a question to every worker, at least as often as declared, and return what came of it.
@@ -136,20 +135,20 @@ class Asker:
     def _taken(self, tally: Tally[Answer], waiting: list[Line]) -> list[tuple[Line, Optional[int]]]:
         """Return the connections that a process took, with its pid; None: it is none that is known to hold the port."""
         try:
-            taken = self._look(waiting)
+            taken = self._takers_of(waiting)
             if any(pid is None for pid in taken.values()):
                 self._crew = self._muster()
-                taken = self._look(waiting)
+                taken = self._takers_of(waiting)
         except CoreError as error:
-            self._crew = replace(self.crew, why=f"which process answers cannot be seen: {error}", cure=AS_ROOT)
+            self._crew = self.crew._replace(why=f"which process answers cannot be seen: {error}", cure=AS_ROOT)
             return []
         return [(line, taken[line.ends]) for line in waiting if line.ends in taken]
 
-    def _look(self, waiting: list[Line]) -> dict[Ends, Optional[int]]:
-        """Look who took which connection until all are taken, or no more are."""
+    def _takers_of(self, waiting: list[Line]) -> dict[Ends, Optional[int]]:
+        """See who took which connection until all are taken, or no more are."""
         taken: dict[Ends, tuple[int, ...]] = {}
         there = self.crew.workers | self.crew.parents
-        for seconds in LOOKS:
+        for seconds in DELAYS:
             self.host.pause(seconds)
             before, taken = taken, TAKEN[self.host.platform](self.host, [line.ends for line in waiting], there)
             if len(taken) == len(waiting) or (taken and len(taken) == len(before)):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Optional, TypeVar
 
 from ..errors import CoreError
-from .crew import LOOK, Crew
+from .crew import SEE_WHY, Crew
 
 Answer = TypeVar("Answer")
 SHOWN = 5
@@ -84,7 +84,7 @@ def sum_up(tally: Tally[Answer], crew: Crew, declared: Optional[int]) -> Replies
     """Given what was answered, who there is to answer, and how many workers are declared to be, return the replies."""
     reach, lack = _reach(tally, crew, declared)
     first = next(iter(tally.problems), "")
-    return Replies(tuple(tally.answers), first or lack, reach, (crew.cure or LOOK) if lack and not first else "")
+    return Replies(tuple(tally.answers), first or lack, reach, (crew.cure or SEE_WHY) if lack and not first else "")
 
 
 def _reach(tally: Tally[Answer], crew: Crew, declared: Optional[int]) -> tuple[str, str]:
@@ -115,5 +115,5 @@ def _missing(tally: Tally[Answer], crew: Crew, there: int) -> str:
     return f"pid{'s' * (len(missing) > 1)} {pids} {holds} the port and took none of {tally.lines} connections"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -22,11 +22,11 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import see
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import observer_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import look
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import judge_dry_run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import collect_trading
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.rules_trading import RULES, TradingContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sockets of /proc")
@@ -71,9 +71,10 @@ def _looks(port, pid_file, rounds):
     endpoint = read_endpoint({**given, "dry_run": True}, f"http://127.0.0.1:{port}")
     services = declare([{"name": "trade", "pid_file": str(pid_file), "process": "service.py", "port": port}], "linux")
     host = LinuxHost(600)
-    sight = see(host, SimpleNamespace(situation=SimpleNamespace(services=services)), endpoint)
-    found = (judge_dry_run(look(host, endpoint, sight, stopped=False), endpoint)[0] for _round in range(rounds))
-    return Counter((finding.status, "disagree" in finding.message) for finding in found)
+    observe = observer_of(host, SimpleNamespace(situation=SimpleNamespace(services=services)), endpoint)
+    found = (collect_trading(host, endpoint, observe, stopped=False) for _round in range(rounds))
+    flags = (RULES.judge(TradingContext(trading, endpoint))[-1] for trading in found)
+    return Counter((finding.status, "disagree" in finding.message) for finding in flags)
 
 
 @pytest.mark.case("SV20")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import read_process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import read_process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 

@@ -18,12 +18,12 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import process_table
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import see
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import observer_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import judge_dry_run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.rules_trading import RULES, TradingContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 from .installation import free_ports
@@ -64,10 +64,10 @@ class Trade:
         raw = {"name": "trade", "pid_file": str(self.pid_file), "process": "many.py", "port": self.port}
         situation = SimpleNamespace(services=declare([raw], "linux"))
         endpoint = read_endpoint({**TRADING, "dry_run": True, **options}, f"http://127.0.0.1:{self.port}")
-        sight = see(self.host, SimpleNamespace(situation=situation), endpoint)
-        trading, obstacle = guard(self.host, endpoint, sight, stopped=False)
-        (finding,) = judge_dry_run(trading, endpoint)
-        return finding, obstacle
+        observe = observer_of(self.host, SimpleNamespace(situation=situation), endpoint)
+        trading, obstacle = guard(self.host, endpoint, observe, stopped=False)
+        _orders, flag = RULES.judge(TradingContext(trading, endpoint))
+        return flag, obstacle
 
     def end(self):
         for pid in self.children:

@@ -24,8 +24,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.wi
     time_events,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import SERVICES, events
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.parse import parse_answers
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES as SOCKETS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows import parse_answers
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES as SOCKETS
 
 from .controller import ansible
 from .host.machine import machine

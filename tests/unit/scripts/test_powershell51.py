@@ -104,8 +104,9 @@ def test_the_expressions_that_the_core_sends_are_among_what_is_looked_at(tmp_pat
     argv = [sys.executable, str(CHECKOUT / "scripts" / "lint" / "queries.py"), str(tmp_path)]
     assert subprocess.run(argv, check=False).returncode == 0
     written = {path.name for path in tmp_path.iterdir()}
-    files = set(CHECKOUT.glob("plugins/module_utils/**/windows/queries.py"))
-    nouns = {".".join(path.relative_to(CHECKOUT / "plugins" / "module_utils").with_suffix("").parts) for path in files}
+    core = CHECKOUT / "plugins" / "module_utils"
+    files = {*core.glob("**/windows/queries.py"), *core.glob("**/windows_queries.py")}
+    nouns = {".".join(path.relative_to(core).with_suffix("").parts) for path in files}
     assert nouns
     assert [noun for noun in nouns if not any(name.startswith(f"{noun}.") for name in written)] == []
 
@@ -118,9 +119,9 @@ def test_an_expression_that_only_powershell_7_understands_is_named(tmp_path: Pat
         shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "tests").mkdir()
     shutil.copy(CHECKOUT / "tests" / "conftest.py", copy / "tests")
-    queries = copy / "plugins" / "module_utils" / "sockets" / "windows" / "queries.py"
+    queries = copy / "plugins" / "module_utils" / "sockets" / "windows_queries.py"
     queries.write_text(queries.read_text("utf-8") + '\nNEWER = "$a ? (Get-Process) : 1"\n', encoding="utf-8")
     subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
     ended = subprocess.run(["scripts/lint/powershell.sh"], cwd=copy, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "sockets.windows.queries.NEWER.ps1:1" in ended.stdout
+    assert "sockets.windows_queries.NEWER.ps1:1" in ended.stdout

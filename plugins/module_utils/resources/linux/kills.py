@@ -12,7 +12,7 @@ from ...clock import Clock
 from ...errors import SourceDenied, SourceMissing
 from ...evidence import Evidence
 from ...host import Host
-from ...processes.parse import parse_stat
+from ...processes.linux import parse_stat
 from ..records import OomKills
 from .kernel_log import kernel_log
 from .parse import parse_counter

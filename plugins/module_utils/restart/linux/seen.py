@@ -11,8 +11,9 @@ import stat
 
 from ...errors import CoreError
 from ...host import Host
-from ...processes.gather import read_process
-from ...processes.parse import Process, parse_accounts
+from ...processes.collect import read_process
+from ...processes.linux import parse_accounts
+from ...processes.model import Process
 from ...reading import reading
 from ..model import Launch
 from ..proof import Sight

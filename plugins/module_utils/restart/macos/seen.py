@@ -17,7 +17,7 @@ from typing import Optional
 
 from ...errors import CoreError, ParseError
 from ...host import Host
-from ...processes.parse import Accounts, Process
+from ...processes.model import Accounts, Process
 from ..model import Launch
 from ..proof import Sight
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from ...errors import ActionFailed
 from ...host import Host
 from ...powershell import ask
-from ...processes.gather import process_table
-from ...processes.parse import Process
+from ...processes.collect import process_table
+from ...processes.model import Process
 from ...services.declared import Service
 from .queries import create
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ...clock import SLACK, Clock
 from ...host import Host
-from ...processes.parse import Census
+from ...processes.model import Census
 from ..machine import NOT_ASKED, Machine, Units, Wish, count_processes, read_sockets
 from ..parse import Journal, Unit
 from ..systemd import gather_units

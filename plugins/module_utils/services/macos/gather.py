@@ -15,7 +15,7 @@ from xml.parsers.expat import ExpatError
 
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing, ToolFailed
 from ...host import Host
-from ...processes.parse import Census, with_units
+from ...processes.model import Census, with_units
 from ..declared import Service
 from ..machine import Machine, Units, Wish, count_processes, read_sockets
 from ..parse import Journal, Unit, by_name

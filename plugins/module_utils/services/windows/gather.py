@@ -11,10 +11,10 @@ from typing import Optional
 from ...errors import CoreError
 from ...host import Host
 from ...powershell import Answers, ask
-from ...processes.parse import Census, Details
-from ...processes.windows.parse import parse_census
-from ...sockets.parse import SocketTable
-from ...sockets.windows.parse import parse_answers
+from ...processes.model import Census, Details
+from ...processes.windows import parse_census
+from ...sockets.model import SocketTable
+from ...sockets.windows import parse_answers
 from ..machine import NOT_ASKED, Machine, Units, Wish
 from ..parse import Journal
 from .events import parse_events
@@ -77,5 +77,5 @@ def _census(answers: Answers, now: float) -> Census:
 def _sockets(answers: Answers) -> tuple[Optional[SocketTable], str]:
     table = parse_answers(answers)
     if len(table.unread) > 1:
-        return None, f"the listening sockets cannot be read: {table.blind}"
+        return None, f"the listening sockets cannot be read: {table.unavailable}"
     return table, ""

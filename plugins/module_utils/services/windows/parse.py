@@ -19,7 +19,7 @@ from typing import Any, Optional
 from ...errors import CoreError
 from ...fields import Fields, fields_of
 from ...powershell import Answers
-from ...processes.parse import Census, Process
+from ...processes.model import Census, Process
 from ..machine import Units, Wish
 from ..parse import Unit, by_name
 

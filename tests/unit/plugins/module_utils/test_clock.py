@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.clock import SLACK, Clock
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import read_process, uptime
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import read_process, uptime
 
 CLOCK = Clock(now=1_800_000_000.0, uptime=100_000.0)
 

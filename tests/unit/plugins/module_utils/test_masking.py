@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.masking import HIDDEN, MASK, Mask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.written import forms_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.redaction.forms import forms_of
 
 SECRET = "p@ss/w\"or'd\\&<é> %1"
 # How tools and languages write a text down: each is a way that a secret came back in an error or a log.

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils import named
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import redact as module
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.redact import is_plain, redact
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.redaction import named
 
-from . import test_redact_below, test_redact_told
+from . import test_redact_below, test_redact_unnamed
 from .test_redact import PLAIN, SECRETS
 from .test_redact_styles import LINES, PROSE
 
 TOLD = [*(text for text, _secret, _left in SECRETS), *(line for line, _shown in LINES)]
-TOLD += [line.replace("§", test_redact_told.SECRET) for line, _shown in test_redact_told.LINES]
-TOLD += [each[0].replace("§", test_redact_told.SECRET) for each in test_redact_below.TEXTS]
+TOLD += [line.replace("§", test_redact_unnamed.SECRET) for line, _shown in test_redact_unnamed.LINES]
+TOLD += [each[0].replace("§", test_redact_unnamed.SECRET) for each in test_redact_below.TEXTS]
 # Every pattern by which something is masked: whoever adds one sees here whether is_plain knows it. Of the last one, a
 # key of 64 letters of both cases and digits, nothing can be drawn: it is among what is told above.
 PATTERNS = [named.TELLING, module._KEY_BLOCK, module._LOGIN, module._LOGIN_OF_URL, *module._PATTERNS[:-1]]

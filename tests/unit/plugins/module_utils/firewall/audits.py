@@ -22,7 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import parse_policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Manager, Snapshot
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket
 
 from .small import HOST, filter_table, ruleset
 

@@ -18,7 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES, run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES as SOCKETS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES as SOCKETS
 
 from . import macos_host, windows_host
 from .macos_host import SOCKETFILTERFW, text

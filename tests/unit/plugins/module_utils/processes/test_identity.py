@@ -19,10 +19,7 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes import identity
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import (
-    process_table,
-    read_process,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table, read_process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.identity import (
     Handle,
     Identity,
@@ -33,7 +30,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.id
     untouchable,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.main_pids import parse_main_pids
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process, tree_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process, tree_of
 
 pytestmark = [pytest.mark.case("SV1"), pytest.mark.case("SV2")]
 STAT = "{pid} (x) {state} {parent} {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0 0"

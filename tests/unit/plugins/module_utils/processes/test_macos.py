@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError, ToolMissing
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import read_process, take_census
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.macos.parse import parse_census, parse_cpu
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import ZOMBIE, tree_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import read_process, take_census
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.macos import parse_census, parse_cpu
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import ZOMBIE, tree_of
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 LAUNCHD_BEGAN = time.mktime(time.strptime("2026-11-20 05:12:01", "%Y-%m-%d %H:%M:%S"))

@@ -16,22 +16,20 @@ from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import (
     process_table,
-    read_details,
     read_process,
     uptime,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import (
-    Process,
-    of_unit,
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.linux import (
     parse_command,
     parse_open_files_limit,
     parse_replaced,
     parse_stat,
     parse_status,
-    tree_of,
+    read_details,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process, of_unit, tree_of
 
 # A name with blanks and brackets, as a process may give itself.
 STAT = "4711 (a) b (c) S 12 4700 4700 0 -1 4194304 90 0 0 0 150 50 0 0 20 0 3 0 203050 8192 500 18446744073709551615"

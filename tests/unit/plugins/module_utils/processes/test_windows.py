@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError, SourceDenied
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import (
     process_table,
     read_process,
     take_census,
     uptime,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import tree_of
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.windows.parse import split_command
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.windows.queries import QUERIES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import tree_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.windows import split_command
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.windows_queries import QUERIES
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures" / "powershell" / "services"
 SYSTEMS = ("windows-server-2019", "windows-server-2022", "windows-11", "windows-server-2019-de")

@@ -14,7 +14,7 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.macos.obstacles import obstacles_on_macos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.macos.seen import (
     parse_environment,

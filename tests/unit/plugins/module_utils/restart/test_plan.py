@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Details
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import (
     Options,
     Situation,

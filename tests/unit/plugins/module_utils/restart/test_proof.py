@@ -25,12 +25,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     ToolFailed,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import read_process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import (
-    Accounts,
-    Process,
-    parse_accounts,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import read_process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.linux import parse_accounts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Accounts, Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.ending import Refused
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.launch import capture, require_proof
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch

@@ -19,7 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.endi
     Refused,
     Survived,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Before, Outcome, Situation
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Before, Progress, Situation
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
 
 from ..services.builders import make_observed, make_process, make_snapshot
@@ -70,10 +70,10 @@ def _runs_on(
         situation=Situation((service,)),
         before=Before(make_snapshot(seen), {}, {}),
         failed={"a": failed} if failed else {},
-        outcome=Outcome(),
+        progress=Progress(),
     )
     answer = put_back._runs_on(stage, "a")
-    return answer, stage.outcome.refused.get("a", ""), round(sum(host.paused)), len(tried)
+    return answer, stage.progress.refused.get("a", ""), round(sum(host.paused)), len(tried)
 
 
 SAID = "it was not stopped, and runs on as before: "

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.gather import take_census
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import take_census
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME, Record, write_record
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC

@@ -15,9 +15,9 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import powershell
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import ask, script_of
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.windows import queries as processes
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes import windows_queries as processes
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import queries
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows import queries as sockets
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets import windows_queries as sockets
 
 from .builders import FIXTURES
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.macos.parse import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.collect import listening
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.macos import (
     merge_held,
     parse_lsof,
     parse_netstat,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.table import listening
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 PROGRAMS = """    1 /sbin/launchd
@@ -79,12 +79,12 @@ def test_a_link_local_address_reads_the_same_from_both_tools():
 def test_another_account_sees_all_sockets_and_says_whose_it_does_not_see():
     table = _listening(admin=False)
     assert _port(table, 22).pids == ()
-    assert table.blind == "the owners of 3 of 9 listening sockets cannot be seen: not root"
+    assert table.unavailable == "the owners of 3 of 9 listening sockets cannot be seen: not root"
     assert table.unread == {}
 
 
 def test_root_sees_all_owners_so_the_kernel_holds_the_rest():
-    assert _listening().blind == ""
+    assert _listening().unavailable == ""
 
 
 TAKEN_AWAY = [
@@ -101,8 +101,8 @@ TAKEN_AWAY = [
 def test_a_tool_that_fails_hides_nothing_that_another_knows(why, changes, admin, blind, unread):
     table = _listening(admin=admin, **changes)
     assert _port(table, 8000).address == "127.0.0.1"
-    assert blind in table.blind
-    assert bool(table.blind) == bool(blind)
+    assert blind in table.unavailable
+    assert bool(table.unavailable) == bool(blind)
     assert tuple(table.unread) == unread
 
 
@@ -117,14 +117,14 @@ HALF_LSOF = (1, _text("lsof/macos-14/fields.txt"), "lsof: can't get process info
 def test_a_netstat_that_complains_and_ends_with_0_has_not_told_all(answer):
     table = _listening(admin=False, **{"netstat -anW -p tcp": answer})
     assert tuple(table.unread) == ("tcp",)
-    assert "pcblist_n: Operation not permitted" in table.blind
+    assert "pcblist_n: Operation not permitted" in table.unavailable
 
 
 @pytest.mark.case("WN1")
 @pytest.mark.parametrize("answer", [(0, "", ""), (1, "", ""), (1, "", "lsof: no kernel info"), HALF_LSOF])
 def test_an_lsof_that_shows_nothing_or_complains_leaves_owners_unknown_to_root_too(answer):
     table = _listening(lsof=answer)
-    assert "the owners of" in table.blind
+    assert "the owners of" in table.unavailable
     assert _port(table, 8000).pids == ()
 
 

@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux.diagnosis import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux import (
     listeners_request,
-    parse_v6only,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import (
     parse_address,
     parse_inode,
     parse_sockets,
     parse_unit,
+    parse_v6only,
 )
 
 PROC = Path(__file__).resolve().parents[4] / "fixtures" / "proc"

@@ -14,8 +14,8 @@ from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux.diagnosis import listeners_request
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.table import listening
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.collect import listening
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux import listeners_request
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures" / "proc" / "linux-6.18"
 NAMES = ("tcp", "tcp6", "udp", "udp6")
@@ -47,7 +47,7 @@ def test_a_socket_is_given_to_every_process_that_holds_it():
 
 
 def test_root_that_could_look_everywhere_is_not_blind():
-    assert listening(_host()).blind == ""
+    assert listening(_host()).unavailable == ""
 
 
 BLIND = [
@@ -59,8 +59,8 @@ BLIND = [
 @pytest.mark.parametrize(("why", "changes", "reason"), BLIND, ids=[row[0] for row in BLIND])
 def test_owners_that_cannot_be_seen_are_never_taken_for_nobody(why, changes, reason):
     table = listening(_host(**changes))
-    assert reason in table.blind
-    assert "7 of 8 listening sockets" in table.blind
+    assert reason in table.unavailable
+    assert "7 of 8 listening sockets" in table.unavailable
 
 
 def test_ipv6_sockets_learn_from_the_kernel_whether_they_take_ipv4():

@@ -18,16 +18,14 @@ from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.ends import Ends, plain
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux.taken import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux import (
     parse_connections,
     taken_by,
     waits_for,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.macos.gather import (
-    taken_by as taken_on_macos,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.macos.parse import parse_taken
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.macos import parse_taken
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.macos import taken_by as taken_on_macos
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Ends, plain
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 TAIL = "00000000:00000000 00:00000000 00000000   990        0"

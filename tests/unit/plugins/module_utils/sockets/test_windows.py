@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import SocketTable
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.table import listening
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows.queries import QUERIES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.collect import listening
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures" / "powershell" / "sockets"
 SYSTEMS = ("windows-server-2019", "windows-server-2022", "windows-11", "windows-server-2019-de")
@@ -42,7 +42,7 @@ def _port(table, port, family=4):
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_recorded_system_shows_who_holds_each_socket(system):
     table = _listening(_recorded(system))
-    assert table.blind == ""
+    assert table.unavailable == ""
     assert all(entry.pids and entry.exe for entry in table.sockets)
     assert {entry.proto for entry in table.sockets} == {"tcp", "udp"}
 
@@ -105,8 +105,8 @@ TAKEN_AWAY = [
 @pytest.mark.parametrize(("query", "blind", "unread"), TAKEN_AWAY, ids=[row[0] for row in TAKEN_AWAY])
 def test_a_query_that_is_refused_hides_no_other(query, blind, unread):
     table = _listening({**_recorded("windows-server-2022"), query: REFUSED})
-    assert blind in table.blind
-    assert bool(table.blind) == bool(blind)
+    assert blind in table.unavailable
+    assert bool(table.unavailable) == bool(blind)
     assert tuple(table.unread) == unread
     assert {entry.proto for entry in table.sockets} == {"tcp", "udp"} - set(unread)
     assert all(entry.pids for entry in table.sockets)
@@ -116,7 +116,7 @@ def test_a_query_that_is_refused_hides_no_other(query, blind, unread):
 def test_that_there_is_not_a_single_tcp_listener_is_not_believed():
     table = _listening({**_recorded("windows-server-2022"), "tcp": NONE_FOUND})
     assert (set(table.unread), {entry.proto for entry in table.sockets}) == ({"tcp"}, {"udp"})
-    assert "Windows shows none, and there always are some" in table.blind
+    assert "Windows shows none, and there always are some" in table.unavailable
 
 
 def test_a_windows_without_the_command_is_not_one_without_sockets():

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import Sight, crew_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import PortSnapshot, crew_of
 
 UVICORN = ("python", "-m", "uvicorn", "trade.main:app", "--workers", "2")
 SPAWNED = ("python", "-c", "from multiprocessing.spawn import spawn_main; spawn_main()")
@@ -31,34 +29,34 @@ MASTER = process(41, 1, UVICORN)
 SELF = process(1, 0)
 
 
-def sight(*sockets, own=(MAIN, ONE, TWO), others=(), **fields):
+def shown(*sockets, own=(MAIN, ONE, TWO), others=(), **fields):
     table = {p.pid: p for p in (*(own or ()), *others)}
-    return Sight(own, SocketTable(sockets, blind="not root"), processes=table, **fields)
+    return PortSnapshot(own, SocketTable(sockets, unavailable="not root"), processes=table, **fields)
 
 
 # What is seen; the workers, the parents, and how many workers the command line asks for.
 KNOWN = [
-    ("one process", sight(held(41), own=(MAIN,)), {41}, set(), 0),
-    ("a parent and its workers", sight(held(41, 42, 43)), {42, 43}, {41}, 0),
-    ("a parent that holds nothing", sight(held(42, 43)), {42, 43}, set(), 0),
-    ("one of the workers of a command line", sight(held(41, 42), own=(MASTER, ONE)), {42}, {41}, 2),
-    ("a socket for each", sight(held(42, inode=7), held(43, inode=8)), {42, 43}, set(), 0),
-    ("systemd keeps the socket", sight(held(1, 41), own=(MAIN,), others=(SELF,)), {41}, {1}, 0),
-    ("a worker that an earlier parent left", sight(held(41, 99), own=(MAIN,)), {41, 99}, set(), 0),
-    ("both families", sight(held(41, address="::", family=6, v6only=False), own=(MAIN,)), {41}, set(), 0),
-    ("another address is not meant", sight(held(41), held(77, address="10.0.0.5"), own=(MAIN,)), {41}, set(), 0),
-    ("its account holds the port, and it is one process", sight(held(), own=(MAIN,), uid=990), {41}, set(), 0),
-    ("root holds the port, and it is one process", sight(held(uid=0), own=(MAIN,), uid=0), {41}, set(), 0),
+    ("one process", shown(held(41), own=(MAIN,)), {41}, set(), 0),
+    ("a parent and its workers", shown(held(41, 42, 43)), {42, 43}, {41}, 0),
+    ("a parent that holds nothing", shown(held(42, 43)), {42, 43}, set(), 0),
+    ("one of the workers of a command line", shown(held(41, 42), own=(MASTER, ONE)), {42}, {41}, 2),
+    ("a socket for each", shown(held(42, inode=7), held(43, inode=8)), {42, 43}, set(), 0),
+    ("systemd keeps the socket", shown(held(1, 41), own=(MAIN,), others=(SELF,)), {41}, {1}, 0),
+    ("a worker that an earlier parent left", shown(held(41, 99), own=(MAIN,)), {41, 99}, set(), 0),
+    ("both families", shown(held(41, address="::", family=6, v6only=False), own=(MAIN,)), {41}, set(), 0),
+    ("another address is not meant", shown(held(41), held(77, address="10.0.0.5"), own=(MAIN,)), {41}, set(), 0),
+    ("its account holds the port, and it is one process", shown(held(), own=(MAIN,), uid=990), {41}, set(), 0),
+    ("root holds the port, and it is one process", shown(held(uid=0), own=(MAIN,), uid=0), {41}, set(), 0),
     (
         "Windows names the parent alone",
-        sight(held(41), own=(MASTER, process(42, 41, SPAWNED), process(43, 41, SPAWNED)), one_owner=True),
+        shown(held(41), own=(MASTER, process(42, 41, SPAWNED), process(43, 41, SPAWNED)), one_owner=True),
         {42, 43},
         {41},
         2,
     ),
     (
         "a helper is no worker on Windows",
-        sight(held(41), own=(MAIN, process(42, 41, ("cmd",))), one_owner=True),
+        shown(held(41), own=(MAIN, process(42, 41, ("cmd",))), one_owner=True),
         {41},
         set(),
         0,
@@ -77,29 +75,39 @@ def test_who_holds_the_port_and_has_no_children_that_do_is_a_worker(seen, worker
 
 # What is seen; why it is not known who answers, and what helps.
 UNKNOWN = [
-    ("another host, or no such service", Sight(), "trade is no service of this host", "at its own port"),
-    ("no sockets", Sight((MAIN,), None, "lsof was not found"), "cannot be seen: lsof was not found", "as root"),
+    ("another host, or no such service", PortSnapshot(), "trade is no service of this host", "at its own port"),
+    ("no sockets", PortSnapshot((MAIN,), None, "lsof was not found"), "cannot be seen: lsof was not found", "as root"),
     (
         "half of the sockets",
-        Sight((MAIN,), SocketTable((held(41),), unread={"tcp": "netstat was refused"})),
+        PortSnapshot((MAIN,), SocketTable((held(41),), unread={"tcp": "netstat was refused"})),
         "netstat was refused",
         "as root",
     ),
-    ("nobody listens", sight(), "no process of this host is seen to listen on port 8004", "at its own port"),
-    ("no rights, several processes", sight(held(), uid=990), "nobody shows who holds port 8004: not root", "as root"),
-    ("no rights, another account", sight(held(), own=(MAIN,), uid=33), "nobody shows who holds port 8004", "as root"),
-    ("no rights, no account", sight(held(uid=-1), own=(MAIN,)), "nobody shows who holds port 8004", "as root"),
-    ("no rights, root's port", sight(held(uid=0), own=(MAIN,)), "nobody shows who holds port 8004", "as root"),
-    ("one of two is not seen", sight(held(41), held(inode=8), own=(MAIN,), uid=990), "nobody shows", "as root"),
+    ("nobody listens", shown(), "no process of this host is seen to listen on port 8004", "at its own port"),
+    (
+        "no rights, several processes",
+        shown(held(), uid=990),
+        "nobody shows who holds port 8004: not root",
+        "as root",
+    ),
+    (
+        "no rights, another account",
+        shown(held(), own=(MAIN,), uid=33),
+        "nobody shows who holds port 8004",
+        "as root",
+    ),
+    ("no rights, no account", shown(held(uid=-1), own=(MAIN,)), "nobody shows who holds port 8004", "as root"),
+    ("no rights, root's port", shown(held(uid=0), own=(MAIN,)), "nobody shows who holds port 8004", "as root"),
+    ("one of two is not seen", shown(held(41), held(inode=8), own=(MAIN,), uid=990), "nobody shows", "as root"),
     (
         "a proxy",
-        sight(held(70, 71, exe="/usr/sbin/nginx"), held(72, inode=8, exe="/usr/sbin/haproxy")),
+        shown(held(70, 71, exe="/usr/sbin/nginx"), held(72, inode=8, exe="/usr/sbin/haproxy")),
         "port 8004 is held by /usr/sbin/nginx (pid 70), no process of trade: it may hand questions on to any",
         "trading.workers",
     ),
     (
         "its processes are not seen",
-        Sight((), SocketTable((held(41),)), "its pid file cannot be read"),
+        PortSnapshot((), SocketTable((held(41),)), "its pid file cannot be read"),
         "the processes of trade cannot be seen: its pid file cannot be read",
         "as root",
     ),
@@ -117,6 +125,6 @@ def test_who_cannot_be_seen_is_not_taken_for_nobody(seen, why, cure):
 
 
 def test_an_account_proves_nothing_while_a_second_process_might_answer():
-    seen = sight(held(), own=(MAIN,), uid=990)
+    seen = shown(held(), own=(MAIN,), uid=990)
     assert crew_of(seen, "trade", "127.0.0.1", 8004).why == ""
-    assert crew_of(replace(seen, own=(MAIN, ONE)), "trade", "127.0.0.1", 8004).why
+    assert crew_of(seen._replace(own=(MAIN, ONE)), "trade", "127.0.0.1", 8004).why

@@ -14,20 +14,21 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, SourceMissing, ToolTimeout
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import gather
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import Sight
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard, look
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import guard as guard_module
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import PortSnapshot
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import (
     Trading,
-    judge_dry_run,
-    judge_orders,
+    collect_trading,
+    guard,
     refusal,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.rules_trading import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
+
+from .judged import judge_dry_run, judge_orders
 
 URL = "http://127.0.0.1:8004"
 ORDERS = f"{URL}/api/trades/orders?status=open"
@@ -40,10 +41,10 @@ FLYING = '[{"id": "o-17", "status": "PARTIALLY_FILLED"}]'
 MAIN = Process(pid=41, parent=1, session=41, state="S", began=1.0, cpu=0.0, threads=1, command=("trade",))
 
 
-def alone() -> Sight:
+def alone() -> PortSnapshot:
     """What is seen of a service of one process, which holds its port."""
     socket = Socket("tcp", 4, "127.0.0.1", 8004, inode=1, uid=0, pids=(41,))
-    return Sight((MAIN,), SocketTable((socket,)), processes={41: MAIN})
+    return PortSnapshot((MAIN,), SocketTable((socket,)), processes={41: MAIN})
 
 
 def _endpoint(**options):
@@ -167,7 +168,7 @@ def test_a_stopped_trade_service_has_nothing_in_its_memory_and_is_not_asked():
 
 def test_every_question_is_put_as_often_as_declared():
     host = Trade("[]")
-    look(host, _endpoint(asks=3), alone, stopped=False)
+    collect_trading(host, _endpoint(asks=3), alone, stopped=False)
     assert len(host.headers) == 6
 
 
@@ -244,19 +245,19 @@ def test_the_dry_run_flag_is_what_it_should_be(now, before, declared, status, wo
     (finding,) = judge_dry_run(now, _endpoint(dry_run=declared), before)
     assert finding.status == status
     assert words in finding.message
-    assert finding.check in CHECKS
+    assert finding.check in RULES.checks
 
 
 def test_a_flag_that_is_not_to_be_asked_for_is_not_judged():
     host = Trade("[]")
     endpoint = _endpoint(dry_run_path="", asks=1)
-    trading = look(host, endpoint, alone, stopped=False)
+    trading = collect_trading(host, endpoint, alone, stopped=False)
     assert judge_dry_run(trading, endpoint) == []
     assert len(host.headers) == 1
 
 
 def test_a_flag_that_cannot_be_read_says_nothing_about_orders():
-    trading = look(Trade("[]", dry_run=(404, "")), _endpoint(), alone, stopped=False)
+    trading = collect_trading(Trade("[]", dry_run=(404, "")), _endpoint(), alone, stopped=False)
     assert (trading.unknown, trading.in_flight) == ("", ())
     assert "answers 404" in trading.dry_run_unknown
 
@@ -293,7 +294,7 @@ def test_a_damaged_store_of_certificates_refuses_and_says_which(monkeypatch):
     def damaged(**_options):
         raise ssl.SSLError(1, "[ASN1] nested asn1 error")  # what one bad certificate in the store of Windows gives
 
-    monkeypatch.setattr(gather, "local_tls", damaged)
+    monkeypatch.setattr(guard_module, "local_tls", damaged)
     endpoint = read_endpoint({**DEFAULTS, "url": "https://127.0.0.1:8004"}, "")
     why = guard(Trade("[]", platform="windows"), endpoint, alone, stopped=False)[1]
     assert "the authorities that the system trusts cannot be read" in why

@@ -17,16 +17,16 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     SourceMissing,
     ToolTimeout,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.parse import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.ends import Ends
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.parse import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Ends, Socket, SocketTable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import reach
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import Sight
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.endpoint import read_endpoint
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard, look
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.judge import judge_dry_run, judge_orders
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import PortSnapshot
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import collect_trading, guard
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.web import HttpReply
+
+from .judged import judge_dry_run, judge_orders
 
 DEFAULTS = {name: option.get("default") for name, option in OPTIONS.items()}
 YES, NO = '{"dry_run": true}', '{"dry_run": false}'
@@ -64,12 +64,12 @@ class Lab:
             raise said
         return HttpReply(url, 200, said, 0.01)
 
-    def see(self):
+    def observe(self):
         self.looks += 1
         pids = self.holders.pop(0) if len(self.holders) > 1 else self.holders[0]
         own = [process(41, 1, self.command), *(process(pid, 41) for pid in (42, 43, 44))]
         table = SocketTable((Socket("tcp", 4, "127.0.0.1", 8004, 7, 0, None, pids),))
-        return Sight(own, table, processes={p.pid: p for p in own})
+        return PortSnapshot(own, table, processes={p.pid: p for p in own})
 
 
 class FakeLine:
@@ -91,7 +91,7 @@ def endpoint(**options):
 
 def verdict(lab, **options):
     asked = endpoint(**options)
-    trading, obstacle = guard(lab.host, asked, lab.see, stopped=False)
+    trading, obstacle = guard(lab.host, asked, lab.observe, stopped=False)
     (flag,) = judge_dry_run(trading, asked)
     return flag, judge_orders(trading, asked), obstacle
 
@@ -135,7 +135,7 @@ def test_a_parent_that_waits_for_connections_is_a_worker_before_it_is_met(monkey
 def test_an_order_that_only_a_worker_of_a_hundred_connections_knows_is_in_flight(monkeypatch):
     lab = Lab(monkeypatch, {42: "[]", 43: FLYING}, RARE, FAMILY)
     asked = endpoint(orders_path="/orders", dry_run_path="")
-    trading, obstacle = guard(lab.host, asked, lab.see, stopped=False)
+    trading, obstacle = guard(lab.host, asked, lab.observe, stopped=False)
     assert (trading.in_flight, "o-17" in obstacle) == (("o-17",), True)
 
 
@@ -143,11 +143,11 @@ def test_an_order_that_only_a_worker_of_a_hundred_connections_knows_is_in_flight
 def test_no_order_is_known_only_of_those_who_were_asked(monkeypatch):
     lab = Lab(monkeypatch, {42: "[]"}, [42], FAMILY)
     asked = endpoint(orders_path="/orders", dry_run_path="")
-    trading, obstacle = guard(lab.host, asked, lab.see, stopped=False)
+    trading, obstacle = guard(lab.host, asked, lab.observe, stopped=False)
     finding = judge_orders(trading, asked)
     assert (finding.status, "pid 43 holds the port" in obstacle) == ("unknown", True)
     assert "Find out why not all of its processes answer" in finding.remedy
-    assert guard(lab.host, endpoint(orders_path="/orders", when_unknown="proceed"), lab.see, stopped=False)[1] == ""
+    assert guard(lab.host, endpoint(orders_path="/orders", when_unknown="proceed"), lab.observe, stopped=False)[1] == ""
 
 
 # What the one worker says that was reached; what is to be done about orders that nobody can list.
@@ -180,7 +180,7 @@ def test_a_worker_that_the_command_line_asks_for_and_is_not_there_is_waited_for(
 
 def test_the_two_questions_of_a_look_share_one_sight(monkeypatch):
     lab = Lab(monkeypatch, {42: YES, 43: YES}, [42, 43], FAMILY)
-    look(lab.host, endpoint(orders_path="/orders"), lab.see, stopped=False)
+    collect_trading(lab.host, endpoint(orders_path="/orders"), lab.observe, stopped=False)
     assert lab.looks == 1
 
 
@@ -243,7 +243,7 @@ def test_what_cannot_be_looked_at_at_all_is_unknown_and_says_why(monkeypatch):
         raise CoreError("systemctl does not answer")
 
     asked = endpoint()
-    (found,) = judge_dry_run(look(lab.host, asked, fails, stopped=False), asked)
+    (found,) = judge_dry_run(collect_trading(lab.host, asked, fails, stopped=False), asked)
     assert (found.status, "systemctl does not answer" in found.message) == ("unknown", True)
 
 

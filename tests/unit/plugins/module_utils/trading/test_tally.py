@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import AS_ROOT, LOOK, Crew, untold
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import AS_ROOT, SEE_WHY, Crew, untold
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.tally import Tally, is_complete, sum_up
 
 TWO = Crew(frozenset({42, 43}), frozenset({41}), frozenset({7}))
@@ -74,7 +74,7 @@ def test_answers_reach_as_far_as_those_who_gave_them(crew, given, declared, reac
 def test_what_a_worker_could_not_say_is_told_before_what_was_not_reached():
     replies = sum_up(tally({42: 7}, problems=["answers 500"]), TWO, None)
     assert (replies.problem, replies.cure) == ("answers 500", "")
-    assert sum_up(tally({42: 8}), TWO, None).cure == LOOK
+    assert sum_up(tally({42: 8}), TWO, None).cure == SEE_WHY
 
 
 def test_a_worker_that_was_asked_in_vain_was_heard_and_is_no_answer():

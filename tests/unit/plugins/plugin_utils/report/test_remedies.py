@@ -17,13 +17,17 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build
 from .samples import RUN, finding, result
 
 CHECKOUT = Path(__file__).resolve().parents[5]
-CATALOGUES = sorted(path.relative_to(CHECKOUT) for path in (CHECKOUT / "plugins").rglob("checks.py"))
+LISTS = [*(CHECKOUT / "plugins").rglob("checks.py"), *(CHECKOUT / "plugins" / "module_utils").glob("*/run.py")]
+CATALOGUES = sorted(
+    p.relative_to(CHECKOUT) for p in LISTS if re.search(r"^(RULES|CHECKS)\b", p.read_text("utf-8"), re.M)
+)
 LOST = {"unreachable": True, "msg": "Connection timed out", "changed": False}
 FAILED = {"failed": True, "msg": "dir is required", "changed": False}
 
 
 def catalogue(path: Path) -> dict:
-    return import_module(f"ansible_collections.cryptobot.maintenance.{'.'.join(path.with_suffix('').parts)}").CHECKS
+    module = import_module(f"ansible_collections.cryptobot.maintenance.{'.'.join(path.with_suffix('').parts)}")
+    return module.RULES.checks if path.name == "run.py" else module.CHECKS
 
 
 def remedies(host: str, **registered: dict) -> dict[str, str]:

@@ -1,0 +1,316 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The listening sockets of a Linux kernel, who holds which of them, and which process took a connection.
+
+Formats: proc(5) for ``/proc/net/tcp`` and its relatives and for ``/proc/PID/cgroup``. The kernel's socket diagnosis
+(sock_diag(7)) is the one place that says whether an IPv6 socket also takes IPv4 peers.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import Optional
+
+from ..errors import CoreError, ParseError, SourceDenied, SourceMissing
+from ..host import Host
+from ..netlink import HEADER, messages
+from .model import Ends, Socket, SocketTable, plain
+
+LISTENING = {"tcp": "0A", "udp": "07"}  # TCP_LISTEN; an unconnected UDP socket is in state TCP_CLOSE
+_UNITS = (".service", ".scope", ".socket")
+
+
+def parse_address(family: int, text: str) -> str:
+    """Given an address in the kernel's notation (32-bit words of the host's byte order, in hex), return it as usual.
+
+    Raise ValueError where it has another length or other characters.
+    """
+    words = [int(text[place : place + 8], 16) for place in range(0, len(text), 8)]
+    packed = struct.pack(f"={len(words)}I", *words)
+    if family == 4:
+        return str(IPv4Address(packed))
+    address = IPv6Address(packed)
+    # Python 3.13 writes these so by itself, older ones as ::ffff:7f00:1.
+    return f"::ffff:{address.ipv4_mapped}" if address.ipv4_mapped else str(address)
+
+
+def parse_sockets(proto: str, family: int, text: str) -> tuple[Socket, ...]:
+    """Given a socket table of /proc/net (``proto`` tcp or udp, ``family`` 4 or 6), return the sockets that listen.
+
+    Raise ParseError naming the line that is of another form.
+    """
+    source = f"/proc/net/{proto}{'6' if family == 6 else ''}"
+    found = []
+    for number, line in enumerate(text.splitlines()[1:], start=2):
+        try:
+            row = _parse_row(proto, family, line.split())
+        except (ValueError, IndexError, struct.error) as error:
+            raise ParseError(source, number, line, str(error)) from error
+        found += [row] if row else []
+    return tuple(found)
+
+
+def _parse_row(proto: str, family: int, fields: list[str]) -> Optional[Socket]:
+    if fields[3] != LISTENING[proto]:
+        return None
+    address, port = fields[1].split(":")
+    return Socket(proto, family, parse_address(family, address), int(port, 16), int(fields[9]), int(fields[7]))
+
+
+def parse_inode(link: str) -> Optional[int]:
+    """Given what a link in /proc/PID/fd says, return the inode of the socket it stands for, or None."""
+    return int(link[8:-1]) if link.startswith("socket:[") else None
+
+
+def parse_unit(text: str) -> str:
+    """Given /proc/PID/cgroup, return the systemd unit of the system that the process belongs to; empty: none.
+
+    Control groups of both kinds are understood. Sub-groups that a unit makes for itself count as the unit.
+    """
+    paths = {controllers: path for _id, controllers, path in (line.split(":", 2) for line in text.splitlines())}
+    # Beside a tree of the first kind the other one may be there without units in it: both are asked.
+    return _first_unit(paths.get("name=systemd", "")) or _first_unit(paths.get("", ""))
+
+
+def _first_unit(path: str) -> str:
+    for part in path.split("/"):
+        name = part[1:] if part.startswith("_") else part  # systemd puts _ before names the kernel keeps for itself
+        if name.endswith(_UNITS):
+            return name
+    return ""
+
+
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
+NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
+INET_DIAG_SKV6ONLY = 11
+_PROTOCOLS = {"tcp": (socket.IPPROTO_TCP, 1 << 10), "udp": (socket.IPPROTO_UDP, 1 << 7)}  # with the bit of the state
+_REQUEST = struct.Struct("=BBBxI48x")  # family, protocol, extensions, states, any socket
+_MESSAGE = struct.Struct("=4x48x16xI")  # inet_diag_msg of linux/inet_diag.h: of it only the inode, its last field
+_ATTRIBUTE = struct.Struct("=HH")
+
+
+def listeners_request(proto: str) -> bytes:
+    """Given tcp or udp, return the request for all its IPv6 sockets that wait for peers."""
+    protocol, states = _PROTOCOLS[proto]
+    body = _REQUEST.pack(socket.AF_INET6, protocol, 0, states)
+    return HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body
+
+
+def parse_v6only(dump: bytes) -> dict[int, bool]:
+    """Given the kernel's answer, return by inode whether the socket takes IPv6 peers only."""
+    answer = {}
+    for kind, payload in messages(dump):
+        if kind == SOCK_DIAG_BY_FAMILY and len(payload) >= _MESSAGE.size:
+            inode = _MESSAGE.unpack_from(payload)[0]
+            values = [value for name, value in _attributes(payload) if name == INET_DIAG_SKV6ONLY]
+            if values:
+                answer[inode] = bool(values[0][0])
+    return answer
+
+
+def _attributes(payload: bytes) -> Iterator[tuple[int, bytes]]:
+    place = _MESSAGE.size
+    while place + _ATTRIBUTE.size < len(payload):
+        length, name = _ATTRIBUTE.unpack_from(payload, place)
+        if length <= _ATTRIBUTE.size:
+            return
+        yield name, payload[place + _ATTRIBUTE.size : place + length]
+        place += (length + 3) & ~3
+
+
+def parse_tables(tables: Tables) -> list[Socket]:
+    """Given the kernel's tables, return the listening sockets in a stable order, without owners."""
+    v6only: dict[int, bool] = {}
+    for dump in tables.diagnosis:
+        v6only.update(parse_v6only(dump))
+    found = [entry for (proto, family), text in tables.texts.items() for entry in parse_sockets(proto, family, text)]
+    found.sort(key=lambda entry: (entry.proto, entry.port, entry.family, entry.address, entry.inode))
+    return [replace(entry, v6only=v6only.get(entry.inode)) if entry.family == 6 else entry for entry in found]
+
+
+def parse_connections(family: int, text: str, wanted: Collection[Ends]) -> dict[Ends, int]:
+    """Given /proc/net/tcp (or tcp6), return the inodes of those of the wanted connections that are accepted."""
+    ports = {f":{end.server_port:04X}" for end in wanted}
+    found = {}
+    for fields in (line.split() for line in text.splitlines()[1:]):
+        if len(fields) > 9 and fields[1][-5:] in ports and fields[9] != "0":
+            (server, server_port), (client, client_port) = (_place(family, place) for place in fields[1:3])
+            end = Ends(server, server_port, client, client_port)
+            found.update({end: int(fields[9])} if end in wanted else {})
+    return found
+
+
+def _place(family: int, text: str) -> tuple[str, int]:
+    address, port = text.split(":")
+    return plain(parse_address(family, address)), int(port, 16)
+
+
+TABLES = (("tcp", 4), ("tcp", 6), ("udp", 4), ("udp", 6))
+MAX_TABLE = 64 << 20  # a row is 150 bytes: some 400,000 connections
+
+
+@dataclass
+class Holders:
+    """Who holds which socket: ``pids`` by inode, and how many processes did not let themselves be looked at."""
+
+    pids: dict[int, list[int]] = field(default_factory=dict)
+    denied: int = 0
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The kernel's tables as it gave them: text by protocol and family, and the answers about IPv6 sockets."""
+
+    texts: dict[tuple[str, int], str]
+    diagnosis: tuple[bytes, ...] = ()
+
+
+def read_tables(host: Host) -> Tables:
+    """Return the socket tables of a Linux host. Raise SourceMissing or SourceDenied where it has none."""
+    texts = {("tcp", 4): host.read("/proc/net/tcp", MAX_TABLE)}
+    for proto, family in TABLES[1:]:
+        try:
+            texts[proto, family] = host.read(f"/proc/net/{proto}{'6' if family == 6 else ''}", MAX_TABLE)
+        except SourceMissing:  # a kernel without IPv6 has no tables for it
+            continue
+    return Tables(texts, _diagnosis(host))
+
+
+def _diagnosis(host: Host) -> tuple[bytes, ...]:
+    """Return the kernel's answers about IPv6 sockets, or nothing where it gives none: v6only then stays unknown."""
+    try:
+        return tuple(host.ask_kernel(NETLINK_SOCK_DIAG, listeners_request(proto)) for proto in ("tcp", "udp"))
+    except CoreError:
+        return ()
+
+
+def find_holders(host: Host, inodes: Collection[int]) -> Holders:
+    """Given the inodes of sockets, return which processes hold them, as far as this account may see."""
+    holders = Holders()
+    for pid in sorted(int(name) for name in host.entries("/proc") if name.isdigit()):
+        try:
+            links = [_link(host, f"/proc/{pid}/fd/{name}") for name in host.entries(f"/proc/{pid}/fd")]
+        except SourceMissing:  # it ended meanwhile
+            continue
+        except SourceDenied:
+            holders.denied += 1
+            continue
+        for inode in {parse_inode(link) for link in links}.intersection(inodes):
+            holders.pids.setdefault(inode or 0, []).append(pid)
+    return holders
+
+
+def _link(host: Host, path: str) -> str:
+    try:
+        return host.link(path)
+    except SourceMissing:  # closed meanwhile
+        return ""
+
+
+def collect_linux(host: Host) -> SocketTable:
+    """Return the listening sockets of a Linux host. Raise SourceMissing, SourceDenied or ParseError."""
+    sockets = parse_tables(read_tables(host))
+    holders = find_holders(host, {entry.inode for entry in sockets})
+    owned = [_with_owner(host, entry, tuple(holders.pids.get(entry.inode, ()))) for entry in sockets]
+    return SocketTable(tuple(owned), why_unavailable(host, owned, holders))
+
+
+def _with_owner(host: Host, entry: Socket, pids: tuple[int, ...]) -> Socket:
+    user = host.account(entry.uid)
+    if not pids:
+        return replace(entry, user=user)
+    return replace(entry, user=user, pids=pids, exe=executable(host, pids[0]), unit=unit_of(host, pids[0]))
+
+
+def executable(host: Host, pid: int) -> str:
+    """Return the path of a process's executable; empty where it has none, has ended, or does not show it."""
+    try:
+        return host.link(f"/proc/{pid}/exe")
+    except (SourceMissing, SourceDenied):
+        return ""
+
+
+def unit_of(host: Host, pid: int) -> str:
+    """Return the systemd unit that a process belongs to; empty where it belongs to none or has ended."""
+    try:
+        return parse_unit(host.read(f"/proc/{pid}/cgroup"))
+    except (SourceMissing, SourceDenied):
+        return ""
+
+
+def why_unavailable(host: Host, sockets: list[Socket], holders: Holders) -> str:
+    """Return why owners of sockets are missing; empty where none is, or where only the kernel itself can own them."""
+    missing = sum(1 for entry in sockets if not entry.pids)
+    if not missing or (host.is_admin() and not holders.denied):
+        return ""
+    why = f"{holders.denied} processes do not let this account look at their files" if holders.denied else "not root"
+    return f"the owners of {missing} of {len(sockets)} listening sockets cannot be seen: {why}"
+
+
+_EVENTPOLL = "anon_inode:[eventpoll]"
+
+
+def taken_by(host: Host, ends: Collection[Ends], pids: Iterable[int]) -> dict[Ends, tuple[int, ...]]:
+    """Given connections and the processes that may have them, return who holds the server's end of each.
+
+    One that nobody has accepted yet is left out, and of one that another process holds no process is known. Raise
+    CoreError where the tables, or the files of one of the processes, cannot be read.
+    """
+    inodes = _inodes(host, set(ends))
+    holders: dict[int, list[int]] = {}
+    for pid in pids if inodes else ():
+        for inode in sockets_of(host, pid).values():
+            holders.setdefault(inode, []).append(pid)
+    return {end: tuple(dict.fromkeys(holders.get(inode, ()))) for end, inode in inodes.items()}
+
+
+def _inodes(host: Host, wanted: set[Ends]) -> dict[Ends, int]:
+    found = dict(parse_connections(4, host.read("/proc/net/tcp", MAX_TABLE), wanted))
+    if len(found) < len(wanted):  # a socket of IPv6 may have taken it, of an IPv4 peer too
+        with suppress(SourceMissing):  # a kernel without IPv6
+            found.update(parse_connections(6, host.read("/proc/net/tcp6", MAX_TABLE), wanted))
+    return found
+
+
+def sockets_of(host: Host, pid: int) -> dict[str, int]:
+    """Return the inodes of the sockets that a process holds, by descriptor; one that has ended holds none."""
+    found = {name: parse_inode(link) for name, link in _links(host, pid).items()}
+    return {name: inode for name, inode in found.items() if inode is not None}
+
+
+def _links(host: Host, pid: int) -> dict[str, str]:
+    links: dict[str, str] = {}
+    try:
+        for name in host.entries(f"/proc/{pid}/fd"):
+            links.update(_named_link(host, pid, name))
+    except SourceMissing:  # it has ended
+        return {}
+    return links
+
+
+def _named_link(host: Host, pid: int, name: str) -> Mapping[str, str]:
+    try:
+        return {name: host.link(f"/proc/{pid}/fd/{name}")}
+    except SourceMissing:  # closed meanwhile
+        return {}
+
+
+def waits_for(host: Host, pid: int, inodes: Collection[int]) -> bool:
+    """Return whether a process is seen to wait for connections to one of these sockets, by epoll(7).
+
+    Event loops do. That another way of waiting is not seen proves nothing.
+    """
+    try:
+        links = _links(host, pid)
+        polled = [host.read(f"/proc/{pid}/fdinfo/{name}") for name, link in links.items() if link == _EVENTPOLL]
+    except CoreError:
+        return False
+    targets = {words[1] for text in polled for words in map(str.split, text.splitlines()) if words[:1] == ["tfd:"]}
+    return any(parse_inode(links.get(name, "")) in inodes for name in targets)
