@@ -44,9 +44,9 @@ class Aim(NamedTuple):
 
 # A bound that is not the aim yet goes towards it with each change that allows that, and never back.
 AIMS = (
-    Aim(CORE, "lines", 46_314, 31_000),
-    Aim(CORE, "median lines of a file", 94, 150, least=True),
-    Aim(CORE, "class names for three things", 8, 0),
+    Aim(CORE, "lines", 46_060, 31_000),
+    Aim(CORE, "median lines of a file", 97, 150, least=True),
+    Aim(CORE, "class names for three things", 5, 0),
     Aim(PLUGINS, "files over 400 lines, documentation apart", 0, 0),
     Aim(PLUGINS, "median lines of a function", 10, 10),
     Aim(PLUGINS, "lines of 90 % of the functions", 25, 25),

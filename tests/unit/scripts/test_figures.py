@@ -89,6 +89,15 @@ def test_a_class_is_long_above_200_lines(figures, lines, long):
     assert [figure.named for figure in found if figure.name.startswith("classes over")] == [long]
 
 
+def test_what_every_area_has_one_of_is_one_thing_until_an_area_has_two(figures):
+    names = ("services/a.py", "backup/a.py", "firewall/a.py", "firewall/linux/b.py")
+    files = {CORE + name: "class Context: pass\nclass Other: pass\n" for name in names}
+    found = {figure.name: figure.named for figure in figures.measure.classes(files)}
+
+    assert found["class names for two things"] == ("Context of firewall",)
+    assert found["class names for three things"] == ("Other (4)",)
+
+
 SPEC = 'SPEC = {"port": {"type": "int"}, "dir": {"type": "path"}}\n'
 OPTIONS = "options:\n  port:\n    type: int\n    suboptions:\n      dir: {type: path}\n"
 ROLE = "roles/a/meta/argument_specs.yml"
