@@ -12,11 +12,10 @@ from dataclasses import replace
 
 from ..finding import CRITICAL, OK, SKIPPED, Finding
 from ..host import Host
+from ..services.collect import GATHERERS, look_at
 from ..services.context import Context
-from ..services.declared import Service
-from ..services.gather import GATHERERS, look_at
-from ..services.observed import Observed, Snapshot
-from ..services.policy import Policy
+from ..services.declared import Policy, Service
+from ..services.model import Observed, Snapshot
 from ..services.run import VITAL, judge
 from .model import Options, Passage
 

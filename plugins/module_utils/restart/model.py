@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..finding import Action
 from ..redact import tells_secret
 from ..services.declared import Service
-from ..services.observed import Observed, Snapshot
+from ..services.model import Observed, Snapshot
 from ..units import parse_bytes, parse_seconds
 from .record import Record
 

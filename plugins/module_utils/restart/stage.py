@@ -12,7 +12,7 @@ from typing import Optional
 
 from ..errors import CoreError
 from ..host import Host
-from ..services.observed import Observed
+from ..services.model import Observed
 from . import managers
 from .gate import glance
 from .launch import require_proof

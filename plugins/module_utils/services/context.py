@@ -16,9 +16,9 @@ from ..finding import CRITICAL, SKIPPED, WARNING, Check, Finding
 from ..redact import redact
 from ..registry import Outcome
 from ..units import human_seconds
+from .declared import Policy
 from .history import Growth
-from .observed import Observed, Snapshot
-from .policy import Policy
+from .model import Observed, Snapshot
 from .restarts import Restarts
 from .words import LOOK_AS_ADMIN, Words, words_of
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from .observed import Observed, Snapshot
+from .model import Observed, Snapshot
 from .restarts import read_log, rows_of
 
 KEEP_COUNTS, KEEP_RSS = 60, 200

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
-from .found import declare_whole
-from .policy import read_policy
+from .declared import declare_whole, read_policy
 from .spec import SPEC
 
 

@@ -15,7 +15,7 @@ from ..errors import SourceDenied, SourceMissing
 from ..host import Host
 from ..processes.model import ZOMBIE, Process
 from .declared import Service
-from .observed import PidFile
+from .model import PidFile
 
 
 def read_pid_file(host: Host, path: str) -> PidFile:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Union
 
 from ..evidence import Part, Whole
-from .observed import Observed, Snapshot
-from .parse import START, Unit
+from .model import START, Observed, Snapshot, Unit
 
 SAME_BEGIN = 0.02  # two ticks of the kernel's clock
 AUTOMATIC_ONLY = ("oneshot",)  # types of units that are started again and again by design

@@ -20,8 +20,7 @@ from ..processes.model import Process
 from ..registry import Outcome, Rules
 from ..units import human_seconds
 from .context import Context
-from .observed import Turnover
-from .parse import ALWAYS, DEFAULT, Unit
+from .model import ALWAYS, DEFAULT, Turnover, Unit
 from .words import KEEP_LOG
 from .workers import YOUNG, ages_of, shown
 

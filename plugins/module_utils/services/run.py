@@ -15,13 +15,12 @@ from ..host import Host
 from ..memory import recall, remember
 from ..registry import Rules
 from . import rules_host, rules_network, rules_process, rules_starts, rules_state
+from .collect import GATHERERS, Gatherer, read_marker
 from .context import Context, HostContext
-from .declared import Service, declare
-from .gather import GATHERERS, Gatherer, read_marker
+from .declared import Policy, Service, declare, read_policy
 from .history import measure_growth, remember_service
 from .lastwords import quote_errors
-from .observed import Observed, Snapshot
-from .policy import Policy, read_policy
+from .model import Observed, Snapshot
 from .report import service_metrics, service_record
 from .restarts import count_restarts
 from .roots import Trouble, find_roots, fold

@@ -38,7 +38,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proo
     programs_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.writers import ANYBODY, writers_of
 
 pytestmark = [

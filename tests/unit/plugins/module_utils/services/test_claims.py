@@ -16,7 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.cla
     ports_in_command,
     ports_in_environment,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Claim
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Claim
 
 from .builders import make_process, make_service, make_unit
 

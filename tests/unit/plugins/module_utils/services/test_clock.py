@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import judge_http
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_process import judge_restart_pending
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import judge_state

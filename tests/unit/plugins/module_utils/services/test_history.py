@@ -17,7 +17,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.his
     remember_service,
     thin,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import AUTOMATIC, Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import AUTOMATIC, Journal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import count_restarts
 
 from .builders import NOW, UPTIME, make_observed, make_process, make_service, make_snapshot, make_unit

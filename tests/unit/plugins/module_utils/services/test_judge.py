@@ -12,10 +12,9 @@ import pytest
 from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import read_marker
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Pattern, Policy
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import read_marker
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Pattern, Policy, declare
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_host import apply_marker, parse_end
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import RULES, judge, judge_host

@@ -20,7 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.las
     last_error,
     quote_errors,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.pid_file import PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
     judge_http,

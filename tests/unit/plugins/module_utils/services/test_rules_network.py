@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import with_answers
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer, PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import with_answers
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
     judge_bind,
     judge_certificate,

@@ -11,8 +11,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Event, Evidence
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import PidFile
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Journal, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import (
     judge_daemon_reload,

@@ -18,9 +18,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import tree_of
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Turnover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import with_turnover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import judge_workers
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.turnover import with_turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.workers import (
     is_worker,
     looks_unsteady,

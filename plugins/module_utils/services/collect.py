@@ -4,7 +4,7 @@
 
 """Putting together what is seen of the services of a host.
 
-What a platform has of its own is in its reader (linux/, macos/, windows/): all of them return a Machine. From there on
+What a platform has of its own is in linux.py, macos.py and windows.py: all of them return a Machine. From there on
 everything is the same. For others to use:
 
 - ``GATHERERS[host.platform](host, services, patterns, window)``: everything about all services, as a Snapshot;
@@ -14,36 +14,37 @@ everything is the same. For others to use:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Optional
 
-from ..errors import SourceDenied, SourceMissing
+from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.collect import rights_of_several
+from ..processes.collect import process_table, rights_of_several
 from ..processes.model import ZOMBIE, Details, of_unit, tree_of
 from ..trusted import distrust
 from .claims import gather_claims
 from .declared import MANAGERS, Service
-from .linux.gather import read_linux
+from .linux import read_linux
 from .listeners import is_own_answer
-from .machine import Machine, Wish
-from .observed import MARKER, Observed, Snapshot
-from .parse import Unit, unit_of
+from .model import MARKER, Machine, Observed, Snapshot, Unit, Wish, unit_of
 from .pid_file import read_pid_file, whose, without_proof
 from .probe import ask_all
-from .turnover import with_turnover
+from .workers import SPAN, looks_unsteady, turnover_of
+
+Gatherer = Callable[[Host, Sequence[Service], Sequence[str], float], Snapshot]
+LOOKS = {"linux": 10}  # how often within SPAN; a list of all processes costs the other systems seconds
 
 
 # Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
 def _read_macos(host: Host, wish: Wish) -> Machine:
-    from .macos.gather import read_macos
+    from .macos import read_macos
 
     return read_macos(host, wish)
 
 
 def _read_windows(host: Host, wish: Wish) -> Machine:
-    from .windows.gather import read_windows
+    from .windows import read_windows
 
     return read_windows(host, wish)
 
@@ -235,6 +236,25 @@ def _with_owner(snapshot: Snapshot, seen: Observed) -> Observed:
     return seen if own else replace(seen, unasked=why if own is False else "", unproven="" if own is False else why)
 
 
-Gatherer = Callable[[Host, Sequence[Service], Sequence[str], float], Snapshot]
-
 GATHERERS: dict[str, Gatherer] = dict.fromkeys(READERS, gather)
+
+
+def with_turnover(host: Host, snapshot: Snapshot) -> tuple[Observed, ...]:
+    """Given what was seen, return the services; those whose workers may come and go have been looked at again."""
+    again = [seen for seen in snapshot.services if looks_unsteady(snapshot, seen)]
+    if not again:
+        return snapshot.services
+    try:
+        later = [process_table(host) for _look in _pauses(host)]
+        problem = ""
+    except CoreError as error:
+        later, problem = [], f"its workers could not be looked at again: {error}"
+    found = {seen.name: turnover_of(seen.main, later, problem) for seen in again if seen.main is not None}
+    return tuple(replace(seen, turnover=found.get(seen.name)) for seen in snapshot.services)
+
+
+def _pauses(host: Host) -> Iterable[None]:
+    count = LOOKS.get(host.platform, 1)
+    for _each in range(count):
+        host.pause(SPAN / count)
+        yield

@@ -12,10 +12,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.exits import describe_exit, exit_record
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import (
-    parse_names,
-    parse_show,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.linux import parse_names, parse_show
 
 from .builders import FIXTURES, SYSTEMS, recorded_units
 
