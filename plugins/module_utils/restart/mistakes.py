@@ -12,9 +12,9 @@ from typing import Any
 from ..mistakes import Mistake, find_mistakes
 from ..services.declared import declare_whole
 from ..trading.declared import read_endpoint
+from . import SPEC
 from .model import read_options
 from .run import default_url
-from .spec import SPEC
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:

@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import (
     Options,
     Situation,
@@ -17,7 +18,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.mode
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.plan import make_plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.reasons import reasons_of
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import DAY
 
