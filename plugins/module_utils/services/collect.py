@@ -15,7 +15,6 @@ everything is the same. For others to use:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Optional
 
 from ..errors import CoreError, SourceDenied, SourceMissing
@@ -79,8 +78,8 @@ def gather(host: Host, services: Sequence[Service], patterns: Sequence[str] = ()
         lacks=machine.lacks,
         platform=host.platform,
     )
-    snapshot = replace(snapshot, services=with_turnover(host, snapshot))
-    return replace(snapshot, services=with_answers(host, snapshot))
+    snapshot = snapshot._replace(services=with_turnover(host, snapshot))
+    return snapshot._replace(services=with_answers(host, snapshot))
 
 
 def look_at(host: Host, service: Service) -> Observed:
@@ -101,8 +100,7 @@ def observe(host: Host, machine: Machine, service: Service) -> Observed:
         return seen
     changed, odd, unread = _files(host, machine, seen)
     details = _details(machine, seen)
-    return replace(
-        seen,
+    return seen._replace(
         account=_account(host, seen, details),
         details=details,
         claims=gather_claims(host, service, seen.unit, seen.main),
@@ -174,7 +172,7 @@ def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
     pid_file = read_pid_file(host, service.pid_file)
     process = machine.processes.get(pid_file.pid)
     if pid_file.pid and process is None and machine.hidden:
-        pid_file = replace(pid_file, denied=True, problem=f"{machine.hidden}, so nothing tells whether it runs")
+        pid_file = pid_file._replace(denied=True, problem=f"{machine.hidden}, so nothing tells whether it runs")
     pid_file = without_proof(service, pid_file, process, rights_of_several(host, process.pid) if process else "")
     main, intruder = (None, None) if pid_file.denied else whose(service, process)
     processes = tree_of(main.pid, machine.processes) if main and main.state != ZOMBIE else ()
@@ -221,7 +219,7 @@ def with_answers(host: Host, snapshot: Snapshot) -> tuple[Observed, ...]:
     asked = [s for s in seen if _is_asked(s) and not s.unasked]
     answers = ask_all(host, [s.service.probe for s in asked if s.service.probe])
     by_name = {s.name: answer for s, answer in zip(asked, answers)}
-    return tuple(replace(s, answer=by_name.get(s.name)) for s in seen)
+    return tuple(s._replace(answer=by_name.get(s.name)) for s in seen)
 
 
 def _is_asked(seen: Observed) -> bool:
@@ -233,7 +231,7 @@ def _with_owner(snapshot: Snapshot, seen: Observed) -> Observed:
     if probe is None or not _is_asked(seen):
         return seen
     own, why = is_own_answer(seen, probe, snapshot.sockets, snapshot.sockets_problem, snapshot.describe)
-    return seen if own else replace(seen, unasked=why if own is False else "", unproven="" if own is False else why)
+    return seen if own else seen._replace(unasked=why if own is False else "", unproven="" if own is False else why)
 
 
 GATHERERS: dict[str, Gatherer] = dict.fromkeys(READERS, gather)
@@ -250,7 +248,7 @@ def with_turnover(host: Host, snapshot: Snapshot) -> tuple[Observed, ...]:
     except CoreError as error:
         later, problem = [], f"its workers could not be looked at again: {error}"
     found = {seen.name: turnover_of(seen.main, later, problem) for seen in again if seen.main is not None}
-    return tuple(replace(seen, turnover=found.get(seen.name)) for seen in snapshot.services)
+    return tuple(seen._replace(turnover=found.get(seen.name)) for seen in snapshot.services)
 
 
 def _pauses(host: Host) -> Iterable[None]:

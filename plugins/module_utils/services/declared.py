@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
+from ..finding import EMPTY
 from ..units import parse_bytes, parse_seconds
 from .order import start_order
 from .possible import WILDCARDS, check_address, check_apart, check_command, check_health, check_no_secret, check_texts
@@ -25,8 +25,7 @@ _FOUND_BY = ("pid_file", "command", "process", "port", "ports", "health")
 _SUFFIX = {"linux": ".service"}  # what a name without a type stands for; labels and Windows services have no types
 
 
-@dataclass(frozen=True)
-class Port:
+class Port(NamedTuple):
     """A port that a service is meant to listen on; ``bind`` is the address (empty: any will do)."""
 
     port: int
@@ -34,8 +33,7 @@ class Port:
     bind: str = ""
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     """How to ask a service whether it is well: a GET of ``url``, ``samples`` times, each at most ``timeout`` seconds.
 
     Well is a status code of ``status`` with a body that ``body_regex`` finds something in and whose JSON has the values
@@ -51,7 +49,7 @@ class Probe:
     samples: int = 3
     latency_warn: float = 1.0
     body_regex: str = ""
-    json: Mapping[str, Any] = field(default_factory=dict)
+    json: Mapping[str, Any] = EMPTY
     tls_min_days: int = 21
     tls_verify: bool = True
     ca_path: Optional[str] = None
@@ -62,16 +60,14 @@ class Probe:
         return self.url.startswith("https:")
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(NamedTuple):
     """A place that names a port of the service as well: the first group of ``pattern`` in the file ``path``."""
 
     path: str
     pattern: str
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """One service of the inventory. A managed one has a ``unit``, a script-started one a ``pid_file``.
 
     ``unit`` is its name to ``managed_by``: a unit of ``systemd``, a label of ``launchd`` (perhaps with its domain:
@@ -87,7 +83,7 @@ class Service:
     chdir: str = ""
     output: str = ""
     user: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = EMPTY
     state: str = "started"
     enabled: bool = True
     ports: tuple[Port, ...] = ()
@@ -98,6 +94,9 @@ class Service:
     start_grace: float = 30.0
     memory_max: int = 0
     managed_by: str = "systemd"
+
+    def __repr__(self) -> str:
+        return f"Service({self.name})"
 
     @property
     def manager(self) -> str:
@@ -179,8 +178,7 @@ def _windows_name(name: str, service: str) -> str:
     return service
 
 
-@dataclass(frozen=True)
-class Manager:
+class Manager(NamedTuple):
     """A service manager: its ``name``, the ``option`` that names a service to it, and what checks such a name."""
 
     name: str
@@ -263,8 +261,7 @@ def declare_whole(services: Sequence[Mapping[str, Any]], platform: str) -> tuple
     return declared
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A pattern of unit names that at least ``min_match`` units must fit; ``expected`` must be among them, and no other
     than those and the declared services may be.
     """
@@ -274,8 +271,7 @@ class Pattern:
     expected: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """Thresholds: times in seconds, sizes in bytes, shares in percent."""
 
     patterns: tuple[Pattern, ...] = ()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from ..clock import SLACK, Clock
@@ -231,12 +230,12 @@ def _on_clock(units: Units, slept: float) -> Units:
     """Return the units timed by the clock of processes, which goes on while the machine is suspended."""
     if slept < SLACK:
         return units
-    return replace(units, by_name={name: _later(unit, slept) for name, unit in units.by_name.items()})
+    return units._replace(by_name={name: _later(unit, slept) for name, unit in units.by_name.items()})
 
 
 def _later(unit: Unit, slept: float) -> Unit:
     times = {name: getattr(unit, name) for name in ("started", "active_since", "changed")}
-    return replace(unit, **{name: when + slept if when else when for name, when in times.items()})
+    return unit._replace(**{name: when + slept if when else when for name, when in times.items()})
 
 
 def _journal(host: Host, units: Units, census: Census, start: float) -> Journal:

@@ -13,12 +13,12 @@ from __future__ import annotations
 import plistlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Optional
+from typing import NamedTuple, Optional
 from xml.parsers.expat import ExpatError
 
 from ..errors import CoreError, ParseError, SourceDenied, SourceMissing, ToolFailed
+from ..finding import EMPTY
 from ..host import Host
 from ..processes.model import Census, with_units
 from .declared import Service
@@ -48,13 +48,12 @@ LACKS = {
 NO_LOG = "launchd keeps no log of them, and its counter begins anew whenever the job is loaded"
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What ``launchctl print`` says of a job: its values, and the lines of its blocks."""
 
     target: str
     values: Mapping[str, str]
-    blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    blocks: Mapping[str, tuple[str, ...]] = EMPTY
 
     def number(self, name: str) -> int:
         """Return a value that begins with a number as such (``78: EX_CONFIG`` is 78); 0 where it has none."""
@@ -207,8 +206,8 @@ def parse_disabled(text: str) -> dict[str, bool]:
 def read_macos(host: Host, wish: Wish) -> Machine:
     """Return what there is on a macOS host."""
     census = count_processes(host)
-    look = Look(host, {pid: process.began for pid, process in census.processes.items()})
-    units = look.units(wish)
+    launchd = Launchd(host, {pid: process.began for pid, process in census.processes.items()})
+    units = launchd.units(wish)
     sockets, problem = read_sockets(host, wish)
     return Machine(
         now=host.now(),
@@ -231,14 +230,13 @@ def _labels(census: Census, units: Units) -> dict[int, str]:
     return {**listed, **{unit.main_pid: unit.id for unit in units.by_name.values() if unit.main_pid}}
 
 
-@dataclass
-class Look:
+class Launchd:
     """One look at launchd; what was asked once is not asked again."""
 
-    host: Host
-    begins: Mapping[int, float]
-    _disabled: dict[str, Optional[dict[str, bool]]] = field(default_factory=dict)
-    _list: Optional[dict[str, tuple[int, int]]] = None
+    def __init__(self, host: Host, begins: Mapping[int, float]) -> None:
+        self.host, self.begins = host, begins
+        self._disabled: dict[str, Optional[dict[str, bool]]] = {}
+        self._list: Optional[dict[str, tuple[int, int]]] = None
 
     def units(self, wish: Wish) -> Units:
         """Return the declared jobs, and those that fit a pattern, as units."""

@@ -10,11 +10,11 @@ A unit is in the words of systemd; the files of other platforms translate into t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from ..clock import Clock
 from ..evidence import Evidence
+from ..finding import EMPTY
 from ..processes.model import ZOMBIE, Details, Process
 from ..sockets.model import Socket, SocketTable
 from .declared import Service
@@ -26,8 +26,7 @@ ALWAYS = ("basic.target", "sysinit.target", DEFAULT)  # bootup(7): each boot rea
 NOT_ASKED = "it was not asked"
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     """A unit as its manager sees it. Times are seconds since the boot, 0 for never.
 
     ``exit_code`` and ``exit_status`` are those of the main process (sigchld codes: 1 exited with a status, 2 killed by
@@ -80,8 +79,7 @@ class Unit:
         return self.active in ("active", "reloading")
 
 
-@dataclass(frozen=True)
-class Journal:
+class Journal(NamedTuple):
     """What the log of a service manager tells: restarts and out-of-memory kills by unit, ``since`` when (epoch; None:
     not known, or not all of it could be seen).
     """
@@ -107,8 +105,10 @@ def unit_of(names: Mapping[str, Unit], name: str) -> Optional[Unit]:
     return unit if unit is not None and unit.found else None
 
 
-@dataclass(frozen=True)
-class Wish:
+UNASKED = Journal.unavailable(NOT_ASKED)
+
+
+class Wish(NamedTuple):
     """What to read: the declared services, patterns of unit names, the events of the last ``window`` seconds (0: none),
     and whether the listening sockets too.
     """
@@ -119,18 +119,17 @@ class Wish:
     sockets: bool = True
 
 
-@dataclass(frozen=True)
-class Units:
+class Units(NamedTuple):
     """The units of a host by name, and the ids that each pattern matched.
 
     ``problem`` says why there are none to see, ``problems`` why single ones, by name, cannot be seen, and
     ``unmatched`` why patterns could not be compared with anything, ``unclimbed`` why not all that starts them is known.
     """
 
-    by_name: Mapping[str, Unit] = field(default_factory=dict)
-    matched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    by_name: Mapping[str, Unit] = EMPTY
+    matched: Mapping[str, tuple[str, ...]] = EMPTY
     problem: str = ""
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = EMPTY
     unmatched: str = ""
     unclimbed: str = ""
 
@@ -140,8 +139,7 @@ def no_details(_pid: int) -> Details:
     return Details()
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(NamedTuple):
     """A host at one moment: times as in Snapshot. ``hidden`` says why processes may be missing, ``lacks`` by rule why
     this platform has nothing to judge.
     """
@@ -153,10 +151,10 @@ class Machine:
     processes: Mapping[int, Process]
     details: Callable[[int], Details] = no_details
     hidden: str = ""
-    journal: Journal = field(default_factory=lambda: Journal.unavailable(NOT_ASKED))
+    journal: Journal = UNASKED
     sockets: Optional[SocketTable] = None
     sockets_problem: str = ""
-    lacks: Mapping[str, str] = field(default_factory=dict)
+    lacks: Mapping[str, str] = EMPTY
 
     @property
     def clock(self) -> Clock:
@@ -164,8 +162,7 @@ class Machine:
         return Clock(self.now, self.uptime)
 
 
-@dataclass(frozen=True)
-class PidFile:
+class PidFile(NamedTuple):
     """A pid file: the ``pid`` in it (0: none) and when it was ``written`` (epoch).
 
     ``problem`` says why there is no pid; ``denied`` whether that is only because this account may not look.
@@ -178,8 +175,7 @@ class PidFile:
     denied: bool = False
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a service answered to its probe.
 
     ``seconds`` are the times of the good answers, ``problem`` what was wrong with a bad one (empty: none was),
@@ -199,8 +195,7 @@ class Answer:
         return ordered[-(-len(ordered) * 95 // 100) - 1] if ordered else 0.0
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A place that names a port of a service: ``source`` says which, ``problem`` why it could not be read."""
 
     source: str
@@ -219,8 +214,7 @@ class Turnover(NamedTuple):
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(NamedTuple):
     """One service as it was seen.
 
     ``main`` is its main process, known to be the service. ``intruder`` is a process that has the pid of the pid file
@@ -240,7 +234,7 @@ class Observed:
     account: str = ""
     intruder: Optional[Process] = None
     processes: tuple[Process, ...] = ()
-    details: Mapping[int, Details] = field(default_factory=dict)
+    details: Mapping[int, Details] = EMPTY
     claims: tuple[Claim, ...] = ()
     changed_files: tuple[str, ...] = ()
     odd_files: tuple[str, ...] = ()
@@ -283,8 +277,7 @@ class Observed:
         return next((detail.denied for detail in self.details.values() if detail.denied), "")
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A host's services at one moment: ``now`` in epoch seconds, ``uptime`` in seconds since the boot ``boot_id``.
 
     ``units`` are all units looked at, by each of their names, ``matched`` the ids that each pattern found.
@@ -296,15 +289,15 @@ class Snapshot:
     uptime: float
     boot_id: str
     services: tuple[Observed, ...]
-    units: Mapping[str, Unit] = field(default_factory=dict)
+    units: Mapping[str, Unit] = EMPTY
     units_problem: str = ""
-    matched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    processes: Mapping[int, Process] = field(default_factory=dict)
+    matched: Mapping[str, tuple[str, ...]] = EMPTY
+    processes: Mapping[int, Process] = EMPTY
     sockets: Optional[SocketTable] = None
     sockets_problem: str = ""
-    journal: Journal = field(default_factory=lambda: Journal.unavailable("it was not asked"))
+    journal: Journal = UNASKED
     unclimbed: str = ""
-    lacks: Mapping[str, str] = field(default_factory=dict)
+    lacks: Mapping[str, str] = EMPTY
     platform: str = "linux"
 
     @property

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..finding import CRITICAL, SKIPPED, UNKNOWN, WARNING, Finding, Result
@@ -37,8 +36,7 @@ PLATFORM = RULES.check(
 VITAL = RULES.vital  # what a service must be well in before a restart of it has succeeded
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """What a look at the services goes by: what is declared, what is demanded, what is remembered.
 
     ``ours`` are the moments (seconds since boot) at which a maintenance run started a service anew.

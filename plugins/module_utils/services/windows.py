@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
@@ -68,7 +67,7 @@ def _without_need(units: Collection[Unit]) -> list[Unit]:
     """Return the services; one that starts by itself but needs one that is disabled does not."""
     blocked = {name.casefold() for unit in units if unit.file_state == "disabled" for name in unit.stops_with}
     return [
-        replace(unit, file_state="blocked") if unit.file_state in STARTS and unit.id.casefold() in blocked else unit
+        unit._replace(file_state="blocked") if unit.file_state in STARTS and unit.id.casefold() in blocked else unit
         for unit in units
     ]
 

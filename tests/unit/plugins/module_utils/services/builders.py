@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
@@ -49,7 +48,7 @@ def make_unit(**fields) -> Unit:
     """Return a running unit, changed by ``fields``."""
     unit = recorded_units()["auth"]
     times = {"active_since": UPTIME - 5000, "changed": UPTIME - 5000, "started": UPTIME - 5000}
-    return replace(unit, **{**times, **fields})
+    return unit._replace(**{**times, **fields})
 
 
 def make_process(pid=41, **fields) -> Process:
