@@ -16,7 +16,8 @@ from ..services.context import Context
 from ..services.declared import Policy, Service
 from ..services.model import Observed, Snapshot
 from ..services.run import VITAL, judge
-from .model import Options, Passage
+from .declared import Options
+from .model import Passage
 
 STATE = "services.state"
 Known = frozenset[tuple[str, str]]

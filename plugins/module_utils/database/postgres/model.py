@@ -2,15 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the catalogs say, as frozen records. The fields of each are the columns of its query, in that order."""
+"""What the catalogs say: records whose fields are the columns of their query, in that order; and the task of a step."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
+from ...steps import Step
 from ..settings import Database
+
+UNPREDICTED_S = math.nan  # of a task while it is made: a prediction needs the whole task
 
 
 class Server(NamedTuple):
@@ -145,8 +148,7 @@ class State(NamedTuple):
     xid_age: int
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """One database of the server, as seen: its tables and the locks on them, or why it could not be seen."""
 
     database: str
@@ -155,8 +157,7 @@ class View:
     error: str = ""
 
 
-@dataclass(frozen=True)
-class Cluster:
+class Cluster(NamedTuple):
     """Everything that was read for one entry of the inventory."""
 
     entry: Database
@@ -170,3 +171,25 @@ class Cluster:
     def answered(self) -> tuple[View, ...]:
         """The databases that could be seen."""
         return tuple(view for view in self.views if not view.error)
+
+
+class TableTask(NamedTuple):
+    """What a step on one table needs. ``target`` is a statistics target of its own for a stage of analyze."""
+
+    database: str
+    table: Table
+    vacuum: bool
+    analyze: bool
+    predicted_s: float = UNPREDICTED_S
+    freeze: bool = False
+    emergency: bool = False
+    truncate: bool = True
+    rewrite: bool = False
+    target: Optional[int] = None
+    codes: tuple[str, ...] = ()
+
+    def step(self, action: str, subject: str, reason: str) -> Step:
+        """Return the step that does it, with what an operator may want to know of it beforehand."""
+        told: dict[str, Any] = {"predicted_seconds": round(self.predicted_s, 1), "bytes": self.table.bytes}
+        flags = {"freeze": self.freeze, "emergency": self.emergency}
+        return Step(action, subject, reason, self, {**told, **{name: True for name, value in flags.items() if value}})

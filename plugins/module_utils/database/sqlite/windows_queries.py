@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ....powershell import literal
+from ...powershell import literal
 
 # Kilobytes.
 MEMORY = "Get-CimInstance Win32_OperatingSystem | Select-Object FreePhysicalMemory"

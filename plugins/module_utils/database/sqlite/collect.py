@@ -9,19 +9,22 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import struct
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Optional
 
-from ...errors import CoreError
+from ...errors import ParseError
 from ...host import Host
 from ...sqlite_place import locate, require_still
+from . import linux, macos, windows
 from .holders import holders
 from .log_reader import log_reader
-from .macos import gather as macos
-from .parse import HEADER_BYTES, filesystem_of, parse_header, parse_mountinfo
+from .model import FULL, INCREMENTAL, NO_READER, NONE, Header, Place, Seen, Surroundings
 from .reader import read_content
-from .records import NO_READER, Place, Seen, Surroundings
-from .windows import gather as windows
+
+MAGIC = b"SQLite format 3\x00"
+HEADER_BYTES = 100
+WAL_VERSION = 2
 
 
 class TempFolders(NamedTuple):
@@ -35,7 +38,23 @@ class TempFolders(NamedTuple):
 UNIX_TEMP = TempFolders(("SQLITE_TMPDIR", "TMPDIR"), ("/var/tmp", "/usr/tmp", "/tmp", "."))  # noqa: S108
 WINDOWS_TEMP = TempFolders(("TMP", "TEMP", "USERPROFILE", "SystemRoot"), ())
 TEMP_FOLDERS = {"linux": UNIX_TEMP, "darwin": UNIX_TEMP, "windows": WINDOWS_TEMP}
-_MEMORY_LINE = "MemAvailable:"
+
+
+def parse_header(path: str, raw: bytes) -> Header:
+    """Given the beginning of a database file, return its header. Raise ParseError where it is none."""
+    if not raw:
+        raise ParseError(path, 0, "", "the file is empty, expected a SQLite database")
+    if len(raw) < HEADER_BYTES or not raw.startswith(MAGIC):
+        head = raw[:16].decode("latin-1")
+        raise ParseError(path, 0, head, "no SQLite header (another format, encrypted, or overwritten)")
+    page_size = struct.unpack_from(">H", raw, 16)[0]
+    pages, free_pages = struct.unpack_from(">I", raw, 28)[0], struct.unpack_from(">I", raw, 36)[0]
+    largest_root, incremental = struct.unpack_from(">I", raw, 52)[0], struct.unpack_from(">I", raw, 64)[0]
+    page_size = 65536 if page_size == 1 else page_size
+    if page_size < 512 or page_size & (page_size - 1):
+        raise ParseError(path, 0, str(page_size), "the page size is no power of two from 512 to 65536")
+    mode = NONE if not largest_root else INCREMENTAL if incremental else FULL
+    return Header(page_size, raw[18] == WAL_VERSION, pages, free_pages, mode)
 
 
 def gather(declared: str, host: Host, *, full: bool) -> Seen:
@@ -102,25 +121,8 @@ def surroundings(path: str, host: Host) -> Surroundings:
     return _SURROUNDINGS[host.platform](path, host)
 
 
-def _linux_surroundings(path: str, host: Host) -> Surroundings:
-    try:
-        kind = filesystem_of(path, parse_mountinfo(host.read("/proc/self/mountinfo")))
-    except CoreError:
-        kind = ""
-    return Surroundings(kind, _linux_memory(host))
-
-
-def _linux_memory(host: Host) -> Optional[int]:
-    """Return the bytes of memory that are free for use, or None where the host does not say."""
-    try:
-        lines = host.read("/proc/meminfo").splitlines()
-    except CoreError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(_MEMORY_LINE)), None)
-
-
 _SURROUNDINGS: dict[str, Callable[[str, Host], Surroundings]] = {
-    "linux": _linux_surroundings,
+    "linux": linux.surroundings,
     "darwin": macos.surroundings,
     "windows": windows.surroundings,
 }

@@ -2,25 +2,83 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading the catalogs: five queries for a server, two for each of its databases."""
+"""Reading the catalogs: five queries for a server, two for each of its databases, and their rows as records."""
 
 from __future__ import annotations
 
 from contextlib import closing
+from typing import Any, NamedTuple, Optional, TypeVar
 
-from ...errors import CoreError
+from ...errors import CoreError, ParseError
 from ...postgres.connection import Rows, Session, connect
 from ...postgres.opening import Limits
 from ..settings import Database, Settings
 from . import queries
-from .answers import Raw, Seen
 from .features import OLDEST, has
+from .model import Activity, Cluster, DatabaseAge, Lock, Server, Table, View
 
 EVERY = "*"
 FALLBACK = "template1"  # as vacuumdb: where the database postgres was dropped
 LOCK_TIMEOUT = "55P03"
 APPLICATION = "cryptobot db_vacuum"  # by which our own sessions are told apart from other clients
 LOOK_TIMEOUT_S = 60.0  # for a catalog query; a vacuum gets a bound of its own
+
+Record = TypeVar("Record", bound=Any)
+
+
+class Seen(NamedTuple):
+    """The raw answers of one database, or why there are none."""
+
+    database: str
+    tables: Optional[Rows]
+    locks: Optional[Rows]
+    extensions: Optional[Rows]
+    error: str = ""
+
+
+class Raw(NamedTuple):
+    """The raw answers of one server. ``seen`` is empty where it is a standby."""
+
+    server: Rows
+    ages: Rows
+    activity: Rows
+    seen: tuple[Seen, ...]
+
+
+def records(rows: Rows, kind: type[Record], what: str) -> tuple[Record, ...]:
+    """Given rows and the record that they are, return the records. Raise ParseError where the columns differ."""
+    if rows.columns != kind._fields:
+        raise ParseError(what, 0, ", ".join(rows.columns), f"expected the columns {', '.join(kind._fields)}")
+    return tuple(map(kind._make, rows.values))
+
+
+def parse(raw: Raw, entry: Database) -> Cluster:
+    """Given the raw answers of a server, return it as one record."""
+    return Cluster(
+        entry=entry,
+        server=records(raw.server, Server, "the server query")[0],
+        ages=parse_ages(raw.ages),
+        activity=records(raw.activity, Activity, "the activity query"),
+        views=tuple(parse_view(seen) for seen in raw.seen),
+        installed={seen.database: _extensions(seen) for seen in raw.seen},
+    )
+
+
+def parse_ages(rows: Rows) -> tuple[DatabaseAge, ...]:
+    """Given the rows of the databases query, return them as records."""
+    return records(rows, DatabaseAge, "the databases query")
+
+
+def parse_view(seen: Seen) -> View:
+    """Given the raw answers of one database, return it as a record."""
+    if seen.tables is None or seen.locks is None:
+        return View(seen.database, error=seen.error)
+    tables = records(seen.tables, Table, f"the tables query in {seen.database}")
+    return View(seen.database, tables, records(seen.locks, Lock, f"the locks query in {seen.database}"))
+
+
+def _extensions(seen: Seen) -> frozenset[str]:
+    return frozenset(row[0] for row in seen.extensions.values) if seen.extensions else frozenset()
 
 
 def gather(entry: Database, settings: Settings) -> Raw:

@@ -2,14 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is known of a SQLite database, as frozen records. Sizes are in bytes."""
+"""What is known of a SQLite database and of the place that it lies in, and the task of a step. Sizes are in bytes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
+
+from ...steps import Step
 
 NONE, FULL, INCREMENTAL = 0, 1, 2  # PRAGMA auto_vacuum
+# File systems whose locks cannot be trusted (howtocorrupt.html, 2.1), as /proc/self/mountinfo and mount(8) spell them.
+NETWORK = frozenset({
+    "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs3",
+    "nfs4", "smb2", "smb3", "smbfs", "webdav",
+    "fuse.ceph", "fuse.cifs", "fuse.davfs", "fuse.davfs2", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs",
+    "macfuse", "osxfuse",
+    "network drive", "UNC path",  # what windows.py calls them
+})  # fmt: skip
 
 
 class Header(NamedTuple):
@@ -100,8 +110,7 @@ class LogReader(NamedTuple):
 NO_READER = LogReader()
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """Everything that was read for one entry of the inventory.
 
     ``temp`` and ``home`` are where a rewrite writes to. ``left_shm`` is whether reading left a -shm file, which SQLite
@@ -147,3 +156,42 @@ class Seen:
     def is_replicated(self) -> bool:
         """Whether Litestream follows the database, or did."""
         return self.litestream_folder or self.content.litestream_tables
+
+
+class FileTask(NamedTuple):
+    """What a step on one SQLite database needs. ``tables`` are those to analyze."""
+
+    path: str
+    bytes: int
+    predicted_s: float
+    tables: tuple[str, ...] = ()
+
+    def step(self, action: str, subject: str, reason: str) -> Step:
+        """Return the step that does it, with what an operator may want to know of it beforehand."""
+        told: dict[str, Any] = {"predicted_seconds": round(self.predicted_s, 1), "path": self.path, "bytes": self.bytes}
+        return Step(action, subject, reason, self, {**told, "tables": list(self.tables)} if self.tables else told)
+
+
+class Mount(NamedTuple):
+    """Where a file system is mounted, and its type."""
+
+    point: str
+    kind: str
+
+
+def filesystem_of(path: str, mounts: Sequence[Mount]) -> str:
+    """Given an absolute path without symlinks, return the type of the file system that it lies on, or an empty text.
+
+    The longest mount point wins, among equals the last one, because a later mount hides an earlier one.
+    """
+    best = Mount("", "")
+    for mount in mounts:
+        below = path == mount.point or path.startswith(mount.point.rstrip("/") + "/")
+        if below and len(mount.point) >= len(best.point):
+            best = mount
+    return best.kind
+
+
+def is_network(kind: str) -> bool:
+    """Given the type of a file system, return whether it is reached over a network."""
+    return kind in NETWORK
