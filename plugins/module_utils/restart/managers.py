@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import ActionFailed, CoreError
 from ..host import Host
 from ..services.declared import Service
-from ..services.observed import Observed
+from ..services.model import Observed
 from ..services.pid_file import read_pid_file
 from .ending import CommandFailed, end_tree
 from .interruption import Interrupted

@@ -16,8 +16,8 @@ from ..lock import host_lock
 from ..memory import recall, remember
 from ..processes.collect import account_of
 from ..registry import Rules
+from ..services.collect import GATHERERS, look_at_port
 from ..services.declared import Service, declare
-from ..services.gather import GATHERERS, look_at_port
 from ..trading.crew import PortSnapshot
 from ..trading.declared import Endpoint, read_endpoint
 from ..trading.guard import Observe, Trading, collect_trading, guard, refusal

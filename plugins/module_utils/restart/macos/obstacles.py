@@ -13,7 +13,7 @@ from typing import Optional
 from ...errors import CoreError
 from ...host import Host
 from ...services.declared import Service
-from ...services.observed import Observed
+from ...services.model import Observed
 from ..model import Launch, LaunchdJob, Prepared
 
 

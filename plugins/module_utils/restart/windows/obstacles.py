@@ -14,7 +14,7 @@ from ...errors import CoreError, ParseError, SourceMissing
 from ...host import Host
 from ...powershell import ask
 from ...services.declared import Service
-from ...services.observed import Observed
+from ...services.model import Observed
 from ..model import Prepared
 from ..order import united
 from .queries import ties

@@ -2,26 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The answers of Windows about its services, as units. Pure.
+"""The answers of Windows about its services and their events; all of them are asked for by one powershell.exe.
 
 States: Win32_Service.State. A service of NSSM is nssm.exe, which stays while its program comes and goes: what counts is
-the program, its child. NSSM says "Paused" while it waits before it starts a program anew that keeps ending.
+the program, its child. NSSM says "Paused" while it waits before it starts a program anew that keeps ending. Of events
+only numbers and values count, never messages.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
-from ...errors import CoreError
-from ...fields import Fields, fields_of
-from ...powershell import Answers
-from ...processes.model import Census, Process
-from ..machine import Units, Wish
-from ..parse import Unit, by_name
+from ..errors import CoreError
+from ..event_log import parse_reach
+from ..evidence import Event, Evidence
+from ..fields import Fields, fields_of
+from ..host import Host
+from ..powershell import Answers, ask
+from ..processes.model import Census, Details, Process
+from ..processes.windows import parse_census
+from ..sockets.model import SocketTable
+from ..sockets.windows import parse_answers
+from .model import AUTOMATIC, NOT_ASKED, Journal, Machine, Unit, Units, Wish, by_name
+from .windows_queries import LOGS, MAX_EVENTS, queries
 
 NEVER_STARTED = 1077  # ERROR_SERVICE_NEVER_STARTED: not since the boot
 SPECIFIC = 1066  # ERROR_SERVICE_SPECIFIC_ERROR: see ServiceSpecificExitCode
@@ -38,6 +44,11 @@ NO_PROGRAM = "no-program"
 STARTS = ("enabled", "delayed")
 _NSSM = re.compile(r"(?:^|[\\/\"])nssm(?:\.exe)?(?=[\" ]|$)", re.IGNORECASE)
 _CONSOLES = ("conhost.exe",)  # Windows gives one to every console program
+# What the rules of systemd have no equivalent of here.
+LACKS = {
+    "daemon_reload": "Windows has no copy of a service's settings to reload: it reads the registry at every start",
+    "open_files": "Windows sets no limit of open handles that a service could come near to",
+}
 
 
 def parse_units(answers: Answers, census: Census, wish: Wish) -> Units:
@@ -56,7 +67,7 @@ def _without_need(units: Collection[Unit]) -> list[Unit]:
     """Return the services; one that starts by itself but needs one that is disabled does not."""
     blocked = {name.casefold() for unit in units if unit.file_state == "disabled" for name in unit.stops_with}
     return [
-        replace(unit, file_state="blocked") if unit.file_state in STARTS and unit.id.casefold() in blocked else unit
+        unit._replace(file_state="blocked") if unit.file_state in STARTS and unit.id.casefold() in blocked else unit
         for unit in units
     ]
 
@@ -153,3 +164,120 @@ def _texts(row: Optional[Fields], name: str) -> tuple[str, ...]:
     value: Any = row.raw.get(name) if row else None
     values = value if isinstance(value, list) else [value]
     return tuple(str(each) for each in values if each)
+
+
+def parse_events(answers: Answers, units: Units) -> Journal:
+    """Given the answers and the services, return when each was restarted or ended unexpectedly, and since when the
+    logs tell that: from the oldest event on that both of them have.
+
+    Windows has no event for a service that was ended because memory ran out.
+    """
+    labels = _labels(answers)
+    times: dict[str, list[float]] = {}
+    blind = [
+        *_read(answers, "restarts", times, lambda values: _service_of(values, labels, units)),
+        *_read(answers, "nssm_restarts", times, lambda values: values[0] if values else ""),
+    ]
+    since, doubts = _reach(answers)
+    blind += doubts
+    events = sorted(Event(at, name, AUTOMATIC) for name, found in times.items() for at in found)
+    kills = Evidence.unavailable("Windows logs no ends for want of memory")
+    return Journal(Evidence(events, since, blind), kills, None if blind else since)
+
+
+def _reach(answers: Answers) -> tuple[Optional[float], tuple[str, ...]]:
+    """Return since when both logs have kept events, and why some may lack."""
+    try:
+        return parse_reach("reach", answers["reach"], LOGS)
+    except CoreError as error:
+        return None, (f"how far back the event logs go is not known: {error}",)
+
+
+def _read(
+    answers: Answers, query: str, times: dict[str, list[float]], name_of: Callable[[list[str]], str]
+) -> list[str]:
+    """Add the moments of a query's events; return why it has no answer, if it has none."""
+    try:
+        rows = fields_of(query, answers[query])
+        cut = [f"the answer was cut after {MAX_EVENTS:,} events"] if len(rows) >= MAX_EVENTS else []
+        found = [(name_of(_values(row)), row.when("TimeCreated")) for row in rows]
+    except CoreError as error:
+        return [str(error)]
+    for name, when in found:
+        if name and when is not None:
+            times.setdefault(name, []).append(when)
+    return cut
+
+
+def _values(row: Fields) -> list[str]:
+    values: Any = row.raw.get("Values")
+    return [str(each) for each in (values if isinstance(values, list) else [values]) if each is not None]
+
+
+def _labels(answers: Answers) -> dict[str, str]:
+    """Return the names of services by what the service manager shows for them, in the language of the host."""
+    try:
+        return {row.text("DisplayName"): row.text("Name") for row in fields_of("services", answers["services"])}
+    except CoreError:
+        return {}
+
+
+def _service_of(values: list[str], labels: Mapping[str, str], units: Units) -> str:
+    """Return the service of an event: its name, the last value where that is one, or that of its display name."""
+    if not values:
+        return ""
+    unit = units.by_name.get(values[-1].rstrip("\0"))
+    return unit.id if unit else labels.get(values[0], "")
+
+
+def read_windows(host: Host, wish: Wish) -> Machine:
+    """Return what there is on a Windows host; where PowerShell itself does not run, why nothing can be seen."""
+    now = host.now()
+    try:
+        answers = ask(host, queries(wish.window, everything=wish.sockets))
+    except CoreError as error:
+        return _blind(now, f"PowerShell cannot be asked: {error}")
+    census = _census(answers, now)
+    units = parse_units(answers, census, wish)
+    sockets, problem = _sockets(answers) if wish.sockets else (None, NOT_ASKED)
+    return Machine(
+        now=now,
+        uptime=census.uptime,
+        boot_id=census.boot_id,
+        units=units,
+        processes=census.processes,
+        details=census.details,
+        hidden=census.hidden,
+        journal=parse_events(answers, units) if wish.window else Journal.unavailable(NOT_ASKED),
+        sockets=sockets,
+        sockets_problem=problem,
+        lacks=LACKS,
+    )
+
+
+def _blind(now: float, why: str) -> Machine:
+    return Machine(
+        now,
+        0.0,
+        "",
+        Units(problem=why),
+        {},
+        hidden=why,
+        journal=Journal.unavailable(why),
+        sockets_problem=why,
+        lacks=LACKS,
+    )
+
+
+def _census(answers: Answers, now: float) -> Census:
+    try:
+        return parse_census(answers, now)
+    except CoreError as error:
+        return Census(0.0, "", {}, lambda _pid: Details(), f"the processes cannot be listed: {error}")
+
+
+def _sockets(answers: Answers) -> tuple[Optional[SocketTable], str]:
+    table = parse_answers(answers)
+    if len(table.unread) > 1:
+        return None, f"the listening sockets cannot be read: {table.unavailable}"
+    return table, ""

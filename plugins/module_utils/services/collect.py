@@ -4,7 +4,7 @@
 
 """Putting together what is seen of the services of a host.
 
-What a platform has of its own is in its reader (linux/, macos/, windows/): all of them return a Machine. From there on
+What a platform has of its own is in linux.py, macos.py and windows.py: all of them return a Machine. From there on
 everything is the same. For others to use:
 
 - ``GATHERERS[host.platform](host, services, patterns, window)``: everything about all services, as a Snapshot;
@@ -14,36 +14,36 @@ everything is the same. For others to use:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Optional
 
-from ..errors import SourceDenied, SourceMissing
+from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
-from ..processes.collect import rights_of_several
+from ..processes.collect import process_table, rights_of_several
 from ..processes.model import ZOMBIE, Details, of_unit, tree_of
 from ..trusted import distrust
 from .claims import gather_claims
 from .declared import MANAGERS, Service
-from .linux.gather import read_linux
+from .linux import read_linux
 from .listeners import is_own_answer
-from .machine import Machine, Wish
-from .observed import MARKER, Observed, Snapshot
-from .parse import Unit, unit_of
+from .model import MARKER, Machine, Observed, Snapshot, Unit, Wish, unit_of
 from .pid_file import read_pid_file, whose, without_proof
 from .probe import ask_all
-from .turnover import with_turnover
+from .workers import SPAN, looks_unsteady, turnover_of
+
+Gatherer = Callable[[Host, Sequence[Service], Sequence[str], float], Snapshot]
+LOOKS = {"linux": 10}  # how often within SPAN; a list of all processes costs the other systems seconds
 
 
 # Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
 def _read_macos(host: Host, wish: Wish) -> Machine:
-    from .macos.gather import read_macos
+    from .macos import read_macos
 
     return read_macos(host, wish)
 
 
 def _read_windows(host: Host, wish: Wish) -> Machine:
-    from .windows.gather import read_windows
+    from .windows import read_windows
 
     return read_windows(host, wish)
 
@@ -78,8 +78,8 @@ def gather(host: Host, services: Sequence[Service], patterns: Sequence[str] = ()
         lacks=machine.lacks,
         platform=host.platform,
     )
-    snapshot = replace(snapshot, services=with_turnover(host, snapshot))
-    return replace(snapshot, services=with_answers(host, snapshot))
+    snapshot = snapshot._replace(services=with_turnover(host, snapshot))
+    return snapshot._replace(services=with_answers(host, snapshot))
 
 
 def look_at(host: Host, service: Service) -> Observed:
@@ -100,8 +100,7 @@ def observe(host: Host, machine: Machine, service: Service) -> Observed:
         return seen
     changed, odd, unread = _files(host, machine, seen)
     details = _details(machine, seen)
-    return replace(
-        seen,
+    return seen._replace(
         account=_account(host, seen, details),
         details=details,
         claims=gather_claims(host, service, seen.unit, seen.main),
@@ -173,7 +172,7 @@ def _of_pid_file(host: Host, machine: Machine, service: Service) -> Observed:
     pid_file = read_pid_file(host, service.pid_file)
     process = machine.processes.get(pid_file.pid)
     if pid_file.pid and process is None and machine.hidden:
-        pid_file = replace(pid_file, denied=True, problem=f"{machine.hidden}, so nothing tells whether it runs")
+        pid_file = pid_file._replace(denied=True, problem=f"{machine.hidden}, so nothing tells whether it runs")
     pid_file = without_proof(service, pid_file, process, rights_of_several(host, process.pid) if process else "")
     main, intruder = (None, None) if pid_file.denied else whose(service, process)
     processes = tree_of(main.pid, machine.processes) if main and main.state != ZOMBIE else ()
@@ -220,7 +219,7 @@ def with_answers(host: Host, snapshot: Snapshot) -> tuple[Observed, ...]:
     asked = [s for s in seen if _is_asked(s) and not s.unasked]
     answers = ask_all(host, [s.service.probe for s in asked if s.service.probe])
     by_name = {s.name: answer for s, answer in zip(asked, answers)}
-    return tuple(replace(s, answer=by_name.get(s.name)) for s in seen)
+    return tuple(s._replace(answer=by_name.get(s.name)) for s in seen)
 
 
 def _is_asked(seen: Observed) -> bool:
@@ -232,9 +231,28 @@ def _with_owner(snapshot: Snapshot, seen: Observed) -> Observed:
     if probe is None or not _is_asked(seen):
         return seen
     own, why = is_own_answer(seen, probe, snapshot.sockets, snapshot.sockets_problem, snapshot.describe)
-    return seen if own else replace(seen, unasked=why if own is False else "", unproven="" if own is False else why)
+    return seen if own else seen._replace(unasked=why if own is False else "", unproven="" if own is False else why)
 
-
-Gatherer = Callable[[Host, Sequence[Service], Sequence[str], float], Snapshot]
 
 GATHERERS: dict[str, Gatherer] = dict.fromkeys(READERS, gather)
+
+
+def with_turnover(host: Host, snapshot: Snapshot) -> tuple[Observed, ...]:
+    """Given what was seen, return the services; those whose workers may come and go have been looked at again."""
+    again = [seen for seen in snapshot.services if looks_unsteady(snapshot, seen)]
+    if not again:
+        return snapshot.services
+    try:
+        later = [process_table(host) for _look in _pauses(host)]
+        problem = ""
+    except CoreError as error:
+        later, problem = [], f"its workers could not be looked at again: {error}"
+    found = {seen.name: turnover_of(seen.main, later, problem) for seen in again if seen.main is not None}
+    return tuple(seen._replace(turnover=found.get(seen.name)) for seen in snapshot.services)
+
+
+def _pauses(host: Host) -> Iterable[None]:
+    count = LOOKS.get(host.platform, 1)
+    for _each in range(count):
+        host.pause(SPAN / count)
+        yield

@@ -14,11 +14,11 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ...asking import Answer, ask
-from ...errors import CoreError
-from ...evidence import Event, Evidence
-from ...host import Host
-from ..parse import AUTOMATIC, START, Journal
+from ..asking import Answer, ask
+from ..errors import CoreError
+from ..evidence import Event, Evidence
+from ..host import Host
+from .model import AUTOMATIC, START, Journal
 
 MAX_EVENTS = 5000
 # sd-messages.h: "Scheduled restart job", "Started", "killed by the OOM killer", "Startup finished".

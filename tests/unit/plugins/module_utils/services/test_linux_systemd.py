@@ -11,7 +11,7 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import parse_show
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.linux import parse_show
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
 
 from .builders import FIXTURES, recorded_uptime

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from ...event_log import found, reach
-from ...powershell import some
-from ...processes.windows_queries import BOOT, PROCESSES
-from ...sockets.windows_queries import TCP, UDP, USERS
+from ..event_log import found, reach
+from ..powershell import some
+from ..processes.windows_queries import BOOT, PROCESSES
+from ..sockets.windows_queries import TCP, UDP, USERS
 
 # State and StartMode are English words on every Windows.
 SERVICES = some(

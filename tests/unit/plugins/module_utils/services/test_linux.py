@@ -6,16 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.exits import describe_exit, exit_record
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import (
-    parse_names,
-    parse_show,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.linux import parse_names, parse_show
 
 from .builders import FIXTURES, SYSTEMS, recorded_units
 
@@ -116,6 +111,6 @@ def test_an_exit_is_told_in_words(system, name, words):
 
 
 def test_an_out_of_memory_kill_is_told_as_such():
-    unit = replace(recorded_units()["signal"], result="oom-kill", exit_code=2, exit_status=9)
+    unit = recorded_units()["signal"]._replace(result="oom-kill", exit_code=2, exit_status=9)
     assert describe_exit(unit) == "killed by the kernel because memory ran out; killed by signal 9 (SIGKILL)"
     assert exit_record(unit) == {"code": None, "signal": "9 (SIGKILL)", "oom": True, "result": "oom-kill"}
