@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
-from ..services.observed import Observed, Snapshot
+from ..services.model import Observed, Snapshot
 from ..units import human_seconds
 from .linux.graph import Node, last_invocation, read_nodes, started_with
 from .record import STARTED, STARTING, STOPPING, Record

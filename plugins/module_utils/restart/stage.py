@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Optional
 
 from ..errors import CoreError
 from ..host import Host
-from ..services.observed import Observed
+from ..services.model import Observed
 from . import managers
+from .declared import Options
 from .gate import glance
 from .launch import require_proof
-from .model import Before, Options, Progress, Situation
+from .model import Before, Progress, Situation
 from .record import Record, write_record
 
 # Given the members of a group, say why they must not be stopped at this moment; empty: they may be.
@@ -67,4 +68,4 @@ def _without_others(stage: Stage, seen: Observed) -> Observed:
         return seen
     scripts = [s for s in stage.situation.services if s.manager == "pid_file" and s.name != seen.name]
     others = {process.pid for service in scripts for process in glance(stage.host, service).processes}
-    return replace(seen, processes=tuple(p for p in seen.processes if p.pid not in others or p == seen.main))
+    return seen._replace(processes=tuple(p for p in seen.processes if p.pid not in others or p == seen.main))

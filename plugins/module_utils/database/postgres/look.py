@@ -7,24 +7,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Optional, cast
+from typing import NamedTuple, Optional, cast
 
-from ...finding import DONE, OK, WARNING, Check, Finding
+from ...finding import DONE, EMPTY, OK, WARNING, Check, Finding
 from ...registry import Outcome
+from ...steps import Step
 from ..settings import Database, Settings
 from ..steps import Ended
 from .history import History
-from .plan import Flagged, Plan
+from .model import Cluster
+from .plan import Flagged, ServerPlan
 from .reasons import Case, dead_limit
-from .records import Cluster
-from .steps import TableStep
 
 NAMED = 5  # so many examples stand in a message; the data hold all
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """One server of the inventory. ``problem`` is the status and the reason where it could not be looked at; ``after``
     are the tables as they are after the run's steps, by database, where they were looked at again.
     """
@@ -32,11 +30,11 @@ class Look:
     entry: Database
     settings: Settings
     cluster: Optional[Cluster] = None
-    history: History = field(default_factory=History)
-    plan: Plan = field(default_factory=Plan)
+    history: History = History()
+    plan: ServerPlan = ServerPlan()
     outcomes: tuple[Ended, ...] = ()
     problem: Optional[tuple[str, str]] = None
-    after: Mapping[str, tuple[Case, ...]] = field(default_factory=dict)
+    after: Mapping[str, tuple[Case, ...]] = EMPTY
 
     @property
     def snapshot(self) -> Cluster:
@@ -55,7 +53,7 @@ class Look:
         )
 
     @property
-    def steps(self) -> tuple[TableStep, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """The steps to take, in their order."""
         return self.plan.steps
 
@@ -106,7 +104,7 @@ class Look:
 
 
 def _is_stage(outcome: Ended) -> bool:
-    return isinstance(outcome.step, TableStep) and outcome.step.target is not None
+    return outcome.step.task.target is not None
 
 
 def counted(number: int, message: str, subject: str = "") -> Outcome:

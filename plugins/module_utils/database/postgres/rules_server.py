@@ -14,8 +14,8 @@ from ...units import human_seconds
 from ..rules_common import BACKUP_GATE, INTEGRITY, REACHABLE, SPACE, judges
 from .horizon import who
 from .look import Look, counted, named
+from .model import Activity, DatabaseAge
 from .reasons import WRAP_AT, is_critical
-from .records import Activity, DatabaseAge
 
 _VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
 _UNSEEN = "this login cannot see the sessions of others, so nobody can be named who holds vacuum back"

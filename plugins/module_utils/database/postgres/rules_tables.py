@@ -13,9 +13,8 @@ from ...registry import Outcome, Rules
 from ...units import human_bytes
 from ..rules_common import LOCKED, MAINTENANCE, STATISTICS, WINDOW, judges
 from ..steps import done
-from .bloat import Bloat
 from .look import NAMED, Look, counted, named
-from .reasons import is_bloated
+from .reasons import Bloat, is_bloated
 
 _VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
 _PASSES = ("index_passes", "index_scans")  # as the progress view showed them, as the server's report says

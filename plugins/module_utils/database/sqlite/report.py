@@ -11,7 +11,7 @@ from typing import Any
 
 from ...finding import DONE, Metric
 from .look import VACUUMS, Look
-from .records import NONE, Seen
+from .model import NONE, Seen
 
 KEEP_SPEEDS = 3
 _AUTO_VACUUM = ("none", "full", "incremental")

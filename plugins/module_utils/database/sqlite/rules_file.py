@@ -23,7 +23,7 @@ from ..rules_common import (
     judges,
 )
 from .look import VACUUMS, Look
-from .parse import is_network
+from .model import is_network
 
 RULES = Rules()
 

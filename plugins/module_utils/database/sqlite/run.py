@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -21,7 +20,7 @@ from ..rules_common import RULES as BOTH
 from ..settings import Database, Settings
 from ..steps import Ended, actions, failures
 from .act import Task, perform
-from .gather import gather
+from .collect import gather
 from .look import Look
 from .plan import DEFAULT_MB_S, Case, make_plan
 from .reader import Beyond, Corrupt
@@ -80,7 +79,7 @@ def take(seen: Look, host: Host, deadline: float, beat: Callable[[], None]) -> L
             outcomes.append(Ended(step, NOT_DONE, "an earlier step failed", rule="database.maintenance"))
         else:
             outcomes.append(perform(Task(step, host, deadline, replicated, beat)))
-    return replace(seen, outcomes=tuple(outcomes))
+    return seen._replace(outcomes=tuple(outcomes))
 
 
 def judge(context: Look) -> list[Finding]:

@@ -6,23 +6,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import (
-    make_plan,
-    next_candidates,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import (
     Cluster,
     DatabaseAge,
     View,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rewrite import Facts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import (
+    make_plan,
+    next_candidates,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.run import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Ended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE, Finding
@@ -49,7 +48,7 @@ def taken(one: Look, state: str, rule: str = "", dead: int = 0, **details: Any) 
         Ended(step, state, f"because of {rule or state}", 1.0, rule, {"dead": 1}, {"dead": dead}, details)
         for step in one.steps
     )
-    return replace(one, outcomes=outcomes)
+    return one._replace(outcomes=outcomes)
 
 
 def test_a_healthy_server_is_fine_in_every_respect() -> None:
@@ -185,7 +184,7 @@ def test_more_than_one_pass_over_the_indexes_calls_for_memory(details: dict[str,
 def test_a_stage_of_analyze_does_not_settle_a_table() -> None:
     tables = [table(f"t{number}", reltuples=-1.0, last_analyze=None, oid=number) for number in range(25)]
     one = look(cluster(view(*tables)))
-    stages = replace(one, outcomes=tuple(Ended(s, DONE, "", 0.1) for s in one.steps if s.target))
+    stages = one._replace(outcomes=tuple(Ended(s, DONE, "", 0.1) for s in one.steps if s.task.target))
     assert told(stages, "database.statistics")[0].actual == 25
 
 

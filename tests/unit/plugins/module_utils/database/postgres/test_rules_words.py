@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look, named
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Cluster
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import make_plan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Cluster
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rewrite import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.run import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE
 

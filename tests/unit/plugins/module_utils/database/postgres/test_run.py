@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ def looked(memory: Any = None, **given: Any) -> Any:
 def test_a_recorded_server_gives_the_plan_that_a_person_would_make(answers: dict[str, Any]) -> None:
     seen = looked(max_txn_age="1d")
     assert [(step.action, step.subject) for step in seen.steps] == [("vacuum_analyze", "main:cryptobot.public.trades")]
-    assert "15,000 dead rows, more than 10,000" in seen.steps[0].reasons
+    assert "15,000 dead rows, more than 10,000" in seen.steps[0].reason
 
 
 def test_without_the_driver_a_plan_is_unknown_and_a_run_does_not_begin(answers: dict[str, Any]) -> None:
@@ -81,7 +80,7 @@ def look(seen: Any, **given: Any) -> Any:
 def finished(seen: Any) -> Any:
     before, after = {"bytes": 12 * MB, "dead": 20_000}, {"bytes": 10 * MB, "dead": 5}
     outcomes = tuple(Ended(step, DONE, "why", 0.5, "", before, after, {"mb_s": 24.0}) for step in seen.steps)
-    return replace(seen, outcomes=outcomes)
+    return seen._replace(outcomes=outcomes)
 
 
 def test_the_result_of_a_run_holds_actions_numbers_and_the_tables_with_their_fate() -> None:
@@ -116,7 +115,7 @@ def test_the_forecast_appears_once_there_is_a_pace() -> None:
     seen = look(cluster(view()))
     assert engine.tell(seen, host).data["forecast"]["days_to_freeze_trigger"] is None
     earlier = engine.history_of({"ages": [[host.now() - 10 * DAY, server().next_xid - 10_000_000]]})
-    result = engine.tell(replace(seen, history=earlier), host)
+    result = engine.tell(seen._replace(history=earlier), host)
     assert result.data["forecast"]["days_to_freeze_trigger"] == 199.0
     assert "cryptobot_database_freeze_forecast_days" in {metric.name for metric in result.metrics}
 

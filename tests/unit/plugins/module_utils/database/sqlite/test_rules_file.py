@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.look import Look
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import make_plan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import (
     Holder,
     Holders,
     Place,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import make_plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.run import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Ended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE, Finding
@@ -44,7 +43,7 @@ def taken(one: Look, state: str, rule: str = "", after: int = 0) -> Look:
         Ended(step, state, f"because of {rule}", 1.0, rule, before, {"bytes": 300 * MB, "free_bytes": after})
         for step in one.steps
     )
-    return replace(one, outcomes=outcomes)
+    return one._replace(outcomes=outcomes)
 
 
 def test_a_healthy_database_is_fine_in_every_respect() -> None:
@@ -102,7 +101,7 @@ def test_a_rule_that_has_nothing_to_look_at_says_nothing(check: str) -> None:
 def test_a_database_without_a_log_says_nothing_of_one() -> None:
     one = look(journal_mode="delete")
     header = one.seen.header._replace(is_wal=False)  # type: ignore[union-attr]
-    assert told(replace(one, seen=replace(one.seen, header=header)), "database.wal") == []  # type: ignore[type-var]
+    assert told(one._replace(seen=one.snapshot._replace(header=header)), "database.wal") == []
 
 
 def test_what_was_done_is_no_longer_a_warning() -> None:
@@ -248,7 +247,7 @@ def test_a_log_was_cut_off_where_the_checkpoint_was_done_and_freed_something(
     [step] = one.steps
     assert step.action == "checkpoint"
     outcome = Ended(step, state, "", 1.0, "", {"bytes": before}, {"bytes": after})
-    found = words(replace(one, outcomes=(outcome,)), "database.wal")
+    found = words(one._replace(outcomes=(outcome,)), "database.wal")
     assert found == [(status, message, 64 * MB, 100 * MB)]
 
 
