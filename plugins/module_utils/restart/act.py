@@ -22,7 +22,7 @@ from .ending import AFTER_KILL
 from .gate import glance, pass_gate
 from .interruption import Interrupted, interruptible
 from .launch import doubt_of_stop
-from .linux.graph import read_nodes, strays
+from .linux import collect_nodes, strays
 from .model import START, STOP, Passage, Progress, RestartPlan, Situation
 from .plan import RELOAD_STEP, repair_step, steps_of
 from .put_back import put_back
@@ -66,7 +66,7 @@ def make_record(stage: Stage, names: Sequence[str]) -> Record:
     units = {name: stage.situation.service(name).unit for name in names}
     launches = {name: stage.before.launches[name].as_record() for name in names if name in stage.before.launches}
     alive = [seen for seen in stage.before.snapshot.services if seen.name in names and seen.alive]
-    nodes = read_nodes(stage.host, units_of(stage, [seen.name for seen in alive]))
+    nodes = collect_nodes(stage.host, units_of(stage, [seen.name for seen in alive]))
     marks = {seen.name: mark_of(seen, nodes) for seen in alive}
     left, still = stage.left, {name for name in names if name not in marks}  # of what an earlier run left stopped
     return Record(
@@ -84,7 +84,7 @@ def _steps(stage: Stage, plan: RestartPlan) -> None:
     for name in plan.repair:
         _start(stage, repair_step(name))
     if plan.reload:
-        managers.reload_systemd(stage.host)
+        managers.SYSTEMD.reload(stage.host)
         stage.progress.actions.append(RELOAD_STEP.ended(DONE, "unit files had changed since systemd read them"))
     for group in plan.groups:
         obstacle = "an earlier step failed" if stage.progress.failures else _obstacle(stage, group)

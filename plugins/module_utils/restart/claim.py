@@ -15,7 +15,7 @@ from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
 from ..services.observed import Observed, Snapshot
 from ..units import human_seconds
-from .linux.graph import Node, last_invocation, read_nodes, started_with
+from .linux import Node, collect_nodes, last_invocation, started_with
 from .record import STARTED, STARTING, STOPPING, Record
 
 # A weekly run may still repair what the one before it left; what has been down for longer, somebody has seen.
@@ -39,7 +39,7 @@ def voids(host: Host, record: Record, snapshot: Snapshot) -> dict[str, str]:
     whole = _too_old(record, snapshot)
     seen = {one.name: one for one in snapshot.services if one.name in record.running}
     try:
-        nodes = read_nodes(host, [s.service.unit for s in seen.values() if s.service.manager == "systemd"])
+        nodes = collect_nodes(host, [s.service.unit for s in seen.values() if s.service.manager == "systemd"])
     except CoreError:
         nodes = {}
     every = {name: whole or _void(host, record, one, nodes) for name, one in seen.items()}

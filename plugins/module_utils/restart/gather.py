@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Optional, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
 
 from ..errors import CoreError
 from ..host import Host
@@ -23,20 +23,18 @@ from ..services.run import judge
 from .claim import voids
 from .declared import Options
 from .gate import failing
-from .launch import LOOKERS, capture, doubt_of_stop, fault_of_start
-from .linux.ties import prepare_linux
-from .macos.obstacles import job_of, prepare_macos
-from .model import Before, Launch, LaunchdJob, Prepared, Situation, Survey
+from .launch import doubt_of_stop, fault_of_start
+from .managers import SYSTEM, manager_of
+from .model import Before, Launch, Prepared, Situation, Survey
 from .order import in_order
 from .reasons import reasons_of
 from .record import Record, read_record
-from .windows.obstacles import prepare_windows
 
 
 def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Service], options: Options) -> Survey:
     """Given the declared services, return what there is to plan from. Raise CoreError for an unreadable record."""
     record = read_record(params["state_dir"])
-    ties = PREPARE[host.platform](host, [*services, *_of_record(host, services, record)])
+    ties = SYSTEM[host.platform].prepare(host, [*services, *_of_record(host, services, record)])
     known = in_order(ties.services)
     snapshot = GATHERERS[host.platform](host, known, (), 0.0)
     before = _before(host, snapshot, record)
@@ -57,7 +55,7 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
         interrupted=tuple(name for name in (record.running if record else ()) if name not in void),
         reload=frozenset(seen.name for seen in snapshot.services if seen.unit and seen.unit.need_reload),
         obstacles={
-            **ties.obstacles(snapshot.services, before.launches),
+            **_obstacles(host, ties, before),
             **not_ours(host, snapshot),
             **unproven(before),
         },
@@ -121,12 +119,13 @@ def unstoppable(host: Host, snapshot: Snapshot) -> dict[str, str]:
     return {name: why for name, why in found.items() if why}
 
 
-# What a platform's service manager knows of who depends on whom, and what it lets be stopped and started.
-PREPARE: dict[str, Callable[[Host, Sequence[Service]], Prepared]] = {
-    "linux": prepare_linux,
-    "darwin": prepare_macos,
-    "windows": prepare_windows,
-}
+def _obstacles(host: Host, ties: Prepared, before: Before) -> dict[str, str]:
+    """Return the services that their manager could not stop and start again, with the reason."""
+    found = {
+        seen.name: manager_of(host, seen.service).obstacle(host, seen, before.launches.get(seen.name), ties)
+        for seen in before.snapshot.services
+    }
+    return {name: why for name, why in found.items() if why}
 
 
 def _why_blind(seen: Observed) -> str:
@@ -162,17 +161,11 @@ def _of_record(host: Host, services: Sequence[Service], record: Optional[Record]
 def _before(host: Host, snapshot: Snapshot, record: Optional[Record]) -> Before:
     findings = {seen.name: judge([Context(seen, snapshot, Policy())]).findings[seen.name] for seen in snapshot.services}
     recorded = record.launches if record else {}
-    ways = {seen.name: _way(host, seen, recorded.get(seen.name) or {}) for seen in snapshot.services}
+    ways = {
+        seen.name: manager_of(host, seen.service).observe(host, seen, recorded.get(seen.name) or {})
+        for seen in snapshot.services
+    }
     launches = {name: way for name, way in ways.items() if way is not None}
     # A service that does not run fails everything; once it runs it must be well.
     known = {seen.name: failing(findings[seen.name]) if seen.alive else frozenset() for seen in snapshot.services}
     return Before(snapshot, known, launches)
-
-
-def _way(host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Union[Launch, LaunchdJob, None]:
-    """Return how a service is started again, where its manager has to be told."""
-    if seen.service.manager == "launchd":
-        return job_of(seen, recorded)
-    if seen.service.manager == "pid_file" and host.platform in LOOKERS:
-        return capture(host, seen.service, seen.main if seen.alive else None, recorded)
-    return None

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
@@ -14,7 +14,7 @@ from ..finding import Action
 from ..redact import tells_secret
 from ..registry import EMPTY
 from ..services.declared import Service
-from ..services.observed import Observed, Snapshot
+from ..services.observed import Snapshot
 from ..steps import Step
 from .record import Record
 
@@ -66,21 +66,18 @@ class LaunchdJob(NamedTuple):
         return {"target": self.target, "plist": self.plist}
 
 
-# Given the services as seen and how each would be started: what stands against a restart, by name.
-Obstacles = Callable[[Sequence[Observed], Mapping[str, object]], dict[str, str]]
-
-
 class Prepared(NamedTuple):
     """What the system's service manager knows of who depends on whom.
 
     ``services`` are the declared ones, those that it stops together with them, and what depends on what. ``along`` says
-    by name what is stopped along with a service, whoever declares it; it may hold circles. ``obstacles`` says what
-    stands against a restart.
+    by name what is stopped along with a service, whoever declares it; it may hold circles. ``known`` is what else it
+    says of them by name, ``unknown`` why it says nothing.
     """
 
-    services: list[Service]
-    obstacles: Obstacles
+    services: Sequence[Service]
     along: Mapping[str, tuple[str, ...]] = EMPTY
+    known: Mapping[str, Any] = EMPTY
+    unknown: str = ""
 
 
 class Situation(NamedTuple):

@@ -45,7 +45,7 @@ def put_back(stage: Stage, names: Sequence[str], watch: Watch) -> None:
 def _put_back(stage: Stage, name: str) -> None:
     service, queued = stage.situation.service(name), False
     if name in stage.stopping and service.manager == "systemd":
-        managers.start_queued(stage.host, service.unit, stage.options.rollback_timeout)
+        managers.SYSTEMD.start_queued(stage.host, service.unit, stage.options.rollback_timeout)
         queued = True
     elif name in stage.stopping and _runs_on(stage, name):
         return
