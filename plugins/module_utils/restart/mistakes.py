@@ -12,8 +12,8 @@ from typing import Any
 from ..mistakes import Mistake, find_mistakes
 from ..services.found import declare_whole
 from ..trading.declared import read_endpoint
+from . import SPEC
 from .declared import default_url, read_options
-from .spec import SPEC
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:
