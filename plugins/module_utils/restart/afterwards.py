@@ -69,10 +69,10 @@ def _counts(node: Node) -> bool:
 def _put_back(host: Host, node: Node, progress: Progress) -> None:
     if node.id in progress.named:
         return  # told already: it does not start
-    problem = _start(host, node)
-    if problem:
-        progress.failures.append(f"{node.id} could not be started again: {problem}")
-        progress.actions.append(Action(START, node.id, FAILED, problem))
+    fault = _start(host, node)
+    if fault:
+        progress.failures.append(f"{node.id} could not be started again: {fault}")
+        progress.actions.append(Action(START, node.id, FAILED, fault))
         progress.not_running.append(node.id)
     else:
         progress.actions.append(Action(START, node.id, DONE, "it was stopped along with what it depends on"))

@@ -194,9 +194,9 @@ def observe_process(host: Host, process: Process) -> RunningProcess:
         again = parse_accounts(host.read(f"/proc/{pid}/status")), host.link(f"/proc/{pid}/exe")
         now = read_process(host, pid)
     except CoreError as error:
-        return RunningProcess(Launch("/"), problem=f"how it runs cannot be seen: {error}")
+        return RunningProcess(Launch("/"), unavailable=f"how it runs cannot be seen: {error}")
     if again != (accounts, exe) or now is None or now.began != process.began:
-        return RunningProcess(Launch("/"), problem="it became another program while it was looked at; run it again")
+        return RunningProcess(Launch("/"), unavailable="it became another program while it was looked at; run it again")
     environment = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
     ids = (accounts.uids[1], accounts.gids[1], accounts.groups)
     return RunningProcess(Launch(folder, ids, environment), accounts, exe, set_id)
@@ -228,16 +228,16 @@ class Systemd:
         along = {name: _followers(nodes, names, unit) for unit, name in names.items()}
         return Prepared(united(known, along), along)
 
-    def obstacle(self, host: Host, seen: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
         """Return why a service could not be stopped and started again; empty: it could."""
         return ties.unknown
 
-    def observe(self, host: Host, seen: Observed, recorded: Mapping[str, Any]) -> None:
+    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> None:
         """Return how a service is started again: systemd knows it."""
 
-    def stop(self, host: Host, seen: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
         """Stop a unit. Raise CoreError."""
-        host.run([*_SYSTEMCTL, "stop", "--", seen.service.unit], timeout=timeout)
+        host.run([*_SYSTEMCTL, "stop", "--", observed.service.unit], timeout=timeout)
 
     def start(self, host: Host, service: Service, way: Any, timeout: float) -> None:
         """Start a unit. Raise CoreError."""

@@ -80,7 +80,7 @@ def observe_process(host: Host, process: Process) -> RunningProcess:
         folder = parse_folder(host.run(["lsof", "-a", "-p", str(pid), "-d", "cwd", "-F", "n"]).stdout)
     except CoreError as error:
         text = f"how it runs cannot be seen: {error}"
-        return RunningProcess(Launch("/", problem=text), problem=text)
+        return RunningProcess(Launch("/", unavailable=text), unavailable=text)
     environment = parse_environment(plain, whole)
     unknown = "" if environment else "its environment cannot be seen"
     groups = _groups(ids[0], ids[1])
@@ -125,10 +125,10 @@ def boot_in(host: Host, job: LaunchdJob, timeout: float) -> None:
     host.run(["launchctl", "kickstart", "-p", job.target], timeout=max(timeout, 1.0))
 
 
-def job_of(seen: Observed, recorded: Mapping[str, str]) -> Optional[LaunchdJob]:
+def job_of(observed: Observed, recorded: Mapping[str, str]) -> Optional[LaunchdJob]:
     """Given a service, and what an interrupted run recorded of it, return its job; None where nothing tells."""
-    if seen.unit is not None and seen.unit.target and seen.unit.files:
-        return LaunchdJob(seen.unit.target, seen.unit.files[0])
+    if observed.unit is not None and observed.unit.target and observed.unit.files:
+        return LaunchdJob(observed.unit.target, observed.unit.files[0])
     if recorded.get("target") and recorded.get("plist"):
         return LaunchdJob(str(recorded["target"]), str(recorded["plist"]))
     return None
@@ -141,19 +141,19 @@ class Launchd:
         """Given declared services, return them as they are: launchd knows no order."""
         return Prepared(list(services))
 
-    def obstacle(self, host: Host, seen: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
         """Return why a service could not be stopped and started again; empty: it could."""
-        problem = _job_problem(host, seen, way)
-        return f"{seen.name} could not be started again: {problem}" if seen.alive and problem else ""
+        why = _job_obstacle(host, observed, way)
+        return f"{observed.name} could not be started again: {why}" if observed.alive and why else ""
 
-    def observe(self, host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Optional[LaunchdJob]:
+    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> Optional[LaunchdJob]:
         """Return how a service is started again."""
-        return job_of(seen, recorded)
+        return job_of(observed, recorded)
 
-    def stop(self, host: Host, seen: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
         """Take a job out of launchd. Raise CoreError."""
-        if seen.unit is not None and seen.unit.target:  # else launchd does not know it: it is stopped
-            boot_out(host, seen.unit.target, timeout)
+        if observed.unit is not None and observed.unit.target:  # else launchd does not know it: it is stopped
+            boot_out(host, observed.unit.target, timeout)
 
     def start(self, host: Host, service: Service, way: Any, timeout: float) -> None:
         """Put a job into launchd and run it. Raise CoreError."""
@@ -162,10 +162,10 @@ class Launchd:
         boot_in(host, way, timeout)
 
 
-def _job_problem(host: Host, seen: Observed, way: object) -> str:
+def _job_obstacle(host: Host, observed: Observed, way: object) -> str:
     if not isinstance(way, LaunchdJob):
         return "launchd does not tell the plist that it is from"
-    if seen.unit is not None and seen.unit.file_state == "disabled":
+    if observed.unit is not None and observed.unit.file_state == "disabled":
         return "it is disabled, which is left as it is"
     try:
         host.modified(way.plist)

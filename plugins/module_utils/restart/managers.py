@@ -24,17 +24,17 @@ from .windows import WindowsScripts, WindowsServices
 class ServiceManager(Protocol):
     """What is asked of whoever looks after a service."""
 
-    def obstacle(self, host: Host, seen: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
         """Given a service as seen, how it would be started and what the system knows of its services, return why it
         could not be stopped and started again; empty: nothing of this manager's stands against it.
         """
 
-    def observe(self, host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Any:
+    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> Any:
         """Given a service as seen, and what an interrupted run recorded of it, return how it is started again: a Launch
         or LaunchdJob, None where its manager need not be told.
         """
 
-    def stop(self, host: Host, seen: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
         """Stop a service within so many seconds; ``command`` is the declared way to stop a script. Raise CoreError."""
 
     def start(self, host: Host, service: Service, way: Any, timeout: float) -> None:
@@ -51,27 +51,27 @@ class SystemManager(ServiceManager, Protocol):
 class Scripts:
     """Nobody: script-started services of POSIX systems, known by their pid files."""
 
-    def obstacle(self, host: Host, seen: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
         """Return why it could not be started as it ran; what is declared of its environment makes up for it."""
-        if not seen.alive or not isinstance(way, Launch) or not way.problem or seen.service.environment:
+        if not observed.alive or not isinstance(way, Launch) or not way.unavailable or observed.service.environment:
             return ""
-        why = f"{way.problem}; declare services[{seen.name}].environment"
-        return f"{seen.name} could not be started again: {why}"
+        why = f"{way.unavailable}; declare services[{observed.name}].environment"
+        return f"{observed.name} could not be started again: {why}"
 
-    def observe(self, host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Optional[Launch]:
+    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> Optional[Launch]:
         """Return how a service is started again: as it runs, or as was recorded."""
-        if seen.service.manager != "pid_file" or host.platform not in OBSERVERS:
+        if observed.service.manager != "pid_file" or host.platform not in OBSERVERS:
             return None
-        return capture(host, seen.service, seen.main if seen.alive else None, recorded)
+        return capture(host, observed.service, observed.main if observed.alive else None, recorded)
 
-    def stop(self, host: Host, seen: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
         """End a service by its command, if it has one, and by signals. Raise CoreError."""
-        if seen.main is None:
+        if observed.main is None:
             return
         if command:
             with by_command():
-                run_stop_command(host, seen.service, seen.main, timeout)
-        end_tree(host, seen.name, seen.main, seen.processes, timeout)
+                run_stop_command(host, observed.service, observed.main, timeout)
+        end_tree(host, observed.name, observed.main, observed.processes, timeout)
 
     def start(self, host: Host, service: Service, way: Any, timeout: float) -> None:
         """Start a service by its command. Raise CoreError."""
@@ -93,12 +93,12 @@ def manager_of(host: Host, service: Service) -> ServiceManager:
     return _MANAGERS.get(service.manager, nobody)
 
 
-def stop(host: Host, seen: Observed, timeout: float, command: Sequence[str] = ()) -> None:
+def stop(host: Host, observed: Observed, timeout: float, command: Sequence[str] = ()) -> None:
     """Given a service as it is at this moment, stop it; ``command`` is the declared way to stop a script.
 
     Raise CoreError where that takes over ``timeout`` seconds.
     """
-    manager_of(host, seen.service).stop(host, seen, command, timeout)
+    manager_of(host, observed.service).stop(host, observed, command, timeout)
 
 
 def start(host: Host, service: Service, way: Any, timeout: float) -> None:

@@ -26,15 +26,15 @@ SYSTEMD = "systemd"
 class Launch:
     """How to start a script: ``folder`` and ``environment`` as it had them, ``ids`` (uid, gid, groups) of its account.
 
-    ``environment`` may hold secrets: it is never shown, and what looks like one is never written anywhere. ``problem``
-    is why it is not known how it ran, ``doubt`` why the process that was seen is not proved to be the service, ``lost``
-    what of its environment nobody knows any more; or empty.
+    ``environment`` may hold secrets: it is never shown, and what looks like one is never written anywhere.
+    ``unavailable`` is why it is not known how it ran, ``doubt`` why the process that was seen is not proved to be the
+    service, ``lost`` what of its environment nobody knows any more; or empty.
     """
 
     folder: str
     ids: Optional[tuple[int, int, tuple[int, ...]]] = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    problem: str = ""
+    unavailable: str = ""
     doubt: str = ""
     lost: str = ""
 
@@ -43,7 +43,7 @@ class Launch:
         that could not be seen.
         """
         place = {"folder": self.folder, "ids": self.ids}
-        if self.problem:
+        if self.unavailable:
             return place
         secret = [name for name, value in self.environment.items() if tells_secret(name, value)]
         plain = {name: value for name, value in self.environment.items() if name not in secret}
@@ -149,7 +149,7 @@ class Passage(NamedTuple):
     """
 
     seconds: float
-    problem: str = ""
+    fault: str = ""
     began: Optional[float] = None
     at: float = 0.0
 

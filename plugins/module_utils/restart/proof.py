@@ -48,15 +48,15 @@ class RunningProcess(NamedTuple):
     """How a running process was seen: its program ``exe`` (empty: not known), whether that is a ``set_id`` program,
     which runs for one account with the rights of another, and whose rights it has.
 
-    ``problem`` says why that is not known, or empty. ``began`` is when it began (epoch; None: no clock tells), as far
-    as that is asked.
+    ``unavailable`` says why that is not known, or empty. ``began`` is when it began (epoch; None: no clock tells), as
+    far as that is asked.
     """
 
     launch: Launch
     accounts: Accounts = Accounts((), ())
     exe: str = ""
     set_id: bool = False
-    problem: str = ""
+    unavailable: str = ""
     began: Optional[float] = 0.0
 
 
@@ -64,8 +64,8 @@ def doubt(host: Host, service: Service, running: RunningProcess, declared: Optio
     """Given a service, its process as seen and the uid of the account that is declared, if one is, return why it is
     not proved that the process is the service, with the cure; empty: it is.
     """
-    if running.problem:
-        return running.problem
+    if running.unavailable:
+        return running.unavailable
     several, uid = running.accounts.several, running.accounts.uids[0]
     if several:
         return f"it has the rights of several accounts ({several}): look who started it, and stop it by hand"

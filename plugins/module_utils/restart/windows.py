@@ -153,26 +153,26 @@ class WindowsServices:
         along = stopped_along(services, known)
         return Prepared(united(services, along), along, known)
 
-    def obstacle(self, host: Host, seen: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
         """Return why a service could not be stopped and started again; empty: it could."""
         declared = {service.unit.lower() for service in ties.services if service.manager == "windows"}
-        return _service_problem(seen, ties.known.get(seen.name), declared)
+        return _service_obstacle(observed, ties.known.get(observed.name), declared)
 
-    def observe(self, host: Host, seen: Observed, recorded: Mapping[str, Any]) -> None:
+    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> None:
         """Return how a service is started again: Windows knows it."""
 
-    def stop(self, host: Host, seen: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
         """Stop a service. Raise CoreError."""
-        stop_service(host, seen.service.unit, timeout)
+        stop_service(host, observed.service.unit, timeout)
 
     def start(self, host: Host, service: Service, way: Any, timeout: float) -> None:
         """Start a service. Raise CoreError."""
         start_service(host, service.unit, timeout)
 
 
-def _service_problem(seen: Observed, known: Any, declared: set[str]) -> str:
-    name = seen.name
-    if not seen.alive:
+def _service_obstacle(observed: Observed, known: Any, declared: set[str]) -> str:
+    name = observed.name
+    if not observed.alive:
         return ""
     if not isinstance(known, Ties):
         return f"it is not known whether {name} could be started again: {known}"
@@ -187,19 +187,19 @@ def _service_problem(seen: Observed, known: Any, declared: set[str]) -> str:
 class WindowsScripts:
     """Nobody: script-started services of Windows, known by their pid files."""
 
-    def obstacle(self, host: Host, seen: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
         """Return why a service could not be stopped and started again; empty: it could."""
-        return _script_problem(seen.service)
+        return _script_obstacle(observed.service)
 
-    def observe(self, host: Host, seen: Observed, recorded: Mapping[str, Any]) -> None:
+    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> None:
         """Return how a service is started again: by its command, as it is declared."""
 
-    def stop(self, host: Host, seen: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
         """End a service by its command. Raise CoreError."""
-        if seen.main is None:
+        if observed.main is None:
             return
         with by_command():
-            stop_script(host, seen.name, command, seen.processes, timeout)
+            stop_script(host, observed.name, command, observed.processes, timeout)
 
     def start(self, host: Host, service: Service, way: Any, timeout: float) -> None:
         """Start a service by its command. Raise CoreError."""
@@ -208,7 +208,7 @@ class WindowsScripts:
         start_script(host, service, named, partial(write_pid_file, service, Launch(service.chdir)), timeout)
 
 
-def _script_problem(service: Service) -> str:
+def _script_obstacle(service: Service) -> str:
     """Windows has no signal by which a process of another console could be asked to end."""
     if not service.stop_command:
         return f"services[{service.name}].stop_command is not given, and Windows has no signal to end {service.name} by"

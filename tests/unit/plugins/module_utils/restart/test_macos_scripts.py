@@ -74,8 +74,8 @@ def test_the_rights_of_several_accounts_are_told() -> None:
 def test_how_a_process_runs_is_put_together() -> None:
     running = observe_process(FakeHost("darwin", commands=COMMANDS), PROCESS)
     launch = running.launch
-    assert (running.exe, running.problem, running.accounts.several) == ("/usr/bin/python3", "", "")
-    assert (launch.folder, launch.environment, launch.problem) == ("/opt/cryptobot", {"PATH": "/bin", "A": "1"}, "")
+    assert (running.exe, running.unavailable, running.accounts.several) == ("/usr/bin/python3", "", "")
+    assert (launch.folder, launch.environment, launch.unavailable) == ("/opt/cryptobot", {"PATH": "/bin", "A": "1"}, "")
     assert launch.ids is not None
     assert launch.ids[:2] == (os.getuid(), os.getgid())
 
@@ -83,7 +83,7 @@ def test_how_a_process_runs_is_put_together() -> None:
 @pytest.mark.parametrize("missing", sorted(COMMANDS))
 def test_where_one_answer_is_missing_the_reason_is_said(missing: str) -> None:
     commands = {**COMMANDS, missing: (1, "", "refused")}
-    assert "refused" in observe_process(FakeHost("darwin", commands=commands), PROCESS).problem
+    assert "refused" in observe_process(FakeHost("darwin", commands=commands), PROCESS).unavailable
 
 
 def _obstacles(way: Launch, **declared: Any) -> dict[str, str]:
@@ -95,7 +95,7 @@ def _obstacles(way: Launch, **declared: Any) -> dict[str, str]:
 
 
 def test_a_script_whose_environment_cannot_be_seen_is_not_stopped_unless_it_is_declared() -> None:
-    blind = Launch("/opt", problem="its environment cannot be seen")
+    blind = Launch("/opt", unavailable="its environment cannot be seen")
     assert "declare services[bot].environment" in _obstacles(blind)["bot"]
     assert _obstacles(blind, environment={"A": "1"}) == {}
     assert _obstacles(Launch("/opt", environment={"A": "1"})) == {}

@@ -176,7 +176,7 @@ def test_the_program_is_the_declared_one_or_behind_a_start_script_that_nobody_el
 
 
 def test_what_could_not_be_seen_is_the_doubt(folder: Path) -> None:
-    assert _doubt(folder, RunningProcess(Launch("/"), problem="it ended")) == "it ended"
+    assert _doubt(folder, RunningProcess(Launch("/"), unavailable="it ended")) == "it ended"
 
 
 SCRIPTS = [
