@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Looking before a restart: what runs, what else systemd would stop, what an interrupted run left."""
+"""What there is before a restart: what runs, what else systemd would stop, what an interrupted run left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Optional, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
 
 from ..errors import CoreError
 from ..host import Host
@@ -22,55 +22,53 @@ from ..services.run import judge
 from .claim import voids
 from .declared import Options
 from .gate import failing
-from .launch import LOOKERS, capture, doubt_of_stop, fault_of_start
-from .linux.ties import prepare_linux
-from .macos.obstacles import job_of, prepare_macos
-from .model import Before, Launch, LaunchdJob, Prepared, Situation, Survey
+from .launch import doubt_of_stop, fault_of_start
+from .managers import SYSTEM, manager_of
+from .model import Before, Launch, Prepared, Situation, Survey
 from .order import in_order
 from .reasons import reasons_of
 from .record import Record, read_record
-from .windows.obstacles import prepare_windows
 
 
-def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Service], options: Options) -> Survey:
+def collect_survey(host: Host, params: Mapping[str, Any], services: Sequence[Service], options: Options) -> Survey:
     """Given the declared services, return what there is to plan from. Raise CoreError for an unreadable record."""
     record = read_record(params["state_dir"])
-    ties = PREPARE[host.platform](host, [*services, *_of_record(host, services, record)])
+    ties = SYSTEM[host.platform].prepare(host, [*services, *_of_record(host, services, record)])
     known = in_order(ties.services)
     snapshot = GATHERERS[host.platform](host, known, (), 0.0)
     before = _before(host, snapshot, record)
     memory = recall(params["state_dir"], "services")
     reasons = {
-        seen.name: reasons_of(seen, snapshot, memory.get(seen.name) or {}, options)
-        for seen in snapshot.services
-        if seen.alive and seen.service.state == "started"
+        one.name: reasons_of(one, snapshot, memory.get(one.name) or {}, options)
+        for one in snapshot.services
+        if one.alive and one.service.state == "started"
     }
     declared = {service.name for service in known}
     lost = tuple(name for name in (record.running if record else ()) if name not in declared)
     void = {**_lost(before, record), **voids(host, record, snapshot)} if record else {}
     situation = Situation(
         services=tuple(known),
-        running=frozenset(seen.name for seen in snapshot.services if seen.alive),
-        unavailable={seen.name: _why_blind(seen) for seen in snapshot.services if seen.alive is None},
+        running=frozenset(one.name for one in snapshot.services if one.alive),
+        unavailable={one.name: _why_unavailable(one) for one in snapshot.services if one.alive is None},
         reasons={name: found for name, found in reasons.items() if found},
         interrupted=tuple(name for name in (record.running if record else ()) if name not in void),
-        reload=frozenset(seen.name for seen in snapshot.services if seen.unit and seen.unit.need_reload),
+        reload=frozenset(one.name for one in snapshot.services if one.unit and one.unit.need_reload),
         obstacles={
-            **ties.obstacles(snapshot.services, before.launches),
+            **_obstacles(host, ties, before),
             **not_ours(host, snapshot),
             **unproven(before),
         },
         along=ties.along,
         void=void,
         unnamed=unnamed(snapshot),
-        unstoppable=unstoppable(host, snapshot),
+        unstoppable=unstoppable(host, before),
     )
     return Survey(situation, before, record, lost)
 
 
 def _lost(before: Before, record: Record) -> dict[str, str]:
     """Return the services that an interrupted run had stopped and that are not started as they ran, with the reason."""
-    ways = {seen.name: before.launches.get(seen.name) for seen in before.snapshot.services if not seen.alive}
+    ways = {one.name: before.launches.get(one.name) for one in before.snapshot.services if not one.alive}
     found = {name: way.lost for name, way in ways.items() if name in record.running and isinstance(way, Launch)}
     return {
         name: f"{why}: declare services[{name}].environment, or start it by hand" for name, why in found.items() if why
@@ -101,52 +99,53 @@ def unproven(before: Before) -> dict[str, str]:
     is the service, or because they could not be started again: in their folder, or with their output.
     """
     found = {}
-    for seen in before.snapshot.services:
-        way = before.launches.get(seen.name)
-        if not seen.alive or not isinstance(way, Launch):
+    for one in before.snapshot.services:
+        way = before.launches.get(one.name)
+        if not one.alive or not isinstance(way, Launch):
             continue
         if way.doubt:
-            found[seen.name] = f"nothing proves that process {seen.main.pid if seen.main else 0} is it: {way.doubt}"
+            found[one.name] = f"nothing proves that process {one.main.pid if one.main else 0} is it: {way.doubt}"
         else:
-            found[seen.name] = fault_of_start(seen.service, way)
+            found[one.name] = fault_of_start(one.service, way)
     return {name: why for name, why in found.items() if why}
 
 
-def unstoppable(host: Host, snapshot: Snapshot) -> dict[str, str]:
+def unstoppable(host: Host, before: Before) -> dict[str, str]:
     """Return the script-started services whose declared stop command would not be run, with the reason: a run would
     learn that only after it has stopped what depends on them.
     """
-    found = {seen.name: doubt_of_stop(host, seen) for seen in snapshot.services}
+    found = {one.name: doubt_of_stop(host, one, before.launches.get(one.name)) for one in before.snapshot.services}
     return {name: why for name, why in found.items() if why}
 
 
-# What a platform's service manager knows of who depends on whom, and what it lets be stopped and started.
-PREPARE: dict[str, Callable[[Host, Sequence[Service]], Prepared]] = {
-    "linux": prepare_linux,
-    "darwin": prepare_macos,
-    "windows": prepare_windows,
-}
+def _obstacles(host: Host, ties: Prepared, before: Before) -> dict[str, str]:
+    """Return the services that their manager could not stop and start again, with the reason."""
+    found = {
+        one.name: manager_of(host, one.service).obstacle(host, one, before.launches.get(one.name), ties)
+        for one in before.snapshot.services
+    }
+    return {name: why for name, why in found.items() if why}
 
 
-def _why_blind(seen: Observed) -> str:
-    told = seen.pid_file.problem if seen.pid_file else ""
-    return seen.blind or told or "this account may not see its process"
+def _why_unavailable(one: Observed) -> str:
+    said = one.pid_file.problem if one.pid_file else ""
+    return one.blind or said or "this account may not see its process"
 
 
 def unnamed(snapshot: Snapshot) -> dict[str, str]:
     """Return the script-started services that do not run by their pid files while something runs their commands: then
     nothing tells whether they run. Anybody may run such a command, so that decides nothing else.
     """
-    known = {process.pid for seen in snapshot.services for process in seen.processes}
+    known = {process.pid for one in snapshot.services for process in one.processes}
     found = {}
-    for seen in snapshot.services:
-        if seen.pid_file is None or seen.alive is not False:
+    for one in snapshot.services:
+        if one.pid_file is None or one.alive is not False:
             continue
-        same = [p.pid for p in snapshot.processes.values() if runs_command(p.command, seen.service.command)]
+        same = [p.pid for p in snapshot.processes.values() if runs_command(p.command, one.service.command)]
         pids = [pid for pid in same if pid not in known]
         if pids:
-            said = seen.pid_file.problem or f"{seen.pid_file.path} names pid {seen.pid_file.pid}, which is not it"
-            found[seen.name] = f"nothing tells whether it runs: {said}, and pid {pids[0]} runs its command"
+            said = one.pid_file.problem or f"{one.pid_file.path} names pid {one.pid_file.pid}, which is not it"
+            found[one.name] = f"nothing tells whether it runs: {said}, and pid {pids[0]} runs its command"
     return found
 
 
@@ -159,19 +158,13 @@ def _of_record(host: Host, services: Sequence[Service], record: Optional[Record]
 
 
 def _before(host: Host, snapshot: Snapshot, record: Optional[Record]) -> Before:
-    findings = {seen.name: judge([Context(seen, snapshot, Policy())]).findings[seen.name] for seen in snapshot.services}
+    findings = {one.name: judge([Context(one, snapshot, Policy())]).findings[one.name] for one in snapshot.services}
     recorded = record.launches if record else {}
-    ways = {seen.name: _way(host, seen, recorded.get(seen.name) or {}) for seen in snapshot.services}
+    ways = {
+        one.name: manager_of(host, one.service).observe(host, one, recorded.get(one.name) or {})
+        for one in snapshot.services
+    }
     launches = {name: way for name, way in ways.items() if way is not None}
     # A service that does not run fails everything; once it runs it must be well.
-    known = {seen.name: failing(findings[seen.name]) if seen.alive else frozenset() for seen in snapshot.services}
+    known = {one.name: failing(findings[one.name]) if one.alive else frozenset() for one in snapshot.services}
     return Before(snapshot, known, launches)
-
-
-def _way(host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Union[Launch, LaunchdJob, None]:
-    """Return how a service is started again, where its manager has to be told."""
-    if seen.service.manager == "launchd":
-        return job_of(seen, recorded)
-    if seen.service.manager == "pid_file" and host.platform in LOOKERS:
-        return capture(host, seen.service, seen.main if seen.alive else None, recorded)
-    return None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from ...powershell import literal
+from ..powershell import literal
 
 _NAMED = "$name = [Management.Automation.WildcardPattern]::Escape({name})"
 _UNTIL = "$until = [DateTime]::UtcNow.AddSeconds({seconds})"
