@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
-from .run import check_seconds
+from .declared import check_seconds, read_thresholds
 from .spec import SPEC
-from .thresholds import read_thresholds
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:
