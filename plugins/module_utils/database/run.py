@@ -14,13 +14,16 @@ from ..finding import SKIPPED, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
-from .checks import CHECKS
+from ..registry import Rules
 from .postgres import run as postgres
 from .postgres.look import Look as ServerLook
+from .rules_common import REACHABLE
+from .rules_common import RULES as BOTH
 from .settings import Settings, parse_settings
 from .sqlite import run as sqlite
 from .sqlite.look import Look as FileLook
 
+RULES = Rules(BOTH, postgres.RULES, sqlite.RULES)
 MEMORY = "database"
 Look = Union[ServerLook, FileLook]
 ENGINES: Mapping[str, Any] = {"postgresql": postgres, "sqlite": sqlite}
@@ -76,7 +79,7 @@ def _remember(looks: list[Look], settings: Settings, host: Host, memory: Mapping
 
 
 def _nothing(host: Host) -> Result:
-    return Result([CHECKS["database.reachable"].finding(SKIPPED, host.name(), "no database is declared", remedy="")])
+    return Result([REACHABLE.finding(SKIPPED, host.name(), "no database is declared", remedy="")])
 
 
 def _merged(results: list[Result]) -> Result:

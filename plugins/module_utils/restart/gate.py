@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from ..finding import CRITICAL, OK, SKIPPED, Finding
 from ..host import Host
-from ..services.case import Case
+from ..services.context import Context
 from ..services.declared import Service
 from ..services.gather import GATHERERS, look_at
-from ..services.judge import VITAL, judge
 from ..services.observed import Observed, Snapshot
 from ..services.policy import Policy
-from .model import Options, Passage
+from ..services.run import VITAL, judge
+from .declared import Options
+from .model import Passage
 
 STATE = "services.state"
 Known = frozenset[tuple[str, str]]
@@ -45,8 +46,8 @@ def problem_of(snapshot: Snapshot, known: Known) -> str:
     That it runs is always demanded.
     """
     (seen,) = snapshot.services
-    case = Case(seen, snapshot, Policy())
-    for finding in (f for found in judge([case]).values() for f in found):
+    context = Context(seen, snapshot, Policy())
+    for finding in (f for found in judge([context]).findings.values() for f in found):
         down = finding.check == STATE and finding.status == CRITICAL
         demanded = down or (finding.check, str(finding.expected)) not in known
         if finding.check in VITAL and demanded and finding.status not in (OK, SKIPPED):

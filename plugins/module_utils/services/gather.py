@@ -16,22 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Optional
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
 from ..processes.collect import rights_of_several
-from ..processes.model import (
-    ZOMBIE,
-    Details,
-    of_unit,
-    tree_of,
-)
+from ..processes.model import ZOMBIE, Details, of_unit, tree_of
+from ..trusted import distrust
 from .claims import gather_claims
 from .declared import MANAGERS, Service
 from .linux.gather import read_linux
 from .listeners import is_own_answer
 from .machine import Machine, Wish
-from .observed import Observed, Snapshot
+from .observed import MARKER, Observed, Snapshot
 from .parse import Unit, unit_of
 from .pid_file import read_pid_file, whose, without_proof
 from .probe import ask_all
@@ -112,6 +109,16 @@ def observe(host: Host, machine: Machine, service: Service) -> Observed:
         odd_files=odd,
         unread_files=unread,
     )
+
+
+def read_marker(host: Host, state_dir: str) -> Optional[str]:
+    """Return the text of the maintenance marker, or None where there is none, or anybody could have put it there."""
+    if distrust(state_dir):
+        return None
+    try:
+        return host.read(f"{state_dir}/{MARKER}", 200).strip()
+    except (SourceMissing, SourceDenied):
+        return None
 
 
 def _seen(host: Host, machine: Machine, service: Service) -> Observed:

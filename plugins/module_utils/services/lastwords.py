@@ -24,7 +24,7 @@ from ..host import Host
 from ..masking import Mask
 from ..printable import printable
 from ..redact import redact, tells_secret
-from .case import Case
+from .context import Context
 from .declared import Service
 from .tail import read_tail
 
@@ -47,21 +47,21 @@ class Entry(NamedTuple):
 
 
 def quote_errors(
-    host: Host, cases: Sequence[Case], findings: Mapping[str, Sequence[Finding]]
+    host: Host, contexts: Sequence[Context], findings: Mapping[str, Sequence[Finding]]
 ) -> dict[str, list[Finding]]:
-    """Given the cases and their findings, return the findings, bad ones with the last error of their service."""
-    by_name = {case.observed.name: case for case in cases}
+    """Given services and their findings, return the findings, bad ones with the last error of their service."""
+    by_name = {context.observed.name: context for context in contexts}
     return {name: _with_error(host, by_name[name], found) for name, found in findings.items()}
 
 
-def _with_error(host: Host, case: Case, findings: Sequence[Finding]) -> list[Finding]:
+def _with_error(host: Host, context: Context, findings: Sequence[Finding]) -> list[Finding]:
     bad = [finding for finding in findings if finding.check in QUOTED and finding.status in (WARNING, CRITICAL)]
-    text = _last_words(host, case) if bad else ""
+    text = _last_words(host, context) if bad else ""
     return [replace(each, message=f"{each.message}; {text}") if text and each is bad[0] else each for each in findings]
 
 
-def _last_words(host: Host, case: Case) -> str:
-    unit, service, now = case.observed.unit, case.observed.service, case.snapshot.now
+def _last_words(host: Host, context: Context) -> str:
+    unit, service, now = context.observed.unit, context.observed.service, context.snapshot.now
     if unit is not None and unit.manager == "systemd" and unit.found:
         return last_error(host, unit.id, now, service)
     if service.manager == "pid_file" and service.output:

@@ -16,6 +16,8 @@ from ..sockets.model import Socket, SocketTable
 from .declared import Service
 from .parse import Journal, Unit
 
+MARKER = "maintenance"  # the file in the folder of state that says until when findings are expected
+
 
 @dataclass(frozen=True)
 class PidFile:

@@ -26,6 +26,8 @@ PROPERTIES = (
 )
 _NAMES = frozenset(PROPERTIES.split(","))
 AUTOMATIC, START = "automatic", "start"  # restarts: by the manager itself, and all others
+DEFAULT = "default.target"
+ALWAYS = ("basic.target", "sysinit.target", DEFAULT)  # bootup(7): each boot reaches them
 _INFO = 6  # the syslog level at which systemd logs starts
 
 

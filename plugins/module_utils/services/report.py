@@ -10,30 +10,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..finding import OK, SKIPPED, Finding, Metric, worst
-from .case import Case
+from .context import Context
 from .exits import exit_record
 from .rules_state import state_of
 
 
-def service_record(case: Case, findings: Sequence[Finding]) -> dict[str, Any]:
+def service_record(context: Context, findings: Sequence[Finding]) -> dict[str, Any]:
     """Given a service with its findings, return it as plain JSON values."""
-    observed, unit = case.observed, case.observed.unit
-    answer, age = observed.answer, case.age
+    observed, unit = context.observed, context.observed.unit
+    answer, age = observed.answer, context.age
     return {
         "name": observed.name,
         "manager": observed.service.manager or None,
         "unit": unit.id if unit else observed.service.unit or None,
-        "state": unit.active if unit else state_of(case),
+        "state": unit.active if unit else state_of(context),
         "substate": unit.sub if unit else None,
         "enabled": unit.file_state if unit else None,
         "pid": observed.main.pid if observed.main else None,
-        "since": round(case.snapshot.now - age) if age is not None else None,
+        "since": round(context.snapshot.now - age) if age is not None else None,
         "uptime_s": round(age, 1) if age is not None else None,
-        "restarts": {"window": case.restarts.count, "total": case.restarts.total},
+        "restarts": {"window": context.restarts.count, "total": context.restarts.total},
         "exit": exit_record(unit) if unit else None,
         "ports": [port.port for port in observed.service.ports],
         "http": {"status": answer.status, "p95_s": round(answer.p95, 4), "problem": answer.problem} if answer else None,
-        "resources": _resources(case),
+        "resources": _resources(context),
         "drift": [f"{claim.source}: {claim.port or claim.problem}" for claim in observed.claims],
         "suppressed_by": sorted({f.consequence_of.rpartition(" ")[2] for f in findings if f.consequence_of}),
         "verdict": _verdict(findings),
@@ -46,26 +46,26 @@ def _verdict(findings: Sequence[Finding]) -> str:
     return SKIPPED if status == OK and any(f.consequence_of for f in findings) else status
 
 
-def _resources(case: Case) -> dict[str, Any]:
-    observed = case.observed
+def _resources(context: Context) -> dict[str, Any]:
+    observed = context.observed
     return {
         "rss_bytes": observed.rss,
         "open_files": sum(detail.open_files for detail in observed.details.values()),
         "threads": sum(process.threads for process in observed.processes) or None,
         "processes": len(observed.processes),
         "cpu_s": round(sum(process.cpu for process in observed.processes), 2),
-        "growth_bytes_per_day": round(case.growth.per_day) if case.growth else None,
+        "growth_bytes_per_day": round(context.growth.per_day) if context.growth else None,
     }
 
 
-def service_metrics(case: Case) -> list[Metric]:
+def service_metrics(context: Context) -> list[Metric]:
     """Given a service, return its numbers; what could not be seen has none."""
-    observed, labels = case.observed, {"service": case.observed.name}
+    observed, labels = context.observed, {"service": context.observed.name}
     if observed.alive is None:
         return []
-    values = [("up", float(bool(observed.alive)), ""), ("restarts", float(case.restarts.count), "")]
-    if case.age is not None:
-        values.append(("uptime_seconds", case.age, "seconds"))
+    values = [("up", float(bool(observed.alive)), ""), ("restarts", float(context.restarts.count), "")]
+    if context.age is not None:
+        values.append(("uptime_seconds", context.age, "seconds"))
     if observed.rss:
         values.append(("resident_memory_bytes", float(observed.rss), "bytes"))
     threads = sum(process.threads for process in observed.processes)  # 0: macOS does not tell

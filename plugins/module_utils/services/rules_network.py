@@ -6,68 +6,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
-from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
+from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
+from ..registry import Outcome, Rules
 from ..sockets.model import Socket
 from ..units import human_seconds
 from . import listeners
-from .case import Case
+from .context import Context
 from .declared import Port
 from .possible import WILDCARDS
 from .probe import shown
-from .remedies import port_remedy, probe_remedy
 
+RULES = Rules()
 DAY = 86400.0
+_LISTENERS: Mapping[str, str] = {
+    "linux": "ss -Hlnp{flag} 'sport = :{port}'",
+    "darwin": "sudo lsof -nP -i{proto}:{port}",
+    "windows": "Get-Net{kind} -LocalPort {port} | Select-Object LocalAddress, OwningProcess",
+}
+_LOOK: Mapping[str, str] = {
+    "linux": "ps -o pid,user,lstart,args -p {pid}",
+    "darwin": "ps -o pid,user,lstart,args -p {pid}",
+    "windows": "Get-CimInstance Win32_Process -Filter 'ProcessId={pid}'",
+}
 
 
-def judge_ports(case: Case) -> Iterator[Finding]:
+@RULES.rule(
+    "services.port_owner",
+    procedure="D1.2",
+    remedy="End the stray process after looking at what it is, or correct the port in the inventory.",
+    source="the socket's inode, found among the open files of the service's processes; lsof; Get-NetTCPConnection",
+    vital=True,
+    many=True,
+)
+def judge_port_owner(context: Context) -> Iterator[Outcome]:
     """Each declared port is listened on by that very service and by nobody else."""
-    if case.observed.service.state == "stopped":
+    if context.observed.service.state == "stopped":
         return
-    for port in case.observed.service.ports:
-        status, text, actual = _judge_port(case, port)
-        remedy = case.look_as_admin() if status == UNKNOWN else port_remedy(case, port.port, port.proto, actual)
-        expected = f"{port.proto} {port.port}"
-        yield case.finding("port_owner", status, text, expected=expected, actual=actual, remedy=remedy)
+    for port in context.observed.service.ports:
+        outcome = _judge_port(context, port)
+        remedy = context.look_as_admin() if outcome.status == UNKNOWN else _port_remedy(context, port, outcome.actual)
+        yield outcome._replace(expected=f"{port.proto} {port.port}", remedy=remedy)
 
 
-def _judge_port(case: Case, port: Port) -> tuple[str, str, object]:
-    name, what = case.observed.name, f"{port.proto} port {port.port}"
-    if case.snapshot.sockets is None:
-        return UNKNOWN, f"nothing tells who listens on {what} of {name}: {case.snapshot.sockets_problem}", None
-    if case.observed.alive is None:
-        return UNKNOWN, f"nothing tells whether {what} is held by {name}: it cannot be looked at", None
-    listeners = case.snapshot.listeners(port.port, port.proto)
-    mine = [entry for entry in listeners if owns(case, entry)]
+def _judge_port(context: Context, port: Port) -> Outcome:
+    name, what = context.observed.name, f"{port.proto} port {port.port}"
+    if context.snapshot.sockets is None:
+        return Outcome(UNKNOWN, f"nothing tells who listens on {what} of {name}: {context.snapshot.sockets_problem}")
+    if context.observed.alive is None:
+        return Outcome(UNKNOWN, f"nothing tells whether {what} is held by {name}: it cannot be looked at")
+    listeners = context.snapshot.listeners(port.port, port.proto)
+    mine = [entry for entry in listeners if owns(context, entry)]
     strays = [entry for entry in listeners if entry.pids and entry not in mine and _in_the_way(entry, mine, port)]
     if strays:
-        who = "; ".join(f"{case.snapshot.describe(entry.pids[0])} on {entry.address}" for entry in strays)
-        return CRITICAL, f"{what} of {name} is held by a process that is not {name}: {who}", _pids(strays)
+        who = "; ".join(f"{context.snapshot.describe(entry.pids[0])} on {entry.address}" for entry in strays)
+        return Outcome(
+            CRITICAL, f"{what} of {name} is held by a process that is not {name}: {who}", actual=_pids(strays)
+        )
     if mine:
-        return OK, f"{name} listens on {what}", _pids(mine)
+        return Outcome(OK, f"{name} listens on {what}", actual=_pids(mine))
     hidden = [entry for entry in listeners if not entry.pids]
-    return _without_owner(case, what, case.snapshot.sockets.unavailable) if hidden else _nobody(case, what, port.proto)
+    if not hidden:
+        return _nobody(context, what, port.proto)
+    return _without_owner(context, what, context.snapshot.sockets.unavailable)
 
 
-def _without_owner(case: Case, what: str, blind: str) -> tuple[str, str, object]:
+def _without_owner(context: Context, what: str, blind: str) -> Outcome:
     if blind:
-        return UNKNOWN, f"{what} is held by somebody, but not known by whom: {blind}", None
-    return CRITICAL, f"{what} of {case.observed.name} is held by the kernel, not by a process", None
+        return Outcome(UNKNOWN, f"{what} is held by somebody, but not known by whom: {blind}")
+    return Outcome(CRITICAL, f"{what} of {context.observed.name} is held by the kernel, not by a process")
 
 
-def _nobody(case: Case, what: str, proto: str) -> tuple[str, str, object]:
-    unread = case.snapshot.sockets.unread.get(proto) if case.snapshot.sockets else ""
+def _nobody(context: Context, what: str, proto: str) -> Outcome:
+    unread = context.snapshot.sockets.unread.get(proto) if context.snapshot.sockets else ""
     if unread:
-        return UNKNOWN, f"nothing tells whether anybody listens on {what}: {unread}", None
-    if not case.observed.alive:
-        return SKIPPED, f"nobody listens on {what}, because {case.observed.name} does not run", None
-    return case.failing(), f"{case.observed.name} runs, but does not listen on {what}{case.grace_note()}", None
+        return Outcome(UNKNOWN, f"nothing tells whether anybody listens on {what}: {unread}")
+    if not context.observed.alive:
+        return Outcome(SKIPPED, f"nobody listens on {what}, because {context.observed.name} does not run")
+    return Outcome(
+        context.failing(), f"{context.observed.name} runs, but does not listen on {what}{context.grace_note()}"
+    )
 
 
-def owns(case: Case, entry: Socket) -> bool:
+def owns(context: Context, entry: Socket) -> bool:
     """Return whether a socket is the service's."""
-    return listeners.owns(case.observed, entry)
+    return listeners.owns(context.observed, entry)
 
 
 def _in_the_way(entry: Socket, mine: Sequence[Socket], port: Port) -> bool:
@@ -80,10 +105,16 @@ def _pids(entries: Sequence[Socket]) -> list[int]:
     return sorted({pid for entry in entries for pid in entry.pids})
 
 
-def judge_bind(case: Case) -> Iterator[Finding]:
-    """A service listens on the declared address."""
-    for port in case.observed.service.ports:
-        mine = [s for s in case.snapshot.listeners(port.port, port.proto) if owns(case, s)]
+@RULES.rule(
+    "services.bind",
+    procedure="D1.2",
+    remedy="Bind the service to the declared address in its own configuration; a firewall is the second line only.",
+    many=True,
+)
+def judge_bind(context: Context) -> Iterator[Outcome]:
+    """A service listens on the declared address and on no wider one."""
+    for port in context.observed.service.ports:
+        mine = [s for s in context.snapshot.listeners(port.port, port.proto) if owns(context, s)]
         if not port.bind or not mine:
             continue
         actual = sorted({entry.address for entry in mine})
@@ -91,11 +122,11 @@ def judge_bind(case: Case) -> Iterator[Finding]:
             {entry.address for entry in mine if not binds(port.bind, entry) and not _twin(port.bind, entry, mine)}
         )
         if wrong:
-            text = f"{case.observed.name} listens on {', '.join(wrong)} port {port.port}, declared is {port.bind}"
-            yield case.finding("bind", WARNING, text, expected=port.bind, actual=actual)
+            text = f"{context.observed.name} listens on {', '.join(wrong)} port {port.port}, declared is {port.bind}"
+            yield Outcome(WARNING, text, expected=port.bind, actual=actual)
         else:
-            text = f"{case.observed.name} listens on {', '.join(actual)} port {port.port}, as declared"
-            yield case.finding("bind", OK, text, expected=port.bind, actual=actual)
+            text = f"{context.observed.name} listens on {', '.join(actual)} port {port.port}, as declared"
+            yield Outcome(OK, text, expected=port.bind, actual=actual)
 
 
 def _twin(declared: str, entry: Socket, mine: Sequence[Socket]) -> bool:
@@ -115,49 +146,89 @@ def binds(declared: str, entry: Socket) -> bool:
     return entry.address in (declared, f"::ffff:{declared}")
 
 
-def judge_health(case: Case) -> Iterator[Finding]:
-    """A service answers its own probe."""
-    observed, answer = case.observed, case.observed.answer
+@RULES.rule(
+    "services.http",
+    procedure="D1.2",
+    remedy="Read the service's log at the time of the probe; ask the same URL with curl -i.",
+    source="only some services have /health, so each names its own path and codes",
+    vital=True,
+)
+def judge_http(context: Context) -> Iterator[Outcome]:
+    """A service answers its own probe with an accepted code and body."""
+    observed, answer = context.observed, context.observed.answer
     if observed.service.probe is None or observed.service.state == "stopped":
         return
     if answer is None:
         text = f"{observed.name} was not asked, because {observed.unasked or 'it does not run'}"
-        yield case.finding("http", SKIPPED, text, expected=list(observed.service.probe.status))
+        yield Outcome(SKIPPED, text, expected=list(observed.service.probe.status))
         return
-    remedy, text = "", f"{shown(observed.service.probe.url)} is well"
-    status = case.failing() if answer.problem else UNKNOWN if observed.unproven else OK
+    remedy, text = None, f"{shown(observed.service.probe.url)} is well"
+    status = context.failing() if answer.problem else UNKNOWN if observed.unproven else OK
     if answer.problem:
-        text, remedy = answer.problem + case.grace_note(), probe_remedy(case)
+        text, remedy = answer.problem + context.grace_note(), _probe_remedy(context)
     elif observed.unproven:
         text += f", but nothing tells whether it is {observed.name} that answers: {observed.unproven}"
-        remedy = case.look_as_admin()
+        remedy = context.look_as_admin()
     expected = list(observed.service.probe.status)
-    yield case.finding("http", status, text, expected=expected, actual=answer.status, remedy=remedy)
+    yield Outcome(status, text, expected=expected, actual=answer.status, remedy=remedy)
 
 
-def judge_latency(case: Case) -> Iterator[Finding]:
-    """A service answers its probe fast enough."""
-    answer, probe = case.observed.answer, case.observed.service.probe
-    if answer is None or probe is None or answer.problem or case.observed.unproven:
+@RULES.rule(
+    "services.latency",
+    procedure="D1.2",
+    remedy="Look at load, database and exchange latency; restart only if its memory has grown.",
+    source="warning above 1 s (the application's own alert rule)",
+)
+def judge_latency(context: Context) -> Iterator[Outcome]:
+    """A service answers its probe fast enough (95th percentile of the samples)."""
+    answer, probe = context.observed.answer, context.observed.service.probe
+    if answer is None or probe is None or answer.problem or context.observed.unproven:
         return
     slow = answer.p95 > probe.latency_warn
-    text = f"{case.observed.name} answers in {answer.p95 * 1000:.0f} ms (95th percentile of {len(answer.seconds)})"
+    text = f"{context.observed.name} answers in {answer.p95 * 1000:.0f} ms (95th percentile of {len(answer.seconds)})"
     note = f", more than {probe.latency_warn * 1000:.0f} ms" if slow else ""
     status = WARNING if slow else OK
     actual = round(answer.p95, 4)
-    yield case.finding("latency", status, text + note, expected=probe.latency_warn, actual=actual)
+    yield Outcome(status, text + note, expected=probe.latency_warn, actual=actual)
 
 
-def judge_certificate(case: Case) -> Iterator[Finding]:
+@RULES.rule(
+    "services.certificate",
+    procedure="D1.2",
+    remedy="Renew the certificate and reload the service.",
+    source="warning 21 days before the end: time for a manual renewal with a holiday in between",
+)
+def judge_certificate(context: Context) -> Iterator[Outcome]:
     """The certificate of a service that is probed over TLS lasts long enough."""
-    answer, probe = case.observed.answer, case.observed.service.probe
+    answer, probe = context.observed.answer, context.observed.service.probe
     if answer is None or probe is None or not probe.tls:
         return
     if answer.certificate_end is None:
-        yield case.finding("certificate", UNKNOWN, answer.certificate_problem or "the service shows no certificate")
+        yield Outcome(UNKNOWN, answer.certificate_problem or "the service shows no certificate")
         return
-    left = answer.certificate_end - case.snapshot.now
+    left = answer.certificate_end - context.snapshot.now
     ends = f"ends in {human_seconds(left)}" if left > 0 else f"ended {human_seconds(abs(left))} ago"
     status = CRITICAL if left <= 0 else WARNING if left < probe.tls_min_days * DAY else OK
-    text = f"the certificate of {case.observed.name} {ends}"
-    yield case.finding("certificate", status, text, expected=f"{probe.tls_min_days} days", actual=round(left / DAY, 1))
+    text = f"the certificate of {context.observed.name} {ends}"
+    yield Outcome(status, text, expected=f"{probe.tls_min_days} days", actual=round(left / DAY, 1))
+
+
+def _port_remedy(context: Context, port: Port, pids: object) -> str:
+    """Given a port that is not listened on as declared, and the pids of strangers on it, return what to do."""
+    kind = "TCPConnection" if port.proto == "tcp" else "UDPEndpoint"
+    look = _LISTENERS.get(context.snapshot.platform, _LISTENERS["linux"])
+    listeners = look.format(port=port.port, proto=port.proto.upper(), flag=port.proto[0], kind=kind)
+    if not isinstance(pids, list) or not pids:
+        return f"{listeners}; read the log of {context.observed.name} for why it does not listen there."
+    process, pid = context.snapshot.processes.get(pids[0]), pids[0]
+    first = _LOOK.get(context.snapshot.platform, _LOOK["linux"]).format(pid=pid)
+    owner = f" (of {process.unit})" if process and process.unit else ""
+    return f"{first}; if it{owner} does not belong there, stop it by its own service, else correct the port."
+
+
+def _probe_remedy(context: Context) -> str:
+    """Given a service that answers its probe badly, return what to do."""
+    probe = context.observed.service.probe
+    url = shlex.quote(shown(probe.url).partition("?")[0]) if probe else ""
+    tool = "curl.exe" if context.snapshot.platform == "windows" else "curl"
+    return "; ".join(filter(None, (f"{tool} -sSi {url}", context.log_command())))

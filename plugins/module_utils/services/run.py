@@ -8,29 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..finding import CRITICAL, SKIPPED, UNKNOWN, WARNING, Finding, Result
 from ..host import Host
 from ..memory import recall, remember
-from .case import Case
-from .checks import CHECKS
+from ..registry import Rules
+from . import rules_host, rules_network, rules_process, rules_starts, rules_state
+from .context import Context, HostContext
 from .declared import Service, declare
-from .gather import GATHERERS, Gatherer
+from .gather import GATHERERS, Gatherer, read_marker
 from .history import measure_growth, remember_service
-from .judge import VITAL, find_roots, judge, judge_host
 from .lastwords import quote_errors
-from .maintenance import apply_marker, read_marker
 from .observed import Observed, Snapshot
 from .policy import Policy, read_policy
 from .report import service_metrics, service_record
 from .restarts import count_restarts
+from .roots import Trouble, find_roots, fold
 
 NOUN, RESTART = "services", "restart"
+RULES = Rules(rules_state.RULES, rules_starts.RULES, rules_network.RULES, rules_process.RULES, rules_host.RULES)
+PLATFORM = RULES.check(
+    "services.platform",
+    "The services of this platform can be looked at.",
+    procedure="D1.2",
+    remedy="Look at the services of this host with its own tools.",
+    source="unknown is never ok: a platform without a gatherer is not a healthy one",
+)
+VITAL = RULES.vital  # what a service must be well in before a restart of it has succeeded
 
 
 @dataclass(frozen=True)
-class Look:
+class Inputs:
     """What a look at the services goes by: what is declared, what is demanded, what is remembered.
 
     ``ours`` are the moments (seconds since boot) at which a maintenance run started a service anew.
@@ -41,57 +50,84 @@ class Look:
     memory: Mapping[str, Any]
     ours: Mapping[str, Sequence[float]]
 
-    def cases(self, snapshot: Snapshot) -> list[Case]:
-        """Given what is seen, return one case per service."""
-        return [self._case(snapshot, observed) for observed in snapshot.services]
+    def contexts(self, snapshot: Snapshot) -> list[Context]:
+        """Given what is seen, return what the rules get of each service."""
+        return [self._context(snapshot, observed) for observed in snapshot.services]
 
-    def _case(self, snapshot: Snapshot, observed: Observed) -> Case:
+    def _context(self, snapshot: Snapshot, observed: Observed) -> Context:
         past, ours = self.memory.get(observed.name) or {}, self.ours.get(observed.name) or ()
         restarts = count_restarts(past, observed, snapshot, self.policy.restarts_window, ours)
-        return Case(observed, snapshot, self.policy, restarts, measure_growth(past, observed, snapshot))
+        return Context(observed, snapshot, self.policy, restarts, measure_growth(past, observed, snapshot))
+
+
+class Judgement(NamedTuple):
+    """What the rules say of all services of one snapshot: their findings by name, and what each trouble begins with."""
+
+    contexts: Sequence[Context]
+    findings: dict[str, list[Finding]]
+    trouble: Trouble
+
+    @property
+    def failing(self) -> bool:
+        """Whether a service is not well in what is vital."""
+        found = (finding for findings in self.findings.values() for finding in findings)
+        return any(finding.check in VITAL and finding.status in (WARNING, CRITICAL) for finding in found)
+
+
+def judge(contexts: Sequence[Context]) -> Judgement:
+    """Given all services of a snapshot, return what the rules say of them; what follows from another is folded."""
+    found = {context.observed.name: RULES.judge(context) for context in contexts}
+    trouble = find_roots(contexts, found)
+    folded = {c.observed.name: [fold(c, finding, trouble) for finding in found[c.observed.name]] for c in contexts}
+    return Judgement(contexts, folded, trouble)
+
+
+def judge_host(snapshot: Snapshot, policy: Policy) -> list[Finding]:
+    """Given what is on the host, return the findings that are about no single service."""
+    return RULES.judge(HostContext(snapshot, policy), per="host")
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """Given the options of service_check, return what is found of the services. Raise InputError before looking."""
-    look = prepare(params, host.platform)
+    inputs = prepare(params, host.platform)
     gather = GATHERERS.get(host.platform)
     if gather is None:
         return Result([_no_gatherer(host)])
-    snapshot = gather_patiently(host, gather, look, retries=params["retries"], delay=params["delay"])
-    result = _result(host, look.cases(snapshot), snapshot, look.policy)
-    result.findings = apply_marker(read_marker(host, params["state_dir"]), snapshot.now, result.findings)
+    snapshot, judgement = gather_patiently(host, gather, inputs, retries=params["retries"], delay=params["delay"])
+    result = _result(host, judgement, judge_host(snapshot, inputs.policy))
+    result.findings = rules_host.apply_marker(read_marker(host, params["state_dir"]), snapshot.now, result.findings)
     if not check_mode:
-        result.data["remembered"] = remember(params["state_dir"], NOUN, remembered(look.memory, snapshot))
+        result.data["remembered"] = remember(params["state_dir"], NOUN, remembered(inputs.memory, snapshot))
     return result
 
 
-def prepare(params: Mapping[str, Any], platform: str) -> Look:
+def prepare(params: Mapping[str, Any], platform: str) -> Inputs:
     """Given the options and the platform, return what to go by. Raise InputError naming the option that is wrong."""
     state_dir = params["state_dir"]
     ours = recall(state_dir, RESTART).get("begins") or {}
-    return Look(declare(params["services"], platform), read_policy(params, platform), recall(state_dir, NOUN), ours)
+    return Inputs(declare(params["services"], platform), read_policy(params, platform), recall(state_dir, NOUN), ours)
 
 
 def _no_gatherer(host: Host) -> Finding:
     text = f"the services of a {host.platform} host cannot be looked at by this release"
-    return CHECKS["services.platform"].finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
+    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
 
 
-def gather_patiently(host: Host, gather: Gatherer, look: Look, *, retries: int, delay: float) -> Snapshot:
-    """Look until no service is down, at most ``retries`` times more: one that is just being restarted is no alarm."""
-    patterns = [pattern.pattern for pattern in look.policy.patterns]
-    snapshot = gather(host, look.services, patterns, look.policy.restarts_window)
-    for _attempt in range(retries):
-        if not _down(look.cases(snapshot)):
-            break
+def gather_patiently(
+    host: Host, gather: Gatherer, inputs: Inputs, *, retries: int, delay: float
+) -> tuple[Snapshot, Judgement]:
+    """Look until no service is down, at most ``retries`` times more: one that is just being restarted is no alarm.
+
+    Return the last look, and what is said of it: each look is judged once.
+    """
+    patterns = [pattern.pattern for pattern in inputs.policy.patterns]
+    while True:
+        snapshot = gather(host, inputs.services, patterns, inputs.policy.restarts_window)
+        judgement = judge(inputs.contexts(snapshot))
+        if retries <= 0 or not judgement.failing:
+            return snapshot, judgement
+        retries -= 1
         host.pause(delay)
-        snapshot = gather(host, look.services, patterns, look.policy.restarts_window)
-    return snapshot
-
-
-def _down(cases: Sequence[Case]) -> bool:
-    found = (finding for findings in judge(cases).values() for finding in findings)
-    return any(finding.check in VITAL and finding.status in (WARNING, CRITICAL) for finding in found)
 
 
 def remembered(memory: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
@@ -100,14 +136,15 @@ def remembered(memory: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     return {**memory, **seen}
 
 
-def _result(host: Host, cases: Sequence[Case], snapshot: Snapshot, policy: Policy) -> Result:
-    findings = quote_errors(host, cases, judge(cases))
-    roots = find_roots(cases).roots
-    ordered = sorted(cases, key=lambda case: bool(roots[case.observed.name]))  # what a trouble begins with comes first
-    records = [service_record(case, findings[case.observed.name]) for case in ordered]
-    about_services = [finding for case in ordered for finding in findings[case.observed.name]]
-    metrics = [metric for case in ordered for metric in service_metrics(case)]
-    if not cases:
+def _result(host: Host, judgement: Judgement, about_host: Sequence[Finding]) -> Result:
+    contexts, roots = judgement.contexts, judgement.trouble.roots
+    findings = quote_errors(host, contexts, judgement.findings)
+    # what a trouble begins with comes first
+    ordered = sorted(contexts, key=lambda context: bool(roots[context.observed.name]))
+    records = [service_record(context, findings[context.observed.name]) for context in ordered]
+    about_services = [finding for context in ordered for finding in findings[context.observed.name]]
+    metrics = [metric for context in ordered for metric in service_metrics(context)]
+    if not contexts:
         text = "no service is declared"
-        about_services = [CHECKS["services.state"].finding(SKIPPED, host.name(), text, remedy="None needed.")]
-    return Result([*about_services, *judge_host(snapshot, policy)], metrics, data={"services": records})
+        about_services = [RULES["services.state"].finding(SKIPPED, host.name(), text, remedy="None needed.")]
+    return Result([*about_services, *about_host], metrics, data={"services": records})

@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 
 from ..errors import CoreError, ParseError
 from ..host import Host
-from .boot import ALWAYS, DEFAULT
 from .machine import Units
 from .parse import (
+    ALWAYS,
+    DEFAULT,
     PROPERTIES,
     Unit,
     by_name,

@@ -10,8 +10,8 @@ UNIT in a remedy stands for the name of the service to its manager.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..powershell import literal
 
@@ -20,49 +20,20 @@ from ..powershell import literal
 class Words:
     """The words of one way to manage services.
 
-    ``kind`` is what it calls a service, ``barred`` how it calls one that nothing can start. ``remedies`` by rule go
-    before those of the catalogue, which are those of systemd. ``quote`` makes a name one word of a command line that an
-    operator may copy.
+    ``kind`` is what it calls a service, ``barred`` how it calls one that nothing can start. ``quote`` makes
+    a name one word of a command line that an operator may copy.
     """
 
     kind: str
     barred: str = "masked"
-    remedies: Mapping[str, str] = field(default_factory=dict)
     quote: Callable[[str], str] = shlex.quote
 
 
 WORDS: dict[str, Words] = {
     "systemd": Words("unit"),
-    "launchd": Words(
-        "launchd job",
-        barred="disabled in launchd",
-        remedies={
-            "state": "Read the log that `launchctl print TARGET` names (stderr path), remove the cause, then "
-            "`launchctl kickstart TARGET`, or `launchctl bootstrap DOMAIN PLIST` where it is not loaded.",
-            "enabled": "launchctl enable TARGET (or disable) and keep its plist in /Library/LaunchDaemons, or correct "
-            "`enabled` in the inventory.",
-            "restarts": "Read the log that `launchctl print TARGET` names (stderr path) for what ended it.",
-        },
-    ),
-    "windows": Words(
-        "Windows service",
-        barred="disabled",
-        quote=literal,
-        remedies={
-            "state": "Read its own log and the System log (Get-WinEvent -FilterHashtable @{LogName='System'; "
-            "ProviderName='Service Control Manager'} -MaxEvents 20), remove the cause, then Start-Service -Name UNIT.",
-            "enabled": "Set-Service -Name UNIT -StartupType Automatic (or Manual), or correct `enabled` in the "
-            "inventory.",
-            "restarts": "Read its own log and the System log around the restarts for what ended it.",
-        },
-    ),
-    "pid_file": Words(
-        "script-started service",
-        remedies={
-            "state": "Read the log that it writes, remove the cause, then start it by its own command.",
-            "restarts": "Read the log that it writes around the restarts for what ended it.",
-        },
-    ),
+    "launchd": Words("launchd job", barred="disabled in launchd"),
+    "windows": Words("Windows service", barred="disabled", quote=literal),
+    "pid_file": Words("script-started service"),
 }
 
 # How to let the log of a manager go back far enough.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -247,8 +246,8 @@ def test_a_vacuum_that_outlasts_the_window_is_stopped_by_the_server(server: Serv
     server.sql(database, "UPDATE trades SET note = 'y'", "CHECKPOINT")  # a page that is dirty already costs nothing
     settings, host = options(server, database, profile="gentle"), choose_host(60)
     seen = engine.look(settings.databases[0], settings, host, {}, 600)
-    hurried = replace(seen, plan=replace(seen.plan, steps=tuple(
-        replace(step, predicted_s=0.0) for step in seen.plan.steps)))  # fmt: skip
+    steps = tuple(step._replace(task=step.task._replace(predicted_s=0.0)) for step in seen.plan.steps)
+    hurried = seen._replace(plan=seen.plan._replace(steps=steps))
     begun = time.monotonic()
     after = engine.take(hurried, host, host.now() + 0.3, lambda: None)
     assert time.monotonic() - begun < 5

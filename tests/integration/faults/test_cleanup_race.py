@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import RULE, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import InUse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.platforms import PLATFORMS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.spec import RULE, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="renameat2, and /proc for files in use")

@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 from ...redact import redact
 from ...units import human_seconds
 from ..settings import Settings
-from .records import Activity, Cluster, Lock
+from .model import Activity, Cluster, Lock
 
 QUERY_HEAD = 80
 _LITERAL = re.compile(r"'(?:[^']|'')*(?:'|$)")

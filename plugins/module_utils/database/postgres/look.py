@@ -7,21 +7,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional, cast
 
-from ...finding import DONE
+from ...finding import DONE, EMPTY, OK, WARNING, Check, Finding
+from ...registry import Outcome
+from ...steps import Step
 from ..settings import Database, Settings
-from ..steps import Outcome
+from ..steps import Ended
 from .history import History
-from .plan import Flagged, Plan
+from .model import Cluster
+from .plan import Flagged, ServerPlan
 from .reasons import Case, dead_limit
-from .records import Cluster
-from .steps import TableStep
+
+NAMED = 5  # so many examples stand in a message; the data hold all
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """One server of the inventory. ``problem`` is the status and the reason where it could not be looked at; ``after``
     are the tables as they are after the run's steps, by database, where they were looked at again.
     """
@@ -29,14 +30,30 @@ class Look:
     entry: Database
     settings: Settings
     cluster: Optional[Cluster] = None
-    history: History = field(default_factory=History)
-    plan: Plan = field(default_factory=Plan)
-    outcomes: tuple[Outcome, ...] = ()
+    history: History = History()
+    plan: ServerPlan = ServerPlan()
+    outcomes: tuple[Ended, ...] = ()
     problem: Optional[tuple[str, str]] = None
-    after: Mapping[str, tuple[Case, ...]] = field(default_factory=dict)
+    after: Mapping[str, tuple[Case, ...]] = EMPTY
 
     @property
-    def steps(self) -> tuple[TableStep, ...]:
+    def snapshot(self) -> Cluster:
+        """What was seen of the server; a rule is only asked where it was."""
+        return cast("Cluster", self.cluster)
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return what a rule says as a finding: of the whole server, unless it names one of its databases or tables."""
+        return check.finding(
+            outcome.status,
+            outcome.subject or self.entry.name,
+            outcome.message,
+            expected=outcome.expected,
+            actual=outcome.actual,
+            remedy=outcome.remedy,
+        )
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
         """The steps to take, in their order."""
         return self.plan.steps
 
@@ -86,5 +103,17 @@ class Look:
         return told + [(o.step.subject, o.reason) for o in self.outcomes if o.rule == rule and o.state != DONE]
 
 
-def _is_stage(outcome: Outcome) -> bool:
-    return isinstance(outcome.step, TableStep) and outcome.step.target is not None
+def _is_stage(outcome: Ended) -> bool:
+    return outcome.step.task.target is not None
+
+
+def counted(number: int, message: str, subject: str = "") -> Outcome:
+    """Given how many there are of what should not be, return a warning, or ok where there is none."""
+    return Outcome(WARNING if number else OK, message, expected=0, actual=number, subject=subject)
+
+
+def named(subjects: Iterable[str]) -> str:
+    """Given subjects, return their number and the first few names."""
+    names = sorted(subject.split(".", 1)[-1] for subject in subjects)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{len(names)} table{'s' if len(names) != 1 else ''}: {', '.join(names[:NAMED])}{more}"

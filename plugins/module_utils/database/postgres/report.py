@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ...finding import DONE, NOT_DONE, PLANNED, Metric
-from ..steps import Outcome, Refusal
+from ..steps import Ended, Refusal
 from .history import Forecast, Lesson, forecast
 from .horizon import horizon, who
 from .look import Look
+from .model import Cluster, TableTask, View
 from .plan import Flagged, next_candidates
-from .records import Cluster, View
 
 LEAST_TAUGHT = 8_000_000  # bytes; a smaller table's time is that of a round trip and says nothing of a large one's
 
@@ -120,7 +120,7 @@ def _came_out(look: Look, subject: str) -> dict[str, Any]:
     return {"result": NOT_DONE, "why": refusals[0].reason if refusals else "its reasons do not call for a step"}
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Ended) -> dict[str, Any]:
     why = "" if outcome.state == DONE else outcome.reason
     told = {"result": outcome.state, "why": why, "seconds": round(outcome.seconds, 3), "after": dict(outcome.after)}
     return {**told, **dict(outcome.details)}
@@ -130,14 +130,13 @@ def lessons(look: Look, cluster: Cluster) -> list[Lesson]:
     """Given a look whose steps were taken, return what the next run may learn from it."""
     taught = []
     for outcome in look.outcomes:
-        step = next((s for s in look.steps if s is outcome.step), None)
-        if step is None or outcome.state != DONE or not step.vacuum or step.rewrite:
+        task: TableTask = outcome.step.task
+        if outcome.state != DONE or not task.vacuum or task.rewrite:
             continue
-        profile = "emergency" if step.emergency else look.settings.profile
-        speed = (
-            step.table.bytes / 1e6 / outcome.seconds if step.table.bytes >= LEAST_TAUGHT and outcome.seconds else 0.0
-        )
-        name = f"{step.database}.{step.table.schema}.{step.table.name}"
+        profile = "emergency" if task.emergency else look.settings.profile
+        measured = task.table.bytes >= LEAST_TAUGHT and outcome.seconds
+        speed = task.table.bytes / 1e6 / outcome.seconds if measured else 0.0
+        name = f"{task.database}.{task.table.schema}.{task.table.name}"
         left = int(outcome.after.get("dead", 0))
-        taught.append(Lesson(name, profile, speed, left, horizon(cluster, step.database).xid))
+        taught.append(Lesson(name, profile, speed, left, horizon(cluster, task.database).xid))
     return taught

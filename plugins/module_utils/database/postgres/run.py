@@ -8,28 +8,31 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ...errors import CoreError
-from ...finding import CRITICAL, DONE, UNKNOWN, Result
+from ...finding import CRITICAL, DONE, SKIPPED, UNKNOWN, Finding, Result
 from ...host import Host
 from ...postgres.connection import DatabaseError, DriverMissing
+from ...registry import Outcome, Rules
 from ..backup_gate import Gate, ask_gate
+from ..rules_common import REACHABLE
 from ..settings import Database, Settings
-from ..steps import Outcome, actions, failures
+from ..steps import Ended, actions, failures
 from .act import act, make_errand
-from .decide import cases_of, scope_of
-from .gather import gather, gather_again, gather_ages
+from .collect import gather, gather_again, gather_ages, parse, parse_ages, parse_view
+from .decide import Facts, cases_of, scope_of
 from .history import history_of, learned
-from .judge import judge
 from .look import Look
-from .parse import parse, parse_ages, parse_view
+from .model import Cluster
 from .plan import make_plan
 from .reasons import Case
-from .records import Cluster
 from .report import data, lessons, metrics
-from .rewrite import Facts
+from .rules_server import RULES as SERVER
+from .rules_server import STANDBY
+from .rules_tables import RULES as TABLES
+
+RULES = Rules(SERVER, TABLES)
 
 
 def look(entry: Database, settings: Settings, host: Host, memory: Mapping[str, Any], window_s: float) -> Look:
@@ -81,14 +84,14 @@ def take(seen: Look, host: Host, deadline: float, beat: Callable[[], None]) -> L
     errand = make_errand(seen.entry, seen.cluster.server, seen.settings, host, deadline)
     outcomes = tuple(act(seen.steps, seen.entry, errand, beat))
     cluster = _refreshed(seen.cluster, seen.settings)
-    return replace(seen, outcomes=outcomes, cluster=cluster, after=_looked_again(seen, cluster, outcomes))
+    return seen._replace(outcomes=outcomes, cluster=cluster, after=_looked_again(seen, cluster, outcomes))
 
 
-def _looked_again(seen: Look, cluster: Cluster, outcomes: tuple[Outcome, ...]) -> dict[str, tuple[Case, ...]]:
+def _looked_again(seen: Look, cluster: Cluster, outcomes: tuple[Ended, ...]) -> dict[str, tuple[Case, ...]]:
     """Return the tables of each database in which something was done, as they are now: bloat is only told honestly
     with the statistics that the run has just taken.
     """
-    worked = {str(getattr(outcome.step, "database", "")) for outcome in outcomes if outcome.state == DONE}
+    worked = {outcome.step.task.database for outcome in outcomes if outcome.state == DONE}
     found = {}
     for number, view in enumerate(cluster.views):
         before = seen.plan.cases.get(view.database, ())
@@ -103,9 +106,20 @@ def _looked_again(seen: Look, cluster: Cluster, outcomes: tuple[Outcome, ...]) -
 
 def _refreshed(cluster: Cluster, settings: Settings) -> Cluster:
     try:
-        return replace(cluster, ages=parse_ages(gather_ages(cluster.entry, settings, cluster.server.version)))
+        return cluster._replace(ages=parse_ages(gather_ages(cluster.entry, settings, cluster.server.version)))
     except CoreError:
         return cluster
+
+
+def judge(context: Look) -> list[Finding]:
+    """Given what is known of a server, return its findings."""
+    if context.cluster is None:
+        status, reason = context.problem or (UNKNOWN, "it was not looked at")
+        return [context.finding(REACHABLE, Outcome(status, reason))]
+    if context.cluster.server.in_recovery:
+        message = "the server is a standby: its primary does the vacuuming"
+        return [context.finding(STANDBY, Outcome(SKIPPED, message))]
+    return RULES.judge(context)
 
 
 def tell(seen: Look, host: Host) -> Result:

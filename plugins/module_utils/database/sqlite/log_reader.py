@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Optional
 
 from ...host import Host
 from ...reading import regular
-from .records import NO_READER, LogReader
+from .model import NO_READER, LogReader
 
 READ_LOCKS = 123  # the first of five bytes; that of number 0 is held by readers of the database alone
 LAST_FRAME = 16  # offset of mxFrame, a 32-bit number in the machine's own order

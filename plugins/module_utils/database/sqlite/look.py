@@ -6,39 +6,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional, cast
 
+from ...finding import Check, Finding
+from ...registry import Outcome
+from ...steps import Step
 from ..backup_gate import Gate
 from ..settings import Database, Settings
-from ..steps import Outcome, done
-from .plan import FileStep, Plan
-from .records import Seen
+from ..steps import Ended, done
+from .model import FileTask, Seen
+from .plan import FilePlan
+
+VACUUMS = ("vacuum", "vacuum_into", "incremental_vacuum")
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """One database. ``problem`` is the check id, the status and the reason where it could not be looked at."""
 
     entry: Database
     settings: Settings
     seen: Optional[Seen] = None
-    plan: Plan = field(default_factory=Plan)
+    plan: FilePlan = FilePlan()
     gate: Optional[Gate] = None
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[Ended, ...] = ()
     problem: Optional[tuple[str, str, str]] = None
 
     @property
-    def steps(self) -> tuple[FileStep, ...]:
+    def snapshot(self) -> Seen:
+        """What was seen of the database; a rule is only asked where it was."""
+        return cast("Seen", self.seen)
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return what a rule says of the database as a finding."""
+        return check.finding(
+            outcome.status,
+            self.entry.name,
+            outcome.message,
+            expected=outcome.expected,
+            actual=outcome.actual,
+            remedy=outcome.remedy,
+        )
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
         """The steps to take, in their order."""
         return self.plan.steps
 
     @property
     def predicted_s(self) -> float:
         """The seconds that the steps are predicted to take."""
-        return sum(step.predicted_s for step in self.plan.steps)
+        tasks: list[FileTask] = [step.task for step in self.plan.steps]
+        return sum(task.predicted_s for task in tasks)
 
-    def done(self, *verbs: str) -> Optional[Outcome]:
+    def done(self, *verbs: str) -> Optional[Ended]:
         """Return how the step of one of these verbs came out, or None where none was done."""
         return next((o for o in done(self.outcomes) if o.step.action in verbs), None)
 

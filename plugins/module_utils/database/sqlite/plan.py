@@ -7,16 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import NamedTuple, Optional
 
+from ...steps import Step
 from ...units import human_bytes
 from ..backup_gate import Gate
 from ..settings import Database, Settings
-from ..steps import Refusal, Step
-from .obstacles import memory_problem, notes, reader_problem
-from .parse import is_network
-from .records import INCREMENTAL, Place, Seen
+from ..steps import Refusal
+from .model import INCREMENTAL, FileTask, Place, Seen, is_network
 
 ROOM = 1.1  # times the live size, in each place that a rewrite writes to
 # What to expect before there is a speed to remember, in MB/s of the file, and for slices in MB/s of free pages:
@@ -29,33 +27,17 @@ VERBS = {"in_place": "vacuum", "into_swap": "vacuum_into", "incremental": "incre
 Problem = Optional[tuple[str, str]]
 
 
-@dataclass(frozen=True)
-class FileStep(Step):
-    """A step on one SQLite database. ``tables`` are those to analyze."""
-
-    path: str
-    bytes: int
-    tables: tuple[str, ...] = ()
-
-    def details(self) -> dict[str, Any]:
-        """Return what an operator may want to know of the step beforehand."""
-        told = {**super().details(), "path": self.path, "bytes": self.bytes}
-        return {**told, "tables": list(self.tables)} if self.tables else told
-
-
-@dataclass(frozen=True)
-class Plan:
+class FilePlan(NamedTuple):
     """The plan for one database. ``wants_vacuum`` and ``wants_checkpoint`` are whether its thresholds are crossed."""
 
-    steps: tuple[FileStep, ...] = ()
+    steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     strategy: str = ""
     wants_vacuum: bool = False
     wants_checkpoint: bool = False
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """A database and all that the decisions about it depend on. ``mb_s`` is the speed to expect of each strategy."""
 
     entry: Database
@@ -66,14 +48,14 @@ class Case:
     window_s: float
 
 
-def make_plan(case: Case) -> Plan:
+def make_plan(case: Case) -> FilePlan:
     """Given a case, return its steps in their order and what is decided against. A damaged database is left alone."""
     if case.seen.content.damage:
         why = f"it is damaged and is not written to: {case.seen.content.damage}"
         refusal = Refusal("vacuum", case.entry.name, "database.integrity", why)
-        return Plan(refusals=(refusal,) if wants_vacuum(case) else (), wants_vacuum=wants_vacuum(case))
+        return FilePlan(refusals=(refusal,) if wants_vacuum(case) else (), wants_vacuum=wants_vacuum(case))
     strategy = choose_strategy(case)
-    steps: list[FileStep] = []
+    steps: list[Step] = []
     refusals: list[Refusal] = []
     for wanted, step, problem in (
         (wants_checkpoint(case), checkpoint_step(case), checkpoint_problem(case)),
@@ -82,10 +64,10 @@ def make_plan(case: Case) -> Plan:
     ):
         found = problem or window_problem(case, steps, step)
         if wanted and found:
-            refusals.append(Refusal(step.action, step.subject, found[0], found[1], step.details()))
+            refusals.append(Refusal(step.action, step.subject, found[0], found[1], step.details))
         elif wanted:
             steps.append(step)
-    return Plan(tuple(steps), tuple(refusals), strategy, wants_vacuum(case), wants_checkpoint(case))
+    return FilePlan(tuple(steps), tuple(refusals), strategy, wants_vacuum(case), wants_checkpoint(case))
 
 
 def wants_vacuum(case: Case) -> bool:
@@ -111,26 +93,26 @@ def choose_strategy(case: Case) -> str:
     return "incremental" if case.seen.content.auto_vacuum == INCREMENTAL else "in_place"
 
 
-def vacuum_step(case: Case, strategy: str) -> FileStep:
+def vacuum_step(case: Case, strategy: str) -> Step:
     """Return the step that gives the free pages back."""
     seen = case.seen
     reason = f"{seen.free_ratio:.0%} of the file is free, {human_bytes(seen.free_bytes)}"
     size = seen.free_bytes if strategy == "incremental" else seen.file_bytes
     predicted = size / (case.mb_s[strategy] * 1e6)
-    return FileStep(VERBS[strategy], case.entry.name, (reason,), predicted, seen.path, seen.file_bytes)
+    return FileTask(seen.path, seen.file_bytes, predicted).step(VERBS[strategy], case.entry.name, reason)
 
 
-def checkpoint_step(case: Case) -> FileStep:
+def checkpoint_step(case: Case) -> Step:
     """Return the step that moves the write-ahead log into the database."""
-    reasons = (f"its write-ahead log holds {human_bytes(case.seen.wal_bytes)}", *notes(case.seen))
-    return FileStep("checkpoint", case.entry.name, reasons, CHECKPOINT_S, case.seen.path, case.seen.wal_bytes)
+    reason = "; ".join((f"its write-ahead log holds {human_bytes(case.seen.wal_bytes)}", *notes(case.seen)))
+    return FileTask(case.seen.path, case.seen.wal_bytes, CHECKPOINT_S).step("checkpoint", case.entry.name, reason)
 
 
-def analyze_step(case: Case) -> FileStep:
+def analyze_step(case: Case) -> Step:
     """Return the step that takes statistics for the tables that PRAGMA optimize names."""
     tables = case.seen.content.stale
     reason = f"the planner's statistics of {len(tables)} tables are stale or missing: {', '.join(tables[:5])}"
-    return FileStep("analyze", case.entry.name, (reason,), ANALYZE_S, case.seen.path, case.seen.file_bytes, tables)
+    return FileTask(case.seen.path, case.seen.file_bytes, ANALYZE_S, tables).step("analyze", case.entry.name, reason)
 
 
 def vacuum_problem(case: Case, strategy: str) -> Problem:
@@ -227,12 +209,43 @@ def _room_problem(place: Optional[Place], need: int) -> Problem:
     return "database.space", f"{human_bytes(place.free)} are free in {place.path}, {human_bytes(need)} are needed"
 
 
-def window_problem(case: Case, earlier: list[FileStep], step: FileStep) -> Problem:
+def reader_problem(seen: Seen) -> Optional[tuple[str, str]]:
+    """A reader looks at a state so old that nothing of the log can be moved."""
+    reader = seen.log_reader
+    if reader.pid is None or reader.movable:
+        return None
+    return "database.locked", f"{_named(seen)} reads an older state, so nothing of the log can be moved"
+
+
+def memory_problem(seen: Seen, need: int) -> Optional[tuple[str, str]]:
+    """Some builds keep temporary databases in memory (SQLITE_TEMP_STORE 2 or 3)."""
+    if seen.memory_free is None or seen.memory_free >= need:
+        return None
+    return "database.space", f"{human_bytes(seen.memory_free)} of memory are free, {human_bytes(need)} are needed"
+
+
+def notes(seen: Seen) -> tuple[str, ...]:
+    """Return what is known beforehand of how far a checkpoint will get, or that it is not known."""
+    reader = seen.log_reader
+    if reader.blind:
+        return (f"whether a reader keeps it from being cut off cannot be seen beforehand: {reader.blind}",)
+    if reader.pid is None:
+        return ()
+    return (f"{_named(seen)} reads an older state: a part of it can be moved, cut off it is by a later run",)
+
+
+def _named(seen: Seen) -> str:
+    pid = seen.log_reader.pid
+    known = {one.pid: one.command for one in seen.holders.processes}
+    return f"{known[pid]} (pid {pid})" if pid in known else f"pid {pid}"
+
+
+def window_problem(case: Case, earlier: list[Step], step: Step) -> Problem:
     """It would not end before the window does."""
-    needed = sum(one.predicted_s for one in earlier) + step.predicted_s
+    needed = sum(one.task.predicted_s for one in earlier) + step.task.predicted_s
     if needed <= case.window_s:
         return None
-    return "database.window", f"predicted to take {step.predicted_s:.0f} s, longer than is left of the window"
+    return "database.window", f"predicted to take {step.task.predicted_s:.0f} s, longer than is left of the window"
 
 
 _PROBLEMS: dict[str, tuple[Callable[[Case], Problem], ...]] = {

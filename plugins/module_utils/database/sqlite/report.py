@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...finding import DONE, Metric
-from .judge import VACUUMS
-from .look import Look
-from .records import NONE, Seen
+from .look import VACUUMS, Look
+from .model import NONE, Seen
 
 KEEP_SPEEDS = 3
 _AUTO_VACUUM = ("none", "full", "incremental")

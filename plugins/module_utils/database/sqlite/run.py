@@ -7,31 +7,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from statistics import median
 from typing import Any
 
 from ...errors import CoreError, ParseError, SourceMissing
-from ...finding import CRITICAL, DONE, NOT_DONE, UNKNOWN, Result
+from ...finding import CRITICAL, DONE, NOT_DONE, UNKNOWN, Finding, Result
 from ...host import Host
+from ...registry import Outcome, Rules
 from ..backup_gate import ask_gate
+from ..rules_common import INTEGRITY, REACHABLE
+from ..rules_common import RULES as BOTH
 from ..settings import Database, Settings
-from ..steps import Outcome, actions, failures
+from ..steps import Ended, actions, failures
 from .act import Task, perform
-from .gather import gather
-from .judge import judge
+from .collect import gather
 from .look import Look
 from .plan import DEFAULT_MB_S, Case, make_plan
 from .reader import Beyond, Corrupt
 from .report import data, metrics, speeds
+from .rules_file import RULES as FILE
 
+RULES = Rules(FILE)
 # Where it cannot be looked at: which check speaks of it, and how grave it is. Anything else is unknown.
 _GRAVITY: tuple[tuple[type[CoreError], str, str], ...] = (
-    (Beyond, "database.integrity", UNKNOWN),
-    (Corrupt, "database.integrity", CRITICAL),
-    (ParseError, "database.integrity", CRITICAL),
-    (SourceMissing, "database.reachable", CRITICAL),
-    (CoreError, "database.reachable", UNKNOWN),
+    (Beyond, INTEGRITY.id, UNKNOWN),
+    (Corrupt, INTEGRITY.id, CRITICAL),
+    (ParseError, INTEGRITY.id, CRITICAL),
+    (SourceMissing, REACHABLE.id, CRITICAL),
+    (CoreError, REACHABLE.id, UNKNOWN),
+)
+_READ_ELSEWHERE = (
+    "Run this with a Python whose SQLite is new enough (python3 -c 'import sqlite3; print(sqlite3.sqlite_version)'), "
+    "or have the application itself run PRAGMA integrity_check."
 )
 
 
@@ -66,13 +73,22 @@ def _speeds(memory: Mapping[str, Any]) -> dict[str, float]:
 def take(seen: Look, host: Host, deadline: float, beat: Callable[[], None]) -> Look:
     """Given a look, take its steps one after the other and return it with how they came out. A failure ends them."""
     replicated = seen.seen is not None and seen.seen.is_replicated
-    outcomes: list[Outcome] = []
+    outcomes: list[Ended] = []
     for step in seen.steps:
         if failures(outcomes):
-            outcomes.append(Outcome(step, NOT_DONE, "an earlier step failed", rule="database.maintenance"))
+            outcomes.append(Ended(step, NOT_DONE, "an earlier step failed", rule="database.maintenance"))
         else:
             outcomes.append(perform(Task(step, host, deadline, replicated, beat)))
-    return replace(seen, outcomes=tuple(outcomes))
+    return seen._replace(outcomes=tuple(outcomes))
+
+
+def judge(context: Look) -> list[Finding]:
+    """Given what is known of a database, return its findings."""
+    if context.seen is None:
+        check, status, reason = context.problem or (REACHABLE.id, UNKNOWN, "it was not looked at")
+        remedy = _READ_ELSEWHERE if (check, status) == (INTEGRITY.id, UNKNOWN) else None
+        return [context.finding(BOTH[check], Outcome(status, reason, remedy=remedy))]
+    return RULES.judge(context)
 
 
 def tell(seen: Look, host: Host) -> Result:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import RULE, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import (
     FILE,
     CleanupRule,
@@ -15,7 +16,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.mode
     InUse,
     Scan,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.spec import RULE, SPEC
 
 DAY = 86400.0
 NOW = 1_800_000_000.0

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.declared import (
     Thresholds,
     read_thresholds,
@@ -30,7 +31,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.mo
     Usage,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.rules_use import judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.spec import SPEC
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 GIB = 1 << 30

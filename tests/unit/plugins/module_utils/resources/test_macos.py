@@ -20,7 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import SKIPPABLE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE
 
 from .answers import MAC, MAC_FILES, REPORT, mac
 from .examples import fixture, mount_options, options

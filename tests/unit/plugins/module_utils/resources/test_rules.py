@@ -18,8 +18,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import rules_events
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS, SKIPPABLE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE, rules_events
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History, LastKills
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,

@@ -21,10 +21,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     WARNING,
     Result,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import windows_queries
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS, SKIPPABLE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE, SPEC, windows_queries
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.spec import SPEC
 
 from .answers import WINDOWS, windows
 from .examples import DAY, defaults, mount_options, options

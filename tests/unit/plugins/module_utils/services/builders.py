@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details, Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.case import Case
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service, declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, Snapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Unit, by_name, parse_show
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
@@ -76,10 +78,16 @@ def make_snapshot(*services, sockets=(), blind="", **fields) -> Snapshot:
     return Snapshot(services=services, processes=processes, **{**given, **fields})
 
 
-def make_case(seen=None, *, policy=None, restarts=None, growth=None, **fields) -> Case:
-    """Return the case of one service in a snapshot of its own."""
+def make_case(seen=None, *, policy=None, restarts=None, growth=None, **fields) -> Context:
+    """Return what a rule gets of one service in a snapshot of its own."""
     seen = seen or make_observed()
-    return Case(seen, make_snapshot(seen, **fields), policy or Policy(), restarts or Restarts(), growth)
+    return Context(seen, make_snapshot(seen, **fields), policy or Policy(), restarts or Restarts(), growth)
+
+
+def findings_of(judge, context) -> list[Finding]:
+    """Return what one rule says of a context, as findings."""
+    (rule,) = [rule for rule in RULES.all if rule.judge is judge]
+    return [context.finding(rule.check, outcome) for outcome in judge(context)]
 
 
 def make_socket(port=8000, address="127.0.0.1", pids=(41,), **fields) -> Socket:

@@ -10,11 +10,10 @@ import plistlib
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.boot import at_boot
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_boot import judge_enabled
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import at_boot, judge_enabled
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
 
-from .builders import make_case, make_observed, make_service, make_unit, recorded_units
+from .builders import findings_of, make_case, make_observed, make_service, make_unit, recorded_units
 from .parameters import check_params
 from .platforms import AUTH, mac_host, windows_answers, windows_host
 
@@ -105,7 +104,7 @@ def test_what_a_boot_reaches_is_started(state, started_by, triggered_by, others,
     units = {**TARGETS, **{other.id: other for other in others}}
     assert at_boot(unit, units).starts is starts
     service = make_service(unit="cryptobot-auth", enabled=wanted)
-    (finding,) = judge_enabled(make_case(make_observed(service, unit=unit), units=units))
+    (finding,) = findings_of(judge_enabled, make_case(make_observed(service, unit=unit), units=units))
     assert (finding.status, why in finding.message) == ("ok" if starts == wanted else "warning", True)
 
 
@@ -114,7 +113,7 @@ def test_what_a_boot_reaches_is_started(state, started_by, triggered_by, others,
 def test_a_graph_that_cannot_be_followed_is_unknown(units, unclimbed):
     unit = _unit("cryptobot-auth.service", ("x.target",))
     case = make_case(make_observed(unit=unit), units=units, unclimbed=unclimbed)
-    (finding,) = judge_enabled(case)
+    (finding,) = findings_of(judge_enabled, case)
     assert (finding.status, "nothing tells" in finding.message) == ("unknown", True)
 
 

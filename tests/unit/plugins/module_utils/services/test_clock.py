@@ -11,12 +11,12 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import judge_health
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import judge_http
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_process import judge_restart_pending
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import judge_state
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
 
-from .builders import FIXTURES, UPTIME, make_case, make_observed, make_process, make_service, make_unit
+from .builders import FIXTURES, UPTIME, findings_of, make_case, make_observed, make_process, make_service, make_unit
 from .parameters import check_params
 from .test_run import AUTH, PID_FILE, linux_host, process_files
 
@@ -83,19 +83,19 @@ def test_what_began_after_now_is_no_excuse_for_a_failing_probe(seen):
     service = make_service(unit="cryptobot-auth", port=8000, health={})
     case = make_case(replace(seen, service=service, answer=Answer(problem="it answers 503")))
     assert case.age is None
-    (finding,) = judge_health(case)
+    (finding,) = findings_of(judge_http, case)
     assert (finding.status, finding.message) == ("critical", "it answers 503")
 
 
 @pytest.mark.case("SV13")
 def test_what_began_after_now_is_not_said_to_run_what_is_on_the_disk():
     case = make_case(make_observed(main=make_process(**AHEAD)))
-    (finding,) = judge_restart_pending(case)
+    (finding,) = findings_of(judge_restart_pending, case)
     assert (finding.status, "later than now" in finding.message) == ("unknown", True)
 
 
 @pytest.mark.case("SV13")
 def test_a_start_that_began_after_now_is_unknown():
     unit = make_unit(active="activating", sub="start", changed=UPTIME + 60)
-    (finding,) = judge_state(make_case(make_observed(unit=unit, main=None)))
+    (finding,) = findings_of(judge_state, make_case(make_observed(unit=unit, main=None)))
     assert (finding.status, "nothing tells for how long" in finding.message) == ("unknown", True)

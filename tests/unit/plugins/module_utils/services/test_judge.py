@@ -12,17 +12,13 @@ import pytest
 from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.judge import VITAL, judge, judge_host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.maintenance import (
-    apply_marker,
-    parse_end,
-    read_marker,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import read_marker
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Pattern, Policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_host import apply_marker, parse_end
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import RULES, judge, judge_host
 
 from .builders import (
     NOW,
@@ -66,8 +62,10 @@ def _service(name, *, up=True, answer=FINE, restarts=0, sockets=None, **unit):
 
 def _states(*cases):
     """Return for each service what its state follows from, or else its status."""
-    found = judge(cases)
-    return {f.subject: f.consequence_of or f.status for each in found.values() for f in each if f.check == VITAL[0]}
+    found = judge(cases).findings
+    return {
+        f.subject: f.consequence_of or f.status for each in found.values() for f in each if f.check == "services.state"
+    }
 
 
 AUTH_DOWN = {"up": False, **FAILED}
@@ -152,8 +150,8 @@ TROUBLES = [
 @pytest.mark.case("SV16")
 @pytest.mark.parametrize(("fields", "bad"), [row[1:] for row in TROUBLES], ids=[row[0] for row in TROUBLES])
 def test_an_own_cause_is_its_own_and_a_consequence_is_not_counted_again(fields, bad):
-    found = judge([_service(name, **fields.get(name, {})) for name in SERVICES])
-    vital = [f for each in found.values() for f in each if f.check in VITAL]
+    found = judge([_service(name, **fields.get(name, {})) for name in SERVICES]).findings
+    vital = [f for each in found.values() for f in each if f.check in RULES.vital]
     shown = {f"{f.subject} {f.check.split('.')[1]}": f.consequence_of or f.status for f in vital}
     assert {name: value for name, value in shown.items() if value not in ("ok", "skipped")} == bad
     assert all(f.status == "skipped" for f in vital if f.consequence_of)
@@ -161,7 +159,7 @@ def test_an_own_cause_is_its_own_and_a_consequence_is_not_counted_again(fields, 
 
 @pytest.mark.case("SV16")
 def test_a_consequence_says_what_it_would_be_and_where_to_look():
-    found = judge([_service("auth", **AUTH_DOWN), _service("data", answer=ILL)])
+    found = judge([_service("auth", **AUTH_DOWN), _service("data", answer=ILL)]).findings
     (folded,) = [f for f in found["data"] if f.consequence_of]
     assert folded.message.endswith("(critical, as a consequence: auth is down and this depends on it)")
     assert folded.remedy == "Look at auth first."
@@ -170,7 +168,7 @@ def test_a_consequence_says_what_it_would_be_and_where_to_look():
 @pytest.mark.case("SV16")
 def test_of_several_roots_all_are_named_and_the_first_is_looked_at():
     data = _service("data", up=False, **FAILED)
-    found = judge([_service("auth", **AUTH_DOWN), data, _service("trade", answer=ILL)])
+    found = judge([_service("auth", **AUTH_DOWN), data, _service("trade", answer=ILL)]).findings
     (folded,) = [f for f in found["trade"] if f.consequence_of]
     assert folded.message.endswith("(critical, as a consequence: auth, data is down and this depends on it)")
     assert (folded.remedy, folded.consequence_of) == ("Look at auth first.", "services.state auth")
@@ -188,14 +186,14 @@ def test_one_of_several_that_stop_a_service_is_enough():
 def test_a_service_that_is_declared_stopped_is_nobodys_root():
     auth = _service("auth", up=False, **CLEAN)
     declared = replace(auth.observed, service=replace(auth.observed.service, state="stopped"))
-    found = judge([replace(auth, observed=declared), _service("data", answer=ILL)])
+    found = judge([replace(auth, observed=declared), _service("data", answer=ILL)]).findings
     assert [f.status for f in found["data"] if f.check == "services.http"] == ["critical"]
 
 
 @pytest.mark.case("SV16")
 def test_a_windows_service_that_was_not_started_for_want_of_another_is_a_consequence():
     windows = {"manager": "windows", "active": "failed", "exit_code": 1, "exit_status": 1068}
-    found = judge([_service("auth", **AUTH_DOWN), _service("data", up=False, **windows)])
+    found = judge([_service("auth", **AUTH_DOWN), _service("data", up=False, **windows)]).findings
     assert [f.consequence_of for f in found["data"] if f.check == "services.state"] == [ROOT]
 
 
@@ -222,8 +220,8 @@ def test_the_number_of_windows_means_nothing_to_systemd():
 
 
 def test_every_finding_is_in_the_catalogue_and_every_check_has_a_procedure():
-    found = judge([make_case(make_observed(make_service(unit="cryptobot-auth", port=8000)))])["auth"]
-    assert {finding.check for finding in found} <= set(CHECKS)
+    found = judge([make_case(make_observed(make_service(unit="cryptobot-auth", port=8000)))]).findings["auth"]
+    assert {finding.check for finding in found} <= set(RULES.checks)
     assert {finding.procedure for finding in found} == {"D1.2"}
 
 

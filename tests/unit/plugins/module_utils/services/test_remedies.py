@@ -15,7 +15,6 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import folders
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.lastwords import (
     TAIL,
     last_error,
@@ -23,16 +22,17 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.las
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.pid_file import PidFile
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_boot import judge_enabled
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
-    judge_health,
-    judge_ports,
+    judge_http,
+    judge_port_owner,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import judge_enabled
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import (
     judge_state,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import RULES
 
-from .builders import NOW, make_case, make_observed, make_process, make_service, make_socket, make_unit
+from .builders import NOW, findings_of, make_case, make_observed, make_process, make_service, make_socket, make_unit
 
 UNIT = "cryptobot-auth.service"
 DEAD = {"active": "inactive", "sub": "dead", "result": "success"}
@@ -64,7 +64,7 @@ def _only(findings):
 @pytest.mark.parametrize(("fields", "words"), [row[1:] for row in STATES], ids=[row[0] for row in STATES])
 def test_the_remedy_of_a_state_is_one_for_that_state(fields, words):
     unit = None if fields is None else make_unit(**fields)
-    finding = _only(judge_state(make_case(make_observed(unit=unit, main=None))))
+    finding = _only(findings_of(judge_state, make_case(make_observed(unit=unit, main=None))))
     assert (finding.status, words in finding.remedy) == ("critical", True)
 
 
@@ -91,7 +91,7 @@ BOOTS = [
 def test_the_remedy_of_a_boot_changes_what_the_boot_does(wanted, state, started_by, remedy):
     unit = make_unit(file_state=state, started_by=started_by, triggered_by=())
     service = make_service(unit="cryptobot-auth", enabled=wanted)
-    finding = _only(judge_enabled(make_case(make_observed(service, unit=unit))))
+    finding = _only(findings_of(judge_enabled, make_case(make_observed(service, unit=unit))))
     assert (finding.status, finding.remedy.startswith(remedy)) == ("warning", True), finding.remedy
 
 
@@ -100,7 +100,7 @@ def test_the_remedy_of_a_boot_changes_what_the_boot_does(wanted, state, started_
 def test_the_remedy_of_a_boot_is_one_of_the_manager_that_there_is(wanted):
     unit = make_unit(manager="launchd", file_state="disabled" if wanted else "enabled")
     service = replace(make_service(unit="cryptobot-auth", enabled=wanted), managed_by="launchd")
-    remedy = _only(judge_enabled(make_case(make_observed(service, unit=unit)))).remedy
+    remedy = _only(findings_of(judge_enabled, make_case(make_observed(service, unit=unit)))).remedy
     assert remedy.startswith("launchctl enable ")
 
 
@@ -119,7 +119,7 @@ PORTS = [
 def test_a_stray_process_is_only_spoken_of_where_there_is_one(sockets, platform, words):
     stranger = make_process(99, command=("nginx",), unit="nginx.service")
     case = make_case(make_observed(PORT), sockets=sockets, processes={99: stranger}, platform=platform)
-    finding = _only(judge_ports(case))
+    finding = _only(findings_of(judge_port_owner, case))
     assert (finding.status, words in finding.remedy) == ("critical", True)
     assert ("nginx.service" in finding.remedy) == bool(sockets)
     assert "stray" not in finding.remedy
@@ -129,15 +129,15 @@ def test_a_stray_process_is_only_spoken_of_where_there_is_one(sockets, platform,
 def test_the_remedy_of_a_bad_answer_asks_the_real_url():
     service = make_service(unit="cryptobot-auth", port=8000, health={"path": "/health?key=s3same"})
     seen = replace(make_observed(service), answer=Answer(problem="it answers 500", status=500))
-    remedy = _only(judge_health(make_case(seen))).remedy
+    remedy = _only(findings_of(judge_http, make_case(seen))).remedy
     assert remedy.startswith("curl -sSi http://127.0.0.1:8000/health;")
     assert "s3same" not in remedy
 
 
 @pytest.mark.case("SV17")
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", RULES.checks)
 def test_no_remedy_has_a_gap_to_fill_in(check):
-    assert re.search(r"<\w+>", CHECKS[check].remedy) is None
+    assert re.search(r"<\w+>", RULES[check].remedy) is None
 
 
 def _line(age, message):
@@ -158,7 +158,7 @@ LOG = [
 def test_a_bad_finding_quotes_the_last_error_of_its_service_once_and_as_data():
     host = FakeHost(commands={"journalctl": "\n".join(LOG)})
     case = make_case(make_observed(unit=make_unit(active="failed", exit_code=1, exit_status=1), main=None))
-    found = quote_errors(host, [case], {"auth": list(judge_state(case))})["auth"]
+    found = quote_errors(host, [case], {"auth": list(findings_of(judge_state, case))})["auth"]
     message = _only(found).message
     assert "its last error, 2027-01-15 07:59:30Z: \"ModuleNotFoundError: No module named 'ta'" in message
     assert "hunter22" not in message
@@ -175,7 +175,7 @@ def test_without_an_error_line_nothing_is_quoted(answer):
 
 def test_a_well_service_is_not_asked_for_its_errors():
     host, case = FakeHost(), make_case()
-    quote_errors(host, [case], {"auth": list(judge_state(case))})
+    quote_errors(host, [case], {"auth": list(findings_of(judge_state, case))})
     assert host.ran == []
 
 
@@ -267,8 +267,10 @@ def script_case(log, **fields):
 def last_words(log, host=None, **fields):
     """Return what the bad finding about that service says after what it says without the file."""
     case = script_case(log, **fields)
-    plain = _only(judge_state(case)).message
-    told = _only(quote_errors(host or FakeHost(now=NOW), [case], {"auth": list(judge_state(case))})["auth"]).message
+    plain = _only(findings_of(judge_state, case)).message
+    told = _only(
+        quote_errors(host or FakeHost(now=NOW), [case], {"auth": list(findings_of(judge_state, case))})["auth"]
+    ).message
     assert told.startswith(plain)
     return told[len(plain) :]
 
@@ -403,4 +405,4 @@ LOGS = [
 def test_the_remedy_of_a_script_started_service_shows_its_log(platform, log, begins):
     case = script_case(log)
     case = replace(case, snapshot=replace(case.snapshot, platform=platform))
-    assert _only(judge_state(case)).remedy.startswith(begins)
+    assert _only(findings_of(judge_state, case)).remedy.startswith(begins)

@@ -16,14 +16,15 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.obs
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
     judge_bind,
     judge_certificate,
-    judge_health,
+    judge_http,
     judge_latency,
-    judge_ports,
+    judge_port_owner,
 )
 
 from .builders import (
     NOW,
     UPTIME,
+    findings_of,
     make_case,
     make_observed,
     make_process,
@@ -49,7 +50,7 @@ def _only(findings):
 
 def _ports(service=SERVICE, sockets=(), blind="", **fields):
     seen = make_observed(service, **fields)
-    return _only(judge_ports(make_case(seen, sockets=sockets, blind=blind, processes={99: STRAY})))
+    return _only(findings_of(judge_port_owner, make_case(seen, sockets=sockets, blind=blind, processes={99: STRAY})))
 
 
 # Who listens, what else is true of the service, the verdict and words of its message.
@@ -123,14 +124,16 @@ def test_the_command_line_of_a_stray_process_is_redacted():
 def test_two_units_on_one_port_are_told_by_name():
     other = make_process(99, command=("python3", "data.py"), unit="cryptobot-data.service")
     seen = make_observed(SERVICE)
-    finding = _only(judge_ports(make_case(seen, sockets=[make_socket(pids=(99,))], processes={99: other})))
+    finding = _only(
+        findings_of(judge_port_owner, make_case(seen, sockets=[make_socket(pids=(99,))], processes={99: other}))
+    )
     assert "pid 99 (python3 data.py, cryptobot-data.service)" in finding.message
 
 
 def test_without_a_table_of_sockets_the_owner_is_unknown():
     case = make_case(make_observed(SERVICE), sockets=())
     snapshot = replace(case.snapshot, sockets=None, sockets_problem="no /proc")
-    finding = _only(judge_ports(replace(case, snapshot=snapshot)))
+    finding = _only(findings_of(judge_port_owner, replace(case, snapshot=snapshot)))
     assert (finding.status, finding.message.endswith("no /proc")) == ("unknown", True)
 
 
@@ -143,7 +146,7 @@ def test_udp_ports_are_looked_for_among_udp_sockets():
 
 def test_a_service_that_is_meant_to_be_stopped_has_no_ports_to_hold():
     service = make_service(unit="cryptobot-auth", port=8000, state="stopped")
-    assert list(judge_ports(make_case(make_observed(service)))) == []
+    assert list(findings_of(judge_port_owner, make_case(make_observed(service)))) == []
 
 
 BINDS = [
@@ -174,7 +177,7 @@ BINDS = [
 @pytest.mark.parametrize(("bind", "sockets", "status"), BINDS)
 def test_a_service_listens_on_the_declared_address(bind, sockets, status):
     service = make_service(unit="cryptobot-auth", port=8000, bind=bind)
-    assert _only(judge_bind(make_case(make_observed(service), sockets=sockets))).status == status
+    assert _only(findings_of(judge_bind, make_case(make_observed(service), sockets=sockets))).status == status
 
 
 @pytest.mark.parametrize(
@@ -182,14 +185,14 @@ def test_a_service_listens_on_the_declared_address(bind, sockets, status):
 )
 def test_without_a_declared_address_or_a_socket_of_its_own_nothing_is_said(bind, sockets):
     service = make_service(unit="cryptobot-auth", port=8000, bind=bind)
-    assert list(judge_bind(make_case(make_observed(service), sockets=sockets))) == []
+    assert list(findings_of(judge_bind, make_case(make_observed(service), sockets=sockets))) == []
 
 
 def test_each_port_with_a_declared_address_is_looked_at():
     ports = [{"port": 8000}, {"port": 8001, "bind": "127.0.0.1"}, {"port": 8002, "bind": "::1"}]
     service = make_service(unit="cryptobot-auth", ports=ports)
     sockets = [make_socket(8000), make_socket(8001), make_socket(8002)]
-    found = judge_bind(make_case(make_observed(service), sockets=sockets))
+    found = findings_of(judge_bind, make_case(make_observed(service), sockets=sockets))
     assert [(f.status, f.message, f.expected, f.actual) for f in found] == [
         ("ok", "auth listens on 127.0.0.1 port 8001, as declared", "127.0.0.1", ["127.0.0.1"]),
         ("warning", "auth listens on 127.0.0.1 port 8002, declared is ::1", "::1", ["127.0.0.1"]),
@@ -207,14 +210,14 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("answer", "fields", "status", "words"), ANSWERS)
 def test_a_service_must_answer_its_probe(answer, fields, status, words):
-    finding = _only(judge_health(make_case(make_observed(PROBED, answer=answer, **fields))))
+    finding = _only(findings_of(judge_http, make_case(make_observed(PROBED, answer=answer, **fields))))
     assert (finding.status, finding.check) == (status, "services.http")
     assert words in finding.message
 
 
 def test_a_service_without_a_probe_is_not_judged_by_one():
     case = make_case(make_observed(SERVICE, answer=Answer((), 500, "bad")))
-    assert [list(rule(case)) for rule in (judge_health, judge_latency, judge_certificate)] == [[], [], []]
+    assert [list(findings_of(rule, case)) for rule in (judge_http, judge_latency, judge_certificate)] == [[], [], []]
 
 
 # The answers to a probe that should take at most 0.6 s: status, message and what is noted down in seconds.
@@ -228,12 +231,12 @@ LATENCIES = [
 @pytest.mark.parametrize(("seconds", "status", "message", "actual"), LATENCIES)
 def test_a_slow_answer_is_a_warning(seconds, status, message, actual):
     service = make_service(unit="cryptobot-auth", port=8000, health={"latency_warn": 0.6})
-    finding = _only(judge_latency(make_case(make_observed(service, answer=Answer(seconds, 200)))))
+    finding = _only(findings_of(judge_latency, make_case(make_observed(service, answer=Answer(seconds, 200)))))
     assert (finding.status, finding.message, finding.expected, finding.actual) == (status, message, 0.6, actual)
 
 
 def test_a_bad_answer_has_no_latency():
-    assert list(judge_latency(make_case(make_observed(PROBED, answer=Answer((), 500, "bad"))))) == []
+    assert list(findings_of(judge_latency, make_case(make_observed(PROBED, answer=Answer((), 500, "bad"))))) == []
 
 
 # For how many seconds a certificate lasts that must last 21 days (1814400 s): status, words, and the days noted down.
@@ -252,7 +255,7 @@ CERTIFICATES = [
 def _certificate(*told):
     service = make_service(unit="cryptobot-auth", port=8000, health={"scheme": "https"})
     answer = Answer((0.1,), 200, "", *told)
-    return _only(judge_certificate(make_case(make_observed(service, answer=answer))))
+    return _only(findings_of(judge_certificate, make_case(make_observed(service, answer=answer))))
 
 
 @pytest.mark.parametrize(("left", "status", "words", "days"), CERTIFICATES)
@@ -299,9 +302,9 @@ def test_an_answer_counts_only_if_the_service_itself_gives_it(sockets, status, a
     (seen,) = with_answers(host, snapshot)
     assert (seen.answer is not None) == asked
     case = make_case(seen, sockets=sockets)
-    finding = _only(judge_health(case))
+    finding = _only(findings_of(judge_http, case))
     assert (finding.status, "t0ps3cret" in finding.message) == (status, False)
-    assert [f.status for f in judge_latency(case)] == (["ok"] if status == "ok" else [])
+    assert [f.status for f in findings_of(judge_latency, case)] == (["ok"] if status == "ok" else [])
 
 
 @pytest.mark.case("SV15")
@@ -310,7 +313,7 @@ def test_a_stranger_that_answers_is_named_as_the_reason():
     service = make_service(unit="cryptobot-auth", port=8000, health={})
     fields = {"sockets": [make_socket(8000, pids=(99,))], "processes": {99: stranger}}
     (seen,) = with_answers(FakeHost(), make_snapshot(make_observed(service), **fields))
-    assert "port 8000 is held by pid 99 (nginx)" in _only(judge_health(make_case(seen))).message
+    assert "port 8000 is held by pid 99 (nginx)" in _only(findings_of(judge_http, make_case(seen))).message
 
 
 @pytest.mark.case("SV15")
@@ -318,4 +321,4 @@ def test_a_port_that_only_the_probe_names_may_be_a_proxys():
     service = make_service(unit="cryptobot-auth", port=8000, health={"port": 443})
     host = FakeHost(replies={"http://127.0.0.1:443/health": (200, "{}")})
     (seen,) = with_answers(host, make_snapshot(make_observed(service), sockets=[make_socket(443, pids=(99,))]))
-    assert _only(judge_health(make_case(seen))).status == "ok"
+    assert _only(findings_of(judge_http, make_case(seen))).status == "ok"

@@ -20,7 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rul
     pending_reasons,
 )
 
-from .builders import make_case, make_observed, make_service, make_socket, make_unit
+from .builders import findings_of, make_case, make_observed, make_service, make_socket, make_unit
 
 MIB, HOUR, DAY = 1 << 20, 3600.0, 86400.0
 SERVICE = make_service(unit="cryptobot-auth", port=8000)
@@ -46,20 +46,24 @@ DRIFTS = [
 
 @pytest.mark.parametrize(("claims", "sockets", "status", "words"), DRIFTS)
 def test_all_places_must_name_the_declared_port(claims, sockets, status, words):
-    finding = _only(judge_port_drift(make_case(make_observed(SERVICE, claims=tuple(claims)), sockets=sockets)))
+    finding = _only(
+        findings_of(judge_port_drift, make_case(make_observed(SERVICE, claims=tuple(claims)), sockets=sockets))
+    )
     assert finding.status == status
     assert words in finding.message
 
 
 def test_what_each_place_says_of_the_port_is_noted_down():
     claims = (Claim("ExecStart", 8000), Claim(".env", 8010), Claim("x", problem="denied"))
-    finding = _only(judge_port_drift(make_case(make_observed(SERVICE, claims=claims), sockets=[make_socket(8000)])))
+    finding = _only(
+        findings_of(judge_port_drift, make_case(make_observed(SERVICE, claims=claims), sockets=[make_socket(8000)]))
+    )
     assert finding.expected == [8000]
     assert finding.actual == {"ExecStart": 8000, ".env": 8010, "x": None}
 
 
 def test_a_service_without_a_port_cannot_drift():
-    assert list(judge_port_drift(make_case(make_observed(claims=(Claim("x", 1),))))) == []
+    assert list(findings_of(judge_port_drift, make_case(make_observed(claims=(Claim("x", 1),))))) == []
 
 
 REPLACED = {41: Details(0, 1, 1, 10, replaced=("/usr/lib/libssl.so.3", "/usr/bin/python3.11"))}
@@ -76,13 +80,13 @@ PENDING = [
 
 @pytest.mark.parametrize(("fields", "status", "words"), [row[1:] for row in PENDING], ids=[row[0] for row in PENDING])
 def test_a_service_must_run_what_is_on_the_disk(fields, status, words):
-    finding = _only(judge_restart_pending(make_case(make_observed(**fields))))
+    finding = _only(findings_of(judge_restart_pending, make_case(make_observed(**fields))))
     assert finding.status == status
     assert words in finding.message
 
 
 def test_a_service_that_does_not_run_waits_for_no_restart():
-    assert list(judge_restart_pending(make_case(make_observed(**STOPPED)))) == []
+    assert list(findings_of(judge_restart_pending, make_case(make_observed(**STOPPED)))) == []
 
 
 def test_a_changed_unit_file_is_one_reason_and_not_two():
@@ -96,7 +100,7 @@ FILES = [(69, "ok"), (70, "warning"), (89, "warning"), (90, "critical")]
 @pytest.mark.parametrize(("count", "status"), FILES)
 def test_open_files_are_compared_with_the_limit_of_each_process(count, status):
     details = {41: Details(0, 1, count, 100), 42: Details(0, 1, 5, 1000), 43: Details(0, 1, 10**6, 0)}
-    assert _only(judge_open_files(make_case(make_observed(details=details)))).status == status
+    assert _only(findings_of(judge_open_files, make_case(make_observed(details=details)))).status == status
 
 
 # Open files and their limit (0: none) of one process: what is said, and the percentage that is noted down.
@@ -110,7 +114,7 @@ SHARES = [
 @pytest.mark.parametrize(("count", "limit", "message", "actual"), SHARES)
 def test_the_share_of_open_files_is_told_in_percent(count, limit, message, actual):
     seen = make_observed(details={41: Details(0, 1, count, limit)})
-    finding = _only(judge_open_files(make_case(seen)))
+    finding = _only(findings_of(judge_open_files, make_case(seen)))
     assert (finding.status, finding.message, finding.expected) == ("ok", message, "below 70 %")
     assert finding.actual == actual
 
@@ -123,11 +127,11 @@ DYING = {"unit": make_unit(active="failed", sub="failed"), "details": {41: Detai
 )
 def test_only_a_service_that_runs_and_is_seen_has_files_and_memory(why, fields):
     case = make_case(make_observed(**fields), growth=STEADY)
-    assert [*judge_open_files(case), *judge_memory(case)] == [], why
+    assert [*findings_of(judge_open_files, case), *findings_of(judge_memory, case)] == [], why
 
 
 def test_open_files_that_cannot_be_counted_are_unknown():
-    finding = _only(judge_open_files(make_case(make_observed(details={41: Details(denied="not root")}))))
+    finding = _only(findings_of(judge_open_files, make_case(make_observed(details={41: Details(denied="not root")}))))
     assert (finding.status, "not root" in finding.message) == ("unknown", True)
 
 
@@ -153,7 +157,7 @@ GROWTHS = [
 @pytest.mark.parametrize(("growth", "status", "words"), [row[1:] for row in GROWTHS], ids=[row[0] for row in GROWTHS])
 def test_memory_must_not_grow_steadily(growth, status, words):
     seen = make_observed(details={41: Details(0, 100 * MIB, 1, 10)})
-    finding = _only(judge_memory(make_case(seen, growth=growth, policy=Policy())))
+    finding = _only(findings_of(judge_memory, make_case(seen, growth=growth, policy=Policy())))
     assert finding.status == status
     assert words in finding.message
 
@@ -162,7 +166,7 @@ def test_memory_above_the_declared_maximum_is_a_warning_from_the_first_run():
     service = make_service(unit="cryptobot-auth", memory_max="64M")
     most = make_observed(service, details={41: Details(0, 64 * MIB, 1, 10)})
     more = make_observed(service, details={41: Details(0, 40 * MIB, 1, 10), 42: Details(0, 25 * MIB, 1, 10)})
-    found = [_only(judge_memory(make_case(seen, growth=Growth(1, 0.0)))) for seen in (most, more)]
+    found = [_only(findings_of(judge_memory, make_case(seen, growth=Growth(1, 0.0)))) for seen in (most, more)]
     assert [(f.status, f.message, f.expected, f.actual) for f in found] == [
         (
             "skipped",
@@ -175,11 +179,11 @@ def test_memory_above_the_declared_maximum_is_a_warning_from_the_first_run():
 
 
 def test_without_a_declared_maximum_none_is_expected():
-    finding = _only(judge_memory(make_case(make_observed(), growth=Growth(1, 0.0))))
+    finding = _only(findings_of(judge_memory, make_case(make_observed(), growth=Growth(1, 0.0))))
     assert (finding.status, finding.expected, finding.remedy) == ("skipped", None, "None needed.")
 
 
 def test_growth_is_told_with_its_limit():
-    finding = _only(judge_memory(make_case(make_observed(), growth=STEADY)))
+    finding = _only(findings_of(judge_memory, make_case(make_observed(), growth=STEADY)))
     assert finding.message == "auth uses 10.0 MiB and grows steadily by 60.0 MiB a day (over 1.0 d, 10 samples)"
     assert (finding.expected, finding.actual) == ("growth below 50.0 MiB a day", 60 * MIB)

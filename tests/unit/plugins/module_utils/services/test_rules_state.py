@@ -14,11 +14,13 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence imp
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Journal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_boot import judge_enabled
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import (
     judge_daemon_reload,
-    judge_pid_file,
+    judge_enabled,
     judge_restarts,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import (
+    judge_pid_file,
     judge_state,
 )
 
@@ -26,6 +28,7 @@ from .builders import (
     NOW,
     SYSTEMS,
     UPTIME,
+    findings_of,
     make_case,
     make_observed,
     make_process,
@@ -68,13 +71,13 @@ def _only(findings):
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize(("name", "status", "words"), RECORDED, ids=[row[0] for row in RECORDED])
 def test_each_recorded_state_gets_its_verdict(system, name, status, words):
-    finding = _only(judge_state(_recorded(name, system)))
+    finding = _only(findings_of(judge_state, _recorded(name, system)))
     assert (finding.status, finding.check) == (status, "services.state")
     assert words in finding.message
 
 
 def _state(**fields):
-    return _only(judge_state(make_case(make_observed(**fields))))
+    return _only(findings_of(judge_state, make_case(make_observed(**fields))))
 
 
 STATES = [
@@ -217,8 +220,8 @@ SCRIPTS = [
 def test_a_script_started_service_is_judged_by_its_pid_file(pid_file, main, intruder, state, file_status, words):
     seen = make_observed(SCRIPT, unit=None, main=main, pid_file=pid_file, intruder=intruder)
     case = make_case(seen, processes={intruder.pid: intruder} if intruder else {})
-    assert _only(judge_state(case)).status == state
-    about_file = list(judge_pid_file(case))
+    assert _only(findings_of(judge_state, case)).status == state
+    about_file = list(findings_of(judge_pid_file, case))
     assert [finding.status for finding in about_file] == ([file_status] if file_status else [])
     assert all(words in finding.message for finding in about_file)
 
@@ -229,9 +232,9 @@ def test_a_script_started_service_is_judged_by_its_pid_file(pid_file, main, intr
 def test_whose_a_script_started_service_is_by_now_is_said(account, words):
     old = PidFile(PATH, 41, NOW - 90_000)  # a set clock or a paused machine makes a healthy one look so too
     case = make_case(make_observed(SCRIPT, unit=None, pid_file=old, account=account))
-    found = _only(judge_state(case))
+    found = _only(findings_of(judge_state, case))
     assert (found.status, words in found.message) == ("ok", True)
-    assert _only(judge_pid_file(case)).status == "ok"
+    assert _only(findings_of(judge_pid_file, case)).status == "ok"
 
 
 # What launchd and Windows say of the next boot; systemd is asked for its graph (test_boot.py).
@@ -252,14 +255,14 @@ SAYS = {True: "would not be started at the next boot", False: "would be started 
 def test_a_job_is_started_at_boot_exactly_if_declared(file_state, wanted, status):
     service = make_service(unit="cryptobot-auth", enabled=wanted)
     unit = make_unit(file_state=file_state, manager="launchd")
-    finding = _only(judge_enabled(make_case(make_observed(service, unit=unit))))
+    finding = _only(findings_of(judge_enabled, make_case(make_observed(service, unit=unit))))
     assert (finding.status, finding.expected) == (status, wanted)
     assert status != "warning" or f"is {file_state}, and it {SAYS[wanted]}; " in finding.message
 
 
 @pytest.mark.parametrize("fields", [{"file_state": ""}, {"load": "masked"}, {"load": "masked", "file_state": ""}])
 def test_nothing_is_said_of_the_boot_of_a_unit_without_a_file_or_one_that_is_masked(fields):
-    assert list(judge_enabled(make_case(make_observed(unit=make_unit(**fields))))) == []
+    assert list(findings_of(judge_enabled, make_case(make_observed(unit=make_unit(**fields))))) == []
 
 
 RESTARTS = [
@@ -276,7 +279,7 @@ RESTARTS = [
 
 @pytest.mark.parametrize(("restarts", "status", "words"), RESTARTS)
 def test_a_service_that_keeps_restarting_is_reported(restarts, status, words):
-    finding = _only(judge_restarts(make_case(restarts=restarts)))
+    finding = _only(findings_of(judge_restarts, make_case(restarts=restarts)))
     assert (finding.status, finding.expected, finding.actual) == (status, 0, restarts.count)
     assert words in finding.message
 
@@ -297,7 +300,7 @@ REMEDIES = [
 
 @pytest.mark.parametrize(("service", "restarts", "remedy"), REMEDIES)
 def test_the_remedy_for_restarts_fits_what_is_known_of_them(service, restarts, remedy):
-    finding = _only(judge_restarts(make_case(make_observed(service), restarts=restarts)))
+    finding = _only(findings_of(judge_restarts, make_case(make_observed(service), restarts=restarts)))
     assert finding.remedy.startswith(remedy)
     assert bool(finding.remedy) == bool(remedy)
 
@@ -307,15 +310,15 @@ def test_an_out_of_memory_kill_is_a_warning_even_without_a_restart():
     old, fresh = NOW - 4000, NOW - 10
     kills = [Event(old, seen.unit.id), Event(fresh, seen.unit.id)]
     journal = Journal(Evidence((), 0.0), Evidence(kills, 0.0), 0.0)
-    finding = _only(judge_restarts(make_case(seen, journal=journal)))
+    finding = _only(findings_of(judge_restarts, make_case(seen, journal=journal)))
     assert finding.status == "warning"
     assert "1 of its processes were killed by the kernel" in finding.message
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_unit_file_that_was_changed_wants_a_reload(system):
-    assert _only(judge_daemon_reload(_recorded("changed", system))).status == "warning"
-    assert _only(judge_daemon_reload(_recorded("auth", system))).status == "ok"
+    assert _only(findings_of(judge_daemon_reload, _recorded("changed", system))).status == "warning"
+    assert _only(findings_of(judge_daemon_reload, _recorded("auth", system))).status == "ok"
 
 
 INSTANCES = [
@@ -329,7 +332,7 @@ INSTANCES = [
 def test_an_instance_that_is_enabled_for_this_boot_was_enabled_by_a_generator(why, name, wanted, status):
     unit = make_unit(id=name, names=(name,), file_state="enabled-runtime")
     service = make_service(unit=name, enabled=wanted)
-    assert _only(judge_enabled(make_case(make_observed(service, unit=unit)))).status == status
+    assert _only(findings_of(judge_enabled, make_case(make_observed(service, unit=unit)))).status == status
 
 
 def test_the_remedy_names_the_unit():
@@ -342,14 +345,14 @@ def test_the_remedy_names_the_unit():
 @pytest.mark.parametrize("rule", [judge_state, judge_restarts])
 def test_the_remedy_of_a_script_started_service_does_not_speak_of_systemd(rule):
     seen = make_observed(make_service(pid_file="/run/auth.pid"), unit=None, pid_file=PidFile("/run/auth.pid", 41, 1.0))
-    finding = _only(rule(make_case(replace(seen, main=make_process(state="Z")), restarts=Restarts(5))))
+    finding = _only(findings_of(rule, make_case(replace(seen, main=make_process(state="Z")), restarts=Restarts(5))))
     assert finding.status == "critical"
     assert "journalctl" not in finding.remedy
     assert "the log that it writes" in finding.remedy
 
 
 def test_where_nothing_counts_restarts_nothing_is_claimed_of_them():
-    finding = _only(judge_restarts(make_case(restarts=Restarts(gap="access denied"))))
+    finding = _only(findings_of(judge_restarts, make_case(restarts=Restarts(gap="access denied"))))
     assert (finding.status, "access denied" in finding.message) == ("unknown", True)
 
 

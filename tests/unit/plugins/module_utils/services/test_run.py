@@ -14,8 +14,9 @@ from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import Rules
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
 
 from .builders import FIXTURES, SYSTEMS, recorded_uptime
 
@@ -275,6 +276,20 @@ def test_a_well_host_is_looked_at_once(tmp_path):
     host = linux_host("debian-12")
     run(_params(tmp_path, [AUTH], retries=2), host)
     assert host.paused == []
+
+
+def test_each_look_is_judged_once(tmp_path, monkeypatch):
+    judged, judge = [], Rules.judge
+
+    def counted(rules, context, per=""):
+        judged.append(per or context.observed.name)
+        return judge(rules, context, per)
+
+    monkeypatch.setattr(Rules, "judge", counted)
+    host = linux_host("debian-12", replies={"http://127.0.0.1:8000/health": (503, "")})
+    run(_params(tmp_path, [AUTH], retries=2, delay=3.0), host)
+    assert len(host.paused) == 2
+    assert judged == ["auth", "auth", "auth", "host"]
 
 
 def test_a_run_remembers_and_check_mode_does_not(tmp_path):

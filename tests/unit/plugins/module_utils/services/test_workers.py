@@ -19,7 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import tree_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Turnover
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_workers import judge_workers
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import judge_workers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.turnover import with_turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.workers import (
     is_worker,
@@ -29,7 +29,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.wor
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
 
-from .builders import UPTIME, make_case, make_observed, make_process, make_service, make_snapshot
+from .builders import UPTIME, findings_of, make_case, make_observed, make_process, make_service, make_snapshot
 
 COMMAND = ("python3", "-m", "uvicorn", "strategy.main:app", "--workers", "2")
 SPAWNED = ("python3", "-c", "from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=5)", "--fork")
@@ -135,7 +135,7 @@ def turnover(*workers, seen=(), problem=""):
     ],
 )
 def test_what_is_said_of_workers(seen, status, words):
-    (finding,) = judge_workers(make_case(seen))
+    (finding,) = findings_of(judge_workers, make_case(seen))
     assert (finding.status, words in finding.message) == (status, True), finding.message
 
 
@@ -155,27 +155,27 @@ NOTED = [
 @pytest.mark.case("SV14")
 @pytest.mark.parametrize(("command", "first", "last", "status", "expected", "actual"), NOTED)
 def test_what_is_noted_down_of_workers(command, first, last, status, expected, actual):
-    (finding,) = judge_workers(make_case(service(*first, command=command, turnover=turnover(*last))))
+    (finding,) = findings_of(judge_workers, make_case(service(*first, command=command, turnover=turnover(*last))))
     assert (finding.status, finding.expected, finding.actual) == (status, expected, actual)
 
 
 @pytest.mark.case("SV14")
 def test_one_worker_is_the_main_process_itself_and_lacks_nothing():
-    assert list(judge_workers(make_case(service(command=ONE, turnover=turnover())))) == []
+    assert list(findings_of(judge_workers, make_case(service(command=ONE, turnover=turnover())))) == []
 
 
 @pytest.mark.case("SV14")
 @pytest.mark.parametrize(("age", "status"), [(30, WARNING), (29.9, OK)])
 def test_workers_that_are_all_young_are_odd_once_their_service_is_not(age, status):
     seen = service(*YOUNG, age=age, turnover=turnover(*YOUNG), service=make_service(unit="a", start_grace="5s"))
-    (finding,) = judge_workers(make_case(seen))
+    (finding,) = findings_of(judge_workers, make_case(seen))
     assert finding.status == status
 
 
 @pytest.mark.case("SV14")
 def test_a_service_without_workers_and_one_that_does_not_run_get_no_word():
-    assert list(judge_workers(make_case(service(command=("python3", "auth.py"))))) == []
-    assert list(judge_workers(make_case(make_observed(main=None)))) == []
+    assert list(findings_of(judge_workers, make_case(service(command=("python3", "auth.py"))))) == []
+    assert list(findings_of(judge_workers, make_case(make_observed(main=None)))) == []
 
 
 def test_what_became_of_workers_is_told_by_pid_and_begin():
@@ -210,7 +210,7 @@ def test_workers_of_a_real_process_that_die_and_come_again_are_seen():
         snapshot = make_snapshot(closed, uptime=uptime, now=time.time())
         snapshot = replace(snapshot, sockets=SocketTable((), ""), services=(closed,))
         (again,) = with_turnover(host, snapshot)
-        (finding,) = judge_workers(make_case(again, uptime=uptime))
+        (finding,) = findings_of(judge_workers, make_case(again, uptime=uptime))
         assert finding.status == CRITICAL
         assert "ended within 2 s" in finding.message
     finally:

@@ -31,7 +31,7 @@ SELF = process(1, 0)
 
 def shown(*sockets, own=(MAIN, ONE, TWO), others=(), **fields):
     table = {p.pid: p for p in (*(own or ()), *others)}
-    return PortSnapshot(own, SocketTable(sockets, blind="not root"), processes=table, **fields)
+    return PortSnapshot(own, SocketTable(sockets, unavailable="not root"), processes=table, **fields)
 
 
 # What is seen; the workers, the parents, and how many workers the command line asks for.

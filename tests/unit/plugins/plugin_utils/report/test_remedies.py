@@ -17,13 +17,20 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build
 from .samples import RUN, finding, result
 
 CHECKOUT = Path(__file__).resolve().parents[5]
-CATALOGUES = sorted(path.relative_to(CHECKOUT) for path in (CHECKOUT / "plugins").rglob("checks.py"))
+PLACES = ("checks.py", "rules_*.py", "run.py")
+CATALOGUES = sorted(
+    path.relative_to(CHECKOUT)
+    for place in PLACES
+    for path in (CHECKOUT / "plugins").rglob(place)
+    if re.search(r"^(RULES|CHECKS)\b", path.read_text("utf-8"), re.M)
+)
 LOST = {"unreachable": True, "msg": "Connection timed out", "changed": False}
 FAILED = {"failed": True, "msg": "dir is required", "changed": False}
 
 
 def catalogue(path: Path) -> dict:
-    return import_module(f"ansible_collections.cryptobot.maintenance.{'.'.join(path.with_suffix('').parts)}").CHECKS
+    module = import_module(f"ansible_collections.cryptobot.maintenance.{'.'.join(path.with_suffix('').parts)}")
+    return module.CHECKS if path.name == "checks.py" else module.RULES.checks
 
 
 def remedies(host: str, **registered: dict) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Scope, scope_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import (
     Activity,
     Cluster,
     DatabaseAge,

@@ -19,7 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
     make_errand,
     seen_of,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Outcome
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Ended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
@@ -71,8 +71,8 @@ def take(
     return act(steps, chosen.databases[0], errand, lambda: beats.append(1)), beats
 
 
-def done(one: Any, _session: Any, _errand: Any) -> Outcome:
-    return Outcome(one, DONE, "why", 0.1)
+def done(one: Any, _session: Any, _errand: Any) -> Ended:
+    return Ended(one, DONE, "why", 0.1)
 
 
 def test_every_step_has_one_outcome_in_the_order_of_the_plan(
@@ -97,7 +97,7 @@ def test_as_many_tables_as_jobs_are_worked_on_at_a_time(
 ) -> None:
     together = threading.Barrier(3, timeout=10)
 
-    def meet(one: Any, session: Any, errand: Any) -> Outcome:
+    def meet(one: Any, session: Any, errand: Any) -> Ended:
         together.wait()  # breaks unless three are here at the same time
         return done(one, session, errand)
 
@@ -119,7 +119,7 @@ def test_a_long_step_is_watched_and_the_lock_kept_warm(
     monkeypatch.setattr(acting, "POLL_S", 0.02)
     seen: dict[str, Any] = {}
 
-    def slow(one: Any, session: Any, errand: Any) -> Outcome:
+    def slow(one: Any, session: Any, errand: Any) -> Ended:
         until = time.monotonic() + 5
         while 1 not in errand.seen and time.monotonic() < until:
             time.sleep(0.01)
@@ -136,7 +136,7 @@ def test_progress_that_the_server_does_not_show_stops_nothing(
 ) -> None:
     monkeypatch.setattr(acting, "POLL_S", 0.01)
 
-    def slow(one: Any, session: Any, errand: Any) -> Outcome:
+    def slow(one: Any, session: Any, errand: Any) -> Ended:
         for made in sessions:
             made.answers["pg_stat_progress_vacuum"] = refused("42501")
         time.sleep(0.05)
@@ -147,7 +147,7 @@ def test_progress_that_the_server_does_not_show_stops_nothing(
 
 
 def test_a_defect_of_a_worker_is_not_swallowed(sessions: list[FakeSession], monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_arguments: Any) -> Outcome:
+    def broken(*_arguments: Any) -> Ended:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

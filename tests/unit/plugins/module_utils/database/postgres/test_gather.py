@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import gather as gathering
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.gather import gather, gather_ages
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import collect as gathering
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.collect import gather, gather_ages
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import (
     Activity,
     DatabaseAge,
     Lock,

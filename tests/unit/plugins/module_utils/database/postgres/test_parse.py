@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.answers import Raw, Seen
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.parse import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.act import vacuum_report
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.collect import (
+    Raw,
+    Seen,
     parse,
     records,
-    vacuum_report,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Server
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Server
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
 

@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Table, View
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import (
-    Plan,
+    ServerPlan,
     make_plan,
     next_candidates,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Table, View
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rewrite import Facts
 
 from ..options import postgresql, settings
 from .builders import cluster, dirty, table, view
 
 
-def planned(*views: View) -> Plan:
+def planned(*views: View) -> ServerPlan:
     return make_plan(cluster(*views), settings([postgresql()]), History(), Facts(), 7200.0)
 
 
@@ -57,7 +57,7 @@ def test_stages_come_first_where_half_of_the_filled_tables_are_new(new: int, oth
     tables += [table(f"old{number}", oid=100 + number, live=live) for number, live in enumerate(others)]
     steps = planned(view(*tables)).steps
     assert len(steps) == (3 * new if stages else new)
-    assert (steps[0].target == 1) is stages
+    assert (steps[0].task.target == 1) is stages
 
 
 # a table beside a planned one, and how near it is said to be (None: it is no candidate)

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.bloat import Bloat
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.horizon import Horizon
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.reasons import (
+    Bloat,
     Case,
     counters_lost,
     is_critical,
@@ -22,7 +22,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
     reasons,
     stale_share,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Table
 
 from ..options import postgresql, settings
 from .builders import server, table
@@ -209,7 +208,7 @@ FLOORS: list[tuple[dict[str, Any], float]] = [
 def test_a_threshold_of_no_rows_is_reached_by_one(given: dict[str, Any], expected: float) -> None:
     limits = settings([postgresql(thresholds=NO_ROWS)]).databases[0].thresholds
     one = table(**{"live": 0, "reltuples": 0.0, **given})
-    assert nearness(replace(case(one), limits=limits)) == expected
+    assert nearness(case(one)._replace(limits=limits)) == expected
 
 
 def test_what_analyze_writes_itself_is_never_stale() -> None:

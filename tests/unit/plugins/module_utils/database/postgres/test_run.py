@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import run as engine
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Outcome
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Ended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import DriverMissing
@@ -48,7 +47,7 @@ def looked(memory: Any = None, **given: Any) -> Any:
 def test_a_recorded_server_gives_the_plan_that_a_person_would_make(answers: dict[str, Any]) -> None:
     seen = looked(max_txn_age="1d")
     assert [(step.action, step.subject) for step in seen.steps] == [("vacuum_analyze", "main:cryptobot.public.trades")]
-    assert "15,000 dead rows, more than 10,000" in seen.steps[0].reasons
+    assert "15,000 dead rows, more than 10,000" in seen.steps[0].reason
 
 
 def test_without_the_driver_a_plan_is_unknown_and_a_run_does_not_begin(answers: dict[str, Any]) -> None:
@@ -73,15 +72,15 @@ def test_a_server_that_refuses_is_critical_and_one_that_could_not_be_tried_unkno
 
 
 def look(seen: Any, **given: Any) -> Any:
-    from .test_judge import look as make
+    from .test_rules import look as make
 
     return make(seen, **given)
 
 
 def finished(seen: Any) -> Any:
     before, after = {"bytes": 12 * MB, "dead": 20_000}, {"bytes": 10 * MB, "dead": 5}
-    outcomes = tuple(Outcome(step, DONE, "why", 0.5, "", before, after, {"mb_s": 24.0}) for step in seen.steps)
-    return replace(seen, outcomes=outcomes)
+    outcomes = tuple(Ended(step, DONE, "why", 0.5, "", before, after, {"mb_s": 24.0}) for step in seen.steps)
+    return seen._replace(outcomes=outcomes)
 
 
 def test_the_result_of_a_run_holds_actions_numbers_and_the_tables_with_their_fate() -> None:
@@ -116,7 +115,7 @@ def test_the_forecast_appears_once_there_is_a_pace() -> None:
     seen = look(cluster(view()))
     assert engine.tell(seen, host).data["forecast"]["days_to_freeze_trigger"] is None
     earlier = engine.history_of({"ages": [[host.now() - 10 * DAY, server().next_xid - 10_000_000]]})
-    result = engine.tell(replace(seen, history=earlier), host)
+    result = engine.tell(seen._replace(history=earlier), host)
     assert result.data["forecast"]["days_to_freeze_trigger"] == 199.0
     assert "cryptobot_database_freeze_forecast_days" in {metric.name for metric in result.metrics}
 
@@ -144,7 +143,7 @@ def test_a_server_that_was_not_seen_leaves_its_memory_alone() -> None:
 
 def test_after_a_run_the_ages_are_those_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = look(cluster(view(dirty()), ages=recorded_ages(1_400_000_000)))
-    monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Outcome(step, DONE, "", 0.1) for step in steps])
+    monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Ended(step, DONE, "", 0.1) for step in steps])
     monkeypatch.setattr(engine, "gather_ages", lambda *_arguments: rows_of(recorded_ages(50)))
     assert engine.take(seen, FakeHost(), 0.0, lambda: None).cluster.ages[0].xid_age == 50
 
@@ -154,13 +153,13 @@ def test_ages_that_cannot_be_asked_again_stay_as_they_were(monkeypatch: pytest.M
         raise refused("08006")
 
     seen = look(cluster(view(dirty()), ages=recorded_ages(70)))
-    monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Outcome(step, DONE, "", 0.1) for step in steps])
+    monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Ended(step, DONE, "", 0.1) for step in steps])
     monkeypatch.setattr(engine, "gather_ages", lost)
     assert engine.take(seen, FakeHost(), 0.0, lambda: None).cluster.ages[0].xid_age == 70
 
 
 def recorded_ages(xid_age: int) -> Any:
-    from .test_judge import age
+    from .test_rules import age
 
     return (age(xid_age=xid_age),)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Lock
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.worker import Errand, perform
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.act import Errand, perform
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Lock
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import Rows
 
 from ..options import postgresql, settings
@@ -111,7 +111,7 @@ def test_the_holder_may_have_gone_by_the_time_it_is_asked_for() -> None:
 
 def test_both_halves_of_a_vacuum_analyze_must_have_happened() -> None:
     one = step("trades")
-    both = type(one)(**{**vars(one), "analyze": True, "action": "vacuum_analyze"})
+    both = one._replace(action="vacuum_analyze", task=one.task._replace(analyze=True))
     assert perform(both, session(), errand()).state == "skipped"
     complete = (state(), state(vacuums=1, analyzes=1))
     assert perform(both, session(pg_stat_get_vacuum_count=complete), errand()).state == "done"

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import DEFAULT_MB_S, Case
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import (
     Content,
     Header,
     Holders,
     Place,
     Seen,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import DEFAULT_MB_S, Case
 
 from ..options import settings
 from ..options import sqlite as entry

@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sql
     next_slice,
     perform,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import FileStep
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import FileTask
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.reader import (
     Corrupt,
     Full,
@@ -54,7 +53,7 @@ class QuickHost(LinuxHost):
 
 def task(path: Path, verb: str, *, window: float = 600.0, predicted: float = 0.1, tables: tuple[str, ...] = ()) -> Task:
     host = QuickHost()
-    step = FileStep(verb, "demo", ("why",), predicted, str(path), path.stat().st_size, tables)
+    step = FileTask(str(path), path.stat().st_size, predicted, tables).step(verb, "demo", "why")
     return Task(step, host, host.now() + window, replicated=False, beat=lambda: None)
 
 
@@ -99,7 +98,7 @@ def sliced(path: Path) -> Path:
 def test_slices_free_every_page_and_leave_time_to_the_writers(tmp_path: Path) -> None:
     path = sliced(tmp_path / "demo.db")
     slices: list[int] = []
-    job = replace(task(path, "incremental_vacuum"), beat=lambda: slices.append(1))
+    job = task(path, "incremental_vacuum")._replace(beat=lambda: slices.append(1))
     outcome = perform(job)
     assert 1 < len(slices) < 200, "a slice is many pages"
     assert (outcome.state, outcome.after["free_bytes"]) == ("done", 0)

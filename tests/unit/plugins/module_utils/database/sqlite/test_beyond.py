@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import sqlite_schema
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.judge import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.look import Look
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.run import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.run import look as look_at
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sqlite_schema import what_it_needs

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import gather as gathering
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.gather import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as gathering
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.collect import (
     gather,
     place,
     temp_folder,

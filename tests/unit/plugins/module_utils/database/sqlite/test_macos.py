@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import gather as gathering
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as gathering
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.holders import holders
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.macos.parse import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.macos import (
     parse_free_memory,
     parse_lsof,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.parse import is_network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import is_network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 
 from .builders import make

@@ -24,19 +24,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import is_absolute
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import gather as gathering
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as gathering
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import holders as holding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import reader, swap
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.parse import is_network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import reader, swap, windows
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import Holders, is_network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.reader import (
     Busy,
     Corrupt,
     file_uri,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import Holders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.swap import vacuum_into
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.windows import gather as windows
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.windows import parse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, CoreError, SourceDenied
 
 from .builders import make
@@ -305,6 +302,6 @@ def test_any_other_refusal_of_the_system_is_one_clear_failure(tmp_path: Path, mo
     st.one_of(st.none(), st.integers(), st.text(max_size=5), st.just([])),
 )), max_size=3))  # fmt: skip
 def test_no_answer_however_strange_raises_anything_but_a_named_error(objects: list[Any]) -> None:
-    for parser in (parse.parse_drive, parse.parse_memory):
+    for parser in (windows.parse_drive, windows.parse_memory):
         with contextlib.suppress(CoreError):
             parser(objects)
