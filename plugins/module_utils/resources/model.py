@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Optional, TypeVar, Union
 
+from ..errors import CoreError
 from ..evidence import Event, Evidence
+from ..finding import EMPTY
+from ..units import human_seconds
 
 
 @dataclass(frozen=True)
-class Blind:
+class Unavailable:
     """A measurement that could not be taken, and why. It is never taken for a good one."""
 
     reason: str
@@ -27,8 +30,7 @@ class Absent:
     reason: str
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """How full a file system is, as statvfs(3) says. ``available`` is what an ordinary account may still use."""
 
     size: int
@@ -49,14 +51,13 @@ class Usage:
         return self.inodes_available / self.inodes if self.inodes else 1.0
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """A mounted file system that holds data and can be written. ``also`` are the other paths that it is shown at."""
 
     path: str
     source: str
     kind: str
-    usage: Union[Usage, Blind]
+    usage: Union[Usage, Unavailable]
     also: tuple[str, ...] = ()
 
 
@@ -74,8 +75,7 @@ class Mounted(NamedTuple):
     left_out: tuple[LeftOut, ...]
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """``available`` is what new work can get without swapping. ``bound`` says what sets ``total``.
 
     ``alarm`` is the status that the kernel itself gives its memory (macOS); empty where it gives none.
@@ -87,8 +87,7 @@ class Memory:
     alarm: str = ""
 
 
-@dataclass(frozen=True)
-class Counted:
+class Counted(NamedTuple):
     """How many of a limited number of things are in use. ``what`` says of which things, where not of the usual ones."""
 
     used: int
@@ -101,8 +100,7 @@ class Counted:
         return self.used / self.limit if self.limit else 1.0
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(NamedTuple):
     """Load averages over 1, 5 and 15 minutes, and the number of processors that share the load."""
 
     one: float
@@ -111,16 +109,14 @@ class Load:
     processors: int
 
 
-@dataclass(frozen=True)
-class Queue:
+class Queue(NamedTuple):
     """What Windows has in place of load averages: how many threads are ready and wait for a processor, at a moment."""
 
     length: int
     processors: int
 
 
-@dataclass(frozen=True)
-class CpuTimes:
+class CpuTimes(NamedTuple):
     """Processor time since boot by what it was spent on, in ticks."""
 
     total: int
@@ -129,8 +125,7 @@ class CpuTimes:
     steal: int
 
 
-@dataclass(frozen=True)
-class CpuShares:
+class CpuShares(NamedTuple):
     """What processor time was spent on in a sample; Absent where the system does not count it."""
 
     busy: float
@@ -138,8 +133,7 @@ class CpuShares:
     steal: Union[float, Absent]
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """What one source says of the system clock; ``offset`` is None where that source does not know it, ``why`` is the
     reason where it is not synchronised and the source tells.
     """
@@ -155,8 +149,7 @@ def kill(when: float, process: str) -> Event:
     return Event(when, "memory", process)
 
 
-@dataclass(frozen=True)
-class OomKills:
+class OomKills(NamedTuple):
     """``total`` kills within ``scope`` since the boot named ``boot_id``, at ``booted`` (of a container: its begin).
 
     ``journal`` is what the kernel's log tells of the window that was asked for. ``fresh`` is whether there may have
@@ -171,16 +164,14 @@ class OomKills:
     fresh: bool = False
 
 
-@dataclass(frozen=True)
-class Exhaustions:
+class Exhaustions(NamedTuple):
     """What a system noted of exhausted memory, where it does not count whom it killed for that. ``source`` notes it."""
 
     source: str
     evidence: Evidence
 
 
-@dataclass(frozen=True)
-class HeldFile:
+class HeldFile(NamedTuple):
     """A file that has been deleted and still takes space, because a process has it open."""
 
     path: str
@@ -188,8 +179,7 @@ class HeldFile:
     owners: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class HeldFiles:
+class HeldFiles(NamedTuple):
     """The deleted files that could be seen; ``unseen`` says what could not be looked at, or is empty."""
 
     files: tuple[HeldFile, ...]
@@ -203,11 +193,10 @@ class HeldFiles:
 
 Stall = Mapping[str, float]  # share of time in which work stalled, by "some_avg10" ... "full_avg300"
 T = TypeVar("T")
-Seen = Union[T, Blind, Absent]
+Measured = Union[T, Unavailable, Absent]
 
 
-@dataclass(frozen=True)
-class Observation:
+class Snapshot(NamedTuple):
     """Everything that one look at a host gives. ``container`` names what the host runs in, or is empty.
 
     ``mount_table`` is what the host itself says it should have mounted, and where ``lost_mounts`` comes from.
@@ -215,18 +204,39 @@ class Observation:
     """
 
     at: float
-    mounts: Seen[tuple[Mount, ...]]
-    lost_mounts: Seen[Mapping[str, str]]  # declared by the host itself: path, and what is wrong with it
-    memory: Seen[Memory]
-    swap: Seen[Counted]
-    load: Seen[Union[Load, Queue]]
-    cpu: Seen[CpuShares]
-    open_files: Seen[Counted]
-    connections: Seen[Counted]
-    clock: Seen[Clock]
-    oom: Seen[Union[OomKills, Exhaustions]]
-    held: Seen[HeldFiles]
-    pressure: Mapping[str, Stall] = field(default_factory=dict)
+    mounts: Measured[tuple[Mount, ...]]
+    lost_mounts: Measured[Mapping[str, str]]  # declared by the host itself: path, and what is wrong with it
+    memory: Measured[Memory]
+    swap: Measured[Counted]
+    load: Measured[Union[Load, Queue]]
+    cpu: Measured[CpuShares]
+    open_files: Measured[Counted]
+    connections: Measured[Counted]
+    clock: Measured[Clock]
+    oom: Measured[Union[OomKills, Exhaustions]]
+    held: Measured[HeldFiles]
+    pressure: Mapping[str, Stall] = EMPTY
     container: str = ""
     mount_table: str = "/etc/fstab"
-    left_out: Union[tuple[LeftOut, ...], Blind] = ()
+    left_out: Union[tuple[LeftOut, ...], Unavailable] = ()
+
+
+LEFT_OUT = Absent("left out by the option skip")
+OF_CPU = frozenset({"cpu", "iowait", "steal"})  # the checks that share one sample of processor time
+
+
+def attempt(measure: Callable[[], Union[T, Unavailable, Absent]]) -> Union[T, Unavailable, Absent]:
+    """Return what ``look`` returns; an error of the core is a measurement that could not be taken."""
+    try:
+        return measure()
+    except CoreError as error:
+        return Unavailable(str(error))
+
+
+FOLLOWS_ITSELF = "it follows this machine's own clock, which nothing corrects"
+STALE = 86400.0  # Windows reports a clock that was not synchronised for a day (event 36); chrony and ntpd say nothing
+
+
+def staleness(age: float) -> str:
+    """Given how long ago a clock was last synchronised, return why that is no good, or an empty text."""
+    return f"it was last synchronised {human_seconds(age)} ago" if age > STALE else ""

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,13 +18,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import judge_events
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS, SKIPPABLE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE, rules_events
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History, LastKills
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.judge import RULES, judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,
-    Blind,
     Clock,
     Counted,
     CpuShares,
@@ -36,8 +33,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     Load,
     Memory,
     OomKills,
+    Unavailable,
     kill,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.rules_use import RULES, judge
 
 from .examples import DAY, GIB, HEALTHY, HOUR, NOW, findings, mount_options, mounted, observed, the_one, thresholds
 
@@ -70,7 +69,7 @@ NUMBERS: list[tuple[str, dict[str, Any], str]] = [
     ("cpu", {"cpu": CpuShares(0.80, 0.0, 0.0)}, OK),
     ("cpu", {"cpu": CpuShares(0.81, 0.0, 0.0), "load": Load(5.0, 2.0, 1.0, 2)}, WARNING),
     ("cpu", {"cpu": CpuShares(1.0, 0.0, 0.0), "load": Load(5.0, 1.9, 1.0, 2)}, OK),  # a peak
-    ("cpu", {"cpu": CpuShares(1.0, 0.0, 0.0), "load": Blind("no")}, WARNING),  # nothing says that it is a peak
+    ("cpu", {"cpu": CpuShares(1.0, 0.0, 0.0), "load": Unavailable("no")}, WARNING),  # nothing says that it is a peak
     ("iowait", {"cpu": CpuShares(0.0, 0.10, 0.0)}, OK),
     ("iowait", {"cpu": CpuShares(0.0, 0.11, 0.0)}, WARNING),
     ("steal", {"cpu": CpuShares(0.0, 0.0, 0.10)}, OK),
@@ -116,25 +115,25 @@ CHECK_OF = {"oom": "oom_kills", "held": "deleted_open_files"}
 
 @pytest.mark.parametrize("field", MEASURED)
 def test_what_could_not_be_measured_is_unknown_with_the_reason(field: str) -> None:
-    finding = the_one(CHECK_OF.get(field, field), observed(**{field: Blind("the reason why")}))
+    finding = the_one(CHECK_OF.get(field, field), observed(**{field: Unavailable("the reason why")}))
     assert finding.status == UNKNOWN
     assert "the reason why" in finding.message
 
 
 @pytest.mark.parametrize("check", ["iowait", "steal"])
 def test_without_a_sample_the_shares_of_processor_time_are_unknown(check: str) -> None:
-    assert the_one(check, observed(cpu=Blind("no"))).status == UNKNOWN
+    assert the_one(check, observed(cpu=Unavailable("no"))).status == UNKNOWN
 
 
 def test_mounts_that_cannot_be_listed_are_unknown_and_not_simply_absent() -> None:
-    finding = the_one("mounts", observed(mounts=Blind("no /proc")))
+    finding = the_one("mounts", observed(mounts=Unavailable("no /proc")))
     assert (finding.status, "no /proc" in finding.message) == (UNKNOWN, True)
 
 
 @pytest.mark.parametrize("check", ["disk_space", "inodes", "disk_forecast"])
 def test_a_mount_that_does_not_answer_is_unknown(check: str) -> None:
     (mount,) = mounted("/nfs")
-    silent = type(mount)(mount.path, mount.source, "nfs4", Blind("no answer in 5 s"))
+    silent = type(mount)(mount.path, mount.source, "nfs4", Unavailable("no answer in 5 s"))
     finding = the_one(check, observed(mounts=(silent,)))
     assert (finding.status, finding.subject, "no answer in 5 s" in finding.message) == (UNKNOWN, "/nfs", True)
 
@@ -177,7 +176,7 @@ def test_a_mount_that_fstab_declares_and_that_is_not_as_declared_is_seen(lost: d
 
 
 def test_a_table_of_wanted_mounts_that_cannot_be_read_is_unknown() -> None:
-    found = {finding.subject: finding.status for finding in findings("mounts", observed(lost_mounts=Blind("no")))}
+    found = {finding.subject: finding.status for finding in findings("mounts", observed(lost_mounts=Unavailable("no")))}
     assert found["/etc/fstab"] == UNKNOWN
 
 
@@ -191,7 +190,7 @@ CUT = Evidence((KILL,), LONG_AGO, ("only the newest were read",))
 KILLS: list[tuple[int, float, Evidence, LastKills | None, str, str]] = [
     (0, LONG_AGO, NONE, None, OK, "no process"),
     (0, LONG_AGO, BLIND, None, OK, "no process"),  # the count of the kernel goes back far enough
-    (0, NOW - HOUR, NONE, None, OK, f"no process of this host was killed since {judge_events._moment(NOW - DAY)}"),
+    (0, NOW - HOUR, NONE, None, OK, f"no process of this host was killed since {rules_events._moment(NOW - DAY)}"),
     (0, NOW - HOUR, BLIND, None, UNKNOWN, "what was before is not known: not root"),  # booted within the window
     (0, NOW - HOUR, SHORT, None, UNKNOWN, "the source begins 1380 min after the window does"),
     (0, NOW - DAY, BLIND, None, OK, "no process"),  # exactly where the window begins
@@ -225,9 +224,9 @@ def test_kills_are_told_by_the_journal_or_by_the_count_since_the_last_run(
 
 # A container that began an hour ago: what an earlier run saw of it, the status, a word of the message
 CONTAINED = [
-    (None, OK, f"since {judge_events._moment(NOW - HOUR)}"),  # it may be new
-    (LastKills("boot-1 90.00", 0, NOW - 600), OK, f"since {judge_events._moment(NOW - 600)}"),
-    (LastKills("boot-1", 0, NOW - 600), OK, f"since {judge_events._moment(NOW - HOUR)}"),  # by an older release
+    (None, OK, f"since {rules_events._moment(NOW - HOUR)}"),  # it may be new
+    (LastKills("boot-1 90.00", 0, NOW - 600), OK, f"since {rules_events._moment(NOW - 600)}"),
+    (LastKills("boot-1", 0, NOW - 600), OK, f"since {rules_events._moment(NOW - HOUR)}"),  # by an older release
     (LastKills("boot-1 50.00", 0, NOW - HOUR), OK, "no process"),
     (LastKills("boot-1 50.00", 0, NOW - HOUR - 1), UNKNOWN, "when it was started; what was before is not known"),
 ]
@@ -287,15 +286,15 @@ def test_what_is_left_out_stands_by_name_in_one_finding_with_the_reason() -> Non
     named = "3 mounts are not looked at: it is read: /cd\\n; proc holds no data: /proc, /sys"
     assert (found.status, found.message) == (SKIPPED, named)
     assert the_one("not_looked_at", HEALTHY).status == OK
-    assert the_one("not_looked_at", observed(left_out=Blind("why"))).status == UNKNOWN
-    assert the_one("not_looked_at", observed(mounts=Blind("why"))).status == UNKNOWN
+    assert the_one("not_looked_at", observed(left_out=Unavailable("why"))).status == UNKNOWN
+    assert the_one("not_looked_at", observed(mounts=Unavailable("why"))).status == UNKNOWN
 
 
 @pytest.mark.case("RS2")
 @pytest.mark.parametrize("declared", ["/", "/srv/www"])
 def test_a_disk_is_declared_by_any_path_that_it_is_shown_at(declared: str) -> None:
     (mount,) = mounted(used=95 * GIB, available=5 * GIB)
-    seen = observed(mounts=(replace(mount, also=("/srv/www",)),))
+    seen = observed(mounts=(mount._replace(also=("/srv/www",)),))
     limits = thresholds(mounts=[mount_options(declared, disk_free_warning=4.0, disk_free_critical=3.0)])
     assert the_one("disk_space", seen, limits).status == OK
     assert [found.status for found in findings("mounts", seen, limits)] == [OK]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the resources of a host mean, given the thresholds: one small function per rule, listed in RULES. Pure."""
+"""Rules for what is used of what the host has: memory, swap, processors, open files, connections. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Union
 
 from ..finding import OK, SKIPPED, Finding, worst
 from ..units import human_bytes
-from . import judge_disks, judge_events
+from . import rules_disks as judge_disks
+from . import rules_events as judge_events
 from .checks import CHECKS
+from .declared import Bounds, Thresholds
 from .history import History
-from .judge_disks import Rule
-from .records import Absent, Counted, CpuShares, Load, Memory, Observation, Queue, Seen
-from .thresholds import Bounds, Thresholds
+from .model import Absent, Counted, CpuShares, Load, Measured, Memory, Queue, Snapshot
+from .rules_disks import Rule
 from .verdict import above, below, expected, judged, percent
 
 
-def judge(seen: Observation, limits: Thresholds, history: History, skip: Collection[str]) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Thresholds, history: History, skip: Collection[str]) -> list[Finding]:
     """Given what was observed, the thresholds and the history before, return every finding."""
     findings: list[Finding] = []
     for name, rule in RULES:
@@ -29,12 +30,12 @@ def judge(seen: Observation, limits: Thresholds, history: History, skip: Collect
                 CHECKS[f"resources.{name}"].finding(SKIPPED, name, "left out by the option skip", remedy="")
             )
             continue
-        found = rule(seen, limits, history)
+        found = rule(snapshot, limits, history)
         findings.extend([found] if isinstance(found, Finding) else found)
     return findings
 
 
-def judge_memory(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_memory(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for memory that new work can get."""
 
     def finding(memory: Memory) -> Finding:
@@ -46,11 +47,11 @@ def judge_memory(seen: Observation, limits: Thresholds, _history: History) -> Fi
         status = worst((below(share, limits.memory), memory.alarm or OK))
         return CHECKS["resources.memory"].finding(status, "memory", message, expected=wanted, actual=actual)
 
-    return judged("resources.memory", "memory", seen.memory, finding)
+    return judged("resources.memory", "memory", snapshot.memory, finding)
 
 
 def _judge_counted(
-    name: str, subject: str, value: Seen[Counted], bounds: Bounds, write: Callable[[float], str]
+    name: str, subject: str, value: Measured[Counted], bounds: Bounds, write: Callable[[float], str]
 ) -> Finding:
     """Return the finding for so many of a limited number of things."""
 
@@ -64,33 +65,33 @@ def _judge_counted(
     return judged(name, subject, value, finding)
 
 
-def judge_swap(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_swap(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for used swap."""
-    return _judge_counted("resources.swap", "swap", seen.swap, limits.swap, human_bytes)
+    return _judge_counted("resources.swap", "swap", snapshot.swap, limits.swap, human_bytes)
 
 
-def judge_open_files(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_open_files(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for the open files of the system."""
-    return _judge_counted("resources.open_files", "open files", seen.open_files, limits.open_files, "{:.0f}".format)
+    return _judge_counted("resources.open_files", "open files", snapshot.open_files, limits.open_files, "{:.0f}".format)
 
 
-def judge_connections(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_connections(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for tracked connections."""
-    value, bounds = seen.connections, limits.connections
+    value, bounds = snapshot.connections, limits.connections
     return _judge_counted("resources.connections", "tracked connections", value, bounds, "{:.0f}".format)
 
 
-def judge_load(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_load(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for the load of 15 minutes per processor, or for the queue that stands in for it."""
-    if isinstance(seen.load, Queue):
+    if isinstance(snapshot.load, Queue):
         text = "the processor queue at this moment is {}: Windows has no load averages"
-        return _load_finding(seen.load.length, seen.load.processors, text, limits)
+        return _load_finding(snapshot.load.length, snapshot.load.processors, text, limits)
 
     def finding(load: Load) -> Finding:
         text = f"the load of 15 minutes is {{}} (1, 5, 15 minutes: {load.one}, {load.five}, {load.fifteen})"
         return _load_finding(load.fifteen, load.processors, text, limits)
 
-    return judged("resources.load", "load", seen.load, finding)
+    return judged("resources.load", "load", snapshot.load, finding)
 
 
 def _load_finding(load: float, processors: int, text: str, limits: Thresholds) -> Finding:
@@ -99,22 +100,22 @@ def _load_finding(load: float, processors: int, text: str, limits: Thresholds) -
     return CHECKS["resources.load"].finding(status, "load", text.format(actual), expected=wanted, actual=actual)
 
 
-def judge_cpu(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_cpu(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for processor time in use. A sample is too short to tell a peak from a state by itself."""
 
     def finding(shares: CpuShares) -> Finding:
         status = above(shares.busy, limits.busy)
-        peak = "" if status == OK else _peak(shares, seen.load)
+        peak = "" if status == OK else _peak(shares, snapshot.load)
         message = f"the processors are {percent(shares.busy)} busy{peak}"
         wanted = expected("at most", limits.busy, percent)
         return CHECKS["resources.cpu"].finding(
             OK if peak else status, "processors", message, expected=wanted, actual=percent(shares.busy)
         )
 
-    return judged("resources.cpu", "processors", seen.cpu, finding)
+    return judged("resources.cpu", "processors", snapshot.cpu, finding)
 
 
-def _peak(shares: CpuShares, load: Seen[Union[Load, Queue]]) -> str:
+def _peak(shares: CpuShares, load: Measured[Union[Load, Queue]]) -> str:
     """Return why a busy sample is a mere peak: less than one thread for each processor runs or waits. Empty if not."""
     if isinstance(load, Queue):
         idle = load.length + shares.busy * load.processors < load.processors
@@ -125,25 +126,25 @@ def _peak(shares: CpuShares, load: Seen[Union[Load, Queue]]) -> str:
 
 
 def _judge_share(
-    name: str, text: str, seen: Observation, share: Callable[[CpuShares], Union[float, Absent]], bounds: Bounds
+    name: str, text: str, snapshot: Snapshot, share: Callable[[CpuShares], Union[float, Absent]], bounds: Bounds
 ) -> Finding:
     def finding(value: float) -> Finding:
         actual, wanted = percent(value), expected("at most", bounds, percent)
         message = f"{actual} of processor time {text}"
         return CHECKS[name].finding(above(value, bounds), "processors", message, expected=wanted, actual=actual)
 
-    value: Seen[float] = share(seen.cpu) if isinstance(seen.cpu, CpuShares) else seen.cpu
+    value: Measured[float] = share(snapshot.cpu) if isinstance(snapshot.cpu, CpuShares) else snapshot.cpu
     return judged(name, "processors", value, finding)
 
 
-def judge_iowait(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_iowait(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for time spent waiting for storage."""
-    return _judge_share("resources.iowait", "waits for storage", seen, lambda shares: shares.iowait, limits.iowait)
+    return _judge_share("resources.iowait", "waits for storage", snapshot, lambda shares: shares.iowait, limits.iowait)
 
 
-def judge_steal(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_steal(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for time that the hypervisor gave to others."""
-    return _judge_share("resources.steal", "went to other guests", seen, lambda shares: shares.steal, limits.steal)
+    return _judge_share("resources.steal", "went to other guests", snapshot, lambda shares: shares.steal, limits.steal)
 
 
 RULES: tuple[tuple[str, Rule], ...] = (

@@ -27,18 +27,23 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence imp
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mounts import parse_mountinfo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.linux_files import OpenFiles
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import clock, gather, kills, mounts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import (
+    linux,
+    linux_clock,
+    linux_kills,
+    linux_mounts,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,
-    Blind,
     Clock,
     Counted,
     CpuShares,
     HeldFiles,
     Load,
     Memory,
-    Observation,
     OomKills,
+    Snapshot,
+    Unavailable,
     Usage,
 )
 
@@ -59,18 +64,18 @@ COMMANDS: dict[str, Any] = {
     "journalctl": fixture("journalctl/debian-12/killed.json"),
 }
 CASES = Path(__file__).parents[4] / "fixtures" / "cases"
-FIRST = {"/proc/self/ns/pid": gather.FIRST_NAMESPACE}
+FIRST = {"/proc/self/ns/pid": linux.FIRST_NAMESPACE}
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the look away from this machine's own file systems and processes."""
-    monkeypatch.setattr(mounts, "read_usage", lambda _path: USAGE)
-    monkeypatch.setattr(gather, "_held_files", lambda _seconds: HeldFiles(()))
+    monkeypatch.setattr(linux_mounts, "read_usage", lambda _path: USAGE)
+    monkeypatch.setattr(linux, "_held_files", lambda _seconds: HeldFiles(()))
 
 
-def observe(host: FakeHost, **options: Any) -> Observation:
-    return gather.observe(host, **{"sample": 0.5, "scan": 5.0, "window": DAY, "skip": (), **options})
+def observe(host: FakeHost, **options: Any) -> Snapshot:
+    return linux.collect(host, **{"sample": 0.5, "scan": 5.0, "window": DAY, "skip": (), **options})
 
 
 class Ticking(FakeHost):
@@ -116,7 +121,7 @@ SAMPLES = [(2.0, 0.5, 1.5), (2.0, 5.0, 0.0), (2.0, -100.0, 2.0)]  # the last one
 @pytest.mark.parametrize(("sample", "spent", "paused"), SAMPLES)
 def test_only_the_time_that_is_missing_is_waited_for(sample: float, spent: float, paused: float) -> None:
     host = Ticking(files=FILES)
-    gather._cpu(host, gather._cpu_times(host), sample, spent)
+    linux._cpu(host, linux._cpu_times(host), sample, spent)
     assert host.paused == [paused]
 
 
@@ -145,13 +150,13 @@ FIELDS = {
 @pytest.mark.parametrize("path", FIELDS)
 def test_a_file_that_cannot_be_read_blinds_what_depends_on_it_and_nothing_else(path: str) -> None:
     seen = observe(FakeHost(files={**FILES, path: denied(path)}, commands=COMMANDS, links=FIRST))
-    blind = [name for name, value in vars(seen).items() if isinstance(value, Blind)]
+    blind = [name for name, value in seen._asdict().items() if isinstance(value, Unavailable)]
     standing = ["cpu"]  # the clock of a FakeHost stands still, and so do its ticks
     assert sorted(set(blind) - set(standing)) == sorted(set(FIELDS[path]) - set(standing))
 
 
 def test_what_takes_time_is_not_looked_at_when_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "_held_files", lambda _seconds: pytest.fail("it looked"))
+    monkeypatch.setattr(linux, "_held_files", lambda _seconds: pytest.fail("it looked"))
     host = FakeHost(files=FILES, commands=COMMANDS, links=FIRST)
     seen = observe(host, skip=("cpu", "iowait", "steal", "clock", "oom_kills", "deleted_open_files"))
     assert isinstance(seen.held, Absent)
@@ -223,7 +228,7 @@ def test_what_a_machine_counts_begins_with_its_boot(links: dict[str, Any]) -> No
 @pytest.mark.parametrize("stat", [None, "1 (init) S", first_process(100_100)], ids=["hidden", "cut", "another clock"])
 def test_where_the_begin_of_a_container_is_not_told_its_kills_are_unknown(stat: Optional[str]) -> None:
     files = {**FILES, **EVENTS, **({"/proc/1/stat": stat} if stat else {})}
-    assert isinstance(observe(FakeHost(files=files, commands=COMMANDS, links=INSIDE)).oom, Blind)
+    assert isinstance(observe(FakeHost(files=files, commands=COMMANDS, links=INSIDE)).oom, Unavailable)
 
 
 def test_a_container_without_a_count_of_its_own_says_that_the_machine_is_counted() -> None:
@@ -231,7 +236,7 @@ def test_a_container_without_a_count_of_its_own_says_that_the_machine_is_counted
     oom = observe(FakeHost(files=FILES, commands=COMMANDS, links=links)).oom
     assert isinstance(oom, OomKills)
     assert oom.scope == "the machine that holds this container"
-    assert oom.journal.window(0.0) == Part((), kills.NO_LOG)
+    assert oom.journal.window(0.0) == Part((), linux_kills.NO_LOG)
 
 
 def test_the_kernels_journal_is_asked_for_the_window_only() -> None:
@@ -311,24 +316,24 @@ def test_the_best_source_that_answers_tells_the_clock(monkeypatch: pytest.Monkey
         raise SourceDenied("adjtimex", "Operation not permitted")
 
     deaf = FakeHost(commands={"chronyc": (1, "", "506 Cannot talk to daemon")})
-    monkeypatch.setattr(clock, "_ask_kernel", lambda _host: Clock("the kernel", True))
-    assert clock.look_at_clock(deaf, "").source == "the kernel"
-    monkeypatch.setattr(clock, "_ask_kernel", refuse)
+    monkeypatch.setattr(linux_clock, "_ask_kernel", lambda _host: Clock("the kernel", True))
+    assert linux_clock.collect_clock(deaf, "").source == "the kernel"
+    monkeypatch.setattr(linux_clock, "_ask_kernel", refuse)
     systemd = FakeHost(commands={"timedatectl show": fixture("timedatectl/debian-12/unsynchronised.txt")})
-    assert clock.look_at_clock(systemd, "") == Clock("timedatectl", False)
+    assert linux_clock.collect_clock(systemd, "") == Clock("timedatectl", False)
     with pytest.raises(SourceDenied, match=r"506 Cannot talk.*Operation not permitted.*'timedatectl' was not found"):
-        clock.look_at_clock(deaf, "")
+        linux_clock.collect_clock(deaf, "")
 
 
 def test_this_machines_kernel_answers_for_its_clock() -> None:
-    answer = clock._ask_kernel(FakeHost())
+    answer = linux_clock._ask_kernel(FakeHost())
     assert answer.source == "the kernel"
     assert answer.offset is None or abs(answer.offset) < 10
 
 
 def test_this_machines_root_is_measured_as_df_measures_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    usage = mounts.read_usage("/")
+    usage = linux_mounts.read_usage("/")
     assert usage is not None
     told = subprocess.run(["df", "-P", "-B1", "/"], capture_output=True, text=True, check=True).stdout.split()
     size, used, available, capacity = told[-5:-1]
@@ -341,33 +346,33 @@ def test_this_machines_root_is_measured_as_df_measures_it(monkeypatch: pytest.Mo
 def test_a_single_file_that_is_mounted_is_no_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     (tmp_path / "file").write_text("")
-    assert mounts.read_usage(str(tmp_path / "file")) is None
-    assert isinstance(mounts.read_usage(str(tmp_path)), Usage)
+    assert linux_mounts.read_usage(str(tmp_path / "file")) is None
+    assert isinstance(linux_mounts.read_usage(str(tmp_path)), Usage)
     with pytest.raises(SourceDenied, match="nowhere"):
-        mounts.read_usage(str(tmp_path / "nowhere"))
+        linux_mounts.read_usage(str(tmp_path / "nowhere"))
 
 
 def test_a_mount_that_does_not_answer_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
-    monkeypatch.setattr(mounts, "MOUNT_SECONDS", 0.2)
-    monkeypatch.setattr(mounts, "read_usage", lambda path: over.wait(30) and USAGE if path == "/" else USAGE)
+    monkeypatch.setattr(linux_mounts, "MOUNT_SECONDS", 0.2)
+    monkeypatch.setattr(linux_mounts, "read_usage", lambda path: over.wait(30) and USAGE if path == "/" else USAGE)
     begun = time.monotonic()
-    seen = mounts.look_at_mounts(FakeHost(files=FILES)).mounts
+    seen = linux_mounts.collect_mounts(FakeHost(files=FILES)).mounts
     over.set()
     assert time.monotonic() - begun < 5
-    assert [type(mount.usage) for mount in seen] == [Blind, Usage]
+    assert [type(mount.usage) for mount in seen] == [Unavailable, Usage]
 
 
 @pytest.mark.case("RS2")
 @pytest.mark.case("RS1")
 def test_a_file_that_is_mounted_never_stands_for_its_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     table = CASES.joinpath("02-file-bind-hides-disk.mountinfo").read_text()
-    monkeypatch.setattr(mounts, "read_usage", lambda path: None if path.startswith("/etc/") else USAGE)
-    seen = mounts.look_at_mounts(FakeHost(files={"/proc/self/mountinfo": table}))
+    monkeypatch.setattr(linux_mounts, "read_usage", lambda path: None if path.startswith("/etc/") else USAGE)
+    seen = linux_mounts.collect_mounts(FakeHost(files={"/proc/self/mountinfo": table}))
     assert [(mount.path, mount.also) for mount in seen.mounts] == [("/", ()), ("/opt/cryptobot/data", ("/etc/hosts",))]
     assert seen.left_out == (("/etc/hosts", "its file system is looked at at /opt/cryptobot/data"),)
     files = table.replace(" / /opt/cryptobot/data", " /x /etc/passwd")  # nothing but files of that disk is mounted
-    seen = mounts.look_at_mounts(FakeHost(files={"/proc/self/mountinfo": files}))
+    seen = linux_mounts.collect_mounts(FakeHost(files={"/proc/self/mountinfo": files}))
     assert [mount.path for mount in seen.mounts] == ["/"]
     alone = "it is a single file, or has no size"
     assert seen.left_out == (("/etc/hosts", alone), ("/etc/passwd", alone))
@@ -376,7 +381,7 @@ def test_a_file_that_is_mounted_never_stands_for_its_disk(monkeypatch: pytest.Mo
 @pytest.mark.case("RS1")
 def test_every_mount_of_this_machine_is_looked_at_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    seen = mounts.look_at_mounts(choose_host(60))
+    seen = linux_mounts.collect_mounts(choose_host(60))
     told = [*(mount.path for mount in seen.mounts), *(each.path for each in seen.left_out)]
     assert sorted(told) == sorted(point.path for point in parse_mountinfo(Path("/proc/self/mountinfo").read_text()))
 
@@ -390,7 +395,7 @@ def test_a_path_of_fstab_is_compared_by_what_it_leads_to(tmp_path: Path) -> None
     fstab = fstab.replace("/var/run", f"{tmp_path}/var/run") + f"UUID=3 {tmp_path}/gone/ ext4 defaults 0 2\n"
     table = f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 8:2 / {tmp_path}/run/bot rw - tmpfs tmpfs rw\n"
     files = {"/etc/fstab": fstab, "/proc/self/mountinfo": f"{table}24 22 8:3 / /mnt/data rw - ext4 /dev/sdb1 rw\n"}
-    assert mounts.look_for_lost_mounts(FakeHost(files=files)) == {f"{tmp_path}/gone": "is not mounted"}
+    assert linux_mounts.collect_lost_mounts(FakeHost(files=files)) == {f"{tmp_path}/gone": "is not mounted"}
 
 
 def test_an_error_within_the_time_is_passed_on() -> None:
@@ -398,9 +403,9 @@ def test_an_error_within_the_time_is_passed_on() -> None:
         raise SourceMissing("/x")
 
     with pytest.raises(SourceMissing):
-        mounts.within(5, "x", fail)
+        linux_mounts.within(5, "x", fail)
     with pytest.raises(ToolTimeout, match=r"looking at x was ended after 0\.1 s"):
-        mounts.within(0.1, "looking at x", lambda: time.sleep(1))
+        linux_mounts.within(0.1, "looking at x", lambda: time.sleep(1))
 
 
 @pytest.fixture
@@ -425,7 +430,7 @@ def test_a_deleted_file_that_a_process_holds_is_found_with_its_size_and_owner(
 ) -> None:
     monkeypatch.undo()
     process, folder = holder
-    held = gather._held_files(20.0)
+    held = linux._held_files(20.0)
     (mine,) = [file for file in held.files if file.path.startswith(str(folder))]  # not the one that is called so
     assert mine.path == str(folder / "gone\\n(really)")
     assert 3 << 20 <= mine.size <= 4 << 20
@@ -452,10 +457,10 @@ def test_a_walk_that_has_no_time_says_so() -> None:
 
 def test_a_whole_real_machine_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    seen = gather.observe(choose_host(60), sample=0.1, scan=10.0, window=DAY, skip=())
+    seen = linux.collect(choose_host(60), sample=0.1, scan=10.0, window=DAY, skip=())
     assert isinstance(seen.mounts, tuple)
     assert "/" in {mount.path for mount in seen.mounts}
-    blind = [name for name, value in vars(seen).items() if isinstance(value, Blind)]
+    blind = [name for name, value in seen._asdict().items() if isinstance(value, Unavailable)]
     assert set(blind) <= {"clock", "cpu"}  # a container may not ask for the clock; a short sample may see no tick
 
 
@@ -467,11 +472,11 @@ CONTAINERS: list[tuple[Clock, str, dict[str, Any], Any]] = [
     (UNKEPT, "", {"/proc/1/status": BOUND}, UNKEPT),
     (UNKEPT, "", {}, UNKEPT),
     (UNKEPT, "", {"/proc/1/status": "no such line"}, UNKEPT),
-    (UNKEPT, "", {"/proc/1/status": NO_SYS_TIME}, clock.NOT_OURS),
-    (UNKEPT, "", {"/proc/1/status": BOUND, "/.dockerenv": ""}, clock.NOT_OURS),
-    (UNKEPT, "", {"/proc/1/status": BOUND, "/run/systemd/container": "lxc"}, clock.NOT_OURS),
-    (UNKEPT, "", {"/run/.containerenv": denied("/run/.containerenv")}, clock.NOT_OURS),
-    (UNKEPT, "systemd-nspawn", {"/proc/1/status": BOUND}, clock.NOT_OURS),
+    (UNKEPT, "", {"/proc/1/status": NO_SYS_TIME}, linux_clock.NOT_OURS),
+    (UNKEPT, "", {"/proc/1/status": BOUND, "/.dockerenv": ""}, linux_clock.NOT_OURS),
+    (UNKEPT, "", {"/proc/1/status": BOUND, "/run/systemd/container": "lxc"}, linux_clock.NOT_OURS),
+    (UNKEPT, "", {"/run/.containerenv": denied("/run/.containerenv")}, linux_clock.NOT_OURS),
+    (UNKEPT, "systemd-nspawn", {"/proc/1/status": BOUND}, linux_clock.NOT_OURS),
     (KEPT, "systemd-nspawn", {"/proc/1/status": NO_SYS_TIME}, KEPT),  # that it is off is worth telling
 ]
 
@@ -480,14 +485,14 @@ CONTAINERS: list[tuple[Clock, str, dict[str, Any], Any]] = [
 def test_a_clock_that_nothing_keeps_is_a_finding_only_where_it_is_this_hosts_own(
     kernel: Clock, container: str, files: dict[str, Any], expected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "_ask_kernel", lambda _host: kernel)
-    assert clock.look_at_clock(FakeHost(files=files), container) == expected
+    monkeypatch.setattr(linux_clock, "_ask_kernel", lambda _host: kernel)
+    assert linux_clock.collect_clock(FakeHost(files=files), container) == expected
 
 
 def test_a_time_service_that_runs_in_a_container_is_judged_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "_ask_kernel", lambda _host: UNKEPT)
+    monkeypatch.setattr(linux_clock, "_ask_kernel", lambda _host: UNKEPT)
     chrony = FakeHost(commands={"chronyc": fixture("chronyc/debian-12/unsynchronised.csv")})
-    assert clock.look_at_clock(chrony, "docker") == Clock("chronyc", False, None, "it has no source")
+    assert linux_clock.collect_clock(chrony, "docker") == Clock("chronyc", False, None, "it has no source")
 
 
 def test_in_a_container_where_nothing_says_anything_of_the_clock_it_is_the_hosts(
@@ -496,12 +501,12 @@ def test_in_a_container_where_nothing_says_anything_of_the_clock_it_is_the_hosts
     def refuse(_host: Any) -> Clock:
         raise SourceDenied("adjtimex", "Operation not permitted")
 
-    monkeypatch.setattr(clock, "_ask_kernel", refuse)
-    assert clock.look_at_clock(FakeHost(), "docker") == clock.NOT_OURS
+    monkeypatch.setattr(linux_clock, "_ask_kernel", refuse)
+    assert linux_clock.collect_clock(FakeHost(), "docker") == linux_clock.NOT_OURS
 
 
 def test_the_reason_of_a_clock_that_is_not_ours_reaches_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "_ask_kernel", lambda _host: UNKEPT)
+    monkeypatch.setattr(linux_clock, "_ask_kernel", lambda _host: UNKEPT)
     host = FakeHost(files={**FILES, "/.dockerenv": ""}, commands={}, links=FIRST)
     found = the_one("clock", observe(host))
     assert (found.status, found.message) == (

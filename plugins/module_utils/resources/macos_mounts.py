@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The mounts of macOS into records: which hold data of their own, and how full they are. Pure."""
+"""What mount and df of macOS print: which mounts hold data, which are left out, and how full they are. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...errors import ParseError
-from ..records import LeftOut, Usage
+from ..errors import ParseError
+from .model import LeftOut, Usage
 
 DATA = "/System/Volumes/Data"  # since macOS 10.15 everything that is not the system itself
+
 # Kinds that hold no data of their own (mount(8), autofs(5)), or cannot be written.
 PSEUDO = frozenset({"autofs", "cd9660", "devfs", "fdesc", "lifs", "mtmfs", "nullfs", "udf", "volfs"})
+
 # The system's own volumes beside DATA (preboot, update, swap, the recovery of Apple silicon), and disk images that it
 # mounts for itself (cryptexes, simulators).
 _SYSTEM_PLACES = re.compile(
@@ -24,6 +26,7 @@ _SYSTEM_PLACES = re.compile(
 )
 _MOUNT = re.compile(r"(?P<source>.+?) on (?P<path>/.*) \((?P<kind>[^,()]+)(?P<flags>[^()]*)\)")
 _APFS_VOLUME = re.compile(r"/dev/(disk\d+)s\d+(s\d+)?")  # the container is the disk; a second "s" is a snapshot
+
 _DF = re.compile(
     r"(?P<source>\S.*?)\s+(?P<size>\d+)\s+(?P<used>\d+)\s+(?P<available>-?\d+)\s+(?:\d+%|-)"
     r"\s+(?P<iused>\d+)\s+(?P<ifree>\d+)\s+(?:\d+%|-)\s+(?P<path>/.*)"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.thresholds import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.declared import (
     Bounds,
     mount_path,
     read_thresholds,

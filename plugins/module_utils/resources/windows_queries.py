@@ -10,9 +10,9 @@ counter paths and messages are not, so none is used.
 
 from __future__ import annotations
 
-from ...event_log import found, reach
-from ...powershell import some
-from ..attempt import OF_CPU
+from ..event_log import found, reach
+from ..powershell import some
+from .model import OF_CPU
 
 # Event ids of the time service: 35 synchronising with a source, 37 valid data received; 36 not synchronised for a day,
 # 47 no answer of a peer, 29 and 129 no source, 134 the source's name cannot be resolved.
@@ -25,6 +25,7 @@ Get-CimInstance Win32_Volume |
     Select-Object Name, DeviceID, DriveLetter, DriveType, FileSystem, Capacity, FreeSpace, SystemVolume
 """
 )
+
 # What an account that may not see volumes is still told: the disks that have a letter.
 DISKS = some(
     """
@@ -32,6 +33,7 @@ Get-CimInstance Win32_LogicalDisk -Filter 'DriveType = 3' |
     Select-Object DeviceID, FileSystem, Size, FreeSpace
 """
 )
+
 # Kilobytes. FreePhysicalMemory counts the standby list too, whose pages are given away at once.
 SYSTEM = some(
     """
@@ -40,8 +42,10 @@ Get-CimInstance Win32_OperatingSystem | ForEach-Object { [pscustomobject]@{
     TotalVirtualMemorySize = $_.TotalVirtualMemorySize; FreeVirtualMemory = $_.FreeVirtualMemory } }
 """
 )
+
 # Megabytes.
 PAGE_FILES = "Get-CimInstance Win32_PageFileUsage | Select-Object Name, AllocatedBaseSize, CurrentUsage"
+
 QUEUE = some(
     """
 $processors = (Get-CimInstance Win32_ComputerSystem).NumberOfLogicalProcessors
@@ -49,18 +53,21 @@ Get-CimInstance Win32_PerfRawData_PerfOS_System | ForEach-Object { [pscustomobje
     ProcessorQueueLength = $_.ProcessorQueueLength; Processors = $processors } }
 """
 )
+
 HANDLES = some(
     """
 Get-Process | Sort-Object HandleCount -Descending | Select-Object -First 1 |
     ForEach-Object { [pscustomobject]@{ Name = $_.ProcessName; Id = $_.Id; Handles = $_.HandleCount } }
 """
 )
+
 TIME_SERVICE = """
 $settings = Get-ItemProperty -LiteralPath 'HKLM:\\SYSTEM\\CurrentControlSet\\Services\\W32Time\\Parameters'
 Get-CimInstance Win32_Service -Filter "Name = 'W32Time'" | ForEach-Object { [pscustomobject]@{
     State = [string]$_.State; StartMode = [string]$_.StartMode
     Type = [string]$settings.Type; NtpServer = [string]$settings.NtpServer } }
 """
+
 # Its words are translated, its lines and numbers are not: parse.py reads them by their place.
 TIME_STATUS = "& w32tm.exe /query /status /verbose | ForEach-Object { [string]$_ }"
 LOG = "System"  # where both are noted: what ran out, and what the time service says

@@ -2,22 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The thresholds of an inventory, validated once and frozen. Shares are 0 to 1 here, percentages in the inventory."""
+"""What an inventory declares of resources, validated once. Shares are 0 to 1 here, percentages in the inventory."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
 from ..units import parse_bytes, parse_seconds
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(NamedTuple):
     """From where on a number is bad; None where that step is not wanted."""
 
     warning: Optional[float] = None
@@ -28,8 +26,7 @@ NONE = Bounds()
 Convert = Callable[[str, Any], float]
 
 
-@dataclass(frozen=True)
-class MountLimits:
+class MountLimits(NamedTuple):
     """The bounds of one mount: shares and bytes that must stay free."""
 
     free: Bounds = NONE
@@ -38,8 +35,7 @@ class MountLimits:
     ignore: bool = False
 
 
-@dataclass(frozen=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """All bounds. ``mounts`` has the overrides by path."""
 
     default: MountLimits
@@ -156,3 +152,10 @@ def _positive(name: str, value: Any) -> float:
     if not value > 0:
         raise InputError(name, value, "a number above 0")
     return float(value)
+
+
+def check_seconds(params: Mapping[str, Any]) -> None:
+    """Raise InputError where a time that a look may take is out of its range."""
+    for name in ("sample_seconds", "scan_seconds"):
+        if not 0 <= params[name] <= 60:
+            raise InputError(name, params[name], "seconds, 0 to 60")

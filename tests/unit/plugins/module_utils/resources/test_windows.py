@@ -21,10 +21,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     WARNING,
     Result,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS, SKIPPABLE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE, SPEC, windows_queries
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows import queries
 
 from .answers import WINDOWS, windows
 from .examples import DAY, defaults, mount_options, options
@@ -154,12 +153,12 @@ def test_a_declared_volume_is_found_however_its_letter_is_written_and_missed_whe
 
 def test_what_is_left_out_is_not_even_asked(tmp_path: Path) -> None:
     everything = frozenset(SKIPPABLE)
-    assert set(queries.queries(0.5, DAY, everything)) == {"volumes", "disks", "system"}
+    assert set(windows_queries.queries(0.5, DAY, everything)) == {"volumes", "disks", "system"}
     result = look(windows(), tmp_path, skip=list(SKIPPABLE))
     assert set(status_of(result).values()) == {SKIPPED}
 
 
 def test_the_queries_take_nothing_but_numbers_into_their_text() -> None:
-    asked = queries.queries(0.25, 2 * DAY, frozenset())
+    asked = windows_queries.queries(0.25, 2 * DAY, frozenset())
     assert "-Milliseconds 250" in asked["cpu"]
     assert "<= 172800000" in asked["exhaustions"] and "EventID=2004" in asked["exhaustions"]

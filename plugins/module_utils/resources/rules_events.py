@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules for what happened or is held: killed processes, the clock, deleted files. Pure; part of RULES in judge.py."""
+"""Rules for what happened or is held: killed processes, the clock, deleted files. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..evidence import Event, Part, Whole
 from ..finding import OK, UNKNOWN, WARNING, Finding
 from ..units import human_bytes
 from .checks import CHECKS
+from .declared import Thresholds
 from .history import History
-from .judge_disks import Rule
-from .records import Clock, Exhaustions, HeldFile, HeldFiles, Observation, OomKills
-from .thresholds import Thresholds
+from .model import Clock, Exhaustions, HeldFile, HeldFiles, OomKills, Snapshot
+from .rules_disks import Rule
 from .verdict import above, expected, judged
 
 LISTED = 5  # so many kills or files are named; the rest is counted
@@ -27,15 +27,15 @@ def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def judge_kills(seen: Observation, limits: Thresholds, history: History) -> Finding:
+def judge_kills(snapshot: Snapshot, limits: Thresholds, history: History) -> Finding:
     """Return the finding for processes killed for want of memory, by the journal or by the count since the last run.
 
     Where the system notes exhausted memory instead of whom it killed, that is judged.
     """
-    start = seen.at - limits.oom_window
-    if isinstance(seen.oom, Exhaustions):
-        return _exhaustions_finding(seen.oom, start)
-    return judged("resources.oom_kills", "memory", seen.oom, lambda oom: _kills_finding(oom, history, start))
+    start = snapshot.at - limits.oom_window
+    if isinstance(snapshot.oom, Exhaustions):
+        return _exhaustions_finding(snapshot.oom, start)
+    return judged("resources.oom_kills", "memory", snapshot.oom, lambda oom: _kills_finding(oom, history, start))
 
 
 def _exhaustions_finding(oom: Exhaustions, start: float) -> Finding:
@@ -100,13 +100,15 @@ def _named(kills: tuple[Event, ...]) -> str:
     return ", ".join(shown) + (f" and {len(kills) - LISTED} before" if len(kills) > LISTED else "")
 
 
-def judge_clock(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_clock(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for the clock: kept by a time service, and how far off."""
 
     def finding(clock: Clock) -> Finding:
         check = CHECKS["resources.clock"]
         wanted = expected("synchronised and off by at most", limits.clock, "{:g} s".format)
-        whose = f" (the clock is that of the machine which holds this {seen.container})" if seen.container else ""
+        whose = (
+            f" (the clock is that of the machine which holds this {snapshot.container})" if snapshot.container else ""
+        )
         if not clock.synchronised:
             why = f": {clock.why}" if clock.why else ""
             message = f"{clock.source} says that nothing keeps the clock{whose}{why}"
@@ -118,10 +120,10 @@ def judge_clock(seen: Observation, limits: Thresholds, _history: History) -> Fin
         message = f"{clock.source} says that the clock is kept and off by {actual}{whose}"
         return check.finding(above(abs(clock.offset), limits.clock), "clock", message, expected=wanted, actual=actual)
 
-    return judged("resources.clock", "clock", seen.clock, finding)
+    return judged("resources.clock", "clock", snapshot.clock, finding)
 
 
-def judge_held(seen: Observation, limits: Thresholds, _history: History) -> Finding:
+def judge_held(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
     """Return the finding for deleted files that still take space."""
 
     def finding(held: HeldFiles) -> Finding:
@@ -135,7 +137,7 @@ def judge_held(seen: Observation, limits: Thresholds, _history: History) -> Find
         wanted = expected("at most", limits.held_bytes, human_bytes)
         return check.finding(status, "deleted files", message, expected=wanted, actual=size)
 
-    return judged("resources.deleted_open_files", "deleted files", seen.held, finding)
+    return judged("resources.deleted_open_files", "deleted files", snapshot.held, finding)
 
 
 def _largest(files: tuple[HeldFile, ...]) -> str:

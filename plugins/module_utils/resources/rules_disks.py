@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules for mounted file systems: space, inodes, and when they will be full. Pure; part of RULES in judge.py."""
+"""Rules for mounted file systems: space, inodes, and when they will be full. Pure."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ..finding import CRITICAL, OK, SKIPPED, STATUSES, UNKNOWN, WARNING, Finding
 from ..printable import printable
 from ..units import human_bytes, human_seconds
 from .checks import CHECKS
+from .declared import MountLimits, Thresholds
 from .history import NEEDED_SAMPLES, NEEDED_SECONDS, History, Sample, growth
-from .records import Absent, Blind, Mount, Observation, Usage
-from .thresholds import MountLimits, Thresholds
+from .model import Absent, Mount, Snapshot, Unavailable, Usage
 from .verdict import below, expected, missing, percent
 
-Rule = Callable[[Observation, Thresholds, History], Union[Finding, Iterable[Finding]]]
+Rule = Callable[[Snapshot, Thresholds, History], Union[Finding, Iterable[Finding]]]
 JudgeMount = Callable[[Mount, Usage, Thresholds, History], Finding]
 
 
-def judge_mounts(seen: Observation, limits: Thresholds, _history: History) -> Iterator[Finding]:
+def judge_mounts(snapshot: Snapshot, limits: Thresholds, _history: History) -> Iterator[Finding]:
     """Yield whether the mounts could be listed, and each declared one that cannot be written.
 
     What is written to a missing mount goes to the file system below instead, and is hidden once it is mounted.
     """
     check = CHECKS["resources.mounts"]
-    if not isinstance(seen.mounts, tuple):
-        yield missing(check.id, "mounts", seen.mounts)
+    if not isinstance(snapshot.mounts, tuple):
+        yield missing(check.id, "mounts", snapshot.mounts)
         return
-    looked_at = sorted(mount.path for mount in seen.mounts)
+    looked_at = sorted(mount.path for mount in snapshot.mounts)
     yield check.finding(OK, "mounts", f"{len(looked_at)} file systems are looked at: {', '.join(looked_at)}")
-    present = {path for mount in seen.mounts for path in (mount.path, *mount.also)}
+    present = {path for mount in snapshot.mounts for path in (mount.path, *mount.also)}
     for path, limit in limits.mounts.items():
         if path in present:
             continue
@@ -43,47 +43,49 @@ def judge_mounts(seen: Observation, limits: Thresholds, _history: History) -> It
         else:
             message = f"{path} is declared in thresholds.mounts, and nothing that can be written is mounted there"
             yield check.finding(CRITICAL, path, message, expected="mounted", actual="not mounted")
-    yield from _judge_lost(seen, limits)
+    yield from _judge_lost(snapshot, limits)
 
 
-def _judge_lost(seen: Observation, limits: Thresholds) -> Iterator[Finding]:
+def _judge_lost(snapshot: Snapshot, limits: Thresholds) -> Iterator[Finding]:
     check = CHECKS["resources.mounts"]
-    if isinstance(seen.lost_mounts, (Blind, Absent)):
-        yield check.finding(UNKNOWN, seen.mount_table, f"could not be looked at: {seen.lost_mounts.reason}")
+    if isinstance(snapshot.lost_mounts, (Unavailable, Absent)):
+        yield check.finding(UNKNOWN, snapshot.mount_table, f"could not be looked at: {snapshot.lost_mounts.reason}")
         return
-    for path, state in seen.lost_mounts.items():
+    for path, state in snapshot.lost_mounts.items():
         if path not in limits.mounts:
-            message = f"{path} is declared in {seen.mount_table} and {state}"
-            yield check.finding(WARNING, path, message, expected=f"mounted as {seen.mount_table} says", actual=state)
+            message = f"{path} is declared in {snapshot.mount_table} and {state}"
+            yield check.finding(
+                WARNING, path, message, expected=f"mounted as {snapshot.mount_table} says", actual=state
+            )
 
 
-def judge_left_out(seen: Observation, _limits: Thresholds, _history: History) -> Finding:
+def judge_left_out(snapshot: Snapshot, _limits: Thresholds, _history: History) -> Finding:
     """Return one finding that names every mount which no other rule looks at, by the reason."""
     check = CHECKS["resources.not_looked_at"]
-    if not isinstance(seen.mounts, tuple):
-        return missing(check.id, "mounts", seen.mounts)
-    if isinstance(seen.left_out, Blind):
-        return check.finding(UNKNOWN, "mounts", f"what is not looked at is not known: {seen.left_out.reason}")
-    if not seen.left_out:
+    if not isinstance(snapshot.mounts, tuple):
+        return missing(check.id, "mounts", snapshot.mounts)
+    if isinstance(snapshot.left_out, Unavailable):
+        return check.finding(UNKNOWN, "mounts", f"what is not looked at is not known: {snapshot.left_out.reason}")
+    if not snapshot.left_out:
         return check.finding(OK, "mounts", "every mount is looked at")
     by_reason: dict[str, list[str]] = {}
-    for path, reason in seen.left_out:
+    for path, reason in snapshot.left_out:
         by_reason.setdefault(reason, []).append(printable(path))
     named = "; ".join(f"{reason}: {', '.join(paths)}" for reason, paths in sorted(by_reason.items()))
-    return check.finding(SKIPPED, "mounts", f"{len(seen.left_out)} mounts are not looked at: {named}", remedy="")
+    return check.finding(SKIPPED, "mounts", f"{len(snapshot.left_out)} mounts are not looked at: {named}", remedy="")
 
 
 def _each_mount(
-    check: str, judge: JudgeMount, seen: Observation, limits: Thresholds, history: History
+    check: str, judge: JudgeMount, snapshot: Snapshot, limits: Thresholds, history: History
 ) -> Iterator[Finding]:
     """Apply ``judge`` to each mount that is not ignored; without a list of them it is unknown."""
-    if not isinstance(seen.mounts, tuple):
-        yield missing(check, "mounts", seen.mounts)
+    if not isinstance(snapshot.mounts, tuple):
+        yield missing(check, "mounts", snapshot.mounts)
         return
-    for mount in seen.mounts:
+    for mount in snapshot.mounts:
         if limits.limits(mount.path, *mount.also).ignore:
             yield CHECKS[check].finding(SKIPPED, mount.path, "ignored by thresholds.mounts", remedy="")
-        elif isinstance(mount.usage, Blind):
+        elif isinstance(mount.usage, Unavailable):
             yield CHECKS[check].finding(UNKNOWN, mount.path, f"could not be looked at: {mount.usage.reason}")
         else:
             yield judge(mount, mount.usage, limits, history)

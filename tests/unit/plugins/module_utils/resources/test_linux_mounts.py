@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mounts import MountPoint, Mounts, parse_mountinfo
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux.parse_mounts import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux_mounts import (
     HIDDEN,
     by_file_system,
     lost_mounts,

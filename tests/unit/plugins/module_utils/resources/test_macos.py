@@ -20,11 +20,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import SKIPPABLE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE
 
 from .answers import MAC, MAC_FILES, REPORT, mac
 from .examples import fixture, mount_options, options
-from .test_windows_gather import EVERY, look, status_of
+from .test_windows import EVERY, look, status_of
 
 
 def test_every_check_of_linux_has_its_finding_on_macos(tmp_path: Path) -> None:

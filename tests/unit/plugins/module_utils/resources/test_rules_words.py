@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,14 +18,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import (
-    History,
-    LastKills,
-    Sample,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History, LastKills, Sample
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,
-    Blind,
     Clock,
     Counted,
     CpuShares,
@@ -37,6 +31,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     Memory,
     OomKills,
     Queue,
+    Unavailable,
     kill,
 )
 
@@ -123,7 +118,7 @@ EACH_MOUNT = ("disk_space", "inodes", "disk_forecast")
 
 @pytest.mark.parametrize("check", ["mounts", "not_looked_at", *EACH_MOUNT])
 def test_mounts_that_are_not_listed_are_unknown_and_none_at_all_are_skipped(check: str) -> None:
-    blind, absent = the_one(check, observed(mounts=Blind("why"))), the_one(check, observed(mounts=Absent("none")))
+    blind, absent = the_one(check, observed(mounts=Unavailable("why"))), the_one(check, observed(mounts=Absent("none")))
     assert (blind.subject, blind.status, blind.message) == ("mounts", UNKNOWN, "could not be looked at: why")
     assert (absent.subject, absent.status, absent.message) == ("mounts", SKIPPED, "none")
 
@@ -131,7 +126,7 @@ def test_mounts_that_are_not_listed_are_unknown_and_none_at_all_are_skipped(chec
 @pytest.mark.parametrize("check", EACH_MOUNT)
 def test_of_each_mount_is_said_why_it_is_not_judged(check: str) -> None:
     (silent,) = mounted("/nfs")
-    seen = observed(mounts=(replace(silent, usage=Blind("no answer in 5 s")), *mounted("/tmp")))
+    seen = observed(mounts=(silent._replace(usage=Unavailable("no answer in 5 s")), *mounted("/tmp")))
     found = findings(check, seen, thresholds(mounts=[mount_options("/tmp", ignore=True)]))
     assert [(one.subject, one.status, one.message) for one in found] == [
         ("/nfs", UNKNOWN, "could not be looked at: no answer in 5 s"),
