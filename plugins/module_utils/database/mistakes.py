@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
-from .settings import parse_settings
+from .declared import parse_settings
 from .spec import SPEC
 
 

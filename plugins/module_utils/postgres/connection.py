@@ -131,7 +131,7 @@ def connect(login: Login, database: str, application: str, limits: Limits) -> Se
     connection.autocommit = True
     session = Session(connection, where, psycopg2.Error)
     try:
-        _take_over(session, limits)
+        _set_up(session, limits)
     except CoreError:
         session.close()
         raise
@@ -147,7 +147,7 @@ def _connected(psycopg2: Any, arguments: Mapping[str, Any], limits: Limits) -> A
         return psycopg2.connect(**arguments)  # our first statements say the same
 
 
-def _take_over(session: Session, limits: Limits) -> None:
+def _set_up(session: Session, limits: Limits) -> None:
     """Give a session our settings, and prove that it keeps them."""
     session.execute(first_statements(limits))
     prove(session.where, (str(row[0]) for row in session.rows(PROOF).values))

@@ -71,7 +71,7 @@ class BackupGate:
 
 
 @dataclass(frozen=True)
-class Settings:
+class VacuumSettings:
     """The options of one run."""
 
     databases: tuple[Database, ...]
@@ -97,13 +97,13 @@ class Settings:
     state_dir: str
 
 
-def parse_settings(params: Mapping[str, Any], flavour: Any = os.path) -> Settings:
+def parse_settings(params: Mapping[str, Any], flavour: Any = os.path) -> VacuumSettings:
     """Given the module's validated options, return them as Settings. Raise InputError naming the first wrong one.
 
     ``flavour`` is the module of the host's kind of paths.
     """
     _check_numbers(params)
-    settings = Settings(
+    settings = VacuumSettings(
         databases=tuple(_database(entry, params["thresholds"], flavour) for entry in params["databases"]),
         plan_only=params["mode"] == "plan",
         window_s=params["window_minutes"] * 60.0,
@@ -141,7 +141,7 @@ def _check_names(entries: Iterable[Mapping[str, Any]]) -> None:
             raise InputError(f"databases[{name}].name", name, "a name that no other database of the list has")
 
 
-def _check_gates(settings: Settings) -> None:
+def _check_gates(settings: VacuumSettings) -> None:
     """Refuse what can never be done, before anything is done."""
     if settings.rewrite == "allow" and not settings.backup.dir:
         raise InputError("require_backup", None, "the dir of verified backups, because rewrite is allow")
