@@ -48,7 +48,7 @@ demo-clean: ## stop the demo and remove it
 test: venv ## run every layer, side by side where it pays; logs are in .logs/
 	@$(RUN) --all
 
-lint: venv ## ruff, mypy, house rules, shellcheck, PowerShell 5.1, yamllint, ansible-lint, changelog, generated docs
+lint: venv ## ruff, mypy, house rules, words, figures, shellcheck, PowerShell 5.1, yamllint, ansible-lint, changelog, generated docs
 	@$(RUN) lint
 
 test-unit: venv ## unit tests; those of the core under Python 3.9, 3.11 and 3.13 too

@@ -9,8 +9,9 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base import (
     Checked,
     MaintenanceAction,
@@ -24,7 +25,7 @@ class ActionModule(MaintenanceAction):
 
     _supports_check_mode = True
     noun = "checkup"
-    spec = SPEC
+    spec = argument_spec(SPEC)
 
     def check(self, arguments: Mapping[str, Any]) -> Checked:
         own = super().check(arguments).params

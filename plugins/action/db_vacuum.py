@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base import MaintenanceAction
 
 
@@ -13,4 +14,4 @@ class ActionModule(MaintenanceAction):
 
     _supports_check_mode = True
     noun = "database"
-    spec = SPEC
+    spec = argument_spec(SPEC)

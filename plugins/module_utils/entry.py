@@ -78,7 +78,7 @@ def _part(noun: str, name: str) -> Any:
 
 def with_paths(noun: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Given a noun's parameters, return them with ``~`` and variables of the host resolved in every path option."""
-    resolved: dict[str, Any] = _resolve_options(_part(noun, "spec").SPEC, params)
+    resolved: dict[str, Any] = _resolve_options(importlib.import_module(f".{noun}", __package__).SPEC, params)
     if noun == "checkup":  # its option is a dict of other nouns' parameters
         resolved["checks"] = {name: with_paths(name, options) for name, options in params["checks"].items()}
     return resolved

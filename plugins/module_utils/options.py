@@ -2,26 +2,61 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options that every module of the collection has, as plain data for an argument_spec.
-
-``state_dir`` is documented by the doc fragment ``cryptobot.maintenance.common``; ``timeout``, whose default differs, by
-each module.
+"""What the options of an area are made of. Each is typed once, in the SPEC of its area; from there come the
+argument_spec, the documentation of modules, roles and inventory, and what the validation says.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from .errors import InputError
 
+# What only this collection reads of an option: neither Ansible's validator nor ansible-test knows it.
+ANNOTATIONS = frozenset({"description", "example", "unit", "variable", "version_added"})
 
-def common_options(timeout: int) -> dict[str, Any]:
-    """Given the default bound of a whole run in seconds, return the options common to all modules."""
+
+def option(kind: str, description: Union[str, Sequence[str]], **more: Any) -> dict[str, Any]:
+    """Given the type of an option (``list of X`` for a list), what it is, and what else an argument_spec or ANNOTATIONS
+    know of it, return the option.
+    """
+    name, _of, elements = kind.partition(" of ")
+    return {"type": name, **({"elements": elements} if elements else {}), "description": description, **more}
+
+
+def argument_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Given a SPEC, return what Ansible knows of it."""
     return {
-        "state_dir": {"type": "path", "default": "/var/lib/cryptobot-maintenance"},
-        "timeout": {"type": "int", "default": timeout},
+        name: {
+            key: argument_spec(value) if key == "options" else value
+            for key, value in each.items()
+            if key not in ANNOTATIONS
+        }
+        for name, each in spec.items()
+    }
+
+
+def common_options(timeout: int, seconds: str = "Seconds that the whole run may take.") -> dict[str, Any]:
+    """Given the default bound of a whole run in seconds, and what it is of, return the options common to all areas."""
+    return {
+        "state_dir": option(
+            "path",
+            [
+                (
+                    "Folder in which the collection remembers what it compares with at the next run, and where its "
+                    "lock is held."
+                ),
+                (
+                    "It is made, readable by its owner only, where it does not exist. An audit also works where it "
+                    "cannot be written."
+                ),
+            ],
+            default="/var/lib/cryptobot-maintenance",
+        ),
+        "timeout": option("int", seconds, default=timeout),
     }
 
 

@@ -14,14 +14,15 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Protocol, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol, Union
 
 from .finding import EMPTY, Check, Finding, Result
-from .host import Host
 
-__all__ = ["EMPTY", "Area", "Context", "Outcome", "Rule", "Rules", "area", "areas"]
+if TYPE_CHECKING:
+    from .host import Host
 
-CORE = Path(__file__).resolve().parent
+__all__ = ["EMPTY", "Area", "Context", "Outcome", "Rule", "Rules", "area", "areas", "declare"]
+
 Remedy = Union[str, Mapping[str, str]]
 
 
@@ -134,15 +135,16 @@ def first_sentence(text: Optional[str]) -> str:
     return found[0] if found else joined
 
 
-Run = Callable[[dict[str, Any], Host, bool], Result]
+Run = Callable[[dict[str, Any], "Host", bool], Result]
 
 
 class Area(NamedTuple):
     """One area: what its module takes and does. ``run`` and ``rules`` import the area when they are called.
 
-    ``module`` is the name of its module; ``procedures`` are its ids in docs/procedures.md. ``force`` are option values
-    that a checkup sets, and ``plan_only`` has it run in check mode there, which is how an acting area is made to look
-    without acting. ``acts`` is whether its module may change anything.
+    ``module`` is the name of its module; ``procedures`` are its ids in docs/procedures.md, by which a checkup is asked
+    for it; none where it is no part of a checkup. ``force`` are option values that a checkup sets, and ``plan_only``
+    has it run in check mode there, which is how an acting area is made to look without acting. ``acts`` is whether its
+    module may change anything.
     """
 
     name: str
@@ -156,14 +158,35 @@ class Area(NamedTuple):
     acts: bool = False
 
 
+def declare(package: str, *, module: str, spec: Mapping[str, Any], procedures: tuple[str, ...], **more: Any) -> Area:
+    """Given the ``__name__`` of an area's package and what else is known of it, return the area.
+
+    Its parts are imported by name, in no statement that Ansible would find when it packs a module: whoever imports any
+    file of an area would bring all of it.
+    """
+
+    def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
+        result: Result = importlib.import_module(".run", package).run(params, host, check_mode)
+        return result
+
+    def rules() -> Rules:
+        found: Rules = importlib.import_module(".run", package).RULES
+        return found
+
+    return Area(package.rpartition(".")[2], module, spec, run, rules, procedures, **more)
+
+
 def area(name: str) -> Area:
     """Given an area's name, return it. Raise ModuleNotFoundError where there is no such folder."""
     found: Area = importlib.import_module(f".{name}", __package__).AREA
     return found
 
 
-def areas(core: Path = CORE) -> Iterator[Area]:
-    """Yield all areas, by name: the folders of the core whose ``__init__.py`` declares one."""
-    for folder in sorted(path.parent for path in core.glob("*/__init__.py")):
+def areas(core: Optional[Path] = None) -> Iterator[Area]:
+    """Yield all areas, by name: the folders of the core whose ``__init__.py`` declares one.
+
+    On the controller only: on a host there are no others than those that were asked for.
+    """
+    for folder in sorted(path.parent for path in (core or Path(__file__).resolve().parent).glob("*/__init__.py")):
         if re.search(r"^AREA\b", (folder / "__init__.py").read_text("utf-8"), re.M):
             yield area(folder.name)

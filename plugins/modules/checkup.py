@@ -108,9 +108,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
 
 
@@ -131,7 +132,7 @@ def noun_options(module: AnsibleModule) -> tuple[dict[str, Any], set[str]]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=argument_spec(SPEC), supports_check_mode=True)
     checks, secrets = noun_options(module)
     # Until here every value below "checks" counted as secret, which would mask ports and paths in the answer.
     module.no_log_values = secrets

@@ -341,12 +341,13 @@ actions:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=argument_spec(SPEC), supports_check_mode=True)
     exit_with(module, run, acts=False)
 
 

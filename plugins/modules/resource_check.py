@@ -422,12 +422,13 @@ actions:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.spec import SPEC
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=argument_spec(SPEC), supports_check_mode=True)
     exit_with(module, run, acts=False)
 
 

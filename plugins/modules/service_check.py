@@ -276,13 +276,14 @@ remembered:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=argument_spec(SPEC), supports_check_mode=True)
     # Until here every value of an environment counted as secret, which would mask ports and paths in the answer.
     module.no_log_values = secrets_among(module.no_log_values, module.params)
     exit_with(module, run, acts=False)

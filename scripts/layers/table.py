@@ -94,6 +94,8 @@ LINT = (
     Step("format", ("ruff", "format", "--check", ".")),
     Step("mypy", ("mypy",)),
     Step("house rules", ("python", "scripts/lint/house_rules.py")),
+    Step("words", ("python", "scripts/lint/words.py")),
+    Step("figures", ("python", "scripts/lint/figures.py", "--check")),
     Step("shellcheck", ("scripts/lint/shell.sh",)),
     Step("PowerShell 5.1", ("scripts/lint/powershell.sh",)),
     Step("yamllint", ("yamllint", "--strict", ".")),

@@ -161,7 +161,7 @@ PLAN = """
 import json, sys, time
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 options = ArgumentSpecValidator(SPEC).validate(json.loads(sys.argv[1])).validated_parameters
 seconds = []

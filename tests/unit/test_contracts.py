@@ -25,11 +25,6 @@ SHELLS = {"bridge"}  # PowerShell, whose options validate-modules compares
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in SHELLS)
 NOUN_MODULES = [name for name in MODULES if name not in ("report", "validate")]
 CATALOGUES = sorted((CHECKOUT / "plugins").glob("*/*/checks.py"))
-RULED = [
-    path.parent.name
-    for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py"))
-    if re.search(r"^RULES\b", path.read_text("utf-8"), re.M)
-]
 
 
 def documented(module: str) -> dict[str, Any]:

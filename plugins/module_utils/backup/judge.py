@@ -2,66 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which rules judge which state of the module. The rules are in the folder ``rules``; none does input or output."""
+"""Which rules judge which state of the module. None of them does input or output."""
 
 from __future__ import annotations
 
 from ..finding import Finding
-from .rules.folder import (
-    judge_clock,
-    judge_foreign,
-    judge_leftovers,
-    judge_manifests,
-    judge_payloads,
-    judge_permissions,
-    judge_pins,
-    judge_retention,
-    judge_signatures,
-    judge_space,
-    judge_strangers,
-)
-from .rules.sets import (
-    judge_age,
-    judge_anomalies,
-    judge_completeness,
-    judge_last_run,
-    judge_presence,
-    judge_verification,
-)
-from .view import Rule, View
+from ..registry import Rules
+from . import rules_anomaly, rules_folder, rules_made, rules_sets, rules_verification
+from .context import Context
 
-FOLDER: tuple[Rule, ...] = (
-    judge_manifests,
-    judge_payloads,
-    judge_leftovers,
-    judge_permissions,
-    judge_pins,
-    judge_clock,
-    judge_strangers,
-    judge_signatures,
-    judge_foreign,
-)
+RULES = Rules(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES)
 # The state that sees to a good set says the same of the folder as the one that looks for it, so that what an earlier
 # look of the same play found wanting does not stand beside what a run has made right since.
-WHOLE: tuple[Rule, ...] = (
-    judge_presence,
-    judge_age,
-    judge_completeness,
-    judge_verification,
-    judge_anomalies,
-    judge_last_run,
-    judge_space,
-    judge_retention,
-    *FOLDER,
-)
-RULES: dict[str, tuple[Rule, ...]] = {
+WHOLE = ("", "retention", "always", "folder")
+KINDS: dict[str, tuple[str, ...]] = {
     "present": WHOLE,
     "verified": WHOLE,
-    "listed": FOLDER,
-    "pruned": (judge_manifests, judge_signatures, judge_payloads, judge_retention, judge_clock),
+    "listed": ("always", "folder"),
+    "pruned": ("retention", "always"),
 }
 
 
-def judge(view: View) -> list[Finding]:
-    """Given the view of a run, return the findings of its state's rules."""
-    return [finding for rule in RULES[view.settings.state] for finding in rule(view)]
+def judge(context: Context) -> list[Finding]:
+    """Given the context of a run, return the findings of its state's rules."""
+    return [finding for kind in KINDS[context.settings.state] for finding in RULES.judge(context, kind)]

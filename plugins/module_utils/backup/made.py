@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from .catalog.records import BackupSet
-from .sources.records import Taken
+from .sources.records import Entry
 from .verification.levels import Report
 
 
@@ -18,7 +18,7 @@ from .verification.levels import Report
 class Made:
     """What a run came to: the sources taken, those skipped and why, the verification, and at last the published set."""
 
-    taken: dict[str, Taken] = field(default_factory=dict)
+    taken: dict[str, Entry] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     report: Optional[Report] = None
     published: Optional[BackupSet] = None

@@ -17,15 +17,14 @@ from pathlib import Path
 from ..errors import ActionFailed, CoreError
 from ..host import Host
 from .access.owners import require_own_way
-from .anomaly import find_anomalies
-from .catalog.document import About, manifest_document
 from .catalog.names import MANIFEST
-from .catalog.parse import parse_manifest, seal
 from .catalog.publish import begin, new_id, partial_of, publish, record_verification, write_manifest
 from .catalog.records import BackupSet, Catalog, Manifest
 from .errors import NoSpace
 from .made import Made
+from .manifest import manifest_document, parse_manifest, seal
 from .plan import pin_of
+from .rules_anomaly import find_anomalies
 from .settings import Settings
 from .sources.kinds import take
 from .sources.records import Bench, Source, Workshop
@@ -133,16 +132,7 @@ def _write(workshop: Workshop, begun: float, settings: Settings, catalog: Catalo
     if not made.taken:
         raise ActionFailed(f"no set was made, none of its sources could be taken: {made.skipped}")
     anomalies = find_anomalies(settings.sources, made.taken, catalog.good, settings.max_shrink)
-    accepted = [] if settings.accept_anomaly else anomalies
-    about = _about(workshop, begun, settings)
-    document = manifest_document(about, settings.sources, made.taken, made.skipped, accepted, workshop.codec)
-    content = seal(document)
-    write_manifest(workshop.folder, content, settings.sign_key)
-    return parse_manifest(content, str(workshop.folder / MANIFEST), about.id)
-
-
-def _about(workshop: Workshop, begun: float, settings: Settings) -> About:
-    return About(
+    manifest = Manifest(
         id=workshop.folder.stem,
         host=workshop.host.name(),
         platform=workshop.host.platform,
@@ -154,7 +144,13 @@ def _about(workshop: Workshop, begun: float, settings: Settings) -> About:
         seconds=round(workshop.host.now() - begun, 3),
         pin_until=pin_of(settings, begun),
         tools=_tools(workshop.codec, workshop.host),
+        sources=tuple(made.taken[source.name] for source in settings.sources if source.name in made.taken),
+        skipped=made.skipped,
+        anomalies=() if settings.accept_anomaly else tuple(anomalies),
     )
+    content = seal(manifest_document(manifest))
+    write_manifest(workshop.folder, content, settings.sign_key)
+    return parse_manifest(content, str(workshop.folder / MANIFEST), manifest.id)
 
 
 def _tools(codec: Codec, host: Host) -> dict[str, str]:

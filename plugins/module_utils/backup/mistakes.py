@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
+from . import SPEC
 from .plan import pin_of
 from .settings import read_settings
 from .sources.postgresql.server import check_account
-from .spec import SPEC
 from .streams.codec import check_level
 
 

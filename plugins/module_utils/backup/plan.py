@@ -13,8 +13,8 @@ from typing import Optional
 from ..errors import InputError
 from ..units import human_seconds
 from .access.way import refusal_of
-from .catalog.parse import LEVELS
 from .catalog.records import DEAD, BackupSet, Catalog
+from .manifest import LEVELS
 from .retention.policy import Candidate, Decisions, Series, decide
 from .settings import Settings
 from .sources.records import Measured, Source

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..finding import Metric
-from .catalog.parse import LEVELS
 from .catalog.records import BackupSet, Catalog
+from .context import Context
+from .manifest import LEVELS
 from .retention.policy import Decisions
 from .space import Space
 from .times import to_iso
 from .verification.levels import Report
-from .view import View
 
 
 def describe_set(found: BackupSet) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def describe_set(found: BackupSet) -> dict[str, Any]:
         "anomalies": list(manifest.anomalies),
         "skipped": dict(manifest.skipped),
         "sources": [
-            {"name": entry.name, "type": entry.type, "count": entry.count, "raw_bytes": entry.raw_bytes}
+            {"name": entry.name, "type": entry.type, "count": entry.things, "raw_bytes": entry.raw_bytes}
             for entry in manifest.sources
         ],
     }
@@ -86,19 +86,19 @@ def describe_space(space: Optional[Space]) -> Optional[dict[str, Any]]:
     return {"free": space.free, "predicted": space.predicted, "required": space.required, "basis": space.basis}
 
 
-def metrics(view: View) -> list[Metric]:
+def metrics(context: Context) -> list[Metric]:
     """Return the numbers worth keeping, of the newest set that counts where there is one."""
     found = [
-        Metric("cryptobot_backup_sets", len(view.catalog.good)),
-        Metric("cryptobot_backup_free_bytes", view.catalog.free, "bytes"),
-        Metric("cryptobot_backup_all_bytes", sum(one.manifest.bytes for one in view.catalog.sets), "bytes"),
+        Metric("cryptobot_backup_sets", len(context.catalog.good)),
+        Metric("cryptobot_backup_free_bytes", context.catalog.free, "bytes"),
+        Metric("cryptobot_backup_all_bytes", sum(one.manifest.bytes for one in context.catalog.sets), "bytes"),
     ]
-    if view.newest is None:
+    if context.newest is None:
         return found
-    newest = view.newest.manifest
+    newest = context.newest.manifest
     return [
         *found,
-        Metric("cryptobot_backup_age_seconds", round(view.now - newest.created), "seconds"),
+        Metric("cryptobot_backup_age_seconds", round(context.now - newest.created), "seconds"),
         Metric("cryptobot_backup_newest_bytes", newest.bytes, "bytes"),
         Metric("cryptobot_backup_newest_duration_seconds", newest.seconds, "seconds"),
     ]

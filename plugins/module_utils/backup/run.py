@@ -13,12 +13,14 @@ from ..finding import Result
 from ..host import Host
 from ..trusted_accounts import others_of
 from .catalog.signature import read_key
+from .judge import RULES as ALL_RULES
 from .settings import read_settings
 from .states.listed import listed
 from .states.present import present
 from .states.pruned import pruned
 from .states.verified import verified
 
+RULES = ALL_RULES
 STATES = {"present": present, "verified": verified, "listed": listed, "pruned": pruned}
 
 

@@ -20,7 +20,7 @@ from ..trusted import NOBODY_ELSE, Others
 from ..trusted_accounts import check_trusted
 from ..units import parse_seconds
 from .catalog.names import is_set_id
-from .catalog.parse import LEVELS
+from .manifest import LEVELS
 from .names import is_device
 from .place import check_place
 from .retention.policy import PERIODS, Policy

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._ansible_module import Run
-from ..backup.spec import SPEC as BACKUP
-from ..cleanup.spec import SPEC as CLEANUP
-from ..database.spec import SPEC as DATABASE
-from ..firewall.spec import SPEC as FIREWALL
-from ..resources.spec import SPEC as RESOURCES
-from ..restart.spec import SPEC as RESTART
-from ..services.spec import SPEC as SERVICES
+from ..backup import SPEC as BACKUP
+from ..cleanup import SPEC as CLEANUP
+from ..database import SPEC as DATABASE
+from ..firewall import SPEC as FIREWALL
+from ..resources import SPEC as RESOURCES
+from ..restart import SPEC as RESTART
+from ..services import SPEC as SERVICES
 from .runs import (
     run_backup,
     run_cleanup,

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
+from . import SPEC
 from .policy import parse_policy
-from .spec import SPEC
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:

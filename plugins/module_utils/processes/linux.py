@@ -13,12 +13,7 @@ from typing import Optional
 from ..errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ..host import Host
 from ..sockets.linux import parse_unit
-from .model import (
-    Accounts,
-    Census,
-    Details,
-    Process,
-)
+from .model import Accounts, Census, Details, Process
 
 TICKS = 100.0  # USER_HZ, the unit of times in /proc/PID/stat, on every architecture that Debian releases for
 _ACCOUNTS = (("Uid", "{4}"), ("Gid", "{4}"), ("Groups", "*"))  # of proc(5), each with how many numbers it has

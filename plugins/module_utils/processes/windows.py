@@ -15,12 +15,7 @@ from ..errors import CoreError
 from ..fields import Fields, fields_of
 from ..host import Host
 from ..powershell import Answers, ask
-from .model import (
-    Census,
-    Details,
-    Process,
-    with_units,
-)
+from .model import Census, Details, Process, with_units
 from .windows_queries import QUERIES
 
 _UNITS_OF_CPU = 1e7  # Win32_Process counts processor time in 100 ns

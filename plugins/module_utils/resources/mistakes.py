@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
+from . import SPEC
 from .run import check_seconds
-from .spec import SPEC
 from .thresholds import read_thresholds
 
 

@@ -18,7 +18,8 @@ from ..services.gather import GATHERERS, look_at
 from ..services.observed import Observed, Snapshot
 from ..services.policy import Policy
 from ..services.run import VITAL, judge
-from .model import Options, Passage
+from .declared import Options
+from .model import Passage
 
 STATE = "services.state"
 Known = frozenset[tuple[str, str]]

@@ -21,11 +21,12 @@ from ..services.pid_file import runs_command
 from ..services.policy import Policy
 from ..services.run import judge
 from .claim import voids
+from .declared import Options
 from .gate import failing
 from .launch import LOOKERS, capture, doubt_of_stop, fault_of_start
 from .linux.ties import prepare_linux
 from .macos.obstacles import job_of, prepare_macos
-from .model import Before, Job, Launch, Options, Prepared, Situation, Survey
+from .model import Before, Launch, LaunchdJob, Prepared, Situation, Survey
 from .order import in_order
 from .reasons import reasons_of
 from .record import Record, read_record
@@ -51,7 +52,7 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
     situation = Situation(
         services=tuple(known),
         running=frozenset(seen.name for seen in snapshot.services if seen.alive),
-        blind={seen.name: _why_blind(seen) for seen in snapshot.services if seen.alive is None},
+        unavailable={seen.name: _why_blind(seen) for seen in snapshot.services if seen.alive is None},
         reasons={name: found for name, found in reasons.items() if found},
         interrupted=tuple(name for name in (record.running if record else ()) if name not in void),
         reload=frozenset(seen.name for seen in snapshot.services if seen.unit and seen.unit.need_reload),
@@ -168,7 +169,7 @@ def _before(host: Host, snapshot: Snapshot, record: Optional[Record]) -> Before:
     return Before(snapshot, known, launches)
 
 
-def _way(host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Union[Launch, Job, None]:
+def _way(host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Union[Launch, LaunchdJob, None]:
     """Return how a service is started again, where its manager has to be told."""
     if seen.service.manager == "launchd":
         return job_of(seen, recorded)

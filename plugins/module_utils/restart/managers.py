@@ -22,7 +22,7 @@ from .interruption import Interrupted
 from .launch import is_named, run_stop_command, start_detached, write_pid_file
 from .linux.graph import read_nodes
 from .macos.launchctl import boot_in, boot_out
-from .model import Job, Launch
+from .model import Launch, LaunchdJob
 from .windows.scripts import start_script, stop_script
 from .windows.services import start_service, stop_service
 
@@ -75,7 +75,7 @@ def _stop_job(host: Host, seen: Observed, command: Words, timeout: float) -> Non
 
 
 def _start_job(host: Host, service: Service, way: Any, timeout: float) -> None:
-    if not isinstance(way, Job):
+    if not isinstance(way, LaunchdJob):
         raise ActionFailed(f"{service.name} cannot be started: it is not known which plist it is from")
     boot_in(host, way, timeout)
 

@@ -12,9 +12,8 @@ from typing import Any
 from ..mistakes import Mistake, find_mistakes
 from ..services.found import declare_whole
 from ..trading.declared import read_endpoint
-from .model import read_options
-from .run import default_url
-from .spec import SPEC
+from . import SPEC
+from .declared import default_url, read_options
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:

@@ -13,7 +13,7 @@ from ..services.history import measure_growth
 from ..services.observed import Observed, Snapshot
 from ..services.rules_process import pending_reasons
 from ..units import human_bytes, human_seconds
-from .model import Options
+from .declared import Options
 
 
 def reasons_of(observed: Observed, snapshot: Snapshot, memory: Mapping[str, Any], options: Options) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from ..registry import Outcome, Rules
 from ..services.order import needs
 from ..units import human_bytes
 from .claim import DOUBT
-from .model import Launch, Plan, Progress, Survey
+from .model import Launch, Progress, RestartPlan, Survey
 
 RULES = Rules()
 
@@ -23,7 +23,7 @@ class RestartContext(NamedTuple):
     """What was found before the first step, what was planned, and what came of it."""
 
     survey: Survey
-    plan: Plan
+    plan: RestartPlan
     progress: Progress
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
@@ -73,7 +73,7 @@ def judge_needed(context: RestartContext) -> Iterator[Outcome]:
     """A service is restarted when there is a reason, and otherwise left alone."""
     situation, plan = context.survey.situation, context.plan
     for name, why in plan.left.items():
-        unknown = name in situation.blind or name in situation.unnamed
+        unknown = name in situation.unavailable or name in situation.unnamed
         yield Outcome(UNKNOWN if unknown else OK, f"{name} is left alone: {why}", subject=name)
     for name in (name for name in plan.restarted if name not in context.progress.refused):
         reasons = situation.reasons.get(name, ("it depends on what is restarted",))

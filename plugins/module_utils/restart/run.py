@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Optional
 
-from ..finding import PLANNED, UNKNOWN, Action, Finding, Result
+from ..finding import UNKNOWN, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
@@ -23,8 +23,9 @@ from ..trading.declared import Endpoint, read_endpoint
 from ..trading.guard import Observe, Trading, collect_trading, guard, refusal
 from ..trading.rules_trading import RULES as TRADING
 from .act import carry_out
+from .declared import Options, default_url, read_options
 from .gather import take_survey
-from .model import Options, Plan, Progress, Survey, read_options
+from .model import Progress, RestartPlan, Survey
 from .plan import make_plan
 from .report import report
 from .rules_restart import RULES as RESTART
@@ -64,17 +65,6 @@ def _not_supported(host: Host) -> Finding:
     return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
 
 
-def default_url(services: Sequence[Service], name: str) -> str:
-    """Given the declared services and the name of the trade service, return where that is asked; empty: not known."""
-    for service in services:
-        if service.name == name and service.probe:
-            scheme, rest = service.probe.url.split("://", 1)
-            return f"{scheme}://{rest.split('/', 1)[0]}"
-        if service.name == name and service.ports:
-            return f"http://127.0.0.1:{service.ports[0].port}"
-    return ""
-
-
 def _run(
     params: Mapping[str, Any],
     host: Host,
@@ -89,7 +79,7 @@ def _run(
     trading, obstacle = ask_trading(host, survey, wish, endpoint, check_mode=check_mode)
     plan = make_plan(survey.situation, options, protected(survey, endpoint, obstacle))
     if check_mode:
-        return report(survey, plan, Progress(_planned(plan)), endpoint, trading, None)
+        return report(survey, plan, Progress([step.planned() for step in plan.steps]), endpoint, trading, None)
     asks = _guard(host, survey, endpoint)
     stage = Stage(host, options, survey.situation, survey.before, asks, params["state_dir"], survey.record)
     progress = carry_out(stage, plan)
@@ -131,7 +121,7 @@ def _snapshot(host: Host, service: Service) -> PortSnapshot:
 
 
 def ask_trading(
-    host: Host, survey: Survey, wish: Plan, endpoint: Endpoint, *, check_mode: bool
+    host: Host, survey: Survey, wish: RestartPlan, endpoint: Endpoint, *, check_mode: bool
 ) -> tuple[Optional[Trading], str]:
     """Return what is known of trading and why the trade service must not be stopped; None: the plan does not touch it.
 
@@ -166,10 +156,6 @@ def _guard(host: Host, survey: Survey, endpoint: Endpoint) -> Any:
         return guard(host, endpoint, observer_of(host, survey, endpoint), stopped=is_stopped(survey, endpoint))[1]
 
     return ask
-
-
-def _planned(plan: Plan) -> list[Action]:
-    return [Action(step.action, step.subject, PLANNED, step.reason) for step in plan.steps]
 
 
 def remember_begins(state_dir: str, progress: Progress) -> None:

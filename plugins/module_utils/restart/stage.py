@@ -14,9 +14,10 @@ from ..errors import CoreError
 from ..host import Host
 from ..services.observed import Observed
 from . import managers
+from .declared import Options
 from .gate import glance
 from .launch import require_proof
-from .model import Before, Options, Progress, Situation
+from .model import Before, Progress, Situation
 from .record import Record, write_record
 
 # Given the members of a group, say why they must not be stopped at this moment; empty: they may be.

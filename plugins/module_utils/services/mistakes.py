@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
+from . import SPEC
 from .found import declare_whole
 from .policy import read_policy
-from .spec import SPEC
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:

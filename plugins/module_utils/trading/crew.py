@@ -84,8 +84,8 @@ def _held(snapshot: PortSnapshot, found: Sequence[Socket], name: str, port: int)
         # Its account holds the port, and it has no other process that could.
         if not holders and len(own) == 1 and {entry.uid for entry in found} == {snapshot.uid}:
             return Crew(frozenset(own))
-        blind = snapshot.sockets.unavailable if snapshot.sockets else ""
-        return Crew(why=f"nobody shows who holds port {port}{blind and ': '}{blind}", cure=AS_ROOT)
+        unavailable = snapshot.sockets.unavailable if snapshot.sockets else ""
+        return Crew(why=f"nobody shows who holds port {port}{unavailable and ': '}{unavailable}", cure=AS_ROOT)
     if holders.isdisjoint(own):
         who = f"{found[0].exe or 'a process'} (pid {min(holders)})"
         why = f"port {port} is held by {who}, no process of {name}: it may hand questions on to any of several"

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.declared import (
     VacuumSettings,
     parse_settings,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 

@@ -78,7 +78,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 sys.path.insert(0, sys.argv[1])
 import conftest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 checked = ArgumentSpecValidator(SPEC).validate(json.loads(sys.argv[2]))
 run(checked.validated_parameters, choose_host(300))

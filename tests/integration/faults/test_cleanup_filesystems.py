@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import RULE, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import run as run_module
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.spec import RULE, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 

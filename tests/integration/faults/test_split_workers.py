@@ -24,10 +24,10 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import observer_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import collect_trading
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.rules_trading import RULES, TradingContext
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sockets of /proc")
 DEMO = Path(__file__).resolve().parents[2] / "demo"

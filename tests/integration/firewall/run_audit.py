@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import POLICY, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import POLICY, SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from fleet.handle import CHECKOUT
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 
 PROGRAM = CHECKOUT / "tests" / "integration" / "restart" / "program.py"
 CORE = "/opt/core/ansible_collections/cryptobot/maintenance/plugins"

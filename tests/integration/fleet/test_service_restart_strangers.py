@@ -15,7 +15,7 @@ import json
 import pytest
 from fleet.handle import CHECKOUT
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC as CHECK_SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC as CHECK_SPEC
 
 from .test_service_restart import CORE, RUNNER, Host
 

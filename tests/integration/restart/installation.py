@@ -18,8 +18,8 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import read_process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 
 PROGRAM = str(Path(__file__).with_name("program.py"))
 QUICK = {"gate_timeout": 8.0, "gate_delay": 0.1, "gate_settle": 0.1, "stop_timeout": 5.0, "start_retries": 0}

@@ -19,8 +19,8 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run as check
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc"),

@@ -23,8 +23,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.lock import 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import record
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run as check
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 

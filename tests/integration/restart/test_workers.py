@@ -21,10 +21,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import observer_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import guard
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.rules_trading import RULES, TradingContext
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 from .installation import free_ports
 

@@ -96,7 +96,7 @@ def replaced(given: Any, path: Place, value: Any) -> Any:
 
 
 def spec_of(area: str) -> dict[str, Any]:
-    spec: dict[str, Any] = importlib.import_module(f"{CORE}.{area}.spec").SPEC
+    spec: dict[str, Any] = importlib.import_module(f"{CORE}.{area}").SPEC
     return spec
 
 

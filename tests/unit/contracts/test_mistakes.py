@@ -1010,7 +1010,7 @@ SOUND = [
 @pytest.mark.parametrize(("area", "options"), SOUND, ids=[row[0] for row in SOUND])
 def test_what_is_right_is_no_mistake_and_is_typed_as_ansible_types_it(area: str, options: dict) -> None:
     validator = pytest.importorskip("ansible.module_utils.common.arg_spec").ArgumentSpecValidator
-    spec = importlib.import_module(f"{PACKAGE}.{area}.spec").SPEC
+    spec = importlib.import_module(f"{PACKAGE}.{area}").SPEC
     assert mistakes_of(area)(options, "linux") == []
     by_ansible = validator(spec).validate(copy.deepcopy(options)).validated_parameters
     assert without_paths(typed.fill(spec, options)[0], spec) == without_paths(by_ansible, spec)

@@ -59,7 +59,7 @@ def given(noun: str, folder: Path) -> dict[str, Any]:
 
 def filled(noun: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Given a noun's options, return them with the defaults of its argument_spec, as a controller fills them in."""
-    spec = importlib.import_module(f"{PACKAGE}.{noun}.spec").SPEC
+    spec = importlib.import_module(f"{PACKAGE}.{noun}").SPEC
     return with_defaults(spec, {"state_dir": str(folder / "state"), **options})
 
 

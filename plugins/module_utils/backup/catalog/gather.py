@@ -16,10 +16,10 @@ from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...host import Host
 from ...trusted import NOBODY_ELSE, Others, fault_of, faults
 from ...writers import is_private
+from ..manifest import parse_manifest, parse_verification
 from .latest import read_latest
 from .names import MANIFEST, OWN, SIGNATURE, VERIFIED, is_foreign, is_set_id
 from .owner import is_unfinished, leftover
-from .parse import parse_manifest, parse_verification
 from .presence import lacks, strangers
 from .records import FORGED, SIGNED, UNASKED, UNSIGNED, BackupSet, Broken, Catalog, Manifest, Verification
 from .signature import holds

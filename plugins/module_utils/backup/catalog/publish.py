@@ -18,11 +18,11 @@ from ...host import Host
 from ...publish import PARTIAL, fsync_path, patiently, publish_file, publish_folder
 from ...trusted import NOBODY_ELSE, Others
 from ..access.owners import require_own_way
+from ..manifest import verification_document
 from ..windows.protect import protect
 from .latest import lead_to
 from .names import DELETING, MANIFEST, OWNER, SIGNATURE, VERIFIED
 from .owner import new_name, owner_document
-from .parse import verification_document
 from .presence import lacks
 from .records import Manifest, Verification
 from .signature import sign

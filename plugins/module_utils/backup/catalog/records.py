@@ -19,7 +19,10 @@ from ..times import CLOCK_TOLERANCE, moment_of
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a set says of itself. Moments are seconds since the epoch; ``anomalies`` name what looked emptied."""
+    """What a set says of itself, the same before it is written and after it is read.
+
+    Moments are seconds since the epoch; ``anomalies`` name what looked emptied. ``sha256`` is empty until it is sealed.
+    """
 
     id: str
     host: str
@@ -33,8 +36,9 @@ class Manifest:
     sources: tuple[Entry, ...]
     skipped: Mapping[str, str]
     anomalies: tuple[str, ...]
-    sha256: str
+    sha256: str = ""
     platform: str = ""
+    tools: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:

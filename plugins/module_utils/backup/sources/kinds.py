@@ -22,7 +22,7 @@ from .files.verify import verify as verify_files
 from .postgresql.take import measure as measure_postgresql
 from .postgresql.take import take as take_postgresql
 from .postgresql.verify import verify as verify_postgresql
-from .records import Bench, Entry, Source, Taken, Workshop
+from .records import Bench, Entry, Source, Workshop
 from .sqlite.take import measure as measure_sqlite
 from .sqlite.take import take as take_sqlite
 from .sqlite.verify import verify as verify_sqlite
@@ -33,7 +33,7 @@ class Kind:
     """What one kind of source can do. ``copies`` says that taking it needs room for an unpacked copy."""
 
     measure: Callable[[Source, frozenset[str], Host], int]
-    take: Callable[[Source, Workshop], Taken]
+    take: Callable[[Source, Workshop], Entry]
     verify: Callable[[Entry, Bench], list[str]]
     copies: bool = False
 
@@ -51,7 +51,7 @@ def measure(source: Source, protected: frozenset[str], host: Host) -> int:
         return KINDS[source.type].measure(source, protected, host)
 
 
-def take(source: Source, workshop: Workshop) -> Taken:
+def take(source: Source, workshop: Workshop) -> Entry:
     """Take a source whole into a set in the making. Raise CoreError where that fails, NoSpace on a full disk."""
     with _naming_trouble(source.name):
         return KINDS[source.type].take(source, workshop)

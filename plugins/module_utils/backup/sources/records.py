@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ...errors import ActionFailed
 from ...host import Host
@@ -90,6 +90,14 @@ class Payload:
     sha256: str
 
 
+class Size(NamedTuple):
+    """How much a source holds: files or rows, bytes, and bytes that are data rather than free room."""
+
+    things: int
+    raw_bytes: int
+    live_bytes: int
+
+
 @dataclass(frozen=True)
 class Workshop:
     """Where and how one source is taken: ``folder`` is its own. ``protected`` are real paths that files leave out.
@@ -113,6 +121,13 @@ class Workshop:
         """Return a finished file of this source as a payload of the set."""
         return Payload(f"{self.folder.name}/{name}", role, written.size, written.sha256)
 
+    def entry(
+        self, source: Source, payloads: tuple[Payload, ...], size: Size, facts: Mapping[str, Any], notes: Notes
+    ) -> Entry:
+        """Return what was taken of a source as the set's manifest lists it."""
+        noted = {**facts, "declared": source.declaration, "notes": notes.as_dict()}
+        return Entry(source.name, source.type, self.codec.compression.name, payloads, *size, noted)
+
 
 @dataclass
 class Notes:
@@ -132,35 +147,34 @@ class Notes:
         """Return the notes as plain JSON values."""
         return {kind: {"count": count, "first": self.named[kind]} for kind, count in sorted(self.counts.items())}
 
-
-@dataclass(frozen=True)
-class Taken:
-    """What a run took of a source.
-
-    ``count`` is how many things (files, or rows), ``live_bytes`` how much of it is data rather than free room: the two
-    numbers that tell an emptied source. ``facts`` are the source's own entries in the manifest.
-    """
-
-    payloads: tuple[Payload, ...]
-    count: int
-    raw_bytes: int
-    live_bytes: int
-    facts: Mapping[str, Any]
-    notes: Notes
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Notes:
+        """Return the notes that were turned into plain JSON values."""
+        counts = {kind: one["count"] for kind, one in plain.items()}
+        return cls(counts, {kind: one["first"] for kind, one in plain.items()})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One source as a manifest lists it. ``facts`` are its keys that only its own kind understands."""
+    """One source as a run took it and as a manifest lists it.
+
+    ``things`` is how many files or rows it has, ``live_bytes`` how much of it is data rather than free room: the two
+    numbers that tell an emptied source. ``facts`` are its keys that only its own kind understands.
+    """
 
     name: str
     type: str
     compression: str
     payloads: tuple[Payload, ...]
-    count: int
+    things: int
     raw_bytes: int
     live_bytes: int
     facts: Mapping[str, Any]
+
+    @property
+    def notes(self) -> Notes:
+        """What was noted while it was taken."""
+        return Notes.of(self.facts.get("notes", {}))
 
     @property
     def declaration(self) -> Optional[Mapping[str, Any]]:

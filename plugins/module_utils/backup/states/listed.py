@@ -10,14 +10,14 @@ from ...finding import Result
 from ...host import Host
 from ..access.gather import gather_access
 from ..catalog.gather import read_catalog
+from ..context import Context
 from ..judge import judge
 from ..report import describe_catalog, metrics
 from ..settings import Settings
-from ..view import View
 
 
 def listed(settings: Settings, host: Host, _check_mode: bool) -> Result:
     """Return every set with what its manifest and its verification say."""
     catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
-    view = View(settings, catalog, host.now(), access=gather_access(catalog, host), platform=host.platform)
-    return Result(findings=judge(view), metrics=metrics(view), data=describe_catalog(catalog))
+    context = Context(settings, catalog, host.now(), access=gather_access(catalog, host), platform=host.platform)
+    return Result(findings=judge(context), metrics=metrics(context), data=describe_catalog(catalog))

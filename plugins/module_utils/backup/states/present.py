@@ -18,18 +18,18 @@ from .. import steps
 from ..access.gather import gather_access
 from ..act import failure_of, give_way, prune_all, sweep_all
 from ..catalog.gather import read_catalog
+from ..context import Context
 from ..gather import last_run, measure_sources, remember_run
 from ..judge import judge
-from ..judge_made import judge_made, judge_outcome
-from ..judge_removed import judge_removed
 from ..made import Made
 from ..make import SourceFailed, make_set
 from ..plan import Plan, plan_present, refusal
 from ..report import describe_report, describe_retention, describe_set, describe_space, metrics
+from ..rules_made import judge_made, judge_set
+from ..rules_verification import judge_removed
 from ..settings import Settings
 from ..sources.records import Measured
 from ..streams.codec import Codec, choose_codec
-from ..view import View
 
 PROCEDURE = "B1.1 backup_archive"
 Beat = Callable[[], None]
@@ -80,7 +80,7 @@ def _without_acting(settings: Settings, plan: Plan, host: Host, check_mode: bool
             remember_run(settings, host.now(), ok=False, message=why)
         return _result(settings, plan, host, Outcome(made, found, done, failure=why))
     done = [*steps.planned(plan), *steps.decided_against(settings, plan)]
-    outcome = Outcome(made, [judge_outcome(settings, plan, made)], done, changed=bool(plan.steps))
+    outcome = Outcome(made, judge_set(settings, plan, made), done, changed=bool(plan.steps))
     return _result(settings, plan, host, outcome)
 
 
@@ -117,7 +117,7 @@ def _failed(settings: Settings, plan: Plan, host: Host, so_far: Outcome, error: 
 
 def _result(settings: Settings, plan: Plan, host: Host, outcome: Outcome) -> Result:
     catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
-    view = View(
+    context = Context(
         settings=settings,
         catalog=catalog,
         now=host.now(),
@@ -129,21 +129,21 @@ def _result(settings: Settings, plan: Plan, host: Host, outcome: Outcome) -> Res
         platform=host.platform,
     )
     return Result(
-        findings=[*outcome.findings, *judge(view)],
-        metrics=metrics(view),
+        findings=[*outcome.findings, *judge(context)],
+        metrics=metrics(context),
         actions=outcome.actions,
-        data=_data(plan, view, outcome.made),
+        data=_data(plan, context, outcome.made),
         changed=outcome.changed,
         failure=outcome.failure,
     )
 
 
-def _data(plan: Plan, view: View, made: Made) -> dict[str, Any]:
+def _data(plan: Plan, context: Context, made: Made) -> dict[str, Any]:
     found = made.published or plan.there
     return {
         "set": describe_set(found) if found else None,
         "verification": describe_report(made.report) if made.report else None,
         "retention": describe_retention(plan.retention),
         "space": describe_space(plan.space),
-        "free_bytes": view.catalog.free,
+        "free_bytes": context.catalog.free,
     }

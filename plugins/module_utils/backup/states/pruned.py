@@ -14,13 +14,13 @@ from ...lock import host_lock
 from ..access.way import refusal_of
 from ..act import failure_of, prune_all, sweep_all
 from ..catalog.gather import read_catalog
+from ..context import Context
 from ..judge import judge
-from ..judge_removed import judge_removed
 from ..plan import Plan, plan_pruned
 from ..report import describe_catalog, describe_retention, metrics
+from ..rules_verification import judge_removed
 from ..settings import Settings
 from ..steps import not_done, planned
-from ..view import View
 
 PROCEDURE = "B1.2 backup_archive"
 
@@ -47,10 +47,10 @@ def _plan(settings: Settings, host: Host) -> Plan:
 
 def _result(settings: Settings, host: Host, plan: Plan, done: list[Action]) -> Result:
     catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
-    view = View(settings, catalog, host.now(), retention=plan.retention, platform=host.platform)
+    context = Context(settings, catalog, host.now(), retention=plan.retention, platform=host.platform)
     return Result(
-        findings=[*judge_removed(plan.catalog, done), *judge(view)],
-        metrics=metrics(view),
+        findings=[*judge_removed(plan.catalog, done), *judge(context)],
+        metrics=metrics(context),
         actions=done,
         data={**describe_catalog(catalog), "retention": describe_retention(plan.retention)},
         changed=any(one.state != NOT_DONE for one in done),

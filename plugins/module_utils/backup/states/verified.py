@@ -22,6 +22,7 @@ from ..catalog.gather import read_catalog
 from ..catalog.names import is_set_id
 from ..catalog.publish import record_verification
 from ..catalog.records import BackupSet, Catalog, Verification
+from ..context import Context
 from ..gather import last_run, measure_sources
 from ..judge import judge
 from ..plan import plan_pruned
@@ -31,7 +32,6 @@ from ..sources.records import Bench
 from ..space import predict_space
 from ..verification.evidence import evidence
 from ..verification.levels import Report, verify
-from ..view import View
 
 
 def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
@@ -45,14 +45,14 @@ def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
     judged = with_evidence(catalog, reports, host.now())
     if not check_mode and not catalog.faults:
         _record(catalog, judged)
-    view = _view(settings, judged, reports, host)
+    context = _view(settings, judged, reports, host)
     data = {
         **describe_catalog(judged),
         "verifications": [describe_report(report) for report in reports],
-        "retention": describe_retention(view.retention),
-        "space": describe_space(view.space),
+        "retention": describe_retention(context.retention),
+        "space": describe_space(context.space),
     }
-    return Result(findings=judge(view), metrics=metrics(view), data=data)
+    return Result(findings=judge(context), metrics=metrics(context), data=data)
 
 
 def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
@@ -109,12 +109,12 @@ def _write(found: BackupSet, verification: Verification) -> None:
         record_verification(found.folder, found.id, verification)
 
 
-def _view(settings: Settings, catalog: Catalog, reports: Sequence[Report], host: Host) -> View:
+def _view(settings: Settings, catalog: Catalog, reports: Sequence[Report], host: Host) -> Context:
     measured = measure_sources(settings, host)
     known = [found for found in catalog.good if found.manifest.label == settings.label]
     missing = "; ".join(measured.trouble.values()) or "no sources are declared and there is no set to go by"
     can_tell = bool(known) or (bool(settings.sources) and not measured.trouble)
-    return View(
+    return Context(
         settings=settings,
         catalog=catalog,
         now=host.now(),

@@ -12,6 +12,12 @@ from typing import TypeVar, Union
 from ...errors import CoreError, SourceMissing
 from ...host import Host
 from ...printable import printable
+from ...processes.linux_files import (
+    DELETED,
+    OpenFile,
+    OpenFiles,
+    process_name,
+)
 from ..attempt import LEFT_OUT, OF_CPU, attempt
 from ..records import (
     Absent,
@@ -30,7 +36,6 @@ from ..records import (
 from .clock import look_at_clock
 from .kills import look_at_kills
 from .mounts import look_at_mounts, look_for_lost_mounts, within
-from .open_files import DELETED, OpenFile, OpenFiles, process_name
 from .parse import (
     bounded_memory,
     cpu_shares,

@@ -14,7 +14,7 @@ import time
 
 from ...errors import ActionFailed
 from ...host import Host
-from ..model import Job
+from ..model import LaunchdJob
 
 POLL = 0.25
 AGAIN = 1.0
@@ -42,7 +42,7 @@ def boot_out(host: Host, target: str, timeout: float) -> None:
         host.pause(POLL)
 
 
-def boot_in(host: Host, job: Job, timeout: float) -> None:
+def boot_in(host: Host, job: LaunchdJob, timeout: float) -> None:
     """Put a job into launchd, unless it is there, and run it. Raise CoreError. What is disabled is not enabled."""
     begun = time.monotonic()
     while not is_loaded(host, job.target):

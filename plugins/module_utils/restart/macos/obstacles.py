@@ -14,15 +14,15 @@ from ...errors import CoreError
 from ...host import Host
 from ...services.declared import Service
 from ...services.observed import Observed
-from ..model import Job, Launch, Prepared
+from ..model import Launch, LaunchdJob, Prepared
 
 
-def job_of(seen: Observed, recorded: Mapping[str, str]) -> Optional[Job]:
+def job_of(seen: Observed, recorded: Mapping[str, str]) -> Optional[LaunchdJob]:
     """Given a service, and what an interrupted run recorded of it, return its job; None where nothing tells."""
     if seen.unit is not None and seen.unit.target and seen.unit.files:
-        return Job(seen.unit.target, seen.unit.files[0])
+        return LaunchdJob(seen.unit.target, seen.unit.files[0])
     if recorded.get("target") and recorded.get("plist"):
-        return Job(str(recorded["target"]), str(recorded["plist"]))
+        return LaunchdJob(str(recorded["target"]), str(recorded["plist"]))
     return None
 
 
@@ -53,7 +53,7 @@ def _script_problem(seen: Observed, way: object) -> str:
 
 
 def _job_problem(host: Host, seen: Observed, way: object) -> str:
-    if not isinstance(way, Job):
+    if not isinstance(way, LaunchdJob):
         return "launchd does not tell the plist that it is from"
     if seen.unit is not None and seen.unit.file_state == "disabled":
         return "it is disabled, which is left as it is"

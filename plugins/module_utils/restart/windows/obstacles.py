@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import CoreError, ParseError, SourceMissing
 from ...host import Host
@@ -23,8 +22,7 @@ from .queries import ties
 _UNHEEDED = ("user", "output", "environment")  # what Win32_Process.Create does not do
 
 
-@dataclass(frozen=True)
-class Ties:
+class Ties(NamedTuple):
     """What the service control manager says of a service. ``dependents`` are those that run and depend on it."""
 
     name: str

@@ -44,7 +44,7 @@ SPEC = {
 @pytest.fixture(autouse=True)
 def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
     """A noun ``parrot``, where entry.py looks for nouns."""
-    for name, content in (("parrot", {}), ("parrot.run", {"run": run}), ("parrot.spec", {"SPEC": SPEC})):
+    for name, content in (("parrot", {"SPEC": SPEC}), ("parrot.run", {"run": run})):
         module = types.ModuleType(f"{entry.__package__}.{name}")
         vars(module).update(content, __path__=[])
         monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -101,3 +104,32 @@ def test_areas_are_found_by_their_folders(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / name / "__init__.py").write_text(content, "utf-8")
     monkeypatch.setattr(registry, "area", lambda name: name)
     assert list(registry.areas(tmp_path)) == ["services"]
+
+
+IMPORTED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import conftest
+from ansible_collections.cryptobot.maintenance.plugins.module_utils import registry
+area = registry.area("resources")
+core = registry.__name__.rpartition(".")[0]
+print(area.name, *sorted(name[len(core) + 1 :] for name in sys.modules if name.startswith(core + ".resources")))
+"""
+
+
+def test_who_asks_what_an_area_is_does_not_import_what_it_does() -> None:
+    tests = str(Path(__file__).resolve().parents[3])
+    asked = subprocess.run([sys.executable, "-c", IMPORTED, tests], capture_output=True, text=True, check=True)
+    assert asked.stdout.split() == ["resources", "resources"]
+
+
+def test_an_area_runs_what_its_folder_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = f"{registry.__package__}.parrot"
+    for name, content in (("", {}), (".run", {"run": lambda *given: given, "RULES": "rules"})):
+        module = types.ModuleType(package + name)
+        vars(module).update(content, __path__=[])
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    parrot = registry.declare(package, module="parrot_check", spec={}, procedures=("D1.1",), force={"mode": "plan"})
+    assert (parrot.name, parrot.force, parrot.plan_only) == ("parrot", {"mode": "plan"}, False)
+    assert parrot.run({"word": "hello"}, None, True) == ({"word": "hello"}, None, True)  # type: ignore[arg-type,comparison-overlap]
+    assert parrot.rules() == "rules"

@@ -15,7 +15,7 @@ from ....errors import SourceDenied, SourceMissing
 from ....folders import NotEntered, Place
 from ....host import Host
 from ...streams.sink import writing
-from ..records import Source, Taken, Workshop
+from ..records import Entry, Size, Source, Workshop
 from .archive import Archive
 from .attributes import members_of, note
 from .content import Found
@@ -35,7 +35,7 @@ def measure(source: Source, protected: frozenset[str], host: Host) -> int:
     return total
 
 
-def take(source: Source, workshop: Workshop) -> Taken:
+def take(source: Source, workshop: Workshop) -> Entry:
     """Write a source's archive, its index and its attributes into the workshop's folder and return what was taken.
 
     Raise SourceMissing or SourceDenied where something of it cannot be read: half a source is none.
@@ -55,7 +55,8 @@ def take(source: Source, workshop: Workshop) -> Taken:
         archive.note(kind, what)
     roles = ("archive", "index", "attributes")
     payloads = tuple(workshop.payload(name, role, done) for name, role, done in zip(names, roles, written))
-    return Taken(payloads, archive.files, archive.bytes, archive.bytes, _facts(source, noted), archive.notes)
+    size = Size(archive.files, archive.bytes, archive.bytes)
+    return workshop.entry(source, payloads, size, _facts(source, noted), archive.notes)
 
 
 def _facts(source: Source, noted: Noted) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def _verify_archive(entry: Entry, bench: Bench) -> list[str]:
     paths, packed = [bench.folder / payload.name for payload in (archive, index)], entry.compression
     with reading(paths[0], packed, bench.host) as stream, reading(paths[1], packed, bench.host) as rows:
         try:
-            return _compare(stream, read_rows(rows, index.name), entry.count, bench)
+            return _compare(stream, read_rows(rows, index.name), entry.things, bench)
         except BadTar as error:
             return [f"{archive.name}: {error}"]
 

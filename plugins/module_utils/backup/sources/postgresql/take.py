@@ -12,7 +12,7 @@ from typing import Any
 
 from ....errors import ActionFailed, ToolFailed
 from ....host import Host
-from ..records import Notes, Payload, Source, Taken, Workshop
+from ..records import Entry, Notes, Payload, Size, Source, Workshop
 from . import session as psql
 from .choice import Choice, choose
 from .dump import contents, dump_command, file_name, globals_command, pour
@@ -37,7 +37,7 @@ def measure(source: Source, _protected: frozenset[str], host: Host) -> int:
     return psql.database_bytes(server, _chosen(source, server, host).names, host)
 
 
-def take(source: Source, workshop: Workshop) -> Taken:
+def take(source: Source, workshop: Workshop) -> Entry:
     """Dump the declared databases and the roles into the workshop's folder and return what was taken.
 
     Raise ActionFailed where a dump lacks what is in the database, or pg_dump is older than the server.
@@ -59,7 +59,7 @@ def take(source: Source, workshop: Workshop) -> Taken:
         "pg_dump": tool,
         "bin_dir": server.bin_dir,
     }
-    return Taken(tuple(payloads), _count(dumped, source), raw, raw, facts, Notes())
+    return workshop.entry(source, tuple(payloads), Size(_count(dumped, source), raw, raw), facts, Notes())
 
 
 def _chosen(source: Source, server: Server, host: Host) -> Choice:

@@ -16,7 +16,7 @@ from ....host import Host
 from ....sqlite_place import locate
 from ...streams.sink import Sink, writing
 from ...streams.stage import CHUNK
-from ..records import Notes, Payload, Source, Taken, Workshop
+from ..records import Entry, Notes, Payload, Size, Source, Workshop
 from .examine import Checked, Examined, check, examine, open_copy
 from .snapshot import snapshot
 
@@ -29,7 +29,7 @@ def measure(source: Source, _protected: frozenset[str], _host: Host) -> int:
     return sum(os.path.getsize(name) for name in (path, f"{path}-wal") if os.path.exists(name))
 
 
-def take(source: Source, workshop: Workshop) -> Taken:
+def take(source: Source, workshop: Workshop) -> Entry:
     """Copy a live database, check and describe the copy, pack it, and return what was taken.
 
     Raise ActionFailed where the database is damaged: a faithful copy of damage is no backup.
@@ -50,7 +50,7 @@ def take(source: Source, workshop: Workshop) -> Taken:
         **_described(checked, examined),
     }
     rows = sum(count or 0 for count in examined.rows.values())
-    return Taken((payload,), rows, size, examined.live_bytes, facts, Notes())
+    return workshop.entry(source, (payload,), Size(rows, size, examined.live_bytes), facts, Notes())
 
 
 def _attributes(status: os.stat_result) -> dict[str, Any]:

@@ -7,24 +7,25 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
     BackupSet,
     Catalog,
     Manifest,
     Verification,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES, run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.settings import Settings, read_settings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Payload
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding, Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host, choose_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import Context, Outcome
 
 DAY = 86400.0
 NOW = 1_795_000_000.0  # 2026-11-18T11:06:40Z
@@ -66,6 +67,12 @@ def sqlite(name: str, path: Any, **more: Any) -> dict[str, Any]:
 def act(folder: Path, *, check_mode: bool = False, host: Optional[Host] = None, **given: Any) -> Result:
     """Run the noun for real."""
     return run(params(folder, **given), host or choose_host(600.0), check_mode)
+
+
+def judged(judge: Callable[[Any], Iterable[Outcome]], context: Context, check: str = "") -> list[Finding]:
+    """Return what one rule says as findings; ``check`` is its id where the function is but a part of the rule."""
+    checks = [RULES[check]] if check else [rule.check for rule in RULES.all if rule.judge is judge]
+    return [context.finding(checks[0], outcome) for outcome in judge(context)]
 
 
 def steps(result: Result) -> list[tuple[str, str]]:

@@ -36,7 +36,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
     Bench,
     Entry,
     Source,
-    Taken,
     Workshop,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import COMPRESSIONS, Codec
@@ -65,7 +64,7 @@ ODD_NAMES = [
 ]
 
 
-def taken(folder: Path, *paths: Path, protected: frozenset = frozenset(), **more) -> Taken:
+def taken(folder: Path, *paths: Path, protected: frozenset = frozenset(), **more) -> Entry:
     target = folder / "set" / "files"
     target.mkdir(parents=True)
     source = Source("files", "files", paths=tuple(str(path) for path in paths), **more)
@@ -86,8 +85,8 @@ def rows(folder: Path) -> list[list]:
     return [json.loads(line) for line in lines[1:]]
 
 
-def verified(folder: Path, made: Taken, **changes) -> list[str]:
-    entry = Entry("files", "files", "none", made.payloads, made.count, made.raw_bytes, made.live_bytes, made.facts)
+def verified(folder: Path, made: Entry, **changes) -> list[str]:
+    entry = Entry("files", "files", "none", made.payloads, made.things, made.raw_bytes, made.live_bytes, made.facts)
     return verify(entry, Bench(folder / "set", folder, choose_host()))
 
 
@@ -121,7 +120,7 @@ def test_two_other_tars_read_the_archive_back_as_it_was(tmp_path, source):
         target.mkdir()
         unpack(archive(tmp_path), target)
         assert listing(target / str(source).lstrip("/")) == listing(source)
-    assert made.count == 6 + len(ODD_NAMES) - 1  # regular files; the second name of one is a link to it
+    assert made.things == 6 + len(ODD_NAMES) - 1  # regular files; the second name of one is a link to it
 
 
 def with_gnu_tar(path: Path, target: Path) -> None:
@@ -173,7 +172,7 @@ def test_a_declared_path_that_is_a_symlink_is_followed(tmp_path):
 
 def test_a_single_file_is_a_source_too(tmp_path):
     (tmp_path / ".env").write_text("x")
-    assert taken(tmp_path, tmp_path / ".env").count == 1
+    assert taken(tmp_path, tmp_path / ".env").things == 1
 
 
 def test_sockets_pipes_and_devices_are_noted_and_never_opened(tmp_path):
@@ -183,7 +182,7 @@ def test_sockets_pipes_and_devices_are_noted_and_never_opened(tmp_path):
         server.bind(str(tmp_path / "source" / "socket"))
         made = taken(tmp_path, tmp_path / "source")
     assert made.notes.counts == {"special": 2}
-    assert made.count == 0
+    assert made.things == 0
 
 
 EXCLUDED = [
@@ -322,7 +321,7 @@ def test_a_file_that_vanishes_is_noted(tmp_path, monkeypatch):
         lambda found: (os.unlink(found.path) if found.name == "gone" else None, real(found))[1],
     )
     made = taken(tmp_path, tmp_path / "source")
-    assert (made.count, made.notes.counts) == (1, {"vanished": 1})
+    assert (made.things, made.notes.counts) == (1, {"vanished": 1})
 
 
 def test_a_link_put_in_the_place_of_a_file_is_not_followed(tmp_path, monkeypatch):
@@ -338,7 +337,7 @@ def test_a_link_put_in_the_place_of_a_file_is_not_followed(tmp_path, monkeypatch
 
     monkeypatch.setattr(archiving, "opened", swapped)
     made = taken(tmp_path, tmp_path / "source")
-    assert (made.count, made.notes.counts) == (0, {"swapped": 1})
+    assert (made.things, made.notes.counts) == (0, {"swapped": 1})
 
 
 @pytest.mark.parametrize("size", [100, BIG], ids=["small", "large"])

@@ -11,30 +11,30 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.document import (
-    About,
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Manifest, Verification
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import (
     manifest_document,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.parse import (
     parse_manifest,
     parse_verification,
     seal,
     verification_document,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Verification
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import (
-    Notes,
+    Entry,
     Payload,
     Source,
-    Taken,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import COMPRESSIONS, Codec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 
 from .examples import NOW
 
 ID = "20261118T110640Z-00c0de"
-ABOUT = About(
+SOURCE = Source("config", "files", paths=("/etc/cryptobot",))
+PAYLOADS = tuple(Payload(f"config/{role}", role, 10, "ab" * 32) for role in ("archive", "index"))
+TAKEN = Entry(
+    "config", "files", "none", PAYLOADS, 3, 9, 9, {"paths": ["/x"], "declared": SOURCE.declaration, "notes": {}}
+)
+MANIFEST = Manifest(
     id=ID,
     host="trade-1",
     platform="linux",
@@ -46,17 +46,19 @@ ABOUT = About(
     seconds=1.5,
     pin_until=NOW + 86400,
     tools={"python": "3.9"},
+    sources=(TAKEN,),
+    skipped={"logs": "gone"},
+    anomalies=(),
 )
-SOURCE = Source("config", "files", paths=("/etc/cryptobot",))
-PAYLOADS = tuple(Payload(f"config/{role}", role, 10, "ab" * 32) for role in ("archive", "index"))
-TAKEN = Taken(PAYLOADS, 3, 9, 9, {"paths": ["/x"]}, Notes())
 
 
 def a_document(**changes) -> dict:
-    document = manifest_document(
-        ABOUT, [SOURCE], {"config": TAKEN}, {"logs": "gone"}, [], Codec(COMPRESSIONS["none"], 0)
-    )
-    return {**document, **changes}
+    return {**manifest_document(MANIFEST), **changes}
+
+
+def test_a_manifest_is_the_same_before_it_is_written_and_after_it_is_read():
+    sealed = seal(manifest_document(MANIFEST))
+    assert parse_manifest(sealed, "m", ID) == replace(MANIFEST, sha256=json.loads(sealed)["sha256"])
 
 
 def test_what_was_written_is_read_back():

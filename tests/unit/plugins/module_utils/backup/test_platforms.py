@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.gather import read_catalog
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.parse import parse_manifest, seal
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.checks import CHECKS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest, seal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import (
     attributes as noting,
 )
@@ -88,7 +88,7 @@ def test_the_findings_have_the_same_ids_on_all_three(tmp_path, root):
         looked = act(tmp_path / platform, state="verified", sources=[files("install", root)], host=host_of(platform))
         seen[platform] = [sorted({one.check for one in result.findings}) for result in (made, looked)]
     assert seen["linux"] == seen["darwin"] == seen["windows"]
-    assert set(seen["linux"][0]) <= set(CHECKS)
+    assert set(seen["linux"][0]) <= set(RULES.checks)
 
 
 def manifest(folder: Path) -> dict:

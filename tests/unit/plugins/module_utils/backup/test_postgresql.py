@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake_host import FakeHost
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql import dump as dumping
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.choice import choose
@@ -30,7 +31,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.server import server_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.session import Session
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     InputError,
     ParseError,

@@ -23,7 +23,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
     Bench,
     Entry,
     Source,
-    Taken,
     Workshop,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite import snapshot as copying
@@ -55,7 +54,7 @@ def workshop(folder: Path, budget: float = 60.0) -> Workshop:
     return Workshop(target, choose_host(budget), PLAIN)
 
 
-def taken(folder: Path, path: Path) -> Taken:
+def taken(folder: Path, path: Path) -> Entry:
     return take(Source("main", "sqlite", paths=(str(path),)), workshop(folder))
 
 
@@ -63,8 +62,8 @@ def packed(folder: Path) -> Path:
     return folder / "set" / "main" / "database.sqlite"
 
 
-def verified(folder: Path, made: Taken, **facts) -> list[str]:
-    entry = Entry("main", "sqlite", "none", made.payloads, made.count, 0, 0, {**made.facts, **facts})
+def verified(folder: Path, made: Entry, **facts) -> list[str]:
+    entry = Entry("main", "sqlite", "none", made.payloads, made.things, 0, 0, {**made.facts, **facts})
     return verify(entry, Bench(folder / "set", folder, choose_host()))
 
 
@@ -81,7 +80,7 @@ def test_rows_schema_and_attributes_are_in_the_manifest(tmp_path):
     path.chmod(0o640)
     made = taken(tmp_path, path)
     assert made.facts["rows"] == {"trades": 42}
-    assert (made.count, made.facts["mode"], made.facts["quick_check"]) == (42, 0o640, "ok")
+    assert (made.things, made.facts["mode"], made.facts["quick_check"]) == (42, 0o640, "ok")
     assert made.facts["size"] == path.stat().st_size == packed(tmp_path).stat().st_size
     assert made.facts["path"] == str(path)
     assert verified(tmp_path, made) == []
@@ -281,7 +280,7 @@ def test_something_else_is_no_database(tmp_path):
 
 def test_an_empty_file_is_a_database_without_rows(tmp_path):
     (tmp_path / "app.db").touch()
-    assert taken(tmp_path, tmp_path / "app.db").count == 0  # which the set then counts as an anomaly
+    assert taken(tmp_path, tmp_path / "app.db").things == 0  # which the set then counts as an anomaly
 
 
 def test_time_that_is_up_ends_a_copy(tmp_path):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.declared import (
     VacuumSettings,
     parse_settings,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.spec import SPEC
 
 
 def filled(spec: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing, ToolTimeout
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES, run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES as SOCKETS
 

@@ -13,8 +13,8 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.spec import SPEC
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 LISTEN = (

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.judge import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
@@ -27,7 +28,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     OomKills,
     Usage,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.thresholds import (
     Thresholds,
     read_thresholds,

@@ -26,8 +26,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Part, Whole
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mounts import parse_mountinfo
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.linux_files import OpenFiles
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import clock, gather, kills, mounts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux.open_files import OpenFiles
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
     Absent,
     Blind,
@@ -435,9 +435,9 @@ def test_a_deleted_file_that_a_process_holds_is_found_with_its_size_and_owner(
 def test_processes_that_may_not_be_looked_at_are_counted(tmp_path: Path) -> None:
     code = (
         "import os, sys; sys.path[:0] = [sys.argv[1]]; import conftest\n"
-        "from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import open_files\n"
+        "from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes import linux_files\n"
         "os.getuid() or (os.setgid(65534), os.setuid(65534))\n"
-        "walk = open_files.OpenFiles(20.0); list(walk); print(walk.unseen)"
+        "walk = linux_files.OpenFiles(20.0); list(walk); print(walk.unseen)"
     )
     tests = str(Path(__file__).parents[4])
     done = subprocess.run([sys.executable, "-c", code, tests], capture_output=True, text=True, check=False)

@@ -15,6 +15,7 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED, UNKNOWN, WARNING, Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import run as run_module
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
     Absent,
@@ -24,7 +25,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     Observation,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.spec import SPEC
 
 from .examples import DAY, GIB, HEALTHY, NOW, defaults, mounted, observed, options
 

@@ -21,9 +21,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     WARNING,
     Result,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS, SKIPPABLE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows import queries
 
 from .answers import WINDOWS, windows

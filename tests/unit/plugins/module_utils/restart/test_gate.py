@@ -11,10 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import gate
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC, gate
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.declared import read_options
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.gate import failing, pass_gate, problem_of
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import read_options
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
 

@@ -11,10 +11,10 @@ import json
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolFailed, ToolTimeout
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 
 from .systemd_host import ORDERS, ProcessHost, SystemdHost, Unit
 

@@ -14,10 +14,10 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import take_census
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME, Record, write_record
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 
 from .systemd_host import ORDERS
 from .windows_host import Service, WindowsHost

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 
 
 def check_params(tmp_path, services, **options):

@@ -15,8 +15,8 @@ from fake_host import FakeHost, denied
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import Rules
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
 
 from .builders import FIXTURES, SYSTEMS, recorded_uptime
 

@@ -13,10 +13,10 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolTimeout
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.spec import SPEC as RESTART
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC as RESTART
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.probe import ask
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.spec import SPEC
 
 from .builders import make_service
 

@@ -16,6 +16,7 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, SourceMissing, ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import guard as guard_module
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import PortSnapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
@@ -26,7 +27,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guar
     refusal,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.rules_trading import RULES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 from .judged import judge_dry_run, judge_orders
 

@@ -19,11 +19,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Ends, Socket, SocketTable
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import reach
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS, reach
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.crew import PortSnapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import collect_trading, guard
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.web import HttpReply
 
 from .judged import judge_dry_run, judge_orders

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.guard import (
     Trading,
     refusal,
     without_list,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.spec import OPTIONS
 
 from .judged import judge_dry_run, judge_orders
 

@@ -17,9 +17,12 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.build
 from .samples import RUN, finding, result
 
 CHECKOUT = Path(__file__).resolve().parents[5]
-LISTS = [*(CHECKOUT / "plugins").rglob("checks.py"), *(CHECKOUT / "plugins" / "module_utils").glob("*/run.py")]
+PLACES = ("checks.py", "rules_*.py", "run.py")
 CATALOGUES = sorted(
-    p.relative_to(CHECKOUT) for p in LISTS if re.search(r"^(RULES|CHECKS)\b", p.read_text("utf-8"), re.M)
+    path.relative_to(CHECKOUT)
+    for place in PLACES
+    for path in (CHECKOUT / "plugins").rglob(place)
+    if re.search(r"^(RULES|CHECKS)\b", path.read_text("utf-8"), re.M)
 )
 LOST = {"unreachable": True, "msg": "Connection timed out", "changed": False}
 FAILED = {"failed": True, "msg": "dir is required", "changed": False}
@@ -27,7 +30,7 @@ FAILED = {"failed": True, "msg": "dir is required", "changed": False}
 
 def catalogue(path: Path) -> dict:
     module = import_module(f"ansible_collections.cryptobot.maintenance.{'.'.join(path.with_suffix('').parts)}")
-    return module.RULES.checks if path.name == "run.py" else module.CHECKS
+    return module.CHECKS if path.name == "checks.py" else module.RULES.checks
 
 
 def remedies(host: str, **registered: dict) -> dict[str, str]:

@@ -1,0 +1,95 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the rules of this area get: the whole folder, one source of the run, or the set that it was to make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+from ..finding import Check, Finding
+from ..registry import EMPTY, Outcome
+from .access.records import Access
+from .catalog.records import BackupSet, Catalog
+from .made import Made
+from .plan import Plan
+from .retention.policy import Decisions
+from .settings import Settings
+from .sources.records import Entry
+from .space import Space
+from .verification.levels import Report
+
+
+def _finding(check: Check, outcome: Outcome, subject: str) -> Finding:
+    return check.finding(
+        outcome.status,
+        outcome.subject or subject,
+        outcome.message,
+        expected=outcome.expected,
+        actual=outcome.actual,
+        remedy=outcome.remedy,
+    )
+
+
+class Context(NamedTuple):
+    """The state that is judged. ``reports`` are this run's verifications, ``catalog`` already knows their outcome.
+
+    ``space`` is None where it could not be told, for the reason in ``space_unknown``.
+    """
+
+    settings: Settings
+    catalog: Catalog
+    now: float
+    reports: tuple[Report, ...] = ()
+    space: Optional[Space] = None
+    space_unknown: str = ""
+    retention: Optional[Decisions] = None
+    last_run: Mapping[str, Any] = EMPTY
+    access: Access = Access()
+    platform: str = ""
+
+    @property
+    def newest(self) -> Optional[BackupSet]:
+        """The newest set that counts, or None."""
+        return self.catalog.good[-1] if self.catalog.good else None
+
+    @property
+    def dir(self) -> str:
+        """The backup folder as text."""
+        return str(self.settings.dir)
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return an outcome as a finding; its subject is the folder where it names no other."""
+        return _finding(check, outcome, self.dir)
+
+
+class SourceContext(NamedTuple):
+    """One source of a run that makes a set: what was taken of it, or why it was left out or failed the set.
+
+    ``counted`` is what its things are called.
+    """
+
+    name: str
+    counted: str = ""
+    taken: Optional[Entry] = None
+    skipped: str = ""
+    failed: Optional[str] = None
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return an outcome as a finding of the source."""
+        return _finding(check, outcome, self.name)
+
+
+class SetContext(NamedTuple):
+    """The set that a run was to make: its plan, what it came to, and why there is none (empty where there is)."""
+
+    settings: Settings
+    plan: Plan
+    made: Made
+    why: str = ""
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return an outcome as a finding of the set by its name, or else its label."""
+        return _finding(check, outcome, self.settings.title)
