@@ -13,10 +13,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from ..errors import CoreError, InputError
 from ..host import Host
@@ -32,8 +31,7 @@ CLOCK_TOLERANCE_S = 300.0
 MAX_MANIFEST = 256 << 20  # a manifest names every file of its set
 
 
-@dataclass(frozen=True)
-class BackupSet:
+class BackupSet(NamedTuple):
     """One set as found: ``created`` is in seconds since the epoch, ``problem`` says why it does not count."""
 
     id: str
@@ -42,8 +40,7 @@ class BackupSet:
     flaw: str
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(NamedTuple):
     """The answer: whether the step may be taken, and the sentence that says why or why not."""
 
     open: bool

@@ -10,8 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..postgres.connection import Login
@@ -22,8 +21,7 @@ _BYTES = ("bloat_bytes", "freelist_bytes", "wal_bytes")
 MAX_JOBS = 32
 
 
-@dataclass(frozen=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """From which value on a table or file needs work. Ratios are between 0 and 1, bytes and rows are counts."""
 
     dead_rows: int
@@ -41,8 +39,7 @@ class Thresholds:
     wal_bytes: int
 
 
-@dataclass(frozen=True)
-class Database:
+class Database(NamedTuple):
     """One entry of the inventory's ``cryptobot_databases``."""
 
     name: str
@@ -60,8 +57,7 @@ class Database:
         return named and not any(pattern.search(table) for pattern in self.exclude)
 
 
-@dataclass(frozen=True)
-class BackupGate:
+class BackupGate(NamedTuple):
     """The verified backup that a step needs which replaces data. ``dir`` is empty where none was declared."""
 
     dir: str
@@ -70,8 +66,7 @@ class BackupGate:
     trusted_accounts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class VacuumSettings:
+class VacuumSettings(NamedTuple):
     """The options of one run."""
 
     databases: tuple[Database, ...]
