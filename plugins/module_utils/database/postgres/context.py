@@ -12,34 +12,34 @@ from typing import NamedTuple, Optional, cast
 from ...finding import DONE, EMPTY, OK, WARNING, Check, Finding
 from ...registry import Outcome
 from ...steps import Step
-from ..settings import Database, Settings
+from ..declared import Database, VacuumSettings
 from ..steps import Ended
 from .history import History
-from .model import Cluster
+from .model import ServerSnapshot
 from .plan import Flagged, ServerPlan
-from .reasons import Case, dead_limit
+from .reasons import TableContext, dead_limit
 
 NAMED = 5  # so many examples stand in a message; the data hold all
 
 
-class Look(NamedTuple):
+class ServerContext(NamedTuple):
     """One server of the inventory. ``problem`` is the status and the reason where it could not be looked at; ``after``
     are the tables as they are after the run's steps, by database, where they were looked at again.
     """
 
     entry: Database
-    settings: Settings
-    cluster: Optional[Cluster] = None
+    settings: VacuumSettings
+    cluster: Optional[ServerSnapshot] = None
     history: History = History()
     plan: ServerPlan = ServerPlan()
-    outcomes: tuple[Ended, ...] = ()
-    problem: Optional[tuple[str, str]] = None
-    after: Mapping[str, tuple[Case, ...]] = EMPTY
+    ended: tuple[Ended, ...] = ()
+    unavailable: Optional[tuple[str, str]] = None
+    after: Mapping[str, tuple[TableContext, ...]] = EMPTY
 
     @property
-    def snapshot(self) -> Cluster:
+    def snapshot(self) -> ServerSnapshot:
         """What was seen of the server; a rule is only asked where it was."""
-        return cast("Cluster", self.cluster)
+        return cast("ServerSnapshot", self.cluster)
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return what a rule says as a finding: of the whole server, unless it names one of its databases or tables."""
@@ -62,9 +62,9 @@ class Look(NamedTuple):
         """The seconds that the steps are predicted to take."""
         return self.plan.predicted_s
 
-    def cases(self, database: str) -> tuple[Case, ...]:
+    def contexts(self, database: str) -> tuple[TableContext, ...]:
         """Return the tables of a database as they were seen last."""
-        return self.after.get(database, self.plan.cases.get(database, ()))
+        return self.after.get(database, self.plan.contexts.get(database, ()))
 
     def subject(self, database: str) -> str:
         """Return how findings name one of the databases."""
@@ -72,7 +72,7 @@ class Look(NamedTuple):
 
     def settled(self) -> set[str]:
         """Return the subjects of the tables whose ordinary step was done."""
-        return {o.step.subject for o in self.outcomes if o.state == DONE and not _is_stage(o)}
+        return {o.step.subject for o in self.ended if o.state == DONE and not _is_stage(o)}
 
     def open_tables(self, database: str, codes: Iterable[str]) -> list[Flagged]:
         """Return the tables of a database that have one of these reasons and were not settled in this run."""
@@ -87,20 +87,20 @@ class Look(NamedTuple):
 
     def not_removable(self, database: str) -> dict[str, int]:
         """Return the tables of a database that were vacuumed and still have too many dead rows, with their number."""
-        vacuumed = {o.step.subject: int(o.after.get("dead", 0)) for o in self.outcomes if o.state == DONE and o.after}
+        vacuumed = {o.step.subject: int(o.after.get("dead", 0)) for o in self.ended if o.state == DONE and o.after}
         limits = self.entry.thresholds
         return {
             f.subject: vacuumed[f.subject]
             for f in self.plan.flagged
             if f.database == database
-            and vacuumed.get(f.subject, 0) > dead_limit(f.case.table.live, limits)
+            and vacuumed.get(f.subject, 0) > dead_limit(f.context.table.live, limits)
             and "dead_rows" in {reason.code for reason in f.reasons}
         }
 
     def not_done(self, rule: str) -> list[tuple[str, str]]:
         """Return the subjects and reasons of what was decided against or did not come out under a check id."""
-        told = [(r.subject, r.reason) for r in self.plan.refusals if r.rule == rule]
-        return told + [(o.step.subject, o.reason) for o in self.outcomes if o.rule == rule and o.state != DONE]
+        known = [(r.subject, r.reason) for r in self.plan.refusals if r.rule == rule]
+        return known + [(o.step.subject, o.reason) for o in self.ended if o.rule == rule and o.state != DONE]
 
 
 def _is_stage(outcome: Ended) -> bool:

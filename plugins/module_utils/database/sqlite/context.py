@@ -12,29 +12,29 @@ from ...finding import Check, Finding
 from ...registry import Outcome
 from ...steps import Step
 from ..backup_gate import Gate
-from ..settings import Database, Settings
+from ..declared import Database, VacuumSettings
 from ..steps import Ended, done
-from .model import FileTask, Seen
+from .model import FileSnapshot, FileTask
 from .plan import FilePlan
 
 VACUUMS = ("vacuum", "vacuum_into", "incremental_vacuum")
 
 
-class Look(NamedTuple):
+class FileContext(NamedTuple):
     """One database. ``problem`` is the check id, the status and the reason where it could not be looked at."""
 
     entry: Database
-    settings: Settings
-    seen: Optional[Seen] = None
+    settings: VacuumSettings
+    observed: Optional[FileSnapshot] = None
     plan: FilePlan = FilePlan()
     gate: Optional[Gate] = None
-    outcomes: tuple[Ended, ...] = ()
-    problem: Optional[tuple[str, str, str]] = None
+    ended: tuple[Ended, ...] = ()
+    unavailable: Optional[tuple[str, str, str]] = None
 
     @property
-    def snapshot(self) -> Seen:
+    def snapshot(self) -> FileSnapshot:
         """What was seen of the database; a rule is only asked where it was."""
-        return cast("Seen", self.seen)
+        return cast("FileSnapshot", self.observed)
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return what a rule says of the database as a finding."""
@@ -60,9 +60,9 @@ class Look(NamedTuple):
 
     def done(self, *verbs: str) -> Optional[Ended]:
         """Return how the step of one of these verbs came out, or None where none was done."""
-        return next((o for o in done(self.outcomes) if o.step.action in verbs), None)
+        return next((o for o in done(self.ended) if o.step.action in verbs), None)
 
     def not_done(self, rule: str) -> list[str]:
         """Return the reasons of what was decided against or did not come out under a check id."""
-        told = [refusal.reason for refusal in self.plan.refusals if refusal.rule == rule]
-        return told + [outcome.reason for outcome in self.outcomes if outcome.rule == rule]
+        known = [refusal.reason for refusal in self.plan.refusals if refusal.rule == rule]
+        return known + [outcome.reason for outcome in self.ended if outcome.rule == rule]

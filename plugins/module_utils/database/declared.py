@@ -10,8 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..postgres.connection import Login
@@ -22,8 +21,7 @@ _BYTES = ("bloat_bytes", "freelist_bytes", "wal_bytes")
 MAX_JOBS = 32
 
 
-@dataclass(frozen=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """From which value on a table or file needs work. Ratios are between 0 and 1, bytes and rows are counts."""
 
     dead_rows: int
@@ -41,8 +39,7 @@ class Thresholds:
     wal_bytes: int
 
 
-@dataclass(frozen=True)
-class Database:
+class Database(NamedTuple):
     """One entry of the inventory's ``cryptobot_databases``."""
 
     name: str
@@ -60,8 +57,7 @@ class Database:
         return named and not any(pattern.search(table) for pattern in self.exclude)
 
 
-@dataclass(frozen=True)
-class BackupGate:
+class BackupGate(NamedTuple):
     """The verified backup that a step needs which replaces data. ``dir`` is empty where none was declared."""
 
     dir: str
@@ -70,8 +66,7 @@ class BackupGate:
     trusted_accounts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Settings:
+class VacuumSettings(NamedTuple):
     """The options of one run."""
 
     databases: tuple[Database, ...]
@@ -97,13 +92,13 @@ class Settings:
     state_dir: str
 
 
-def parse_settings(params: Mapping[str, Any], flavour: Any = os.path) -> Settings:
+def parse_settings(params: Mapping[str, Any], flavour: Any = os.path) -> VacuumSettings:
     """Given the module's validated options, return them as Settings. Raise InputError naming the first wrong one.
 
     ``flavour`` is the module of the host's kind of paths.
     """
     _check_numbers(params)
-    settings = Settings(
+    settings = VacuumSettings(
         databases=tuple(_database(entry, params["thresholds"], flavour) for entry in params["databases"]),
         plan_only=params["mode"] == "plan",
         window_s=params["window_minutes"] * 60.0,
@@ -141,7 +136,7 @@ def _check_names(entries: Iterable[Mapping[str, Any]]) -> None:
             raise InputError(f"databases[{name}].name", name, "a name that no other database of the list has")
 
 
-def _check_gates(settings: Settings) -> None:
+def _check_gates(settings: VacuumSettings) -> None:
     """Refuse what can never be done, before anything is done."""
     if settings.rewrite == "allow" and not settings.backup.dir:
         raise InputError("require_backup", None, "the dir of verified backups, because rewrite is allow")
