@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options, sets and folders for the tests of this noun."""
+"""Options, sets and folders for the tests of this area."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def sqlite(name: str, path: Any, **more: Any) -> dict[str, Any]:
 
 
 def act(folder: Path, *, check_mode: bool = False, host: Optional[Host] = None, **given: Any) -> Result:
-    """Run the noun for real."""
+    """Run the area for real."""
     return run(params(folder, **given), host or choose_host(600.0), check_mode)
 
 

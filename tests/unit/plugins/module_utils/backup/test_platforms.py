@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The same noun on three systems: the same findings, the same manifest, and a set of one verifies on another."""
+"""The same area on three systems: the same findings, the same manifest, and a set of one verifies on another."""
 
 from __future__ import annotations
 
