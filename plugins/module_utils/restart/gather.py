@@ -13,10 +13,10 @@ from ..errors import CoreError
 from ..host import Host
 from ..memory import recall
 from ..processes.identity import untouchable
-from ..services.collect import GATHERERS
+from ..services.collect import collect_snapshot
 from ..services.context import Context
 from ..services.declared import MANAGERS, Policy, Service
-from ..services.model import Observed, Snapshot
+from ..services.model import Observation, Snapshot
 from ..services.pid_file import runs_command
 from ..services.run import judge
 from .claim import voids
@@ -37,7 +37,7 @@ def take_survey(host: Host, params: Mapping[str, Any], services: Sequence[Servic
     record = read_record(params["state_dir"])
     ties = PREPARE[host.platform](host, [*services, *_of_record(host, services, record)])
     known = in_order(ties.services)
-    snapshot = GATHERERS[host.platform](host, known, (), 0.0)
+    snapshot = collect_snapshot(host, known, (), 0.0)
     before = _before(host, snapshot, record)
     memory = recall(params["state_dir"], "services")
     reasons = {
@@ -128,9 +128,9 @@ PREPARE: dict[str, Callable[[Host, Sequence[Service]], Prepared]] = {
 }
 
 
-def _why_blind(seen: Observed) -> str:
-    told = seen.pid_file.problem if seen.pid_file else ""
-    return seen.blind or told or "this account may not see its process"
+def _why_blind(seen: Observation) -> str:
+    told = seen.pid_file.unavailable if seen.pid_file else ""
+    return seen.unavailable or told or "this account may not see its process"
 
 
 def unnamed(snapshot: Snapshot) -> dict[str, str]:
@@ -145,7 +145,7 @@ def unnamed(snapshot: Snapshot) -> dict[str, str]:
         same = [p.pid for p in snapshot.processes.values() if runs_command(p.command, seen.service.command)]
         pids = [pid for pid in same if pid not in known]
         if pids:
-            said = seen.pid_file.problem or f"{seen.pid_file.path} names pid {seen.pid_file.pid}, which is not it"
+            said = seen.pid_file.unavailable or f"{seen.pid_file.path} names pid {seen.pid_file.pid}, which is not it"
             found[seen.name] = f"nothing tells whether it runs: {said}, and pid {pids[0]} runs its command"
     return found
 
@@ -168,7 +168,7 @@ def _before(host: Host, snapshot: Snapshot, record: Optional[Record]) -> Before:
     return Before(snapshot, known, launches)
 
 
-def _way(host: Host, seen: Observed, recorded: Mapping[str, Any]) -> Union[Launch, LaunchdJob, None]:
+def _way(host: Host, seen: Observation, recorded: Mapping[str, Any]) -> Union[Launch, LaunchdJob, None]:
     """Return how a service is started again, where its manager has to be told."""
     if seen.service.manager == "launchd":
         return job_of(seen, recorded)

@@ -25,7 +25,7 @@ from ..publish import publish_file
 from ..redact import tells_secret
 from ..rights import NotSwitched, Rights
 from ..services.declared import Service
-from ..services.model import Observed
+from ..services.model import Observation
 from ..services.pid_file import is_service, read_pid_file
 from ..surroundings import Surroundings
 from .ending import Refused
@@ -96,14 +96,14 @@ def _moment(host: Host, process: Process) -> Optional[float]:
         return None
 
 
-def require_proof(host: Host, seen: Observed) -> None:
+def require_proof(host: Host, seen: Observation) -> None:
     """Raise Refused where it is not proved at this moment that what would be ended is the script-started service, or
     where its stop command would not be run: since the plan was made files may have been written anew.
     """
     if seen.pid_file is None or host.platform not in LOOKERS:
         return
     if seen.alive is None:
-        raise Refused(f"{seen.name} is not ended: {seen.pid_file.problem or 'its process cannot be seen'}")
+        raise Refused(f"{seen.name} is not ended: {seen.pid_file.unavailable or 'its process cannot be seen'}")
     why = capture(host, seen.service, seen.main, {}).doubt if seen.alive and seen.main else ""
     if why:
         raise Refused(f"process {seen.pid_file.pid} is not ended: {why}")
@@ -112,7 +112,7 @@ def require_proof(host: Host, seen: Observed) -> None:
         raise Refused(why)
 
 
-def doubt_of_stop(host: Host, seen: Observed) -> str:
+def doubt_of_stop(host: Host, seen: Observation) -> str:
     """Given a service as it is, return why its stop command would not be run; empty: it would, or none is needed."""
     main, service = seen.main, seen.service
     if not service.stop_command or seen.pid_file is None or host.platform not in LOOKERS or not (seen.alive and main):

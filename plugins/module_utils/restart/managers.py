@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import ActionFailed, CoreError
 from ..host import Host
 from ..services.declared import Service
-from ..services.model import Observed
+from ..services.model import Observation
 from ..services.pid_file import read_pid_file
 from .ending import CommandFailed, end_tree
 from .interruption import Interrupted
@@ -37,7 +37,7 @@ def reload_systemd(host: Host) -> None:
     host.run([*_SYSTEMCTL, "daemon-reload"], timeout=90)
 
 
-def _stop_unit(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+def _stop_unit(host: Host, seen: Observation, command: Words, timeout: float) -> None:
     host.run([*_SYSTEMCTL, "stop", "--", seen.service.unit], timeout=timeout)
 
 
@@ -69,7 +69,7 @@ def start_along(host: Host, unit: str, timeout: float) -> None:
     host.run([*_SYSTEMCTL, "start", *alone, "--", unit], timeout=timeout)
 
 
-def _stop_job(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+def _stop_job(host: Host, seen: Observation, command: Words, timeout: float) -> None:
     if seen.unit is not None and seen.unit.target:  # else launchd does not know it: it is stopped
         boot_out(host, seen.unit.target, timeout)
 
@@ -80,7 +80,7 @@ def _start_job(host: Host, service: Service, way: Any, timeout: float) -> None:
     boot_in(host, way, timeout)
 
 
-def _stop_service(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+def _stop_service(host: Host, seen: Observation, command: Words, timeout: float) -> None:
     stop_service(host, seen.service.unit, timeout)
 
 
@@ -99,7 +99,7 @@ def _by_command() -> Iterator[None]:
         raise CommandFailed(str(error)) from error
 
 
-def _stop_script(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+def _stop_script(host: Host, seen: Observation, command: Words, timeout: float) -> None:
     if seen.main is None:
         return
     if command:
@@ -114,7 +114,7 @@ def _start_script(host: Host, service: Service, way: Any, timeout: float) -> Non
     start_detached(host, service, way, timeout)
 
 
-def _stop_windows_script(host: Host, seen: Observed, command: Words, timeout: float) -> None:
+def _stop_windows_script(host: Host, seen: Observation, command: Words, timeout: float) -> None:
     if seen.main is None:
         return
     with _by_command():
@@ -128,7 +128,7 @@ def _start_windows_script(host: Host, service: Service, way: Any, timeout: float
 
 
 # Keyed by Service.manager, scripts of Windows apart.
-STOP_BY: dict[str, Callable[[Host, Observed, Words, float], None]] = {
+STOP_BY: dict[str, Callable[[Host, Observation, Words, float], None]] = {
     "systemd": _stop_unit,
     "launchd": _stop_job,
     "windows": _stop_service,
@@ -149,7 +149,7 @@ def _way(host: Host, service: Service) -> str:
     return own if own in STOP_BY else service.manager
 
 
-def stop(host: Host, seen: Observed, timeout: float, command: Words = ()) -> None:
+def stop(host: Host, seen: Observation, timeout: float, command: Words = ()) -> None:
     """Given a service as it is at this moment, stop it; ``command`` is the declared way to stop a script.
 
     Raise CoreError where that takes over ``timeout`` seconds.

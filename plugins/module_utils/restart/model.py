@@ -14,7 +14,7 @@ from ..finding import Action
 from ..redact import tells_secret
 from ..registry import EMPTY
 from ..services.declared import Service
-from ..services.model import Observed, Snapshot
+from ..services.model import Observation, Snapshot
 from ..steps import Step
 from .record import Record
 
@@ -67,7 +67,7 @@ class LaunchdJob(NamedTuple):
 
 
 # Given the services as seen and how each would be started: what stands against a restart, by name.
-Obstacles = Callable[[Sequence[Observed], Mapping[str, object]], dict[str, str]]
+Obstacles = Callable[[Sequence[Observation], Mapping[str, object]], dict[str, str]]
 
 
 class Prepared(NamedTuple):

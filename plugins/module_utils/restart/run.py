@@ -16,7 +16,7 @@ from ..lock import host_lock
 from ..memory import recall, remember
 from ..processes.collect import account_of
 from ..registry import Rules
-from ..services.collect import GATHERERS, look_at_port
+from ..services.collect import COLLECTORS, collect_with_sockets
 from ..services.declared import Service, declare
 from ..trading.crew import PortSnapshot
 from ..trading.declared import Endpoint, read_endpoint
@@ -52,7 +52,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     names = tuple(service.name for service in services)
     options = read_options(params, names)
     endpoint = read_endpoint(params["trading"], default_url(services, params["trading"]["service"]), names)
-    if host.platform not in GATHERERS:
+    if host.platform not in COLLECTORS:
         return Result([_not_supported(host)])
     if check_mode:
         return _run(params, host, services, options, endpoint, check_mode=True)
@@ -62,7 +62,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 
 def _not_supported(host: Host) -> Finding:
     text = f"the services of a {host.platform} host cannot be restarted by this release"
-    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
+    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(COLLECTORS))
 
 
 def _run(
@@ -114,10 +114,11 @@ def observer_of(host: Host, survey: Survey, endpoint: Endpoint) -> Observe:
 
 
 def _snapshot(host: Host, service: Service) -> PortSnapshot:
-    seen, machine = look_at_port(host, service)
+    snapshot = collect_with_sockets(host, service)
+    (seen,) = snapshot.services
     uid = account_of(host, seen.processes[0].pid) if len(seen.processes) == 1 else None
-    problem = machine.sockets_problem or seen.blind or (seen.pid_file.problem if seen.pid_file else "")
-    return PortSnapshot(seen.processes, machine.sockets, problem, machine.processes, uid, host.platform == "windows")
+    problem = snapshot.sockets_unavailable or seen.unavailable or (seen.pid_file.unavailable if seen.pid_file else "")
+    return PortSnapshot(seen.processes, snapshot.sockets, problem, snapshot.processes, uid, host.platform == "windows")
 
 
 def ask_trading(

@@ -12,7 +12,7 @@ from typing import Optional
 
 from ..errors import CoreError
 from ..host import Host
-from ..services.model import Observed
+from ..services.model import Observation
 from . import managers
 from .declared import Options
 from .gate import glance
@@ -62,7 +62,7 @@ def end_service(stage: Stage, name: str, timeout: float) -> None:
     managers.stop(stage.host, _without_others(stage, seen), timeout, service.stop_command)
 
 
-def _without_others(stage: Stage, seen: Observed) -> Observed:
+def _without_others(stage: Stage, seen: Observation) -> Observation:
     """Given a service as it is, return it without the processes of others: one may run in the session of another."""
     if seen.pid_file is None or len(seen.processes) < 2:
         return seen

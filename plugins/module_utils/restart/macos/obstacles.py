@@ -13,11 +13,11 @@ from typing import Optional
 from ...errors import CoreError
 from ...host import Host
 from ...services.declared import Service
-from ...services.model import Observed
+from ...services.model import Observation
 from ..model import Launch, LaunchdJob, Prepared
 
 
-def job_of(seen: Observed, recorded: Mapping[str, str]) -> Optional[LaunchdJob]:
+def job_of(seen: Observation, recorded: Mapping[str, str]) -> Optional[LaunchdJob]:
     """Given a service, and what an interrupted run recorded of it, return its job; None where nothing tells."""
     if seen.unit is not None and seen.unit.target and seen.unit.files:
         return LaunchdJob(seen.unit.target, seen.unit.files[0])
@@ -33,7 +33,7 @@ def prepare_macos(host: Host, services: Sequence[Service]) -> Prepared:
     return Prepared(list(services), partial(obstacles_on_macos, host))
 
 
-def obstacles_on_macos(host: Host, services: Sequence[Observed], ways: Mapping[str, object]) -> dict[str, str]:
+def obstacles_on_macos(host: Host, services: Sequence[Observation], ways: Mapping[str, object]) -> dict[str, str]:
     """Given the services as seen and how each would be started, return by name what stands against a restart."""
     found: dict[str, str] = {}
     for seen in services:
@@ -45,14 +45,14 @@ def obstacles_on_macos(host: Host, services: Sequence[Observed], ways: Mapping[s
     return found
 
 
-def _script_problem(seen: Observed, way: object) -> str:
+def _script_problem(seen: Observation, way: object) -> str:
     """Return why a script could not be started as it ran; what is declared of its environment makes up for it."""
     if not isinstance(way, Launch) or not way.problem or seen.service.environment:
         return ""
     return f"{way.problem}; declare services[{seen.name}].environment"
 
 
-def _job_problem(host: Host, seen: Observed, way: object) -> str:
+def _job_problem(host: Host, seen: Observation, way: object) -> str:
     if not isinstance(way, LaunchdJob):
         return "launchd does not tell the plist that it is from"
     if seen.unit is not None and seen.unit.file_state == "disabled":

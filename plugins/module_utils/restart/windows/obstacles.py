@@ -14,7 +14,7 @@ from ...errors import CoreError, ParseError, SourceMissing
 from ...host import Host
 from ...powershell import ask
 from ...services.declared import Service
-from ...services.model import Observed
+from ...services.model import Observation
 from ..model import Prepared
 from ..order import united
 from .queries import ties
@@ -65,7 +65,7 @@ def prepare_windows(host: Host, services: Sequence[Service]) -> Prepared:
 
 
 def obstacles_on_windows(
-    known: Mapping[str, Any], services: Sequence[Observed], ways: Mapping[str, object]
+    known: Mapping[str, Any], services: Sequence[Observation], ways: Mapping[str, object]
 ) -> dict[str, str]:
     """Given the services as seen and their ties, return by name what stands against a restart."""
     declared = {seen.service.unit.lower() for seen in services if seen.service.manager == "windows"}
@@ -80,7 +80,7 @@ def obstacles_on_windows(
     return found
 
 
-def _service_problem(seen: Observed, known: Any, declared: set[str]) -> str:
+def _service_problem(seen: Observation, known: Any, declared: set[str]) -> str:
     name = seen.name
     if not seen.alive:
         return ""

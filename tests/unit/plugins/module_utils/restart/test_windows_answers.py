@@ -27,7 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.wind
     stop_service,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed, Unit
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observation, Unit
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "powershell" / "restart"
 
@@ -73,7 +73,7 @@ UNKNOWN = ["ties-no-dependents", "ties-no-object", "ties-can-stop-is-text"]
 @pytest.mark.parametrize("fixture", UNKNOWN)
 def test_an_answer_that_is_none_is_an_obstacle(fixture: str) -> None:
     known = _ties(f"hostile/{fixture}", "CryptobotAuth")
-    seen = Observed(_service("CryptobotAuth"), unit=Unit("CryptobotAuth", ("CryptobotAuth",), active="active"))
+    seen = Observation(_service("CryptobotAuth"), unit=Unit("CryptobotAuth", ("CryptobotAuth",), active="active"))
     assert "it is not known whether" in obstacles_on_windows(known, [seen], {})["CryptobotAuth"]
 
 
@@ -82,7 +82,7 @@ OBSTACLES = [("CryptoBotAuth", "it is disabled"), ("CryptoBotData", "takes no or
 
 @pytest.mark.parametrize(("name", "why"), OBSTACLES)
 def test_what_stands_against_a_restart_is_told(name: str, why: str) -> None:
-    seen = Observed(_service(name), unit=Unit(name, (name,), active="active"))
+    seen = Observation(_service(name), unit=Unit(name, (name,), active="active"))
     found = obstacles_on_windows(_ties("windows-11/ties", name), [seen], {})
     assert (why in found[name]) if why else found == {}
 
