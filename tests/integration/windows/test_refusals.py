@@ -16,7 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES as FIREWALL
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, ask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows.queries import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows_queries import (
     DISKS,
     LOG_REACH,
     VOLUMES,
