@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
-from ..services.observed import Observed, Snapshot
+from ..services.model import Observed, Snapshot
 from ..units import human_seconds
 from .linux import Node, collect_nodes, last_invocation, started_with
 from .record import STARTED, STARTING, STOPPING, Record

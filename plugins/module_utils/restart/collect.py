@@ -13,12 +13,11 @@ from ..errors import CoreError
 from ..host import Host
 from ..memory import recall
 from ..processes.identity import untouchable
+from ..services.collect import GATHERERS
 from ..services.context import Context
-from ..services.declared import MANAGERS, Service
-from ..services.gather import GATHERERS
-from ..services.observed import Observed, Snapshot
+from ..services.declared import MANAGERS, Policy, Service
+from ..services.model import Observed, Snapshot
 from ..services.pid_file import runs_command
-from ..services.policy import Policy
 from ..services.run import judge
 from .claim import voids
 from .declared import Options

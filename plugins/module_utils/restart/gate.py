@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..finding import CRITICAL, OK, SKIPPED, Finding
 from ..host import Host
+from ..services.collect import GATHERERS, look_at
 from ..services.context import Context
-from ..services.declared import Service
-from ..services.gather import GATHERERS, look_at
-from ..services.observed import Observed, Snapshot
-from ..services.policy import Policy
+from ..services.declared import Policy, Service
+from ..services.model import Observed, Snapshot
 from ..services.run import VITAL, judge
 from .declared import Options
 from .model import Passage
@@ -32,12 +30,12 @@ def failing(findings: Sequence[Finding]) -> Known:
 
 def observe(host: Host, service: Service) -> Snapshot:
     """Return what is there of one service at this moment. Whatever the inventory wants, it is to run again."""
-    return GATHERERS[host.platform](host, [replace(service, state="started")], (), 0.0)
+    return GATHERERS[host.platform](host, [service._replace(state="started")], (), 0.0)
 
 
 def glance(host: Host, service: Service) -> Observed:
     """Return what is there of one service without asking it: one that hangs would take its time to answer."""
-    return look_at(host, replace(service, probe=None, state="started"))
+    return look_at(host, service._replace(probe=None, state="started"))
 
 
 def fault_of(snapshot: Snapshot, known: Known) -> str:

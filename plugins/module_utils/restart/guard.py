@@ -12,8 +12,8 @@ from typing import Optional
 
 from ..host import Host
 from ..processes.collect import account_of
+from ..services.collect import look_at_port
 from ..services.declared import Service
-from ..services.gather import look_at_port
 from ..trading.crew import PortSnapshot
 from ..trading.declared import Endpoint
 from ..trading.guard import Observe, Trading, collect_trading, guard, refusal

@@ -25,7 +25,7 @@ from ..publish import publish_file
 from ..redact import tells_secret
 from ..rights import NotSwitched, Rights
 from ..services.declared import Service
-from ..services.observed import Observed
+from ..services.model import Observed
 from ..services.pid_file import is_service, read_pid_file
 from ..surroundings import Surroundings
 from . import linux, macos

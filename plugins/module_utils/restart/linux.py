@@ -27,7 +27,7 @@ from ..processes.linux import parse_accounts
 from ..processes.model import Process
 from ..reading import reading
 from ..services.declared import Service
-from ..services.observed import Observed
+from ..services.model import Observed
 from .model import Launch, Prepared
 from .order import united
 from .proof import RunningProcess

@@ -25,7 +25,7 @@ from ..errors import ActionFailed, CoreError, ParseError
 from ..host import Host
 from ..processes.model import Accounts, Process
 from ..services.declared import Service
-from ..services.observed import Observed
+from ..services.model import Observed
 from .model import Launch, LaunchdJob, Prepared
 from .proof import RunningProcess
 

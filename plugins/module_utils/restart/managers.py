@@ -12,7 +12,7 @@ from typing import Any, Optional, Protocol
 from ..errors import ActionFailed
 from ..host import Host
 from ..services.declared import Service
-from ..services.observed import Observed
+from ..services.model import Observed
 from .ending import by_command, end_tree
 from .launch import OBSERVERS, capture, run_stop_command, start_detached
 from .linux import Systemd

@@ -14,7 +14,7 @@ from ..finding import Action
 from ..redact import tells_secret
 from ..registry import EMPTY
 from ..services.declared import Service
-from ..services.observed import Snapshot
+from ..services.model import Snapshot
 from ..steps import Step
 from .record import Record
 

@@ -14,8 +14,8 @@ from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
 from ..registry import Rules
+from ..services.collect import GATHERERS
 from ..services.declared import Service, declare
-from ..services.gather import GATHERERS
 from ..trading.declared import Endpoint, read_endpoint
 from ..trading.guard import collect_trading
 from ..trading.rules_trading import RULES as TRADING

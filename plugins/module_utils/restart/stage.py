@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Optional
 
 from ..errors import CoreError
 from ..host import Host
-from ..services.observed import Observed
+from ..services.model import Observed
 from . import managers
 from .declared import Options
 from .gate import glance
@@ -68,6 +68,6 @@ def _without_others(stage: Stage, observed: Observed) -> Observed:
         return observed
     scripts = [s for s in stage.situation.services if s.manager == "pid_file" and s.name != observed.name]
     others = {process.pid for service in scripts for process in glance(stage.host, service).processes}
-    return replace(
-        observed, processes=tuple(p for p in observed.processes if p.pid not in others or p == observed.main)
+    return observed._replace(
+        processes=tuple(p for p in observed.processes if p.pid not in others or p == observed.main)
     )

@@ -21,7 +21,7 @@ from ..powershell import Answers, ask
 from ..processes.collect import process_table
 from ..processes.model import Process
 from ..services.declared import Service
-from ..services.observed import Observed
+from ..services.model import Observed
 from ..services.pid_file import read_pid_file
 from .ending import by_command
 from .launch import is_named, write_pid_file

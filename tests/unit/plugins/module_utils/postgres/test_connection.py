@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.gather import prepare_worker
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.collect import prepare_worker
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres import account
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import (

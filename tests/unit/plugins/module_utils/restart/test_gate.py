@@ -15,7 +15,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart impo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.declared import read_options
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.gate import failing, fault_of, pass_gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 
 from ..services.builders import make_observed, make_service, make_snapshot, make_socket, make_unit
 from .systemd_host import ProcessHost

@@ -24,7 +24,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.maco
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.managers import manager_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch, Prepared
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "ps-environment"
 

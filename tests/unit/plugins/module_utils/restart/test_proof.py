@@ -38,7 +38,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proo
     programs_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.writers import ANYBODY, writers_of
 
 pytestmark = [
@@ -272,7 +272,7 @@ def test_a_process_that_began_after_its_pid_file_was_written_is_not_ended(child:
     assert "PYTHONPATH" not in way.environment
     with pytest.raises(Refused, match=r"is not ended: .* before it began"):
         require_proof(choose_host(5.0), seen)
-    declared = replace(service, user="root")
+    declared = service._replace(user="root")
     assert capture(choose_host(5.0), declared, child, {}).doubt == ""
 
 

@@ -26,8 +26,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.wind
     stopped_along,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Unit
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed, Unit
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "powershell" / "restart"
 

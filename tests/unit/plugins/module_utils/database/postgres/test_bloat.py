@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.bloat import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.reasons import (
     estimate,
     expected_bytes,
     fillfactor,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.brake import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.act import (
     Brake,
     load_per_core,
     no_load,

@@ -11,10 +11,13 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import cases_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import (
+    Facts,
+    consider,
+    contexts_of,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import make_plan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rewrite import Facts, consider
 
 from .builders import cluster, dirty, lock, scope, server, table, view
 
@@ -28,7 +31,7 @@ ALLOWED = {"rewrite": "allow", "services_stopped": True, "require_backup": {"dir
 
 def considered(one: Any = BLOATED, facts: Facts = ROOM, seen: Optional[Any] = None, **given: Any) -> Any:
     around = scope(one, cluster=seen, **given) if seen else scope(one, **given)
-    [case] = cases_of(around, with_shared=True)
+    [case] = contexts_of(around, with_shared=True)
     return consider(case, around, facts)
 
 
@@ -66,7 +69,7 @@ def test_there_is_nothing_to_say_of_a_table_that_is_not_known_to_be_bloated(one:
 def test_a_rewrite_that_is_allowed_through_every_gate_is_a_step() -> None:
     step, refusal = considered(**ALLOWED)
     assert refusal is None
-    assert (step.action, step.rewrite, step.analyze) == ("rewrite", True, True)
+    assert (step.action, step.task.rewrite, step.task.analyze) == ("rewrite", True, True)
 
 
 SHUT: list[tuple[Any, Facts, dict[str, Any], str]] = [

@@ -11,25 +11,26 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import make_plan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Table
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rewrite import Facts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.schedule import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Table, TableTask
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import (
     fit,
     group_of,
+    make_plan,
     ordered,
     staged,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.steps import TableStep
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.steps import Step
 
 from ..options import postgresql, settings
 from .builders import cluster, dirty, table, view
 
 
-def step(name: str, seconds: float = 1.0, **more: Any) -> TableStep:
+def step(name: str, seconds: float = 1.0, **more: Any) -> Step:
     one, database = more.pop("table", table(name)), more.pop("database", "db")
-    return TableStep("vacuum", f"main:{database}.public.{name}", ("why",), seconds, database, one, True, False, **more)
+    task = TableTask(database, one, True, False, seconds, **more)
+    return task.step("vacuum", f"main:{database}.public.{name}", "why")
 
 
 TABLES = st.builds(
@@ -76,10 +77,10 @@ def test_every_flagged_table_is_either_planned_or_refused_with_a_reason(
     plan = plan_of(databases, window, jobs)
     spoken_of = {one.subject for one in (*plan.steps, *plan.refusals)}
     assert {one.subject for one in plan.flagged} <= spoken_of
-    assert all(one.reason for one in plan.refusals) and all(one.reasons for one in plan.steps)
+    assert all(one.reason for one in plan.refusals) and all(one.reason for one in plan.steps)
 
 
-def makespan(steps: list[TableStep], jobs: int) -> float:
+def makespan(steps: list[Step], jobs: int) -> float:
     """Return when the last worker is done, the slow and plain way."""
     clock = [0.0] * jobs
     group = None
@@ -88,7 +89,7 @@ def makespan(steps: list[TableStep], jobs: int) -> float:
             clock = [max(clock)] * jobs
         group = group_of(one)
         worker = clock.index(min(clock))
-        clock[worker] += one.predicted_s
+        clock[worker] += one.task.predicted_s
     return max(clock)
 
 
@@ -105,23 +106,23 @@ STEPS = st.lists(
 
 
 @given(STEPS, WINDOWS, JOBS)
-def test_the_window_is_never_exceeded_but_by_emergencies(steps: list[TableStep], window: float, jobs: int) -> None:
+def test_the_window_is_never_exceeded_but_by_emergencies(steps: list[Step], window: float, jobs: int) -> None:
     fitting, late, needed = fit(ordered(steps), window, jobs)
     assert len(fitting) + len(late) == len(steps)
-    assert all(one.emergency or makespan(fitting[: number + 1], jobs) <= max(window, _emergencies(fitting, jobs))
+    assert all(one.task.emergency or makespan(fitting[: number + 1], jobs) <= max(window, _emergencies(fitting, jobs))
                for number, one in enumerate(fitting))  # fmt: skip
     assert needed == makespan(fitting, jobs)
-    assert {one.subject for one in fitting} >= {one.subject for one in steps if one.emergency}
+    assert {one.subject for one in fitting} >= {one.subject for one in steps if one.task.emergency}
 
 
-def _emergencies(steps: list[TableStep], jobs: int) -> float:
-    return makespan([one for one in steps if one.emergency], jobs)
+def _emergencies(steps: list[Step], jobs: int) -> float:
+    return makespan([one for one in steps if one.task.emergency], jobs)
 
 
 @given(STEPS)
-def test_emergencies_come_first_and_a_database_is_finished_before_the_next_begins(steps: list[TableStep]) -> None:
+def test_emergencies_come_first_and_a_database_is_finished_before_the_next_begins(steps: list[Step]) -> None:
     order = ordered(steps)
-    assert sorted(order, key=lambda one: not one.emergency) == order
+    assert sorted(order, key=lambda one: not one.task.emergency) == order
     seen: list[Any] = []
     for one in order:
         if group_of(one) not in seen:
@@ -130,12 +131,12 @@ def test_emergencies_come_first_and_a_database_is_finished_before_the_next_begin
 
 
 @given(STEPS)
-def test_the_order_does_not_depend_on_the_order_of_the_catalog(steps: list[TableStep]) -> None:
+def test_the_order_does_not_depend_on_the_order_of_the_catalog(steps: list[Step]) -> None:
     assert [one.subject for one in ordered(steps)] == [one.subject for one in ordered(steps[::-1])]
 
 
-def names(steps: list[TableStep]) -> list[str]:
-    return [one.table.name for one in steps]
+def names(steps: list[Step]) -> list[str]:
+    return [one.task.table.name for one in steps]
 
 
 def test_the_risk_of_wraparound_comes_first_then_dead_bytes_then_stale_statistics() -> None:
@@ -166,10 +167,9 @@ def test_two_workers_have_twice_the_room() -> None:
     assert len(fit([step("a", 60.0), step("b", 60.0)], 100.0, 2)[0]) == 2
 
 
-def new(name: str) -> TableStep:
-    return TableStep(
-        "vacuum_analyze", f"main:db.public.{name}", ("why",), 1.0, "db", table(name), True, True,
-        codes=("never_vacuumed", "never_analyzed"))  # fmt: skip
+def new(name: str) -> Step:
+    task = TableTask("db", table(name), True, True, 1.0, codes=("never_vacuumed", "never_analyzed"))
+    return task.step("vacuum_analyze", f"main:db.public.{name}", "why")
 
 
 def test_a_restored_database_gets_quick_statistics_of_all_tables_first() -> None:
@@ -178,7 +178,7 @@ def test_a_restored_database_gets_quick_statistics_of_all_tables_first() -> None
     assert [one.action for one in ordered(result)] == (
         ["analyze_target_1"] * 20 + ["analyze_target_10"] * 20 + ["vacuum_analyze"] * 20
     )
-    assert all(not one.vacuum for one in result if one.target)
+    assert all(not one.task.vacuum for one in result if one.task.target)
 
 
 def test_a_few_new_tables_are_no_restored_database() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.checkpoint import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.act import (
     CALM_S,
     checkpoint,
     shrink_log,

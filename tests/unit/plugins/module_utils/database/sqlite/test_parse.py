@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.parse import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.collect import parse_header
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.linux import parse_mountinfo
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.macos import parse_mount
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import (
     Mount,
     filesystem_of,
     is_network,
-    parse_header,
-    parse_mount,
-    parse_mountinfo,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 
