@@ -23,7 +23,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.wi
     exhaustions,
     time_events,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import SERVICES, events
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows_queries import SERVICES, events
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows import parse_answers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES as SOCKETS
 

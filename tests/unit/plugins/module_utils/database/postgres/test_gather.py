@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import collect as gathering
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.collect import gather, gather_ages
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import collect as collecting
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.collect import (
+    collect,
+    collect_ages,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import (
     Activity,
     DatabaseAge,
@@ -61,18 +64,18 @@ class Cluster:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster()
-    monkeypatch.setattr(gathering, "opened", made.opened)
+    monkeypatch.setattr(collecting, "opened", made.opened)
     return made
 
 
-def gathered(database: str, **given: Any) -> Any:
+def collected(database: str, **given: Any) -> Any:
     chosen = settings([postgresql(database=database)], **given)
-    return gather(chosen.databases[0], chosen)
+    return collect(chosen.databases[0], chosen)
 
 
 def test_one_database_is_asked_everything_over_one_session(cluster: Cluster) -> None:
-    raw = gathered("cryptobot")
-    assert [seen.database for seen in raw.seen] == ["cryptobot"]
+    raw = collected("cryptobot")
+    assert [seen.database for seen in raw.databases] == ["cryptobot"]
     assert list(cluster.sessions) == ["cryptobot"]
     session = cluster.sessions["cryptobot"]
     assert session.closed
@@ -81,26 +84,26 @@ def test_one_database_is_asked_everything_over_one_session(cluster: Cluster) -> 
 
 
 def test_every_database_that_allows_connections_and_is_no_template_is_visited(cluster: Cluster) -> None:
-    assert [seen.database for seen in gathered("*").seen] == ["auth", "cryptobot"]
+    assert [seen.database for seen in collected("*").databases] == ["auth", "cryptobot"]
     assert list(cluster.sessions) == ["postgres", "auth", "cryptobot"]
     assert all(session.closed for session in cluster.sessions.values())
 
 
 def test_where_the_database_postgres_is_gone_template1_is_asked(cluster: Cluster) -> None:
     cluster.missing = {"postgres"}
-    assert len(gathered("*").seen) == 2
+    assert len(collected("*").databases) == 2
     assert "template1" in cluster.sessions
 
 
 def test_where_neither_lets_us_in_the_first_refusal_is_told(cluster: Cluster) -> None:
     cluster.missing = {"postgres", "template1"}
     with pytest.raises(CoreError, match="'postgres' does not exist"):
-        gathered("*")
+        collected("*")
 
 
 def test_a_database_that_cannot_be_entered_leaves_the_others(cluster: Cluster) -> None:
     cluster.missing = {"auth"}
-    auth, cryptobot = gathered("*").seen
+    auth, cryptobot = collected("*").databases
     assert "does not exist" in auth.error and auth.tables is None
     assert cryptobot.error == "" and cryptobot.tables is not None
 
@@ -108,42 +111,42 @@ def test_a_database_that_cannot_be_entered_leaves_the_others(cluster: Cluster) -
 def test_a_single_database_that_cannot_be_entered_is_an_error(cluster: Cluster) -> None:
     cluster.missing = {"cryptobot"}
     with pytest.raises(CoreError, match="does not exist"):
-        gathered("cryptobot")
+        collected("cryptobot")
 
 
 @pytest.mark.parametrize("database", ["*", "cryptobot"])
 def test_on_a_standby_no_database_is_looked_at(database: str, cluster: Cluster) -> None:
     cluster.on = server(in_recovery=True)
-    assert gathered(database).seen == ()
+    assert collected(database).databases == ()
 
 
 def test_a_server_before_11_is_refused(cluster: Cluster) -> None:
     cluster.on = server(version=100_023)
     with pytest.raises(CoreError, match=r"version is 100023, expected 110000 \(11\) or later"):
-        gathered("cryptobot")
+        collected("cryptobot")
 
 
 def test_sizes_of_the_last_vacuum_serve_where_asking_the_files_met_a_lock(cluster: Cluster) -> None:
     cluster.tables = (refused("55P03", "lock timeout"), cluster.tables)
-    raw = gathered("cryptobot")
+    raw = collected("cryptobot")
     asked = [line for line in cluster.sessions["cryptobot"].asked if "relkind" in line]
     assert ["pg_relation_size" in line for line in asked] == [True, False]
-    assert raw.seen[0].tables is not None
+    assert raw.databases[0].tables is not None
 
 
 def test_another_refusal_of_the_catalog_query_is_told(cluster: Cluster) -> None:
     cluster.tables = refused("57014", "statement timeout")
-    assert "statement timeout" in gathered("*").seen[0].error
+    assert "statement timeout" in collected("*").databases[0].error
 
 
 @pytest.mark.parametrize(("exact", "asked"), [(False, False), (True, True)])
 def test_pgstattuple_is_asked_by_its_quoted_schema_only_when_wanted(exact: bool, asked: bool, cluster: Cluster) -> None:
-    gathered("cryptobot", exact=exact)
+    collected("cryptobot", exact=exact)
     [query] = [line for line in cluster.sessions["cryptobot"].asked if "relkind" in line]
     assert ('"odd ""schema""".pgstattuple_approx' in query) is asked
 
 
 def test_the_ages_can_be_asked_for_again_on_their_own(cluster: Cluster) -> None:
     chosen = settings([postgresql()])
-    assert len(gather_ages(chosen.databases[0], chosen, 150_018).values) == 4
+    assert len(collect_ages(chosen.databases[0], chosen, 150_018).values) == 4
     assert len(cluster.sessions["cryptobot"].asked) == 1

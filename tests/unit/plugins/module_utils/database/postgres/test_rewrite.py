@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import (
     Facts,
-    cases_of,
     consider,
+    contexts_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import make_plan
@@ -31,7 +31,7 @@ ALLOWED = {"rewrite": "allow", "services_stopped": True, "require_backup": {"dir
 
 def considered(one: Any = BLOATED, facts: Facts = ROOM, seen: Optional[Any] = None, **given: Any) -> Any:
     around = scope(one, cluster=seen, **given) if seen else scope(one, **given)
-    [case] = cases_of(around, with_shared=True)
+    [case] = contexts_of(around, with_shared=True)
     return consider(case, around, facts)
 
 

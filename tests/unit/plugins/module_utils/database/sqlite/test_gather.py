@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as gathering
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as collecting
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.collect import (
-    gather,
-    place,
+    collect,
+    space,
     temp_folder,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.holders import holders
@@ -69,14 +69,14 @@ def test_sqlite_really_takes_that_folder(tmp_path: Path) -> None:
 
 
 def test_a_place_has_a_device_and_room_or_is_not_known(tmp_path: Path) -> None:
-    here = place(str(tmp_path))
+    here = space(str(tmp_path))
     assert here is not None and (here.device, here.free > 0) == (tmp_path.stat().st_dev, True)
-    assert place(str(tmp_path / "gone")) is None
+    assert space(str(tmp_path / "gone")) is None
 
 
 def test_a_real_file_is_seen_with_all_that_a_decision_needs(tmp_path: Path) -> None:
     path = make(tmp_path / "demo.db", "DELETE FROM trades WHERE id > 100")
-    seen = gather(str(path), LinuxHost(60.0), full=False)
+    seen = collect(str(path), LinuxHost(60.0), full=False)
     assert (seen.path, seen.file_bytes, seen.wal_bytes) == (str(path), path.stat().st_size, 0)
     assert seen.free_bytes + seen.live_bytes == seen.file_bytes
     assert 0.4 < seen.free_ratio < 0.6
@@ -88,13 +88,13 @@ def test_a_real_file_is_seen_with_all_that_a_decision_needs(tmp_path: Path) -> N
 def test_a_link_is_followed_to_where_sqlite_puts_its_log(tmp_path: Path) -> None:
     real = make(tmp_path / "real.db", mode="wal")
     (tmp_path / "link.db").symlink_to(real)
-    assert gather(str(tmp_path / "link.db"), LinuxHost(60.0), full=False).path == str(real)
+    assert collect(str(tmp_path / "link.db"), LinuxHost(60.0), full=False).path == str(real)
 
 
 def test_without_sight_of_other_accounts_a_database_that_nobody_uses_is_read_without_a_trace() -> None:
     with unprivileged() as folder:
         path = make(folder / "demo.db", mode="wal")
-        seen = gather(str(path), LinuxHost(60.0), full=False)
+        seen = collect(str(path), LinuxHost(60.0), full=False)
         assert (seen.holders.complete, seen.is_wal) == (False, True)
         assert [other.name for other in folder.iterdir()] == ["demo.db"]
 
@@ -102,7 +102,7 @@ def test_without_sight_of_other_accounts_a_database_that_nobody_uses_is_read_wit
 def test_litestream_is_known_by_its_folder(tmp_path: Path) -> None:
     path = make(tmp_path / "demo.db")
     (tmp_path / ".demo.db-litestream").mkdir()
-    assert gather(str(path), LinuxHost(60.0), full=False).is_replicated
+    assert collect(str(path), LinuxHost(60.0), full=False).is_replicated
 
 
 def test_a_log_that_waits_is_counted_and_what_sqlite_leaves_is_told(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_log_that_waits_is_counted_and_what_sqlite_leaves_is_told(tmp_path: Pa
         connection.execute("UPDATE trades SET pair = 'x'")
         (tmp_path / "copy.db").write_bytes(path.read_bytes())
         (tmp_path / "copy.db-wal").write_bytes(Path(f"{path}-wal").read_bytes())
-    seen = gather(str(tmp_path / "copy.db"), LinuxHost(60.0), full=False)
+    seen = collect(str(tmp_path / "copy.db"), LinuxHost(60.0), full=False)
     assert seen.wal_bytes > 0
     assert seen.left_shm, "the log of a crashed writer cannot be read without its index"
 
@@ -121,7 +121,7 @@ def test_a_log_that_waits_is_counted_and_what_sqlite_leaves_is_told(tmp_path: Pa
 def test_what_is_no_database_is_a_named_error(name: str, error: type, tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("hello")
     with pytest.raises(error, match=name):
-        gather(str(tmp_path / name), LinuxHost(60.0), full=False)
+        collect(str(tmp_path / name), LinuxHost(60.0), full=False)
 
 
 SLEEPER = "import sys; f = open(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
@@ -164,7 +164,7 @@ FILESYSTEMS = [
 
 @pytest.mark.parametrize(("host", "expected"), FILESYSTEMS)
 def test_the_file_system_is_asked_and_may_stay_unknown(host: FakeHost, expected: str) -> None:
-    assert gathering.surroundings("/data/demo.db", host).filesystem == expected
+    assert collecting.surroundings("/data/demo.db", host).filesystem == expected
 
 
 MEMORY = [({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   2048 kB\n"}, 2048 * 1024), ({}, None),
@@ -173,4 +173,4 @@ MEMORY = [({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   2048 kB\n"}, 2048 
 
 @pytest.mark.parametrize(("files", "expected"), MEMORY)
 def test_free_memory_is_read_where_the_host_says_it(files: dict[str, Any], expected: Any) -> None:
-    assert gathering.surroundings("/data/demo.db", FakeHost(files=files)).memory_free == expected
+    assert collecting.surroundings("/data/demo.db", FakeHost(files=files)).memory_free == expected
