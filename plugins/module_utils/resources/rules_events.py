@@ -12,12 +12,13 @@ from typing import Union
 
 from ..evidence import Event, Part, Whole
 from ..finding import OK, UNKNOWN, WARNING
+from ..processes.model import HeldFile
 from ..registry import Outcome, Rules
 from ..thresholds import ABOVE, Bounded, Number, Threshold, add_rows
 from ..units import human_bytes
 from .context import Context, missing
 from .history import History
-from .model import Absent, Exhaustions, HeldFile, HeldFiles, OomKills, Unavailable
+from .model import Absent, Exhaustions, HeldFiles, OomKills, Unavailable
 
 _MIXIN = "prometheus/node_exporter, docs/node-mixin"
 _AWESOME = "samber/awesome-prometheus-alerts, host-and-hardware"

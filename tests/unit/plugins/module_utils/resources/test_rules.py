@@ -20,6 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import HeldFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE, SPEC, rules_events
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History, LastKills
@@ -29,7 +30,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.mo
     Counted,
     CpuShares,
     Exhaustions,
-    HeldFile,
     HeldFiles,
     LeftOut,
     Load,
