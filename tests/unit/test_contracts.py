@@ -131,6 +131,7 @@ def made_ids(folder: Path, ids: Iterable[str]) -> set[str]:
     """Return the ids that a decorated function makes, or whose check has a name that is used."""
     text = "\n".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
     ruled = set(re.findall(r'^@RULES\.rule\(\s*"([a-z0-9_.]+)"', text, re.M))
+    ruled |= set(re.findall(r'^    Threshold\(\s*"([a-z0-9_.]+)"', text, re.M))  # the rows that add_rows takes
     named = dict(re.findall(r'^(\w+) = RULES\.check\(\s*"([a-z0-9_.]+)"', text, re.M))
     return ruled | {check for name, check in named.items() if len(re.findall(rf"\b{name}\b", text)) > 1} & set(ids)
 
