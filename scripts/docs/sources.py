@@ -11,11 +11,13 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins"
+LICENCE = "\n".join((CHECKOUT / "galaxy.yml").read_text("utf-8").splitlines()[:3])
 CATALOGUES = ("module_utils/*/checks.py", "plugin_utils/*/checks.py")
 
 
@@ -40,12 +42,33 @@ def ruled() -> Iterator[tuple[str, dict]]:
     yield from found.items()
 
 
-def modules_by_noun() -> dict[str, str]:
-    """Return which module runs which noun, read from the imports of the modules."""
-    found = {}
-    for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")):
-        for noun in re.findall(r"module_utils\.(\w+)\.run import", path.read_text("utf-8")):
-            found[noun] = path.stem
+def areas() -> list[Any]:
+    """Return all areas, by name."""
+    return list(importlib.import_module(f"{PACKAGE}.module_utils.registry").areas())
+
+
+def looked_at() -> list[Any]:
+    """Return the areas that a checkup may look at."""
+    return [area for area in areas() if area.procedures]
+
+
+def modules_by_area() -> dict[str, str]:
+    """Return which module runs which area."""
+    return {area.name: area.module for area in areas()}
+
+
+def spec_of(module: str) -> dict[str, Any]:
+    """Return the SPEC that a module has; those that run on the controller alone have theirs beside their action."""
+    of_areas = {area.module: area.spec for area in areas()}
+    return dict(of_areas.get(module) or importlib.import_module(f"{PACKAGE}.action.{module}").SPEC)
+
+
+def option(path: str) -> dict[str, Any]:
+    """Given the path of an option, such as ``db_vacuum.require_backup.dir``, return the option."""
+    module, *names = path.split(".")
+    found: dict[str, Any] = {"options": spec_of(module)}
+    for name in names:
+        found = found["options"][name]
     return found
 
 

@@ -14,7 +14,7 @@ from ..registry import EMPTY, Outcome
 from .access.records import Access
 from .catalog.records import BackupSet, Catalog
 from .made import Made
-from .plan import Plan
+from .plan import SetPlan
 from .retention.policy import Decisions
 from .settings import Settings
 from .sources.records import Entry
@@ -86,7 +86,7 @@ class SetContext(NamedTuple):
     """The set that a run was to make: its plan, what it came to, and why there is none (empty where there is)."""
 
     settings: Settings
-    plan: Plan
+    plan: SetPlan
     made: Made
     why: str = ""
 

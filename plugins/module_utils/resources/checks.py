@@ -141,5 +141,3 @@ CHECKS = catalogue(
         "Lynis LOGG-2190 reports any; the bound of 1 GiB is ours, because small ones are everyday.",
     ),
 )
-
-SKIPPABLE = tuple(sorted(name.split(".")[1] for name in CHECKS if name != "resources.platform"))

@@ -6,20 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InputError
 from ..finding import UNKNOWN, Result
 from ..host import Host
 from ..memory import recall, remember
 from .checks import CHECKS
-from .gather import GATHERERS
+from .collect import COLLECTORS
+from .declared import check_seconds, read_thresholds
 from .history import as_memory, extended, read_history
-from .judge import judge
 from .remedies import in_words_of
 from .report import as_data, metrics
-from .thresholds import read_thresholds
+from .rules_use import judge
 
 NOUN = "resources"
 
@@ -33,10 +31,10 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     limits = read_thresholds(params["thresholds"])
     check_seconds(params)
     skip = frozenset((*params["skip"], *limits.skip))
-    observe = GATHERERS.get(host.platform)
-    if observe is None:
+    collect = COLLECTORS.get(host.platform)
+    if collect is None:
         return _unsupported(host.platform)
-    seen = observe(
+    snapshot = collect(
         host,
         sample=params["sample_seconds"],
         scan=params["scan_seconds"],
@@ -44,21 +42,14 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         skip=skip,
     )
     before = read_history(recall(params["state_dir"], NOUN))
-    after = extended(before, seen)
-    findings = in_words_of(host.platform, judge(seen, limits, after.with_kills(before.kills), skip))
+    after = extended(before, snapshot)
+    findings = in_words_of(host.platform, judge(snapshot, limits, after.with_kills(before.kills), skip))
     kept = not check_mode and remember(params["state_dir"], NOUN, as_memory(after))
-    data = {**as_data(seen, findings), "remembered": kept}
-    return Result(findings=findings, metrics=metrics(seen, after), data={NOUN: data})
-
-
-def check_seconds(params: Mapping[str, Any]) -> None:
-    """Raise InputError where a time that a look may take is out of its range."""
-    for name in ("sample_seconds", "scan_seconds"):
-        if not 0 <= params[name] <= 60:
-            raise InputError(name, params[name], "seconds, 0 to 60")
+    data = {**as_data(snapshot, findings), "remembered": kept}
+    return Result(findings=findings, metrics=metrics(snapshot, after), data={NOUN: data})
 
 
 def _unsupported(platform: str) -> Result:
-    known = ", ".join(sorted(GATHERERS))
+    known = ", ".join(sorted(COLLECTORS))
     message = f"the resources of {platform} cannot be looked at yet; expected one of {known}"
     return Result(findings=[CHECKS["resources.platform"].finding(UNKNOWN, platform, message)])

@@ -11,8 +11,8 @@ from typing import Optional, TypeVar, Union
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from .checks import CHECKS
-from .records import Absent, Blind, Seen
-from .thresholds import Bounds
+from .declared import Bounds
+from .model import Absent, Measured, Unavailable
 
 T = TypeVar("T")
 
@@ -45,13 +45,13 @@ def percent(share: float) -> str:
     return f"{share * 100:.3g} %"
 
 
-def judged(check: str, subject: str, value: Seen[T], judge: Callable[[T], Finding]) -> Finding:
+def judged(check: str, subject: str, value: Measured[T], judge: Callable[[T], Finding]) -> Finding:
     """Given a measurement, return what ``judge`` says of it; where there is none, a finding that says so."""
-    return missing(check, subject, value) if isinstance(value, (Blind, Absent)) else judge(value)
+    return missing(check, subject, value) if isinstance(value, (Unavailable, Absent)) else judge(value)
 
 
-def missing(check: str, subject: str, value: Union[Blind, Absent]) -> Finding:
+def missing(check: str, subject: str, value: Union[Unavailable, Absent]) -> Finding:
     """Return the finding for a measurement that there is none of."""
-    if isinstance(value, Blind):
+    if isinstance(value, Unavailable):
         return CHECKS[check].finding(UNKNOWN, subject, f"could not be looked at: {value.reason}")
     return CHECKS[check].finding(SKIPPED, subject, value.reason, remedy="")

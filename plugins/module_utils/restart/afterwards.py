@@ -13,7 +13,7 @@ from ..errors import CoreError
 from ..finding import DONE, FAILED, Action
 from ..host import Host
 from . import managers
-from .linux.graph import Node, list_active, reach, read_nodes
+from .linux import Node, collect_nodes, list_active, reach
 from .model import START, Progress
 
 START_TIMEOUT = 90.0
@@ -57,7 +57,7 @@ def put_back_along(host: Host, watch: Watch, progress: Progress) -> None:
 
 
 def _gone(host: Host, watch: Watch) -> list[Node]:
-    nodes = read_nodes(host, watch.active - list_active(host))
+    nodes = collect_nodes(host, watch.active - list_active(host))
     return sorted({node.id: node for node in nodes.values()}.values())
 
 
@@ -69,10 +69,10 @@ def _counts(node: Node) -> bool:
 def _put_back(host: Host, node: Node, progress: Progress) -> None:
     if node.id in progress.named:
         return  # told already: it does not start
-    problem = _start(host, node)
-    if problem:
-        progress.failures.append(f"{node.id} could not be started again: {problem}")
-        progress.actions.append(Action(START, node.id, FAILED, problem))
+    fault = _start(host, node)
+    if fault:
+        progress.failures.append(f"{node.id} could not be started again: {fault}")
+        progress.actions.append(Action(START, node.id, FAILED, fault))
         progress.not_running.append(node.id)
     else:
         progress.actions.append(Action(START, node.id, DONE, "it was stopped along with what it depends on"))
@@ -81,8 +81,8 @@ def _put_back(host: Host, node: Node, progress: Progress) -> None:
 def _start(host: Host, node: Node) -> str:
     """Start a unit; return why it does not run, empty where it does."""
     try:
-        managers.start_along(host, node.id, START_TIMEOUT)
-        active = any(one.active for one in read_nodes(host, [node.id]).values())
+        managers.SYSTEMD.start_along(host, node.id, START_TIMEOUT)
+        active = any(one.active for one in collect_nodes(host, [node.id]).values())
     except CoreError as error:
         return str(error)
     return "" if active else "it ended right after its start"

@@ -45,14 +45,14 @@ def put_back(stage: Stage, names: Sequence[str], watch: Watch) -> None:
 def _put_back(stage: Stage, name: str) -> None:
     service, queued = stage.situation.service(name), False
     if name in stage.stopping and service.manager == "systemd":
-        managers.start_queued(stage.host, service.unit, stage.options.rollback_timeout)
+        managers.SYSTEMD.start_queued(stage.host, service.unit, stage.options.rollback_timeout)
         queued = True
     elif name in stage.stopping and _runs_on(stage, name):
         return
-    seen = glance(stage.host, service)
-    if seen.alive is None:
+    observed = glance(stage.host, service)
+    if observed.alive is None:
         raise CoreError("it cannot be looked at, so nothing tells whether it runs")
-    if seen.alive and not queued:
+    if observed.alive and not queued:
         return
     if not queued:
         managers.start(stage.host, service, stage.before.launches.get(name), max(stage.options.gate_timeout, 1.0))
@@ -61,7 +61,7 @@ def _put_back(stage: Stage, name: str) -> None:
     if glance(stage.host, service).alive:
         stage.progress.actions.append(Action(START, name, DONE, "started again, because the run did not end well"))
     else:
-        raise CoreError(passage.problem or f"{name} ended right after its start")
+        raise CoreError(passage.fault or f"{name} ended right after its start")
 
 
 def _runs_on(stage: Stage, name: str) -> bool:
@@ -92,7 +92,7 @@ def _is_untouched(stage: Stage, name: str, patience: float) -> bool:
     """Return whether the very process that was seen when the plan was made still runs after so many seconds: a stop
     command that failed may have told it to end before.
     """
-    main = next((seen.main for seen in stage.before.snapshot.services if seen.name == name), None)
+    main = next((observed.main for observed in stage.before.snapshot.services if observed.name == name), None)
     handles = [Handle(Identity(main.pid, main.began, main.command))] if main else []
     poll = SLOW_POLL if stage.host.platform == "windows" else POLL
     return bool(await_end(stage.host, handles, patience, poll))

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..services.history import measure_growth
-from ..services.observed import Observed, Snapshot
-from ..services.rules_process import pending_reasons
+from ..services.model import Observed, Snapshot, pending_reasons
 from ..units import human_bytes, human_seconds
 from .declared import Options
 

@@ -14,8 +14,7 @@ from ..errors import SourceDenied, SourceMissing
 from ..host import Host
 from ..processes.model import Process
 from .declared import Declaration, Service
-from .observed import Claim
-from .parse import Unit
+from .model import Claim, Unit
 
 _PORT_FLAG = re.compile(r"(?:^|\s)--?(?:p|port|http-port)[= ]\s*(\d{1,5})(?!\S)")
 _ADDRESS_FLAG = re.compile(r"(?:^|\s)--?(?:b|bind|listen|address|web\.listen-address)[= ]\s*\S*?:(\d{1,5})(?!\S)")

@@ -12,10 +12,9 @@ The memory of a service is ``{"counts": [[when, boot, restarts], ...], "begins":
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
-from .observed import Observed, Snapshot
+from .model import Observed, Snapshot
 from .restarts import read_log, rows_of
 
 KEEP_COUNTS, KEEP_RSS = 60, 200
@@ -24,8 +23,7 @@ RSS_SPACING = 300.0  # seconds: a check every minute must not push out the sampl
 DAY = 86400.0
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(NamedTuple):
     """How the memory of one process developed over ``samples`` in ``span`` seconds.
 
     ``per_day`` is the slope of the least-squares line in bytes, ``fit`` its coefficient of determination (0 to 1),

@@ -11,7 +11,7 @@ from typing import Optional
 
 from ..sockets.model import Socket, SocketTable
 from .declared import Probe
-from .observed import Observed
+from .model import Observed
 
 _INIT = 1
 _LOOPBACK = {"localhost": ("127.0.0.1", "::1")}

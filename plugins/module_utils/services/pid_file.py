@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Optional
 
 from ..errors import SourceDenied, SourceMissing
 from ..host import Host
 from ..processes.model import ZOMBIE, Process
 from .declared import Service
-from .observed import PidFile
+from .model import PidFile
 
 
 def read_pid_file(host: Host, path: str) -> PidFile:
@@ -90,8 +89,8 @@ def without_proof(service: Service, pid_file: PidFile, process: Optional[Process
     if not service.process and not service.command:
         text = f"{named} nothing that is declared tells whether that is the service"
         cure = "declare process (a pattern of its command line) or command"
-        return replace(pid_file, denied=True, problem=f"{text}: {cure}")
+        return pid_file._replace(denied=True, problem=f"{text}: {cure}")
     if several and is_service(service, process):
         text = f"{named} that has the rights of several accounts ({several}), so its command line proves nothing"
-        return replace(pid_file, denied=True, problem=f"{text}: look who started it, and stop it by hand")
+        return pid_file._replace(denied=True, problem=f"{text}: look who started it, and stop it by hand")
     return pid_file

@@ -17,7 +17,7 @@ from ..host import Host
 from ..tls import local_tls
 from ..web import HttpReply
 from .declared import Probe
-from .observed import Answer
+from .model import Answer
 
 AT_ONCE = 8
 

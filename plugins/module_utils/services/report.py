@@ -29,7 +29,7 @@ def service_record(context: Context, findings: Sequence[Finding]) -> dict[str, A
         "pid": observed.main.pid if observed.main else None,
         "since": round(context.snapshot.now - age) if age is not None else None,
         "uptime_s": round(age, 1) if age is not None else None,
-        "restarts": {"window": context.restarts.count, "total": context.restarts.total},
+        "restarts": {"window": context.restarts.number, "total": context.restarts.total},
         "exit": exit_record(unit) if unit else None,
         "ports": [port.port for port in observed.service.ports],
         "http": {"status": answer.status, "p95_s": round(answer.p95, 4), "problem": answer.problem} if answer else None,
@@ -63,7 +63,7 @@ def service_metrics(context: Context) -> list[Metric]:
     observed, labels = context.observed, {"service": context.observed.name}
     if observed.alive is None:
         return []
-    values = [("up", float(bool(observed.alive)), ""), ("restarts", float(context.restarts.count), "")]
+    values = [("up", float(bool(observed.alive)), ""), ("restarts", float(context.restarts.number), "")]
     if context.age is not None:
         values.append(("uptime_seconds", context.age, "seconds"))
     if observed.rss:

@@ -11,27 +11,24 @@ since. A quiet log alone proves nothing: it may have been rotated away.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Union
 
 from ..evidence import Part, Whole
-from .observed import Observed, Snapshot
-from .parse import START, Unit
+from .model import START, Observed, Snapshot, Unit
 
 SAME_BEGIN = 0.02  # two ticks of the kernel's clock
 AUTOMATIC_ONLY = ("oneshot",)  # types of units that are started again and again by design
 OURS = 120.0  # seconds that a unit may take to be started after its process began
 
 
-@dataclass(frozen=True)
-class Restarts:
-    """How often a service was started anew in a window: ``count``, and ``total`` since it was last started by hand.
+class Restarts(NamedTuple):
+    """How often a service was started anew in a window: ``number``, and ``total`` since it was last started by hand.
 
     ``gap`` says why there may have been more; empty where all were seen. ``since_boot`` is true where that is all since
     the boot, and nothing tells what was before. ``early`` says that only later runs will know.
     """
 
-    count: int = 0
+    number: int = 0
     total: int = 0
     gap: str = ""
     since_boot: bool = False

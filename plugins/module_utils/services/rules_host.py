@@ -18,8 +18,8 @@ from typing import Optional
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..registry import Outcome, Rules
 from .context import HostContext
-from .observed import MARKER
-from .policy import Pattern
+from .declared import Pattern
+from .model import MARKER
 
 RULES = Rules()
 

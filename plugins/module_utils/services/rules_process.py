@@ -12,7 +12,7 @@ from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from ..units import human_bytes, human_seconds
 from .context import Context
-from .observed import Claim, Observed
+from .model import Claim, pending_reasons
 from .rules_network import owns
 
 RULES = Rules()
@@ -54,16 +54,6 @@ def _live_claims(context: Context, declared: set[int]) -> list[Claim]:
     sockets = context.snapshot.sockets.sockets if context.snapshot.sockets else ()
     mine = sorted({entry.port for entry in sockets if entry.proto == "tcp" and owns(context, entry)})
     return [] if declared.intersection(mine) else [Claim("what it listens on", port) for port in mine]
-
-
-def pending_reasons(observed: Observed) -> list[str]:
-    """Given a service, return why it does not run what is on the disk; service_restart acts on the same reasons."""
-    replaced = sorted({path for detail in observed.details.values() for path in detail.replaced})
-    reasons = [f"it runs from {path}, which was replaced on the disk" for path in replaced]
-    reasons += [f"{path} has changed since it was started" for path in observed.changed_files]
-    if observed.unit is not None and observed.unit.need_reload and not observed.changed_files:
-        reasons.append(f"the files of {observed.unit.id} have changed since systemd read them")
-    return reasons
 
 
 @RULES.rule(

@@ -20,8 +20,7 @@ from ..processes.model import Process
 from ..registry import Outcome, Rules
 from ..units import human_seconds
 from .context import Context
-from .observed import Turnover
-from .parse import ALWAYS, DEFAULT, Unit
+from .model import ALWAYS, DEFAULT, Turnover, Unit
 from .words import KEEP_LOG
 from .workers import YOUNG, ages_of, shown
 
@@ -147,12 +146,12 @@ def judge_restarts(context: Context) -> Iterator[Outcome]:
     if status == OK and restarts.gap:
         status = SKIPPED if restarts.early else UNKNOWN
     remedy = _restart_remedy(context, status) or None
-    yield Outcome(status, text, expected=0, actual=restarts.count, remedy=remedy)
+    yield Outcome(status, text, expected=0, actual=restarts.number, remedy=remedy)
 
 
 def _restart_text(context: Context) -> str:
-    restarts, times = context.restarts, "time" if context.restarts.count == 1 else "times"
-    count = f"at least {restarts.count}" if restarts.gap else str(restarts.count)
+    restarts, times = context.restarts, "time" if context.restarts.number == 1 else "times"
+    count = f"at least {restarts.number}" if restarts.gap else str(restarts.number)
     window = f"the last {human_seconds(context.policy.restarts_window)}"
     if restarts.since_boot:
         window = f"the {human_seconds(context.snapshot.now - context.snapshot.booted)} since the boot"
@@ -166,9 +165,9 @@ def _restart_remedy(context: Context, status: str) -> str:
 
 
 def _restart_status(context: Context, kills: int) -> str:
-    if context.restarts.count >= context.policy.restarts_crit:
+    if context.restarts.number >= context.policy.restarts_crit:
         return CRITICAL
-    return WARNING if kills or context.restarts.count >= context.policy.restarts_warn else OK
+    return WARNING if kills or context.restarts.number >= context.policy.restarts_warn else OK
 
 
 def _memory_kills(context: Context) -> int:

@@ -16,8 +16,7 @@ from ..registry import Outcome, Rules
 from ..units import human_seconds
 from .context import Context
 from .exits import describe_exit
-from .observed import PidFile
-from .parse import Unit
+from .model import PidFile, Unit
 
 RULES = Rules()
 _EXEC, _LIMIT = 203, "start-limit-hit"

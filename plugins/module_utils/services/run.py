@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..finding import CRITICAL, SKIPPED, UNKNOWN, WARNING, Finding, Result
@@ -15,13 +14,12 @@ from ..host import Host
 from ..memory import recall, remember
 from ..registry import Rules
 from . import rules_host, rules_network, rules_process, rules_starts, rules_state
+from .collect import GATHERERS, Gatherer, read_marker
 from .context import Context, HostContext
-from .declared import Service, declare
-from .gather import GATHERERS, Gatherer, read_marker
+from .declared import Policy, Service, declare, read_policy
 from .history import measure_growth, remember_service
 from .lastwords import quote_errors
-from .observed import Observed, Snapshot
-from .policy import Policy, read_policy
+from .model import Observed, Snapshot
 from .report import service_metrics, service_record
 from .restarts import count_restarts
 from .roots import Trouble, find_roots, fold
@@ -38,8 +36,7 @@ PLATFORM = RULES.check(
 VITAL = RULES.vital  # what a service must be well in before a restart of it has succeeded
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """What a look at the services goes by: what is declared, what is demanded, what is remembered.
 
     ``ours`` are the moments (seconds since boot) at which a maintenance run started a service anew.

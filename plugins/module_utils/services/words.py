@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..powershell import literal
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """The words of one way to manage services.
 
     ``kind`` is what it calls a service, ``barred`` how it calls one that nothing can start. ``quote`` makes

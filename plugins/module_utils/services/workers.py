@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..processes.model import ZOMBIE, Process
-from .observed import Observed, Snapshot, Turnover
+from .model import Observed, Snapshot, Turnover
 
 YOUNG = 30.0  # seconds: a worker below this age may be one of many that came and went
 SPAN = 2.0  # seconds that the second look takes

@@ -31,11 +31,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     remove,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Verification
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import PRUNE, Step
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import PRUNE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.settings import Settings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.steps import Step
 
 from .examples import NOW, act, files, settings
 

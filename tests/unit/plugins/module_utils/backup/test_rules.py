@@ -24,9 +24,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     Leftover,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge import KINDS, RULES, judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import access as macos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import KINDS, RULES, judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Problem, Report
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import access as windows

@@ -13,12 +13,12 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import Clock
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import Clock
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.remedies import REMEDIES, in_words_of
 
 from .answers import WINDOWS, mac, windows
 from .examples import observed, the_one
-from .test_windows_gather import look
+from .test_windows import look
 
 LINUX_ONLY = re.compile(
     r"/proc|/etc/fstab|journalctl|timedatectl|chronyc|iotop|fs\.file-max|\bps -eo|conntrack|--max-depth"

@@ -32,13 +32,13 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.endi
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.launch import capture, require_proof
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proof import (
-    Sight,
+    RunningProcess,
     _doubt_of_age,
     doubt,
     programs_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.writers import ANYBODY, writers_of
 
 pytestmark = [
@@ -61,12 +61,14 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _sight(uid: int, exe: str = SHELL, *, saved: Optional[int] = None, gid: int = 0, set_id: bool = False) -> Sight:
+def _sight(
+    uid: int, exe: str = SHELL, *, saved: Optional[int] = None, gid: int = 0, set_id: bool = False
+) -> RunningProcess:
     uids = (uid, uid, uid if saved is None else saved, uid)
-    return Sight(Launch("/"), Accounts(uids, (0, gid, gid, gid)), exe, set_id)
+    return RunningProcess(Launch("/"), Accounts(uids, (0, gid, gid, gid)), exe, set_id)
 
 
-def _doubt(folder: Path, sight: Sight, user: Optional[int] = None, **declared: Any) -> str:
+def _doubt(folder: Path, sight: RunningProcess, user: Optional[int] = None, **declared: Any) -> str:
     fields = {"command": ("/bin/sh", "svc"), **declared}
     service = Service("trade", pid_file=str(folder / "trade.pid"), user="" if user is None else "someone", **fields)
     return doubt(choose_host(5.0), service, sight, user)
@@ -99,7 +101,7 @@ def test_whom_the_pid_file_belongs_to_may_name_no_process_of_another(
 @pytest.mark.parametrize("user", [None, TRADER])
 @pytest.mark.case("L4a")
 def test_a_process_with_the_rights_of_several_accounts_is_nobody_s(
-    sight: Sight, user: Optional[int], folder: Path
+    sight: RunningProcess, user: Optional[int], folder: Path
 ) -> None:
     os.chown(folder, TRADER, TRADER)
     assert "it has the rights of several accounts" in _doubt(folder, sight, user)
@@ -174,7 +176,7 @@ def test_the_program_is_the_declared_one_or_behind_a_start_script_that_nobody_el
 
 
 def test_what_could_not_be_seen_is_the_doubt(folder: Path) -> None:
-    assert _doubt(folder, Sight(Launch("/"), problem="it ended")) == "it ended"
+    assert _doubt(folder, RunningProcess(Launch("/"), unavailable="it ended")) == "it ended"
 
 
 SCRIPTS = [
@@ -270,7 +272,7 @@ def test_a_process_that_began_after_its_pid_file_was_written_is_not_ended(child:
     assert "PYTHONPATH" not in way.environment
     with pytest.raises(Refused, match=r"is not ended: .* before it began"):
         require_proof(choose_host(5.0), seen)
-    declared = replace(service, user="root")
+    declared = service._replace(user="root")
     assert capture(choose_host(5.0), declared, child, {}).doubt == ""
 
 

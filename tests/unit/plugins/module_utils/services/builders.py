@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details, Process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service, declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, Snapshot
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Unit, by_name, parse_show
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Policy
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Policy, Service, declare
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.linux import parse_show
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import (
+    Observed,
+    Snapshot,
+    Unit,
+    by_name,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket, SocketTable
@@ -45,7 +48,7 @@ def make_unit(**fields) -> Unit:
     """Return a running unit, changed by ``fields``."""
     unit = recorded_units()["auth"]
     times = {"active_since": UPTIME - 5000, "changed": UPTIME - 5000, "started": UPTIME - 5000}
-    return replace(unit, **{**times, **fields})
+    return unit._replace(**{**times, **fields})
 
 
 def make_process(pid=41, **fields) -> Process:

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fake_host import FakeHost, denied
 
@@ -16,7 +14,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.cla
     ports_in_command,
     ports_in_environment,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Claim
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Claim
 
 from .builders import make_process, make_service, make_unit
 
@@ -56,7 +54,7 @@ def test_only_the_ports_of_that_service_are_read_from_an_environment(name, text,
 
 
 def test_every_place_is_asked_and_nothing_but_ports_is_kept():
-    unit = replace(make_unit(), environment="PORT=8005 SECRET=8006", environment_files=("/opt/.env", "/gone"))
+    unit = make_unit()._replace(environment="PORT=8005 SECRET=8006", environment_files=("/opt/.env", "/gone"))
     service = make_service(
         unit="cryptobot-auth", declared_in=[{"path": "/etc/prometheus.yml", "pattern": r"auth:(\d+)"}]
     )
@@ -87,6 +85,6 @@ def test_a_declared_place_that_names_no_port_is_a_problem(files, problem):
 
 
 def test_an_environment_file_that_may_not_be_read_is_a_problem():
-    unit = replace(make_unit(), exec_start="", environment="", environment_files=("/opt/.env",))
+    unit = make_unit()._replace(exec_start="", environment="", environment_files=("/opt/.env",))
     (claim,) = gather_claims(FakeHost(files={"/opt/.env": denied("/opt/.env")}), make_service(), unit, None)
     assert "cannot be read" in claim.problem

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import GATHERERS, look_at
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.exits import describe_exit
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import GATHERERS, look_at
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.macos.parse import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.macos import (
     parse_disabled,
     parse_list,
     parse_print,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from fake_host import FakeHost, denied
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.pid_file import (
     is_service,
     read_pid_file,

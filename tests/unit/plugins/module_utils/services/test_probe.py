@@ -17,7 +17,7 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceMissing, ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.probe import ask, ask_all, value_at
 
 from .builders import make_service

@@ -9,15 +9,14 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import Growth
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Claim
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Policy
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Claim, pending_reasons
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_process import (
     judge_memory,
     judge_open_files,
     judge_port_drift,
     judge_restart_pending,
-    pending_reasons,
 )
 
 from .builders import findings_of, make_case, make_observed, make_service, make_socket, make_unit

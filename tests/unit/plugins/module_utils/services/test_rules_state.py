@@ -6,13 +6,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Event, Evidence
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import PidFile
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Journal, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import (
     judge_daemon_reload,
@@ -280,7 +277,7 @@ RESTARTS = [
 @pytest.mark.parametrize(("restarts", "status", "words"), RESTARTS)
 def test_a_service_that_keeps_restarting_is_reported(restarts, status, words):
     finding = _only(findings_of(judge_restarts, make_case(restarts=restarts)))
-    assert (finding.status, finding.expected, finding.actual) == (status, 0, restarts.count)
+    assert (finding.status, finding.expected, finding.actual) == (status, 0, restarts.number)
     assert words in finding.message
 
 
@@ -288,8 +285,8 @@ UNIT, SCRIPTED = make_service(unit="cryptobot-auth"), make_service(pid_file="/ru
 # Service, restarts; how the remedy begins: a log that is too short wants another one than a service that restarts.
 REMEDIES = [
     (UNIT, Restarts(0, gap="rotated"), "Run as root. Where the journal is too short: journalctl --disk-usage"),
-    (replace(UNIT, managed_by="launchd"), Restarts(0, gap="no run"), "Run this check more often than its window"),
-    (replace(UNIT, managed_by="windows"), Restarts(0, gap="denied"), "Run as an administrator, elevated"),
+    (UNIT._replace(managed_by="launchd"), Restarts(0, gap="no run"), "Run this check more often than its window"),
+    (UNIT._replace(managed_by="windows"), Restarts(0, gap="denied"), "Run as an administrator, elevated"),
     (SCRIPTED, Restarts(0, gap="no run"), "Read the log that it writes around the restarts"),
     (UNIT, Restarts(0, gap="no run before", early=True), "None needed."),
     (UNIT, Restarts(1, gap="rotated"), "Read its log around the restarts (journalctl -u cryptobot-auth.service"),
@@ -345,7 +342,7 @@ def test_the_remedy_names_the_unit():
 @pytest.mark.parametrize("rule", [judge_state, judge_restarts])
 def test_the_remedy_of_a_script_started_service_does_not_speak_of_systemd(rule):
     seen = make_observed(make_service(pid_file="/run/auth.pid"), unit=None, pid_file=PidFile("/run/auth.pid", 41, 1.0))
-    finding = _only(findings_of(rule, make_case(replace(seen, main=make_process(state="Z")), restarts=Restarts(5))))
+    finding = _only(findings_of(rule, make_case(seen._replace(main=make_process(state="Z")), restarts=Restarts(5))))
     assert finding.status == "critical"
     assert "journalctl" not in finding.remedy
     assert "the log that it writes" in finding.remedy
@@ -358,6 +355,6 @@ def test_where_nothing_counts_restarts_nothing_is_claimed_of_them():
 
 def test_the_age_of_a_service_does_not_hang_on_the_set_clock():
     seen = make_observed()
-    early, late = replace(make_snapshot(seen), now=0.0), replace(make_snapshot(seen), now=NOW * 2)
+    early, late = make_snapshot(seen)._replace(now=0.0), make_snapshot(seen)._replace(now=NOW * 2)
     assert early.age(seen) == late.age(seen) == 5000.0
     assert make_snapshot(seen).uptime == UPTIME

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ToolMissing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import GATHERERS, look_at
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import GATHERERS, look_at
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import state_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import queries
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows_queries import queries
 
 from .builders import FIXTURES, make_case
 from .parameters import check_params

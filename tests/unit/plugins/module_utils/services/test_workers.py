@@ -18,9 +18,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import tree_of
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Turnover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import with_turnover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import judge_workers
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.turnover import with_turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.workers import (
     is_worker,
     looks_unsteady,
@@ -90,7 +90,7 @@ def test_a_service_that_may_lose_its_workers_is_looked_at_again(seen, fields, ag
 def test_a_port_that_is_open_or_could_not_be_seen_is_no_reason_for_a_second_look():
     seen = service(aged(50, 4000), aged(51, 4000), service=make_service(unit="a", port=8002))
     assert not looks_unsteady(make_snapshot(seen, sockets=[Socket("tcp", 4, "0.0.0.0", 8002, 1, 0)]), seen)
-    assert not looks_unsteady(replace(make_snapshot(seen), sockets=None), seen)
+    assert not looks_unsteady(make_snapshot(seen)._replace(sockets=None), seen)
 
 
 OLD, YOUNG = (aged(50, 4000), aged(51, 4000)), (aged(60, 3), aged(61, 3))
@@ -205,10 +205,10 @@ def test_workers_of_a_real_process_that_die_and_come_again_are_seen():
         host, table = choose_host(), process_table(choose_host())
         main = replace(table[parent.pid], began=table[parent.pid].began - 100)  # it has been running for a while
         seen = make_observed(main=main, processes=(main, *tree_of(main.pid, table)[1:]))
-        closed = replace(seen, service=make_service(unit="a", port=8002))
+        closed = seen._replace(service=make_service(unit="a", port=8002))
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
         snapshot = make_snapshot(closed, uptime=uptime, now=time.time())
-        snapshot = replace(snapshot, sockets=SocketTable((), ""), services=(closed,))
+        snapshot = snapshot._replace(sockets=SocketTable((), ""), services=(closed,))
         (again,) = with_turnover(host, snapshot)
         (finding,) = findings_of(judge_workers, make_case(again, uptime=uptime))
         assert finding.status == CRITICAL
