@@ -18,7 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.con
 from ..options import postgresql, settings
 from .builders import lock, server, table
 from .fakes import NO_STATE, FakeSession, refused, state
-from .test_schedule import step
+from .test_plan_schedule import step
 
 LOCKS = Rows(Lock._fields, (tuple(lock(table("trades"))),))
 NO_LOCKS = Rows(Lock._fields, ())
