@@ -121,6 +121,7 @@ def made_ids(folder: str) -> set[str]:
     core = CHECKOUT / "plugins" / "module_utils"
     text = "\n".join(SOURCES[path] for path in (*(core / folder).rglob("*.py"), *core.glob("*.py")))
     ruled = set(re.findall(r'^@RULES\.rule\(\s*"([a-z0-9_.]+)"', text, re.M))
+    ruled |= set(re.findall(r'^    Threshold\(\s*"([a-z0-9_.]+)"', text, re.M))  # the rows that add_rows takes
     named = dict(re.findall(r'^(\w+) = RULES\.check\(\s*"([a-z0-9_.]+)"', text, re.M))
     return ruled | {check for name, check in named.items() if len(re.findall(rf"\b{name}\b", text)) > 1}
 
