@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
+
 from ..site.report import Report
 from .macos.host import unanswered
 from .site import HOSTS, MACOS, MixedSite
 
-AREAS = {"resources", "services", "backup", "firewall", "restart", "cleanup", "database"}
+AREAS = {area.name for area in areas() if area.procedures}
 
 
 class Run(NamedTuple):

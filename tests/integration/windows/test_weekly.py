@@ -15,12 +15,14 @@ from typing import NamedTuple
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
+
 from ..site.report import Report, newest
 from .controller import environment
 from .host.windows import WindowsHost
 from .site import WindowsSite, play
 
-AREAS = {"resources", "services", "backup", "firewall", "restart", "cleanup", "database"}
+AREAS = {area.name for area in areas() if area.procedures}
 
 
 class Weeks(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import ACTION_STATES, OK, STATUSES, Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
 
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
 CORE = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
 AREAS = sorted(path.parent.name for path in CORE.glob("*/run.py"))
 PLATFORMS = ("linux", "darwin", "windows")
+MANY = {rule.check.id for area in areas() for rule in area.rules().all if rule.many}
 CATALOGUE = {check.id for check in all_checks()}
 
 SERVICE = {
@@ -125,6 +128,13 @@ def test_a_bare_host_gives_a_result_of_the_agreed_shape(area: str, platform: str
     assert {finding["check"] for finding in plain["findings"]} <= CATALOGUE
     assert all(finding["message"] and finding["procedure"] for finding in plain["findings"])
     assert all(action["state"] in ACTION_STATES and action["reason"] for action in plain["actions"])
+    assert said_twice(result) == []
+
+
+def said_twice(result: Result) -> list[tuple[str, str]]:
+    """Return what was said of one check and subject more than once, though its rule says one thing of each."""
+    said = Counter((finding.check, finding.subject) for finding in result.findings if finding.check not in MANY)
+    return [about for about, times in said.items() if times > 1]
 
 
 # A status ok needs a source. These have one: they look by Python alone, at files that this test did not make.
