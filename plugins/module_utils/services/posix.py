@@ -10,7 +10,7 @@ from typing import Optional
 
 from ..errors import CoreError
 from ..host import Host
-from ..processes.collect import take_census
+from ..processes.collect import collect_census
 from ..processes.model import Census
 from ..sockets.collect import listening
 from ..sockets.model import SocketTable
@@ -20,7 +20,7 @@ from .model import NOT_ASKED, Request, no_details
 def collect_processes(host: Host) -> Census:
     """Return the processes of a host; where they cannot be listed, none, and why."""
     try:
-        return take_census(host)
+        return collect_census(host)
     except CoreError as error:
         return Census(0.0, "", {}, no_details, f"the processes cannot be listed: {error}")
 

@@ -12,18 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
-    ActionFailed,
-    ParseError,
-    ToolFailed,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, ParseError, ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import read_process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.linux import parse_accounts
@@ -290,7 +285,7 @@ def test_where_no_clock_tells_when_a_process_began_it_is_not_ended(child: Proces
 @pytest.mark.case("L5b")
 def test_another_process_of_the_same_pid_is_not_the_one_that_was_seen(child: Process, folder: Path) -> None:
     service = Service("trade", pid_file=str(folder / "trade.pid"), command=("/bin/sleep", "600"))
-    earlier = replace(child, began=child.began - 1)
+    earlier = child._replace(began=child.began - 1)
     assert "became another program" in capture(choose_host(5.0), service, earlier, {}).doubt
 
 

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fake_host import FakeHost
 
@@ -139,7 +137,7 @@ def test_without_a_table_of_sockets_the_owner_is_unknown():
 
 def test_udp_ports_are_looked_for_among_udp_sockets():
     service = make_service(unit="cryptobot-auth", ports=[{"port": 8125, "proto": "udp"}])
-    tcp, udp = make_socket(8125), replace(make_socket(8125), proto="udp")
+    tcp, udp = make_socket(8125), make_socket(8125)._replace(proto="udp")
     assert _ports(service, [tcp]).status == "critical"
     assert _ports(service, [udp]).status == "ok"
 

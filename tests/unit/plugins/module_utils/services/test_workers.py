@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -180,7 +179,7 @@ def test_a_service_without_workers_and_one_that_does_not_run_get_no_word():
 
 def test_what_became_of_workers_is_told_by_pid_and_begin():
     main, first = make_process(command=COMMAND), aged(50, 10)
-    again = replace(first, began=first.began + 5)  # the pid was given to another
+    again = first._replace(began=first.began + 5)  # the pid was given to another
     told = turnover_of(main, [{41: main, 50: first}, {41: main, 50: again}])
     assert told == Turnover(2.0, frozenset({(50, first.began), (50, again.began)}), frozenset({(50, again.began)}))
 
@@ -203,7 +202,7 @@ def test_workers_of_a_real_process_that_die_and_come_again_are_seen():
     try:
         time.sleep(0.5)
         host, table = choose_host(), process_table(choose_host())
-        main = replace(table[parent.pid], began=table[parent.pid].began - 100)  # it has been running for a while
+        main = table[parent.pid]._replace(began=table[parent.pid].began - 100)  # it has been running for a while
         seen = make_observed(main=main, processes=(main, *tree_of(main.pid, table)[1:]))
         closed = seen._replace(service=make_service(unit="a", port=8002))
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
