@@ -50,7 +50,7 @@ def checks_page() -> str:
             " `unknown` and `skipped`; what could not be looked at is `unknown`, never `ok`."
         ),
     ]
-    for area, checks in sources.catalogues():
+    for area, checks in sources.catalogues().items():
         where = f" (module `{named[area]}`)" if area in named else ""
         lines += [
             "",
@@ -68,7 +68,9 @@ def checks_page() -> str:
 def covered_by(procedure: str) -> tuple[str, str]:
     """Return the modules whose checks name the procedure, and the playbooks that a tag of it narrows."""
     named = sources.modules_by_area()
-    about = [area for area, checks in sources.catalogues() if any(c.procedure == procedure for c in checks.values())]
+    about = [
+        area for area, checks in sources.catalogues().items() if any(c.procedure == procedure for c in checks.values())
+    ]
     by_modules = sorted({named[area] for area in about if area in named})
     books = sorted(sources.tagged_playbooks().get(procedure, ()))
     return ", ".join(f"`{name}`" for name in by_modules), ", ".join(f"`{name} --tags {procedure}`" for name in books)

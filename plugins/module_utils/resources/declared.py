@@ -12,47 +12,28 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
+from ..finding import EMPTY
+from ..thresholds import ABOVE, BELOW, Bounds
 from ..units import parse_bytes, parse_seconds
 
-
-class Bounds(NamedTuple):
-    """From where on a number is bad; None where that step is not wanted."""
-
-    warning: Optional[float] = None
-    critical: Optional[float] = None
-
-
-NONE = Bounds()
 Convert = Callable[[str, Any], float]
+NONE = Bounds()
 
 
 class MountLimits(NamedTuple):
-    """The bounds of one mount: shares and bytes that must stay free."""
+    """The bounds of one mount by option: shares and bytes that must stay free."""
 
-    free: Bounds = NONE
-    free_bytes: Bounds = NONE
-    inodes: Bounds = NONE
+    bounds: Mapping[str, Bounds] = EMPTY
     ignore: bool = False
 
 
 class Thresholds(NamedTuple):
-    """All bounds. ``mounts`` has the overrides by path."""
+    """All bounds by option. ``default`` holds for each mount, ``mounts`` has the overrides by path."""
 
     default: MountLimits
     mounts: Mapping[str, MountLimits]
-    forecast: Bounds
-    forecast_free: Bounds
-    memory: Bounds
-    swap: Bounds
-    load: Bounds
-    busy: Bounds
-    iowait: Bounds
-    steal: Bounds
-    open_files: Bounds
-    connections: Bounds
-    clock: Bounds
+    bounds: Mapping[str, Bounds]
     oom_window: float
-    held_bytes: Bounds
     skip: tuple[str, ...] = ()
 
     def limits(self, *paths: str) -> MountLimits:
@@ -71,19 +52,8 @@ def read_thresholds(given: Mapping[str, Any]) -> Thresholds:
     return Thresholds(
         default=default,
         mounts=_mounts(given["mounts"], default),
-        forecast=_bounds(where, given, "forecast", parse_seconds, low_is_bad=True),
-        forecast_free=_bounds(where, given, "forecast_free", _share, low_is_bad=True),
-        memory=_bounds(where, given, "memory_available", _share, low_is_bad=True),
-        swap=_bounds(where, given, "swap_used", _share),
-        load=_bounds(where, given, "load", _positive),
-        busy=_bounds(where, given, "cpu_busy", _share),
-        iowait=_bounds(where, given, "iowait", _share),
-        steal=_bounds(where, given, "steal", _share),
-        open_files=_bounds(where, given, "open_files", _share),
-        connections=_bounds(where, given, "connections", _share),
-        clock=_bounds(where, given, "clock_offset", _positive),
+        bounds={name: _bounds(where, given, name, *kind) for name, kind in _OF_HOST.items()},
         oom_window=parse_seconds(f"{where}.oom_window", given["oom_window"]),
-        held_bytes=_bounds(where, given, "deleted_open", parse_bytes),
         skip=tuple(given.get("skip") or ()),
     )
 
@@ -112,25 +82,14 @@ def _mounts(given: Sequence[Mapping[str, Any]], default: MountLimits) -> dict[st
 
 def _limits(where: str, given: Mapping[str, Any], base: MountLimits) -> MountLimits:
     """Return the limits that ``given`` states; a step that it leaves out is that of ``base``."""
-    return MountLimits(
-        free=_bounds(where, given, "disk_free", _share, low_is_bad=True, base=base.free),
-        free_bytes=_bounds(where, given, "disk_free_bytes", parse_bytes, low_is_bad=True, base=base.free_bytes),
-        inodes=_bounds(where, given, "inodes_free", _share, low_is_bad=True, base=base.inodes),
-        ignore=bool(given.get("ignore", base.ignore)),
-    )
+    bounds = {name: _bounds(where, given, name, *kind, base.bounds.get(name, NONE)) for name, kind in _OF_MOUNT.items()}
+    return MountLimits(bounds, bool(given.get("ignore", base.ignore)))
 
 
-def _bounds(
-    where: str,
-    given: Mapping[str, Any],
-    name: str,
-    convert: Convert,
-    *,
-    low_is_bad: bool = False,
-    base: Bounds = NONE,
-) -> Bounds:
+def _bounds(where: str, given: Mapping[str, Any], name: str, convert: Convert, bad: str, base: Bounds = NONE) -> Bounds:
     warning = _step(where, given, f"{name}_warning", convert, base.warning)
     critical = _step(where, given, f"{name}_critical", convert, base.critical)
+    low_is_bad = bad == BELOW
     if warning is not None and critical is not None and (critical > warning if low_is_bad else critical < warning):
         expected = f"{'at most' if low_is_bad else 'at least'} that of {name}_warning, which is reached first"
         raise InputError(f"{where}.{name}_critical", given.get(f"{name}_critical", critical), expected)
@@ -152,6 +111,28 @@ def _positive(name: str, value: Any) -> float:
     if not value > 0:
         raise InputError(name, value, "a number above 0")
     return float(value)
+
+
+# What the bounds of an option are written as, and on which side of them a number is bad.
+_OF_MOUNT: Mapping[str, tuple[Convert, str]] = {
+    "disk_free": (_share, BELOW),
+    "disk_free_bytes": (parse_bytes, BELOW),
+    "inodes_free": (_share, BELOW),
+}
+_OF_HOST: Mapping[str, tuple[Convert, str]] = {
+    "forecast": (parse_seconds, BELOW),
+    "forecast_free": (_share, BELOW),
+    "memory_available": (_share, BELOW),
+    "swap_used": (_share, ABOVE),
+    "load": (_positive, ABOVE),
+    "cpu_busy": (_share, ABOVE),
+    "iowait": (_share, ABOVE),
+    "steal": (_share, ABOVE),
+    "open_files": (_share, ABOVE),
+    "connections": (_share, ABOVE),
+    "clock_offset": (_positive, ABOVE),
+    "deleted_open": (parse_bytes, ABOVE),
+}
 
 
 def check_seconds(params: Mapping[str, Any]) -> None:

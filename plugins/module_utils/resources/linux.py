@@ -14,6 +14,7 @@ from ..errors import CoreError, ParseError, SourceMissing
 from ..host import Host
 from ..printable import printable
 from ..processes.linux_files import DELETED, OpenFile, OpenFiles, process_name
+from ..processes.model import HeldFile
 from .linux_clock import collect_clock
 from .linux_kills import collect_kills
 from .linux_mounts import collect_lost_mounts, collect_mounts, within
@@ -24,7 +25,6 @@ from .model import (
     Counted,
     CpuShares,
     CpuTimes,
-    HeldFile,
     HeldFiles,
     Load,
     Memory,

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import TypeVar, Union
 
@@ -20,6 +19,7 @@ from ..evidence import Event, Evidence
 from ..finding import CRITICAL, OK, WARNING
 from ..host import Host
 from ..printable import printable
+from ..processes.macos_files import parse_held
 from .linux_mounts import lost_mounts, parse_fstab, real_path
 from .macos_clock import collect_clock
 from .macos_mounts import DATA, MountLine, parse_mount, parse_usage, sorted_out
@@ -30,7 +30,6 @@ from .model import (
     Counted,
     CpuShares,
     Exhaustions,
-    HeldFile,
     HeldFiles,
     Load,
     Memory,
@@ -162,51 +161,6 @@ def parse_jetsam(name: str, text: str) -> Event:
         raise ParseError(name, 1, head, "expected a JSON object with a timestamp") from None
     largest = re.search(r'"largestProcess"\s*:\s*"([^"]*)"', body)
     return kill(when, printable(largest.group(1)) if largest else "a process that the report does not name")
-
-
-@dataclass
-class _Open:
-    """A process's open file while its lines are read, by the letter of each field (lsof(8), OUTPUT FOR PROGRAMS)."""
-
-    owner: str
-    fields: dict[str, str] = field(default_factory=dict)
-
-
-def parse_held(text: str) -> tuple[HeldFile, ...]:
-    """Given what `lsof -nP +L1 -FpcftDisn` prints, return each deleted regular file once, the largest first."""
-    files: dict[tuple[str, str], tuple[str, int, list[str]]] = {}
-    for one in _open_files(text):
-        if one.fields.get("t") != "REG":
-            continue
-        key = one.fields.get("D", ""), one.fields.get("i", "") or one.fields.get("n", "")
-        size = int(one.fields["s"]) if one.fields.get("s", "").isdigit() else 0
-        entry = files.setdefault(key, (printable(one.fields.get("n", "?")), size, []))
-        if one.owner not in entry[2]:
-            entry[2].append(one.owner)
-    held = (HeldFile(path, size, tuple(owners)) for path, size, owners in files.values())
-    return tuple(sorted(held, key=lambda file: -file.size))
-
-
-def _open_files(text: str) -> Iterator[_Open]:
-    pid = command = ""
-    current = None
-    for number, line in enumerate(text.splitlines(), 1):
-        letter, value = line[:1], line[1:]
-        if letter == "p":
-            if not value.isdigit():
-                raise ParseError("lsof", number, line, "expected 'p' and a pid")
-            pid, command = value, "?"
-        elif letter == "c":
-            command = value
-        if letter in ("p", "f") and current is not None:
-            yield current
-            current = None
-        if letter == "f":
-            current = _Open(f"{printable(command)} (pid {pid})")
-        elif current is not None and letter:
-            current.fields[letter] = value
-    if current is not None:
-        yield current
 
 
 T = TypeVar("T")

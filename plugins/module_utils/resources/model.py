@@ -13,6 +13,7 @@ from typing import NamedTuple, Optional, TypeVar, Union
 from ..errors import CoreError
 from ..evidence import Event, Evidence
 from ..finding import EMPTY
+from ..processes.model import HeldFile
 from ..units import human_seconds
 
 
@@ -169,14 +170,6 @@ class Exhaustions(NamedTuple):
 
     source: str
     evidence: Evidence
-
-
-class HeldFile(NamedTuple):
-    """A file that has been deleted and still takes space, because a process has it open."""
-
-    path: str
-    size: int
-    owners: tuple[str, ...]
 
 
 class HeldFiles(NamedTuple):

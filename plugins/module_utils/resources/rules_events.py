@@ -6,20 +6,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Union
 
 from ..evidence import Event, Part, Whole
-from ..finding import OK, UNKNOWN, WARNING, Finding
+from ..finding import OK, UNKNOWN, WARNING
+from ..processes.model import HeldFile
+from ..registry import Outcome, Rules
+from ..thresholds import ABOVE, Bounded, Number, Threshold, add_rows
 from ..units import human_bytes
-from .checks import CHECKS
-from .declared import Thresholds
+from .context import Context, missing
 from .history import History
-from .model import Clock, Exhaustions, HeldFile, HeldFiles, OomKills, Snapshot
-from .rules_disks import Rule
-from .verdict import above, expected, judged
+from .model import Absent, Exhaustions, HeldFiles, OomKills, Unavailable
 
+_MIXIN = "prometheus/node_exporter, docs/node-mixin"
+_AWESOME = "samber/awesome-prometheus-alerts, host-and-hardware"
 LISTED = 5  # so many kills or files are named; the rest is counted
+Numbers = Iterator[Union[Number, Outcome]]
+RULES = Rules()
 
 
 def _moment(at: float) -> str:
@@ -27,64 +32,79 @@ def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def judge_kills(snapshot: Snapshot, limits: Thresholds, history: History) -> Finding:
-    """Return the finding for processes killed for want of memory, by the journal or by the count since the last run.
+@RULES.rule(
+    "resources.oom_kills",
+    procedure="D1.1",
+    title="Processes that the kernel killed for want of memory since the last run, or within the window; on Windows "
+    "event 2004 and on macOS JetsamEvent reports, which note that memory was exhausted.",
+    remedy={
+        "linux": "See who was killed and how large it was (`journalctl -k | grep -i 'killed process'`); bound it or "
+        "add memory.",
+        "darwin": "Read the report (`ls -t /Library/Logs/DiagnosticReports/JetsamEvent*`); bound the process or "
+        "add memory.",
+        "windows": "See event 2004 in the System log; bound the process that is named, add memory or enlarge the "
+        "page file.",
+    },
+    source=f"Any kill is a warning: {_AWESOME} (HostOomKillDetected).",
+)
+def judge_oom_kills(context: Context) -> Iterator[Outcome]:
+    """Judge kills by the journal or by the count since the last run.
 
     Where the system notes exhausted memory instead of whom it killed, that is judged.
     """
-    start = snapshot.at - limits.oom_window
-    if isinstance(snapshot.oom, Exhaustions):
-        return _exhaustions_finding(snapshot.oom, start)
-    return judged("resources.oom_kills", "memory", snapshot.oom, lambda oom: _kills_finding(oom, history, start))
+    oom, start = context.snapshot.oom, context.snapshot.at - context.limits.oom_window
+    if isinstance(oom, (Unavailable, Absent)):
+        yield missing("memory", oom)
+        return
+    of_kind = _exhaustions(oom, start) if isinstance(oom, Exhaustions) else _kills(oom, context.history, start)
+    yield of_kind._replace(subject="memory")
 
 
-def _exhaustions_finding(oom: Exhaustions, start: float) -> Finding:
-    check, told = CHECKS["resources.oom_kills"], oom.evidence.window(start)
-    events = told.events if isinstance(told, Whole) else told.at_least
+def _exhaustions(oom: Exhaustions, start: float) -> Outcome:
+    known = oom.evidence.window(start)
+    events = known.events if isinstance(known, Whole) else known.at_least
     if events:
-        least = "" if isinstance(told, Whole) else "at least "
+        least = "" if isinstance(known, Whole) else "at least "
         message = f"{oom.source} noted exhausted memory, most of it held by: {least}{_named(events)}"
-        return check.finding(WARNING, "memory", message, expected="none", actual=len(events))
-    if isinstance(told, Whole):
-        message = f"{oom.source} noted no exhausted memory since {_moment(start)}"
-        return check.finding(OK, "memory", message, expected="none", actual=0)
-    message = f"{oom.source} shows no exhausted memory since {_moment(start)}, and not all could be seen: {told.gap}"
-    return check.finding(UNKNOWN, "memory", message, expected="none")
+        return Outcome(WARNING, message, "none", len(events))
+    if isinstance(known, Whole):
+        return Outcome(OK, f"{oom.source} noted no exhausted memory since {_moment(start)}", "none", 0)
+    message = f"{oom.source} shows no exhausted memory since {_moment(start)}, and not all could be seen: {known.gap}"
+    return Outcome(UNKNOWN, message, "none")
 
 
-def _kills_finding(oom: OomKills, history: History, start: float) -> Finding:
-    check, told = CHECKS["resources.oom_kills"], oom.journal.window(start)
-    events = told.events if isinstance(told, Whole) else told.at_least
+def _kills(oom: OomKills, history: History, start: float) -> Outcome:
+    known = oom.journal.window(start)
+    events = known.events if isinstance(known, Whole) else known.at_least
     if events:
-        least = "" if isinstance(told, Whole) else "at least "
+        least = "" if isinstance(known, Whole) else "at least "
         message = f"the kernel killed for want of memory: {least}{_named(events)}"
-        return check.finding(WARNING, "memory", message, expected="none", actual=len(events))
-    count, since = _new_kills(oom, history)
-    processes = "1 process" if count == 1 else f"{count} processes"
+        return Outcome(WARNING, message, "none", len(events))
+    new, since = _new_kills(oom, history)
+    processes = "1 process" if new == 1 else f"{new} processes"
     counted = f"{processes} of {oom.scope} killed for want of memory since {_moment(since)}"
-    if count and (since > oom.booted or since >= start):  # since the last run, or since a boot within the window
-        return check.finding(WARNING, "memory", counted, expected="none", actual=count)
-    if count and isinstance(told, Part):
-        message = f"{counted}; whether lately is not known: {told.gap}"
-        return check.finding(UNKNOWN, "memory", message, expected="none", actual=count)
-    if count:
-        return check.finding(OK, "memory", f"{counted}, none of them since {_moment(start)}", actual=0)
+    if new and (since > oom.booted or since >= start):  # since the last run, or since a boot within the window
+        return Outcome(WARNING, counted, "none", new)
+    if new and isinstance(known, Part):
+        return Outcome(UNKNOWN, f"{counted}; whether lately is not known: {known.gap}", "none", new)
+    if new:
+        return Outcome(OK, f"{counted}, none of them since {_moment(start)}", actual=0)
     fresh = oom.fresh and (history.kills is None or history.kills.at >= oom.booted)
-    return _none_finding(oom, told, since, start, fresh)
+    return _nobody(oom, known, since, start, fresh)
 
 
-def _none_finding(oom: OomKills, told: Union[Whole, Part], since: float, start: float, fresh: bool) -> Finding:
-    """Return the finding where the kernel counted nobody: its count begins with the boot, its log may before.
+def _nobody(oom: OomKills, known: Union[Whole, Part], since: float, start: float, fresh: bool) -> Outcome:
+    """Return the outcome where the kernel counted nobody: its count begins with the boot, its log may before.
 
     ``fresh`` is whether there was nothing before that boot that could have been killed.
     """
-    check, nobody = CHECKS["resources.oom_kills"], f"no process of {oom.scope} was killed since"
+    nobody = f"no process of {oom.scope} was killed since"
     if since <= start or since > oom.booted or fresh:
-        return check.finding(OK, "memory", f"{nobody} {_moment(since)}", actual=0)
-    if isinstance(told, Whole):
-        return check.finding(OK, "memory", f"{nobody} {_moment(start)}", actual=0)
-    message = f"{nobody} {_moment(since)}, when it was started; what was before is not known: {told.gap}"
-    return check.finding(UNKNOWN, "memory", message, expected="none")
+        return Outcome(OK, f"{nobody} {_moment(since)}", actual=0)
+    if isinstance(known, Whole):
+        return Outcome(OK, f"{nobody} {_moment(start)}", actual=0)
+    message = f"{nobody} {_moment(since)}, when it was started; what was before is not known: {known.gap}"
+    return Outcome(UNKNOWN, message, "none")
 
 
 def _new_kills(oom: OomKills, history: History) -> tuple[int, float]:
@@ -100,44 +120,43 @@ def _named(kills: tuple[Event, ...]) -> str:
     return ", ".join(shown) + (f" and {len(kills) - LISTED} before" if len(kills) > LISTED else "")
 
 
-def judge_clock(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
-    """Return the finding for the clock: kept by a time service, and how far off."""
-
-    def finding(clock: Clock) -> Finding:
-        check = CHECKS["resources.clock"]
-        wanted = expected("synchronised and off by at most", limits.clock, "{:g} s".format)
-        whose = (
-            f" (the clock is that of the machine which holds this {snapshot.container})" if snapshot.container else ""
-        )
-        if not clock.synchronised:
-            why = f": {clock.why}" if clock.why else ""
-            message = f"{clock.source} says that nothing keeps the clock{whose}{why}"
-            return check.finding(WARNING, "clock", message, expected=wanted, actual="not synchronised")
-        if clock.offset is None:
-            message = f"{clock.source} says that the clock is kept; it does not know by how much it is off{whose}"
-            return check.finding(OK, "clock", message, expected=wanted, actual="synchronised")
+def _offset(context: Context) -> Numbers:
+    clock, container = context.snapshot.clock, context.snapshot.container
+    if isinstance(clock, (Unavailable, Absent)):
+        yield missing("clock", clock)
+        return
+    whose = f" (the clock is that of the machine which holds this {container})" if container else ""
+    if not clock.synchronised:
+        why = f": {clock.why}" if clock.why else ""
+        message = f"{clock.source} says that nothing keeps the clock{whose}{why}"
+        yield Number((), "not synchronised", message, "clock", WARNING)
+    elif clock.offset is None:
+        message = f"{clock.source} says that the clock is kept; it does not know by how much it is off{whose}"
+        yield Number((), "synchronised", message, "clock")
+    else:
         actual = f"{clock.offset:+.6f} s"
         message = f"{clock.source} says that the clock is kept and off by {actual}{whose}"
-        return check.finding(above(abs(clock.offset), limits.clock), "clock", message, expected=wanted, actual=actual)
-
-    return judged("resources.clock", "clock", snapshot.clock, finding)
+        yield Number((abs(clock.offset),), actual, message, "clock")
 
 
-def judge_held(snapshot: Snapshot, limits: Thresholds, _history: History) -> Finding:
-    """Return the finding for deleted files that still take space."""
+def _held(context: Context) -> Numbers:
+    held = context.snapshot.held
+    if isinstance(held, (Unavailable, Absent)):
+        yield missing("deleted files", held)
+        return
+    yield Number((held.size,), human_bytes(held.size), str(len(held.files)), "deleted files")
 
-    def finding(held: HeldFiles) -> Finding:
-        check, size = CHECKS["resources.deleted_open_files"], human_bytes(held.size)
-        status = above(held.size, limits.held_bytes)
-        message = f"{len(held.files)} deleted files hold {size}"
-        if status != OK:
-            message += f": {_largest(held.files)}"
-        elif held.unseen:
-            status, message = UNKNOWN, f"{message}, as far as could be seen: {held.unseen}"
-        wanted = expected("at most", limits.held_bytes, human_bytes)
-        return check.finding(status, "deleted files", message, expected=wanted, actual=size)
 
-    return judged("resources.deleted_open_files", "deleted files", snapshot.held, finding)
+def _with_files(context: Context, outcome: Outcome) -> Outcome:
+    """Name the largest files; where there is nothing bad, what could not be seen counts."""
+    held = context.snapshot.held
+    if not isinstance(held, HeldFiles):
+        return outcome
+    if outcome.status != OK:
+        return outcome._replace(message=f"{outcome.message}: {_largest(held.files)}")
+    if held.unseen:
+        return outcome._replace(status=UNKNOWN, message=f"{outcome.message}, as far as could be seen: {held.unseen}")
+    return outcome
 
 
 def _largest(files: tuple[HeldFile, ...]) -> str:
@@ -145,8 +164,36 @@ def _largest(files: tuple[HeldFile, ...]) -> str:
     return "; ".join(shown) + (f" and {len(files) - LISTED} smaller ones" if len(files) > LISTED else "")
 
 
-RULES: tuple[tuple[str, Rule], ...] = (
-    ("oom_kills", judge_kills),
-    ("clock", judge_clock),
-    ("deleted_open_files", judge_held),
+add_rows(
+    RULES,
+    Threshold(
+        "resources.clock",
+        "Whether the clock is kept by a time service, and how far it is off. In a container where nothing keeps it, it "
+        "is the one of the host and skipped.",
+        "D1.1",
+        _offset,
+        (Bounded("clock_offset", ABOVE, "{:g} s".format, 0.05, 1.0, wanted="synchronised and off by at most"),),
+        "{what}",
+        {
+            "linux": "Start a time service (`timedatectl set-ntp true`, or chrony) and see what it says (`chronyc "
+            "tracking`).",
+            "darwin": "Let macOS keep it (`systemsetup -setusingnetworktime on`) and see what the server says (`sntp "
+            "time.apple.com`).",
+            "windows": "Start the time service (`Set-Service W32Time -StartupType Automatic -Status Running`, then "
+            "`w32tm /resync`) and see what it says (`w32tm /query /status /verbose`).",
+        },
+        f"Not synchronised is a warning: {_MIXIN} (NodeClockNotSynchronising). Offset above 50 ms is a warning: "
+        "NodeClockSkewDetected. Above 1 s is critical: exchanges refuse requests whose time is off.",
+    ),
+    Threshold(
+        "resources.deleted_open_files",
+        "Space held by files that were deleted while a process has them open: df counts it, du does not see it.",
+        "D1.1",
+        _held,
+        (Bounded("deleted_open", ABOVE, human_bytes, "1G"),),
+        "{what} deleted files hold {actual}",
+        "Restart or signal the owner so that it opens its files anew (`lsof +L1` shows them).",
+        "Lynis LOGG-2190 reports any; the bound of 1 GiB is ours, because small ones are everyday.",
+        adjusted=_with_files,
+    ),
 )

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..finding import UNKNOWN, Result
+from ..finding import Result
 from ..host import Host
 from ..memory import recall, remember
-from .checks import CHECKS
+from ..registry import Rules
 from .collect import COLLECTORS
+from .context import Context
 from .declared import check_seconds, read_thresholds
 from .history import as_memory, extended, read_history
-from .remedies import in_words_of
 from .report import as_data, metrics
-from .rules_use import judge
+from .rules_disks import RULES as DISKS
+from .rules_disks import unsupported
+from .rules_events import RULES as EVENTS
+from .rules_use import RULES as USE
 
-NOUN = "resources"
+NAME = "resources"
+RULES = Rules(DISKS, USE, EVENTS)
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
@@ -33,23 +37,13 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     skip = frozenset((*params["skip"], *limits.skip))
     collect = COLLECTORS.get(host.platform)
     if collect is None:
-        return _unsupported(host.platform)
-    snapshot = collect(
-        host,
-        sample=params["sample_seconds"],
-        scan=params["scan_seconds"],
-        window=limits.oom_window,
-        skip=skip,
-    )
-    before = read_history(recall(params["state_dir"], NOUN))
+        return Result(findings=[unsupported(host.platform, ", ".join(sorted(COLLECTORS)))])
+    sample, scan = params["sample_seconds"], params["scan_seconds"]
+    snapshot = collect(host, sample=sample, scan=scan, window=limits.oom_window, skip=skip)
+    before = read_history(recall(params["state_dir"], NAME))
     after = extended(before, snapshot)
-    findings = in_words_of(host.platform, judge(snapshot, limits, after.with_kills(before.kills), skip))
-    kept = not check_mode and remember(params["state_dir"], NOUN, as_memory(after))
+    context = Context(snapshot, limits, after.with_kills(before.kills), skip, host.platform)
+    findings = context.judged_by(RULES)
+    kept = not check_mode and remember(params["state_dir"], NAME, as_memory(after))
     data = {**as_data(snapshot, findings), "remembered": kept}
-    return Result(findings=findings, metrics=metrics(snapshot, after), data={NOUN: data})
-
-
-def _unsupported(platform: str) -> Result:
-    known = ", ".join(sorted(COLLECTORS))
-    message = f"the resources of {platform} cannot be looked at yet; expected one of {known}"
-    return Result(findings=[CHECKS["resources.platform"].finding(UNKNOWN, platform, message)])
+    return Result(findings=findings, metrics=metrics(snapshot, after), data={NAME: data})

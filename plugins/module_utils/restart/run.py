@@ -14,7 +14,7 @@ from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
 from ..registry import Rules
-from ..services.collect import GATHERERS
+from ..services.collect import COLLECTORS
 from ..services.declared import Service, declare
 from ..trading.declared import Endpoint, read_endpoint
 from ..trading.guard import Trading, collect_trading
@@ -51,7 +51,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     names = tuple(service.name for service in services)
     options = read_options(params, names)
     endpoint = read_endpoint(params["trading"], default_url(services, params["trading"]["service"]), names)
-    if host.platform not in GATHERERS:
+    if host.platform not in COLLECTORS:
         return Result([_not_supported(host)])
     if check_mode:
         return _run(params, host, services, options, endpoint, check_mode=True)
@@ -61,7 +61,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 
 def _not_supported(host: Host) -> Finding:
     text = f"the services of a {host.platform} host cannot be restarted by this release"
-    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
+    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(COLLECTORS))
 
 
 def _run(

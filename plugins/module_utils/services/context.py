@@ -17,15 +17,15 @@ from ..registry import Outcome
 from ..units import human_seconds
 from .declared import Policy
 from .history import Growth
-from .model import Observed, Snapshot
+from .model import Observation, Snapshot
 from .restarts import Restarts
-from .words import LOOK_AS_ADMIN, Words, words_of
+from .words import AS_ADMIN, Words, words_of
 
 
 class Context(NamedTuple):
     """One service with everything that is known of it."""
 
-    observed: Observed
+    observed: Observation
     snapshot: Snapshot
     policy: Policy
     restarts: Restarts = Restarts()
@@ -78,9 +78,9 @@ class Context(NamedTuple):
         """The words of whoever looks after the service."""
         return words_of(self.observed.service.manager)
 
-    def look_as_admin(self) -> str:
+    def as_admin(self) -> str:
         """Return the remedy for what this account may not see."""
-        return LOOK_AS_ADMIN.get(self.snapshot.platform, LOOK_AS_ADMIN["linux"])
+        return AS_ADMIN.get(self.snapshot.platform, AS_ADMIN["linux"])
 
     def lacking(self, rule: str) -> Iterator[Outcome]:
         """Yield that this platform has nothing for a rule to judge; nothing where it has."""

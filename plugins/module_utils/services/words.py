@@ -46,7 +46,7 @@ KEEP_LOG: dict[str, str] = {
 }
 
 # How to see what only the owner and the administrator see.
-LOOK_AS_ADMIN: dict[str, str] = {
+AS_ADMIN: dict[str, str] = {
     "linux": "Run as root.",
     "darwin": "Run as root.",
     "windows": "Run as an administrator, elevated.",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one run knows of one server: what was seen, what is planned, and in the end how it came out."""
+"""What one run knows of one server: what was observed, what is planned, and in the end how it came out."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ NAMED = 5  # so many examples stand in a message; the data hold all
 
 
 class ServerContext(NamedTuple):
-    """One server of the inventory. ``problem`` is the status and the reason where it could not be looked at; ``after``
-    are the tables as they are after the run's steps, by database, where they were looked at again.
+    """One server of the inventory. ``unavailable`` is the status and the reason where it could not be looked at;
+    ``after`` are the tables as they are after the run's steps, by database, where they were looked at again.
     """
 
     entry: Database
@@ -38,7 +38,7 @@ class ServerContext(NamedTuple):
 
     @property
     def snapshot(self) -> ServerSnapshot:
-        """What was seen of the server; a rule is only asked where it was."""
+        """What was observed of the server; a rule is only asked where it was."""
         return cast("ServerSnapshot", self.cluster)
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
@@ -63,7 +63,7 @@ class ServerContext(NamedTuple):
         return self.plan.predicted_s
 
     def contexts(self, database: str) -> tuple[TableContext, ...]:
-        """Return the tables of a database as they were seen last."""
+        """Return the tables of a database as they were observed last."""
         return self.after.get(database, self.plan.contexts.get(database, ()))
 
     def subject(self, database: str) -> str:
@@ -103,8 +103,8 @@ class ServerContext(NamedTuple):
         return known + [(o.step.subject, o.reason) for o in self.ended if o.rule == rule and o.state != DONE]
 
 
-def _is_stage(outcome: Ended) -> bool:
-    return outcome.step.task.target is not None
+def _is_stage(end: Ended) -> bool:
+    return end.step.task.target is not None
 
 
 def counted(number: int, message: str, subject: str = "") -> Outcome:

@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     FORGED,
     SIGNED,
     BackupSet,
+    Entry,
     Lack,
+    Made,
+    Notes,
     Verification,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.made import Made
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import SetPlan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_made import judge_made, judge_set
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import judge_removed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Notes
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Action, Finding
 
 from .examples import NOW, a_catalog, a_set, files, settings, sqlite

@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.declared import (
     Thresholds,
     read_thresholds,
@@ -30,7 +31,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.mo
     Snapshot,
     Usage,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.rules_use import judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import RULES
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 GIB = 1 << 30
@@ -103,7 +104,8 @@ def findings(
     check: str, seen: Snapshot, limits: Thresholds | None = None, history: History = NO_HISTORY
 ) -> list[Finding]:
     """Return the findings of one check."""
-    return [found for found in judge(seen, limits or thresholds(), history, ()) if found.check == f"resources.{check}"]
+    found = Context(seen, limits or thresholds(), history).judged_by(RULES)
+    return [finding for finding in found if finding.check == f"resources.{check}"]
 
 
 def the_one(check: str, seen: Snapshot, limits: Thresholds | None = None, history: History = NO_HISTORY) -> Finding:

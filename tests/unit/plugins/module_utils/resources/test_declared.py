@@ -12,10 +12,10 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.declared import (
-    Bounds,
     mount_path,
     read_thresholds,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.thresholds import Bounds
 
 from .examples import GIB, mount_options, options, thresholds
 
@@ -56,7 +56,7 @@ def test_a_mistake_in_the_thresholds_is_named(changes: dict[str, Any], message: 
 
 @pytest.mark.parametrize(("given", "share"), [(0.0, 0.0), (0.5, 0.005), (100.0, 1.0)])
 def test_a_percentage_is_0_to_100(given: float, share: float) -> None:
-    assert thresholds(swap_used_warning=given).swap == Bounds(share, None)
+    assert thresholds(swap_used_warning=given).bounds["swap_used"] == Bounds(share, None)
     for wrong in (-0.5, 100.5):
         with pytest.raises(InputError, match="expected a percentage, 0 to 100"):
             read_thresholds(options(swap_used_warning=wrong))
@@ -64,21 +64,21 @@ def test_a_percentage_is_0_to_100(given: float, share: float) -> None:
 
 def test_both_steps_may_be_the_same_whether_low_or_high_is_bad() -> None:
     limits = thresholds(disk_free_warning=5.0, open_files_warning=90.0)
-    assert (limits.default.free, limits.open_files) == (Bounds(0.05, 0.05), Bounds(0.9, 0.9))
+    assert (limits.default.bounds["disk_free"], limits.bounds["open_files"]) == (Bounds(0.05, 0.05), Bounds(0.9, 0.9))
 
 
 def test_percentages_become_shares_sizes_bytes_and_durations_seconds() -> None:
     limits = thresholds(disk_free_bytes_warning="2G")
-    assert limits.default.free == Bounds(0.2, 0.05)
-    assert limits.default.free_bytes == Bounds(2.0 * GIB, None)
-    assert limits.forecast == Bounds(86400.0, 14400.0)
-    assert limits.swap == Bounds(0.8, None)
+    assert limits.default.bounds["disk_free"] == Bounds(0.2, 0.05)
+    assert limits.default.bounds["disk_free_bytes"] == Bounds(2.0 * GIB, None)
+    assert limits.bounds["forecast"] == Bounds(86400.0, 14400.0)
+    assert limits.bounds["swap_used"] == Bounds(0.8, None)
 
 
 def test_a_mount_takes_what_it_does_not_state_from_the_whole() -> None:
     limits = thresholds(mounts=[mount_options("/data", disk_free_warning=10.0, inodes_free_critical=1.0)])
-    assert limits.limits("/data").free == Bounds(0.1, 0.05)
-    assert limits.limits("/data").inodes == Bounds(0.1, 0.01)
+    assert limits.limits("/data").bounds["disk_free"] == Bounds(0.1, 0.05)
+    assert limits.limits("/data").bounds["inodes_free"] == Bounds(0.1, 0.01)
     assert limits.limits("/elsewhere") == limits.default
 
 

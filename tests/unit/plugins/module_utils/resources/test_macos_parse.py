@@ -15,15 +15,10 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, OK, WARNING
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.macos_files import parse_held
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import HeldFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import macos, macos_clock, macos_mounts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.macos import parse_held
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
-    Absent,
-    Counted,
-    HeldFile,
-    Load,
-    Usage,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import Absent, Counted, Load, Usage
 
 from .examples import fixture
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,8 +20,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE, rules_events
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import HeldFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE, SPEC, rules_events
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History, LastKills
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,
@@ -27,7 +30,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.mo
     Counted,
     CpuShares,
     Exhaustions,
-    HeldFile,
     HeldFiles,
     LeftOut,
     Load,
@@ -36,7 +38,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.mo
     Unavailable,
     kill,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.rules_use import RULES, judge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import RULES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.thresholds import Bounded
 
 from .examples import DAY, GIB, HEALTHY, HOUR, NOW, findings, mount_options, mounted, observed, the_one, thresholds
 
@@ -101,7 +104,7 @@ def test_a_number_is_judged_at_its_bound(check: str, changes: dict[str, Any], st
 
 
 def test_a_healthy_host_has_nothing_but_ok_and_what_does_not_apply() -> None:
-    seen = judge(HEALTHY, thresholds(), History(), ())
+    seen = Context(HEALTHY, thresholds(), History()).judged_by(RULES)
     assert {finding.status for finding in seen} == {OK, SKIPPED}
     assert {finding.check for finding in seen if finding.status == SKIPPED} == {
         "resources.connections",  # not tracked
@@ -348,9 +351,29 @@ def test_the_message_names_the_bound_and_the_number() -> None:
 
 @pytest.mark.parametrize("name", SKIPPABLE)
 def test_each_check_can_be_left_out_and_says_so(name: str) -> None:
-    seen = [found for found in judge(HEALTHY, thresholds(), History(), (name,)) if found.check == f"resources.{name}"]
+    found = Context(HEALTHY, thresholds(), History(), (name,)).judged_by(RULES)
+    seen = [finding for finding in found if finding.check == f"resources.{name}"]
     assert [found.status for found in seen] == [SKIPPED]
 
 
 def test_every_check_of_the_catalogue_has_a_rule_and_each_rule_a_check() -> None:
-    assert {f"resources.{name}" for name, _rule in RULES} == CHECKS.keys() - {"resources.platform"}
+    assert {rule.check.id for rule in RULES.all} == RULES.checks.keys() - {"resources.platform"}
+    assert {f"resources.{name}" for name in SKIPPABLE} == RULES.checks.keys() - {"resources.platform"}
+
+
+ROWS = [rule.judge.args[0] for rule in RULES.all if isinstance(rule.judge, partial)]
+
+
+@pytest.mark.parametrize("bounded", [each for row in ROWS for each in row.bounded], ids=lambda each: each.option)
+def test_the_bounds_of_a_row_are_the_defaults_of_the_options(bounded: Bounded) -> None:
+    options = SPEC["thresholds"]["options"]
+    said = [(options.get(f"{bounded.option}_{step}") or {}).get("default") for step in ("warning", "critical")]
+    assert said == [bounded.warning, bounded.critical]
+    assert f"{bounded.option}_warning" in options
+
+
+def test_every_bound_that_an_inventory_can_set_is_that_of_a_row() -> None:
+    stated = {
+        name.rpartition("_")[0] for name in SPEC["thresholds"]["options"] if re.search("_(warning|critical)$", name)
+    }
+    assert stated == {each.option for row in ROWS for each in row.bounded}

@@ -18,6 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     WARNING,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import HeldFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History, LastKills, Sample
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,
@@ -25,7 +26,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.mo
     Counted,
     CpuShares,
     Exhaustions,
-    HeldFile,
     HeldFiles,
     Load,
     Memory,

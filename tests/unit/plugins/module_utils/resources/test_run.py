@@ -15,11 +15,11 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED, UNKNOWN, WARNING, Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import HeldFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import run as run_module
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,
-    HeldFile,
     HeldFiles,
     Snapshot,
     Unavailable,

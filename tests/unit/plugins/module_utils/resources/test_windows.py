@@ -22,13 +22,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     Result,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SKIPPABLE, SPEC, windows_queries
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import RULES, run
 
 from .answers import WINDOWS, windows
 from .examples import DAY, defaults, mount_options, options
 
-EVERY = set(CHECKS) - {"resources.platform"}
+EVERY = set(RULES.checks) - {"resources.platform"}
 
 
 def look(host: FakeHost, tmp_path: Path, **changes: Any) -> Result:

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fake_host import FakeHost
 
@@ -132,14 +130,14 @@ def test_two_units_on_one_port_are_told_by_name():
 
 def test_without_a_table_of_sockets_the_owner_is_unknown():
     case = make_case(make_observed(SERVICE), sockets=())
-    snapshot = case.snapshot._replace(sockets=None, sockets_problem="no /proc")
+    snapshot = case.snapshot._replace(sockets=None, sockets_unavailable="no /proc")
     finding = _only(findings_of(judge_port_owner, case._replace(snapshot=snapshot)))
     assert (finding.status, finding.message.endswith("no /proc")) == ("unknown", True)
 
 
 def test_udp_ports_are_looked_for_among_udp_sockets():
     service = make_service(unit="cryptobot-auth", ports=[{"port": 8125, "proto": "udp"}])
-    tcp, udp = make_socket(8125), replace(make_socket(8125), proto="udp")
+    tcp, udp = make_socket(8125), make_socket(8125)._replace(proto="udp")
     assert _ports(service, [tcp]).status == "critical"
     assert _ports(service, [udp]).status == "ok"
 
