@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
 
 CORE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
-AREAS = ("resources", "services", "backup", "firewall", "cleanup", "database", "restart")
+# Those that a checkup may look at, in the order of their procedures.
+AREAS = {area.name: area for area in sorted(areas(), key=lambda area: area.procedures) if area.procedures}
 
 
 def mistakes_in(area: str, options: Mapping[str, Any], platforms: Sequence[str]) -> list[Mistake]:

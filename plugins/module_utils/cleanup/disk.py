@@ -2,27 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a platform's disk can do for a cleanup: how a folder is held, listed, looked at and emptied."""
+"""What a platform's disk can do for a cleanup: how a folder is held, listed, inspected and emptied."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ..folders import NotEntered
 from ..paths import Place
-from .records import Entry, Identity
-
-__all__ = ["Disk", "Folder", "Located", "NoOwners", "NotEntered", "Placed"]
+from .model import FolderEntry, Identity
 
 
 class NoOwners(Exception):
     """The system does not tell of a file which account it belongs to."""
 
 
-@dataclass(frozen=True)
-class Folder:
+class OpenFolder(NamedTuple):
     """An open folder: the descriptor or handle that holds it, what it is, and the mount that it was reached by.
 
     ``path`` is how it is reached where the system has no way from a folder to the names in it.
@@ -34,18 +30,17 @@ class Folder:
     path: str = ""
 
 
-Located = Callable[[Folder], frozenset[Place]]
+Located = Callable[[OpenFolder], frozenset[Place]]
 Placed = Callable[[Iterable[str], bool], dict[Place, str]]
 
 
-@dataclass(frozen=True)
-class Disk:
+class Disk(NamedTuple):
     """The disk of a platform.
 
     ``opened_root`` opens a path for a block, unless a link or a protected folder is on the way; ``opened_below`` a
     folder below a root, unless a link or another file system is on the way. Both raise OSError or NotEntered. The rest
-    is done in an open folder and raises OSError: ``listed`` gives its names, ``look`` what is known of the last of some
-    parts, ``delete`` and ``remove_folder`` take a name away. ``owner`` gives the number of an account, and raises
+    is done in an open folder and raises OSError: ``listed`` gives its names, ``inspect`` what is known of the last of
+    some parts, ``delete`` and ``remove_folder`` take a name away. ``owner`` gives the number of an account, and raises
     KeyError where there is no such account, NoOwners where there are no such numbers.
 
     ``located`` tells where the data of an open folder really is, and ``placed`` the same of paths, each with the path
@@ -54,14 +49,14 @@ class Disk:
     name from being deleted there that nobody can see before.
     """
 
-    opened_root: Callable[[str, Collection[Identity]], AbstractContextManager[Folder]]
-    opened_below: Callable[[Folder, tuple[str, ...]], AbstractContextManager[Folder]]
-    listed: Callable[[Folder], list[str]]
-    look: Callable[[Folder, tuple[str, ...]], Entry]
-    delete: Callable[[Folder, str], None]
-    remove_folder: Callable[[Folder, str], None]
+    opened_root: Callable[[str, Collection[Identity]], AbstractContextManager[OpenFolder]]
+    opened_below: Callable[[OpenFolder, tuple[str, ...]], AbstractContextManager[OpenFolder]]
+    listed: Callable[[OpenFolder], list[str]]
+    inspect: Callable[[OpenFolder, tuple[str, ...]], FolderEntry]
+    delete: Callable[[OpenFolder, str], None]
+    remove_folder: Callable[[OpenFolder, str], None]
     owner: Callable[[str], int]
     located: Located
     placed: Placed
-    refuses: Callable[[Folder], str]
-    untold: Callable[[Folder], str]
+    refuses: Callable[[OpenFolder], str]
+    untold: Callable[[OpenFolder], str]

@@ -4,7 +4,7 @@
 
 """Folders by descriptor (Linux, macOS): never through a symlink or into another file system, whatever is swapped.
 
-Folders are opened as all nouns open them (module_utils/folders.py); here is what a deletion needs besides.
+Folders are opened as all areas open them (module_utils/folders.py); here is what a deletion needs besides.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Optional
 
-from ..folders import NOT_FOLLOWED, open_folder
-from .disk import Disk, Folder, Located, NotEntered, Placed
-from .records import FILE, FOLDER, LINK, NO_UNLINK, OTHER, Entry, Identity
+from ..folders import NOT_FOLLOWED, NotEntered, open_folder
+from .disk import Disk, Located, OpenFolder, Placed
+from .model import FILE, FOLDER, LINK, NO_UNLINK, OTHER, FolderEntry, Identity
 
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
 Kept = Callable[[int, str, os.stat_result], str]
 
 
-def _open(name: str, parent: Optional[int]) -> Folder:
+def _open(name: str, parent: Optional[int]) -> OpenFolder:
     descriptor = open_folder(name, parent)
     try:
         status = os.fstat(descriptor)
-        return Folder(descriptor, (status.st_dev, status.st_ino), f"{status.st_dev}:{_mount_id(descriptor)}")
+        return OpenFolder(descriptor, (status.st_dev, status.st_ino), f"{status.st_dev}:{_mount_id(descriptor)}")
     except BaseException:
         os.close(descriptor)
         raise
@@ -45,7 +45,7 @@ def _mount_id(descriptor: int) -> str:
 
 
 @contextmanager
-def opened_root(path: str, sealed: Collection[Identity]) -> Iterator[Folder]:
+def opened_root(path: str, sealed: Collection[Identity]) -> Iterator[OpenFolder]:
     """Open a rule's folder for a block. Raise OSError, or NotEntered for a symlink or a protected folder on the way."""
     folder = _open("/", None)
     try:
@@ -61,9 +61,9 @@ def opened_root(path: str, sealed: Collection[Identity]) -> Iterator[Folder]:
 
 
 @contextmanager
-def opened_below(root: Folder, parts: tuple[str, ...]) -> Iterator[Folder]:
+def opened_below(root: OpenFolder, parts: tuple[str, ...]) -> Iterator[OpenFolder]:
     """Open a folder below a root for a block. Raise OSError, or NotEntered for a symlink or another file system."""
-    folder = Folder(os.dup(root.descriptor), root.identity, root.mount)
+    folder = OpenFolder(os.dup(root.descriptor), root.identity, root.mount)
     try:
         for name in parts:
             inner = _enter(folder, name)
@@ -76,7 +76,7 @@ def opened_below(root: Folder, parts: tuple[str, ...]) -> Iterator[Folder]:
         os.close(folder.descriptor)
 
 
-def _enter(parent: Folder, name: str) -> Folder:
+def _enter(parent: OpenFolder, name: str) -> OpenFolder:
     try:
         return _open(name, parent.descriptor)
     except OSError as error:
@@ -85,15 +85,15 @@ def _enter(parent: Folder, name: str) -> Folder:
         raise
 
 
-def listed(folder: Folder) -> list[str]:
+def listed(folder: OpenFolder) -> list[str]:
     """Return the names in an open folder. Raise OSError."""
     return os.listdir(folder.descriptor)
 
 
-def look(folder: Folder, parts: tuple[str, ...], kept: Kept) -> Entry:
+def inspect(folder: OpenFolder, parts: tuple[str, ...], kept: Kept) -> FolderEntry:
     """Given an open folder and the parts that lead to a name in it, return what lstat(2) says of it. Raise OSError."""
     status = os.stat(parts[-1], dir_fd=folder.descriptor, follow_symlinks=False)
-    return Entry(
+    return FolderEntry(
         parts=parts,
         kind=_KINDS.get(stat.S_IFMT(status.st_mode), OTHER),
         identity=(status.st_dev, status.st_ino),
@@ -108,12 +108,12 @@ def look(folder: Folder, parts: tuple[str, ...], kept: Kept) -> Entry:
     )
 
 
-def delete(folder: Folder, name: str) -> None:
+def delete(folder: OpenFolder, name: str) -> None:
     """Delete a file in an open folder. Raise OSError."""
     os.unlink(name, dir_fd=folder.descriptor)
 
 
-def remove_folder(folder: Folder, name: str) -> None:
+def remove_folder(folder: OpenFolder, name: str) -> None:
     """Remove an empty folder in an open folder. Raise OSError."""
     os.rmdir(name, dir_fd=folder.descriptor)
 
@@ -124,7 +124,7 @@ def owner(account: str) -> int:
     return int(account) if account.isdigit() else int(pwd.getpwnam(account).pw_uid)
 
 
-def refuses(folder: Folder, kept: Kept) -> str:
+def refuses(folder: OpenFolder, kept: Kept) -> str:
     """Return why nothing can be deleted directly in an open folder, or an empty text. Raise OSError."""
     if os.fstatvfs(folder.descriptor).f_flag & os.ST_RDONLY:
         return "its file system can only be read"
@@ -132,7 +132,7 @@ def refuses(folder: Folder, kept: Kept) -> str:
     return "" if reason == NO_UNLINK else reason
 
 
-def posix_disk(located: Located, placed: Placed, kept: Kept, untold: Callable[[Folder], str]) -> Disk:
+def posix_disk(located: Located, placed: Placed, kept: Kept, untold: Callable[[OpenFolder], str]) -> Disk:
     """Return the disk of a system with descriptors, given what differs between these systems.
 
     ``kept`` tells why a name in an open folder, or without a name that folder, must stay.
@@ -141,7 +141,7 @@ def posix_disk(located: Located, placed: Placed, kept: Kept, untold: Callable[[F
         opened_root=opened_root,
         opened_below=opened_below,
         listed=listed,
-        look=partial(look, kept=kept),
+        inspect=partial(inspect, kept=kept),
         delete=delete,
         remove_folder=remove_folder,
         owner=owner,

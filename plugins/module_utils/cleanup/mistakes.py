@@ -11,14 +11,14 @@ from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
 from . import SPEC
+from .declared import read_options
 from .platforms import PLATFORMS
-from .settings import read_settings
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:
     """Given the options as they are written and the platform of the host, return all that the area refuses."""
 
     def read(options: dict[str, Any]) -> None:
-        read_settings(options, PLATFORMS[platform].places)
+        read_options(options, PLATFORMS[platform].places)
 
     return find_mistakes(SPEC, given, read, platform)

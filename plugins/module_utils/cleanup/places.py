@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import InputError
 from ..paths import is_within
@@ -17,8 +17,7 @@ from ..paths import is_within
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """The places of a platform.
 
     No rule may lie at, in or above one of ``sealed``; at or above one of ``roots``; or be itself what lies directly in

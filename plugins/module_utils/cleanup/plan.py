@@ -8,13 +8,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Optional
 
+from ..steps import Step
 from ..units import human_seconds
+from .model import (
+    DELETE,
+    FILE,
+    FOLDER,
+    OPEN,
+    REMOVE_FOLDER,
+    CleanupPlan,
+    CleanupRule,
+    Deletion,
+    FolderEntry,
+    Identity,
+    InUse,
+    Obstacle,
+    Scan,
+)
 from .places import full_path
-from .records import DELETE, FILE, FOLDER, OPEN, REMOVE_FOLDER, Entry, Identity, InUse, Obstacle, Plan, Rule, Scan, Step
 
 # Names of databases: never deleted, whatever a rule says. A -wal or -journal that is gone is a database that is broken.
 DATABASES = tuple(
@@ -26,7 +40,7 @@ Key = Callable[[str], str]
 
 def plan(
     scans: Sequence[Scan], in_use: InUse, now: float, budget: Optional[int], max_files: int, key: Key = str
-) -> Plan:
+) -> CleanupPlan:
     """Given what stands in the folders of the rules, return what is deleted: oldest first, over all rules.
 
     With a ``budget`` in bytes the plan ends as soon as it frees that much; it never has more than ``max_files`` steps.
@@ -36,10 +50,10 @@ def plan(
     able = [scan for scan in scans if scan.rule.name not in refused]
     held: list[Obstacle] = []
     files = _without_doubles((step for scan in able for step in _files(scan, in_use, now, held)), key)
-    files.sort(key=lambda step: (step.entry.time(step.rule.age_by), step.path))
+    files.sort(key=lambda step: (step.task.entry.time(step.task.rule.age_by), step.subject))
     chosen, left = _within(_with_freed(files), budget, max_files)
     folders = [] if left else _folders(able, chosen, in_use, now, key)
-    return Plan((*chosen, *folders[: max_files - len(chosen)]), tuple(held), left, refused)
+    return CleanupPlan((*chosen, *folders[: max_files - len(chosen)]), tuple(held), left, refused)
 
 
 def _refusal(scan: Scan, in_use: InUse) -> str:
@@ -66,10 +80,10 @@ def _files(scan: Scan, in_use: InUse, now: float, held: list[Obstacle]) -> Itera
             if guard:
                 held.append(Obstacle(path, guard))
             else:
-                yield Step(DELETE, rule, entry, path, _reason(entry, rule, now))
+                yield Step(DELETE, path, _reason(entry, rule, now), Deletion(rule, entry))
 
 
-def _is_covered(entry: Entry, rule: Rule, uid: Optional[int]) -> bool:
+def _is_covered(entry: FolderEntry, rule: CleanupRule, uid: Optional[int]) -> bool:
     """Return whether a rule speaks of this name at all: a regular file of its owner that one of its patterns fits.
 
     A file whose owner is not known is nobody's.
@@ -79,11 +93,11 @@ def _is_covered(entry: Entry, rule: Rule, uid: Optional[int]) -> bool:
     return fits and entry.kind == FILE and (uid is None or entry.uid == uid)
 
 
-def _is_old(entry: Entry, rule: Rule, now: float) -> bool:
+def _is_old(entry: FolderEntry, rule: CleanupRule, now: float) -> bool:
     return rule.age is None or now - entry.time(rule.age_by) >= rule.age
 
 
-def _guard(entry: Entry, in_use: InUse) -> str:
+def _guard(entry: FolderEntry, in_use: InUse) -> str:
     """Return why a file that the rule would delete is spared, or an empty text."""
     if entry.guard:
         return entry.guard
@@ -92,7 +106,7 @@ def _guard(entry: Entry, in_use: InUse) -> str:
     return OPEN if entry.identity in in_use.identities else ""
 
 
-def _reason(entry: Entry, rule: Rule, now: float) -> str:
+def _reason(entry: FolderEntry, rule: CleanupRule, now: float) -> str:
     age = human_seconds(now - entry.time(rule.age_by))
     least = f", at least {human_seconds(rule.age)}" if rule.age else ""
     kept = f", not among the {rule.keep} newest" if rule.keep else ""
@@ -101,16 +115,16 @@ def _reason(entry: Entry, rule: Rule, now: float) -> str:
 
 def _without_doubles(steps: Iterable[Step], key: Key) -> list[Step]:
     """Return the steps with each path once: where rules overlap, the first of them deletes."""
-    return list({key(step.path): step for step in reversed(list(steps))}.values())
+    return list({key(step.subject): step for step in reversed(list(steps))}.values())
 
 
 def _with_freed(steps: Sequence[Step]) -> Iterator[Step]:
     """Yield the steps with what each frees: a file with several names frees nothing before its last one goes."""
     gone: Counter[Identity] = Counter()
     for step in steps:
-        gone[step.entry.identity] += 1
-        last = gone[step.entry.identity] >= step.entry.links
-        yield replace(step, freed=step.entry.allocated if last else 0)
+        gone[step.task.entry.identity] += 1
+        last = gone[step.task.entry.identity] >= step.task.entry.links
+        yield step._replace(task=step.task._replace(freed=step.task.entry.allocated if last else 0))
 
 
 def _within(
@@ -124,17 +138,17 @@ def _within(
         stop = BUDGET if budget is not None and freed >= budget else BOUND if len(chosen) >= max_files else ""
         if stop:
             count, size = left.get(stop, (0, 0))
-            left[stop] = (count + 1, size + step.freed)
+            left[stop] = (count + 1, size + step.task.freed)
             continue
         chosen.append(step)
-        freed += step.freed
+        freed += step.task.freed
     return chosen, left
 
 
 def _folders(scans: Iterable[Scan], chosen: Sequence[Step], in_use: InUse, now: float, key: Key) -> list[Step]:
     """Return a step for each folder that is old and empty, or will be once the chosen files are gone, deepest first."""
     steps: list[Step] = []
-    gone = Counter(key(_parent(step.rule, step.entry)) for step in chosen)
+    gone = Counter(key(_parent(step.task.rule, step.task.entry)) for step in chosen)
     for scan in scans:
         if scan.rule.empty_dirs and scan.complete:
             steps.extend(_empty_folders(scan, gone, in_use, now, key))
@@ -150,8 +164,10 @@ def _empty_folders(scan: Scan, gone: Counter[str], in_use: InUse, now: float, ke
         spared = path in mounts or entry.guard or entry.identity in in_use.identities or not _is_old(entry, rule, now)
         if held[key(path)] == gone[key(path)] and not spared:
             gone[key(_parent(rule, entry))] += 1
-            yield Step(REMOVE_FOLDER, rule, entry, path, f"{_reason(entry, rule, now)}, empty", entry.allocated)
+            yield Step(
+                REMOVE_FOLDER, path, f"{_reason(entry, rule, now)}, empty", Deletion(rule, entry, entry.allocated)
+            )
 
 
-def _parent(rule: Rule, entry: Entry) -> str:
+def _parent(rule: CleanupRule, entry: FolderEntry) -> str:
     return full_path(rule.path, entry.parts[:-1])

@@ -7,25 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..host import Host
 from .disk import Disk
-from .linux.folders import LINUX_DISK
-from .linux.in_use import in_use_linux
-from .linux.places import LINUX
-from .macos.folders import MAC_DISK
-from .macos.in_use import in_use_macos
-from .macos.places import MACOS
+from .linux import LINUX, LINUX_DISK, in_use_linux
+from .macos import MAC_DISK, MACOS, in_use_macos
+from .model import InUse
 from .places import Places
-from .records import InUse
-from .windows.folders import NTFS
-from .windows.in_use import in_use_windows
-from .windows.places import WINDOWS
+from .windows import NTFS, WINDOWS, in_use_windows
 
 
-@dataclass(frozen=True)
-class Platform:
+class Platform(NamedTuple):
     """A platform. ``in_use`` says which files processes have open."""
 
     places: Places

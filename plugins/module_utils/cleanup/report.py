@@ -12,76 +12,77 @@ from typing import Any
 
 from ..finding import DONE, FAILED, NOT_DONE, PLANNED, Action, Metric
 from ..printable import printable
+from ..steps import Step
 from ..units import human_bytes
-from .judge import Run, largest_first
-from .records import Outcome, Scan, Step
+from .model import Context, Removal, Scan
+from .rules_deletion import largest_first
 
 PREFIX = "cryptobot_cleanup"
 LISTED = 500  # so many steps are listed one by one; the rest is one entry with its totals
 HELD_LISTED, USAGE_LISTED = 100, 10
 
 
-def actions(run: Run) -> list[Action]:
+def actions(context: Context) -> list[Action]:
     """Return the steps as actions: the same (action, subject) in check mode and in the run that follows."""
-    shown = [_action(outcome) for outcome in run.outcomes[:LISTED]]
-    return [*shown, *_rest(run.outcomes[LISTED:]), *_held(run)]
+    shown = [_action(removal) for removal in context.removals[:LISTED]]
+    return [*shown, *_rest(context.removals[LISTED:]), *_held(context)]
 
 
-def _action(outcome: Outcome) -> Action:
-    step = outcome.step
-    details = {"bytes": step.freed, "rule": step.rule.name, "size": step.entry.size, "mtime": step.entry.mtime}
-    return Action(step.action, printable(step.path), outcome.state, printable(outcome.reason), details)
+def _action(removal: Removal) -> Action:
+    step, target = removal.step, removal.step.task
+    details = {"bytes": target.freed, "rule": target.rule.name, "size": target.entry.size, "mtime": target.entry.mtime}
+    return step._replace(subject=printable(step.subject)).ended(removal.state, printable(removal.reason), details)
 
 
-def _rest(outcomes: Sequence[Outcome]) -> Iterator[Action]:
+def _rest(removals: Sequence[Removal]) -> Iterator[Action]:
     """Yield one action for all steps beyond those that are listed; it is as bad as the worst of them."""
-    if outcomes:
-        counts = {state: sum(outcome.state == state for outcome in outcomes) for state in (DONE, NOT_DONE, FAILED)}
-        worst = next((state for state in (FAILED, PLANNED, DONE) if any(o.state == state for o in outcomes)), NOT_DONE)
-        details = {**counts, "bytes": sum(outcome.step.freed for outcome in outcomes)}
-        yield Action("delete", f"{len(outcomes)} more files and folders", worst, "too many to list one by one", details)
+    if removals:
+        counts = {state: sum(removal.state == state for removal in removals) for state in (DONE, NOT_DONE, FAILED)}
+        worst = next((state for state in (FAILED, PLANNED, DONE) if any(o.state == state for o in removals)), NOT_DONE)
+        details = {**counts, "bytes": sum(removal.step.task.freed for removal in removals)}
+        yield Action("delete", f"{len(removals)} more files and folders", worst, "too many to list one by one", details)
 
 
-def _held(run: Run) -> Iterator[Action]:
-    for obstacle in run.plan.held[:HELD_LISTED]:
+def _held(context: Context) -> Iterator[Action]:
+    for obstacle in context.plan.held[:HELD_LISTED]:
         yield Action("delete", printable(obstacle.path), NOT_DONE, obstacle.reason)
-    for which, (count, size) in run.plan.left.items():
+    for which, (count, size) in context.plan.left.items():
         reason = f"{which} was reached"
         yield Action("delete", f"{count} files kept by {which}", NOT_DONE, reason, {"bytes": size})
 
 
 def digest(steps: Sequence[Step]) -> str:
     """Return a checksum of a plan: two plans with the same one delete exactly the same names in the same order."""
-    names = "\0".join(f"{step.action} {step.path}" for step in steps)
+    names = "\0".join(f"{step.action} {step.subject}" for step in steps)
     return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def as_data(run: Run, filesystems: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def as_data(context: Context, filesystems: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the run as plain JSON values."""
-    states = [outcome.state for outcome in run.outcomes]
+    states = [removal.state for removal in context.removals]
     return {
-        "planned": len(run.plan.steps),
-        "planned_bytes": run.plan.freed,
-        "plan_digest": digest(run.plan.steps),
+        "planned": len(context.plan.steps),
+        "planned_bytes": context.plan.freed,
+        "plan_digest": digest(context.plan.steps),
         "done": states.count(DONE),
-        "reclaimed_bytes": run.freed,
+        "reclaimed_bytes": context.freed,
         "not_done": states.count(NOT_DONE),
         "failed": states.count(FAILED),
-        "rules": [_rule(scan, run) for scan in run.scans],
+        "rules": [_rule(scan, context) for scan in context.scans],
         "filesystems": list(filesystems),
-        "usage": [_usage(path, usage.sizes) for path, usage in run.usage.items()],
+        "usage": [_usage(path, usage.sizes) for path, usage in context.usage.items()],
     }
 
 
-def _rule(scan: Scan, run: Run) -> dict[str, Any]:
-    steps = [step for step in run.plan.steps if step.rule.name == scan.rule.name]
+def _rule(scan: Scan, context: Context) -> dict[str, Any]:
+    steps = [step for step in context.plan.steps if step.task.rule.name == scan.rule.name]
     return {
         "name": scan.rule.name,
         "path": scan.rule.path,
         "looked_at": len(scan.entries),
         "planned": len(steps),
-        "planned_bytes": sum(step.freed for step in steps),
-        "refused": run.plan.refused.get(scan.rule.name, ""),
+        "planned_bytes": sum(step.task.freed for step in steps),
+        "refused": context.plan.refused.get(scan.rule.name, ""),
         "complete": scan.complete,
         "not_entered": [f"{printable(obstacle.path)}: {obstacle.reason}" for obstacle in scan.not_entered],
     }
@@ -92,24 +93,24 @@ def _usage(path: str, sizes: Mapping[str, int]) -> dict[str, Any]:
     return {"path": path, "bytes": sum(sizes.values()), "largest": largest}
 
 
-def metrics(run: Run) -> list[Metric]:
+def metrics(context: Context) -> list[Metric]:
     """Return what can be deleted, what was, and what takes the space, as metrics."""
     numbers = [
-        Metric(f"{PREFIX}_planned_files", len(run.plan.steps)),
-        Metric(f"{PREFIX}_planned_bytes", run.plan.freed, "bytes"),
-        Metric(f"{PREFIX}_reclaimed_bytes", run.freed, "bytes"),
-        Metric(f"{PREFIX}_failed_files", sum(outcome.state == FAILED for outcome in run.outcomes)),
+        Metric(f"{PREFIX}_planned_files", len(context.plan.steps)),
+        Metric(f"{PREFIX}_planned_bytes", context.plan.freed, "bytes"),
+        Metric(f"{PREFIX}_reclaimed_bytes", context.freed, "bytes"),
+        Metric(f"{PREFIX}_failed_files", sum(removal.state == FAILED for removal in context.removals)),
     ]
-    for path, usage in run.usage.items():
+    for path, usage in context.usage.items():
         numbers.append(Metric(f"{PREFIX}_used_bytes", sum(usage.sizes.values()), "bytes", {"path": path}))
     return numbers
 
 
-def diff(run: Run) -> dict[str, str]:
+def diff(context: Context) -> dict[str, str]:
     """Return the paths of the plan before and after: after a run those that are still there, in check mode none."""
-    before = [_line(outcome.step) for outcome in run.outcomes[:LISTED]]
-    after = [_line(outcome.step) for outcome in run.outcomes[:LISTED] if outcome.state not in (PLANNED, DONE)]
-    more = [f"... and {len(run.outcomes) - LISTED} more"] if len(run.outcomes) > LISTED else []
+    before = [_line(removal.step) for removal in context.removals[:LISTED]]
+    after = [_line(removal.step) for removal in context.removals[:LISTED] if removal.state not in (PLANNED, DONE)]
+    more = [f"... and {len(context.removals) - LISTED} more"] if len(context.removals) > LISTED else []
     return {
         "before": "".join(f"{line}\n" for line in (*before, *more)),
         "after": "".join(f"{line}\n" for line in after),
@@ -117,4 +118,4 @@ def diff(run: Run) -> dict[str, str]:
 
 
 def _line(step: Step) -> str:
-    return f"{printable(step.path)} ({human_bytes(step.freed)})"
+    return f"{printable(step.subject)} ({human_bytes(step.task.freed)})"

@@ -9,22 +9,23 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..finding import DONE, PLANNED, UNKNOWN, Result
+from ..finding import DONE, PLANNED, Result
 from ..host import Host
 from ..lock import host_lock
+from ..registry import Rules
 from . import report
 from .act import carry_out
-from .checks import CHECKS
-from .gather import free_space, identities, named_by, scan, usage
-from .judge import Run, Usage, judge
+from .collect import Bounds, free_space, identities, named_by, scan, usage
+from .declared import read_options
+from .model import CleanupPlan, Context, Removal
 from .plan import plan
 from .platforms import PLATFORMS, Platform
-from .records import Outcome, Plan
+from .rules_deletion import RULES as DELETION
+from .rules_deletion import unsupported
 from .sealed import Sealed, seal
-from .settings import read_settings
-from .walk import Bounds
 
 LOCK = "W1.2 disk_cleanup"
+RULES = Rules(DELETION)
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
@@ -35,43 +36,38 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """
     platform = PLATFORMS.get(host.platform)
     if platform is None:
-        return _unsupported(host.platform)
-    wanted = read_settings(params, platform.places)
-    bounds = Bounds(wanted.max_entries, time.monotonic() + wanted.scan_seconds)
-    paths = (*wanted.sealed, *named_by(platform.places.variables))
-    sealed = seal(platform.disk, identities(paths), paths, wanted.declared, wanted.roots)
-    scans = [scan(rule, platform.disk, sealed, bounds) for rule in wanted.rules]
+        return Result(findings=[unsupported(host.platform, PLATFORMS)])
+    options = read_options(params, platform.places)
+    bounds = Bounds(options.max_entries, time.monotonic() + options.scan_seconds)
+    paths = (*options.sealed, *named_by(platform.places.variables))
+    sealed = seal(platform.disk, identities(paths), paths, options.declared, options.roots)
+    scans = [scan(rule, platform.disk, sealed, bounds) for rule in options.rules]
     in_use = platform.in_use(host)
-    planned = plan(scans, in_use, host.now(), wanted.budget, wanted.max_files, platform.places.key)
+    planned = plan(scans, in_use, host.now(), options.budget, options.max_files, platform.places.key)
     before = free_space(scans)
-    outcomes = _outcomes(planned, wanted.state_dir, host, platform, check_mode, sealed)
-    looked = {root: Usage(*usage(root, platform.disk, bounds)) for root in wanted.usage_roots}
-    return _result(Run(scans, in_use, planned, outcomes, wanted.budget, wanted.reclaimable_warning, looked), before)
+    removals = _removals(planned, options.state_dir, host, platform, check_mode, sealed)
+    used = {root: usage(root, platform.disk, bounds) for root in options.usage_roots}
+    return _result(Context(scans, in_use, planned, removals, options.budget, options.reclaimable_warning, used), before)
 
 
-def _unsupported(platform: str) -> Result:
-    message = f"nothing is deleted on {platform}; expected one of {', '.join(sorted(PLATFORMS))}"
-    return Result(findings=[CHECKS["cleanup.platform"].finding(UNKNOWN, platform, message)])
-
-
-def _outcomes(
-    planned: Plan, state_dir: str, host: Host, platform: Platform, check_mode: bool, sealed: Sealed
-) -> list[Outcome]:
+def _removals(
+    planned: CleanupPlan, state_dir: str, host: Host, platform: Platform, check_mode: bool, sealed: Sealed
+) -> list[Removal]:
     """Return what became of each step. Only a run that has something to do takes the host's lock."""
     if check_mode or not planned.steps:
-        return [Outcome(step, PLANNED, step.reason) for step in planned.steps]
-    with host_lock(state_dir, LOCK, host) as beat:
-        return list(carry_out(planned.steps, host, platform.disk, beat, sealed))
+        return [Removal(step, PLANNED, step.reason) for step in planned.steps]
+    with host_lock(state_dir, LOCK, host) as heartbeat:
+        return list(carry_out(planned.steps, host, platform.disk, heartbeat, sealed))
 
 
-def _result(run: Run, before: dict[str, int]) -> Result:
-    after = free_space(run.scans)
+def _result(context: Context, before: dict[str, int]) -> Result:
+    after = free_space(context.scans)
     filesystems = [{"path": path, "free_before": size, "free_after": after.get(path)} for path, size in before.items()]
     return Result(
-        findings=judge(run),
-        metrics=report.metrics(run),
-        actions=report.actions(run),
-        data={"cleanup": report.as_data(run, filesystems)},
-        changed=any(outcome.state in (PLANNED, DONE) for outcome in run.outcomes),
-        diff=report.diff(run),
+        findings=RULES.judge(context),
+        metrics=report.metrics(context),
+        actions=report.actions(context),
+        data={"cleanup": report.as_data(context, filesystems)},
+        changed=any(removal.state in (PLANNED, DONE) for removal in context.removals),
+        diff=report.diff(context),
     )

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..errors import CoreError
+from ..finding import EMPTY
+from ..folders import NotEntered
 from ..paths import Place, below
-from .disk import Disk, Folder, NotEntered
-from .records import Identity
+from .disk import Disk, OpenFolder
+from .model import Identity
 
 
-@dataclass(frozen=True)
-class Sealed:
+class Sealed(NamedTuple):
     """What is protected, by identity, and by the place of its data with the path that was declared.
 
     No rule's folder may lie at or in one of ``places``, or at or above one of ``roots``; what lies in such a folder is
@@ -25,8 +26,8 @@ class Sealed:
     """
 
     identities: frozenset[Identity] = frozenset()
-    places: Mapping[Place, str] = field(default_factory=dict)
-    roots: Mapping[Place, str] = field(default_factory=dict)
+    places: Mapping[Place, str] = EMPTY
+    roots: Mapping[Place, str] = EMPTY
     doubt: str = ""
 
     def forbids(self, places: Iterable[Place]) -> str:
@@ -62,7 +63,7 @@ def seal(
 
 
 @contextmanager
-def entered(disk: Disk, path: str, sealed: Sealed) -> Iterator[Folder]:
+def entered(disk: Disk, path: str, sealed: Sealed) -> Iterator[OpenFolder]:
     """Open a rule's folder for a block. Raise OSError, or NotEntered where it must not be, by what it really is."""
     with disk.opened_root(path, sealed.identities) as root:
         reason = sealed.forbids(located(disk, root)) or disk.refuses(root)
@@ -71,7 +72,7 @@ def entered(disk: Disk, path: str, sealed: Sealed) -> Iterator[Folder]:
         yield root
 
 
-def located(disk: Disk, root: Folder) -> frozenset[Place]:
+def located(disk: Disk, root: OpenFolder) -> frozenset[Place]:
     """Return where the data of a rule's folder is. Raise NotEntered where that cannot be told."""
     try:
         return disk.located(root)

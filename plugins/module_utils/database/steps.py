@@ -2,52 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What both engines plan and do: steps, what is decided against, how a step came out. All plain frozen values."""
+"""What both engines plan and do beside their steps: what is decided against, and how a step came out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..finding import DONE, FAILED, NOT_DONE, PLANNED, Action
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do: a verb, what it acts on (the same text in check mode and in the run), why, and how long."""
-
-    action: str
-    subject: str
-    reasons: tuple[str, ...]
-    predicted_s: float
-
-    def planned(self) -> Action:
-        """Return the step as check mode reports it."""
-        return Action(self.action, self.subject, PLANNED, "; ".join(self.reasons), self.details())
-
-    def details(self) -> dict[str, Any]:
-        """Return what an operator may want to know of the step beforehand."""
-        return {"predicted_seconds": round(self.predicted_s, 1)}
+from ..finding import DONE, EMPTY, FAILED, NOT_DONE, Action
+from ..steps import Step
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Something that would have been worth doing and is not done, with the reason. ``rule`` is a check id."""
 
     action: str
     subject: str
     rule: str
     reason: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = EMPTY
 
     def as_action(self) -> Action:
         """Return the refusal as an action that was decided against."""
         return Action(self.action, self.subject, NOT_DONE, self.reason, self.details)
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How a step came out. ``rule`` is the check id that speaks of it where it was not done."""
 
     step: Step
@@ -55,14 +35,14 @@ class Ended:
     reason: str
     seconds: float = 0.0
     rule: str = ""
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = EMPTY
+    after: Mapping[str, Any] = EMPTY
+    details: Mapping[str, Any] = EMPTY
 
     def as_action(self) -> Action:
         """Return the outcome as an action."""
-        told = {**self.step.details(), "seconds": round(self.seconds, 3), **self.details}
-        return Action(self.step.action, self.step.subject, self.state, self.reason, told)
+        known = {**self.step.details, "seconds": round(self.seconds, 3), **self.details}
+        return Action(self.step.action, self.step.subject, self.state, self.reason, known)
 
     @property
     def freed_bytes(self) -> int:
@@ -70,21 +50,21 @@ class Ended:
         return max(0, int(self.before.get("bytes") or 0) - int(self.after.get("bytes") or 0))
 
 
-def actions(steps: Sequence[Step], refusals: Sequence[Refusal], outcomes: Sequence[Ended] = ()) -> list[Action]:
-    """Given a plan and how its steps came out so far, return its actions; a step without outcome is still planned."""
-    known = {(outcome.step.action, outcome.step.subject): outcome for outcome in outcomes}
-    told = []
+def actions(steps: Sequence[Step], refusals: Sequence[Refusal], ended: Sequence[Ended] = ()) -> list[Action]:
+    """Given a plan and how its steps came out so far, return its actions; a step that has not ended is planned."""
+    known = {(end.step.action, end.step.subject): end for end in ended}
+    found = []
     for step in steps:
-        outcome = known.get((step.action, step.subject))
-        told.append(step.planned() if outcome is None else outcome.as_action())
-    return told + [refusal.as_action() for refusal in refusals]
+        end = known.get((step.action, step.subject))
+        found.append(step.planned() if end is None else end.as_action())
+    return found + [refusal.as_action() for refusal in refusals]
 
 
-def failures(outcomes: Sequence[Ended]) -> list[str]:
+def failures(ended: Sequence[Ended]) -> list[str]:
     """Return one sentence for each step that the run was told to take and could not."""
-    return [f"{o.step.action} of {o.step.subject} failed: {o.reason}" for o in outcomes if o.state == FAILED]
+    return [f"{o.step.action} of {o.step.subject} failed: {o.reason}" for o in ended if o.state == FAILED]
 
 
-def done(outcomes: Sequence[Ended]) -> list[Ended]:
+def done(ended: Sequence[Ended]) -> list[Ended]:
     """Return the outcomes of the steps that were done."""
-    return [outcome for outcome in outcomes if outcome.state == DONE]
+    return [end for end in ended if end.state == DONE]

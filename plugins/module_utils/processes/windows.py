@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Optional
 
 from ..errors import CoreError
 from ..fields import Fields, fields_of
 from ..host import Host
 from ..powershell import Answers, ask
-from .model import (
-    Census,
-    Details,
-    Process,
-    with_units,
-)
+from .model import Census, Details, Process, with_units
 from .windows_queries import QUERIES
 
 _UNITS_OF_CPU = 1e7  # Win32_Process counts processor time in 100 ns
@@ -61,7 +55,7 @@ def _details(row: Fields) -> Details:
 def _true_parents(processes: Mapping[int, Process]) -> dict[int, Process]:
     """Windows remembers the pid of a parent that has ended, and gives it to another process: that began later."""
     return {
-        pid: process if _is_parent(processes.get(process.parent), process) else replace(process, parent=0)
+        pid: process if _is_parent(processes.get(process.parent), process) else process._replace(parent=0)
         for pid, process in processes.items()
     }
 

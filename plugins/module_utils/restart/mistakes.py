@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
-from ..services.found import declare_whole
+from ..services.declared import declare_whole
 from ..trading.declared import read_endpoint
 from . import SPEC
-from .model import read_options
-from .run import default_url
+from .declared import default_url, read_options
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:

@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
-from ..errors import InputError
 from ..finding import Action
 from ..redact import tells_secret
+from ..registry import EMPTY
 from ..services.declared import Service
-from ..services.observed import Observed, Snapshot
-from ..units import parse_bytes, parse_seconds
+from ..services.model import Snapshot
+from ..steps import Step
 from .record import Record
 
 RELOAD, STOP, START = "reload", "stop", "start"
@@ -26,15 +26,15 @@ SYSTEMD = "systemd"
 class Launch:
     """How to start a script: ``folder`` and ``environment`` as it had them, ``ids`` (uid, gid, groups) of its account.
 
-    ``environment`` may hold secrets: it is never shown, and what looks like one is never written anywhere. ``problem``
-    is why it is not known how it ran, ``doubt`` why the process that was seen is not proved to be the service, ``lost``
-    what of its environment nobody knows any more; or empty.
+    ``environment`` may hold secrets: it is never shown, and what looks like one is never written anywhere.
+    ``unavailable`` is why it is not known how it ran, ``doubt`` why the process that was seen is not proved to be the
+    service, ``lost`` what of its environment nobody knows any more; or empty.
     """
 
     folder: str
     ids: Optional[tuple[int, int, tuple[int, ...]]] = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    problem: str = ""
+    unavailable: str = ""
     doubt: str = ""
     lost: str = ""
 
@@ -43,15 +43,14 @@ class Launch:
         that could not be seen.
         """
         place = {"folder": self.folder, "ids": self.ids}
-        if self.problem:
+        if self.unavailable:
             return place
         secret = [name for name, value in self.environment.items() if tells_secret(name, value)]
         plain = {name: value for name, value in self.environment.items() if name not in secret}
         return {**place, "environment": plain, "withheld": sorted(secret)}
 
 
-@dataclass(frozen=True)
-class Job:
+class LaunchdJob(NamedTuple):
     """How to start a job of launchd again once it was booted out: what launchd calls it, and its plist."""
 
     target: str
@@ -67,68 +66,26 @@ class Job:
         return {"target": self.target, "plist": self.plist}
 
 
-@dataclass(frozen=True)
-class Options:
-    """What is asked for. Times are seconds, sizes bytes; 0 of ``max_uptime`` or ``memory_growth`` switches it off."""
-
-    when: str
-    only: tuple[str, ...]
-    excepted: tuple[str, ...]
-    max_uptime: float
-    memory_growth: int
-    gate_timeout: float
-    gate_delay: float
-    gate_settle: float
-    start_retries: int
-    stop_timeout: float
-    rollback_timeout: float
-
-
-def read_options(params: Mapping[str, Any], names: tuple[str, ...]) -> Options:
-    """Given the options of the module and the declared names, return them checked. Raise InputError."""
-    for option in ("only", "except"):
-        unknown = [name for name in params[option] if name not in names]
-        if unknown:
-            raise InputError(option, unknown, f"names of services: {', '.join(names)}", names)
-    given = ("gate_timeout", "gate_delay", "gate_settle", "start_retries", "stop_timeout", "rollback_timeout")
-    for option in given:
-        if params[option] < 0:
-            raise InputError(option, params[option], "0 or more")
-    return Options(
-        when=params["when"],
-        only=tuple(params["only"]),
-        excepted=tuple(params["except"]),
-        max_uptime=parse_seconds("max_uptime", params["max_uptime"]),
-        memory_growth=parse_bytes("memory_growth", params["memory_growth"]),
-        **{option: params[option] for option in given},
-    )
-
-
-# Given the services as seen and how each would be started: what stands against a restart, by name.
-Obstacles = Callable[[Sequence[Observed], Mapping[str, object]], dict[str, str]]
-
-
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """What the system's service manager knows of who depends on whom.
 
     ``services`` are the declared ones, those that it stops together with them, and what depends on what. ``along`` says
-    by name what is stopped along with a service, whoever declares it; it may hold circles. ``obstacles`` says what
-    stands against a restart.
+    by name what is stopped along with a service, whoever declares it; it may hold circles. ``known`` is what else it
+    says of them by name, ``unknown`` why it says nothing.
     """
 
-    services: list[Service]
-    obstacles: Obstacles
-    along: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    services: Sequence[Service]
+    along: Mapping[str, tuple[str, ...]] = EMPTY
+    known: Mapping[str, Any] = EMPTY
+    unknown: str = ""
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(NamedTuple):
     """What a plan is made from.
 
     ``services`` are the declared ones and the units that systemd stops together with them, in start order. ``running``
-    are the names of those that run, ``blind`` those of which that could not be seen, with the reason. ``reasons`` says
-    for each why it should be restarted. ``interrupted`` are the services that an interrupted restart had stopped or was
+    are the names of those that run, ``unavailable`` says why that could not be seen of others. ``reasons`` says for
+    each why it should be restarted. ``interrupted`` are the services that an interrupted restart had stopped or was
     about to stop. ``reload`` names the units whose files systemd has not read yet. ``obstacles`` says of services why
     this platform could not stop them and start them again. ``along`` is as in Prepared. ``void`` says of services
     that an interrupted restart had stopped why it is not this run's to start them, ``unnamed`` of those that do not run
@@ -138,15 +95,15 @@ class Situation:
 
     services: tuple[Service, ...]
     running: frozenset[str] = frozenset()
-    blind: Mapping[str, str] = field(default_factory=dict)
-    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = EMPTY
+    reasons: Mapping[str, tuple[str, ...]] = EMPTY
     interrupted: tuple[str, ...] = ()
     reload: frozenset[str] = frozenset()
-    obstacles: Mapping[str, str] = field(default_factory=dict)
-    along: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    void: Mapping[str, str] = field(default_factory=dict)
-    unnamed: Mapping[str, str] = field(default_factory=dict)
-    unstoppable: Mapping[str, str] = field(default_factory=dict)
+    obstacles: Mapping[str, str] = EMPTY
+    along: Mapping[str, tuple[str, ...]] = EMPTY
+    void: Mapping[str, str] = EMPTY
+    unnamed: Mapping[str, str] = EMPTY
+    unstoppable: Mapping[str, str] = EMPTY
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:
@@ -164,17 +121,7 @@ class Situation:
         return next(service for service in self.services if service.name == name)
 
 
-@dataclass(frozen=True)
-class Step:
-    """One thing to do: ``action`` (reload, stop, start) on ``subject``, and why."""
-
-    action: str
-    subject: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Plan:
+class RestartPlan(NamedTuple):
     """What a run does, in order: ``repair`` is started first, then each of ``groups`` is stopped and started.
 
     The members of a group are in start order and depend on one another; between groups there is no dependency.
@@ -186,8 +133,8 @@ class Plan:
     repair: tuple[str, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
     reload: bool = False
-    left: Mapping[str, str] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
+    left: Mapping[str, str] = EMPTY
+    refused: Mapping[str, str] = EMPTY
 
     @property
     def restarted(self) -> tuple[str, ...]:
@@ -195,15 +142,14 @@ class Plan:
         return tuple(name for group in self.groups for name in group)
 
 
-@dataclass(frozen=True)
-class Passage:
+class Passage(NamedTuple):
     """How a service came through its gate: in how many ``seconds``, and what was wrong (empty: nothing).
 
     ``began`` is when its main process began, ``at`` when it had come through (epoch).
     """
 
     seconds: float
-    problem: str = ""
+    fault: str = ""
     began: Optional[float] = None
     at: float = 0.0
 
@@ -227,8 +173,7 @@ class Progress:
     young: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Before:
+class Before(NamedTuple):
     """What is known from before the first step: the snapshot, and how each service is to be judged and started."""
 
     snapshot: Snapshot
@@ -236,8 +181,7 @@ class Before:
     launches: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """What was found before the first step: the situation to plan from, the details, and the record of an interrupted
     run, of which ``lost`` are services that are not declared any more and that nothing tells how to start.
     """

@@ -14,28 +14,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..services.order import dependents, together
-from .model import RELOAD, START, STOP, SYSTEMD, Options, Plan, Situation, Step
+from ..steps import Step
+from .declared import Options
+from .model import RELOAD, START, STOP, SYSTEMD, RestartPlan, Situation
 
 INTERRUPTED = "it ran before a restart that was interrupted"
+RELOAD_STEP = Step(RELOAD, SYSTEMD, "unit files have changed since systemd read them")
 
 
-def make_plan(situation: Situation, options: Options, protected: Mapping[str, str]) -> Plan:
+def make_plan(situation: Situation, options: Options, protected: Mapping[str, str]) -> RestartPlan:
     """Given the situation and what must not be stopped (with the reason), return the plan."""
     repair = tuple(s.name for s in situation.services if _is_to_repair(situation, s.name))
     running = situation.running | set(repair)
     excepted = {name: f"{name} is excepted" for name in options.excepted}
-    safe = {**excepted, **_unseen(situation), **_without_command(situation), **situation.obstacles, **protected}
+    safe = {**excepted, **_unavailable(situation), **_without_command(situation), **situation.obstacles, **protected}
     chosen: set[str] = set()
     refused: dict[str, str] = {}
-    for name in wanted(situation, options):
-        together_with = dependents(situation.web, [name]) & (running | set(situation.blind))
+    names, web = wanted(situation, options), situation.web
+    for name in names:
+        together_with = dependents(web, [name]) & (running | set(situation.unavailable))
         in_the_way = [safe[other] for other in sorted(together_with & set(safe))]
         if in_the_way:
             refused[name] = "; ".join(in_the_way)
         else:
             chosen |= together_with
     groups, barred = _parted(situation, chosen)
-    refused.update({name: barred[name] for name in wanted(situation, options) if name in barred})
+    refused.update({name: barred[name] for name in names if name in barred})
     chosen -= set(barred)
     reload = bool(chosen & situation.reload)
     left = {s.name: _why_left(situation, options, s.name) for s in situation.services}
@@ -43,7 +47,7 @@ def make_plan(situation: Situation, options: Options, protected: Mapping[str, st
         name: why for name, why in left.items() if name not in chosen and name not in refused and name not in repair
     }
     steps = tuple(_steps(situation, repair, groups, reload))
-    return Plan(steps, repair, groups, reload, left, refused)
+    return RestartPlan(steps, repair, groups, reload, left, refused)
 
 
 def _parted(situation: Situation, chosen: set[str]) -> tuple[tuple[tuple[str, ...], ...], dict[str, str]]:
@@ -59,11 +63,11 @@ def _parted(situation: Situation, chosen: set[str]) -> tuple[tuple[tuple[str, ..
 
 
 def _is_to_repair(situation: Situation, name: str) -> bool:
-    return name in situation.interrupted and name not in situation.running and name not in situation.blind
+    return name in situation.interrupted and name not in situation.running and name not in situation.unavailable
 
 
-def _unseen(situation: Situation) -> dict[str, str]:
-    return {name: f"{name} cannot be looked at ({why})" for name, why in situation.blind.items()}
+def _unavailable(situation: Situation) -> dict[str, str]:
+    return {name: f"{name} cannot be looked at ({why})" for name, why in situation.unavailable.items()}
 
 
 def _without_command(situation: Situation) -> dict[str, str]:
@@ -81,8 +85,8 @@ def wanted(situation: Situation, options: Options) -> list[str]:
 
 def _why_left(situation: Situation, options: Options, name: str) -> str:
     void = situation.void.get(name)
-    if name in situation.blind:
-        return f"it cannot be looked at: {situation.blind[name]}"
+    if name in situation.unavailable:
+        return f"it cannot be looked at: {situation.unavailable[name]}"
     if name not in situation.running:
         left = f"it ran before a restart that was interrupted, but {void}" if void else ""
         return left or situation.unnamed.get(name) or "it did not run before"
@@ -96,15 +100,26 @@ def _why_left(situation: Situation, options: Options, name: str) -> str:
 def _steps(
     situation: Situation, repair: tuple[str, ...], groups: tuple[tuple[str, ...], ...], reload: bool
 ) -> Iterator[Step]:
-    yield from (Step(START, name, INTERRUPTED) for name in repair)
+    yield from (repair_step(name) for name in repair)
     if reload:
-        yield Step(RELOAD, SYSTEMD, "unit files have changed since systemd read them")
+        yield RELOAD_STEP
     for group in groups:
-        yield from (Step(STOP, name, why(situation, group, name)) for name in reversed(group))
-        yield from (Step(START, name, why(situation, group, name)) for name in group)
+        yield from steps_of(situation, group)
 
 
-def why(situation: Situation, group: tuple[str, ...], name: str) -> str:
+def repair_step(name: str) -> Step:
+    """Return the step by which a service that an interrupted restart left stopped is started."""
+    return Step(START, name, INTERRUPTED)
+
+
+def steps_of(situation: Situation, group: tuple[str, ...]) -> tuple[Step, ...]:
+    """Return the steps by which a group is restarted: all its members are stopped before the first is started."""
+    reasons = {name: _why(situation, group, name) for name in group}
+    stops = (Step(STOP, name, reasons[name]) for name in reversed(group))
+    return (*stops, *(Step(START, name, reasons[name]) for name in group))
+
+
+def _why(situation: Situation, group: tuple[str, ...], name: str) -> str:
     """Return why a member of a group is restarted: for reasons of its own, or with what it depends on."""
     own = situation.reasons.get(name)
     if own:

@@ -14,13 +14,13 @@ from ..trading.declared import Endpoint
 from ..trading.guard import Trading
 from ..trading.rules_trading import RULES as TRADING
 from ..trading.rules_trading import TradingContext
-from .model import Plan, Progress, Survey
+from .model import Progress, RestartPlan, Survey
 from .rules_restart import RULES, RestartContext, memory_of
 
 
 def report(
     survey: Survey,
-    plan: Plan,
+    plan: RestartPlan,
     progress: Progress,
     endpoint: Endpoint,
     trading: Optional[Trading],
@@ -53,7 +53,7 @@ def metrics_of(survey: Survey, progress: Progress) -> list[Metric]:
     return metrics
 
 
-def records_of(survey: Survey, plan: Plan, progress: Progress) -> list[dict[str, Any]]:
+def records_of(survey: Survey, plan: RestartPlan, progress: Progress) -> list[dict[str, Any]]:
     """Return one record per service, as plain JSON values."""
     memory: Mapping[str, tuple[int, int]] = memory_of(survey, progress)
     return [

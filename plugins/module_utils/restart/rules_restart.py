@@ -14,7 +14,7 @@ from ..registry import Outcome, Rules
 from ..services.order import needs
 from ..units import human_bytes
 from .claim import DOUBT
-from .model import Launch, Plan, Progress, Survey
+from .model import Launch, Progress, RestartPlan, Survey
 
 RULES = Rules()
 
@@ -23,7 +23,7 @@ class RestartContext(NamedTuple):
     """What was found before the first step, what was planned, and what came of it."""
 
     survey: Survey
-    plan: Plan
+    plan: RestartPlan
     progress: Progress
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
@@ -73,7 +73,7 @@ def judge_needed(context: RestartContext) -> Iterator[Outcome]:
     """A service is restarted when there is a reason, and otherwise left alone."""
     situation, plan = context.survey.situation, context.plan
     for name, why in plan.left.items():
-        unknown = name in situation.blind or name in situation.unnamed
+        unknown = name in situation.unavailable or name in situation.unnamed
         yield Outcome(UNKNOWN if unknown else OK, f"{name} is left alone: {why}", subject=name)
     for name in (name for name in plan.restarted if name not in context.progress.refused):
         reasons = situation.reasons.get(name, ("it depends on what is restarted",))
@@ -101,11 +101,11 @@ def judge_refused(context: RestartContext) -> Iterator[Outcome]:
 def judge_gate(context: RestartContext) -> Iterator[Outcome]:
     """A restarted service is as well as before: it runs, holds its port and answers its probe."""
     passages = context.progress.passages
-    failed = [name for name, passage in passages.items() if passage.problem]
+    failed = [name for name, passage in passages.items() if passage.fault]
     for name, passage in passages.items():
-        if passage.problem:
+        if passage.fault:
             status, after = _behind(context.survey, name, failed)
-            text = f"{name} is not as well as before its restart: {passage.problem}{after}"
+            text = f"{name} is not as well as before its restart: {passage.fault}{after}"
             yield Outcome(status, text, subject=name)
         else:
             text = f"{name} was as well as before {passage.seconds:.1f} s after its start"
@@ -159,5 +159,5 @@ def judge_memory(context: RestartContext) -> Iterator[Outcome]:
 
 def memory_of(survey: Survey, progress: Progress) -> dict[str, tuple[int, int]]:
     """Return the resident memory in bytes before and after, of the services for which both are known."""
-    before = {seen.name: seen.rss for seen in survey.before.snapshot.services}
+    before = {observed.name: observed.rss for observed in survey.before.snapshot.services}
     return {name: (before[name], rss) for name, rss in progress.memory.items() if rss and before.get(name)}

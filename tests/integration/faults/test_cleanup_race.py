@@ -17,14 +17,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import RULE, SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import InUse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.platforms import PLATFORMS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import InUse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
@@ -100,7 +99,7 @@ def _refill(tree: Path) -> None:
 def test_no_symlink_that_is_swapped_in_leads_the_cleanup_out_of_its_folder(
     raced: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = replace(PLATFORMS["linux"], in_use=lambda _host: InUse())  # not what this is about, and slow
+    quick = PLATFORMS["linux"]._replace(in_use=lambda _host: InUse())  # not what this is about, and slow
     monkeypatch.setitem(PLATFORMS, "linux", quick)
     tree = raced / "tree"
     deleted = avoided = runs = 0

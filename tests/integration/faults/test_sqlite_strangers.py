@@ -31,8 +31,8 @@ from plugins.module_utils.database.options import sqlite as entry
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import sqlite_place
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import rights, swap
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import run as looking
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import swap
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
@@ -298,7 +298,7 @@ def test_a_folder_exchanged_while_the_copy_is_made_gets_no_file_of_ours(
 
 def test_rights_that_cannot_be_lent_leave_the_database_as_it_was(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = state(place / "app")
-    monkeypatch.setattr(rights, "_group_of", lambda _uid: -1)  # which the C library refuses
+    monkeypatch.setattr(swap, "_group_of", lambda _uid: -1)  # which the C library refuses
     result = vacuum(place, place / "app" / "own.db")
     assert f"own.db was not replaced and is as it was: the rights of uid {NOBODY}, gid -1 cannot" in result.failure
     assert (state(place / "app"), os.geteuid(), os.getegid()) == (before, 0, 0)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from statistics import median
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
+
+from ...finding import EMPTY
 
 KEEP_SPEEDS = 3
 KEEP_AGES = 120
@@ -19,8 +20,7 @@ FORGET_AFTER_S = 400 * 86400.0
 SECONDS_PER_DAY = 86400.0
 
 
-@dataclass(frozen=True)
-class History:
+class History(NamedTuple):
     """What earlier runs left behind for one entry of the inventory.
 
     ``speeds`` maps a profile and a table to the MB/s of its last vacuums; ``left`` maps a table to the dead rows that
@@ -28,8 +28,8 @@ class History:
     xid) of earlier runs.
     """
 
-    speeds: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
-    left: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    speeds: Mapping[str, Mapping[str, Sequence[float]]] = EMPTY
+    left: Mapping[str, tuple[int, int]] = EMPTY
     ages: Sequence[tuple[float, int]] = ()
 
     def speed(self, profile: str, table: str, default: float) -> float:
@@ -67,8 +67,7 @@ def history_of(memory: Mapping[str, Any]) -> History:
     return History(speeds, left, ages)
 
 
-@dataclass(frozen=True)
-class Lesson:
+class TableSample(NamedTuple):
     """What one vacuumed table teaches: its speed (0 where it was too small to have one), the dead rows that it kept,
     and the horizon that it was vacuumed under.
     """
@@ -80,20 +79,20 @@ class Lesson:
     horizon_xid: int
 
 
-def learned(memory: Mapping[str, Any], lessons: Sequence[Lesson], next_xid: int, now: float) -> dict[str, Any]:
-    """Given one entry's part of the memory and the lessons of this run, return what to remember.
+def learned(memory: Mapping[str, Any], samples: Sequence[TableSample], next_xid: int, now: float) -> dict[str, Any]:
+    """Given one entry's part of the memory and the samples of this run, return what to remember.
 
     A memory of another form is forgotten.
     """
     known = _tables(memory) if history_of(memory) != History() else {}
     tables = {name: kept for name, kept in known.items() if now - _when(kept) < FORGET_AFTER_S}
-    for lesson in lessons:
-        old = tables.get(lesson.table, {})
+    for sample in samples:
+        old = tables.get(sample.table, {})
         speeds = dict(old.get("mb_s", {}))
-        if lesson.mb_s > 0:
-            speeds[lesson.profile] = [*speeds.get(lesson.profile, []), round(lesson.mb_s, 3)][-KEEP_SPEEDS:]
-        left = [lesson.left, lesson.horizon_xid] if lesson.left else None
-        tables[lesson.table] = {"mb_s": speeds, "left": left, "at": now}
+        if sample.mb_s > 0:
+            speeds[sample.profile] = [*speeds.get(sample.profile, []), round(sample.mb_s, 3)][-KEEP_SPEEDS:]
+        left = [sample.left, sample.horizon_xid] if sample.left else None
+        tables[sample.table] = {"mb_s": speeds, "left": left, "at": now}
     ages = thinned([*history_of(memory).ages, (now, next_xid)])
     return {"tables": tables, "ages": [list(age) for age in ages]}
 
@@ -118,8 +117,7 @@ def _when(kept: Mapping[str, Any]) -> float:
     return float(at) if isinstance(at, (int, float)) else -math.inf
 
 
-@dataclass(frozen=True)
-class Forecast:
+class Forecast(NamedTuple):
     """``days`` until the oldest table reaches the age at which autovacuum is forced to freeze it, or None and why."""
 
     days: Optional[float]

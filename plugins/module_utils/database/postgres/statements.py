@@ -2,17 +2,47 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The text of the statements that do the work. Pure."""
+"""The text of the statements that do the work, and how hard they may work: profiles as data. Pure.
+
+Throttling counts a page that had to be read as 2 units and a page made dirty as 20 (vacuum_cost_page_miss and
+vacuum_cost_page_dirty), then sleeps ``cost_delay_ms`` each ``cost_limit`` units. 200 units each 2 ms are 40 MB/s of
+dirtied pages, which is what autovacuum does.
+"""
 
 from __future__ import annotations
 
-from ..settings import Settings
+from typing import NamedTuple
+
+from ..declared import VacuumSettings
 from .features import has
-from .profiles import MEMORY_CEILING, PROFILES, Profile
-from .records import Server
-from .steps import TableStep
+from .model import Server, TableTask
 
 LONGEST_MS = 2**31 - 1  # statement_timeout is a 32-bit number of milliseconds
+MEBIBYTE = 1 << 20
+MEMORY_CEILING = 1024 * MEBIBYTE  # more than 1 GB is of no use to a vacuum before PostgreSQL 17
+
+
+class Profile(NamedTuple):
+    """One profile. ``memory`` in bytes is a floor under the server's maintenance_work_mem; ``workers`` read indexes.
+
+    ``mb_s`` is what a run is predicted to do before it has a speed of its own to remember, in MB of table and indexes
+    per second; measured on 2 cores with 1.8 GB: 33.9 s at 200 units each 2 ms, 8.4 s without throttle.
+    """
+
+    cost_delay_ms: int
+    cost_limit: int
+    memory: int
+    workers: int
+    buffers: str
+    mb_s: float
+
+
+PROFILES = {
+    "gentle": Profile(2, 200, 64 * MEBIBYTE, 0, "256kB", 40.0),
+    "normal": Profile(2, 2000, 256 * MEBIBYTE, 1, "2MB", 100.0),
+    "fast": Profile(0, 2000, 1024 * MEBIBYTE, 8, "16MB", 200.0),
+    "emergency": Profile(0, 2000, 1024 * MEBIBYTE, 8, "0", 200.0),
+}
 
 
 def quoted(name: str) -> str:
@@ -20,31 +50,31 @@ def quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
 
 
-def statement(step: TableStep, server: Server, settings: Settings) -> str:
-    """Given a step, return its VACUUM or ANALYZE for that server's version."""
-    table = f"{quoted(step.table.schema)}.{quoted(step.table.name)}"
-    if step.rewrite:
+def statement(task: TableTask, server: Server, settings: VacuumSettings) -> str:
+    """Given the task of a step, return its VACUUM or ANALYZE for that server's version."""
+    table = f"{quoted(task.table.schema)}.{quoted(task.table.name)}"
+    if task.rewrite:
         return f"VACUUM (FULL, ANALYZE) {table}"
-    verb = "VACUUM" if step.vacuum else "ANALYZE"
-    options = vacuum_options(step, server, settings) if step.vacuum else analyze_options(server, settings)
+    verb = "VACUUM" if task.vacuum else "ANALYZE"
+    options = vacuum_options(task, server, settings) if task.vacuum else analyze_options(server, settings)
     return f"{verb} ({', '.join(options)}) {table}" if options else f"{verb} {table}"
 
 
-def profile_of(step: TableStep, settings: Settings) -> Profile:
-    """Return the profile that a step runs with: an emergency has its own."""
-    return PROFILES["emergency" if step.emergency else settings.profile]
+def profile_of(task: TableTask, settings: VacuumSettings) -> Profile:
+    """Return the profile that a task runs with: an emergency has its own."""
+    return PROFILES["emergency" if task.emergency else settings.profile]
 
 
-def vacuum_options(step: TableStep, server: Server, settings: Settings) -> list[str]:
+def vacuum_options(task: TableTask, server: Server, settings: VacuumSettings) -> list[str]:
     """Return the options of a VACUUM, as far as the server's version knows them."""
-    profile, version = profile_of(step, settings), server.version
+    profile, version = profile_of(task, settings), server.version
     wanted = (
-        ("FREEZE", step.freeze, None),
-        ("ANALYZE", step.analyze, None),
+        ("FREEZE", task.freeze, None),
+        ("ANALYZE", task.analyze, None),
         ("VERBOSE", True, "verbose_report"),
         ("SKIP_LOCKED", True, "skip_locked"),
-        ("INDEX_CLEANUP off", step.emergency, "index_cleanup"),
-        ("TRUNCATE off", not step.truncate, "truncate"),
+        ("INDEX_CLEANUP off", task.emergency, "index_cleanup"),
+        ("TRUNCATE off", not task.truncate, "truncate"),
         (f"PARALLEL {min(profile.workers, server.max_parallel)}", True, "parallel"),
         (f"BUFFER_USAGE_LIMIT '{profile.buffers}'", True, "buffer_usage_limit"),
         ("SKIP_DATABASE_STATS", True, "skip_database_stats"),
@@ -52,7 +82,7 @@ def vacuum_options(step: TableStep, server: Server, settings: Settings) -> list[
     return [text for text, needed, feature in wanted if needed and (feature is None or has(version, feature))]
 
 
-def analyze_options(server: Server, settings: Settings) -> list[str]:
+def analyze_options(server: Server, settings: VacuumSettings) -> list[str]:
     """Return the options of an ANALYZE, as far as the server's version knows them."""
     wanted = (
         ("SKIP_LOCKED", "skip_locked"),
@@ -61,13 +91,13 @@ def analyze_options(server: Server, settings: Settings) -> list[str]:
     return [text for text, feature in wanted if has(server.version, feature)]
 
 
-def session_settings(step: TableStep, server: Server, settings: Settings, timeout_s: float) -> str:
-    """Return the statements that set a session up for a step, which may take ``timeout_s`` at most."""
-    profile = profile_of(step, settings)
+def session_settings(task: TableTask, server: Server, settings: VacuumSettings, timeout_s: float) -> str:
+    """Return the statements that set a session up for a task, which may take ``timeout_s`` at most."""
+    profile = profile_of(task, settings)
     memory = max(server.maintenance_work_mem, profile.memory)
     if not has(server.version, "memory_above_1gb"):
         memory = min(memory, MEMORY_CEILING)
-    target = f"SET default_statistics_target = {step.target}" if step.target else "RESET default_statistics_target"
+    target = f"SET default_statistics_target = {task.target}" if task.target else "RESET default_statistics_target"
     return "; ".join(
         (
             f"SET vacuum_cost_delay = {profile.cost_delay_ms}",

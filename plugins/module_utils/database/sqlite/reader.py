@@ -23,8 +23,8 @@ from urllib.parse import quote
 from ...errors import CoreError
 from ...sqlite_place import connect
 from ...sqlite_schema import what_it_needs
-from .records import Content
-from .windows.parse import plain_path
+from .model import Content
+from .windows import plain_path
 
 BUSY_S = 5.0
 PROGRESS_STEPS = 200_000  # virtual machine steps between two looks at the clock: some milliseconds

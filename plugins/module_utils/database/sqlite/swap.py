@@ -10,6 +10,9 @@ renamed over the old file. Nothing is removed by name after that, because somebo
 
 Windows does not let a file be replaced that anybody has open, ourselves included. So there our connection is closed
 first, and the file must then be what it was under our lock; whoever opens it meanwhile keeps it, and nothing is lost.
+
+SQLite makes files by path. Whoever owns a folder on that path can put a link in its place between our look and the
+making, so where we are root the copy is made with his rights: it can come to be only where he could have made it.
 """
 
 from __future__ import annotations
@@ -27,11 +30,14 @@ from ...folders import Folder, NotEntered, Place, resolved
 from ...host import Host
 from ...powershell import ask
 from ...publish import PARTIAL, fsync_path
-from ...rights import NotSwitched
+from ...rights import NotSwitched, Rights, acting_with
+from ...trusted import faults
 from .holders import holders
 from .reader import Busy, Corrupt, Fingerprint, damage, fingerprint, opened, quoted
-from .rights import lent, maker_in
-from .windows.queries import copy_rights
+from .windows_queries import copy_rights
+
+if sys.platform != "win32":
+    import pwd
 
 SUFFIX = f".vacuum{PARTIAL}"
 _BESIDE = ("-wal", "-shm", "-journal")
@@ -108,7 +114,7 @@ def _copied(path: Path, draft: Path, host: Host, seconds: float) -> Iterator[boo
         in_wal = _lock_out(connection)
         try:
             _write_copy(connection, draft, seconds, in_wal=in_wal)
-            _DRESSERS[host.platform](path, draft, host)
+            _GIVE_RIGHTS[host.platform](path, draft, host)
             yield in_wal
         except BaseException:
             if in_wal:
@@ -158,7 +164,7 @@ def _rows(connection: sqlite3.Connection) -> dict[str, int]:
     return {name: connection.execute(count).fetchone()[0] for name, count in counts}
 
 
-def _dress_posix(original: Path, draft: Path, _host: Host) -> None:
+def _give_rights_posix(original: Path, draft: Path, _host: Host) -> None:
     """Give the copy the owner, mode and extended attributes (SELinux label, ACL) of the original, and flush it.
 
     By its descriptor, and only where it is a file that was just made here: whoever may write to the folder
@@ -208,7 +214,7 @@ def _copy_attributes(original: str, descriptor: int) -> None:
                 os.setxattr(descriptor, name, os.getxattr(original, name, follow_symlinks=False))
 
 
-def _dress_windows(original: Path, draft: Path, host: Host) -> None:
+def _give_rights_windows(original: Path, draft: Path, host: Host) -> None:
     """Give the copy the owner and access rights of the original, and flush it. Raise SourceDenied where Windows
     refuses.
     """
@@ -216,10 +222,10 @@ def _dress_windows(original: Path, draft: Path, host: Host) -> None:
     fsync_path(draft)
 
 
-_DRESSERS: dict[str, Callable[[Path, Path, Host], None]] = {
-    "linux": _dress_posix,
-    "darwin": _dress_posix,
-    "windows": _dress_windows,
+_GIVE_RIGHTS: dict[str, Callable[[Path, Path, Host], None]] = {
+    "linux": _give_rights_posix,
+    "darwin": _give_rights_posix,
+    "windows": _give_rights_windows,
 }
 
 
@@ -247,3 +253,35 @@ def _flush(holder: Folder) -> None:
     """Flush a folder to the disk."""
     with suppress(OSError):  # one that may be passed but not listed cannot be
         os.fsync(holder.descriptor)
+
+
+def maker_in(folder: str) -> int:
+    """Given a folder, return the uid by which files are made in it; ours where nobody else could lead us elsewhere."""
+    if sys.platform == "win32":
+        return 0
+    strangers = [fault.owner for fault in faults(folder) if fault.owner is not None]
+    return strangers[-1] if strangers and os.geteuid() == 0 else os.geteuid()
+
+
+def _group_of(uid: int) -> int:
+    """Return the group of an account; of one that is not known a group of which nothing is known either."""
+    if sys.platform == "win32":
+        return 0
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return uid
+
+
+@contextmanager
+def lent(folder: str) -> Iterator[None]:
+    """Have, for a block, no more rights than who could lead us elsewhere has. Files that are open stay open.
+
+    This is so for the whole process, so nothing else may be under way meanwhile (../../rights.py). Raise NotSwitched.
+    """
+    maker = maker_in(folder)
+    if sys.platform == "win32" or maker == os.geteuid():
+        yield
+        return
+    with acting_with(Rights(maker, _group_of(maker), ())):
+        yield

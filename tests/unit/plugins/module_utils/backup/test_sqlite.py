@@ -35,7 +35,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.verify import verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams import COMPRESSIONS, Codec
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import Holder, Holders
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import Holder, Holders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     ActionFailed,
     SourceMissing,

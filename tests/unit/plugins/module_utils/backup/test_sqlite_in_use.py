@@ -21,7 +21,7 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite import snapshot as copying
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import Holder, Holders
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import Holder, Holders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host, choose_host
 

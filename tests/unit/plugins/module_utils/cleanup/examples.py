@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import RULE, SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import (
     FILE,
-    Entry,
+    CleanupRule,
+    FolderEntry,
     InUse,
-    Rule,
     Scan,
 )
 
@@ -38,15 +38,15 @@ def parameters(*rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**defaults(SPEC), "rules": list(rules), **changes}
 
 
-def rule(**changes: Any) -> Rule:
+def rule(**changes: Any) -> CleanupRule:
     """Return a validated rule."""
-    return Rule(**{"name": "logs", "path": "/opt/logs", "patterns": ("*.log",), "age": 7 * DAY, **changes})
+    return CleanupRule(**{"name": "logs", "path": "/opt/logs", "patterns": ("*.log",), "age": 7 * DAY, **changes})
 
 
 _inodes = iter(range(1000, 10**9))
 
 
-def entry(name: str, days: float = 10.0, **changes: Any) -> Entry:
+def entry(name: str, days: float = 10.0, **changes: Any) -> FolderEntry:
     """Return a regular file of 1000 bytes that is so many days old; ``name`` may have slashes."""
     at = NOW - days * DAY
     plain: dict[str, Any] = {
@@ -61,9 +61,9 @@ def entry(name: str, days: float = 10.0, **changes: Any) -> Entry:
         "ctime": at,
         "atime": at,
     }
-    return Entry(**{**plain, **changes})
+    return FolderEntry(**{**plain, **changes})
 
 
-def scanned(*entries: Entry, of: Rule | None = None, **changes: Any) -> Scan:
+def scanned(*entries: FolderEntry, of: CleanupRule | None = None, **changes: Any) -> Scan:
     """Return what a look at a rule's folder gave."""
     return Scan(of or rule(), entries, **changes)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import handles
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows import system
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import windows_system as system
 
 READ_ONLY, SYSTEM, OFFLINE, REPARSE = 0x1, 0x4, 0x1000, 0x400
 JUNCTION, DEDUPLICATED, CLOUD = 0xA0000003, 0x80000013, 0x9000001A

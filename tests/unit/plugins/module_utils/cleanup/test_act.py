@@ -18,14 +18,17 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import act, folders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.act import carry_out
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import identities, scan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.judge import Run, judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.folders import LINUX_DISK
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.places import LINUX
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.collect import Bounds, identities, scan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux import LINUX, LINUX_DISK
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import (
+    CleanupPlan,
+    Context,
+    Removal,
+    Scan,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.plan import plan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import Outcome, Plan, Scan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.sealed import Sealed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.walk import Bounds
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, DONE, FAILED, NOT_DONE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
 
@@ -44,7 +47,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def planned(tree: Path, empty_dirs: bool = False) -> tuple[Scan, Plan]:
+def planned(tree: Path, empty_dirs: bool = False) -> tuple[Scan, CleanupPlan]:
     looked = scan(
         rule(path=str(tree), recurse=True, empty_dirs=empty_dirs),
         LINUX_DISK,
@@ -54,9 +57,9 @@ def planned(tree: Path, empty_dirs: bool = False) -> tuple[Scan, Plan]:
     return looked, plan([looked], NOTHING_OPEN, time.time(), None, 10**6)
 
 
-def carried_out(a_plan: Plan) -> dict[str, Outcome]:
+def carried_out(a_plan: CleanupPlan) -> dict[str, Removal]:
     outcomes = carry_out(a_plan.steps, Host(60), LINUX_DISK, lambda: None, Sealed(identities(LINUX.sealed)))
-    return {os.path.basename(outcome.step.path): outcome for outcome in outcomes}
+    return {os.path.basename(outcome.step.subject): outcome for outcome in outcomes}
 
 
 def replace_by_link(path: Path, target: Path) -> None:
@@ -105,7 +108,7 @@ def test_what_is_no_longer_what_was_planned_is_left_alone(
     _what: str, change: Callable[[Path], object], name: str, tree: Path
 ) -> None:
     _looked, a_plan = planned(tree)
-    assert {os.path.basename(step.path) for step in a_plan.steps} == {"a.log", "b.log"}
+    assert {os.path.basename(step.subject) for step in a_plan.steps} == {"a.log", "b.log"}
     change(tree)
     before = left(tree.parent)
     outcome = carried_out(a_plan)[name]
@@ -121,7 +124,8 @@ def test_a_folder_that_was_replaced_is_critical_and_a_file_that_changed_is_not(
     looked, a_plan = planned(tree)
     change(tree)
     outcomes = list(carried_out(a_plan).values())
-    replaced = [found for found in judge(Run([looked], NOTHING_OPEN, a_plan, outcomes)) if found.status == CRITICAL]
+    context = Context([looked], NOTHING_OPEN, a_plan, outcomes)
+    replaced = [found for found in RULES.judge(context) if found.status == CRITICAL]
     expected = ["cleanup.guard"] if "folder's place" in what or "place of the rule's folder" in what else []
     assert [found.check for found in replaced] == expected, name
 
@@ -151,7 +155,9 @@ def test_a_deletion_that_the_system_refuses_is_told_and_the_rest_goes_on(
     outcomes = carried_out(a_plan)
     monkeypatch.undo()
     assert (outcomes["a.log"].state, outcomes["b.log"].state) == (FAILED, DONE)
-    (found,) = [f for f in judge(Run([looked], NOTHING_OPEN, a_plan, list(outcomes.values()))) if f.status == CRITICAL]
+    (found,) = [
+        f for f in RULES.judge(Context([looked], NOTHING_OPEN, a_plan, list(outcomes.values()))) if f.status == CRITICAL
+    ]
     assert (found.check, found.actual) == ("cleanup.failed", os.strerror(number))
     assert "a.log" in found.message
 
@@ -177,7 +183,7 @@ def test_a_folder_in_whose_place_a_symlink_stands_is_not_removed(tree: Path) -> 
 
 
 def test_the_lock_is_renewed_while_much_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(act, "BEAT_EVERY", 3)
+    monkeypatch.setattr(act, "HEARTBEAT_EVERY", 3)
     for number in range(10):
         put(tmp_path / "tree" / f"{number}.log")
     beats: list[int] = []

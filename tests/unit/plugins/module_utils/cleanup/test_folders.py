@@ -9,20 +9,21 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.disk import Folder, NotEntered
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.folders import (
-    opened_below,
-    opened_root,
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.collect import (
+    MAX_DEPTH,
+    Bounds,
+    identities,
+    scan,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import identities, scan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux.folders import LINUX_DISK
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.disk import OpenFolder
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.folders import opened_below, opened_root
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux import LINUX_DISK
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.sealed import Sealed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.walk import MAX_DEPTH, Bounds
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.folders import NotEntered
 
 from .examples import rule
 from .trees import put
@@ -79,12 +80,12 @@ def test_a_folder_that_is_replaced_while_it_is_looked_at_is_not_looked_into(tmp_
     put(tmp_path / "other" / "precious.log")
     put(tmp_path / "tree" / "sub" / "x.log")
 
-    def late(parent: Folder, parts: tuple[str, ...]) -> AbstractContextManager[Folder]:
+    def late(parent: OpenFolder, parts: tuple[str, ...]) -> AbstractContextManager[OpenFolder]:
         (tmp_path / "tree" / "sub").rename(tmp_path / "aside")
         (tmp_path / "other").rename(tmp_path / "tree" / "sub")
         return opened_below(parent, parts)
 
-    disk = replace(LINUX_DISK, opened_below=late)
+    disk = LINUX_DISK._replace(opened_below=late)
     looked = scan(rule(path=str(tmp_path / "tree"), recurse=True), disk, Sealed(), Bounds(10**6, float("inf")))
     assert [entry.parts for entry in looked.entries] == [("sub",)]
     assert [obstacle.reason for obstacle in looked.not_entered] == ["another folder took its place"]

@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos import folders
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos.in_use import in_use_macos, parse_lsof
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos.places import MACOS, mac_absolute
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.rules import read_rules
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import macos
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.declared import read_rules
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.macos import (
+    MACOS,
+    in_use_macos,
+    mac_absolute,
+    parse_in_use,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, ParseError, ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
@@ -110,7 +114,7 @@ FLAGS = [
 
 @pytest.mark.parametrize(("flags", "why"), FLAGS)
 def test_what_the_system_protects_by_a_flag_must_stay(flags: int, why: str) -> None:
-    reason = folders.kept(0, "a.log", SimpleNamespace(st_flags=flags))
+    reason = macos.kept(0, "a.log", SimpleNamespace(st_flags=flags))
     assert (why in reason) if why else reason == ""
 
 
@@ -130,12 +134,12 @@ LISTINGS = [
 
 @pytest.mark.parametrize(("name", "wanted"), LISTINGS)
 def test_open_files_are_read_from_lsof(name: str, wanted: set[tuple[int, int]]) -> None:
-    assert parse_lsof((FIXTURES / name).read_text()) == wanted
+    assert parse_in_use((FIXTURES / name).read_text()) == wanted
 
 
 def test_text_that_is_no_field_is_not_read_as_one() -> None:
     with pytest.raises(ParseError, match="lsof, line 1"):
-        parse_lsof((FIXTURES / "macos-15/warning-on-stdout").read_text())
+        parse_in_use((FIXTURES / "macos-15/warning-on-stdout").read_text())
 
 
 UNSEEN: list[tuple[dict[str, Any], bool, str]] = [
@@ -169,13 +173,13 @@ def clean(tmp_path: Path, listing: str, **changes: Any) -> Result:
 
 def physical(descriptor: int) -> Place:
     """What F_GETPATH_NOFIRMLINK tells on macOS, which this system does not know."""
-    return Place(str(os.fstat(descriptor).st_dev), folders.mac_key(os.readlink(f"/proc/self/fd/{descriptor}")))
+    return Place(str(os.fstat(descriptor).st_dev), macos.mac_key(os.readlink(f"/proc/self/fd/{descriptor}")))
 
 
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An old log, in a folder that has one name only, on a system that tells it."""
-    monkeypatch.setattr(folders, "_place", physical)
+    monkeypatch.setattr(macos, "_place", physical)
     monkeypatch.setattr(f"{mac_absolute.__module__}.IN_PRIVATE", ())
     return put(tmp_path / "logs" / "a.log.1")
 
@@ -198,7 +202,7 @@ def test_a_file_with_a_protecting_flag_stays_and_a_protected_folder_is_not_enter
 ) -> None:
     inner = put(tmp_path / "logs" / "sip" / "b.log.1")
     flags = {logs.stat().st_ino: 0x2, inner.parent.stat().st_ino: 0x80000}
-    monkeypatch.setattr(folders.os, "stat", lambda *a, **k: flagged(os_stat(*a, **k), flags))
+    monkeypatch.setattr(macos.os, "stat", lambda *a, **k: flagged(os_stat(*a, **k), flags))
     result = clean(tmp_path, "p1\nf1\ntREG\nD0x1\ni5\n", recurse=True)
     assert states(result) == {"a.log.1": NOT_DONE}
     told = " ".join(finding.message for finding in result.findings if finding.check == "cleanup.guard")
@@ -216,7 +220,7 @@ def test_a_folder_that_a_firmlink_leads_to_protected_data_is_not_entered(
         place = physical(descriptor)
         return place._replace(path=place.path.replace("/logs", "/keep/sub"))
 
-    monkeypatch.setattr(folders, "_place", linked)
+    monkeypatch.setattr(macos, "_place", linked)
     options = parameters(declared(path=str(logs.parent)), protected=[str(kept.parents[1])], state_dir=str(tmp_path))
     result = run({**options, "state_dir": str(tmp_path / "state")}, FakeHost("darwin", now=NOW), True)
     assert result.actions == []
@@ -229,7 +233,7 @@ def test_a_system_that_does_not_tell_where_a_folder_is_has_it_left_alone(logs: P
     result = clean(logs.parents[1], "p1\nf1\ntREG\nD0x1\ni5\n")
     assert states(result) == {"a.log.1": PLANNED}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folders, "_place", lambda _descriptor: os.readlink("/nowhere"))
+        patch.setattr(macos, "_place", lambda _descriptor: os.readlink("/nowhere"))
         result = clean(logs.parents[1], "p1\nf1\ntREG\nD0x1\ni5\n")
     assert result.actions == []
 

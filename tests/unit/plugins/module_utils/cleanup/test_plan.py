@@ -10,34 +10,34 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.plan import plan
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import (
     FOLDER,
     LINK,
     OTHER,
     REMOVE_FOLDER,
-    Entry,
+    CleanupPlan,
+    FolderEntry,
     InUse,
     Obstacle,
-    Plan,
     Scan,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.plan import plan
 
 from .examples import DAY, NOTHING_OPEN, NOW, entry, rule, scanned
 
 MANY = 10**6
 
 
-def made(*scans: Scan, in_use: InUse = NOTHING_OPEN, budget: int | None = None, max_files: int = MANY) -> Plan:
+def made(*scans: Scan, in_use: InUse = NOTHING_OPEN, budget: int | None = None, max_files: int = MANY) -> CleanupPlan:
     return plan(scans, in_use, NOW, budget, max_files)
 
 
-def names(planned: Plan) -> list[str]:
-    return [step.path.removeprefix("/opt/logs/") for step in planned.steps]
+def names(planned: CleanupPlan) -> list[str]:
+    return [step.subject.removeprefix("/opt/logs/") for step in planned.steps]
 
 
 # why, what differs in the rule, the name, whether it is deleted. The plain rule: *.log, at least 7 days by mtime.
-ONE: list[tuple[str, dict[str, Any], Entry, bool]] = [
+ONE: list[tuple[str, dict[str, Any], FolderEntry, bool]] = [
     ("it is old and fits", {}, entry("a.log", 8), True),
     ("it is exactly as old as it must be", {}, entry("a.log", 7), True),
     ("it is younger", {}, entry("a.log", 6.999), False),
@@ -67,7 +67,7 @@ ONE: list[tuple[str, dict[str, Any], Entry, bool]] = [
 
 
 @pytest.mark.parametrize(("_why", "changes", "name", "deleted"), ONE, ids=[row[0] for row in ONE])
-def test_a_name_is_deleted_or_spared(_why: str, changes: dict[str, Any], name: Entry, deleted: bool) -> None:
+def test_a_name_is_deleted_or_spared(_why: str, changes: dict[str, Any], name: FolderEntry, deleted: bool) -> None:
     assert len(made(scanned(name, of=rule(**changes))).steps) == int(deleted)
 
 
@@ -109,13 +109,14 @@ def test_only_what_would_have_been_deleted_is_told_as_spared() -> None:
 def test_the_oldest_goes_first_over_all_rules() -> None:
     logs = scanned(entry("a.log", 10), entry("b.log", 30))
     temporary = scanned(entry("c.tmp", 20), of=rule(name="tmp", path="/tmp/x", patterns=("*.tmp",)))
-    assert [step.path for step in made(logs, temporary).steps] == ["/opt/logs/b.log", "/tmp/x/c.tmp", "/opt/logs/a.log"]
+    paths = [step.subject for step in made(logs, temporary).steps]
+    assert paths == ["/opt/logs/b.log", "/tmp/x/c.tmp", "/opt/logs/a.log"]
 
 
 def test_where_rules_overlap_each_file_is_deleted_once_by_the_first() -> None:
     name = entry("a.log")
     planned = made(scanned(name), scanned(name, of=rule(name="again")))
-    assert [step.rule.name for step in planned.steps] == ["logs"]
+    assert [step.task.rule.name for step in planned.steps] == ["logs"]
 
 
 BUDGETS = [(None, 3, 0), (1, 1, 2), (4096, 1, 2), (4097, 2, 1), (3 * 4096, 3, 0), (10**9, 3, 0), (0, 0, 3)]
@@ -138,8 +139,8 @@ def test_a_file_with_several_names_frees_its_space_only_with_the_last() -> None:
     shared = (1, 5)
     one = entry("one.log", 30, identity=shared, links=2)
     two = entry("two.log", 20, identity=shared, links=2)
-    assert [step.freed for step in made(scanned(one, two)).steps] == [0, 4096]
-    assert [step.freed for step in made(scanned(one)).steps] == [0]
+    assert [step.task.freed for step in made(scanned(one, two)).steps] == [0, 4096]
+    assert [step.task.freed for step in made(scanned(one)).steps] == [0]
 
 
 def test_a_budget_counts_what_is_really_freed() -> None:
@@ -152,12 +153,12 @@ def test_a_budget_counts_what_is_really_freed() -> None:
 FOLDERS = rule(recurse=True, empty_dirs=True)
 
 
-def folder(name: str, days: float = 30.0, **changes: Any) -> Entry:
+def folder(name: str, days: float = 30.0, **changes: Any) -> FolderEntry:
     return entry(name, days, kind=FOLDER, **changes)
 
 
 # why, what stands there, the folders that are removed, in order
-EMPTY: list[tuple[str, tuple[Entry, ...], list[str]]] = [
+EMPTY: list[tuple[str, tuple[FolderEntry, ...], list[str]]] = [
     ("it is empty", (folder("a"),), ["a"]),
     ("it is young", (folder("a", 1),), []),
     ("its last file goes with this run", (folder("a"), entry("a/x.log")), ["a"]),
@@ -171,10 +172,10 @@ EMPTY: list[tuple[str, tuple[Entry, ...], list[str]]] = [
 
 @pytest.mark.parametrize(("_why", "entries", "removed"), EMPTY, ids=[row[0] for row in EMPTY])
 def test_an_old_folder_that_is_empty_or_becomes_so_is_removed(
-    _why: str, entries: tuple[Entry, ...], removed: list[str]
+    _why: str, entries: tuple[FolderEntry, ...], removed: list[str]
 ) -> None:
     steps = made(scanned(*entries, of=FOLDERS)).steps
-    assert [step.path.removeprefix("/opt/logs/") for step in steps if step.action == REMOVE_FOLDER] == removed
+    assert [step.subject.removeprefix("/opt/logs/") for step in steps if step.action == REMOVE_FOLDER] == removed
 
 
 FOLDERS_KEPT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -192,12 +193,12 @@ FOLDERS_KEPT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def test_an_empty_folder_stays_where(_why: str, scan: dict[str, Any], options: dict[str, Any]) -> None:
     entries = (folder("a", identity=(7, 7)), entry("x.log"), entry("y.log"))
     steps = made(scanned(*entries, **{"of": FOLDERS, **scan}), **options).steps
-    assert [step.path for step in steps if step.action == REMOVE_FOLDER] == []
+    assert [step.subject for step in steps if step.action == REMOVE_FOLDER] == []
 
 
 def test_without_a_guard_that_same_folder_goes() -> None:
     steps = made(scanned(folder("a", identity=(7, 7)), entry("x.log"), of=FOLDERS)).steps
-    assert [step.path for step in steps if step.action == REMOVE_FOLDER] == ["/opt/logs/a"]
+    assert [step.subject for step in steps if step.action == REMOVE_FOLDER] == ["/opt/logs/a"]
 
 
 # why, what differs in rule and look, what is in use, whether the rule does nothing

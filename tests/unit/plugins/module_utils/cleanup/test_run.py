@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import run as run_module
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.records import InUse
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.model import InUse
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, LockHeld
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
@@ -48,7 +47,7 @@ LINUX = run_module.PLATFORMS["linux"]
 
 def answer_in_use(monkeypatch: pytest.MonkeyPatch, answer: Callable[[], InUse]) -> None:
     """Let the platform answer so when it is asked what is in use."""
-    monkeypatch.setitem(run_module.PLATFORMS, "linux", replace(LINUX, in_use=lambda host: answer()))
+    monkeypatch.setitem(run_module.PLATFORMS, "linux", LINUX._replace(in_use=lambda host: answer()))
 
 
 @pytest.fixture(autouse=True)

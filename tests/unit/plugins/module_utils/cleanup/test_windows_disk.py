@@ -14,16 +14,14 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import handles
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.disk import NotEntered
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.gather import scan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.collect import Bounds, scan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.sealed import Sealed, entered, seal
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.walk import Bounds
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows import system
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows.folders import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows import (
     NTFS,
     opened_below,
     opened_root,
+    system,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import (
     CRITICAL,
@@ -36,20 +34,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
     UNKNOWN,
     Result,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.folders import NotEntered
 
 from .examples import declared, parameters, rule
-from .ntfs import (
-    ACCESS_DENIED,
-    CLOUD,
-    DEDUPLICATED,
-    OFFLINE,
-    READ_ONLY,
-    REPARSE,
-    SYSTEM,
-    Ntfs,
-    WindowsError,
-    mounted,
-)
+from .ntfs import ACCESS_DENIED, CLOUD, DEDUPLICATED, OFFLINE, READ_ONLY, REPARSE, SYSTEM, Ntfs, WindowsError, mounted
 
 LOGS = r"C:\CryptoBot\logs"
 FAR = Bounds(10**6, float("inf"))
@@ -204,7 +192,7 @@ def test_without_a_way_to_ask_for_a_file_alone_a_rule_needs_an_age(
 
 
 def test_a_protected_folder_is_recognised_by_what_it_is(disk: Ntfs) -> None:
-    sealed = {NTFS.look(_held(LOGS), ("sub",)).identity}
+    sealed = {NTFS.inspect(_held(LOGS), ("sub",)).identity}
     looked = scan(rule(path=LOGS, recurse=True), NTFS, Sealed(frozenset(sealed)), FAR)
     assert [obstacle.reason for obstacle in looked.not_entered] == ["it is protected"]
     with pytest.raises(NotEntered, match="protected"), opened_root(rf"{LOGS}\sub", sealed):

@@ -13,15 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.declared import read_options, read_rules
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.places import full_path, on_drives
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.rules import read_rules
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.settings import read_settings
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows.places import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows import (
     WINDOWS,
-    extended,
     windows_absolute,
     windows_key,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows_system import extended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 
 from .examples import declared, parameters
@@ -151,4 +150,4 @@ def test_names_are_joined_as_the_platform_does() -> None:
 def test_a_state_dir_without_a_drive_is_protected_on_every_drive() -> None:
     options: dict[str, Any] = parameters(declared(path=r"C:\state\logs"), state_dir="/state")
     with pytest.raises(InputError, match="protected"):
-        read_settings(options, WINDOWS)
+        read_options(options, WINDOWS)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import handles
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.windows import system
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import windows_system as system
 
 
 class Recorder:

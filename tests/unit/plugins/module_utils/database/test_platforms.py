@@ -17,7 +17,7 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.windows import gather as windows
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import windows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, OK, UNKNOWN, Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host

@@ -9,15 +9,15 @@ from __future__ import annotations
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import (
     Ended,
     Refusal,
-    Step,
     actions,
     done,
     failures,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.steps import Step
 
-STEP = Step("vacuum", "main:db.public.trades", ("dead rows", "old"), 1.25)
-OTHER = Step("analyze", "main:db.public.orders", ("stale",), 0.5)
+STEP = Step("vacuum", "main:db.public.trades", "dead rows; old")
+OTHER = Step("analyze", "main:db.public.orders", "stale")
 REFUSAL = Refusal("vacuum", "main:db.public.locked", "database.locked", "locked by pid 5")
 
 

@@ -11,11 +11,8 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import (
-    Options,
-    Situation,
-    read_options,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.declared import Options, read_options
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Situation
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.plan import make_plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.reasons import reasons_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare

@@ -15,8 +15,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.mode
     Before,
     Launch,
     Passage,
-    Plan,
     Progress,
+    RestartPlan,
     Situation,
     Survey,
 )
@@ -51,13 +51,13 @@ def _survey(*, running=("auth", "data", "trade"), blind=None, reasons=None, rss=
 
 
 def _told(check, survey=None, plan=None, progress=None):
-    found = RULES.judge(RestartContext(survey or _survey(), plan or Plan(), progress or Progress()))
+    found = RULES.judge(RestartContext(survey or _survey(), plan or RestartPlan(), progress or Progress()))
     return [(f.subject, f.status, f.message, f.actual) for f in found if f.check == f"restart.{check}"]
 
 
 def test_why_a_service_is_restarted_or_left_alone_is_said():
     survey = _survey(blind={"trade": "not root"})
-    plan = Plan(groups=(("auth", "data"),), left={"trade": "it cannot be looked at: not root"})
+    plan = RestartPlan(groups=(("auth", "data"),), left={"trade": "it cannot be looked at: not root"})
     both = ["it is old", "a file has changed"]
     assert _told("needed", survey, plan) == [
         ("trade", "unknown", "trade is left alone: it cannot be looked at: not root", None),
@@ -69,7 +69,7 @@ def test_why_a_service_is_restarted_or_left_alone_is_said():
             ["it depends on what is restarted"],
         ),
     ]
-    left = Plan(left={"auth": "it is excepted"})
+    left = RestartPlan(left={"auth": "it is excepted"})
     assert _told("needed", None, left) == [("auth", "ok", "auth is left alone: it is excepted", None)]
 
 
@@ -96,7 +96,7 @@ def test_what_came_through_its_gate_is_nobodys_root():
     assert [row[1] for row in _told("gate", progress=Progress(passages=passages))] == ["ok", "critical"]
 
 
-PLAN = Plan(repair=("trade",), groups=(("auth", "data"),))
+PLAN = RestartPlan(repair=("trade",), groups=(("auth", "data"),))
 ALL_RUN = [("services", "ok", "all 3 services that ran before run now", 3)]
 # What was done; what is said of what ran before.
 ENDS = [
@@ -149,7 +149,7 @@ def test_memory_that_is_known_on_one_side_only_is_not_compared(before, after):
 
 def test_each_service_has_one_record_of_what_was_decided_and_what_came_of_it():
     survey = _survey(running=("auth", "data"), rss={"auth": 8 * MIB})
-    plan = Plan(repair=("trade",), groups=(("auth",),), left={"data": "nothing gives a reason to restart it"})
+    plan = RestartPlan(repair=("trade",), groups=(("auth",),), left={"data": "nothing gives a reason to restart it"})
     auth, data, trade = records_of(survey, plan, Progress(memory={"auth": 7 * MIB}))
     assert auth == {
         "name": "auth",
@@ -167,7 +167,7 @@ def test_each_service_has_one_record_of_what_was_decided_and_what_came_of_it():
 
 
 def test_a_refusal_stands_in_the_record_as_the_reason():
-    plan = Plan(left={"data": "it is excepted"}, refused={"auth": "data is excepted"})
+    plan = RestartPlan(left={"data": "it is excepted"}, refused={"auth": "data is excepted"})
     told = {each["name"]: each["left_because"] for each in records_of(_survey(), plan, Progress())}
     assert told == {"auth": "data is excepted", "data": "it is excepted", "trade": None}
 

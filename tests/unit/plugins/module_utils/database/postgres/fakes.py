@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import State
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import State
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.connection import DatabaseError, Rows
 
 Answer = Union[Rows, list[str], Exception]

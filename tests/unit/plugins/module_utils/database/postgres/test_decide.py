@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import (
-    cases_of,
+    contexts_of,
     decide,
     predict,
     truncates,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.reasons import reasons
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Table
 
 from .builders import MB, activity, dirty, lock, scope, server, table
 
@@ -28,7 +28,7 @@ CRITICAL = {"xid_age": 1_400_000_000}
 
 def decided(one: Table, **given: Any) -> Any:
     around = scope(one, **given)
-    [case] = cases_of(around, with_shared=True)
+    [case] = contexts_of(around, with_shared=True)
     return decide(case, reasons(case), around)
 
 
@@ -57,7 +57,7 @@ STEPS: list[tuple[Table, dict[str, Any], Any]] = [
 def test_the_step_follows_from_the_reasons_and_the_options(one: Table, given: dict[str, Any], expected: Any) -> None:
     step, refusals = decided(one, **given)
     assert refusals == []
-    assert (None if step is None else (step.action, step.freeze, step.emergency)) == expected
+    assert (None if step is None else (step.action, step.task.freeze, step.task.emergency)) == expected
 
 
 REFUSED: list[tuple[Table, dict[str, Any], str, str]] = [
@@ -106,13 +106,13 @@ def test_a_vacuum_is_put_off_while_somebody_holds_the_horizon_too_long(one: Any,
 
 def test_statistics_are_taken_although_the_vacuum_is_put_off() -> None:
     step, refusals = decided(dirty(), activity=(activity(),))
-    assert (step.action, step.vacuum, step.freeze) == ("analyze", False, False)
+    assert (step.action, step.task.vacuum, step.task.freeze) == ("analyze", False, False)
     assert [refusal.action for refusal in refusals] == ["vacuum_analyze"]
 
 
 def test_an_emergency_is_not_put_off() -> None:
     step, refusals = decided(table(**CRITICAL), activity=(activity(),))
-    assert step.emergency and refusals == []
+    assert step.task.emergency and refusals == []
 
 
 # a table, how far the horizon is back, and whether a vacuum is put off: the server freezes by itself at 200 million,
@@ -176,29 +176,29 @@ CUTS = [
 
 @pytest.mark.parametrize(("one", "given", "cuts"), CUTS)
 def test_a_step_cuts_the_end_off_unless_it_is_in_a_hurry(one: Table, given: dict[str, Any], cuts: bool) -> None:
-    assert decided(one, **given)[0].truncate is cuts
+    assert decided(one, **given)[0].task.truncate is cuts
 
 
 def test_the_prediction_is_the_size_by_the_speed_of_the_profile() -> None:
     step, _refusals = decided(dirty(heap_bytes=1000 * MB, index_bytes=0))
-    assert step.predicted_s == 10.0
+    assert step.task.predicted_s == 10.0
     slow, _refusals = decided(dirty(heap_bytes=1000 * MB, index_bytes=0), profile="gentle")
-    assert slow.predicted_s == pytest.approx(25.0)
+    assert slow.task.predicted_s == pytest.approx(25.0)
 
 
 def test_the_prediction_uses_the_remembered_speed_of_the_table_then_of_the_others() -> None:
     one = dirty(heap_bytes=1000 * MB, index_bytes=0)
     own = History(speeds={"normal": {"cryptobot.public.trades": [10.0, 50.0, 20.0], "x": [1.0]}})
-    assert decided(one, history=own)[0].predicted_s == pytest.approx(50.0)
+    assert decided(one, history=own)[0].task.predicted_s == pytest.approx(50.0)
     others = History(speeds={"normal": {"x": [40.0], "y": [50.0], "z": [60.0]}})
-    assert decided(one, history=others)[0].predicted_s == pytest.approx(20.0)
+    assert decided(one, history=others)[0].task.predicted_s == pytest.approx(20.0)
 
 
 def test_an_analyze_is_predicted_by_its_sample_not_by_the_table() -> None:
     one = table(modified=20_000, heap_bytes=100_000 * MB)
     step, _refusals = decided(one)
-    assert step.predicted_s == pytest.approx(300 * 100 * 8192 / 100e6)
-    assert predict(step, scope(one)) == step.predicted_s
+    assert step.task.predicted_s == pytest.approx(300 * 100 * 8192 / 100e6)
+    assert predict(step.task, scope(one)) == step.task.predicted_s
 
 
 # the sample of 30,000 pages that ANALYZE takes is of a table with its children, however small the table itself is
@@ -208,9 +208,9 @@ SAMPLES = [({}, 0.1), ({"heap_bytes": 0, "children": 3, "child_since": 99_999}, 
 @pytest.mark.parametrize(("given", "seconds"), SAMPLES)
 def test_the_sample_is_no_larger_than_the_table_unless_it_has_children(given: dict[str, Any], seconds: float) -> None:
     step, _refusals = decided(table(modified=20_000, **given))
-    assert (step.action, step.predicted_s) == ("analyze", seconds)
+    assert (step.action, step.task.predicted_s) == ("analyze", seconds)
 
 
 def test_tables_that_are_not_wanted_and_shared_ones_of_a_second_database_are_left_out() -> None:
     around = scope(dirty(), dirty("pg_authid", shared=True))
-    assert [case.table.name for case in cases_of(around, with_shared=False)] == ["trades"]
+    assert [case.table.name for case in contexts_of(around, with_shared=False)] == ["trades"]

@@ -10,34 +10,37 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.context import ServerContext
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import (
+    DatabaseSnapshot,
+    Table,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import (
-    Plan,
+    ServerPlan,
     make_plan,
     next_candidates,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.records import Table, View
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rewrite import Facts
 
 from ..options import postgresql, settings
 from .builders import cluster, dirty, table, view
 
 
-def planned(*views: View) -> Plan:
+def planned(*views: DatabaseSnapshot) -> ServerPlan:
     return make_plan(cluster(*views), settings([postgresql()]), History(), Facts(), 7200.0)
 
 
 def test_the_catalogs_that_all_databases_share_are_looked_at_in_the_first() -> None:
     shared = table("pg_authid", schema="pg_catalog", shared=True)
     plan = planned(view(table(), shared), view(table(), shared, database="auth"), view(shared, database="logs"))
-    names = {database: [case.table.name for case in cases] for database, cases in plan.cases.items()}
+    names = {database: [case.table.name for case in cases] for database, cases in plan.contexts.items()}
     assert names == {"cryptobot": ["trades", "pg_authid"], "auth": ["trades"], "logs": []}
 
 
 def test_a_server_that_was_not_seen_needs_no_time() -> None:
     chosen = settings([postgresql()])
-    assert Look(chosen.databases[0], chosen, problem=("critical", "refused")).predicted_s == 0.0
+    assert ServerContext(chosen.databases[0], chosen, unavailable=("critical", "refused")).predicted_s == 0.0
 
 
 # tables that were never analyzed, other tables by their live rows, and whether quick stages come first: where 20 tables
@@ -57,7 +60,7 @@ def test_stages_come_first_where_half_of_the_filled_tables_are_new(new: int, oth
     tables += [table(f"old{number}", oid=100 + number, live=live) for number, live in enumerate(others)]
     steps = planned(view(*tables)).steps
     assert len(steps) == (3 * new if stages else new)
-    assert (steps[0].target == 1) is stages
+    assert (steps[0].task.target == 1) is stages
 
 
 # a table beside a planned one, and how near it is said to be (None: it is no candidate)

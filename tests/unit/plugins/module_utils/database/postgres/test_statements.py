@@ -24,12 +24,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
 
 from ..options import postgresql, settings
 from .builders import server
-from .test_schedule import step
+from .test_plan_schedule import step
 
 
 def text(version: int, given: dict[str, Any], **options: Any) -> str:
     one = step("trades", **{"truncate": True, **given})
-    return statement(one, server(version=version), settings([postgresql()], **options))
+    return statement(one.task, server(version=version), settings([postgresql()], **options))
 
 
 EMERGENCY_17 = (
@@ -83,8 +83,7 @@ ANALYZES = [
 
 @pytest.mark.parametrize(("version", "expected"), ANALYZES)
 def test_an_analyze_uses_what_its_server_knows(version: int, expected: str) -> None:
-    one = step("trades")
-    analyze = type(one)(**{**vars(one), "action": "analyze", "vacuum": False, "analyze": True})
+    analyze = step("trades").task._replace(vacuum=False, analyze=True)
     assert statement(analyze, server(version=version), settings([postgresql()])) == expected
 
 
@@ -110,7 +109,7 @@ def test_the_session_gets_the_larger_memory_up_to_what_is_of_use(
     version: int, own: int, profile: str, expected: str
 ) -> None:
     given = settings([postgresql()], profile=profile)
-    found = session_settings(step("t"), server(version=version, maintenance_work_mem=own), given, 60.0)
+    found = session_settings(step("t").task, server(version=version, maintenance_work_mem=own), given, 60.0)
     assert f"maintenance_work_mem = '{expected}'" in found
 
 
@@ -124,20 +123,24 @@ THROTTLE = [
 def test_the_session_is_throttled_by_its_profile_but_not_in_an_emergency(
     profile: str, emergency: bool, delay: int, limit: int
 ) -> None:
-    found = session_settings(step("t", emergency=emergency), server(), settings([postgresql()], profile=profile), 60.0)
+    found = session_settings(
+        step("t", emergency=emergency).task, server(), settings([postgresql()], profile=profile), 60.0
+    )
     assert f"SET vacuum_cost_delay = {delay}; SET vacuum_cost_limit = {limit};" in found
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(60.0, 60_000), (0.0, 1), (-5.0, 1), (1e9, 2**31 - 1)])
 def test_a_statement_is_bounded_and_never_unbounded(seconds: float, expected: int) -> None:
-    found = session_settings(step("t"), server(), settings([postgresql()]), seconds)
+    found = session_settings(step("t").task, server(), settings([postgresql()]), seconds)
     assert f"statement_timeout = {expected};" in found
 
 
 def test_a_stage_of_analyze_has_a_target_of_its_own_and_the_next_step_not() -> None:
     given = settings([postgresql()])
-    assert session_settings(step("t", target=10), server(), given, 1.0).endswith("SET default_statistics_target = 10")
-    assert session_settings(step("t"), server(), given, 1.0).endswith("RESET default_statistics_target")
+    assert session_settings(step("t", target=10).task, server(), given, 1.0).endswith(
+        "SET default_statistics_target = 10"
+    )
+    assert session_settings(step("t").task, server(), given, 1.0).endswith("RESET default_statistics_target")
 
 
 @pytest.mark.parametrize("feature", sorted(FEATURES))

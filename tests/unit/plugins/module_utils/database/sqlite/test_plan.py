@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import (
-    Plan,
-    make_plan,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import (
     Holder,
     Holders,
-    Place,
+    Space,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import (
+    FilePlan,
+    make_plan,
 )
 
 from ..options import settings
 from ..options import sqlite as entry
-from .builders import MB, OPEN, SHUT, Case, case, seen
+from .builders import MB, OPEN, SHUT, FileInputs, case, seen
 
 HALF_FREE = {"free_pages": 50_000}  # 195 MB of 390 MB
 USERS = Holders((Holder(77, "strategy"),), complete=True)
@@ -66,11 +66,11 @@ def test_the_strategy_chooses_the_verb(mode: int, strategy: str, verb: str) -> N
     given = {"sqlite_strategy": strategy, "require_backup": {"dir": "/backups"}}
     plan = make_plan(case(auto_vacuum=mode, options=given, **HALF_FREE))
     assert [step.action for step in plan.steps] == [verb]
-    assert plan.steps[0].reasons == ("50% of the file is free, 195.3 MiB",)
+    assert plan.steps[0].reason == "50% of the file is free, 195.3 MiB"
 
 
-def place(free: int, device: int = 1) -> Place:
-    return Place("/somewhere", device, free)
+def space(free: int, device: int = 1) -> Space:
+    return Space("/somewhere", device, free)
 
 
 NEED = int(1.1 * LIVE)
@@ -87,12 +87,12 @@ GATES: list[tuple[dict[str, Any], Any]] = [
     ({"litestream_folder": True}, "database.litestream"),
     ({"litestream_tables": True}, "database.litestream"),
     ({"holders": BLIND}, None),  # other accounts' processes only; SQLite's locks keep them out
-    ({"holders": Holders((), complete=False, blind="no lsof")}, "database.locked"),
-    ({"temp": place(NEED - 1)}, "database.space"),
-    ({"home": place(NEED - 1, 2)}, "database.space"),
-    ({"temp": place(NEED), "home": place(NEED, 2)}, None),
-    ({"temp": place(NEED), "home": place(NEED)}, "database.space"),  # the same file system: twice
-    ({"temp": place(2 * NEED), "home": place(2 * NEED)}, None),
+    ({"holders": Holders((), complete=False, unavailable="no lsof")}, "database.locked"),
+    ({"temp": space(NEED - 1)}, "database.space"),
+    ({"home": space(NEED - 1, 2)}, "database.space"),
+    ({"temp": space(NEED), "home": space(NEED, 2)}, None),
+    ({"temp": space(NEED), "home": space(NEED)}, "database.space"),  # the same file system: twice
+    ({"temp": space(2 * NEED), "home": space(2 * NEED)}, None),
     ({"temp": None}, "database.space"),
     ({"home": None}, "database.space"),
     ({"temp": None, "temp_in_memory": True}, None),
@@ -108,7 +108,7 @@ GATES: list[tuple[dict[str, Any], Any]] = [
     ({"holders": BLIND, "options": {"sqlite_strategy": "into_swap", "services_stopped": True}}, None),
     ({"holders": USERS, "options": {"sqlite_strategy": "into_swap", "services_stopped": True}}, "database.locked"),
     ({**SWAP, "temp": None}, None),
-    ({**SWAP, "home": place(NEED - 1)}, "database.space"),
+    ({**SWAP, "home": space(NEED - 1)}, "database.space"),
     ({**SWAP, "sqlite_version": (3, 26, 9)}, "database.freelist"),
     ({**SWAP, "sqlite_version": (3, 27, 0)}, None),
     ({**SWAP, "sqlite_version": (3, 27)}, None),
@@ -131,7 +131,7 @@ def test_each_gate_keeps_the_file_as_it_is_and_says_why(given: dict[str, Any], r
 
 def test_a_damaged_file_is_not_written_to_for_any_reason() -> None:
     plan = make_plan(case(damage="malformed", stale=("t",), wal_bytes=900 * MB))
-    assert plan == Plan()
+    assert plan == FilePlan()
     assert (plan.wants_vacuum, plan.wants_checkpoint) == (False, False)
 
 
@@ -159,20 +159,20 @@ def test_a_long_log_is_checkpointed_unless_litestream_does_it(given: dict[str, A
 @pytest.mark.parametrize(("analyze", "steps"), [("auto", 1), ("always", 1), ("never", 0)])
 def test_statistics_are_taken_of_the_tables_that_sqlite_names(analyze: str, steps: int) -> None:
     plan = make_plan(case(stale=("trades", "orders"), options={"analyze": analyze}))
-    assert [step.tables for step in plan.steps] == [("trades", "orders")] * steps
+    assert [step.task.tables for step in plan.steps] == [("trades", "orders")] * steps
 
 
 def test_five_of_the_tables_without_statistics_are_named_and_all_are_listed() -> None:
     [step] = make_plan(case(stale=tuple("abcdefg"))).steps
-    assert step.reasons == ("the planner's statistics of 7 tables are stale or missing: a, b, c, d, e",)
-    assert step.details() == {
+    assert step.reason == "the planner's statistics of 7 tables are stale or missing: a, b, c, d, e"
+    assert step.details == {
         "predicted_seconds": 1.0, "path": "/data/demo.db", "bytes": 409_600_000, "tables": list("abcdefg"),
     }  # fmt: skip
 
 
 def test_a_step_that_analyzes_nothing_lists_no_tables() -> None:
     [step] = make_plan(case(**HALF_FREE)).steps
-    assert step.details() == {"predicted_seconds": 2.7, "path": "/data/demo.db", "bytes": 409_600_000}
+    assert step.details == {"predicted_seconds": 2.7, "path": "/data/demo.db", "bytes": 409_600_000}
 
 
 def test_the_second_step_must_fit_behind_the_first() -> None:
@@ -196,18 +196,18 @@ FIRST: list[tuple[str, float]] = [("in_place", 600.0), ("into_swap", 600.0), ("i
 def test_what_to_expect_before_there_is_a_speed_to_remember(strategy: str, seconds: float) -> None:
     given = {"sqlite_strategy": strategy, "require_backup": {"dir": "/backups"}}
     plan = make_plan(case(auto_vacuum=2, file_bytes=90_000_000_000, options=given, **HALF_FREE))
-    assert [step.predicted_s for step in plan.steps] == ([] if strategy == "advise" else [seconds])
+    assert [step.task.predicted_s for step in plan.steps] == ([] if strategy == "advise" else [seconds])
     told = [refusal.details["predicted_seconds"] for refusal in plan.refusals]
     assert told == ([seconds] if strategy == "advise" else [])
 
 
 def test_moving_the_log_is_expected_to_take_three_seconds() -> None:
     [step] = make_plan(case(wal_bytes=65 * MB)).steps
-    assert step.predicted_s == 3.0
+    assert step.task.predicted_s == 3.0
 
 
 def test_the_prediction_is_the_size_by_the_speed_of_the_strategy() -> None:
     chosen = settings([entry()])
     speeds = {"in_place": 100.0, "into_swap": 1.0, "incremental": 1.0, "advise": 1.0}
-    [step] = make_plan(Case(chosen.databases[0], chosen, seen(**HALF_FREE), OPEN, speeds, 7200.0)).steps
-    assert step.predicted_s == 4.096
+    [step] = make_plan(FileInputs(chosen.databases[0], chosen, seen(**HALF_FREE), OPEN, speeds, 7200.0)).steps
+    assert step.task.predicted_s == 4.096

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import reader, swap
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import Holder, Holders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.reader import Busy, Corrupt
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.records import Holder, Holders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.swap import SUFFIX, vacuum_into
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 

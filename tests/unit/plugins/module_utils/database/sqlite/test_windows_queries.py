@@ -12,7 +12,8 @@ import shutil
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import powershell
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.windows import parse, queries
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import windows
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import windows_queries as queries
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import ask
 
@@ -45,6 +46,6 @@ def test_every_query_answers_what_is_read_of_it(monkeypatch: pytest.MonkeyPatch)
         "own": queries.drive("C:"), "share": queries.drive("Z:"), "hostile": queries.drive(NAME),
         "memory": queries.MEMORY, "rights": queries.copy_rights(NAME, f"{NAME}.partial"), "given": "$script:given",
     })  # fmt: skip
-    assert [parse.parse_drive(answers[name]) for name in ("own", "share", "hostile")] == ["NTFS", "network drive", ""]
-    assert parse.parse_memory(answers["memory"]) == 2048 * 1024
+    assert [windows.parse_drive(answers[name]) for name in ("own", "share", "hostile")] == ["NTFS", "network drive", ""]
+    assert windows.parse_memory(answers["memory"]) == 2048 * 1024
     assert answers["given"] == [f"{NAME}.partial has rights of {NAME}"]
