@@ -144,7 +144,7 @@ class Area(NamedTuple):
     ``module`` is the name of its module; ``procedures`` are its ids in docs/procedures.md, by which a checkup is asked
     for it; none where it is no part of a checkup. ``force`` are option values that a checkup sets, and ``plan_only``
     has it run in check mode there, which is how an acting area is made to look without acting. ``acts`` is whether its
-    module may change anything.
+    module may change anything, ``low_priority`` whether it gives way to what else runs on the host.
     """
 
     name: str
@@ -156,6 +156,7 @@ class Area(NamedTuple):
     force: Mapping[str, Any] = EMPTY
     plan_only: bool = False
     acts: bool = False
+    low_priority: bool = True
 
 
 def declare(package: str, *, module: str, spec: Mapping[str, Any], procedures: tuple[str, ...], **more: Any) -> Area:

@@ -73,4 +73,5 @@ AREA = declare(
     procedures=("W1.4",),
     plan_only=True,
     acts=True,
+    low_priority=False,  # what it starts would inherit its priority
 )
