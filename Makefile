@@ -96,7 +96,7 @@ bench: venv ## run the benchmarks of tests/benchmark and write .bench/results.js
 mutate: venv ## plant every small mistake, MINUTES=60 at most, and go on there next time; AREAS="services backup"
 	@$(VENV)/bin/python scripts/mutate/run.py --minutes $(MINUTES) $(AREAS)
 
-docs: venv ## write docs/checks.md and docs/procedures.md from the code
+docs: venv ## write what the code says of itself: modules, action plugins, argument specs, pages of docs/
 	@$(VENV)/bin/python scripts/docs/generate.py
 
 format: venv ## format the Python files and sort their imports

@@ -3,26 +3,33 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Made by `make docs` from plugins/module_utils/database/__init__.py and docs/modules/db_vacuum.yml; a test compares
+# them. Change those instead.
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: db_vacuum
 short_description: Vacuum the PostgreSQL tables and SQLite files that need it, and say why
-version_added: "0.1.0"
+version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Looks at every declared database, decides which tables or files need work, and does it within a window.
-  - In PostgreSQL a table is vacuumed or analyzed where it has too many dead rows, an old transaction id, bloat that a
-    vacuum can use, stale or no statistics. The order is the risk of wraparound, then dead bytes. The reason is
-    returned for each table, also where nothing is done about it.
-  - It never cancels anybody. A table that somebody else has locked, and a vacuum that could remove nothing because an
-    old transaction, a prepared transaction, a replication slot or a standby holds the xmin horizon, is skipped, and
-    who is in the way is named.
+  - In PostgreSQL a table is vacuumed or analyzed where it has too many dead rows, an old transaction id, bloat
+    that a vacuum can use, stale or no statistics. The order is the risk of wraparound, then dead bytes. The reason
+    is returned for each table, also where nothing is done about it.
+  - It never cancels anybody. A table that somebody else has locked, and a vacuum that could remove nothing because
+    an old transaction, a prepared transaction, a replication slot or a standby holds the xmin horizon, is skipped,
+    and who is in the way is named.
   - A table whose age is critical is vacuumed with emergency parameters whatever the window says.
-  - In SQLite the integrity comes first. A damaged file is never written to. A file is made smaller where enough of it
-    is free, where there is room for it, and where a verified backup is there.
+  - In SQLite the integrity comes first. A damaged file is never written to. A file is made smaller where enough
+    of it is free, where there is room for it, and where a verified backup is there.
   - What was decided decides V(changed). A second run right after the first finds no candidate and changes nothing.
-  - An audit (O(mode=plan)) never writes, and reads a SQLite file without leaving a trace wherever SQLite allows that.
+  - An audit (O(mode=plan)) never writes, and reads a SQLite file without leaving a trace wherever SQLite allows
+    that.
+requirements:
+  - psycopg2 where a database has O(databases[].engine=postgresql)
+  - PostgreSQL 11 or later
 options:
   databases:
     description: The databases, in the shape of the inventory's C(cryptobot_databases).
@@ -72,16 +79,16 @@ options:
       ssl_mode:
         description: How much the connection insists on TLS, as libpq's C(sslmode).
         type: str
-        default: prefer
         choices: [disable, allow, prefer, require, verify-ca, verify-full]
+        default: prefer
       ssl_rootcert:
         description: Path of the certificate authority that signed the server's certificate.
         type: path
       system_user:
         description:
           - Account of the host to connect as, which peer authentication asks for.
-          - The module must run as root (C(become)) to use another account than its own. It only takes it on for the
-            moment of connecting.
+          - The module must run as root (C(become)) to use another account than its own. It only takes it on for
+            the moment of connecting.
           - Windows knows no peer authentication. There, it is an error that says so.
         type: str
       include:
@@ -91,7 +98,8 @@ options:
         elements: str
         default: []
       exclude:
-        description: Regular expressions. Tables whose C(database.schema.table) one of them is found in are left out.
+        description: Regular expressions. Tables whose C(database.schema.table) one of them is found in are left
+          out.
         type: list
         elements: str
         default: []
@@ -143,21 +151,21 @@ options:
       - V(run) does what the plan says.
       - V(plan) only looks, writes nothing and never reports a change.
     type: str
-    default: run
     choices: [plan, run]
+    default: run
   profile:
     description:
-      - How hard a vacuum may work. V(gentle) keeps autovacuum's own pace (40 MB/s of changed pages), V(normal) ten
-        times that, V(fast) has no throttle and uses parallel workers.
+      - How hard a vacuum may work. V(gentle) keeps autovacuum's own pace (40 MB/s of changed pages), V(normal)
+        ten times that, V(fast) has no throttle and uses parallel workers.
       - V(emergency) vacuums every candidate as an emergency, which leaves indexes alone and ignores the window.
         Tables of critical age are treated so in every profile.
     type: str
-    default: normal
     choices: [gentle, normal, fast, emergency]
+    default: normal
   window_minutes:
     description:
-      - How long the work may take. What is predicted not to end within the window is not started, and what does not
-        end is stopped by the server and undone.
+      - How long the work may take. What is predicted not to end within the window is not started, and what does
+        not end is stopped by the server and undone.
       - The prediction is the speed that earlier runs had on the same table.
     type: int
     default: 120
@@ -171,24 +179,24 @@ options:
       - V(never) takes age as a reason only once it is critical.
       - V(force) freezes every table that is vacuumed.
     type: str
-    default: auto
     choices: [auto, never, force]
+    default: auto
   analyze:
     description:
       - V(auto) analyzes the tables whose statistics are stale or missing.
       - V(always) also analyzes every table that is vacuumed, V(never) none.
-      - V(stages) first takes quick statistics of the tables that have none, as after a restore. V(auto) does so by
-        itself where at least 20 tables and half of all have none.
+      - V(stages) first takes quick statistics of the tables that have none, as after a restore. V(auto) does so
+        by itself where at least 20 tables and half of all have none.
     type: str
-    default: auto
     choices: [auto, always, never, stages]
+    default: auto
   truncate:
     description:
       - Whether a vacuum cuts off the empty end of a table, for which it locks the table for a moment.
       - V(auto) does not where standbys follow, or for O(hot_tables).
     type: str
-    default: auto
     choices: [auto, always, never]
+    default: auto
   rewrite:
     description:
       - What to do about bloat, which a plain vacuum cannot give back.
@@ -196,10 +204,11 @@ options:
       - V(allow) rewrites the table (C(VACUUM FULL)) where O(services_stopped=true), no other client is connected,
         O(require_backup) is satisfied and there is room.
     type: str
-    default: advise
     choices: [never, advise, allow]
+    default: advise
   exact:
-    description: Ask the extension pgstattuple, where it is installed, instead of estimating bloat. It reads the table.
+    description: Ask the extension pgstattuple, where it is installed, instead of estimating bloat. It reads the
+      table.
     type: bool
     default: false
   max_xmin_age:
@@ -271,8 +280,8 @@ options:
         type: str
         default: 64M
   hot_tables:
-    description: Tables (C(table), C(schema.table) or C(database.schema.table)) that must not be locked even for a
-      moment.
+    description: Tables (C(table), C(schema.table) or C(database.schema.table)) that must not be locked even for
+      a moment.
     type: list
     elements: str
     default: [trades, orders]
@@ -289,7 +298,8 @@ options:
   require_backup:
     description:
       - The verified backup that must be there before a SQLite file is rewritten in place or a table is rewritten.
-      - A set counts that lists the database among its sources, was verified to level L2 or higher, and is young enough.
+      - A set counts that lists the database among its sources, was verified to level L2 or higher, and is young
+        enough.
     type: dict
     suboptions:
       dir:
@@ -314,36 +324,39 @@ options:
   integrity:
     description:
       - V(quick) runs C(quick_check) on a SQLite file (about 1 GB/s).
-      - V(full) runs C(integrity_check) and C(foreign_key_check), which takes ten times as long. A database that is not
-        in WAL mode cannot be written to meanwhile.
+      - V(full) runs C(integrity_check) and C(foreign_key_check), which takes ten times as long. A database that
+        is not in WAL mode cannot be written to meanwhile.
     type: str
-    default: quick
     choices: [quick, full]
+    default: quick
   sqlite_strategy:
     description:
-      - How a SQLite file is made smaller. V(in_place) is C(VACUUM). V(incremental) frees pages in slices of at most
-        0.2 s, in a file made with C(auto_vacuum=INCREMENTAL).
+      - How a SQLite file is made smaller. V(in_place) is C(VACUUM). V(incremental) frees pages in slices of at
+        most 0.2 s, in a file made with C(auto_vacuum=INCREMENTAL).
       - V(into_swap) writes a compact copy, proves it and puts it in place of the file, while nobody has it open.
-        Windows refuses to replace a file that anybody has open; it is then left as it was, and the finding says so.
+        Windows refuses to replace a file that anybody has open; it is then left as it was, and the finding says
+        so.
       - V(advise) only says what there is to gain.
       - V(auto) takes V(incremental) where the file was made for it, else V(in_place).
     type: str
-    default: auto
     choices: [auto, in_place, into_swap, incremental, advise]
+    default: auto
   services_stopped:
     description: Whether the services that use the databases are down. What can be seen to the contrary wins.
     type: bool
     default: false
+  state_dir:
+    description:
+      - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be
+        written.
+    type: path
+    default: /var/lib/cryptobot-maintenance
   timeout:
     description: Seconds that the whole run may take, emergencies included.
     type: int
     default: 9000
-requirements:
-  - psycopg2 where a database has O(databases[].engine=postgresql)
-  - PostgreSQL 11 or later
-extends_documentation_fragment:
-  - cryptobot.maintenance.common
-  - cryptobot.maintenance.attributes
+extends_documentation_fragment: [cryptobot.maintenance.attributes]
 attributes:
   check_mode:
     support: full
@@ -358,16 +371,17 @@ attributes:
     platforms: linux, macos, windows
     details:
       - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for C(lsof),
-        C(mount) and what Windows answers. The questions to Windows were evaluated by the real engine of PowerShell 7.
+        C(mount) and what Windows answers. The questions to Windows were evaluated by the real engine of PowerShell
+        7.
 notes:
-  - Linux and macOS (C(lsof), as root) name who has a SQLite file open. Windows only tells whether somebody has, because
-    it refuses to open it for one alone then. Where not even that can be found out, a file is rewritten only while
-    O(services_stopped=true).
-  - On Windows a database on a network drive or a server (UNC path) is never written to, as on any network file system.
-    A replaced file is given the owner and access rights of the old one.
+  - Linux and macOS (C(lsof), as root) name who has a SQLite file open. Windows only tells whether somebody has,
+    because it refuses to open it for one alone then. Where not even that can be found out, a file is rewritten
+    only while O(services_stopped=true).
+  - On Windows a database on a network drive or a server (UNC path) is never written to, as on any network file
+    system. A replaced file is given the owner and access rights of the old one.
   - Connect to the server itself, not through a pooler in transaction mode, which loses the session's settings.
-  - Sizes of PostgreSQL tables are those of their last vacuum or analyze while less than 20 % of their rows have changed
-    since.
+  - Sizes of PostgreSQL tables are those of their last vacuum or analyze while less than 20 % of their rows have
+    changed since.
 seealso:
   - module: cryptobot.maintenance.checkup
   - module: cryptobot.maintenance.backup_archive
@@ -430,12 +444,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: The worst status of the findings.
+  description: The worst status of the findings, one of V(ok), V(warning), V(unknown), V(critical).
   returned: always
   type: str
   sample: warning
 findings:
-  description: What was found, worst first. C(docs/checks.md) lists every check.
+  description: What was found, worst first. C(docs/checks.md) lists every check by its id.
   returned: always
   type: list
   elements: dict
@@ -445,9 +459,10 @@ findings:
       type: str
       sample: database.dead_rows
     subject:
-      description: What it speaks of, the database's name, and for PostgreSQL the database or table after a colon.
+      description: What it speaks of, the database's name, and for PostgreSQL the database or table after a
+        colon.
       type: str
-      sample: "main:cryptobot"
+      sample: main:cryptobot
     status:
       description: One of V(ok), V(warning), V(critical), V(unknown), V(skipped).
       type: str
@@ -455,7 +470,7 @@ findings:
     message:
       description: What was seen, in a sentence.
       type: str
-      sample: "50,000 dead rows in 1 table: public.trades"
+      sample: '50,000 dead rows in 1 table: public.trades'
     expected:
       description: What was expected.
       type: raw
@@ -469,18 +484,44 @@ findings:
       description: Id of the procedure in C(docs/procedures.md).
       type: str
       sample: W1.3
+metrics:
+  description: Sizes, ages, dead rows, freed bytes, seconds and forecasts as numbers with Prometheus-style
+    names.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: cryptobot_database_xid_age
+      value: 2131
+      unit: transactions
+      labels:
+        database: main
+        engine: postgresql
+        name: cryptobot
 actions:
-  description: What was done (V(done)), would be done in check mode (V(planned)), was decided against (V(skipped)) or
-    did not succeed (V(failed)), with the reason.
+  description: What was done (V(done)), would be done in check mode (V(planned)), was decided against (V(skipped))
+    or did not succeed (V(failed)), with the reason.
   returned: always
   type: list
   elements: dict
   sample:
     - action: vacuum_analyze
-      subject: "main:cryptobot.public.trades"
+      subject: main:cryptobot.public.trades
       state: done
       reason: 50,000 dead rows, more than 40,000
-      details: {"predicted_seconds": 0.3, "seconds": 0.225, "removed": 50000, "index_scans": 1}
+      details:
+        predicted_seconds: 0.3
+        seconds: 0.225
+        removed: 50000
+        index_scans: 1
+changed:
+  description: Whether anything on the host was changed, in check mode whether a run would change it.
+  returned: always
+  type: bool
+msg:
+  description: Why the task failed. What was found until then is returned beside it.
+  returned: failure
+  type: str
 databases:
   description: One entry for each declared database.
   returned: always
@@ -498,21 +539,25 @@ databases:
       type: int
       sample: 150018
     databases:
-      description: The databases of the server, each with C(xid_age_max), C(oldest_xmin) with its holder, and C(tables),
-        which lists the tables that have a reason with C(reason), C(before), C(after), C(seconds), C(mb_s), C(result)
-        and C(why).
+      description: The databases of the server, each with C(xid_age_max), C(oldest_xmin) with its holder, and
+        C(tables), which lists the tables that have a reason with C(reason), C(before), C(after), C(seconds),
+        C(mb_s), C(result) and C(why).
       type: list
       elements: dict
     next_candidates:
       description: The tables that will need work next, with how near they are to a threshold (1 is at it).
       type: list
       elements: dict
-      sample: [{"table": "cryptobot.public.audit_logs", "nearness": 0.82}]
+      sample:
+        - table: cryptobot.public.audit_logs
+          nearness: 0.82
     forecast:
-      description: Days until autovacuum is forced to freeze (C(days_to_freeze_trigger)), or the reason why they cannot
-        be told.
+      description: Days until autovacuum is forced to freeze (C(days_to_freeze_trigger)), or the reason why
+        they cannot be told.
       type: dict
-      sample: {"days_to_freeze_trigger": 118.4, "reason": ""}
+      sample:
+        days_to_freeze_trigger: 118.4
+        reason: ''
     freelist_count:
       description: Free pages of the file (SQLite). It comes with C(page_size), C(page_count), C(size_bytes),
         C(wal_bytes), C(auto_vacuum), C(journal_mode), C(user_version), C(schema_hash), C(filesystem) and C(open_in).
@@ -529,13 +574,6 @@ remembered:
   description: Whether O(state_dir) could be written, so that the next run can compare.
   returned: when the module acted
   type: bool
-metrics:
-  description: Sizes, ages, dead rows, freed bytes, seconds and forecasts as numbers with Prometheus-style names.
-  returned: always
-  type: list
-  elements: dict
-  sample: [{"name": "cryptobot_database_xid_age", "value": 2131, "unit": "transactions",
-            "labels": {"database": "main", "engine": "postgresql", "name": "cryptobot"}}]
 """
 
 from ansible.module_utils.basic import AnsibleModule

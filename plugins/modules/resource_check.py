@@ -3,34 +3,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Made by `make docs` from plugins/module_utils/resources/__init__.py and docs/modules/resource_check.yml; a test
+# compares them. Change those instead.
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: resource_check
 short_description: Judge disk, memory, load, clock and other resources of a host
-version_added: "0.1.0"
+version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Looks once at the resources of a host and judges them, without an agent and without a time series database.
-  - Free space and inodes of each mounted file system, and when each will be full; memory, swap, load, processor time,
-    waiting for storage, stolen time, open files, tracked connections, killed processes, the clock, and deleted files
-    that still take space because a process has them open.
+  - Looks once at the resources of a host and judges them, without an agent and without a time series
+    database.
+  - Free space and inodes of each mounted file system, and when each will be full; memory, swap,
+    load, processor time, waiting for storage, stolen time, open files, tracked connections, killed
+    processes, the clock, and deleted files that still take space because a process has them open.
   - What could not be looked at is a finding V(unknown) with the reason, never V(ok).
-  - The forecast comes from what earlier runs measured, which is kept in O(state_dir). It needs three samples, a day
-    apart in all.
+  - The forecast comes from what earlier runs measured, which is kept in O(state_dir). It needs three
+    samples, a day apart in all.
 options:
   thresholds:
     description:
       - From where on a number is bad. Percentages are 0 to 100. What is left out keeps its default.
-      - This is the inventory variable C(cryptobot_thresholds). Where the defaults come from stands with each check in
-        C(docs/checks.md).
+      - This is the inventory variable C(cryptobot_thresholds). Where the defaults come from stands
+        with each check in C(docs/checks.md).
     type: dict
     default: {}
     suboptions:
       disk_free_warning:
-        description:
-          - Percentage of a file system that must stay free, counted as C(df) does, so space reserved for root is no
-            space.
+        description: Percentage of a file system that must stay free, counted as C(df) does, so space
+          reserved for root is no space.
         type: float
         default: 20.0
       disk_free_critical:
@@ -38,7 +41,8 @@ options:
         type: float
         default: 5.0
       disk_free_bytes_warning:
-        description: Size that must stay free beside the percentage, such as V(10G). Not looked at by default.
+        description: Size that must stay free beside the percentage, such as V(10G). Not looked at
+          by default.
         type: str
       disk_free_bytes_critical:
         description: The same, below which it is critical.
@@ -86,13 +90,13 @@ options:
             description: The same, below which it is critical.
             type: float
       forecast_warning:
-        description:
-          - A file system that will be full within this time is a warning, if less than
-            O(thresholds.forecast_free_warning) of it is free.
+        description: A file system that will be full within this time is a warning, if less than
+          O(thresholds.forecast_free_warning) of it is free.
         type: str
         default: 24h
       forecast_critical:
-        description: The same, within which it is critical, if less than O(thresholds.forecast_free_critical) is free.
+        description: The same, within which it is critical, if less than O(thresholds.forecast_free_critical)
+          is free.
         type: str
         default: 4h
       forecast_free_warning:
@@ -123,12 +127,12 @@ options:
         type: float
         default: 2.0
       load_critical:
-        description: The same, above which it is critical. Not looked at by default, because waiting counts as load.
+        description: The same, above which it is critical. Not looked at by default, because waiting
+          counts as load.
         type: float
       cpu_busy_warning:
-        description:
-          - Percentage of processor time that may be used. It counts only where the load of 5 minutes is at least 1 for
-            each processor too, because the sample is short.
+        description: Percentage of processor time that may be used. It counts only where the load
+          of 5 minutes is at least 1 for each processor too, because the sample is short.
         type: float
         default: 80.0
       iowait_warning:
@@ -172,8 +176,8 @@ options:
         type: str
         default: 1G
       skip:
-        description:
-          - Checks that are left out on this host, so that an inventory can say it. O(skip) adds to them.
+        description: Checks that are left out on this host, so that an inventory can say it. O(skip)
+          adds to them.
         type: list
         elements: str
         choices:
@@ -195,7 +199,8 @@ options:
           - swap
         default: []
   skip:
-    description: Checks that are left out. Each is reported as V(skipped), so a report shows that nobody looked.
+    description: Checks that are left out. Each is reported as V(skipped), so a report shows that
+      nobody looked.
     type: list
     elements: str
     choices:
@@ -217,26 +222,32 @@ options:
       - swap
     default: []
   sample_seconds:
-    description:
-      - Seconds over which processor time is measured, at most 60. The module is busy with other looks meanwhile and
-        waits only for the rest. V(0) takes no sample.
+    description: Seconds over which processor time is measured, at most 60. The module is busy with
+      other looks meanwhile and waits only for the rest. V(0) takes no sample.
     type: float
     default: 0.5
   scan_seconds:
     description: Seconds that the search for deleted open files may take, at most 60.
     type: float
     default: 10.0
+  state_dir:
+    description:
+      - Folder in which the collection remembers what it compares with at the next run, and where
+        its lock is held.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where
+        it cannot be written.
+    type: path
+    default: /var/lib/cryptobot-maintenance
   timeout:
     description: Seconds that the whole run may take.
     type: int
     default: 60
-extends_documentation_fragment:
-  - cryptobot.maintenance.common
-  - cryptobot.maintenance.attributes
+extends_documentation_fragment: [cryptobot.maintenance.attributes]
 attributes:
   check_mode:
     support: full
-    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir) either.
+    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir)
+      either.
   diff_mode:
     support: none
   idempotent:
@@ -245,24 +256,26 @@ attributes:
     support: full
     platforms: linux, macos, windows
     details:
-      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for the tools
-        of macOS and for what Windows answers. The questions to Windows were evaluated by the real engine of
-        PowerShell 7.
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests
+        stand in for the tools of macOS and for what Windows answers. The questions to Windows were
+        evaluated by the real engine of PowerShell 7.
 notes:
-  - Without root the open files of other accounts and the kernel's log cannot be seen. Deleted open files are then
-    V(unknown), and so are killed processes where their count alone does not say when.
-  - In a container the load, the open files and the clock are those of the machine that holds it, and the findings say
-    so. A clock that nothing keeps is V(skipped) there, because it is the one of that machine. Memory is that of the
-    container's own limit, where it has one.
-  - "Windows: volumes are named by their letter or by the folder they are mounted in (C(D:\\), C(C:\\mnt\\data)). Memory
-    is that of the machine or the commit limit, whichever is scarcer; page files are the swap. It has no load averages,
-    so the processor queue of the moment is judged by the same bounds; no limit of open files, so the process that has
-    the most handles is judged; and it notes exhausted memory (event 2004) instead of whom it killed. Inodes, waiting
-    for storage, stolen time, tracked connections and deleted open files are V(skipped)."
-  - "macOS: an APFS container is looked at once, at C(/System/Volumes/Data) where it holds that, and the sealed system
-    volume not at all. Swap files are judged with the room they can grow into. The kernel's own word on memory pressure
-    counts. JetsamEvent reports take the place of killed processes. Waiting for storage and stolen time are V(skipped).
-    The offset of the clock is asked of the time server (C(sntp)), which changes nothing."
+  - Without root the open files of other accounts and the kernel's log cannot be seen. Deleted open
+    files are then V(unknown), and so are killed processes where their count alone does not say when.
+  - In a container the load, the open files and the clock are those of the machine that holds it,
+    and the findings say so. A clock that nothing keeps is V(skipped) there, because it is the one
+    of that machine. Memory is that of the container's own limit, where it has one.
+  - 'Windows: volumes are named by their letter or by the folder they are mounted in (C(D:\), C(C:\mnt\data)).
+    Memory is that of the machine or the commit limit, whichever is scarcer; page files are the swap.
+    It has no load averages, so the processor queue of the moment is judged by the same bounds; no
+    limit of open files, so the process that has the most handles is judged; and it notes exhausted
+    memory (event 2004) instead of whom it killed. Inodes, waiting for storage, stolen time, tracked
+    connections and deleted open files are V(skipped).'
+  - 'macOS: an APFS container is looked at once, at C(/System/Volumes/Data) where it holds that,
+    and the sealed system volume not at all. Swap files are judged with the room they can grow into.
+    The kernel''s own word on memory pressure counts. JetsamEvent reports take the place of killed
+    processes. Waiting for storage and stolen time are V(skipped). The offset of the clock is asked
+    of the time server (C(sntp)), which changes nothing.'
   - A file system whose server does not answer within 5 seconds is V(unknown) and holds nobody.
 seealso:
   - module: cryptobot.maintenance.disk_cleanup
@@ -300,30 +313,72 @@ EXAMPLES = r"""
 RETURN = r"""
 status:
   description: The worst status of the findings, one of V(ok), V(warning), V(unknown), V(critical).
-  returned: success
+  returned: always
   type: str
   sample: warning
 findings:
-  description: What was found, worst first.
-  returned: success
+  description: What was found, worst first. C(docs/checks.md) lists every check by its id.
+  returned: always
   type: list
   elements: dict
+  contains:
+    check:
+      description: Stable id of the check.
+      type: str
+    subject:
+      description: What it speaks of.
+      type: str
+    status:
+      description: One of V(ok), V(warning), V(critical), V(unknown), V(skipped).
+      type: str
+    message:
+      description: What was seen, in a sentence.
+      type: str
+    expected:
+      description: What was expected.
+      type: raw
+    actual:
+      description: What was seen, as a value.
+      type: raw
+    remedy:
+      description: What to do next; empty where all is well.
+      type: str
+    procedure:
+      description: Id of the procedure in C(docs/procedures.md).
+      type: str
   sample:
     - check: resources.disk_space
       subject: /srv/data
       status: warning
       message: /srv/data has 17.2 % free, 172.0 GiB of 1000.0 GiB
-      expected: "at least 20 % (critical: 5 %) free"
+      expected: 'at least 20 % (critical: 5 %) free'
       actual: 17.2 % free, 172.0 GiB of 1000.0 GiB
       remedy: See what uses it (`du -xh --max-depth=1 MOUNT | sort -h`), run disk_cleanup, or enlarge the file system.
       procedure: D1.1
 metrics:
   description: Every number that was measured, named for Prometheus.
-  returned: success
+  returned: always
   type: list
   elements: dict
   sample:
-    - {"name": "cryptobot_resources_disk_free_ratio", "value": 0.172, "unit": "ratio", "labels": {"mount": "/srv/data"}}
+    - name: cryptobot_resources_disk_free_ratio
+      value: 0.172
+      unit: ratio
+      labels:
+        mount: /srv/data
+actions:
+  description: Always empty, because the module does not act.
+  returned: always
+  type: list
+  elements: dict
+changed:
+  description: Always V(false), because the module does not act.
+  returned: always
+  type: bool
+msg:
+  description: Why the task failed. What was found until then is returned beside it.
+  returned: failure
+  type: str
 resources:
   description:
     - What was observed. A value that could not be measured is a dict with the reason under C(unknown), one that this
@@ -347,11 +402,17 @@ resources:
         - path: /
           source: /dev/vda1
           kind: ext4
-          usage: {size: 1050000000, used: 520000000, available: 470000000, inodes: 6553600, inodes_available: 6100000}
+          usage:
+            size: 1050000000
+            used: 520000000
+            available: 470000000
+            inodes: 6553600
+            inodes_available: 6100000
     lost_mounts:
       description: Paths that C(/etc/fstab) declares and that are not mounted or can only be read, with which it is.
       type: dict
-      sample: {"/srv/data": "can only be read now"}
+      sample:
+        /srv/data: can only be read now
     mount_table:
       description: What the host itself declares its mounts in.
       type: str
@@ -360,63 +421,95 @@ resources:
       description: Memory in bytes, whether the machine, a control group or the commit limit bounds it, and the kernel's
         own alarm.
       type: dict
-      sample: {"total": 16777216000, "available": 8388608000, "bound": "machine", "alarm": ""}
+      sample:
+        total: 16777216000
+        available: 8388608000
+        bound: machine
+        alarm: ''
     swap:
       description: Swap space in bytes.
       type: dict
-      sample: {"used": 0, "limit": 2147483648, "what": ""}
+      sample:
+        used: 0
+        limit: 2147483648
+        what: ''
     load:
       description: Load averages over 1, 5 and 15 minutes, and the number of processors. On Windows C(length), how many
         threads wait for a processor, in place of the averages.
       type: dict
-      sample: {"one": 0.5, "five": 0.4, "fifteen": 0.3, "processors": 2}
+      sample:
+        one: 0.5
+        five: 0.4
+        fifteen: 0.3
+        processors: 2
     cpu:
       description: Shares of processor time in the sample; one that the system does not count is a dict with C(absent).
       type: dict
-      sample: {"busy": 0.12, "iowait": 0.01, "steal": 0.0}
+      sample:
+        busy: 0.12
+        iowait: 0.01
+        steal: 0.0
     open_files:
       description: Open files of the whole system and the kernel's limit, or what is counted in their place.
       type: dict
-      sample: {"used": 2257, "limit": 2466177, "what": ""}
+      sample:
+        used: 2257
+        limit: 2466177
+        what: ''
     connections:
       description: Connections that the kernel tracks and its limit.
       type: dict
-      sample: {"used": 12, "limit": 262144, "what": ""}
+      sample:
+        used: 12
+        limit: 262144
+        what: ''
     clock:
       description: Whether the clock is kept, how far it is off in seconds if that is known, and who says so.
       type: dict
-      sample: {"source": "chronyc", "synchronised": true, "offset": -0.000003}
+      sample:
+        source: chronyc
+        synchronised: true
+        offset: -3.0e-06
     oom:
       description:
         - How many processes were killed for want of memory since the boot, and those that the journal names.
         - On Windows and macOS C(source), C(since), C(booted) and C(events), what was noted of exhausted memory.
       type: dict
-      sample: {"total": 0, "scope": "this host", "booted": 1795364391.0, "boot_id": "5f1c", "journal": []}
+      sample:
+        total: 0
+        scope: this host
+        booted: 1795364391.0
+        boot_id: 5f1c
+        journal: []
     held:
       description: Deleted files that are still open, the 50 largest of C(count), and what could not be looked at.
       type: dict
       sample:
-        files: [{path: /var/log/app.log, size: 3221225472, owners: [uvicorn (pid 812)]}]
+        files:
+          - path: /var/log/app.log
+            size: 3221225472
+            owners:
+              - uvicorn (pid 812)
         count: 1
-        unseen: ""
+        unseen: ''
     pressure:
       description: Shares of time in which work stalled for want of a resource, as the kernel measures it.
       type: dict
-      sample: {"io": {"some_avg10": 0.01, "some_avg60": 0.0, "some_avg300": 0.0}}
+      sample:
+        io:
+          some_avg10: 0.01
+          some_avg60: 0.0
+          some_avg300: 0.0
     blind_spots:
       description: What could not be looked at, in words.
       type: list
       elements: str
-      sample: ["resources.clock clock: could not be looked at: the state of the clock cannot be read: ..."]
+      sample:
+        - 'resources.clock clock: could not be looked at: the state of the clock cannot be read: ...'
     remembered:
       description: Whether this run's numbers were kept for the next one.
       type: bool
       sample: true
-actions:
-  description: Always empty, because the module does not act.
-  returned: success
-  type: list
-  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -283,7 +283,7 @@ def answer(options: dict) -> dict:
     request = json.loads(binascii.a2b_base64(options["request"]).decode("ascii"))
     main["settle"](options.get("rlimit_nofile"))
     if not options.get("_ansible_no_log"):
-        import syslog  # noqa: PLC0415 - Ansible writes the facility that is set for the one below
+        import syslog  # Ansible writes the facility that is set for the one below
 
         main["log"](request, options.get("_ansible_target_log_info"), syslog.LOG_USER)
     told = main["answer"](kept.content, kept.code, request)

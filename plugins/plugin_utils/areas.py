@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
 
 Asked = Callable[[Mapping[str, Any], str], list[Mistake]]
 CORE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
-AREAS = ("resources", "services", "backup", "firewall", "cleanup", "database", "restart")
+# Those that a checkup may look at, in the order of their procedures.
+AREAS = {area.name: area for area in sorted(areas(), key=lambda area: area.procedures) if area.procedures}
 
 
 def preload(areas: Iterable[str] = AREAS) -> None:

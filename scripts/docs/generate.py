@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make what the code says of itself: checks.md, procedures.md and inventory.md of docs/, the inventory role's spec.
+"""Make what the code says of itself: checks.md, procedures.md and inventory.md of docs/, the modules and action plugins
+of all areas, the specs of roles, the action group of meta/runtime.yml.
 
 python scripts/docs/generate.py            write the pages
 python scripts/docs/generate.py --check    say which page is not what the code says, and end with 1
@@ -17,14 +18,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import inventory
+import modules
 import sources
-import yaml
+
+import roles
 
 NOTE = "<!-- Made by `make docs` from the code; a test compares the two. Change the code instead. -->"
 YAML_NOTE = """\
-# Made by `make docs` from docs/inventory.yml and the modules; a test compares them. Change those instead.
-# yamllint disable rule:line-length"""
-LICENCE = "\n".join((sources.CHECKOUT / "docs" / "inventory.yml").read_text("utf-8").splitlines()[:4])
+# Made by `make docs` from docs/inventory.yml and the SPECs of the areas; a test compares them. Change those instead."""
 
 
 def cell(text: str) -> str:
@@ -39,7 +40,7 @@ def paragraph(text: str) -> str:
 
 def checks_page() -> str:
     """Return docs/checks.md: each id that a finding can have, what is looked at and what to do."""
-    modules = sources.modules_by_noun()
+    named = sources.modules_by_area()
     lines = [
         "# Checks",
         NOTE,
@@ -49,11 +50,11 @@ def checks_page() -> str:
             " `unknown` and `skipped`; what could not be looked at is `unknown`, never `ok`."
         ),
     ]
-    for noun, checks in sources.catalogues():
-        where = f" (module `{modules[noun]}`)" if noun in modules else ""
+    for area, checks in sources.catalogues().items():
+        where = f" (module `{named[area]}`)" if area in named else ""
         lines += [
             "",
-            f"## {noun}{where}",
+            f"## {area}{where}",
             "",
             "| check | procedure | what is looked at | what to do | source |",
             "|---|---|---|---|---|",
@@ -66,11 +67,13 @@ def checks_page() -> str:
 
 def covered_by(procedure: str) -> tuple[str, str]:
     """Return the modules whose checks name the procedure, and the playbooks that a tag of it narrows."""
-    modules = sources.modules_by_noun()
-    nouns = [noun for noun, checks in sources.catalogues() if any(c.procedure == procedure for c in checks.values())]
-    named = sorted({modules[noun] for noun in nouns if noun in modules})
+    named = sources.modules_by_area()
+    about = [
+        area for area, checks in sources.catalogues().items() if any(c.procedure == procedure for c in checks.values())
+    ]
+    by_modules = sorted({named[area] for area in about if area in named})
     books = sorted(sources.tagged_playbooks().get(procedure, ()))
-    return ", ".join(f"`{name}`" for name in named), ", ".join(f"`{name} --tags {procedure}`" for name in books)
+    return ", ".join(f"`{name}`" for name in by_modules), ", ".join(f"`{name} --tags {procedure}`" for name in books)
 
 
 def proofs(entry: dict) -> str:
@@ -91,10 +94,10 @@ def procedures_page() -> str:
             "|---|---|---|---|---|---|---|",
         ]
         for entry in section["procedures"]:
-            modules, run = covered_by(entry["id"])
-            done = bool(modules and run)
+            by_modules, run = covered_by(entry["id"])
+            done = bool(by_modules and run)
             total, covered = total + 1, covered + done
-            so_far = (modules, run, entry.get("missing", ""), proofs(entry)) if done else ("not yet", "", "all", "")
+            so_far = (by_modules, run, entry.get("missing", ""), proofs(entry)) if done else ("not yet", "", "all", "")
             cells = (entry["id"], entry["name"], entry["what"], *so_far)
             rows.append(f"| {' | '.join(cell(text) for text in cells)} |")
     intro = [
@@ -185,8 +188,15 @@ def inventory_spec() -> str:
         ],
         "options": inventory.variables(),
     }
-    text = yaml.safe_dump({"argument_specs": {"variables": main}}, sort_keys=False, width=100, allow_unicode=True)
-    return f"{LICENCE}\n\n{YAML_NOTE}\n{text}"
+    text = modules.as_yaml({"argument_specs": {"variables": main}})
+    return f"---\n{sources.LICENCE}\n\n{YAML_NOTE}\n{text}"
+
+
+def runtime() -> str:
+    """Return meta/runtime.yml with the module of each area in the action group."""
+    text = (sources.CHECKOUT / "meta" / "runtime.yml").read_text("utf-8")
+    names = "".join(f"    - {name}\n" for name in sorted(sources.modules_by_area().values()))
+    return re.sub(r"(?m)(^  maintenance:.*\n)(?:    - .*\n)+", rf"\g<1>{names}", text)
 
 
 PAGES = {
@@ -194,6 +204,7 @@ PAGES = {
     "docs/procedures.md": procedures_page,
     "docs/inventory.md": inventory_page,
     "roles/inventory/meta/argument_specs.yml": inventory_spec,
+    "meta/runtime.yml": runtime,
 }
 
 
@@ -201,7 +212,7 @@ def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` compare them; return the exit code."""
     sources.make_importable()
     stale = 0
-    for name, page in PAGES.items():
+    for name, page in {**PAGES, **dict(modules.pages()), **dict(roles.pages())}.items():
         path, text = sources.CHECKOUT / name, page()
         if "--check" not in arguments:
             path.write_text(text, encoding="utf-8")

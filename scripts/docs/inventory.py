@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,44 +15,26 @@ import yaml
 KEPT = ("type", "elements", "required", "choices", "default", "no_log", "aliases")
 
 
-def documented(module: str) -> dict[str, Any]:
-    """Return the options that a module documents, those of its fragments included."""
-    page = yaml.safe_load(importlib.import_module(f"{sources.PACKAGE}.modules.{module}").DOCUMENTATION)
-    options: dict[str, Any] = {}
-    for name in page["extends_documentation_fragment"]:
-        fragment = importlib.import_module(
-            f"{sources.PACKAGE}.doc_fragments.{name.rpartition('.')[2]}"
-        ).ModuleDocFragment
-        options.update(yaml.safe_load(fragment.DOCUMENTATION)["options"])
-    return {**options, **page["options"]}
-
-
-def specified(module: str) -> dict[str, Any]:
-    """Return the argument_spec of a module, which alone says what is secret."""
-    return dict(importlib.import_module(f"{sources.PACKAGE}.action.{module}").ActionModule.spec)
-
-
-def as_argument(option: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
-    """Given a documented option and its spec, return it in the shape of a role's argument_specs."""
-    kept = {key: spec[key] for key in KEPT if key in spec}
-    inner = option.get("suboptions") or {}
-    nested = {name: as_argument(inner[name], spec["options"][name]) for name in inner}
+def as_argument(option: dict[str, Any]) -> dict[str, Any]:
+    """Given an option of a module, return it in the shape of a role's argument_specs."""
+    kept = {key: option[key] for key in KEPT if key in option}
+    nested = {name: as_argument(each) for name, each in option.get("options", {}).items()}
     return {"description": option["description"], **kept, **({"options": nested} if nested else {})}
 
 
 def variable(entry: dict[str, Any]) -> dict[str, Any]:
     """Given an entry of docs/inventory.yml, return the variable's argument_spec."""
-    if "from" not in entry:
+    name = entry["name"]
+    whole, parts = sources.options_of_variables()
+    if name in parts:
+        options = {part: as_argument(option) for part, option in parts[name].items()}
+        return {"description": entry["description"], "type": "dict", "options": options}
+    if name not in whole:
         return {key: entry[key] for key in ("description", "type", "choices") if key in entry}
-    module, _dot, name = entry["from"].partition(".")
-    page, spec = documented(module), specified(module)
-    if name:
-        shape = as_argument(page[name], spec[name])
-        shape.pop("required", None)
-        shape.pop("default", None)
-        return {**shape, "description": entry["description"]}
-    parts = {part: as_argument(page[part], spec[part]) for part in entry["options"]}
-    return {"description": entry["description"], "type": "dict", "options": parts}
+    shape = as_argument(whole[name])
+    shape.pop("required", None)
+    shape.pop("default", None)
+    return {**shape, "description": entry["description"]}
 
 
 def variables() -> dict[str, dict[str, Any]]:

@@ -6,47 +6,81 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins"
+LICENCE = "\n".join((CHECKOUT / "galaxy.yml").read_text("utf-8").splitlines()[:3])
+ON_CONTROLLER = ("report", "validate")  # modules whose action plugin does all, and has their SPEC
 CATALOGUES = ("module_utils/*/checks.py", "plugin_utils/*/checks.py")
 
 
-def catalogues() -> Iterator[tuple[str, dict]]:
-    """Yield (area, checks by id) for each area, in the order of their names."""
-    found = dict(ruled())
+def catalogues() -> dict[str, dict[str, Any]]:
+    """Return the checks by the area that their id begins with, in the order in which they are declared."""
+    found: dict[str, dict[str, Any]] = {}
+    for check_id, check in checks().items():
+        found.setdefault(check_id.partition(".")[0], {})[check_id] = check
+    return dict(sorted(found.items()))
+
+
+def checks() -> dict[str, Any]:
+    """Return all checks by their ids: those of the areas' rules, and those of the parts that are no area."""
+    found: dict[str, Any] = {}
+    for area in areas():
+        with contextlib.suppress(AttributeError):  # an area that has no rules yet has a list of checks
+            found.update(area.rules().checks)
     for pattern in CATALOGUES:
         for path in sorted((CHECKOUT / "plugins").glob(pattern)):
             dotted = ".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts)
-            found[path.parent.name] = importlib.import_module(f"{PACKAGE}.{dotted}").CHECKS
-    yield from sorted(found.items())
-
-
-def ruled() -> Iterator[tuple[str, dict]]:
-    """Yield (area, checks by id) for each area whose rules a run.py joins; an id begins with its area's name."""
-    found: dict[str, dict] = {}
-    for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py")):
-        if re.search(r"^RULES\b", path.read_text("utf-8"), re.M):
-            run = importlib.import_module(f"{PACKAGE}.module_utils.{path.parent.name}.run")
-            for check in run.RULES.checks.values():
-                found.setdefault(check.id.partition(".")[0], {})[check.id] = check
-    yield from found.items()
-
-
-def modules_by_noun() -> dict[str, str]:
-    """Return which module runs which noun, read from the imports of the modules."""
-    found = {}
-    for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")):
-        for noun in re.findall(r"module_utils\.(\w+)\.run import", path.read_text("utf-8")):
-            found[noun] = path.stem
+            found.update(importlib.import_module(f"{PACKAGE}.{dotted}").CHECKS)
     return found
+
+
+def areas() -> list[Any]:
+    """Return all areas, by name."""
+    return list(importlib.import_module(f"{PACKAGE}.module_utils.registry").areas())
+
+
+def looked_at() -> list[Any]:
+    """Return the areas that a checkup may look at."""
+    return [area for area in areas() if area.procedures]
+
+
+def modules_by_area() -> dict[str, str]:
+    """Return which module runs which area."""
+    return {area.name: area.module for area in areas()}
+
+
+def spec_of(module: str) -> dict[str, Any]:
+    """Return the SPEC that a module has; those that run on the controller alone have theirs beside their action."""
+    of_areas = {area.module: area.spec for area in areas()}
+    return dict(of_areas.get(module) or importlib.import_module(f"{PACKAGE}.action.{module}").SPEC)
+
+
+def option(path: str) -> dict[str, Any]:
+    """Given the path of an option, such as ``db_vacuum.require_backup.dir``, return the option."""
+    module, *names = path.split(".")
+    found: dict[str, Any] = {"options": spec_of(module)}
+    for name in names:
+        found = found["options"][name]
+    return found
+
+
+def options_of_variables() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the option that each variable of an inventory becomes, and those that the parts of each become."""
+    whole: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    for each in (option for area in areas() for option in area.spec.values() if "variable" in option):
+        name, _dot, part = each["variable"].partition(".")
+        (parts.setdefault(name, {}) if part else whole).setdefault(part or name, each)
+    return whole, parts
 
 
 def procedures() -> list[dict]:

@@ -18,6 +18,8 @@ import yaml
 SMALL = 80
 LARGE = 400
 LONG_CLASS = 200
+# What every area has one of, under the same name: it is one thing, as long as no area has two.
+OF_EACH_AREA = ("Inputs", "Snapshot", "Observation", "Context")
 NAMED_BY_ANSIBLE = ("ActionModule", "FilterModule", "ModuleDocFragment")
 NEW_AREA_TEST = "tests/unit/test_new_area.py"  # its TOUCHED is how many files a new area touches; it asserts that
 LISTS_IN = ("plugins/", "scripts/", "roles/", "playbooks/", "meta/")
@@ -83,7 +85,9 @@ def classes(files: tree.Files) -> Iterator[Figure]:
     ]
     where: dict[str, list[str]] = {}
     for path, node in found:
-        where.setdefault(node.name, []).append(path)
+        area = re.match(r"plugins/module_utils/(\w+)/", path)
+        of = f" of {area[1]}" if area and node.name in OF_EACH_AREA else ""
+        where.setdefault(f"{node.name}{of}", []).append(path)
     twice = {name: paths for name, paths in sorted(where.items()) if len(paths) == 2}
     more = {name: paths for name, paths in sorted(where.items()) if len(paths) > 2}
     long = [f"{path} {node.name}" for path, node in found if (node.end_lineno or 0) - node.lineno >= LONG_CLASS]
@@ -97,12 +101,18 @@ def classes(files: tree.Files) -> Iterator[Figure]:
 
 def is_named_tuple(node: ast.ClassDef) -> bool:
     """Given a class, return whether it is a NamedTuple."""
-    return any(ast.unparse(base).split(".")[-1] == "NamedTuple" for base in node.bases)
+    return any(last_name(base) == "NamedTuple" for base in node.bases)
 
 
 def is_dataclass(node: ast.ClassDef) -> bool:
     """Given a class, return whether it is a dataclass."""
-    return any(ast.unparse(each).split("(")[0].split(".")[-1] == "dataclass" for each in node.decorator_list)
+    return any(last_name(each) == "dataclass" for each in node.decorator_list)
+
+
+def last_name(node: ast.expr) -> str:
+    """Given a base or a decorator, return its name without the module, and without what it is called with."""
+    called = node.func if isinstance(node, ast.Call) else node
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
 
 
 def new_area(files: tree.Files) -> Figure:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import house_rules
 
-GENERATED = re.compile(r"(?:#|<!--) (?:Made|Generated) (?:by|from)\b")
+GENERATED = re.compile(r"(?:#|<!--) (?:[Mm]ade|[Gg]enerated) by\b")
 HEAD = 12  # lines in which a generated file says that it is one
 RECORDED = "tests/fixtures/"
 
@@ -46,4 +46,4 @@ def nodes(text: str) -> tuple[ast.AST, ...]:
 
 def is_generated(text: str) -> bool:
     """Given a file's text, return whether one of its first lines says that it is generated."""
-    return any(map(GENERATED.match, text.splitlines()[:HEAD]))
+    return any(map(GENERATED.search, text.splitlines()[:HEAD]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import tree
@@ -17,19 +17,22 @@ import yaml
 
 
 def typed_in_code(text: str) -> Iterator[str]:
-    """Given Python of the core, yield each option that it types: `"port": {"type": "int"}`, or a call with `type`."""
+    """Given Python, yield each option that it types: a key of a dictionary, or the constant that is named after it."""
     for node in tree.nodes(text):
         if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values):
-                if isinstance(key, ast.Constant) and isinstance(key.value, str) and has_type(value):
-                    yield key.value
+            keyed = [(key.value, value) for key, value in zip(node.keys, node.values) if isinstance(key, ast.Constant)]
+            yield from (str(name) for name, value in keyed if has_type(value))
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None and has_type(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id.lower() for target in targets if isinstance(target, ast.Name))
 
 
 def has_type(value: ast.expr) -> bool:
-    """Given the value of an option, return whether its type is written in it."""
+    """Given the value of an option, return whether its type is written in it: `option("int")`, or {"type": "int"}."""
     if isinstance(value, ast.Dict):
         return any(isinstance(key, ast.Constant) and key.value == "type" for key in value.keys)
-    return isinstance(value, ast.Call) and any(keyword.arg == "type" for keyword in value.keywords)
+    called = value.func if isinstance(value, ast.Call) else None
+    return isinstance(called, ast.Name) and called.id == "option"
 
 
 def typed_in_documentation(text: str) -> Iterator[str]:
@@ -64,19 +67,25 @@ def typed_in_list(content: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     yield from (variable["name"] for variable in content if "type" in variable)
 
 
-def typed(path: str, text: str) -> tuple[str, list[str]]:
+def typed(path: str, text: str) -> tuple[str, Iterable[str]]:
     """Given a file, return the kind of place that it is and the options that it types."""
-    if tree.is_generated(text):
-        return "generated", []
-    if path.startswith("plugins/module_utils/") and path.endswith(".py"):
-        return "spec", list(typed_in_code(text))
-    if path.startswith(("plugins/modules/", "plugins/doc_fragments/")) and path.endswith(".py"):
-        return "documentation", list(typed_in_documentation(text))
-    if re.fullmatch(r"roles/[^/]+/meta/argument_specs\.yml", path):
-        return "role", list(typed_in_roles(yaml.load(text, yaml.CSafeLoader)))
-    if path == "docs/inventory.yml":
-        return "inventory", list(typed_in_list(yaml.load(text, yaml.CSafeLoader)))
-    return "none", []
+    if not tree.is_generated(text):
+        for kind, place, names in PLACES:
+            if re.fullmatch(place, path):
+                content = text if path.endswith(".py") else yaml.load(text, yaml.CSafeLoader)
+                return kind, names(content)
+    return "none", ()
+
+
+# The kinds of places where an option may be typed, which files they are, and what finds the options in one. What
+# an action takes that serves no area is typed in it.
+PLACES: tuple[tuple[str, str, Callable[[Any], Iterable[str]]], ...] = (
+    ("spec", r"plugins/(?:module_utils|plugin_utils|action)/.+\.py", typed_in_code),
+    ("documentation", r"plugins/(?:modules|doc_fragments)/.+\.py", typed_in_documentation),
+    ("role", r"roles/[^/]+/meta/argument_specs\.yml", typed_in_roles),
+    ("role", r"docs/roles\.yml", lambda content: typed_in_roles({"argument_specs": content})),
+    ("inventory", r"docs/inventory\.yml", typed_in_list),
+)
 
 
 def typed_again(files: tree.Files) -> tuple[int, list[str]]:

@@ -35,32 +35,36 @@ NAME = "name"  # identifiers of Python files, names of files and folders
 TEXT = "text"  # docstrings and comments of Python files
 PAGE = "page"  # README, CONTRIBUTING, docs, roles, playbooks, inventories, and what else is no Python below plugins
 KEY = "key"  # string constants that are keys of a dictionary, which is what becomes JSON
-# A word that is plain English elsewhere is looked for in names of the core alone, where it stood for a thing of ours.
-PLAIN = (NAME,)
+CORE_NAME, CORE_TEXT = f"core {NAME}", f"core {TEXT}"  # the same in the core alone
+# A word that is plain English elsewhere is looked for in names of the core, where it stood for a thing of ours.
+PLAIN = (CORE_NAME,)
 # A word that nobody but us would use so is looked for in tests and scripts as well.
 OURS = (NAME, TEXT)
 NOWHERE = (NAME, TEXT, PAGE, KEY)
 
 
 class Word(NamedTuple):
-    """A retired word in its forms, the plain one, where it is looked for, and the names that are not meant."""
+    """A retired word in its forms, the plain one, where it is looked for, and what is not meant: names in which it is
+    another's word, and areas whose trade has it.
+    """
 
     forms: tuple[str, ...]
     instead: str
     where: tuple[str, ...]
     fine: tuple[str, ...] = ()
+    trade: tuple[str, ...] = ()
 
 
 # `read_x` is retired for the input and output of an area, and not here: most that is called so reads a file.
 WORDS = (
-    Word(("noun", "nouns"), "area", NOWHERE),
+    Word(("noun", "nouns"), "area", NOWHERE, trade=("redaction",)),  # which reads English, and what a secret is called
     Word(
         ("gather", "gathers", "gathered", "gathering", "gatherer", "gatherers"),
         "collect",
         NOWHERE,
         fine=("gather_facts", "gather_subset"),  # Ansible's
     ),
-    Word(("look", "looks"), "collect; Inputs for what a run has", PLAIN),
+    Word(("look", "looks"), "collect; Inputs for what a run has", PLAIN, fine=("look_up", "looks_unsteady")),
     Word(("wish", "wishes"), "request", OURS),
     Word(("errand", "errands"), "task, request", NOWHERE),
     Word(("seen",), "observation, snapshot", PLAIN, fine=("first_seen", "last_seen", "never_seen")),
@@ -81,8 +85,8 @@ WORDS = (
     ),
     Word(("view", "views"), "context", PLAIN, fine=("is_view", "view_drift")),  # a view of a database
     Word(("audit", "audits"), "context", PLAIN, fine=("firewall_audit",)),  # the module
-    # In documents and JSON it stays: the report's own key `verdict` is the line that says why a run ended as it did.
-    Word(("verdict", "verdicts"), "outcome", OURS),
+    # The report's own key `verdict` stays, the line that says why a run ended as it did. nftables says it of a rule.
+    Word(("verdict", "verdicts"), "outcome", (CORE_NAME, CORE_TEXT), trade=("firewall",)),
     Word(("blind",), "unavailable", PLAIN),
     Word(("problem", "problems"), "unavailable", PLAIN),
     Word(("told", "tell"), "report", PLAIN),
@@ -92,7 +96,7 @@ WORDS = (
     Word(("take",), "back_up, vacuum", PLAIN),
 )
 RETIRED = {form: word for word in WORDS for form in word.forms}
-NOT_PLAIN = {form: word for form, word in RETIRED.items() if word.where is not PLAIN}
+NOT_CORE = {form: word for form, word in RETIRED.items() if NAME in word.where}
 STANDARD = {("platform", "machine"), ("mark", "case")}  # attributes of others: platform.machine(), pytest.mark.case()
 FILE_METHODS = {"tell"}  # of any stream
 STRING_ENDS = {  # of f-strings and their like, which Python 3.11 has in one token
@@ -202,12 +206,13 @@ def named(path: str, text: str) -> Iterator[tuple[str, int, str]]:
 
 def found_in(path: str, text: str) -> Iterator[Found]:
     """Given a file's path in the checkout and its text, yield the retired words in it."""
-    words = RETIRED if path.startswith(CORE) else NOT_PLAIN
+    words, area = RETIRED if path.startswith(CORE) else NOT_CORE, area_of(path)
     if path.startswith(ELSEWHERE) or not any(word in f"{path}\n{text}".lower() for word in words):
         return
     for where, line, name in named(path, text):
         for word in retired(name):
-            if word in words and where in words[word].where:
+            row = words.get(word)
+            if row and (where in row.where or f"core {where}" in row.where) and area not in row.trade:
                 yield Found(path, line, word, name, where)
 
 

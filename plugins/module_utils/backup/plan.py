@@ -6,18 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Optional
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Optional
 
 from ..errors import InputError
+from ..finding import EMPTY, FAILED, NOT_DONE, Action
+from ..steps import Step
 from ..units import human_seconds
-from .access.way import refusal_of
-from .catalog.records import DEAD, BackupSet, Catalog
-from .manifest import LEVELS
-from .retention.policy import Candidate, Decisions, Series, decide
-from .settings import Settings
-from .sources.records import Measured, Source
+from .access import refusal_of
+from .declared import LEVELS, Settings, Source
+from .model import DEAD, BackupSet, Catalog
+from .retention import Candidate, Decisions, Series, decide
+from .sources.model import Measured
 from .space import Space, predict_space, space_message
 from .times import pin_end
 
@@ -25,17 +25,7 @@ BACK_UP, VERIFY, PUBLISH, PRUNE, SWEEP = "back up", "verify", "publish", "prune"
 NEW = "the set of this run"
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step: a verb, what it acts on, and why."""
-
-    action: str
-    subject: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Plan:
+class SetPlan(NamedTuple):
     """The whole run over a folder. No set is taken where ``there`` is one already, because of ``not_needed``.
 
     ``left_out`` says why optional sources are not taken, ``impossible`` why others cannot be, which ends the run.
@@ -48,8 +38,8 @@ class Plan:
     prune: tuple[Step, ...] = ()
     there: Optional[BackupSet] = None
     not_needed: str = ""
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    impossible: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = EMPTY
+    impossible: Mapping[str, str] = EMPTY
     space: Optional[Space] = None
     retention: Optional[Decisions] = None
 
@@ -58,8 +48,40 @@ class Plan:
         """All steps in the order in which they are taken."""
         return (*self.sweep, *self.sources, *self.finishing, *self.prune)
 
+    def planned(self) -> list[Action]:
+        """Return every step as planned."""
+        return [step.planned() for step in self.steps]
 
-def plan_present(settings: Settings, catalog: Catalog, measured: Measured, now: float, host: str) -> Plan:
+    def made(self, skipped: Mapping[str, str]) -> list[Action]:
+        """Return the steps that make a set as done; a source that was skipped on the way says why."""
+        return [
+            step.ended(NOT_DONE, skipped[step.subject])
+            if step.action == BACK_UP and step.subject in skipped
+            else step.ended()
+            for step in (*self.sources, *self.finishing)
+        ]
+
+    def failed(self, failures: Mapping[str, str], why: str) -> list[Action]:
+        """Return the steps of a set that was not made: those that failed, and those that were given up with them."""
+        return [
+            step.ended(FAILED, failures[step.subject])
+            if step.action == BACK_UP and step.subject in failures
+            else step.ended(NOT_DONE, why)
+            for step in (*self.sources, *self.finishing, *self.prune)
+        ]
+
+    def decided_against(self, settings: Settings) -> list[Action]:
+        """Return what is left out from the start: sources of a set that is not needed, optional ones not there."""
+        unneeded = {source.name: self.not_needed for source in settings.sources} if self.not_needed else self.left_out
+        return [Action(BACK_UP, name, NOT_DONE, why) for name, why in unneeded.items()]
+
+
+def not_done(steps: Iterable[Step], why: str) -> list[Action]:
+    """Return steps that were planned and are not done, for one reason."""
+    return [step.ended(NOT_DONE, why) for step in steps]
+
+
+def plan_present(settings: Settings, catalog: Catalog, measured: Measured, now: float, host: str) -> SetPlan:
     """Given the options, the folder, what the sources hold, the time and this host's name, plan ``state: present``."""
     there, not_needed = already_there(settings, catalog, now)
     if there is not None:
@@ -67,7 +89,7 @@ def plan_present(settings: Settings, catalog: Catalog, measured: Measured, now: 
     optional = {source.name for source in settings.sources if source.optional}
     taken = [source for source in settings.sources if source.name not in measured.trouble]
     retention = decide_now(settings, catalog, now, host, taken)
-    return Plan(
+    return SetPlan(
         catalog,
         sources=_back_up(settings, measured, optional),
         finishing=_finishing(settings),
@@ -82,9 +104,9 @@ def plan_present(settings: Settings, catalog: Catalog, measured: Measured, now: 
 
 def _without_taking(
     settings: Settings, catalog: Catalog, now: float, host: str, there: Optional[BackupSet], not_needed: str
-) -> Plan:
+) -> SetPlan:
     retention = decide_now(settings, catalog, now, host)
-    return Plan(
+    return SetPlan(
         catalog,
         sweep=_sweep(catalog),
         prune=_prune(retention),
@@ -94,12 +116,12 @@ def _without_taking(
     )
 
 
-def plan_pruned(settings: Settings, catalog: Catalog, now: float, host: str) -> Plan:
+def plan_pruned(settings: Settings, catalog: Catalog, now: float, host: str) -> SetPlan:
     """Given the options, the folder, the time and this host's name, plan ``state: pruned``."""
     return _without_taking(settings, catalog, now, host, None, "")
 
 
-def refusal(plan: Plan) -> str:
+def refusal(plan: SetPlan) -> str:
     """Return why no set can be begun, or an empty text."""
     refused = refusal_of(plan.catalog.faults, str(plan.catalog.dir))
     if refused:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ..finding import Metric
-from .catalog.records import BackupSet, Catalog
 from .context import Context
-from .manifest import LEVELS
-from .retention.policy import Decisions
+from .declared import LEVELS
+from .model import BackupSet, Catalog, Report
+from .retention import Decisions
 from .space import Space
 from .times import to_iso
-from .verification.levels import Report
 
 
 def describe_set(found: BackupSet) -> dict[str, Any]:

@@ -12,13 +12,11 @@ from typing import Optional
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..registry import Outcome, Rules
 from ..units import human_bytes, human_seconds
-from .catalog.records import BackupSet
 from .context import SetContext, SourceContext
-from .made import Made
-from .plan import Plan
+from .declared import Settings
+from .model import BackupSet, Entry, Made
+from .plan import SetPlan
 from .rules_anomaly import COUNTED
-from .settings import Settings
-from .sources.records import Entry
 
 RULES = Rules()
 # What is neither in the archive nor beside it, or would not come back from it, by the kind that it is noted as.
@@ -32,7 +30,9 @@ LOST = {
 }
 
 
-def judge_made(settings: Settings, plan: Plan, made: Made, failures: Mapping[str, str], why: str = "") -> list[Finding]:
+def judge_made(
+    settings: Settings, plan: SetPlan, made: Made, failures: Mapping[str, str], why: str = ""
+) -> list[Finding]:
     """Given what a run came to, the sources that failed it and the reason of the failure, return its findings."""
     counted = {source.name: COUNTED.get(source.type, "things") for source in settings.sources}
     sources = [SourceContext(name, counted[name], taken) for name, taken in made.taken.items()]
@@ -42,7 +42,7 @@ def judge_made(settings: Settings, plan: Plan, made: Made, failures: Mapping[str
     return [*findings, *judge_set(settings, plan, made, why)]
 
 
-def judge_set(settings: Settings, plan: Plan, made: Made, why: str = "") -> list[Finding]:
+def judge_set(settings: Settings, plan: SetPlan, made: Made, why: str = "") -> list[Finding]:
     """Return the finding whether there is a set now as there should be; ``why`` says why not."""
     return RULES.judge(SetContext(settings, plan, made, why), "set")
 

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Iterator
 
 from ..finding import CRITICAL, DONE, OK, SKIPPED, UNKNOWN, WARNING, Action, Finding
 from ..registry import Outcome, Rules
-from .catalog.records import FORGED, BackupSet, Catalog
 from .context import Context
-from .manifest import LEVELS
+from .declared import LEVELS
+from .model import FORGED, L0, L1, L2, BackupSet, Catalog, Report
 from .plan import PRUNE
-from .verification.levels import L0, L1, L2, Report
 
 RULES = Rules()
 LOOK_AGAIN = "Give it what the message misses (a program, room in scratch_dir, the right to read); verify again."

@@ -2,26 +2,57 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The noun ``backup``: take sets, prove that they can be read, list them, remove those that no rule keeps."""
+"""The area ``backup``: take sets, prove that they can be read, list them, remove those that no rule keeps."""
 
 from __future__ import annotations
 
+import secrets
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from ..finding import Result
+from ..errors import InputError
+from ..finding import NOT_DONE, Action, Finding, Result
 from ..host import Host
+from ..lock import host_lock
+from ..registry import Rules
+from ..trusted import faults
 from ..trusted_accounts import others_of
-from .catalog.signature import read_key
-from .judge import RULES as ALL_RULES
-from .settings import read_settings
-from .states.listed import listed
-from .states.present import present
-from .states.pruned import pruned
-from .states.verified import verified
+from . import rules_anomaly, rules_folder, rules_made, rules_sets, rules_verification
+from .access import collect_access, refusal_of
+from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
+from .context import Context
+from .declared import ALL, NEWEST, Settings, read_settings
+from .history import last_run
+from .model import BackupSet, Catalog, Report, Verification
+from .names import is_set_id
+from .plan import SetPlan, not_done, plan_present, plan_pruned, refusal
+from .report import describe_catalog, describe_report, describe_retention, describe_set, describe_space, metrics
+from .rules_made import judge_made, judge_set
+from .rules_verification import judge_removed
+from .sources.kinds import measure_sources
+from .sources.model import Bench, Measured
+from .space import predict_space
+from .store.collect import read_catalog
+from .store.publish import record_verification
+from .store.signature import read_key
+from .streams import choose_codec
+from .verification import evidence, verify
 
-RULES = ALL_RULES
-STATES = {"present": present, "verified": verified, "listed": listed, "pruned": pruned}
+RULES = Rules(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES)
+# Which kinds of rules judge which state. The state that sees to a good set says the same of the folder as the one that
+# looks for it, so that what an earlier look of the same play found wanting does not stand beside what a run has made
+# right since.
+WHOLE = ("", "retention", "always", "folder")
+KINDS: dict[str, tuple[str, ...]] = {
+    "present": WHOLE,
+    "verified": WHOLE,
+    "listed": ("always", "folder"),
+    "pruned": ("retention", "always"),
+}
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
@@ -35,3 +66,207 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     if settings.trusted_accounts:
         settings = replace(settings, others=others_of("trusted_accounts", settings.trusted_accounts))
     return STATES[settings.state](settings, host, check_mode)
+
+
+def judge(context: Context) -> list[Finding]:
+    """Given the context of a run, return the findings of its state's rules."""
+    return [finding for kind in KINDS[context.settings.state] for finding in RULES.judge(context, kind)]
+
+
+def collect_catalog(settings: Settings, host: Host) -> Catalog:
+    """Return what the backup folder holds now."""
+    return read_catalog(settings.dir, host, settings.sign_key, settings.others)
+
+
+def listed(settings: Settings, host: Host, _check_mode: bool) -> Result:
+    """``state: listed``: return every set with what its manifest and its verification say. Reads only."""
+    catalog = collect_catalog(settings, host)
+    context = Context(settings, catalog, host.now(), access=collect_access(catalog, host), platform=host.platform)
+    return Result(findings=judge(context), metrics=metrics(context), data=describe_catalog(catalog))
+
+
+def pruned(settings: Settings, host: Host, check_mode: bool) -> Result:
+    """``state: pruned``: remove the sets that no rule of the policy keeps, or in check mode return the plan."""
+    plan = _plan_pruned(settings, host)
+    refused = refusal_of(plan.catalog.faults, str(settings.dir))
+    if refused:
+        return replace(_result_of_pruning(settings, host, plan, not_done(plan.steps, refused)), failure=refused)
+    if check_mode or not plan.steps:
+        return _result_of_pruning(settings, host, plan, plan.planned())
+    with host_lock(settings.state_dir, "B1.2 backup_archive", host):
+        plan = _plan_pruned(settings, host)
+        done = [*sweep_all(plan.sweep, settings, host), *prune_all(plan.prune, settings, host)]
+        return _result_of_pruning(settings, host, plan, done)
+
+
+def _plan_pruned(settings: Settings, host: Host) -> SetPlan:
+    return plan_pruned(settings, collect_catalog(settings, host), host.now(), host.name())
+
+
+def _result_of_pruning(settings: Settings, host: Host, plan: SetPlan, done: list[Action]) -> Result:
+    catalog = collect_catalog(settings, host)
+    context = Context(settings, catalog, host.now(), retention=plan.retention, platform=host.platform)
+    return Result(
+        findings=[*judge_removed(plan.catalog, done), *judge(context)],
+        metrics=metrics(context),
+        actions=done,
+        data={**describe_catalog(catalog), "retention": describe_retention(plan.retention)},
+        changed=any(one.state != NOT_DONE for one in done),
+        failure=failure_of(done),
+    )
+
+
+def present(settings: Settings, host: Host, check_mode: bool) -> Result:
+    """``state: present``: take a set unless one makes that unnecessary, prove that it can be read, and remove what the
+    policy no longer keeps; or return the plan of that.
+    """
+    codec = choose_codec(settings.compression, settings.compression_level, settings.threads, host)
+    measured = measure_sources(settings, host)
+    plan = _plan_present(settings, measured, host)
+    if check_mode or refusal(plan) or not plan.steps:
+        return _result_of_set(settings, host, stand_by(settings, plan, host, check_mode))
+    with host_lock(settings.state_dir, "B1.1 backup_archive", host) as heartbeat:
+        plan = _plan_present(settings, measured, host)  # another run may have taken the missing set a moment ago
+        if refusal(plan) or not plan.steps:
+            return _result_of_set(settings, host, stand_by(settings, plan, host, check_mode))
+        return _result_of_set(settings, host, carry_out(settings, plan, codec, host, heartbeat))
+
+
+def _plan_present(settings: Settings, measured: Measured, host: Host) -> SetPlan:
+    return plan_present(settings, collect_catalog(settings, host), measured, host.now(), host.name())
+
+
+def _result_of_set(settings: Settings, host: Host, attempt: Attempt) -> Result:
+    plan, made, catalog = attempt.plan, attempt.made, collect_catalog(settings, host)
+    context = Context(
+        settings=settings,
+        catalog=catalog,
+        now=host.now(),
+        reports=(made.report,) if made.report else (),
+        space=plan.space,
+        retention=plan.retention,
+        last_run=last_run(settings),
+        access=collect_access(catalog, host),
+        platform=host.platform,
+    )
+    found = made.published or plan.there
+    return Result(
+        findings=[*_judge_attempt(settings, attempt), *judge(context)],
+        metrics=metrics(context),
+        actions=attempt.actions,
+        data={
+            "set": describe_set(found) if found else None,
+            "verification": describe_report(made.report) if made.report else None,
+            "retention": describe_retention(plan.retention),
+            "space": describe_space(plan.space),
+            "free_bytes": catalog.free,
+        },
+        changed=attempt.changed,
+        failure=attempt.why or failure_of(attempt.actions),
+    )
+
+
+def _judge_attempt(settings: Settings, attempt: Attempt) -> list[Finding]:
+    """Return what is said of the set that was to be made; of one that would be, nothing is known of its sources."""
+    if not attempt.acted:
+        return judge_set(settings, attempt.plan, attempt.made)
+    findings = judge_made(settings, attempt.plan, attempt.made, attempt.failures, attempt.why)
+    return findings if attempt.why else [*findings, *judge_removed(attempt.plan.catalog, attempt.actions)]
+
+
+def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
+    """``state: verified``: is there a backup, young enough and complete, and does it hold?
+
+    Look at the chosen sets to the level asked for and judge the whole folder. Outside of check mode the outcome is
+    recorded beside each set: evidence, which counts as no change. Nothing is recorded where another account could lead
+    us elsewhere.
+    """
+    catalog = collect_catalog(settings, host)
+    reports = [_verify(found, settings, host) for found in chosen(catalog, settings)]
+    judged = with_evidence(catalog, reports, host.now())
+    if not check_mode and not catalog.faults:
+        _record(catalog, judged)
+    context = _context_of_verified(settings, judged, reports, host)
+    data = {
+        **describe_catalog(judged),
+        "verifications": [describe_report(report) for report in reports],
+        "retention": describe_retention(context.retention),
+        "space": describe_space(context.space),
+    }
+    return Result(findings=judge(context), metrics=metrics(context), data=data)
+
+
+def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
+    """Return the sets that ``set`` names. Raise InputError where it names one that is not there."""
+    if settings.which == ALL:
+        return list(catalog.sets)
+    if settings.which == NEWEST:
+        return list(catalog.on_time[-1:])
+    broken = {one.id for one in catalog.broken}
+    by_id = [found for found in catalog.sets if found.id == settings.which]
+    by_name = catalog.named(settings.which)
+    found = by_id or ([by_name] if by_name else [])
+    if not found and not (is_set_id(settings.which) and settings.which in broken):
+        raise InputError("set", settings.which, f"the id or name of a set in {settings.dir}")
+    return found
+
+
+def _verify(found: BackupSet, settings: Settings, host: Host) -> Report:
+    scratch = settings.scratch_dir or Path(tempfile.gettempdir())
+    bench = Bench(found.folder, scratch, host, doubt=_doubt_of(scratch))
+    return verify(found.manifest, bench, settings.verify_level, settings.subset)
+
+
+def _doubt_of(scratch: Path) -> str:
+    """Return why another account could take the place of a file of ours in a folder; empty where none can.
+
+    Where all may make names, as in /tmp, none can take ours away: the way ends at a name that is not there.
+    """
+    return next((fault.words for fault in faults(str(scratch / f"cryptobot-{secrets.token_hex(8)}"))), "")
+
+
+def with_evidence(catalog: Catalog, reports: Sequence[Report], now: float) -> Catalog:
+    """Return the catalog as it is after these verifications."""
+    by_id = {report.set_id: report for report in reports}
+    return replace(catalog, sets=tuple(_with_report(found, by_id, now) for found in catalog.sets))
+
+
+def _with_report(found: BackupSet, reports: dict[str, Report], now: float) -> BackupSet:
+    if found.id not in reports:
+        return found
+    new = evidence(reports[found.id], found.manifest, found.verification, now)
+    return found if new is None else replace(found, verification=new)
+
+
+def _record(before: Catalog, after: Catalog) -> None:
+    for old, new in zip(before.sets, after.sets):
+        if new.verification is not None and new.verification is not old.verification and not new.others:
+            _write(new, new.verification)
+
+
+def _write(found: BackupSet, verification: Verification) -> None:
+    # An account that may only read still learns what holds; without evidence nothing is claimed later.
+    with suppress(OSError):
+        record_verification(found.folder, found.id, verification)
+
+
+def _context_of_verified(settings: Settings, catalog: Catalog, reports: Sequence[Report], host: Host) -> Context:
+    measured = measure_sources(settings, host)
+    known = [found for found in catalog.good if found.manifest.label == settings.label]
+    missing = "; ".join(measured.trouble.values()) or "no sources are declared and there is no set to go by"
+    can_tell = bool(known) or (bool(settings.sources) and not measured.trouble)
+    return Context(
+        settings=settings,
+        catalog=catalog,
+        now=host.now(),
+        reports=tuple(reports),
+        space=predict_space(settings, catalog, measured) if can_tell else None,
+        space_unknown=missing,
+        retention=plan_pruned(settings, catalog, host.now(), host.name()).retention,
+        last_run=last_run(settings),
+        access=collect_access(catalog, host),
+        platform=host.platform,
+    )
+
+
+STATES = {"present": present, "verified": verified, "listed": listed, "pruned": pruned}

@@ -18,14 +18,6 @@ SPEC: dict[str, Any] = {
         "dict",
         [
             "What to look at. The keys are nouns, the values are the options of that noun's module.",
-            (
-                "V(resources) takes the options of M(cryptobot.maintenance.resource_check), V(services) those of "
-                "M(cryptobot.maintenance.service_check), V(backup) those of M(cryptobot.maintenance.backup_archive) "
-                "with O(cryptobot.maintenance.backup_archive#module:state=verified), V(cleanup) those of "
-                "M(cryptobot.maintenance.disk_cleanup), V(database) those of M(cryptobot.maintenance.db_vacuum) with "
-                "O(cryptobot.maintenance.db_vacuum#module:mode=plan), V(firewall) those of "
-                "M(cryptobot.maintenance.firewall_audit), V(restart) those of M(cryptobot.maintenance.service_restart)."
-            ),
             "They are validated as that module would. O(state_dir) is handed to each noun that does not name its own.",
         ],
         required=True,

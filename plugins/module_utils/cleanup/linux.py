@@ -19,7 +19,7 @@ from ..errors import SourceDenied, SourceMissing
 from ..host import Host
 from ..mounts import TABLE, Mounts, parse_mountinfo
 from ..paths import Place
-from ..processes.linux_files import OpenFiles, mapped_files
+from ..processes.linux_files import files_in_use
 from ..reading import reading
 from .disk import OpenFolder
 from .folders import posix_disk
@@ -145,6 +145,4 @@ LINUX_DISK = posix_disk(located, placed, kept, untold)
 
 def in_use_linux(host: Host) -> InUse:
     """Return the files and folders that processes have open or mapped."""
-    walk = OpenFiles(SECONDS)
-    found = {(file.device, file.inode) for file in walk}
-    return InUse(frozenset(found) | mapped_files(), walk.unseen)
+    return InUse(*files_in_use(SECONDS))

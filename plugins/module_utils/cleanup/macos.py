@@ -20,6 +20,7 @@ from ..asking import ask
 from ..errors import CoreError, ParseError
 from ..host import Host
 from ..paths import Place, is_within
+from ..processes.macos_files import _add
 from ..reading import reading
 from .disk import OpenFolder
 from .folders import posix_disk
@@ -78,10 +79,9 @@ SECONDS = 60.0
 
 # -F: one field a line, named by its first letter: descriptor, type, device, inode. -n -P: no names of hosts, ports.
 ARGV = ("lsof", "-n", "-P", "-w", "-F", "ftDi")
-_KINDS = ("REG", "DIR", "VREG", "VDIR")
 
 
-def parse_lsof(text: str) -> frozenset[Identity]:
+def parse_in_use(text: str) -> frozenset[Identity]:
     """Given what ``lsof -F ftDi`` printed, return the device and inode of each regular file and folder.
 
     Raise ParseError where the text is not of that form.
@@ -98,15 +98,6 @@ def parse_lsof(text: str) -> frozenset[Identity]:
             raise ParseError("lsof", number, line, "expected a field p, f, t, D or i")
     _add(found, fields, 0)
     return frozenset(found)
-
-
-def _add(found: set[Identity], fields: dict[str, str], number: int) -> None:
-    if fields.get("t") not in _KINDS or "i" not in fields or "D" not in fields:
-        return
-    try:
-        found.add((int(fields["D"], 16), int(fields["i"])))
-    except ValueError as error:
-        raise ParseError("lsof", number, str(fields), str(error)) from error
 
 
 GET_PATH = 102  # sys/fcntl.h: F_GETPATH_NOFIRMLINK, the path on the volume itself, whatever firmlinks lead there
@@ -173,7 +164,7 @@ def in_use_macos(host: Host) -> InUse:
         # 1: some files could not be looked at, or a process ended meanwhile; what was seen is listed all the same. -w
         # keeps warnings away, so what it says beside are errors
         answer = ask(host, ARGV, nothing=(1,), timeout=SECONDS)
-        found = parse_lsof(answer.text)
+        found = parse_in_use(answer.text)
     except CoreError as error:
         return InUse(unseen=f"lsof does not tell ({error})")
     if not found:

@@ -13,10 +13,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from ..errors import CoreError, InputError
 from ..host import Host
@@ -25,25 +24,23 @@ from ..reading import real_path
 from ..trusted import NOBODY_ELSE, Fault, Others, fault_of, faults
 from ..trusted_accounts import others_of
 from ..units import human_seconds
-from .settings import BackupGate, Database
+from .declared import BackupGate, Database
 
 MIN_LEVEL = 2  # L2: the copy was opened, not only hashed
 CLOCK_TOLERANCE_S = 300.0
 MAX_MANIFEST = 256 << 20  # a manifest names every file of its set
 
 
-@dataclass(frozen=True)
-class BackupSet:
-    """One set as found: ``created`` is in seconds since the epoch, ``problem`` says why it does not count."""
+class BackupSet(NamedTuple):
+    """One set as found: ``created`` is in seconds since the epoch, ``flaw`` says why it does not count."""
 
     id: str
     created: float
     sources: tuple[Mapping[str, Any], ...]
-    problem: str
+    flaw: str
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(NamedTuple):
     """The answer: whether the step may be taken, and the sentence that says why or why not."""
 
     open: bool
@@ -101,16 +98,16 @@ def judge_gate(
     if not copies:
         return Gate(False, f"no backup set below {gate.dir} holds it")
     for copy in copies:
-        if not _problem(gate, copy, now):
+        if not _flaw(gate, copy, now):
             age = human_seconds(max(0, now - copy.created))
             return Gate(True, f"backup {copy.id} is verified and {age} old", copy.id)
-    return Gate(False, f"the newest backup of it, {copies[0].id}, {_problem(gate, copies[0], now)}")
+    return Gate(False, f"the newest backup of it, {copies[0].id}, {_flaw(gate, copies[0], now)}")
 
 
-def _problem(gate: BackupGate, copy: BackupSet, now: float) -> str:
+def _flaw(gate: BackupGate, copy: BackupSet, now: float) -> str:
     age = now - copy.created
-    if copy.problem:
-        return copy.problem
+    if copy.flaw:
+        return copy.flaw
     if age < -CLOCK_TOLERANCE_S:
         return "was made in the future: one of the two clocks is wrong"
     if age > gate.max_age_s:
@@ -137,10 +134,10 @@ def _read_set(folder: Path, host: Host, others: Others) -> Optional[BackupSet]:
         return None
     if created.tzinfo is None:
         created = created.replace(tzinfo=timezone.utc)
-    problem = _others(folder, others) or verification_problem(
+    flaw = _others(folder, others) or verification_flaw(
         folder.name, manifest, _read_json(folder / "verified.json", host)
     )
-    return BackupSet(folder.name, created.timestamp(), sources, problem)
+    return BackupSet(folder.name, created.timestamp(), sources, flaw)
 
 
 def _others(folder: Path, trusted: Others) -> str:
@@ -161,7 +158,7 @@ def _read_json(path: Path, host: Host) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def verification_problem(name: str, manifest: Mapping[str, Any], verified: Mapping[str, Any]) -> str:
+def verification_flaw(name: str, manifest: Mapping[str, Any], verified: Mapping[str, Any]) -> str:
     """Given a set's folder name and its two files, return why it does not count as verified, or an empty text."""
     level = str(verified.get("level", ""))
     if not verified:

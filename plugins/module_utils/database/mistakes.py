@@ -13,7 +13,7 @@ from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
 from . import SPEC
-from .settings import parse_settings
+from .declared import parse_settings
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:

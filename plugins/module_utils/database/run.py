@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""db_vacuum: look at every declared database, plan, and in a run do what was planned."""
+"""db_vacuum: collect of every declared database, plan, and in a run do what was planned."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
 from ..registry import Rules
+from .declared import VacuumSettings, parse_settings
 from .postgres import run as postgres
-from .postgres.look import Look as ServerLook
+from .postgres.context import ServerContext
 from .rules_common import REACHABLE
 from .rules_common import RULES as BOTH
-from .settings import Settings, parse_settings
 from .sqlite import run as sqlite
-from .sqlite.look import Look as FileLook
+from .sqlite.context import FileContext
 
 RULES = Rules(BOTH, postgres.RULES, sqlite.RULES)
 MEMORY = "database"
-Look = Union[ServerLook, FileLook]
+Context = Union[ServerContext, FileContext]
 ENGINES: Mapping[str, Any] = {"postgresql": postgres, "sqlite": sqlite}
 
 
@@ -37,25 +37,27 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     settings = parse_settings(params)
     begun = host.now()
     memory = recall(settings.state_dir, MEMORY)
-    looks = _look_at_all(settings, host, memory)
+    contexts = _prepare_all(settings, host, memory)
     acting = not settings.plan_only and not check_mode
-    if acting and any(look.steps for look in looks):
-        looks = _take_all(looks, settings, host, begun + settings.window_s)
-    result = _merged([ENGINES[look.entry.engine].tell(look, host) for look in looks] or [_nothing(host)])
-    result.changed = result.changed or (check_mode and not settings.plan_only and any(look.steps for look in looks))
+    if acting and any(context.steps for context in contexts):
+        contexts = _vacuum_all(contexts, settings, host, begun + settings.window_s)
+    result = _merged([ENGINES[context.entry.engine].report(context, host) for context in contexts] or [_nothing(host)])
+    result.changed = result.changed or (
+        check_mode and not settings.plan_only and any(context.steps for context in contexts)
+    )
     if acting:
-        result.data["remembered"] = _remember(looks, settings, host, memory)
+        result.data["remembered"] = _remember(contexts, settings, host, memory)
     return result
 
 
-def _look_at_all(settings: Settings, host: Host, memory: Mapping[str, Any]) -> list[Look]:
-    """Look at each database; each plans into what the ones before it leave of the window."""
-    looks: list[Look] = []
+def _prepare_all(settings: VacuumSettings, host: Host, memory: Mapping[str, Any]) -> list[Context]:
+    """Prepare each database; each plans into what the ones before it leave of the window."""
+    contexts: list[Context] = []
     left = settings.window_s
     for entry in settings.databases:
-        looks.append(ENGINES[entry.engine].look(entry, settings, host, _part(memory, entry.name), max(0.0, left)))
-        left -= looks[-1].predicted_s
-    return looks
+        contexts.append(ENGINES[entry.engine].prepare(entry, settings, host, _part(memory, entry.name), max(0.0, left)))
+        left -= contexts[-1].predicted_s
+    return contexts
 
 
 def _part(memory: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -63,14 +65,15 @@ def _part(memory: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _take_all(looks: list[Look], settings: Settings, host: Host, deadline: float) -> list[Look]:
-    with host_lock(settings.state_dir, "W1.3 db_vacuum", host) as beat:
-        return [ENGINES[look.entry.engine].take(look, host, deadline, beat) for look in looks]
+def _vacuum_all(contexts: list[Context], settings: VacuumSettings, host: Host, deadline: float) -> list[Context]:
+    with host_lock(settings.state_dir, "W1.3 db_vacuum", host) as heartbeat:
+        return [ENGINES[context.entry.engine].vacuum(context, host, deadline, heartbeat) for context in contexts]
 
 
-def _remember(looks: list[Look], settings: Settings, host: Host, memory: Mapping[str, Any]) -> bool:
+def _remember(contexts: list[Context], settings: VacuumSettings, host: Host, memory: Mapping[str, Any]) -> bool:
     parts = {
-        look.entry.name: ENGINES[look.entry.engine].lesson(look, _part(memory, look.entry.name), host) for look in looks
+        name: ENGINES[context.entry.engine].memory_of(context, _part(memory, name), host)
+        for name, context in ((context.entry.name, context) for context in contexts)
     }
     try:
         return remember(settings.state_dir, MEMORY, {**memory, **parts})

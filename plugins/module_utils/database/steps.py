@@ -50,21 +50,21 @@ class Ended(NamedTuple):
         return max(0, int(self.before.get("bytes") or 0) - int(self.after.get("bytes") or 0))
 
 
-def actions(steps: Sequence[Step], refusals: Sequence[Refusal], outcomes: Sequence[Ended] = ()) -> list[Action]:
-    """Given a plan and how its steps came out so far, return its actions; a step without outcome is still planned."""
-    known = {(outcome.step.action, outcome.step.subject): outcome for outcome in outcomes}
-    told = []
+def actions(steps: Sequence[Step], refusals: Sequence[Refusal], ended: Sequence[Ended] = ()) -> list[Action]:
+    """Given a plan and how its steps came out so far, return its actions; a step that has not ended is planned."""
+    known = {(end.step.action, end.step.subject): end for end in ended}
+    found = []
     for step in steps:
-        outcome = known.get((step.action, step.subject))
-        told.append(step.planned() if outcome is None else outcome.as_action())
-    return told + [refusal.as_action() for refusal in refusals]
+        end = known.get((step.action, step.subject))
+        found.append(step.planned() if end is None else end.as_action())
+    return found + [refusal.as_action() for refusal in refusals]
 
 
-def failures(outcomes: Sequence[Ended]) -> list[str]:
+def failures(ended: Sequence[Ended]) -> list[str]:
     """Return one sentence for each step that the run was told to take and could not."""
-    return [f"{o.step.action} of {o.step.subject} failed: {o.reason}" for o in outcomes if o.state == FAILED]
+    return [f"{o.step.action} of {o.step.subject} failed: {o.reason}" for o in ended if o.state == FAILED]
 
 
-def done(outcomes: Sequence[Ended]) -> list[Ended]:
+def done(ended: Sequence[Ended]) -> list[Ended]:
     """Return the outcomes of the steps that were done."""
-    return [outcome for outcome in outcomes if outcome.state == DONE]
+    return [end for end in ended if end.state == DONE]

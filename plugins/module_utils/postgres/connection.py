@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..errors import CoreError
 from .account import acting_as
@@ -20,19 +19,22 @@ from .opening import CONNECT_S, LATER, PROOF, Limits, first_statements, options,
 _NOT_PASSED_ON = "startup parameter"
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(NamedTuple):
     """How to reach a PostgreSQL server. ``host`` is a name, an address or the folder of its socket."""
 
     host: Optional[str]
     port: int
     user: Optional[str]
-    password: Optional[str] = field(repr=False)
+    password: Optional[str]
     passfile: Optional[str]
     sslmode: str
     sslrootcert: Optional[str]
     system_user: Optional[str]
     database: str
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items() if name != "password")
+        return f"{type(self).__name__}({shown})"
 
     @property
     def is_local(self) -> bool:
@@ -40,8 +42,7 @@ class Login:
         return self.host in (None, "localhost", "127.0.0.1", "::1") or str(self.host).startswith("/")
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """What a query answered: the names of its columns and its rows."""
 
     columns: tuple[str, ...]
@@ -131,7 +132,7 @@ def connect(login: Login, database: str, application: str, limits: Limits) -> Se
     connection.autocommit = True
     session = Session(connection, where, psycopg2.Error)
     try:
-        _take_over(session, limits)
+        _set_up(session, limits)
     except CoreError:
         session.close()
         raise
@@ -147,7 +148,7 @@ def _connected(psycopg2: Any, arguments: Mapping[str, Any], limits: Limits) -> A
         return psycopg2.connect(**arguments)  # our first statements say the same
 
 
-def _take_over(session: Session, limits: Limits) -> None:
+def _set_up(session: Session, limits: Limits) -> None:
     """Give a session our settings, and prove that it keeps them."""
     session.execute(first_statements(limits))
     prove(session.where, (str(row[0]) for row in session.rows(PROOF).values))

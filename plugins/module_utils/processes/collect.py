@@ -5,7 +5,7 @@
 """Who reads the processes of a platform, and the few questions that are asked of a single one.
 
 On Linux one process is a few small files; macOS and Windows list all of them at once, so there a single question costs
-as much as all: ask ``take_census`` where more than one answer is needed.
+as much as all: ask ``collect_census`` where more than one answer is needed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ACCOUNTS: dict[str, Callable[[Host, int], Optional[Accounts]]] = {"linux": linu
 _UPTIME: dict[str, Callable[[Host], float]] = {"linux": linux.uptime}
 
 
-def take_census(host: Host) -> Census:
+def collect_census(host: Host) -> Census:
     """Return the processes of a host. Raise CoreError where they cannot be listed."""
     collect = COLLECTORS.get(host.platform)
     if collect is None:
@@ -56,13 +56,13 @@ def take_census(host: Host) -> Census:
 def process_table(host: Host) -> dict[int, Process]:
     """Return the processes of a host by pid. Raise CoreError where they cannot be listed."""
     read = _TABLE.get(host.platform)
-    return read(host) if read else dict(take_census(host).processes)
+    return read(host) if read else dict(collect_census(host).processes)
 
 
 def read_process(host: Host, pid: int) -> Optional[Process]:
     """Return one process, or None where there is none of that pid (also one that this account may not see)."""
     read = _ONE.get(host.platform)
-    return read(host, pid) if read else take_census(host).processes.get(pid)
+    return read(host, pid) if read else collect_census(host).processes.get(pid)
 
 
 def rights_of_several(host: Host, pid: int) -> str:
@@ -84,4 +84,4 @@ def account_of(host: Host, pid: int) -> Optional[int]:
 def uptime(host: Host) -> float:
     """Return the seconds since the boot, in the clock in which processes and units begin."""
     read = _UPTIME.get(host.platform)
-    return read(host) if read else take_census(host).uptime
+    return read(host) if read else collect_census(host).uptime

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading /proc: which processes there are, and the details of a few. Formats: proc(5)."""
+"""Reading /proc: which processes there are, what they belong to, and the details of a few. Formats: proc(5)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,28 @@ from typing import Optional
 
 from ..errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ..host import Host
-from ..sockets.linux import parse_unit
 from .model import Accounts, Census, Details, Process
+
+_UNITS = (".service", ".scope", ".socket")
+
+
+def parse_unit(text: str) -> str:
+    """Given /proc/PID/cgroup, return the systemd unit of the system that the process belongs to; empty: none.
+
+    Control groups of both kinds are understood. Sub-groups that a unit makes for itself count as the unit.
+    """
+    paths = {controllers: path for _id, controllers, path in (line.split(":", 2) for line in text.splitlines())}
+    # Beside a tree of the first kind the other one may be there without units in it: both are asked.
+    return _first_unit(paths.get("name=systemd", "")) or _first_unit(paths.get("", ""))
+
+
+def _first_unit(path: str) -> str:
+    for part in path.split("/"):
+        name = part[1:] if part.startswith("_") else part  # systemd puts _ before names the kernel keeps for itself
+        if name.endswith(_UNITS):
+            return name
+    return ""
+
 
 TICKS = 100.0  # USER_HZ, the unit of times in /proc/PID/stat, on every architecture that Debian releases for
 _ACCOUNTS = (("Uid", "{4}"), ("Gid", "{4}"), ("Groups", "*"))  # of proc(5), each with how many numbers it has
@@ -94,9 +114,14 @@ def uptime(host: Host) -> float:
     return host.since_boot()
 
 
+def pids(host: Host) -> list[int]:
+    """Return the processes that there are, as far as this account may see. Raise CoreError."""
+    return [int(name) for name in host.entries("/proc") if name.isdigit()]
+
+
 def process_table(host: Host) -> dict[int, Process]:
     """Given a Linux host, return its processes by pid. Processes that end meanwhile are left out."""
-    found = (read_process(host, int(name)) for name in host.entries("/proc") if name.isdigit())
+    found = (read_process(host, pid) for pid in pids(host))
     return {process.pid: process for process in found if process}
 
 
@@ -108,7 +133,7 @@ def read_process(host: Host, pid: int) -> Optional[Process]:
         unit = parse_unit(host.read(f"/proc/{pid}/cgroup"))
     except (SourceMissing, SourceDenied):
         return None
-    return Process(**{**vars(process), "command": command, "unit": unit})
+    return process._replace(command=command, unit=unit)
 
 
 def read_accounts(host: Host, pid: int) -> Optional[Accounts]:
@@ -134,3 +159,19 @@ def read_details(host: Host, pid: int) -> Details:
     except SourceDenied as error:
         return Details(uid, rss, 0, limit, denied=str(error))
     return Details(uid, rss, count, limit, replaced)
+
+
+def executable(host: Host, pid: int) -> str:
+    """Return the path of a process's executable; empty where it has none, has ended, or does not show it."""
+    try:
+        return host.link(f"/proc/{pid}/exe")
+    except (SourceMissing, SourceDenied):
+        return ""
+
+
+def unit_of(host: Host, pid: int) -> str:
+    """Return the systemd unit that a process belongs to; empty where it belongs to none or has ended."""
+    try:
+        return parse_unit(host.read(f"/proc/{pid}/cgroup"))
+    except (SourceMissing, SourceDenied):
+        return ""

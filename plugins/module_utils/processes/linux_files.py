@@ -2,24 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The open files of all processes, by /proc: needed to find deleted files that still take space, and files in use."""
+"""The open files of processes, by /proc: which are in use, which were deleted and still take space."""
 
 from __future__ import annotations
 
 import os
 import stat
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Optional
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Optional
+
+from ..errors import SourceMissing
+from ..host import Host
 
 # Paths of what is open that are no files of a file system: shared memory, devices of the graphics card and the like.
 _NO_FILES = ("/memfd:", "/SYSV", "/dev/", "/drm", "/i915", "/anon_hugepage", "/[aio]")
 DELETED = " (deleted)"
 
 
-@dataclass(frozen=True)
-class OpenFile:
+class OpenFile(NamedTuple):
     """A file, folder or program that a process has open: which one, by whom, and what of it is left on the disk."""
 
     device: int
@@ -46,13 +47,11 @@ class OpenFiles:
         return f"{self._denied} processes of other accounts could not be looked at" if self._denied else ""
 
     def __iter__(self) -> Iterator[OpenFile]:
-        for name in os.listdir(self._root):
-            if not name.isdigit():
-                continue
+        for pid in _pids(self._root):
             if time.monotonic() > self._deadline:
                 self._late = True
                 return
-            yield from self._of_process(int(name))
+            yield from self._of_process(pid)
 
     def _of_process(self, pid: int) -> Iterator[OpenFile]:
         folder = f"{self._root}/{pid}"
@@ -67,6 +66,10 @@ class OpenFiles:
             found = _open_file(link, pid)
             if found is not None:
                 yield found
+
+
+def _pids(root: str) -> list[int]:
+    return [int(name) for name in os.listdir(root) if name.isdigit()]
 
 
 def process_name(pid: int, root: str = "/proc") -> str:
@@ -99,9 +102,8 @@ def mapped_files(root: str = "/proc") -> frozenset[tuple[int, int]]:
     What may not be looked at is left out: whoever asks learns that from OpenFiles, which meets the same refusals.
     """
     paths: set[str] = set()
-    for name in os.listdir(root):
-        if name.isdigit():
-            paths.update(_mapped_paths(f"{root}/{name}/maps"))
+    for pid in _pids(root):
+        paths.update(_mapped_paths(f"{root}/{pid}/maps"))
     found = set()
     for path in paths:
         try:
@@ -122,3 +124,28 @@ def _mapped_paths(maps: str) -> Iterator[str]:
                     yield path[0]
     except OSError:
         return
+
+
+def files_in_use(seconds: float) -> tuple[frozenset[tuple[int, int]], str]:
+    """Return device and inode of what processes have open or mapped, and what could not be looked at, or nothing."""
+    walk = OpenFiles(seconds)
+    found = {(file.device, file.inode) for file in walk}
+    return frozenset(found) | mapped_files(), walk.unseen
+
+
+def links_of(host: Host, pid: int) -> dict[str, str]:
+    """Return what the descriptors of a process lead to, by number; one that has ended has none. Raise SourceDenied."""
+    links: dict[str, str] = {}
+    try:
+        for name in host.entries(f"/proc/{pid}/fd"):
+            links.update(_link_of(host, pid, name))
+    except SourceMissing:  # it has ended
+        return {}
+    return links
+
+
+def _link_of(host: Host, pid: int, name: str) -> Mapping[str, str]:
+    try:
+        return {name: host.link(f"/proc/{pid}/fd/{name}")}
+    except SourceMissing:  # closed meanwhile
+        return {}

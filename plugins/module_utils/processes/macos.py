@@ -2,19 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The processes of macOS, by ps."""
+"""The processes of macOS, by ps, and what launchd calls them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from ..errors import CoreError, ParseError
 from ..host import Host
-from ..sockets.macos import LABELS, PROGRAMS, parse_labels, parse_programs
 from .model import Census, Details, Process, with_units
 
+
+def parse_programs(text: str) -> dict[int, str]:
+    """Given the output of ``ps -axo pid=,comm=``, return the path of each process's program by pid."""
+    rows = (line.split(None, 1) for line in text.splitlines())
+    return {int(row[0]): row[1].strip() for row in rows if len(row) == 2 and row[0].isdigit()}
+
+
+def parse_labels(text: str) -> dict[int, str]:
+    """Given the output of ``launchctl list``, return the label of each job that has a process, by pid."""
+    rows = (line.split("\t") for line in text.splitlines())
+    return {int(row[0]): row[2] for row in rows if len(row) == 3 and row[0].isdigit()}
+
+
+PROGRAMS = ("ps", "-axo", "pid=,comm=")
+LABELS = ("launchctl", "list")
 _COLUMNS = 12  # seven words and the five of lstart; the rest of a line is the command line
 _BEGUN = "%a %b %d %H:%M:%S %Y"  # in the C locale, which Host.run sets
 Row = tuple[Process, Details]
@@ -32,7 +45,7 @@ def parse_census(text: str, programs: Mapping[int, str], labels: Mapping[int, st
     if not rows:
         raise ParseError("ps", 1, text, "expected at least one process")
     first = min(process.began for process, _details in rows)
-    found = {p.pid: replace(p, began=p.began - first, exe=_path(programs.get(p.pid, ""))) for p, _details in rows}
+    found = {p.pid: p._replace(began=p.began - first, exe=_path(programs.get(p.pid, ""))) for p, _details in rows}
     named = with_units(found, labels)
     return [(named[process.pid], details) for process, details in rows], first
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..errors import ActionFailed, CoreError, SourceMissing, ToolMissing
 from ..host import Host
-from ..sockets.macos import LABELS, parse_labels
+from .macos import LABELS, parse_labels
 
 _SHOW = ("systemctl", "show", "--no-pager", "-p", "Id,MainPID,ControlPID", "--", "*.service")
 _BOOTED = "/run/systemd/system"  # sd_booted(3): it is there exactly where systemd is the first process

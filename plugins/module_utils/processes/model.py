@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 ZOMBIE = "Z"
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """One process: ``began`` in seconds since the boot, ``cpu`` used in seconds.
 
     ``unit`` is what the system's service manager calls what it belongs to: systemd unit, launchd label or Windows
@@ -40,8 +39,7 @@ class Process:
         return " ".join(self.command) or "(no command line)"
 
 
-@dataclass(frozen=True)
-class Details:
+class Details(NamedTuple):
     """What only root and the owner see of a process.
 
     ``rss`` in bytes, ``open_files`` and its ``open_files_limit``, ``replaced`` the files that it still runs from
@@ -56,8 +54,7 @@ class Details:
     denied: str = ""
 
 
-@dataclass(frozen=True)
-class Census:
+class Census(NamedTuple):
     """The processes of a host at one moment, by pid.
 
     ``uptime`` is in seconds since the boot, the clock in which ``Process.began`` counts; ``boot_id`` changes with each
@@ -75,7 +72,7 @@ def with_units(processes: Mapping[int, Process], units: Mapping[int, str]) -> di
     """Given processes, and units by the pid of the process that the service manager started, return the processes with
     the unit of themselves or of their nearest forebear that has one.
     """
-    return {pid: replace(process, unit=_unit_of(pid, processes, units)) for pid, process in processes.items()}
+    return {pid: process._replace(unit=_unit_of(pid, processes, units)) for pid, process in processes.items()}
 
 
 def _unit_of(pid: int, processes: Mapping[int, Process], units: Mapping[int, str]) -> str:
@@ -88,8 +85,7 @@ def _unit_of(pid: int, processes: Mapping[int, Process], units: Mapping[int, str
     return ""
 
 
-@dataclass(frozen=True)
-class Accounts:
+class Accounts(NamedTuple):
     """Whose rights a process has: real, effective and saved uids and gids (on Linux those for files too), and its
     ``groups``.
     """
@@ -125,3 +121,11 @@ def of_unit(unit_names: Iterable[str], processes: Mapping[int, Process]) -> tupl
     """Given the names of one unit, return its processes, by pid."""
     names = set(unit_names)
     return tuple(processes[pid] for pid in sorted(processes) if processes[pid].unit in names)
+
+
+class HeldFile(NamedTuple):
+    """A file that has been deleted and still takes space, because a process has it open."""
+
+    path: str
+    size: int
+    owners: tuple[str, ...]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Optional
 
 from ..errors import CoreError
@@ -56,7 +55,7 @@ def _details(row: Fields) -> Details:
 def _true_parents(processes: Mapping[int, Process]) -> dict[int, Process]:
     """Windows remembers the pid of a parent that has ended, and gives it to another process: that began later."""
     return {
-        pid: process if _is_parent(processes.get(process.parent), process) else replace(process, parent=0)
+        pid: process if _is_parent(processes.get(process.parent), process) else process._replace(parent=0)
         for pid, process in processes.items()
     }
 

@@ -7,7 +7,12 @@
 from __future__ import annotations
 
 from ..powershell import some
-from ..sockets.windows_queries import SERVICES
+
+# Services that share one svchost.exe have the same ProcessId.
+SERVICES = some(
+    """Get-CimInstance Win32_Service -Filter 'ProcessId > 0' -Property Name, ProcessId, StartName |
+    Select-Object Name, ProcessId, StartName"""
+)
 
 # KernelModeTime and UserModeTime count 100 ns. The path and the command line of others are null without elevation.
 PROCESSES = some(

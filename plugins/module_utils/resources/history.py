@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import combinations
 from statistics import median
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
-from .records import Observation, OomKills, Usage
+from ..finding import EMPTY
+from .model import OomKills, Snapshot, Usage
 
 KEPT_SECONDS = 30 * 86400.0
 KEPT_SAMPLES = 100
@@ -20,8 +20,7 @@ GAP_SECONDS = 3600.0  # samples closer than this say nothing new about days
 NEEDED_SAMPLES, NEEDED_SECONDS = 3, 86400.0
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """How full a file system was at a time (epoch seconds, bytes)."""
 
     at: float
@@ -29,8 +28,7 @@ class Sample:
     size: float
 
 
-@dataclass(frozen=True)
-class LastKills:
+class LastKills(NamedTuple):
     """How many processes the kernel had killed since a boot, when a run last looked."""
 
     boot_id: str
@@ -38,11 +36,10 @@ class LastKills:
     at: float
 
 
-@dataclass(frozen=True)
-class History:
+class History(NamedTuple):
     """What is remembered: samples by mount, oldest first, and the last count of kills."""
 
-    samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
+    samples: Mapping[str, tuple[Sample, ...]] = EMPTY
     kills: Optional[LastKills] = None
 
     def with_kills(self, kills: Optional[LastKills]) -> History:
@@ -71,7 +68,7 @@ def _read_kills(row: Any) -> Optional[LastKills]:
         return None
 
 
-def extended(history: History, now: Observation) -> History:
+def extended(history: History, now: Snapshot) -> History:
     """Given the history before this run and what this run sees, return the history after it."""
     mounts = now.mounts if isinstance(now.mounts, tuple) else ()
     usages = {mount.path: mount.usage for mount in mounts if isinstance(mount.usage, Usage)}
@@ -96,7 +93,7 @@ def _added(samples: tuple[Sample, ...], usage: Usage, at: float) -> tuple[Sample
 def as_memory(history: History) -> dict[str, Any]:
     """Return the history as plain JSON values."""
     samples = {path: [[row.at, row.used, row.size] for row in rows] for path, rows in history.samples.items() if rows}
-    return {"samples": samples, "kills": vars(history.kills) if history.kills else None}
+    return {"samples": samples, "kills": history.kills._asdict() if history.kills else None}
 
 
 def growth(samples: tuple[Sample, ...]) -> Optional[float]:

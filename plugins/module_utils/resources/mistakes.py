@@ -11,8 +11,7 @@ from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
 from . import SPEC
-from .run import check_seconds
-from .thresholds import read_thresholds
+from .declared import check_seconds, read_thresholds
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:

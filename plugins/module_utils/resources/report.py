@@ -2,20 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An observation as the plain JSON data and the metrics of a Result. Pure."""
+"""A snapshot as the plain JSON data and the metrics of a Result. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import is_dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..evidence import Event, Evidence, Whole
 from ..finding import UNKNOWN, Finding, Metric
 from .history import History, growth
-from .records import (
+from .model import (
     Absent,
-    Blind,
     Clock,
     Counted,
     CpuShares,
@@ -24,9 +22,10 @@ from .records import (
     Load,
     Memory,
     Mount,
-    Observation,
     OomKills,
     Queue,
+    Snapshot,
+    Unavailable,
     Usage,
 )
 
@@ -34,19 +33,19 @@ PREFIX = "cryptobot_resources"
 LISTED = 50  # so many deleted files are returned; the metric has the size of all
 
 
-def as_data(seen: Observation, findings: list[Finding]) -> dict[str, Any]:
+def as_data(snapshot: Snapshot, findings: list[Finding]) -> dict[str, Any]:
     """Return what was observed as plain JSON values, and under ``blind_spots`` what could not be."""
-    data = {name: _plain(value) for name, value in vars(seen).items()}
-    if isinstance(seen.held, HeldFiles):
-        data["held"] = {**data["held"], "files": data["held"]["files"][:LISTED], "count": len(seen.held.files)}
-    blind = [
+    data = {name: _plain(value) for name, value in snapshot._asdict().items()}
+    if isinstance(snapshot.held, HeldFiles):
+        data["held"] = {**data["held"], "files": data["held"]["files"][:LISTED], "count": len(snapshot.held.files)}
+    unavailable = [
         f"{finding.check} {finding.subject}: {finding.message}" for finding in findings if finding.status == UNKNOWN
     ]
-    return {**data, "blind_spots": blind}
+    return {**data, "blind_spots": unavailable}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Blind):
+    if isinstance(value, Unavailable):
         return {"unknown": value.reason}
     if isinstance(value, Absent):
         return {"absent": value.reason}
@@ -55,9 +54,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         named = getattr(value, "_asdict", None)
         return _plain(named()) if named else [_plain(item) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(item) for name, item in vars(value).items()}
-    return dict(value) if isinstance(value, dict) else value
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
 
 
 def _events(evidence: Evidence) -> tuple[Event, ...]:
@@ -66,13 +65,13 @@ def _events(evidence: Evidence) -> tuple[Event, ...]:
     return told.events if isinstance(told, Whole) else told.at_least
 
 
-def metrics(seen: Observation, history: History) -> list[Metric]:
+def metrics(snapshot: Snapshot, history: History) -> list[Metric]:
     """Return every number that was observed as a metric; what could not be observed has none."""
-    return [*_of_mounts(seen, history), *_of_host(seen), *_of_pressure(seen)]
+    return [*_of_mounts(snapshot, history), *_of_host(snapshot), *_of_pressure(snapshot)]
 
 
-def _of_mounts(seen: Observation, history: History) -> Iterator[Metric]:
-    for mount in seen.mounts if isinstance(seen.mounts, tuple) else ():
+def _of_mounts(snapshot: Snapshot, history: History) -> Iterator[Metric]:
+    for mount in snapshot.mounts if isinstance(snapshot.mounts, tuple) else ():
         if isinstance(mount.usage, Usage):
             yield from _of_mount(mount, mount.usage, history)
 
@@ -91,39 +90,43 @@ def _of_mount(mount: Mount, usage: Usage, history: History) -> Iterator[Metric]:
             yield Metric(f"{PREFIX}_disk_full_in_seconds", usage.available / speed, "seconds", labels)
 
 
-def _of_host(seen: Observation) -> Iterator[Metric]:
-    if isinstance(seen.memory, Memory):
-        yield Metric(f"{PREFIX}_memory_total_bytes", seen.memory.total, "bytes")
-        yield Metric(f"{PREFIX}_memory_available_bytes", seen.memory.available, "bytes")
-    for name, counted in (("swap", seen.swap), ("open_files", seen.open_files), ("connections", seen.connections)):
+def _of_host(snapshot: Snapshot) -> Iterator[Metric]:
+    if isinstance(snapshot.memory, Memory):
+        yield Metric(f"{PREFIX}_memory_total_bytes", snapshot.memory.total, "bytes")
+        yield Metric(f"{PREFIX}_memory_available_bytes", snapshot.memory.available, "bytes")
+    for name, counted in (
+        ("swap", snapshot.swap),
+        ("open_files", snapshot.open_files),
+        ("connections", snapshot.connections),
+    ):
         if isinstance(counted, Counted):
             yield Metric(f"{PREFIX}_{name}_used_ratio", counted.share, "ratio")
-    if isinstance(seen.load, Load):
-        for minutes, load in ((1, seen.load.one), (5, seen.load.five), (15, seen.load.fifteen)):
-            yield Metric(f"{PREFIX}_load_per_processor", load / seen.load.processors, "", {"minutes": str(minutes)})
-    if isinstance(seen.load, Queue):
-        yield Metric(f"{PREFIX}_queue_per_processor", seen.load.length / seen.load.processors)
-    if isinstance(seen.cpu, CpuShares):
-        for name, share in vars(seen.cpu).items():
+    if isinstance(snapshot.load, Load):
+        for minutes, load in ((1, snapshot.load.one), (5, snapshot.load.five), (15, snapshot.load.fifteen)):
+            yield Metric(f"{PREFIX}_load_per_processor", load / snapshot.load.processors, "", {"minutes": str(minutes)})
+    if isinstance(snapshot.load, Queue):
+        yield Metric(f"{PREFIX}_queue_per_processor", snapshot.load.length / snapshot.load.processors)
+    if isinstance(snapshot.cpu, CpuShares):
+        for name, share in snapshot.cpu._asdict().items():
             if isinstance(share, float):
                 yield Metric(f"{PREFIX}_cpu_ratio", share, "ratio", {"state": name})
-    yield from _of_events(seen)
+    yield from _of_events(snapshot)
 
 
-def _of_events(seen: Observation) -> Iterator[Metric]:
-    if isinstance(seen.clock, Clock):
-        yield Metric(f"{PREFIX}_clock_synchronised", float(seen.clock.synchronised))
-        if seen.clock.offset is not None:
-            yield Metric(f"{PREFIX}_clock_offset_seconds", seen.clock.offset, "seconds")
-    if isinstance(seen.oom, OomKills):
-        yield Metric(f"{PREFIX}_oom_kills_total", seen.oom.total)
-    if isinstance(seen.oom, Exhaustions):
-        yield Metric(f"{PREFIX}_memory_exhaustions", len(_events(seen.oom.evidence)))
-    if isinstance(seen.held, HeldFiles):
-        yield Metric(f"{PREFIX}_deleted_open_bytes", seen.held.size, "bytes")
+def _of_events(snapshot: Snapshot) -> Iterator[Metric]:
+    if isinstance(snapshot.clock, Clock):
+        yield Metric(f"{PREFIX}_clock_synchronised", float(snapshot.clock.synchronised))
+        if snapshot.clock.offset is not None:
+            yield Metric(f"{PREFIX}_clock_offset_seconds", snapshot.clock.offset, "seconds")
+    if isinstance(snapshot.oom, OomKills):
+        yield Metric(f"{PREFIX}_oom_kills_total", snapshot.oom.total)
+    if isinstance(snapshot.oom, Exhaustions):
+        yield Metric(f"{PREFIX}_memory_exhaustions", len(_events(snapshot.oom.evidence)))
+    if isinstance(snapshot.held, HeldFiles):
+        yield Metric(f"{PREFIX}_deleted_open_bytes", snapshot.held.size, "bytes")
 
 
-def _of_pressure(seen: Observation) -> Iterator[Metric]:
-    for resource, shares in seen.pressure.items():
+def _of_pressure(snapshot: Snapshot) -> Iterator[Metric]:
+    for resource, shares in snapshot.pressure.items():
         for window, share in shares.items():
             yield Metric(f"{PREFIX}_stalled_ratio", share, "ratio", {"resource": resource, "window": window})

@@ -6,22 +6,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InputError
-from ..finding import UNKNOWN, Result
+from ..finding import Result
 from ..host import Host
 from ..memory import recall, remember
-from .checks import CHECKS
-from .gather import GATHERERS
+from ..registry import Rules
+from .collect import COLLECTORS
+from .context import Context
+from .declared import check_seconds, read_thresholds
 from .history import as_memory, extended, read_history
-from .judge import judge
-from .remedies import in_words_of
 from .report import as_data, metrics
-from .thresholds import read_thresholds
+from .rules_disks import RULES as DISKS
+from .rules_disks import unsupported
+from .rules_events import RULES as EVENTS
+from .rules_use import RULES as USE
 
-NOUN = "resources"
+NAME = "resources"
+RULES = Rules(DISKS, USE, EVENTS)
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
@@ -33,32 +35,15 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     limits = read_thresholds(params["thresholds"])
     check_seconds(params)
     skip = frozenset((*params["skip"], *limits.skip))
-    observe = GATHERERS.get(host.platform)
-    if observe is None:
-        return _unsupported(host.platform)
-    seen = observe(
-        host,
-        sample=params["sample_seconds"],
-        scan=params["scan_seconds"],
-        window=limits.oom_window,
-        skip=skip,
-    )
-    before = read_history(recall(params["state_dir"], NOUN))
-    after = extended(before, seen)
-    findings = in_words_of(host.platform, judge(seen, limits, after.with_kills(before.kills), skip))
-    kept = not check_mode and remember(params["state_dir"], NOUN, as_memory(after))
-    data = {**as_data(seen, findings), "remembered": kept}
-    return Result(findings=findings, metrics=metrics(seen, after), data={NOUN: data})
-
-
-def check_seconds(params: Mapping[str, Any]) -> None:
-    """Raise InputError where a time that a look may take is out of its range."""
-    for name in ("sample_seconds", "scan_seconds"):
-        if not 0 <= params[name] <= 60:
-            raise InputError(name, params[name], "seconds, 0 to 60")
-
-
-def _unsupported(platform: str) -> Result:
-    known = ", ".join(sorted(GATHERERS))
-    message = f"the resources of {platform} cannot be looked at yet; expected one of {known}"
-    return Result(findings=[CHECKS["resources.platform"].finding(UNKNOWN, platform, message)])
+    collect = COLLECTORS.get(host.platform)
+    if collect is None:
+        return Result(findings=[unsupported(host.platform, ", ".join(sorted(COLLECTORS)))])
+    sample, scan = params["sample_seconds"], params["scan_seconds"]
+    snapshot = collect(host, sample=sample, scan=scan, window=limits.oom_window, skip=skip)
+    before = read_history(recall(params["state_dir"], NAME))
+    after = extended(before, snapshot)
+    context = Context(snapshot, limits, after.with_kills(before.kills), skip, host.platform)
+    findings = context.judged_by(RULES)
+    kept = not check_mode and remember(params["state_dir"], NAME, as_memory(after))
+    data = {**as_data(snapshot, findings), "remembered": kept}
+    return Result(findings=findings, metrics=metrics(snapshot, after), data={NAME: data})

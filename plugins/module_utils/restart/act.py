@@ -16,16 +16,15 @@ from ..errors import CoreError
 from ..finding import DONE, FAILED, NOT_DONE
 from ..steps import Step
 from . import managers
-from .afterwards import begin_watch
 from .claim import mark_of
 from .ending import AFTER_KILL
 from .gate import glance, pass_gate
 from .interruption import Interrupted, interruptible
 from .launch import doubt_of_stop
-from .linux.graph import read_nodes, strays
+from .linux import collect_nodes, strays
 from .model import START, STOP, Passage, Progress, RestartPlan, Situation
 from .plan import RELOAD_STEP, repair_step, steps_of
-from .put_back import put_back
+from .put_back import begin_watch, put_back
 from .record import STARTED, STARTING, STOPPING, Record, remove_record, write_record
 from .stage import Stage, end_service, units_of
 
@@ -65,9 +64,9 @@ def make_record(stage: Stage, names: Sequence[str]) -> Record:
     """Given the names of what will have to run again, return the record of it."""
     units = {name: stage.situation.service(name).unit for name in names}
     launches = {name: stage.before.launches[name].as_record() for name in names if name in stage.before.launches}
-    alive = [seen for seen in stage.before.snapshot.services if seen.name in names and seen.alive]
-    nodes = read_nodes(stage.host, units_of(stage, [seen.name for seen in alive]))
-    marks = {seen.name: mark_of(seen, nodes) for seen in alive}
+    alive = [observed for observed in stage.before.snapshot.services if observed.name in names and observed.alive]
+    nodes = collect_nodes(stage.host, units_of(stage, [observed.name for observed in alive]))
+    marks = {observed.name: mark_of(observed, nodes) for observed in alive}
     left, still = stage.left, {name for name in names if name not in marks}  # of what an earlier run left stopped
     return Record(
         running=tuple(names),
@@ -84,7 +83,7 @@ def _steps(stage: Stage, plan: RestartPlan) -> None:
     for name in plan.repair:
         _start(stage, repair_step(name))
     if plan.reload:
-        managers.reload_systemd(stage.host)
+        managers.SYSTEMD.reload(stage.host)
         stage.progress.actions.append(RELOAD_STEP.ended(DONE, "unit files had changed since systemd read them"))
     for group in plan.groups:
         obstacle = "an earlier step failed" if stage.progress.failures else _obstacle(stage, group)
@@ -104,7 +103,7 @@ def _obstacle(stage: Stage, group: Sequence[str]) -> str:
         return f"systemd would stop {', '.join(others)} along by now, which the plan does not know; run it again"
     services = [stage.situation.service(name) for name in group]
     stoppers = [glance(stage.host, service) for service in services if service.stop_command]
-    doubts = [why for why in (doubt_of_stop(stage.host, seen) for seen in stoppers) if why]
+    doubts = [why for why in (doubt_of_stop(stage.host, observed) for observed in stoppers) if why]
     return "; ".join(doubts) or stage.guard(group)
 
 
@@ -115,7 +114,7 @@ def _leave(stage: Stage, group: tuple[str, ...], obstacle: str) -> None:
 
 def _restart_group(stage: Stage, group: tuple[str, ...]) -> None:
     for step in steps_of(stage.situation, group):
-        _TAKE[step.action](stage, step)
+        _DO[step.action](stage, step)
 
 
 def _stop(stage: Stage, step: Step) -> None:
@@ -142,14 +141,14 @@ def _start(stage: Stage, step: Step) -> None:
     stage.note(name, STARTING)
     passage = _try_start(stage, name)
     for _again in range(stage.options.start_retries):
-        if not passage.problem:
+        if not passage.fault:
             break
         end_service(stage, name, stage.options.stop_timeout)
         passage = _try_start(stage, name)
     stage.progress.passages[name] = passage
-    if passage.problem:
-        stage.progress.failures.append(f"{name} did not pass its health gate: {passage.problem}")
-        stage.progress.actions.append(step.ended(FAILED, passage.problem))
+    if passage.fault:
+        stage.progress.failures.append(f"{name} did not pass its health gate: {passage.fault}")
+        stage.progress.actions.append(step.ended(FAILED, passage.fault))
     else:
         stage.note(name, STARTED)
         stage.progress.actions.append(step.ended())
@@ -163,7 +162,7 @@ def _try_start(stage: Stage, name: str) -> Passage:
     except Interrupted:
         raise
     except CoreError as error:
-        return Passage(0.0, problem=str(error))
+        return Passage(0.0, fault=str(error))
 
 
-_TAKE = {STOP: _stop, START: _start}
+_DO = {STOP: _stop, START: _start}

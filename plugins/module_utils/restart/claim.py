@@ -13,9 +13,9 @@ from typing import Any
 
 from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
-from ..services.observed import Observed, Snapshot
+from ..services.model import Observation, Snapshot
 from ..units import human_seconds
-from .linux.graph import Node, last_invocation, read_nodes, started_with
+from .linux import Node, collect_nodes, last_invocation, started_with
 from .record import STARTED, STARTING, STOPPING, Record
 
 # A weekly run may still repair what the one before it left; what has been down for longer, somebody has seen.
@@ -24,34 +24,34 @@ SLACK = 60.0  # a clock may be set a little
 DOUBT = "nothing tells whether somebody has started or stopped it since"
 
 
-def mark_of(seen: Observed, nodes: Mapping[str, Node]) -> dict[str, Any]:
+def mark_of(observed: Observation, nodes: Mapping[str, Node]) -> dict[str, Any]:
     """Given a service that runs, return what tells this run of it from a later one."""
-    node = nodes.get(seen.service.unit)
+    node = nodes.get(observed.service.unit)
     if node is not None:
         return {"invocation": node.invocation, "file_state": node.file_state}
-    if seen.unit is not None:
-        return {"file_state": seen.unit.file_state}
-    return {"pid": seen.main.pid if seen.main else 0}
+    if observed.unit is not None:
+        return {"file_state": observed.unit.file_state}
+    return {"pid": observed.main.pid if observed.main else 0}
 
 
 def voids(host: Host, record: Record, snapshot: Snapshot) -> dict[str, str]:
     """Return the services of a record that it says nothing about any more, each with the reason."""
     whole = _too_old(record, snapshot)
-    seen = {one.name: one for one in snapshot.services if one.name in record.running}
+    observed = {one.name: one for one in snapshot.services if one.name in record.running}
     try:
-        nodes = read_nodes(host, [s.service.unit for s in seen.values() if s.service.manager == "systemd"])
+        nodes = collect_nodes(host, [s.service.unit for s in observed.values() if s.service.manager == "systemd"])
     except CoreError:
         nodes = {}
-    every = {name: whole or _void(host, record, one, nodes) for name, one in seen.items()}
+    every = {name: whole or _void(host, record, one, nodes) for name, one in observed.items()}
     found = {name: why for name, why in every.items() if why}
-    return {**found, **_tied(host, seen, found)}
+    return {**found, **_tied(host, observed, found)}
 
 
-def _tied(host: Host, seen: Mapping[str, Observed], found: Mapping[str, str]) -> dict[str, str]:
+def _tied(host: Host, observed: Mapping[str, Observation], found: Mapping[str, str]) -> dict[str, str]:
     """Return what does not run and whose start would, by systemd's own graph, start what is left stopped, or fail."""
-    down = {name: one.service.unit for name, one in seen.items() if one.alive is False and one.service.unit}
-    left = {name: unit for name, unit in down.items() if name in found and seen[name].service.manager == "systemd"}
-    others = [n for n in down if left and n not in found and seen[n].service.manager == "systemd"]
+    down = {name: one.service.unit for name, one in observed.items() if one.alive is False and one.service.unit}
+    left = {name: unit for name, unit in down.items() if name in found and observed[name].service.manager == "systemd"}
+    others = [n for n in down if left and n not in found and observed[n].service.manager == "systemd"]
     return {name: why for name, why in ((name, _why_tied(host, down[name], left, found)) for name in others) if why}
 
 
@@ -73,36 +73,40 @@ def _too_old(record: Record, snapshot: Snapshot) -> str:
     return f"that restart was {human_seconds(age)} ago" if age > MAX_AGE else ""
 
 
-def _void(host: Host, record: Record, seen: Observed, nodes: Mapping[str, Node]) -> str:
-    phase = record.phase(seen.name)
-    if seen.alive is None:
+def _void(host: Host, record: Record, observed: Observation, nodes: Mapping[str, Node]) -> str:
+    phase = record.phase(observed.name)
+    if observed.alive is None:
         return ""
-    if seen.alive:
+    if observed.alive:
         return "" if phase == STOPPING else "it runs"
     if phase == STARTED:
         return "it ran again then, so somebody else has stopped it"
     if phase not in (STOPPING, STARTING):
         return "that restart had not stopped it, so somebody else has"
-    if not record.marks.get(seen.name):
+    if not record.marks.get(observed.name):
         return DOUBT
     return (
-        _void_script(host, record, seen)
-        if seen.service.manager == "pid_file"
-        else _void_unit(host, record, seen, nodes)
+        _void_script(host, record, observed)
+        if observed.service.manager == "pid_file"
+        else _void_unit(host, record, observed, nodes)
     )
 
 
-def _void_unit(host: Host, record: Record, seen: Observed, nodes: Mapping[str, Node]) -> str:
-    mark, node = record.marks[seen.name], nodes.get(seen.service.unit)
-    state = node.file_state if node else seen.unit.file_state if seen.unit else mark.get("file_state")
+def _void_unit(host: Host, record: Record, observed: Observation, nodes: Mapping[str, Node]) -> str:
+    mark, node = record.marks[observed.name], nodes.get(observed.service.unit)
+    state = node.file_state if node else observed.unit.file_state if observed.unit else mark.get("file_state")
     # What launchd has taken out is told by its plist, in other words than what it holds: only a disabling counts there.
-    if state != mark.get("file_state") and (seen.service.manager != "launchd" or state == "disabled"):
+    if state != mark.get("file_state") and (observed.service.manager != "launchd" or state == "disabled"):
         return f"it was {mark.get('file_state') or 'without a setting'} then and is {state or 'without one'} now"
-    if seen.service.manager == "launchd":
-        return "somebody has given it to launchd again since" if seen.unit and seen.unit.sub != "not-loaded" else ""
+    if observed.service.manager == "launchd":
+        return (
+            "somebody has given it to launchd again since"
+            if observed.unit and observed.unit.sub != "not-loaded"
+            else ""
+        )
     if node is None:
-        return "" if seen.service.manager == "windows" else DOUBT
-    if record.phase(seen.name) == STARTING and (node.state == "failed" or node.sub == "auto-restart"):
+        return "" if observed.service.manager == "windows" else DOUBT
+    if record.phase(observed.name) == STARTING and (node.state == "failed" or node.sub == "auto-restart"):
         return ""  # that start of it failed; a stop by hand leaves it inactive
     last = node.invocation or last_invocation(host, node.id, record.since)
     if not last or not mark.get("invocation"):
@@ -110,9 +114,9 @@ def _void_unit(host: Host, record: Record, seen: Observed, nodes: Mapping[str, N
     return "" if last == mark["invocation"] else "somebody has started it since"
 
 
-def _void_script(host: Host, record: Record, seen: Observed) -> str:
+def _void_script(host: Host, record: Record, observed: Observation) -> str:
     """A start writes the pid file anew; one that its service has removed was removed while that was being stopped."""
-    pid_file, pid = seen.pid_file, record.marks[seen.name].get("pid")
+    pid_file, pid = observed.pid_file, record.marks[observed.name].get("pid")
     if pid_file is None or (pid_file.written and not pid_file.pid):
         return DOUBT
     if pid_file.pid:
@@ -121,4 +125,4 @@ def _void_script(host: Host, record: Record, seen: Observed) -> str:
         changed = host.modified(pid_file.path.replace("\\", "/").rpartition("/")[0] or "/")
     except (SourceMissing, SourceDenied):
         return DOUBT
-    return "" if changed <= record.until(seen.name) else DOUBT
+    return "" if changed <= record.until(observed.name) else DOUBT

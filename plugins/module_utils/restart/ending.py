@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from ..errors import ActionFailed
+from ..errors import ActionFailed, CoreError
 from ..host import Host
 from ..processes.identity import Handle, holding, is_alive, send
 from ..processes.model import Process
+from .interruption import Interrupted
 
 POLL = 0.05
 AFTER_KILL = 10.0
@@ -28,6 +30,17 @@ class CommandFailed(ActionFailed):
 
 class Survived(ActionFailed):
     """Everything was done to end the service and it is still there; it may end at any moment."""
+
+
+@contextmanager
+def by_command() -> Iterator[None]:
+    """Raise what goes wrong in a block that lets a stop command end a service as CommandFailed."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except CoreError as error:
+        raise CommandFailed(str(error)) from error
 
 
 def end_tree(host: Host, name: str, main: Process, tree: Sequence[Process], timeout: float) -> None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..finding import CRITICAL, OK, SKIPPED, Finding
 from ..host import Host
+from ..services.collect import collect_one, collect_snapshot
 from ..services.context import Context
-from ..services.declared import Service
-from ..services.gather import GATHERERS, look_at
-from ..services.observed import Observed, Snapshot
-from ..services.policy import Policy
+from ..services.declared import Policy, Service
+from ..services.model import Observation, Snapshot
 from ..services.run import VITAL, judge
 from .declared import Options
 from .model import Passage
@@ -30,23 +28,23 @@ def failing(findings: Sequence[Finding]) -> Known:
     return frozenset((f.check, str(f.expected)) for f in findings if f.check in VITAL and f.status not in (OK, SKIPPED))
 
 
-def look(host: Host, service: Service) -> Snapshot:
+def observe(host: Host, service: Service) -> Snapshot:
     """Return what is there of one service at this moment. Whatever the inventory wants, it is to run again."""
-    return GATHERERS[host.platform](host, [replace(service, state="started")], (), 0.0)
+    return collect_snapshot(host, [service._replace(state="started")], (), 0.0)
 
 
-def glance(host: Host, service: Service) -> Observed:
+def glance(host: Host, service: Service) -> Observation:
     """Return what is there of one service without asking it: one that hangs would take its time to answer."""
-    return look_at(host, replace(service, probe=None, state="started"))
+    return collect_one(host, service._replace(probe=None, state="started"))
 
 
-def problem_of(snapshot: Snapshot, known: Known) -> str:
+def fault_of(snapshot: Snapshot, known: Known) -> str:
     """Given a look at one service and what was failing before, return what is wrong with it now; empty: nothing.
 
     That it runs is always demanded.
     """
-    (seen,) = snapshot.services
-    context = Context(seen, snapshot, Policy())
+    (observed,) = snapshot.services
+    context = Context(observed, snapshot, Policy())
     for finding in (f for found in judge([context]).findings.values() for f in found):
         down = finding.check == STATE and finding.status == CRITICAL
         demanded = down or (finding.check, str(finding.expected)) not in known
@@ -62,25 +60,25 @@ def pass_gate(host: Host, service: Service, known: Known, options: Options) -> P
     """
     begun = time.monotonic()
     while True:
-        snapshot = look(host, service)
-        problem = problem_of(snapshot, known) or _unsettled(host, snapshot, known, options)
+        snapshot = observe(host, service)
+        fault = fault_of(snapshot, known) or _unsettled(host, snapshot, known, options)
         seconds = time.monotonic() - begun
-        (seen,) = snapshot.services
-        if not problem or seconds >= options.gate_timeout or _hopeless(seen):
-            return Passage(seconds, problem, seen.main.began if seen.main else None, host.now())
+        (observed,) = snapshot.services
+        if not fault or seconds >= options.gate_timeout or _hopeless(observed):
+            return Passage(seconds, fault, observed.main.began if observed.main else None, host.now())
         host.pause(options.gate_delay)
 
 
 def _unsettled(host: Host, snapshot: Snapshot, known: Known, options: Options) -> str:
     """Look again a little later: a service that dies after its first answer has not passed."""
     host.pause(options.gate_settle)
-    (seen,) = snapshot.services
-    later = look(host, seen.service)
+    (observed,) = snapshot.services
+    later = observe(host, observed.service)
     (again,) = later.services
-    if seen.main is not None and again.main is not None and seen.main.began != again.main.began:
-        return f"{seen.name} ended right after its start and was started again"
-    return problem_of(later, known)
+    if observed.main is not None and again.main is not None and observed.main.began != again.main.began:
+        return f"{observed.name} ended right after its start and was started again"
+    return fault_of(later, known)
 
 
-def _hopeless(seen: Observed) -> bool:
-    return seen.unit is not None and seen.unit.active == "failed"
+def _hopeless(observed: Observation) -> bool:
+    return observed.unit is not None and observed.unit.active == "failed"

@@ -25,15 +25,14 @@ from ..publish import publish_file
 from ..redact import tells_secret
 from ..rights import NotSwitched, Rights
 from ..services.declared import Service
-from ..services.observed import Observed
+from ..services.model import Observation
 from ..services.pid_file import is_service, read_pid_file
 from ..surroundings import Surroundings
+from . import linux, macos
 from .ending import Refused
-from .linux.seen import seen_on_linux
-from .macos.seen import seen_on_macos
 from .model import Launch
 from .output import fault_of_output, open_output, writing_in
-from .proof import Sight, doubt, doubt_for_root
+from .proof import RunningProcess, doubt, doubt_for_root
 
 if sys.platform != "win32":
     import pwd
@@ -43,8 +42,11 @@ POLL = 0.1
 OWN_PID_FILE = 3.0
 
 
-# Who looks at how a running process was started.
-LOOKERS: dict[str, Callable[[Host, Process], Sight]] = {"linux": seen_on_linux, "darwin": seen_on_macos}
+# How it is observed how a running process was started.
+OBSERVERS: dict[str, Callable[[Host, Process], RunningProcess]] = {
+    "linux": linux.observe_process,
+    "darwin": macos.observe_process,
+}
 
 
 def capture(host: Host, service: Service, main: Optional[Process], recorded: Mapping[str, Any]) -> Launch:
@@ -53,17 +55,19 @@ def capture(host: Host, service: Service, main: Optional[Process], recorded: Map
     proved to be the service nothing is taken.
     """
     declared = _account(service) if service.user else None
-    sight = LOOKERS[host.platform](host, main) if main and host.platform in LOOKERS else Sight(Launch("/"))
+    running = (
+        OBSERVERS[host.platform](host, main) if main and host.platform in OBSERVERS else RunningProcess(Launch("/"))
+    )
     if main and not declared:
-        sight = sight._replace(began=_moment(host, main))
-    why = doubt(host, service, sight, declared[0] if declared else None) if main else ""
-    seen = Launch("/") if why else sight.launch
-    folder = service.chdir or (seen.folder if main else str(recorded.get("folder") or "/"))
-    kept = seen.environment if main else recorded.get("environment")
+        running = running._replace(began=_moment(host, main))
+    why = doubt(host, service, running, declared[0] if declared else None) if main else ""
+    observed = Launch("/") if why else running.launch
+    folder = service.chdir or (observed.folder if main else str(recorded.get("folder") or "/"))
+    kept = observed.environment if main else recorded.get("environment")
     base = kept or {"PATH": os.environ.get("PATH", os.defpath)}
-    ids = declared or seen.ids or _recorded_ids(recorded)
+    ids = declared or observed.ids or _recorded_ids(recorded)
     lost = "" if main else _lost(service, recorded)
-    return Launch(folder, ids, {**base, **service.environment}, seen.problem, why, lost)
+    return Launch(folder, ids, {**base, **service.environment}, observed.unavailable, why, lost)
 
 
 def _lost(service: Service, recorded: Mapping[str, Any]) -> str:
@@ -96,32 +100,39 @@ def _moment(host: Host, process: Process) -> Optional[float]:
         return None
 
 
-def require_proof(host: Host, seen: Observed) -> None:
+def require_proof(host: Host, observed: Observation) -> None:
     """Raise Refused where it is not proved at this moment that what would be ended is the script-started service, or
     where its stop command would not be run: since the plan was made files may have been written anew.
     """
-    if seen.pid_file is None or host.platform not in LOOKERS:
+    if observed.pid_file is None or host.platform not in OBSERVERS:
         return
-    if seen.alive is None:
-        raise Refused(f"{seen.name} is not ended: {seen.pid_file.problem or 'its process cannot be seen'}")
-    why = capture(host, seen.service, seen.main, {}).doubt if seen.alive and seen.main else ""
-    if why:
-        raise Refused(f"process {seen.pid_file.pid} is not ended: {why}")
-    why = doubt_of_stop(host, seen)
+    if observed.alive is None:
+        raise Refused(f"{observed.name} is not ended: {observed.pid_file.unavailable or 'its process cannot be seen'}")
+    launch = capture(host, observed.service, observed.main, {}) if observed.alive and observed.main else None
+    if launch and launch.doubt:
+        raise Refused(f"process {observed.pid_file.pid} is not ended: {launch.doubt}")
+    why = doubt_of_stop(host, observed, launch)
     if why:
         raise Refused(why)
 
 
-def doubt_of_stop(host: Host, seen: Observed) -> str:
-    """Given a service as it is, return why its stop command would not be run; empty: it would, or none is needed."""
-    main, service = seen.main, seen.service
-    if not service.stop_command or seen.pid_file is None or host.platform not in LOOKERS or not (seen.alive and main):
+def doubt_of_stop(host: Host, observed: Observation, launch: Optional[Launch] = None) -> str:
+    """Given a service as it is, and how it runs where that was captured at this moment, return why its stop command
+    would not be run; empty: it would, or none is needed.
+    """
+    main, service = observed.main, observed.service
+    if (
+        not service.stop_command
+        or observed.pid_file is None
+        or host.platform not in OBSERVERS
+        or not (observed.alive and main)
+    ):
         return ""
-    return _doubt_of_command(host, service, capture(host, service, main, {}))
+    return _doubt_of_command(host, service, launch or capture(host, service, main, {}))
 
 
 def _doubt_of_command(host: Host, service: Service, launch: Launch) -> str:
-    why = launch.doubt or launch.problem or _doubt_as_root(host, service, launch)
+    why = launch.doubt or launch.unavailable or _doubt_as_root(host, service, launch)
     return f"the stop_command of {service.name} is not run: {why}" if why else ""
 
 

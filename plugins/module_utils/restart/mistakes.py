@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
-from ..services.found import declare_whole
+from ..services.declared import declare_whole
 from ..trading.declared import read_endpoint
 from . import SPEC
 from .declared import default_url, read_options

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
@@ -14,7 +14,7 @@ from ..finding import Action
 from ..redact import tells_secret
 from ..registry import EMPTY
 from ..services.declared import Service
-from ..services.observed import Observed, Snapshot
+from ..services.model import Snapshot
 from ..steps import Step
 from .record import Record
 
@@ -26,15 +26,15 @@ SYSTEMD = "systemd"
 class Launch:
     """How to start a script: ``folder`` and ``environment`` as it had them, ``ids`` (uid, gid, groups) of its account.
 
-    ``environment`` may hold secrets: it is never shown, and what looks like one is never written anywhere. ``problem``
-    is why it is not known how it ran, ``doubt`` why the process that was seen is not proved to be the service, ``lost``
-    what of its environment nobody knows any more; or empty.
+    ``environment`` may hold secrets: it is never shown, and what looks like one is never written anywhere.
+    ``unavailable`` is why it is not known how it ran, ``doubt`` why the process that was seen is not proved to be the
+    service, ``lost`` what of its environment nobody knows any more; or empty.
     """
 
     folder: str
     ids: Optional[tuple[int, int, tuple[int, ...]]] = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    problem: str = ""
+    unavailable: str = ""
     doubt: str = ""
     lost: str = ""
 
@@ -43,7 +43,7 @@ class Launch:
         that could not be seen.
         """
         place = {"folder": self.folder, "ids": self.ids}
-        if self.problem:
+        if self.unavailable:
             return place
         secret = [name for name, value in self.environment.items() if tells_secret(name, value)]
         plain = {name: value for name, value in self.environment.items() if name not in secret}
@@ -66,21 +66,18 @@ class LaunchdJob(NamedTuple):
         return {"target": self.target, "plist": self.plist}
 
 
-# Given the services as seen and how each would be started: what stands against a restart, by name.
-Obstacles = Callable[[Sequence[Observed], Mapping[str, object]], dict[str, str]]
-
-
 class Prepared(NamedTuple):
     """What the system's service manager knows of who depends on whom.
 
     ``services`` are the declared ones, those that it stops together with them, and what depends on what. ``along`` says
-    by name what is stopped along with a service, whoever declares it; it may hold circles. ``obstacles`` says what
-    stands against a restart.
+    by name what is stopped along with a service, whoever declares it; it may hold circles. ``known`` is what else it
+    says of them by name, ``unknown`` why it says nothing.
     """
 
-    services: list[Service]
-    obstacles: Obstacles
+    services: Sequence[Service]
     along: Mapping[str, tuple[str, ...]] = EMPTY
+    known: Mapping[str, Any] = EMPTY
+    unknown: str = ""
 
 
 class Situation(NamedTuple):
@@ -152,7 +149,7 @@ class Passage(NamedTuple):
     """
 
     seconds: float
-    problem: str = ""
+    fault: str = ""
     began: Optional[float] = None
     at: float = 0.0
 

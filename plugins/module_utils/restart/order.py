@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from ..services.declared import Service
 from ..services.order import needs, start_order
@@ -30,4 +29,4 @@ def united(services: Sequence[Service], along: Mapping[str, Sequence[str]]) -> l
         for name in followers:
             if name != leader and leader not in graph[name] and name not in needs(graph, leader):
                 graph[name] = (*graph[name], leader)
-    return [replace(service, depends_on=graph[service.name]) for service in services]
+    return [service._replace(depends_on=graph[service.name]) for service in services]

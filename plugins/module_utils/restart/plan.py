@@ -30,15 +30,16 @@ def make_plan(situation: Situation, options: Options, protected: Mapping[str, st
     safe = {**excepted, **_unavailable(situation), **_without_command(situation), **situation.obstacles, **protected}
     chosen: set[str] = set()
     refused: dict[str, str] = {}
-    for name in wanted(situation, options):
-        together_with = dependents(situation.web, [name]) & (running | set(situation.unavailable))
+    names, web = wanted(situation, options), situation.web
+    for name in names:
+        together_with = dependents(web, [name]) & (running | set(situation.unavailable))
         in_the_way = [safe[other] for other in sorted(together_with & set(safe))]
         if in_the_way:
             refused[name] = "; ".join(in_the_way)
         else:
             chosen |= together_with
     groups, barred = _parted(situation, chosen)
-    refused.update({name: barred[name] for name in wanted(situation, options) if name in barred})
+    refused.update({name: barred[name] for name in names if name in barred})
     chosen -= set(barred)
     reload = bool(chosen & situation.reload)
     left = {s.name: _why_left(situation, options, s.name) for s in situation.services}

@@ -44,36 +44,36 @@ _TEXTS = (
 _EARLY = 60.0  # seconds: times of files are coarse, and a clock is set a little
 
 
-class Sight(NamedTuple):
+class RunningProcess(NamedTuple):
     """How a running process was seen: its program ``exe`` (empty: not known), whether that is a ``set_id`` program,
     which runs for one account with the rights of another, and whose rights it has.
 
-    ``problem`` says why that is not known, or empty. ``began`` is when it began (epoch; None: no clock tells), as far
-    as that is asked.
+    ``unavailable`` says why that is not known, or empty. ``began`` is when it began (epoch; None: no clock tells), as
+    far as that is asked.
     """
 
     launch: Launch
     accounts: Accounts = Accounts((), ())
     exe: str = ""
     set_id: bool = False
-    problem: str = ""
+    unavailable: str = ""
     began: Optional[float] = 0.0
 
 
-def doubt(host: Host, service: Service, sight: Sight, declared: Optional[int]) -> str:
+def doubt(host: Host, service: Service, running: RunningProcess, declared: Optional[int]) -> str:
     """Given a service, its process as seen and the uid of the account that is declared, if one is, return why it is
     not proved that the process is the service, with the cure; empty: it is.
     """
-    if sight.problem:
-        return sight.problem
-    several, uid = sight.accounts.several, sight.accounts.uids[0]
+    if running.unavailable:
+        return running.unavailable
+    several, uid = running.accounts.several, running.accounts.uids[0]
     if several:
         return f"it has the rights of several accounts ({several}): look who started it, and stop it by hand"
     writers = writers_of(os.path.join(os.getcwd(), service.pid_file))
     return (
         _doubt_of_account(host, service, uid, declared, writers)
-        or (_doubt_of_age(host, service, sight.began) if declared is None else "")
-        or _doubt_of_program(host, service, sight, uid, writers)
+        or (_doubt_of_age(host, service, running.began) if declared is None else "")
+        or _doubt_of_program(host, service, running, uid, writers)
     )
 
 
@@ -112,14 +112,14 @@ def _said(host: Host, uids: frozenset[int]) -> str:
     return "others" if ANYBODY in uids else " and ".join(host.account(uid) for uid in sorted(uids))
 
 
-def _doubt_of_program(host: Host, service: Service, sight: Sight, uid: int, writers: frozenset[int]) -> str:
+def _doubt_of_program(host: Host, service: Service, running: RunningProcess, uid: int, writers: frozenset[int]) -> str:
     """Behind a start script runs another program than the declared one. Then nobody else may have named the process,
     and for root nobody else may have written the program.
     """
-    exe = sight.exe.removesuffix(" (deleted)")  # an update has replaced it: a reason to restart
-    if exe and exe in programs_of(host, service, sight.launch):
+    exe = running.exe.removesuffix(" (deleted)")  # an update has replaced it: a reason to restart
+    if exe and exe in programs_of(host, service, running.launch):
         return ""
-    behind_script = bool(service.process) and not sight.set_id
+    behind_script = bool(service.process) and not running.set_id
     if (behind_script or not exe) and not writers - {uid} and not (uid == 0 and (not exe or writers_of(exe))):
         return ""
     cure = f"declare the program itself as services[{service.name}].command"

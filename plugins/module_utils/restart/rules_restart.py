@@ -101,11 +101,11 @@ def judge_refused(context: RestartContext) -> Iterator[Outcome]:
 def judge_gate(context: RestartContext) -> Iterator[Outcome]:
     """A restarted service is as well as before: it runs, holds its port and answers its probe."""
     passages = context.progress.passages
-    failed = [name for name, passage in passages.items() if passage.problem]
+    failed = [name for name, passage in passages.items() if passage.fault]
     for name, passage in passages.items():
-        if passage.problem:
+        if passage.fault:
             status, after = _behind(context.survey, name, failed)
-            text = f"{name} is not as well as before its restart: {passage.problem}{after}"
+            text = f"{name} is not as well as before its restart: {passage.fault}{after}"
             yield Outcome(status, text, subject=name)
         else:
             text = f"{name} was as well as before {passage.seconds:.1f} s after its start"
@@ -159,5 +159,5 @@ def judge_memory(context: RestartContext) -> Iterator[Outcome]:
 
 def memory_of(survey: Survey, progress: Progress) -> dict[str, tuple[int, int]]:
     """Return the resident memory in bytes before and after, of the services for which both are known."""
-    before = {seen.name: seen.rss for seen in survey.before.snapshot.services}
+    before = {observed.name: observed.rss for observed in survey.before.snapshot.services}
     return {name: (before[name], rss) for name, rss in progress.memory.items() if rss and before.get(name)}

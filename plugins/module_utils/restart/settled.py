@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from ..errors import CoreError
 from ..host import Host
-from .gate import look
+from .gate import observe
 from .model import Passage, Progress, Situation
 
 
 def measure_settled(host: Host, situation: Situation, progress: Progress) -> None:
     """Wait until the grace of each restarted service is over, at most once for all, and note its memory then."""
-    well = {name: passage for name, passage in progress.passages.items() if not passage.problem}
+    well = {name: passage for name, passage in progress.passages.items() if not passage.fault}
     waits = [_left(host, situation, name, passage) for name, passage in well.items()]
     try:
         host.pause(max(waits, default=0.0))
@@ -35,13 +35,13 @@ def _left(host: Host, situation: Situation, name: str, passage: Passage) -> floa
 
 def _measure(host: Host, situation: Situation, progress: Progress, name: str, passage: Passage) -> None:
     try:
-        (seen,) = look(host, situation.service(name)).services
+        (observed,) = observe(host, situation.service(name)).services
     except CoreError as error:
         progress.young[name] = str(error)
         return
-    if seen.main is not None and passage.began is not None and seen.main.began != passage.began:
+    if observed.main is not None and passage.began is not None and observed.main.began != passage.began:
         progress.young[name] = "it has ended since and was started again"
-    elif seen.alive:
-        progress.memory[name] = seen.rss
+    elif observed.alive:
+        progress.memory[name] = observed.rss
     else:
         progress.young[name] = "it does not run any more"

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Optional
 
 from ..errors import CoreError
 from ..host import Host
-from ..services.observed import Observed
+from ..services.model import Observation
 from . import managers
 from .declared import Options
 from .gate import glance
@@ -57,15 +57,17 @@ def units_of(stage: Stage, names: Sequence[str]) -> list[str]:
 def end_service(stage: Stage, name: str, timeout: float) -> None:
     """End a service, as it is at this moment. Raise CoreError, Refused where nothing was done to it."""
     service = stage.situation.service(name)
-    seen = glance(stage.host, service)
-    require_proof(stage.host, seen)
-    managers.stop(stage.host, _without_others(stage, seen), timeout, service.stop_command)
+    observed = glance(stage.host, service)
+    require_proof(stage.host, observed)
+    managers.stop(stage.host, _without_others(stage, observed), timeout, service.stop_command)
 
 
-def _without_others(stage: Stage, seen: Observed) -> Observed:
+def _without_others(stage: Stage, observed: Observation) -> Observation:
     """Given a service as it is, return it without the processes of others: one may run in the session of another."""
-    if seen.pid_file is None or len(seen.processes) < 2:
-        return seen
-    scripts = [s for s in stage.situation.services if s.manager == "pid_file" and s.name != seen.name]
+    if observed.pid_file is None or len(observed.processes) < 2:
+        return observed
+    scripts = [s for s in stage.situation.services if s.manager == "pid_file" and s.name != observed.name]
     others = {process.pid for service in scripts for process in glance(stage.host, service).processes}
-    return replace(seen, processes=tuple(p for p in seen.processes if p.pid not in others or p == seen.main))
+    return observed._replace(
+        processes=tuple(p for p in observed.processes if p.pid not in others or p == observed.main)
+    )

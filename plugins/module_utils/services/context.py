@@ -9,28 +9,26 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..finding import CRITICAL, SKIPPED, WARNING, Check, Finding
 from ..redact import redact
 from ..registry import Outcome
 from ..units import human_seconds
+from .declared import Policy
 from .history import Growth
-from .observed import Observed, Snapshot
-from .policy import Policy
+from .model import Observation, Snapshot
 from .restarts import Restarts
-from .words import LOOK_AS_ADMIN, Words, words_of
+from .words import AS_ADMIN, Words, words_of
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """One service with everything that is known of it."""
 
-    observed: Observed
+    observed: Observation
     snapshot: Snapshot
     policy: Policy
-    restarts: Restarts = field(default_factory=Restarts)
+    restarts: Restarts = Restarts()
     growth: Optional[Growth] = None
 
     @property
@@ -80,9 +78,9 @@ class Context:
         """The words of whoever looks after the service."""
         return words_of(self.observed.service.manager)
 
-    def look_as_admin(self) -> str:
+    def as_admin(self) -> str:
         """Return the remedy for what this account may not see."""
-        return LOOK_AS_ADMIN.get(self.snapshot.platform, LOOK_AS_ADMIN["linux"])
+        return AS_ADMIN.get(self.snapshot.platform, AS_ADMIN["linux"])
 
     def lacking(self, rule: str) -> Iterator[Outcome]:
         """Yield that this platform has nothing for a rule to judge; nothing where it has."""
@@ -102,8 +100,7 @@ class Context:
         return f"tail -n 50 {shlex.quote(path)}"
 
 
-@dataclass(frozen=True)
-class HostContext:
+class HostContext(NamedTuple):
     """A host as a whole, for the rules that are about no single service."""
 
     snapshot: Snapshot

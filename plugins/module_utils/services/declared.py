@@ -2,29 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the inventory declares of the services, as frozen records, checked once at the edge."""
+"""What the inventory declares of the services, and the thresholds to judge by, as frozen records, checked once."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
+from ..finding import EMPTY
 from ..units import parse_bytes, parse_seconds
 from .order import start_order
-from .possible import WILDCARDS, check_address, check_apart, check_command, check_health
-from .texts import check_texts
+from .possible import WILDCARDS, check_address, check_apart, check_command, check_health, check_no_secret, check_texts
 
 _UNIT_TYPES = ("service", "socket", "timer", "target", "path", "mount", "scope")
 _UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 _LABEL = re.compile(r"(?:system/|(?:gui|user)/\d+/)?[^/\s\x00-\x1f]+")
 _WINDOWS_NAME = re.compile(r"[^/\\\x00-\x1f]{1,256}")  # CreateService: both slashes are not allowed
+_PROBE_OPTIONS = ("timeout", "samples", "latency_warn", "body_regex", "json", "tls_min_days", "tls_verify", "ca_path")
+_FOUND_BY = ("pid_file", "command", "process", "port", "ports", "health")
+_SUFFIX = {"linux": ".service"}  # what a name without a type stands for; labels and Windows services have no types
 
 
-@dataclass(frozen=True)
-class Port:
+class Port(NamedTuple):
     """A port that a service is meant to listen on; ``bind`` is the address (empty: any will do)."""
 
     port: int
@@ -32,8 +33,7 @@ class Port:
     bind: str = ""
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     """How to ask a service whether it is well: a GET of ``url``, ``samples`` times, each at most ``timeout`` seconds.
 
     Well is a status code of ``status`` with a body that ``body_regex`` finds something in and whose JSON has the values
@@ -49,7 +49,7 @@ class Probe:
     samples: int = 3
     latency_warn: float = 1.0
     body_regex: str = ""
-    json: Mapping[str, Any] = field(default_factory=dict)
+    json: Mapping[str, Any] = EMPTY
     tls_min_days: int = 21
     tls_verify: bool = True
     ca_path: Optional[str] = None
@@ -60,16 +60,14 @@ class Probe:
         return self.url.startswith("https:")
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(NamedTuple):
     """A place that names a port of the service as well: the first group of ``pattern`` in the file ``path``."""
 
     path: str
     pattern: str
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """One service of the inventory. A managed one has a ``unit``, a script-started one a ``pid_file``.
 
     ``unit`` is its name to ``managed_by``: a unit of ``systemd``, a label of ``launchd`` (perhaps with its domain:
@@ -85,7 +83,7 @@ class Service:
     chdir: str = ""
     output: str = ""
     user: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = EMPTY
     state: str = "started"
     enabled: bool = True
     ports: tuple[Port, ...] = ()
@@ -96,6 +94,9 @@ class Service:
     start_grace: float = 30.0
     memory_max: int = 0
     managed_by: str = "systemd"
+
+    def __repr__(self) -> str:
+        return f"Service({self.name})"
 
     @property
     def manager(self) -> str:
@@ -177,8 +178,7 @@ def _windows_name(name: str, service: str) -> str:
     return service
 
 
-@dataclass(frozen=True)
-class Manager:
+class Manager(NamedTuple):
     """A service manager: its ``name``, the ``option`` that names a service to it, and what checks such a name."""
 
     name: str
@@ -222,9 +222,6 @@ def _probe(raw: Optional[Mapping[str, Any]], ports: Sequence[Port], where: str) 
     return Probe(url, host, int(port or 0), tuple(raw.get("status") or (200,)), **given)
 
 
-_PROBE_OPTIONS = ("timeout", "samples", "latency_warn", "body_regex", "json", "tls_min_days", "tls_verify", "ca_path")
-
-
 def _local_address(ports: Sequence[Port]) -> str:
     """Return where a service is asked from its own host: the address it binds to, else loopback."""
     bind = ports[0].bind if ports else ""
@@ -244,3 +241,68 @@ def _regex(name: str, pattern: str, *, groups: int) -> None:
     except re.error as error:
         raise InputError(name, pattern, f"a regular expression ({error})") from error
     _require(found >= groups, name, pattern, "a regular expression with a group around the port")
+
+
+def declare_whole(services: Sequence[Mapping[str, Any]], platform: str) -> tuple[Service, ...]:
+    """As `declare`, and raise InputError for a service that nothing on its host can be, or be known to be, and for a
+    secret in a command.
+    """
+    declared = declare(services, platform)
+    option = MANAGERS.get(platform, MANAGERS["linux"]).option
+    for raw in services:
+        if not any(raw.get(each) for each in (option, *_FOUND_BY)):
+            raise InputError(f"services[{raw['name']}].{option}", None, f"it, or one of {', '.join(_FOUND_BY)}")
+    for service in declared:
+        if service.manager == "pid_file" and not (service.command or service.process):
+            expected = "it or command: what a pid file names may be any process"
+            raise InputError(f"services[{service.name}].process", None, expected)
+        for option, words in (("command", service.command), ("stop_command", service.stop_command)):
+            check_no_secret(f"services[{service.name}].{option}", words)
+    return declared
+
+
+class Pattern(NamedTuple):
+    """A pattern of unit names that at least ``min_match`` units must fit; ``expected`` must be among them, and no other
+    than those and the declared services may be.
+    """
+
+    pattern: str
+    min_match: int = 1
+    expected: tuple[str, ...] = ()
+
+
+class Policy(NamedTuple):
+    """Thresholds: times in seconds, sizes in bytes, shares in percent."""
+
+    patterns: tuple[Pattern, ...] = ()
+    restarts_window: float = 3600.0
+    restarts_warn: int = 1
+    restarts_crit: int = 3
+    open_files_warn: int = 70
+    open_files_crit: int = 90
+    leak_min_samples: int = 6
+    leak_min_span: float = 21600.0
+    leak_warn: int = 50 << 20
+
+
+def read_policy(params: Mapping[str, Any], platform: str = "linux") -> Policy:
+    """Given the options and the platform, return the policy. Raise InputError naming the option that is wrong."""
+    warn, crit = params["restarts_warn"], params["restarts_crit"]
+    if not 0 < warn <= crit:
+        raise InputError("restarts_warn", warn, f"between 1 and restarts_crit ({crit})")
+    return Policy(
+        patterns=tuple(_pattern(raw, _SUFFIX.get(platform, "")) for raw in params["patterns"]),
+        restarts_window=parse_seconds("restarts_window", params["restarts_window"]),
+        restarts_warn=warn,
+        restarts_crit=crit,
+        open_files_warn=params["open_files_warn"],
+        open_files_crit=params["open_files_crit"],
+        leak_min_samples=params["leak_min_samples"],
+        leak_min_span=parse_seconds("leak_min_span", params["leak_min_span"]),
+        leak_warn=parse_bytes("leak_warn", params["leak_warn"]),
+    )
+
+
+def _pattern(raw: Mapping[str, Any], suffix: str) -> Pattern:
+    expected = tuple(name if "." in name else f"{name}{suffix}" for name in raw.get("expected") or ())
+    return Pattern(raw["pattern"], 1 if raw.get("min_match") is None else raw["min_match"], expected)

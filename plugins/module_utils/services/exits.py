@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 
-from .parse import Unit
+from .model import Unit
 
 KILLED = (2, 3)  # sigchld codes CLD_KILLED and CLD_DUMPED; 1 is CLD_EXITED
 

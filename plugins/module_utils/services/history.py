@@ -12,10 +12,9 @@ The memory of a service is ``{"counts": [[when, boot, restarts], ...], "begins":
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
-from .observed import Observed, Snapshot
+from .model import Observation, Snapshot
 from .restarts import read_log, rows_of
 
 KEEP_COUNTS, KEEP_RSS = 60, 200
@@ -24,8 +23,7 @@ RSS_SPACING = 300.0  # seconds: a check every minute must not push out the sampl
 DAY = 86400.0
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(NamedTuple):
     """How the memory of one process developed over ``samples`` in ``span`` seconds.
 
     ``per_day`` is the slope of the least-squares line in bytes, ``fit`` its coefficient of determination (0 to 1),
@@ -39,7 +37,7 @@ class Growth:
     total: float = 0.0
 
 
-def remember_service(memory: Mapping[str, Any], observed: Observed, snapshot: Snapshot) -> dict[str, Any]:
+def remember_service(memory: Mapping[str, Any], observed: Observation, snapshot: Snapshot) -> dict[str, Any]:
     """Given what is remembered of a service and what is seen now, return what to remember next."""
     now, boot = snapshot.now, snapshot.boot_id
     counts, begins = rows_of(memory, "counts", 3), rows_of(memory, "begins", 3)
@@ -68,7 +66,7 @@ def thin(rows: list[list[Any]]) -> list[list[Any]]:
     return rows if len(rows) <= KEEP_RSS else [*rows[:-1][::2], rows[-1]]
 
 
-def measure_growth(memory: Mapping[str, Any], observed: Observed, snapshot: Snapshot) -> Optional[Growth]:
+def measure_growth(memory: Mapping[str, Any], observed: Observation, snapshot: Snapshot) -> Optional[Growth]:
     """Given what is remembered and seen of a service, return the growth of its memory; None without a process."""
     if observed.main is None or not observed.rss:
         return None

@@ -4,38 +4,74 @@
 
 """The last error line that a service wrote itself, quoted in a bad finding: redacted, with its time.
 
-A unit of systemd wrote it into the journal, a script-started service into the file that is its ``output``.
+A unit of systemd wrote it into the journal, a script-started service into the file that is its ``output``: another
+account writes that, and root reads its end.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Optional
 
 from ..asking import ask
-from ..errors import CoreError
+from ..errors import CoreError, SourceDenied
 from ..finding import CRITICAL, WARNING, Finding
-from ..folders import NotEntered
+from ..folders import NotEntered, resolved
 from ..host import Host
 from ..masking import Mask
 from ..printable import printable
 from ..redact import redact, tells_secret
 from .context import Context
 from .declared import Service
-from .tail import read_tail
 
+PLATFORMS = ("linux", "darwin")  # where a name is opened in an open folder, so that nobody can swap what is on the way
 QUOTED = ("services.state", "services.restarts", "services.http", "services.port_owner")
 LINES, SINCE, LONGEST = 200, 86400.0, 160
 TAIL = 64 << 10  # bytes of a log file, and characters of a line, that are looked at
 LONG = 5  # entries that are fetched again, since journalctl leaves a field of more than 4 KiB out
 ENTRY = 2 << 20  # characters of an entry as JSON
 _ERROR = re.compile(r"\b\w*(?:error|exception|critical|fatal|panic|failed|refused|denied|cannot)\b", re.IGNORECASE)
-
 _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,40}m")
+
+
+class Tail(NamedTuple):
+    """Whole lines at the end of a file, and when it was last written (seconds since the epoch)."""
+
+    text: str
+    written: float
+
+
+def read_tail(host: Host, path: str, limit: int) -> Tail:
+    """Given a log file, return its last ``limit`` bytes at most, from the first line that begins within them.
+
+    Whoever owns the file, or a folder on the way, could put a link to a file of root's in its place: the file itself is
+    opened by O_NOFOLLOW, and a link on the way leads only to what belongs to the owner of the link. Raise OSError,
+    NotEntered, or SourceDenied where it is no regular file, has further names, or this platform has no such way.
+    """
+    if host.platform not in PLATFORMS:
+        raise SourceDenied(path, f"a log file cannot be opened safely on {host.platform}")
+    with resolved(path) as place:
+        descriptor = place.holder.open_file(place.name)
+    try:
+        return _read(descriptor, path, limit)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, path: str, limit: int) -> Tail:
+    status = os.fstat(descriptor)
+    # a hard link is a way to a file of root's too, where the system lets anybody make one
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        raise SourceDenied(path, "it is no regular file with one name")
+    begin = max(status.st_size - limit, 0)
+    text = os.pread(descriptor, limit, begin).decode("utf-8", "surrogateescape")
+    return Tail(text.partition("\n")[2] if begin else text, status.st_mtime)
 
 
 class Entry(NamedTuple):

@@ -11,8 +11,7 @@ from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
 from . import SPEC
-from .found import declare_whole
-from .policy import read_policy
+from .declared import declare_whole, read_policy
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]:

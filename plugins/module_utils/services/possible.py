@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a declaration of services may say: values that are possible, and no two services that claim the same."""
+"""What a declaration of services may say: values and texts that are possible, no secret where none may be, and no two
+services that claim the same.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,71 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..redact import MASK
 
 if TYPE_CHECKING:
     from .declared import Service
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ON_ONE_LINE = ("name", "pid_file", "chdir", "output", "user")
+_OF_A_SECRET = re.compile(
+    r"(--?(?:[a-z0-9]+[-_])*(?:(password|passwd|passphrase)|secret|token|api[-_]?key))(?:=(.*))?", re.I | re.DOTALL
+)
+# what stands there and is no secret itself: a file, a variable, another option, a way to ask
+_NO_SECRET = re.compile(r"[/~$%@-].*|[A-Za-z]:[\\/].*|(?:env|file|fd):.*|true|false|yes|no|none|ask|prompt|", re.I)
 WILDCARDS = ("", "*", "any", "0.0.0.0", "::")  # noqa: S104 - compared with, never bound to
 _LIKE_AN_ARGUMENT = re.compile(r"[-/\d]|[^/\\]*$")  # what comes after a blank and is no rest of a path
 _A_COMMAND = "a list of words, such as [sleep, '5']: this is one word with a blank in it"
 _A_PROGRAM = "a list of words whose first names a program, such as [sleep, '5']; where there is none, leave it out"
+_TINY = 0.001  # seconds
+_LEAST = (
+    ("samples", 1, "at least 1"),
+    ("timeout", _TINY, "seconds above 0"),
+    ("latency_warn", _TINY, "seconds above 0"),
+    ("tls_min_days", 0, "0 or more days"),
+)
+_OPTION = {"systemd": "unit", "launchd": "label", "windows": "service"}
+
+
+def check_texts(where: str, raw: Mapping[str, Any]) -> None:
+    """Given where a service is declared and its options, raise InputError for a text that no system takes.
+
+    A NUL ends a text wherever the system reads one; names and paths with a line break or the like are slips.
+    """
+    for option in _ON_ONE_LINE:
+        if _CONTROL.search(raw.get(option) or ""):
+            raise InputError(f"{where}.{option}", raw[option], "a text without control characters")
+    for option in ("command", "stop_command"):
+        if any("\0" in word for word in raw.get(option) or ()):
+            raise InputError(f"{where}.{option}", list(raw[option]), "words without a NUL, which no command can have")
+    if (raw.get("output") or "").endswith("/"):
+        raise InputError(f"{where}.output", raw["output"], "a file: what ends with a slash is a folder")
+    _check_environment(f"{where}.environment", raw.get("environment") or {})
+
+
+def _check_environment(option: str, environment: Mapping[Any, Any]) -> None:
+    """Raise InputError for a variable that no process can be given; of the value nothing is told."""
+    for key, value in environment.items():
+        name, equals, _rest = str(key).partition("=")
+        if not name or equals or _CONTROL.search(name):
+            expected = "names of variables, which are not empty and have no '=' and no control characters in them"
+            raise InputError(option, f"{name}{equals}", expected)
+        if "\0" in str(value):
+            raise InputError(option, name, "variables whose values have no NUL in them")
+
+
+def check_no_secret(option: str, words: Sequence[str]) -> None:
+    """Given the option and a command, raise InputError where it has a secret: every account of the host can read it."""
+    for word, following in zip(words, (*words[1:], "")):
+        found = _OF_A_SECRET.fullmatch(word)
+        if found is None:
+            continue
+        name, of_a_password, value = found.groups()
+        if value is None:
+            value = following if of_a_password else ""
+        if not _NO_SECRET.fullmatch(value):
+            expected = "no secret in a command, which every account can read: let the program read it from a file"
+            raise InputError(option, f"{name}={MASK}", expected)
 
 
 def check_address(name: str, bind: str) -> str:
@@ -46,15 +105,6 @@ def check_command(name: str, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
-_TINY = 0.001  # seconds
-_LEAST = (
-    ("samples", 1, "at least 1"),
-    ("timeout", _TINY, "seconds above 0"),
-    ("latency_warn", _TINY, "seconds above 0"),
-    ("tls_min_days", 0, "0 or more days"),
-)
-
-
 def check_health(name: str, raw: Mapping[str, Any]) -> None:
     """Given the option and how a service is asked, raise InputError where a number in it can be none."""
     for option, least, expected in _LEAST:
@@ -78,9 +128,6 @@ def check_apart(services: Sequence[Service]) -> None:
                     expected = f"one that {taken[key]} does not have"
                     raise InputError(f"services[{service.name}].{name}", value, expected)
                 taken[key] = service.name
-
-
-_OPTION = {"systemd": "unit", "launchd": "label", "windows": "service"}
 
 
 def _claims(service: Service, option: str) -> Iterator[tuple[object, str, object]]:

@@ -29,18 +29,18 @@ def service_record(context: Context, findings: Sequence[Finding]) -> dict[str, A
         "pid": observed.main.pid if observed.main else None,
         "since": round(context.snapshot.now - age) if age is not None else None,
         "uptime_s": round(age, 1) if age is not None else None,
-        "restarts": {"window": context.restarts.count, "total": context.restarts.total},
+        "restarts": {"window": context.restarts.number, "total": context.restarts.total},
         "exit": exit_record(unit) if unit else None,
         "ports": [port.port for port in observed.service.ports],
-        "http": {"status": answer.status, "p95_s": round(answer.p95, 4), "problem": answer.problem} if answer else None,
+        "http": {"status": answer.status, "p95_s": round(answer.p95, 4), "problem": answer.fault} if answer else None,
         "resources": _resources(context),
-        "drift": [f"{claim.source}: {claim.port or claim.problem}" for claim in observed.claims],
+        "drift": [f"{claim.source}: {claim.port or claim.unavailable}" for claim in observed.claims],
         "suppressed_by": sorted({f.consequence_of.rpartition(" ")[2] for f in findings if f.consequence_of}),
-        "verdict": _verdict(findings),
+        "verdict": _worst_of(findings),
     }
 
 
-def _verdict(findings: Sequence[Finding]) -> str:
+def _worst_of(findings: Sequence[Finding]) -> str:
     """Return the worst of what a service says of itself; skipped where it is well but for what follows from others."""
     status = worst(f.status for f in findings if f.status != SKIPPED)
     return SKIPPED if status == OK and any(f.consequence_of for f in findings) else status
@@ -63,7 +63,7 @@ def service_metrics(context: Context) -> list[Metric]:
     observed, labels = context.observed, {"service": context.observed.name}
     if observed.alive is None:
         return []
-    values = [("up", float(bool(observed.alive)), ""), ("restarts", float(context.restarts.count), "")]
+    values = [("up", float(bool(observed.alive)), ""), ("restarts", float(context.restarts.number), "")]
     if context.age is not None:
         values.append(("uptime_seconds", context.age, "seconds"))
     if observed.rss:

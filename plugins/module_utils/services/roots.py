@@ -74,7 +74,7 @@ def _follows(context: Context, finding: Finding, trouble: Trouble) -> bool:
     """Return whether nothing of the service itself explains a finding, nor a stranger on its port."""
     if finding.check == STATE:
         return context.observed.name in trouble.along
-    if context.observed.alive is not True or context.restarts.count >= context.policy.restarts_warn:
+    if context.observed.alive is not True or context.restarts.number >= context.policy.restarts_warn:
         return False
     if finding.check == "services.http":
         return True

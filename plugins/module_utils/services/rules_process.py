@@ -12,7 +12,7 @@ from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from ..units import human_bytes, human_seconds
 from .context import Context
-from .observed import Claim, Observed
+from .model import Claim, pending_reasons
 from .rules_network import owns
 
 RULES = Rules()
@@ -34,15 +34,15 @@ def judge_port_drift(context: Context) -> Iterator[Outcome]:
     if not declared or not claims:
         return
     wrong = [claim for claim in claims if claim.port and claim.port not in declared]
-    blind = [claim for claim in claims if claim.problem]
+    unavailable = [claim for claim in claims if claim.unavailable]
     actual = {claim.source: claim.port or None for claim in claims}
     ports = ", ".join(map(str, sorted(declared)))
     if wrong:
         places = "; ".join(f"{claim.source} says {claim.port}" for claim in wrong)
         text = f"the inventory declares port {ports} for {observed.name}, but {places}"
         yield Outcome(WARNING, text, expected=sorted(declared), actual=actual)
-    elif blind:
-        text = "; ".join(claim.problem for claim in blind)
+    elif unavailable:
+        text = "; ".join(claim.unavailable for claim in unavailable)
         yield Outcome(UNKNOWN, text, expected=sorted(declared), actual=actual)
     else:
         text = f"{len(claims)} other places name port {ports} for {observed.name} as well"
@@ -54,16 +54,6 @@ def _live_claims(context: Context, declared: set[int]) -> list[Claim]:
     sockets = context.snapshot.sockets.sockets if context.snapshot.sockets else ()
     mine = sorted({entry.port for entry in sockets if entry.proto == "tcp" and owns(context, entry)})
     return [] if declared.intersection(mine) else [Claim("what it listens on", port) for port in mine]
-
-
-def pending_reasons(observed: Observed) -> list[str]:
-    """Given a service, return why it does not run what is on the disk; service_restart acts on the same reasons."""
-    replaced = sorted({path for detail in observed.details.values() for path in detail.replaced})
-    reasons = [f"it runs from {path}, which was replaced on the disk" for path in replaced]
-    reasons += [f"{path} has changed since it was started" for path in observed.changed_files]
-    if observed.unit is not None and observed.unit.need_reload and not observed.changed_files:
-        reasons.append(f"the files of {observed.unit.id} have changed since systemd read them")
-    return reasons
 
 
 @RULES.rule(
@@ -83,7 +73,7 @@ def judge_restart_pending(context: Context) -> Iterator[Outcome]:
         yield Outcome(WARNING, text, actual=reasons)
     elif observed.denied:
         text = f"nothing tells whether {observed.name} runs what is on the disk: {observed.denied}"
-        yield Outcome(UNKNOWN, text, remedy=context.look_as_admin())
+        yield Outcome(UNKNOWN, text, remedy=context.as_admin())
     elif observed.main is not None and context.age is None:
         text = f"{observed.name} began later than now by the host's clock, so nothing tells which files it has read"
         yield Outcome(UNKNOWN, text, remedy="Compare the clocks of host and container.")
@@ -114,7 +104,7 @@ def judge_open_files(context: Context) -> Iterator[Outcome]:
         return
     if observed.denied:
         text = f"the open files of {observed.name} cannot be counted: {observed.denied}"
-        yield Outcome(UNKNOWN, text, remedy=context.look_as_admin())
+        yield Outcome(UNKNOWN, text, remedy=context.as_admin())
         return
     shares = [100 * d.open_files / d.open_files_limit for d in observed.details.values() if d.open_files_limit]
     share = max(shares, default=0.0)

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..powershell import literal
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """The words of one way to manage services.
 
     ``kind`` is what it calls a service, ``barred`` how it calls one that nothing can start. ``quote`` makes
@@ -47,7 +46,7 @@ KEEP_LOG: dict[str, str] = {
 }
 
 # How to see what only the owner and the administrator see.
-LOOK_AS_ADMIN: dict[str, str] = {
+AS_ADMIN: dict[str, str] = {
     "linux": "Run as root.",
     "darwin": "Run as root.",
     "windows": "Run as an administrator, elevated.",

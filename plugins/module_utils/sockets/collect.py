@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 
 from ..errors import CoreError
 from ..host import Host
@@ -46,7 +45,7 @@ def listening(host: Host) -> SocketTable:
         raise CoreError(f"the listening sockets of a {host.platform} host cannot be read by this release")
     table = collect(host)
     ordered = sorted(table.sockets, key=lambda entry: (entry.proto, entry.port, entry.family, entry.address))
-    return replace(table, sockets=tuple(ordered))
+    return table._replace(sockets=tuple(ordered))
 
 
 Taken = Callable[[Host, Collection[Ends], Iterable[int]], dict[Ends, tuple[int, ...]]]

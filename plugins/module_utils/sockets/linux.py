@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ..host import Host
 from ..netlink import HEADER, messages
+from ..processes.linux import executable, pids, unit_of
+from ..processes.linux_files import links_of
 from .model import Ends, Socket, SocketTable, plain
 
 LISTENING = {"tcp": "0A", "udp": "07"}  # TCP_LISTEN; an unconnected UDP socket is in state TCP_CLOSE
-_UNITS = (".service", ".scope", ".socket")
 
 
 def parse_address(family: int, text: str) -> str:
@@ -67,24 +68,6 @@ def _parse_row(proto: str, family: int, fields: list[str]) -> Optional[Socket]:
 def parse_inode(link: str) -> Optional[int]:
     """Given what a link in /proc/PID/fd says, return the inode of the socket it stands for, or None."""
     return int(link[8:-1]) if link.startswith("socket:[") else None
-
-
-def parse_unit(text: str) -> str:
-    """Given /proc/PID/cgroup, return the systemd unit of the system that the process belongs to; empty: none.
-
-    Control groups of both kinds are understood. Sub-groups that a unit makes for itself count as the unit.
-    """
-    paths = {controllers: path for _id, controllers, path in (line.split(":", 2) for line in text.splitlines())}
-    # Beside a tree of the first kind the other one may be there without units in it: both are asked.
-    return _first_unit(paths.get("name=systemd", "")) or _first_unit(paths.get("", ""))
-
-
-def _first_unit(path: str) -> str:
-    for part in path.split("/"):
-        name = part[1:] if part.startswith("_") else part  # systemd puts _ before names the kernel keeps for itself
-        if name.endswith(_UNITS):
-            return name
-    return ""
 
 
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY = 4, 20
@@ -132,7 +115,7 @@ def parse_tables(tables: Tables) -> list[Socket]:
         v6only.update(parse_v6only(dump))
     found = [entry for (proto, family), text in tables.texts.items() for entry in parse_sockets(proto, family, text)]
     found.sort(key=lambda entry: (entry.proto, entry.port, entry.family, entry.address, entry.inode))
-    return [replace(entry, v6only=v6only.get(entry.inode)) if entry.family == 6 else entry for entry in found]
+    return [entry._replace(v6only=v6only.get(entry.inode)) if entry.family == 6 else entry for entry in found]
 
 
 def parse_connections(family: int, text: str, wanted: Collection[Ends]) -> dict[Ends, int]:
@@ -164,8 +147,7 @@ class Holders:
     denied: int = 0
 
 
-@dataclass(frozen=True)
-class Tables:
+class Tables(NamedTuple):
     """The kernel's tables as it gave them: text by protocol and family, and the answers about IPv6 sockets."""
 
     texts: dict[tuple[str, int], str]
@@ -194,24 +176,15 @@ def _diagnosis(host: Host) -> tuple[bytes, ...]:
 def find_holders(host: Host, inodes: Collection[int]) -> Holders:
     """Given the inodes of sockets, return which processes hold them, as far as this account may see."""
     holders = Holders()
-    for pid in sorted(int(name) for name in host.entries("/proc") if name.isdigit()):
+    for pid in sorted(pids(host)):
         try:
-            links = [_link(host, f"/proc/{pid}/fd/{name}") for name in host.entries(f"/proc/{pid}/fd")]
-        except SourceMissing:  # it ended meanwhile
-            continue
+            links = links_of(host, pid).values()
         except SourceDenied:
             holders.denied += 1
             continue
         for inode in {parse_inode(link) for link in links}.intersection(inodes):
             holders.pids.setdefault(inode or 0, []).append(pid)
     return holders
-
-
-def _link(host: Host, path: str) -> str:
-    try:
-        return host.link(path)
-    except SourceMissing:  # closed meanwhile
-        return ""
 
 
 def collect_linux(host: Host) -> SocketTable:
@@ -225,24 +198,8 @@ def collect_linux(host: Host) -> SocketTable:
 def _with_owner(host: Host, entry: Socket, pids: tuple[int, ...]) -> Socket:
     user = host.account(entry.uid)
     if not pids:
-        return replace(entry, user=user)
-    return replace(entry, user=user, pids=pids, exe=executable(host, pids[0]), unit=unit_of(host, pids[0]))
-
-
-def executable(host: Host, pid: int) -> str:
-    """Return the path of a process's executable; empty where it has none, has ended, or does not show it."""
-    try:
-        return host.link(f"/proc/{pid}/exe")
-    except (SourceMissing, SourceDenied):
-        return ""
-
-
-def unit_of(host: Host, pid: int) -> str:
-    """Return the systemd unit that a process belongs to; empty where it belongs to none or has ended."""
-    try:
-        return parse_unit(host.read(f"/proc/{pid}/cgroup"))
-    except (SourceMissing, SourceDenied):
-        return ""
+        return entry._replace(user=user)
+    return entry._replace(user=user, pids=pids, exe=executable(host, pids[0]), unit=unit_of(host, pids[0]))
 
 
 def why_unavailable(host: Host, sockets: list[Socket], holders: Holders) -> str:
@@ -281,25 +238,8 @@ def _inodes(host: Host, wanted: set[Ends]) -> dict[Ends, int]:
 
 def sockets_of(host: Host, pid: int) -> dict[str, int]:
     """Return the inodes of the sockets that a process holds, by descriptor; one that has ended holds none."""
-    found = {name: parse_inode(link) for name, link in _links(host, pid).items()}
+    found = {name: parse_inode(link) for name, link in links_of(host, pid).items()}
     return {name: inode for name, inode in found.items() if inode is not None}
-
-
-def _links(host: Host, pid: int) -> dict[str, str]:
-    links: dict[str, str] = {}
-    try:
-        for name in host.entries(f"/proc/{pid}/fd"):
-            links.update(_named_link(host, pid, name))
-    except SourceMissing:  # it has ended
-        return {}
-    return links
-
-
-def _named_link(host: Host, pid: int, name: str) -> Mapping[str, str]:
-    try:
-        return {name: host.link(f"/proc/{pid}/fd/{name}")}
-    except SourceMissing:  # closed meanwhile
-        return {}
 
 
 def waits_for(host: Host, pid: int, inodes: Collection[int]) -> bool:
@@ -308,7 +248,7 @@ def waits_for(host: Host, pid: int, inodes: Collection[int]) -> bool:
     Event loops do. That another way of waiting is not seen proves nothing.
     """
     try:
-        links = _links(host, pid)
+        links = links_of(host, pid)
         polled = [host.read(f"/proc/{pid}/fdinfo/{name}") for name, link in links.items() if link == _EVENTPOLL]
     except CoreError:
         return False

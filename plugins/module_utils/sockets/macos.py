@@ -9,14 +9,15 @@ Sources: lsof(8), "OUTPUT FOR OTHER PROGRAMS"; netstat(1) of macOS, where ``tcp4
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Optional, TypeVar
+from typing import NamedTuple, Optional, TypeVar
 
 from ..asking import ask
 from ..errors import CoreError, ParseError
 from ..host import Host
+from ..processes.macos import LABELS, PROGRAMS, parse_labels, parse_programs
+from ..processes.macos_files import lsof_files
 from .address import WILDCARD, plain_address
 from .model import Ends, Socket, SocketTable, plain
 
@@ -26,8 +27,7 @@ _KINDS = {"tcp4": (4, None), "tcp6": (6, True), "tcp46": (6, False), "udp4": (4,
 KINDS: Mapping[str, tuple[int, Optional[bool]]] = {**_KINDS, "udp46": (6, False)}
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """A socket that a process holds: where it listens, the kernel's address of it, and the process."""
 
     place: Place
@@ -49,7 +49,7 @@ def parse_lsof(text: str) -> tuple[Held, ...]:
     Connected UDP sockets and those without a port are left out. Raise ParseError naming the line of another form.
     """
     held: dict[tuple[int, Place, str], Held] = {}
-    for number, process, file in _files(text):
+    for number, process, file in lsof_files(text):
         try:
             found = _held(process, file)
         except (KeyError, ValueError) as error:
@@ -57,24 +57,6 @@ def parse_lsof(text: str) -> tuple[Held, ...]:
         if found:
             held.setdefault((found.pid, found.place, found.device), found)
     return tuple(held.values())
-
-
-def _files(text: str) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
-    """Given fields one a line, return for each file the line where it begins, the fields of its process and its own."""
-    process: dict[str, str] = {}
-    file: dict[str, str] = {}
-    begun = 1
-    for number, line in enumerate([*text.splitlines(), "p"], start=1):
-        mark, value = line[:1], line[1:]
-        if mark in ("p", "f"):
-            if file:
-                yield begun, process, file
-            process = {"p": value} if mark == "p" else process
-            file, begun = ({"f": value} if mark == "f" else {}), number
-        elif mark == "T":
-            file[value.partition("=")[0]] = value.partition("=")[2]
-        else:
-            (file if file else process)[mark] = value
 
 
 def _held(process: Mapping[str, str], file: Mapping[str, str]) -> Optional[Held]:
@@ -143,7 +125,7 @@ def combine(owned: Iterable[Socket], listed: Iterable[Socket]) -> tuple[Socket, 
     for entry in listed:
         kinds.setdefault(place_of(entry), set()).add(entry.v6only)
     seen = {place_of(entry) for entry in owned}
-    known = [replace(entry, v6only=_only(kinds.get(place_of(entry), set()))) for entry in owned]
+    known = [entry._replace(v6only=_only(kinds.get(place_of(entry), set()))) for entry in owned]
     return (*known, *(entry for entry in listed if place_of(entry) not in seen))
 
 
@@ -152,22 +134,10 @@ def _only(kinds: set[Optional[bool]]) -> Optional[bool]:
     return next(iter(kinds)) if len(kinds) == 1 else None
 
 
-def parse_programs(text: str) -> dict[int, str]:
-    """Given the output of ``ps -axo pid=,comm=``, return the path of each process's program by pid."""
-    rows = (line.split(None, 1) for line in text.splitlines())
-    return {int(row[0]): row[1].strip() for row in rows if len(row) == 2 and row[0].isdigit()}
-
-
-def parse_labels(text: str) -> dict[int, str]:
-    """Given the output of ``launchctl list``, return the label of each job that has a process, by pid."""
-    rows = (line.split("\t") for line in text.splitlines())
-    return {int(row[0]): row[2] for row in rows if len(row) == 3 and row[0].isdigit()}
-
-
 def parse_taken(text: str, wanted: Collection[Ends]) -> dict[Ends, tuple[int, ...]]:
     """Given the output of ``lsof -F pfnPt``, return which processes hold the server's end of the wanted connections."""
     found: dict[Ends, tuple[int, ...]] = {}
-    for _number, process, file in _files(text):
+    for _number, process, file in lsof_files(text):
         ends = _ends_of(file.get("n", ""))
         if ends is not None and ends in wanted and process.get("p", "").isdigit():
             found[ends] = (*found.get(ends, ()), int(process["p"]))
@@ -185,8 +155,6 @@ def _ends_of(name: str) -> Optional[Ends]:
 
 LSOF = ("lsof", "-nP", "-w", "-iTCP", "-sTCP:LISTEN", "-iUDP", "-FpcuLftdPnT")
 NETSTAT = ("netstat", "-anW", "-p")  # and the protocol
-PROGRAMS = ("ps", "-axo", "pid=,comm=")
-LABELS = ("launchctl", "list")
 Anything = TypeVar("Anything")
 
 
@@ -230,7 +198,7 @@ def _owned(host: Host) -> tuple[Socket, ...]:
     programs, _why = _try(lambda: parse_programs(host.run(PROGRAMS).stdout))
     labels, _why = _try(lambda: parse_labels(host.run(LABELS).stdout))
     return tuple(
-        replace(entry, exe=(programs or {}).get(entry.pids[0], entry.exe), unit=(labels or {}).get(entry.pids[0], ""))
+        entry._replace(exe=(programs or {}).get(entry.pids[0], entry.exe), unit=(labels or {}).get(entry.pids[0], ""))
         for entry in sockets
     )
 

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
+from ..finding import EMPTY
 
-@dataclass(frozen=True)
-class Socket:
+
+class Socket(NamedTuple):
     """A socket that waits for peers.
 
     ``proto`` is tcp or udp, ``family`` 4 or 6, ``address`` the numeric address (``0.0.0.0`` and ``::`` are all of
@@ -39,8 +39,7 @@ class Socket:
     services: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class SocketTable:
+class SocketTable(NamedTuple):
     """The listening sockets of a host. ``unavailable`` says why the owners of some could not be seen, or is empty.
 
     ``unread`` says by protocol why sockets of it may be missing; ``unavailable`` then names these reasons too.
@@ -48,7 +47,7 @@ class SocketTable:
 
     sockets: tuple[Socket, ...]
     unavailable: str = ""
-    unread: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, str] = EMPTY
 
 
 class Ends(NamedTuple):

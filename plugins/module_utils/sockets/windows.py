@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..errors import CoreError, SourceMissing
 from ..fields import Fields, fields_of
@@ -20,8 +21,7 @@ from .windows_queries import QUERIES
 _WHO = {"processes": "name the processes", "services": "tell which services they host"}
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(NamedTuple):
     """A process as far as sockets care: the path of its executable (or its name), services that it hosts, account."""
 
     exe: str = ""

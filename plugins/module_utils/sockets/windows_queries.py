@@ -10,6 +10,7 @@ Every Windows listens on TCP (135) and UDP, runs processes and services: an empt
 from __future__ import annotations
 
 from ..powershell import some
+from ..processes.windows_queries import SERVICES
 
 TCP = some(
     "Get-NetTCPConnection -ErrorAction Stop -State Listen | Select-Object LocalAddress, LocalPort, OwningProcess"
@@ -21,12 +22,6 @@ UDP = some("Get-NetUDPEndpoint -ErrorAction Stop | Select-Object LocalAddress, L
 PROCESSES = some(
     """Get-CimInstance Win32_Process -Property ProcessId, Name, ExecutablePath |
     Select-Object ProcessId, Name, ExecutablePath"""
-)
-
-# Services that share one svchost.exe have the same ProcessId.
-SERVICES = some(
-    """Get-CimInstance Win32_Service -Filter 'ProcessId > 0' -Property Name, ProcessId, StartName |
-    Select-Object Name, ProcessId, StartName"""
 )
 
 # It needs an elevated account; without one only the accounts of services are known.

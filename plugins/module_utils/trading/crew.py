@@ -33,14 +33,14 @@ SEE_WHY = (
 
 class PortSnapshot(NamedTuple):
     """What is seen of a host at one moment: its listening ``sockets``, ``own``, the processes of the declared trade
-    service (None: none is declared on this host), and all ``processes``; ``problem`` says why any of them is missing.
-    ``uid`` is the account of a service of one process, where it is known. ``one_owner``: the system names one holder of
-    each socket, whoever shares it (Windows).
+    service (None: none is declared on this host), and all ``processes``; ``unavailable`` says why any of them is
+    missing. ``uid`` is the account of a service of one process, where it is known. ``one_owner``: the system names one
+    holder of each socket, whoever shares it (Windows).
     """
 
     own: Optional[Sequence[Process]] = None
     sockets: Optional[SocketTable] = None
-    problem: str = ""
+    unavailable: str = ""
     processes: Mapping[int, Process] = EMPTY
     uid: Optional[int] = None
     one_owner: bool = False
@@ -64,7 +64,7 @@ def crew_of(snapshot: PortSnapshot, name: str, address: str, port: int) -> Crew:
     """Given what is seen of a host, the name of the trade service and where it is asked, return who answers there."""
     if snapshot.own is None:
         return Crew(why=f"{name} is no service of this host, so nothing tells how many processes answer", cure=AT_HOME)
-    unread = snapshot.problem if snapshot.sockets is None else snapshot.sockets.unread.get("tcp", "")
+    unread = snapshot.unavailable if snapshot.sockets is None else snapshot.sockets.unread.get("tcp", "")
     if snapshot.sockets is None or unread:
         return Crew(why=f"which processes answer cannot be seen: {unread}", cure=AS_ROOT)
     found = takers(snapshot.sockets.sockets, address, port)
@@ -72,7 +72,7 @@ def crew_of(snapshot: PortSnapshot, name: str, address: str, port: int) -> Crew:
         return Crew(why=f"no process of this host is seen to listen on port {port}", cure=AT_HOME)
     if not snapshot.own:
         what = f"the processes of {name} cannot be seen"
-        return Crew(why=f"{what}: {snapshot.problem}" if snapshot.problem else what, cure=AS_ROOT)
+        return Crew(why=f"{what}: {snapshot.unavailable}" if snapshot.unavailable else what, cure=AS_ROOT)
     asked = max(workers_asked(process.command) for process in snapshot.own)
     return _held(snapshot, found, name, port)._replace(asked=asked)
 

@@ -110,18 +110,18 @@ def collect_trading(host: Host, endpoint: Endpoint, observe: Observe, *, stopped
     flag: Replies[bool] = ask_dry_run(asker) if endpoint.dry_run_path else Replies()
     known = Trading(
         dry_run=frozenset(flag.answers),
-        dry_run_unknown=flag.problem,
+        dry_run_unknown=flag.unavailable,
         dry_run_reach=flag.reach,
         dry_run_cure=flag.cure,
     )
     if not endpoint.orders_path:
-        unknown = without_list(endpoint, known.dry_run, flag.problem)
+        unknown = without_list(endpoint, known.dry_run, flag.unavailable)
         cure = "" if False in known.dry_run else flag.cure
         return known._replace(unknown=unknown, reach=flag.reach, cure=cure, listed=False)
     orders = ask_orders(asker)
     flying, doubt = sum_up(orders.answers, endpoint)
     cure = "" if doubt else orders.cure
-    return known._replace(in_flight=flying, unknown=doubt or orders.problem, reach=orders.reach, cure=cure)
+    return known._replace(in_flight=flying, unknown=doubt or orders.unavailable, reach=orders.reach, cure=cure)
 
 
 def wait_until_clear(host: Host, endpoint: Endpoint, observe: Observe, *, stopped: bool) -> Trading:

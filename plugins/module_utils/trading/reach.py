@@ -67,7 +67,7 @@ class Asker:
         try:
             return self._observe()
         except CoreError as error:
-            return PortSnapshot(own=(), problem=str(error))
+            return PortSnapshot(own=(), unavailable=str(error))
 
     def put(self, ask: Ask[Answer]) -> Replies[Answer]:
         """Put a question to every worker, at least as often as declared, and return what came of it.
@@ -79,7 +79,7 @@ class Asker:
         try:
             self._rounds(ask, tally, waiting)
         except CoreError as error:  # the time of the whole run is over
-            tally.problems.append(str(error))
+            tally.failures.append(str(error))
         finally:
             for line in waiting:
                 line.close()
@@ -128,7 +128,7 @@ class Asker:
                 patience = min(QUEUED_IN, self.endpoint.timeout) if waiting else self.endpoint.timeout
                 waiting.append(Line(self.endpoint.url, min(patience, self.host.remaining())))
             except CoreError as error:
-                tally.problems += [] if waiting else [str(error)]
+                tally.failures += [] if waiting else [str(error)]
                 return
             tally.lines += 1
 

@@ -19,12 +19,12 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Replies(Generic[Answer]):
-    """The answers to a question. ``problem`` says why they are not what all workers know (empty: they are), ``reach``
-    who gave them, and ``cure`` what makes the rest known, where it is the reach that lacks.
+    """The answers to a question. ``unavailable`` says why they are not what all workers know (empty: they are),
+    ``reach`` who gave them, and ``cure`` what makes the rest known, where it is the reach that lacks.
     """
 
     answers: tuple[Answer, ...] = ()
-    problem: str = ""
+    unavailable: str = ""
     reach: str = ""
     cure: str = ""
 
@@ -36,7 +36,7 @@ class Tally(Generic[Answer]):
     """
 
     answers: list[Answer] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     by: dict[int, int] = field(default_factory=dict)
     silent: set[int] = field(default_factory=set)
     lines: int = 0
@@ -47,7 +47,7 @@ class Tally(Generic[Answer]):
         try:
             self.answers.append(ask())
         except CoreError as error:
-            self.problems.append(str(error))
+            self.failures.append(str(error))
             self.silent |= set() if pid is None else {pid}
             return
         if pid is not None:
@@ -56,7 +56,7 @@ class Tally(Generic[Answer]):
     @property
     def asked(self) -> int:
         """How many times it was asked."""
-        return len(self.answers) + len(self.problems)
+        return len(self.answers) + len(self.failures)
 
     @property
     def heard(self) -> frozenset[int]:
@@ -66,7 +66,7 @@ class Tally(Generic[Answer]):
     @property
     def hopeless(self) -> bool:
         """Whether asking on is of no use: two that do not answer are enough, each may take its whole time."""
-        return len(self.problems) > 1 and not self.answers
+        return len(self.failures) > 1 and not self.answers
 
 
 def is_complete(tally: Tally[Answer], crew: Crew, asks: int, declared: Optional[int]) -> bool:
@@ -83,7 +83,7 @@ def lacking(tally: Tally[Answer], crew: Crew) -> frozenset[int]:
 def sum_up(tally: Tally[Answer], crew: Crew, declared: Optional[int]) -> Replies[Answer]:
     """Given what was answered, who there is to answer, and how many workers are declared to be, return the replies."""
     reach, lack = _reach(tally, crew, declared)
-    first = next(iter(tally.problems), "")
+    first = next(iter(tally.failures), "")
     return Replies(tuple(tally.answers), first or lack, reach, (crew.cure or SEE_WHY) if lack and not first else "")
 
 

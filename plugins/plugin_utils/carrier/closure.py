@@ -4,8 +4,8 @@
 
 """Which files of the core an area needs: its own, and all that they import from the core, wherever the import stands.
 
-The core imports from itself by relative imports alone. An import within a function counts like any other, but for the
-files that import every area by its name when it is asked for: they would bring all of them.
+The core imports from itself by relative imports alone; an import within a function counts like any other. Areas are
+also imported by their names (registry.py), in no statement: they are what is asked for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ PARTS = ("__init__.py", "run.py")
 # An import from the core as it stands in a file. Finding them first costs a tenth of parsing every file whole; a
 # sentence that only looks like one adds a file at worst.
 _IMPORT = re.compile(rb"^[ \t]*from[ \t]+\.[^\n]*?\bimport\b[ \t]*(?:\([^)]*\)|[^\n]*)", re.M)
-BY_NAME = "checkup/runs.py"
 
 
 def closure(core: Path, areas: Iterable[str]) -> Sources:
@@ -54,10 +53,7 @@ def _names(core: str) -> Iterator[str]:
 
 def imported(name: str, content: bytes, known: frozenset[str]) -> Iterator[str]:
     """Given a file and the names of all, yield those that it imports from the core, and the packages around them."""
-    by_name = name == BY_NAME or name.endswith("/__init__.py")
     for found in _IMPORT.finditer(content):
-        if found[0][:1].isspace() and by_name:
-            continue  # a function that imports an area when it is asked for
         for statement in _parsed(found[0].decode("utf-8")):
             yield from _files(name, statement, known)
 

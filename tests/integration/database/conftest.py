@@ -16,11 +16,11 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import (
-    Settings,
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.declared import (
+    VacuumSettings,
     parse_settings,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
@@ -36,7 +36,7 @@ class Vacuum(Protocol):
     def __call__(self, *, check_mode: bool = False, **options: Any) -> Result: ...
 
 
-def settings_of(**options: Any) -> Settings:
+def settings_of(**options: Any) -> VacuumSettings:
     """Return options, validated as Ansible validates them, as the settings of a run."""
     return parse_settings(validated(**options))
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.declared import VacuumSettings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import run as engine
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import Settings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.memory import remember
 
@@ -43,7 +43,7 @@ def session(server: Server, database: str, *statements: str) -> Iterator[Other]:
         yield Other(cursor, connection.get_backend_pid())
 
 
-def options(server: Server, database: str, **more: Any) -> Settings:
+def options(server: Server, database: str, **more: Any) -> VacuumSettings:
     return settings_of(databases=[server.entry(database)], **more)
 
 
@@ -72,11 +72,11 @@ def test_a_locked_table_is_skipped_without_waiting_and_its_holder_is_named(
 def test_a_table_that_is_locked_between_plan_and_run_is_skipped_as_well(server: Server, database: str) -> None:
     fill(server, database, "trades", 30_000, 12_000)
     settings, host = options(server, database), choose_host(60)
-    seen = engine.look(settings.databases[0], settings, host, {}, 600)
+    seen = engine.prepare(settings.databases[0], settings, host, {}, 600)
     with session(server, database, "BEGIN", "LOCK TABLE trades IN SHARE MODE") as other:
-        after = engine.take(seen, host, host.now() + 600, lambda: None)
+        after = engine.vacuum(seen, host, host.now() + 600, lambda: None)
         assert other.is_alive()
-    outcome = after.outcomes[0]
+    outcome = after.ended[0]
     assert (outcome.state, outcome.rule) == ("skipped", "database.locked")
     assert f"pid {other.pid}" in outcome.reason
 
@@ -84,9 +84,9 @@ def test_a_table_that_is_locked_between_plan_and_run_is_skipped_as_well(server: 
 def test_a_table_that_is_gone_before_its_turn_is_no_failure(server: Server, database: str) -> None:
     fill(server, database, "trades", 30_000, 12_000)
     settings, host = options(server, database), choose_host(60)
-    seen = engine.look(settings.databases[0], settings, host, {}, 600)
+    seen = engine.prepare(settings.databases[0], settings, host, {}, 600)
     server.sql(database, "DROP TABLE trades")
-    result = engine.tell(engine.take(seen, host, host.now() + 600, lambda: None), host)
+    result = engine.report(engine.vacuum(seen, host, host.now() + 600, lambda: None), host)
     assert (result.changed, result.failure, result.actions[0].state) == (False, "", "skipped")
 
 
@@ -245,14 +245,14 @@ def test_a_vacuum_that_outlasts_the_window_is_stopped_by_the_server(server: Serv
     server.sql(database, "VACUUM ANALYZE trades")
     server.sql(database, "UPDATE trades SET note = 'y'", "CHECKPOINT")  # a page that is dirty already costs nothing
     settings, host = options(server, database, profile="gentle"), choose_host(60)
-    seen = engine.look(settings.databases[0], settings, host, {}, 600)
+    seen = engine.prepare(settings.databases[0], settings, host, {}, 600)
     steps = tuple(step._replace(task=step.task._replace(predicted_s=0.0)) for step in seen.plan.steps)
     hurried = seen._replace(plan=seen.plan._replace(steps=steps))
     begun = time.monotonic()
-    after = engine.take(hurried, host, host.now() + 0.3, lambda: None)
+    after = engine.vacuum(hurried, host, host.now() + 0.3, lambda: None)
     assert time.monotonic() - begun < 5
-    assert (after.outcomes[0].state, after.outcomes[0].rule) == ("skipped", "database.window")
-    assert engine.tell(after, host).failure == ""
+    assert (after.ended[0].state, after.ended[0].rule) == ("skipped", "database.window")
+    assert engine.report(after, host).failure == ""
 
 
 def test_the_progress_of_a_long_vacuum_is_watched(server: Server, database: str, vacuum: Vacuum) -> None:

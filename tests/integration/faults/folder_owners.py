@@ -15,7 +15,7 @@ from plugins.module_utils.database.options import options
 from plugins.module_utils.database.options import sqlite as entry
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import ask_gate
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import parse_settings
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.declared import parse_settings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import observer_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.guard import observer_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading import OPTIONS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trading.declared import read_endpoint

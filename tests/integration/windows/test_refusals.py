@@ -16,14 +16,14 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES as FIREWALL
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, ask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows.queries import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows_queries import (
     DISKS,
     LOG_REACH,
     VOLUMES,
     exhaustions,
     time_events,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import SERVICES, events
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows_queries import SERVICES, events
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows import parse_answers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES as SOCKETS
 

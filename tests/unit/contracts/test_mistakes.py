@@ -30,9 +30,9 @@ PACKAGE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
 OF_THE_HOST = {
     ("options.py", "expand"): "which accounts a host has",
     ("restart/launch.py", "_account"): "which accounts a host has",
-    ("backup/states/verified.py", "chosen"): "which sets are in the folder",
-    ("backup/catalog/signature.py", "read_key"): "what is in a file of the host",
-    ("backup/catalog/signature.py", "_require_private"): "whose a file of the host is",
+    ("backup/run.py", "chosen"): "which sets are in the folder",
+    ("backup/store/signature.py", "read_key"): "what is in a file of the host",
+    ("backup/store/signature.py", "_require_private"): "whose a file of the host is",
     ("trusted_accounts.py", "_id"): "which accounts and groups a host has",
 }
 

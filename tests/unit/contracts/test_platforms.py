@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalogue import all_checks
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
@@ -22,12 +23,7 @@ PACKAGE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
 CORE = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
 NOUNS = sorted(path.parent.name for path in CORE.glob("*/run.py"))
 PLATFORMS = ("linux", "darwin", "windows")
-RULED = [noun for noun in NOUNS if not (CORE / noun / "checks.py").exists()]
-CATALOGUE = {
-    check
-    for path in CORE.glob("*/checks.py")
-    for check in importlib.import_module(f"{PACKAGE}.{path.parent.name}.checks").CHECKS
-} | {check for noun in RULED for check in importlib.import_module(f"{PACKAGE}.{noun}.run").RULES.checks}
+CATALOGUE = {check.id for check in all_checks()}
 
 SERVICE = {
     "name": "auth",

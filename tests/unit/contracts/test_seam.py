@@ -91,8 +91,8 @@ def test_whatever_becomes_of_a_module_leaves_sealed(
         return made
 
     monkeypatch.setattr(module, "AnsibleModule", with_a_secret)
-    if hasattr(module, "noun_options"):  # the secrets of a checkup are those of its nouns
-        monkeypatch.setattr(module, "noun_options", lambda _module: ({}, {SECRET}))
+    if hasattr(module, "area_options"):  # the secrets of a checkup are those of its nouns
+        monkeypatch.setattr(module, "area_options", lambda _module: ({}, {SECRET}))
     with patch_module_args(required(name)), pytest.raises(SystemExit):
         module.main()
     proven(json.loads(capsys.readouterr().out), end)

@@ -89,6 +89,15 @@ def test_a_class_is_long_above_200_lines(figures, lines, long):
     assert [figure.named for figure in found if figure.name.startswith("classes over")] == [long]
 
 
+def test_what_every_area_has_one_of_is_one_thing_until_an_area_has_two(figures):
+    names = ("services/a.py", "backup/a.py", "firewall/a.py", "firewall/linux/b.py")
+    files = {CORE + name: "class Context: pass\nclass Other: pass\n" for name in names}
+    found = {figure.name: figure.named for figure in figures.measure.classes(files)}
+
+    assert found["class names for two things"] == ("Context of firewall",)
+    assert found["class names for three things"] == ("Other (4)",)
+
+
 SPEC = 'SPEC = {"port": {"type": "int"}, "dir": {"type": "path"}}\n'
 OPTIONS = "options:\n  port:\n    type: int\n    suboptions:\n      dir: {type: path}\n"
 ROLE = "roles/a/meta/argument_specs.yml"
@@ -100,10 +109,25 @@ TYPED = {
     "once": ({CORE + "a/spec.py": SPEC}, []),
     "two options of one name in two specs": ({CORE + "a/spec.py": SPEC, CORE + "b/spec.py": SPEC}, []),
     "by a call": (
-        {CORE + "a/spec.py": 'X = {"port": option(type="int")}', "plugins/modules/a.py": f'D = """{OPTIONS}"""'},
+        {
+            CORE + "a/__init__.py": 'X = {"port": option("int", "Its number.")}',
+            "plugins/modules/a.py": f'D = """{OPTIONS}"""',
+        },
         ["port"],
     ),
+    "by a constant": (
+        {
+            CORE + "a/__init__.py": 'PORT: Any = option("int")\nDIR = {"type": "path"}',
+            "plugins/modules/a.py": f'D = """\n{OPTIONS}"""',
+        },
+        ["dir", "port"],
+    ),
+    "by another call": (
+        {CORE + "a/a.py": 'X = {"port": f("int")}', "plugins/modules/a.py": f'D = """\n{OPTIONS}"""'},
+        [],
+    ),
     "in a module": ({CORE + "a/spec.py": SPEC, "plugins/modules/a.py": f'D = """\n{OPTIONS}"""'}, ["dir", "port"]),
+    "in an action": ({"plugins/action/a.py": SPEC, "plugins/modules/a.py": f'D = """\n{OPTIONS}"""'}, ["dir", "port"]),
     "in a module that is generated": (
         {CORE + "a/spec.py": SPEC, "plugins/modules/a.py": f'#!/usr/bin/python\n{MADE}D = """\n{OPTIONS}"""'},
         [],
@@ -117,6 +141,10 @@ TYPED = {
     "in a role that says so too late": (
         {CORE + "a/spec.py": SPEC, ROLE: "#\n" * 12 + f"{MADE}argument_specs: {VARIABLES}"},
         ["dir"],
+    ),
+    "in the list of the roles' variables": (
+        {CORE + "a/spec.py": SPEC, "docs/roles.yml": "a: {options: {dir: {from: a.dir}, port: {type: int}}}"},
+        ["port"],
     ),
     "in the list of variables": (
         {CORE + "a/spec.py": SPEC, "docs/inventory.yml": "- {name: dir, type: path}\n- {name: port, from: a.port}\n"},
@@ -163,6 +191,8 @@ LISTS = {
         [1],
     ),
     "one that is generated": ("meta/runtime.yml", f"{MADE}[check, act, third]\n", []),
+    "one whose key says so": ("meta/runtime.yml", "all: # made by `make docs`\n  - check\n  - act\n  - third\n", []),
+    "one that is given": ("meta/runtime.yml", "# It is made by hand.\n[check, act, third]\n", [2]),
     "in a test": ("tests/unit/test_a.py", 'AREAS = ("services", "backup", "firewall")', []),
 }
 

@@ -26,10 +26,10 @@ from ...finding import DONE, FAILED, NOT_DONE
 from ...host import Host
 from ...postgres.connection import Session
 from ...steps import Step
-from ..settings import Database, Settings
+from ..declared import Database, VacuumSettings
 from ..steps import Ended
 from . import queries
-from .collect import APPLICATION, opened, prepare_worker, records
+from .collect import APPLICATION, opened, parse_records, prepare_worker
 from .features import has
 from .horizon import blocker
 from .model import Lock, Server, State, TableTask
@@ -56,7 +56,7 @@ _MEANING = {
 _LOST = ("08", "57P")
 
 
-class Report(NamedTuple):
+class VacuumReport(NamedTuple):
     """What VACUUM (VERBOSE) says of one table and its TOAST table together; None where it does not say it.
 
     ``index_scans`` is the larger number of the two, because more than one means that the memory was too small for one.
@@ -87,12 +87,12 @@ _REPORT = {
 }
 
 
-def vacuum_report(notices: Sequence[str]) -> Report:
+def parse_vacuum_report(notices: Sequence[str]) -> VacuumReport:
     """Given the notices of a VACUUM (VERBOSE), return its figures; older servers and other locales give none."""
     text = "\n".join(notices)
     found: Mapping[str, list[str]] = {name: pattern.findall(text) for name, pattern in _REPORT.items()}
     together = {"index_scans": max}
-    return Report(**{name: together.get(name, sum)(map(int, values)) for name, values in found.items() if values})
+    return VacuumReport(**{name: together.get(name, sum)(map(int, values)) for name, values in found.items() if values})
 
 
 class Brake:
@@ -102,7 +102,7 @@ class Brake:
     """
 
     def __init__(
-        self, server: Server, settings: Settings, host: Host, deadline: float, load: Callable[[], float]
+        self, server: Server, settings: VacuumSettings, host: Host, deadline: float, load: Callable[[], float]
     ) -> None:
         self._server, self._settings, self._host, self._deadline, self._load = server, settings, host, deadline, load
         self._paused_s = 0.0
@@ -143,16 +143,16 @@ def no_load() -> float:
 
 
 @dataclass
-class Errand:
-    """What all workers of a run share: ``lost`` is set once the server is gone, ``seen`` is progress by session pid."""
+class ServerRun:
+    """What all workers of a run share: ``lost`` is set once the server is gone, ``progress`` is by session pid."""
 
     server: Server
-    settings: Settings
+    settings: VacuumSettings
     host: Host
     deadline: float
     brake: Callable[[Session, Step], str]
     lost: str = ""
-    seen: dict[int, dict[str, Any]] = field(default_factory=dict)
+    progress: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def left(self, step: Step) -> float:
         """Return the seconds that a step may take: those of the window, in an emergency those of the whole run."""
@@ -160,54 +160,56 @@ class Errand:
         return whole if step.task.emergency else min(whole, self.deadline - self.host.now())
 
 
-def make_errand(entry: Database, server: Server, settings: Settings, host: Host, deadline: float) -> Errand:
+def make_run(entry: Database, server: Server, settings: VacuumSettings, host: Host, deadline: float) -> ServerRun:
     """Return what the workers share. ``deadline`` is when the window ends, in seconds since the epoch."""
     load = load_per_core if entry.login.is_local else no_load
-    return Errand(server, settings, host, deadline, Brake(server, settings, host, deadline, load))
+    return ServerRun(server, settings, host, deadline, Brake(server, settings, host, deadline, load))
 
 
-def act(steps: Sequence[Step], entry: Database, errand: Errand, beat: Callable[[], None]) -> list[Ended]:
+def act(steps: Sequence[Step], entry: Database, run: ServerRun, heartbeat: Callable[[], None]) -> list[Ended]:
     """Given the steps of a plan in their order, take them and return one outcome for each.
 
-    ``beat`` is called about once a second.
+    ``heartbeat`` is called about once a second.
     """
-    outcomes: list[Ended] = []
+    ended: list[Ended] = []
     for (_emergency, database), group in groupby(steps, key=group_of):
-        outcomes += _group(list(group), entry, database, errand, beat)
-    return outcomes
+        ended += _group(list(group), entry, database, run, heartbeat)
+    return ended
 
 
-def _group(steps: list[Step], entry: Database, database: str, errand: Errand, beat: Callable[[], None]) -> list[Ended]:
+def _group(
+    steps: list[Step], entry: Database, database: str, run: ServerRun, heartbeat: Callable[[], None]
+) -> list[Ended]:
     """Take the steps of one database. All sessions are opened before the first worker starts: connecting may change
     the effective user of the whole process for a moment.
     """
     try:
-        with _sessions(entry, database, min(errand.settings.jobs, len(steps)), errand) as (sessions, observer):
-            outcomes = _share_out(steps, sessions, observer, errand, beat)
-            _close_books(outcomes, observer, errand)
+        with _sessions(entry, database, min(run.settings.jobs, len(steps)), run) as (sessions, observer):
+            ended = _share_out(steps, sessions, observer, run, heartbeat)
+            _close_books(ended, observer, run)
     except CoreError as error:
         return [Ended(step, NOT_DONE, str(error), rule="database.reachable") for step in steps]
-    return outcomes
+    return ended
 
 
 @contextmanager
-def _sessions(entry: Database, database: str, jobs: int, errand: Errand) -> Iterator[tuple[list[Session], Session]]:
+def _sessions(entry: Database, database: str, jobs: int, run: ServerRun) -> Iterator[tuple[list[Session], Session]]:
     with ExitStack() as stack:
         *workers, observer = (
-            stack.enter_context(closing(opened(entry, database, errand.settings))) for _number in range(jobs + 1)
+            stack.enter_context(closing(opened(entry, database, run.settings))) for _number in range(jobs + 1)
         )
         for worker in workers:
-            prepare_worker(worker, errand.server.version, errand.server.is_superuser)
+            prepare_worker(worker, run.server.version, run.server.is_superuser)
         yield workers, observer
 
 
 def _share_out(
-    steps: list[Step], sessions: list[Session], observer: Session, errand: Errand, beat: Callable[[], None]
+    steps: list[Step], sessions: list[Session], observer: Session, run: ServerRun, heartbeat: Callable[[], None]
 ) -> list[Ended]:
     """Give each session the next step when it is free, watch meanwhile, and return the outcomes in the steps' order."""
     waiting = iter(list(enumerate(steps)))
     turn = threading.Lock()
-    outcomes: dict[int, Ended] = {}
+    ended: dict[int, Ended] = {}
 
     def work(session: Session) -> None:
         while True:
@@ -215,26 +217,26 @@ def _share_out(
                 number, step = next(waiting, (-1, None))
             if step is None:
                 return
-            outcomes[number] = perform(step, session, errand)
+            ended[number] = perform(step, session, run)
 
     with ThreadPoolExecutor(max_workers=len(sessions)) as pool:
-        _watch([pool.submit(work, session) for session in sessions], sessions, observer, errand, beat)
-    return [outcomes[number] for number in range(len(steps))]
+        _watch([pool.submit(work, session) for session in sessions], sessions, observer, run, heartbeat)
+    return [ended[number] for number in range(len(steps))]
 
 
 def _watch(
     futures: Sequence[Future[None]],
     sessions: Sequence[Session],
     observer: Session,
-    errand: Errand,
-    beat: Callable[[], None],
+    run: ServerRun,
+    heartbeat: Callable[[], None],
 ) -> None:
     pids = [session.pid() for session in sessions]
     while wait(futures, timeout=POLL_S).not_done:
-        beat()
-        for pid, seen in _progress(observer, errand.server.version, pids).items():
-            known = errand.seen.setdefault(pid, {})
-            known.update({name: max(value, known.get(name, value)) for name, value in seen.items()})
+        heartbeat()
+        for pid, progress in _progress(observer, run.server.version, pids).items():
+            known = run.progress.setdefault(pid, {})
+            known.update({name: max(value, known.get(name, value)) for name, value in progress.items()})
     for future in futures:
         future.result()  # a defect of a worker is raised here, not lost
 
@@ -245,10 +247,10 @@ def _progress(observer: Session, version: int, pids: list[int]) -> dict[int, dic
         rows = observer.rows(queries.progress(version), {"pids": pids})
     except CoreError:
         return {}
-    return {row["pid"]: seen_of(row) for row in (dict(zip(rows.columns, values)) for values in rows.values)}
+    return {row["pid"]: progress_of(row) for row in (dict(zip(rows.columns, values)) for values in rows.values)}
 
 
-def seen_of(row: dict[str, Any]) -> dict[str, float]:
+def progress_of(row: dict[str, Any]) -> dict[str, float]:
     """Given a row of pg_stat_progress_vacuum, return what is worth keeping of it."""
     return {
         "heap_percent": _percent(row["heap_blks_scanned"], row["heap_blks_total"]),
@@ -261,69 +263,69 @@ def _percent(part: Optional[int], whole: Optional[int]) -> float:
     return round(100.0 * (part or 0) / whole, 1) if whole else 0.0
 
 
-def _close_books(outcomes: Sequence[Ended], observer: Session, errand: Errand) -> None:
+def _close_books(ended: Sequence[Ended], observer: Session, run: ServerRun) -> None:
     """Bring the database's own age up to date once, where each vacuum was told not to (PostgreSQL 16 and later)."""
-    vacuumed = any(outcome.seconds and outcome.step.action != "analyze" for outcome in outcomes)
-    if vacuumed and not errand.lost and has(errand.server.version, "skip_database_stats"):
+    vacuumed = any(end.seconds and end.step.action != "analyze" for end in ended)
+    if vacuumed and not run.lost and has(run.server.version, "skip_database_stats"):
         observer.execute("VACUUM (ONLY_DATABASE_STATS)")
 
 
-def perform(step: Step, session: Session, errand: Errand) -> Ended:
+def perform(step: Step, session: Session, run: ServerRun) -> Ended:
     """Given a step, take it if the window still has room for it, and return how it came out."""
-    hindrance = _hindrance(step, session, errand)
+    hindrance = _hindrance(step, session, run)
     if hindrance:
         return Ended(step, NOT_DONE, hindrance[1], rule=hindrance[0])
     begun = time.monotonic()
     try:
-        return _take(step, session, errand)
+        return _vacuum(step, session, run)
     except CoreError as error:
-        return _failed(step, error, time.monotonic() - begun, errand)
+        return _failed(step, error, time.monotonic() - begun, run)
 
 
-def _hindrance(step: Step, session: Session, errand: Errand) -> Optional[tuple[str, str]]:
-    if errand.lost:
-        return "database.reachable", f"the connection was lost before: {errand.lost}"
-    held = "" if step.task.emergency else errand.brake(session, step)
+def _hindrance(step: Step, session: Session, run: ServerRun) -> Optional[tuple[str, str]]:
+    if run.lost:
+        return "database.reachable", f"the connection was lost before: {run.lost}"
+    held = "" if step.task.emergency else run.brake(session, step)
     if held:
         return "database.replica_lag", held
-    if step.task.predicted_s > errand.left(step):
+    if step.task.predicted_s > run.left(step):
         return "database.window", f"predicted to take {step.task.predicted_s:.0f} s, the window ends before"
     if step.task.rewrite and session.rows(queries.OTHER_CLIENTS, {"application": APPLICATION}).values[0][0]:
         return "database.locked", "other clients are connected to the database: the services are not down"
     return None
 
 
-def _take(step: Step, session: Session, errand: Errand) -> Ended:
-    session.execute(session_settings(step.task, errand.server, errand.settings, errand.left(step)))
+def _vacuum(step: Step, session: Session, run: ServerRun) -> Ended:
+    session.execute(session_settings(step.task, run.server, run.settings, run.left(step)))
     before = _state(session, step)
     if before is None:
         return Ended(step, NOT_DONE, _MEANING["42P01"][2], rule="database.maintenance")
-    errand.seen.pop(session.pid(), None)
+    run.progress.pop(session.pid(), None)
     begun = time.monotonic()
-    notices = session.execute(statement(step.task, errand.server, errand.settings))
+    notices = session.execute(statement(step.task, run.server, run.settings))
     seconds = time.monotonic() - begun
-    after = _after(step, session, before, errand)
+    after = _after(step, session, before, run)
     if after is None:
         return Ended(step, NOT_DONE, _who_blocks(step, session), seconds, rule="database.locked")
-    return _done(step, seconds, before, after, _details(step, vacuum_report(notices), seconds, session, errand))
+    return _done(step, seconds, before, after, _details(step, parse_vacuum_report(notices), seconds, session, run))
 
 
 def _state(session: Session, step: Step) -> Optional[State]:
-    found = records(session.rows(queries.STATE, {"oid": step.task.table.oid}), State, "the state of a table")
+    found = parse_records(session.rows(queries.STATE, {"oid": step.task.table.oid}), State, "the state of a table")
     return found[0] if found else None
 
 
-def _after(step: Step, session: Session, before: State, errand: Errand) -> Optional[State]:
+def _after(step: Step, session: Session, before: State, run: ServerRun) -> Optional[State]:
     """Return the table's state once its counters show the step, or None where it was skipped as locked.
 
     The counters say it in every language; the server's warning does not. They count neither rewrites nor, before 14,
     partitioned tables.
     """
     task: TableTask = step.task
-    fresh = has(errand.server.version, "fresh_statistics")
+    fresh = has(run.server.version, "fresh_statistics")
     for late in LATE_STATISTICS_S[: 1 if fresh else None]:
         if late:
-            errand.host.pause(late)
+            run.host.pause(late)
         after = _state(session, step)
         if after is None or task.rewrite or task.table.kind == "p":
             return after
@@ -348,23 +350,23 @@ def _figures(state: State) -> dict[str, int]:
     return {name: value for name, value in state._asdict().items() if name not in ("vacuums", "analyzes")}
 
 
-def _details(step: Step, report: Report, seconds: float, session: Session, errand: Errand) -> dict[str, Any]:
+def _details(step: Step, report: VacuumReport, seconds: float, session: Session, run: ServerRun) -> dict[str, Any]:
     """Return what the server said of the step: its own report, and the most that its progress showed."""
-    told = {**errand.seen.pop(session.pid(), {}), **report.as_dict()}
-    return {"mb_s": round(step.task.table.bytes / 1e6 / max(seconds, 1e-3), 1), **told} if step.task.vacuum else told
+    known = {**run.progress.pop(session.pid(), {}), **report.as_dict()}
+    return {"mb_s": round(step.task.table.bytes / 1e6 / max(seconds, 1e-3), 1), **known} if step.task.vacuum else known
 
 
 def _who_blocks(step: Step, session: Session) -> str:
-    locks = records(session.rows(queries.LOCKS), Lock, "the locks query")
+    locks = parse_records(session.rows(queries.LOCKS), Lock, "the locks query")
     names = sorted({blocker(lock) for lock in locks if lock.relation == step.task.table.oid})
     return "locked by " + ("; ".join(names) or "a session that had gone by the time it was asked for")
 
 
-def _failed(step: Step, error: CoreError, seconds: float, errand: Errand) -> Ended:
+def _failed(step: Step, error: CoreError, seconds: float, run: ServerRun) -> Ended:
     code = str(getattr(error, "code", None) or "")
     if code in _MEANING:
         state, rule, reason = _MEANING[code]
         return Ended(step, state, reason or str(error), seconds, rule=rule)
     if hasattr(error, "code") and (not code or code.startswith(_LOST)):
-        errand.lost = str(error)
+        run.lost = str(error)
     return Ended(step, FAILED, str(error), seconds, rule="database.maintenance")

@@ -12,21 +12,21 @@ from typing import Any, NamedTuple, Optional, TypeVar
 from ...errors import CoreError, ParseError
 from ...postgres.connection import Rows, Session, connect
 from ...postgres.opening import Limits
-from ..settings import Database, Settings
+from ..declared import Database, VacuumSettings
 from . import queries
 from .features import OLDEST, has
-from .model import Activity, Cluster, DatabaseAge, Lock, Server, Table, View
+from .model import Activity, DatabaseAge, DatabaseSnapshot, Lock, Server, ServerSnapshot, Table
 
 EVERY = "*"
 FALLBACK = "template1"  # as vacuumdb: where the database postgres was dropped
 LOCK_TIMEOUT = "55P03"
 APPLICATION = "cryptobot db_vacuum"  # by which our own sessions are told apart from other clients
-LOOK_TIMEOUT_S = 60.0  # for a catalog query; a vacuum gets a bound of its own
+QUERY_TIMEOUT_S = 60.0  # for a catalog query; a vacuum gets a bound of its own
 
 Record = TypeVar("Record", bound=Any)
 
 
-class Seen(NamedTuple):
+class DatabaseAnswers(NamedTuple):
     """The raw answers of one database, or why there are none."""
 
     database: str
@@ -36,55 +36,57 @@ class Seen(NamedTuple):
     error: str = ""
 
 
-class Raw(NamedTuple):
-    """The raw answers of one server. ``seen`` is empty where it is a standby."""
+class ServerAnswers(NamedTuple):
+    """The raw answers of one server. ``databases`` is empty where it is a standby."""
 
     server: Rows
     ages: Rows
     activity: Rows
-    seen: tuple[Seen, ...]
+    databases: tuple[DatabaseAnswers, ...]
 
 
-def records(rows: Rows, kind: type[Record], what: str) -> tuple[Record, ...]:
+def parse_records(rows: Rows, kind: type[Record], what: str) -> tuple[Record, ...]:
     """Given rows and the record that they are, return the records. Raise ParseError where the columns differ."""
     if rows.columns != kind._fields:
         raise ParseError(what, 0, ", ".join(rows.columns), f"expected the columns {', '.join(kind._fields)}")
     return tuple(map(kind._make, rows.values))
 
 
-def parse(raw: Raw, entry: Database) -> Cluster:
+def parse_server(raw: ServerAnswers, entry: Database) -> ServerSnapshot:
     """Given the raw answers of a server, return it as one record."""
-    return Cluster(
+    return ServerSnapshot(
         entry=entry,
-        server=records(raw.server, Server, "the server query")[0],
+        server=parse_records(raw.server, Server, "the server query")[0],
         ages=parse_ages(raw.ages),
-        activity=records(raw.activity, Activity, "the activity query"),
-        views=tuple(parse_view(seen) for seen in raw.seen),
-        installed={seen.database: _extensions(seen) for seen in raw.seen},
+        activity=parse_records(raw.activity, Activity, "the activity query"),
+        databases=tuple(parse_database(answers) for answers in raw.databases),
+        installed={answers.database: _extensions(answers) for answers in raw.databases},
     )
 
 
 def parse_ages(rows: Rows) -> tuple[DatabaseAge, ...]:
     """Given the rows of the databases query, return them as records."""
-    return records(rows, DatabaseAge, "the databases query")
+    return parse_records(rows, DatabaseAge, "the databases query")
 
 
-def parse_view(seen: Seen) -> View:
+def parse_database(answers: DatabaseAnswers) -> DatabaseSnapshot:
     """Given the raw answers of one database, return it as a record."""
-    if seen.tables is None or seen.locks is None:
-        return View(seen.database, error=seen.error)
-    tables = records(seen.tables, Table, f"the tables query in {seen.database}")
-    return View(seen.database, tables, records(seen.locks, Lock, f"the locks query in {seen.database}"))
+    if answers.tables is None or answers.locks is None:
+        return DatabaseSnapshot(answers.database, error=answers.error)
+    tables = parse_records(answers.tables, Table, f"the tables query in {answers.database}")
+    return DatabaseSnapshot(
+        answers.database, tables, parse_records(answers.locks, Lock, f"the locks query in {answers.database}")
+    )
 
 
-def _extensions(seen: Seen) -> frozenset[str]:
-    return frozenset(row[0] for row in seen.extensions.values) if seen.extensions else frozenset()
+def _extensions(answers: DatabaseAnswers) -> frozenset[str]:
+    return frozenset(row[0] for row in answers.extensions.values) if answers.extensions else frozenset()
 
 
-def gather(entry: Database, settings: Settings) -> Raw:
+def collect(entry: Database, settings: VacuumSettings) -> ServerAnswers:
     """Given an entry of the inventory, return what its server's catalogs say.
 
-    Raise DriverMissing, or CoreError where the server cannot be reached; a single database that cannot is in its Seen.
+    Raise DriverMissing, or CoreError where the server cannot be reached; the answers of a single database say it.
     """
     with closing(_first(entry, settings)) as session:
         server = session.rows(queries.SERVER)
@@ -93,15 +95,15 @@ def gather(entry: Database, settings: Settings) -> Raw:
             raise CoreError(f"{session.where}: the server's version is {version}, expected {OLDEST} (11) or later")
         ages = session.rows(queries.databases(version))
         activity = session.rows(queries.ACTIVITY)
-        first = _look(session, entry, settings, version) if entry.database != EVERY and not in_recovery else None
+        first = _ask(session, entry, settings, version) if entry.database != EVERY and not in_recovery else None
     if in_recovery:
-        return Raw(server, ages, activity, ())
+        return ServerAnswers(server, ages, activity, ())
     if first is not None:
-        return Raw(server, ages, activity, (first,))
-    return Raw(server, ages, activity, tuple(_visit(entry, settings, name, version) for name in _names(ages)))
+        return ServerAnswers(server, ages, activity, (first,))
+    return ServerAnswers(server, ages, activity, tuple(_visit(entry, settings, name, version) for name in _names(ages)))
 
 
-def _first(entry: Database, settings: Settings) -> Session:
+def _first(entry: Database, settings: VacuumSettings) -> Session:
     """Return a session for the questions about the whole server."""
     if entry.database != EVERY:
         return opened(entry, entry.database, settings)
@@ -116,9 +118,9 @@ def _first(entry: Database, settings: Settings) -> Session:
             raise error from None
 
 
-def opened(entry: Database, name: str, settings: Settings) -> Session:
+def opened(entry: Database, name: str, settings: VacuumSettings) -> Session:
     """Return a session on a database with our settings. Raise CoreError."""
-    session = connect(entry.login, name, APPLICATION, Limits(LOOK_TIMEOUT_S, settings.lock_timeout_s))
+    session = connect(entry.login, name, APPLICATION, Limits(QUERY_TIMEOUT_S, settings.lock_timeout_s))
     session.execute("SET jit = off")  # compiling the catalog query took 1.4 s, running it 0.1 s
     return session
 
@@ -131,13 +133,13 @@ def prepare_worker(session: Session, version: int, is_superuser: bool) -> None:
         session.execute("SET lc_messages = 'C'")
 
 
-def gather_ages(entry: Database, settings: Settings, version: int) -> Rows:
+def collect_ages(entry: Database, settings: VacuumSettings, version: int) -> Rows:
     """Return the ages of all databases as they are now. Raise CoreError."""
     with closing(_first(entry, settings)) as session:
         return session.rows(queries.databases(version))
 
 
-def gather_again(entry: Database, settings: Settings, name: str, version: int) -> Seen:
+def collect_again(entry: Database, settings: VacuumSettings, name: str, version: int) -> DatabaseAnswers:
     """Return what one database says now."""
     return _visit(entry, settings, name, version)
 
@@ -147,22 +149,22 @@ def _names(ages: Rows) -> list[str]:
     return [row[0] for row in ages.values if row[1] and not row[2]]
 
 
-def _visit(entry: Database, settings: Settings, name: str, version: int) -> Seen:
+def _visit(entry: Database, settings: VacuumSettings, name: str, version: int) -> DatabaseAnswers:
     try:
         with closing(opened(entry, name, settings)) as session:
-            return _look(session, entry, settings, version)
+            return _ask(session, entry, settings, version)
     except CoreError as error:
-        return Seen(name, None, None, None, str(error))
+        return DatabaseAnswers(name, None, None, None, str(error))
 
 
-def _look(session: Session, entry: Database, settings: Settings, version: int) -> Seen:
+def _ask(session: Session, entry: Database, settings: VacuumSettings, version: int) -> DatabaseAnswers:
     name = session.rows("SELECT pg_catalog.current_database()::text AS name").values[0][0]
     extensions = session.rows(queries.EXTENSIONS)
     locks = session.rows(queries.LOCKS)
-    return Seen(name, _tables(session, entry, settings, version, extensions), locks, extensions)
+    return DatabaseAnswers(name, _tables(session, entry, settings, version, extensions), locks, extensions)
 
 
-def _tables(session: Session, entry: Database, settings: Settings, version: int, extensions: Rows) -> Rows:
+def _tables(session: Session, entry: Database, settings: VacuumSettings, version: int, extensions: Rows) -> Rows:
     """Return all tables of the database; with the sizes of the last vacuum where asking the files met a lock."""
     values = {"bloat_bytes": entry.thresholds.bloat_bytes}
     schema = dict(extensions.values).get("pgstattuple") if settings.exact else None

@@ -16,13 +16,13 @@ from ...finding import EMPTY
 from ...steps import Step
 from ...units import human_bytes, human_seconds
 from ..backup_gate import Gate
-from ..settings import Settings
+from ..declared import VacuumSettings
 from ..steps import Refusal
 from . import horizon as horizons
 from .history import History
 from .horizon import Horizon
-from .model import Cluster, Table, TableTask, View
-from .reasons import ANALYZE_CODES, VACUUM_CODES, Case, Reason, estimate, is_bloated, is_emergency
+from .model import DatabaseSnapshot, ServerSnapshot, Table, TableTask
+from .reasons import ANALYZE_CODES, VACUUM_CODES, Reason, TableContext, estimate, is_bloated, is_emergency
 from .statements import PROFILES
 
 LEAST_S = 0.02  # a round trip and a commit, whatever the size of the table
@@ -37,68 +37,68 @@ REPACKERS = ("pg_repack", "pg_squeeze")
 class Scope(NamedTuple):
     """What the decisions in one database depend on beside the table itself."""
 
-    cluster: Cluster
-    view: View
-    settings: Settings
+    cluster: ServerSnapshot
+    database: DatabaseSnapshot
+    settings: VacuumSettings
     history: History
     horizon: Horizon
     obstacle: str
 
     def full_name(self, table: Table) -> str:
         """Return ``database.schema.table``."""
-        return f"{self.view.database}.{table.schema}.{table.name}"
+        return f"{self.database.name}.{table.schema}.{table.name}"
 
     def subject(self, table: Table) -> str:
         """Return how findings and actions name the table: the inventory's entry, then its full name."""
         return f"{self.cluster.entry.name}:{self.full_name(table)}"
 
 
-def scope_of(cluster: Cluster, view: View, settings: Settings, history: History) -> Scope:
-    """Given a server as seen and one of its databases, return the scope of the decisions in it."""
+def scope_of(cluster: ServerSnapshot, database: DatabaseSnapshot, settings: VacuumSettings, history: History) -> Scope:
+    """Given the snapshot of a server and one of its databases, return the scope of the decisions in it."""
     return Scope(
         cluster,
-        view,
+        database,
         settings,
         history,
-        horizons.horizon(cluster, view.database),
-        horizons.obstacle(cluster, view.database, settings),
+        horizons.horizon(cluster, database.name),
+        horizons.obstacle(cluster, database.name, settings),
     )
 
 
-def cases_of(scope: Scope, *, with_shared: bool) -> tuple[Case, ...]:
-    """Return the tables that are wanted, as cases. Shared catalogs are looked at in one database only."""
+def contexts_of(scope: Scope, *, with_shared: bool) -> tuple[TableContext, ...]:
+    """Return the tables that are wanted, each with its context. Shared catalogs are looked at in one database only."""
     entry = scope.cluster.entry
-    wanted = (t for t in scope.view.tables if with_shared or not t.shared)
-    return tuple(_case(table, scope) for table in wanted if entry.wants(scope.full_name(table)))
+    wanted = (t for t in scope.database.tables if with_shared or not t.shared)
+    return tuple(_context(table, scope) for table in wanted if entry.wants(scope.full_name(table)))
 
 
-def _case(table: Table, scope: Scope) -> Case:
+def _context(table: Table, scope: Scope) -> TableContext:
     limits, server = scope.cluster.entry.thresholds, scope.cluster.server
     reclaimable = scope.history.reclaimable(scope.full_name(table), table.dead, scope.horizon.xid)
     found = estimate(table, server, limits.bloat_bytes)
-    return Case(table, server, limits, scope.horizon, reclaimable, found)
+    return TableContext(table, server, limits, scope.horizon, reclaimable, found)
 
 
-def decide(case: Case, found: Sequence[Reason], scope: Scope) -> tuple[Optional[Step], list[Refusal]]:
-    """Given a case and its reasons, return the step that it needs, if any, and what is refused with the reason."""
-    step = wanted_step(case, found, scope)
+def decide(context: TableContext, found: Sequence[Reason], scope: Scope) -> tuple[Optional[Step], list[Refusal]]:
+    """Given a table and its reasons, return the step that it needs, if any, and what is refused with the reason."""
+    step = wanted_step(context, found, scope)
     if step is None:
         return None, []
     barred = _barred(step, scope)
     if barred:
         return None, [Refusal(step.action, step.subject, *barred)]
     task: TableTask = step.task
-    stuck = "" if task.emergency or not task.vacuum else scope.obstacle or _stuck_freeze(task, case)
+    stuck = "" if task.emergency or not task.vacuum else scope.obstacle or _stuck_freeze(task, context)
     if not stuck:
         return step, []
     refusal = Refusal(step.action, step.subject, "database.xmin_horizon", f"a vacuum could remove nothing: {stuck}")
     return (_only_analyze(step, scope) if task.analyze else None), [refusal]
 
 
-def wanted_step(case: Case, reasons: Sequence[Reason], scope: Scope) -> Optional[Step]:
+def wanted_step(context: TableContext, reasons: Sequence[Reason], scope: Scope) -> Optional[Step]:
     """Return the step that a table's reasons call for, before anything speaks against it."""
-    settings, table = scope.settings, case.table
-    emergency = is_emergency(table, case.limits)
+    settings, table = scope.settings, context.table
+    emergency = is_emergency(table, context.limits)
     found = [r for r in reasons if not (r.code == "freeze" and settings.freeze == "never" and not emergency)]
     codes = {reason.code for reason in found}
     vacuum = bool(codes & VACUUM_CODES)
@@ -106,14 +106,16 @@ def wanted_step(case: Case, reasons: Sequence[Reason], scope: Scope) -> Optional
     analyze = stale and settings.analyze != "never" and not emergency
     if not vacuum and not analyze:
         return None
-    return _step(case, scope, found, vacuum=vacuum, analyze=analyze, emergency=emergency)
+    return _step(context, scope, found, vacuum=vacuum, analyze=analyze, emergency=emergency)
 
 
-def _step(case: Case, scope: Scope, found: Sequence[Reason], *, vacuum: bool, analyze: bool, emergency: bool) -> Step:
-    table, settings = case.table, scope.settings
+def _step(
+    context: TableContext, scope: Scope, found: Sequence[Reason], *, vacuum: bool, analyze: bool, emergency: bool
+) -> Step:
+    table, settings = context.table, scope.settings
     hurried = vacuum and (emergency or settings.profile == "emergency")
     task = TableTask(
-        database=scope.view.database,
+        database=scope.database.name,
         table=table,
         vacuum=vacuum,
         analyze=analyze,
@@ -131,7 +133,7 @@ def _predicted(task: TableTask, scope: Scope) -> TableTask:
     return task._replace(predicted_s=predict(task, scope))
 
 
-def _freezes(found: Iterable[Reason], settings: Settings) -> bool:
+def _freezes(found: Iterable[Reason], settings: VacuumSettings) -> bool:
     needed = any(reason.code == "freeze" for reason in found)
     return settings.freeze == "force" or (settings.freeze == "auto" and needed)
 
@@ -161,18 +163,18 @@ def _barred(step: Step, scope: Scope) -> Optional[tuple[str, str]]:
     """Return the check id and the reason why a step may not even be tried."""
     if not step.task.table.may_maintain:
         return "database.permission", "the login is neither superuser nor owner of the table or database"
-    locks = [lock for lock in scope.view.locks if lock.relation == step.task.table.oid]
+    locks = [lock for lock in scope.database.locks if lock.relation == step.task.table.oid]
     if locks:
         return "database.locked", "locked by " + "; ".join(sorted({horizons.blocker(lock) for lock in locks}))
     return None
 
 
-def _stuck_freeze(task: TableTask, case: Case) -> str:
+def _stuck_freeze(task: TableTask, context: TableContext) -> str:
     """Return why freezing alone would leave the table as old as it is: the horizon is as old."""
-    limit = case.limits.xid_ratio * case.server.freeze_max_age
-    if set(task.codes) & VACUUM_CODES != {"freeze"} or case.horizon.age <= limit or case.horizon.holder is None:
+    limit = context.limits.xid_ratio * context.server.freeze_max_age
+    if set(task.codes) & VACUUM_CODES != {"freeze"} or context.horizon.age <= limit or context.horizon.holder is None:
         return ""
-    return f"{horizons.who(case.horizon.holder)} holds the horizon {case.horizon.age:,} transactions back"
+    return f"{horizons.who(context.horizon.holder)} holds the horizon {context.horizon.age:,} transactions back"
 
 
 def _only_analyze(step: Step, scope: Scope) -> Step:
@@ -187,79 +189,81 @@ class Facts(NamedTuple):
     free: Mapping[str, int] = EMPTY
 
 
-def consider(case: Case, scope: Scope, facts: Facts) -> tuple[Optional[Step], Optional[Refusal]]:
-    """Given a case, return the rewrite of a bloated table as a step, or as advice, or neither."""
+def consider(context: TableContext, scope: Scope, facts: Facts) -> tuple[Optional[Step], Optional[Refusal]]:
+    """Given a table, return the rewrite of a bloated table as a step, or as advice, or neither."""
     mode = scope.settings.rewrite
-    if mode == "never" or case.table.kind == "p" or not is_bloated(case.bloat, case.limits):
+    if mode == "never" or context.table.kind == "p" or not is_bloated(context.bloat, context.limits):
         return None, None
-    step = rewrite_step(case, scope)
-    rule, problem = ("database.bloat", "advice only") if mode == "advise" else _shut_gate(case, scope, facts, step)
-    if not problem:
+    step = rewrite_step(context, scope)
+    rule, obstacle = ("database.bloat", "advice only") if mode == "advise" else _shut_gate(context, scope, facts, step)
+    if not obstacle:
         return step, None
-    return None, Refusal(step.action, step.subject, rule, f"{problem}: {advice(case, scope, step)}", cost(case, step))
+    return None, Refusal(
+        step.action, step.subject, rule, f"{obstacle}: {advice(context, scope, step)}", cost(context, step)
+    )
 
 
-def rewrite_step(case: Case, scope: Scope) -> Step:
+def rewrite_step(context: TableContext, scope: Scope) -> Step:
     """Return the step that rewrites a table and takes new statistics of it."""
     task = TableTask(
-        database=scope.view.database,
-        table=case.table,
+        database=scope.database.name,
+        table=context.table,
         vacuum=True,
         analyze=True,
         rewrite=True,
         codes=("bloat",),
     )
     task = task._replace(predicted_s=SLOWER * predict(task, scope))
-    reason = f"{case.bloat.ratio:.0%} of it is empty, {human_bytes(case.bloat.bytes)} come back"
-    return task.step("rewrite", scope.subject(case.table), reason)
+    reason = f"{context.bloat.ratio:.0%} of it is empty, {human_bytes(context.bloat.bytes)} come back"
+    return task.step("rewrite", scope.subject(context.table), reason)
 
 
-def cost(case: Case, step: Step) -> dict[str, Any]:
+def cost(context: TableContext, step: Step) -> dict[str, Any]:
     """Return the price and the gain of a rewrite, as numbers."""
     return {
-        "gain_bytes": case.bloat.bytes,
-        "needed_bytes": needed_bytes(case),
+        "gain_bytes": context.bloat.bytes,
+        "needed_bytes": needed_bytes(context),
         "lock": "AccessExclusiveLock",
         "predicted_seconds": round(step.task.predicted_s, 1),
     }
 
 
-def needed_bytes(case: Case) -> int:
+def needed_bytes(context: TableContext) -> int:
     """Return the free bytes that a rewrite of the table needs."""
-    return int(ROOM * case.table.bytes)
+    return int(ROOM * context.table.bytes)
 
 
-def advice(case: Case, scope: Scope, step: Step) -> str:
+def advice(context: TableContext, scope: Scope, step: Step) -> str:
     """Return the price and the gain of a rewrite, as a sentence."""
-    installed = scope.cluster.installed.get(scope.view.database, frozenset())
+    installed = scope.cluster.installed.get(scope.database.name, frozenset())
     tool = next((name for name in REPACKERS if name in installed), "VACUUM FULL")
     lock = "locks it for a moment twice" if tool != "VACUUM FULL" else "nobody can read it meanwhile"
     return (
-        f"{tool} would give back {human_bytes(case.bloat.bytes)}, needs {human_bytes(needed_bytes(case))} free, "
+        f"{tool} would give back {human_bytes(context.bloat.bytes)}, needs {human_bytes(needed_bytes(context))} free, "
         f"takes about {human_seconds(step.task.predicted_s)}, and {lock}"
     )
 
 
-def _shut_gate(case: Case, scope: Scope, facts: Facts, step: Step) -> tuple[str, str]:
+def _shut_gate(context: TableContext, scope: Scope, facts: Facts, step: Step) -> tuple[str, str]:
     """Return the check id and the reason of the first gate that is shut, or empty texts."""
-    if case.table.schema == "pg_catalog":
+    if context.table.schema == "pg_catalog":
         return "database.bloat", "system catalogs are not rewritten unattended"
-    if not case.table.may_maintain:
+    if not context.table.may_maintain:
         return "database.permission", "the login may not maintain it"
-    if any(lock.relation == step.task.table.oid for lock in scope.view.locks):
+    if any(lock.relation == step.task.table.oid for lock in scope.database.locks):
         return "database.locked", "somebody has it locked"
     if not scope.settings.services_stopped:
         return "database.bloat", "services_stopped does not say that the services are down"
     if not facts.gate.open:
         return "database.backup_gate", facts.gate.reason
-    return _space_problem(case, scope, facts)
+    return _space_obstacle(context, scope, facts)
 
 
-def _space_problem(case: Case, scope: Scope, facts: Facts) -> tuple[str, str]:
-    place = case.table.location or scope.cluster.server.data_directory or ""
+def _space_obstacle(context: TableContext, scope: Scope, facts: Facts) -> tuple[str, str]:
+    place = context.table.location or scope.cluster.server.data_directory or ""
     free = facts.free.get(place)
     if free is None:
         return "database.space", "the free space of the server's folder cannot be seen from here"
-    if free < needed_bytes(case):
+    if free < needed_bytes(context):
         return "database.space", f"only {human_bytes(free)} are free in {place}"
     return "", ""

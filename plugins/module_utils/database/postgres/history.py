@@ -67,7 +67,7 @@ def history_of(memory: Mapping[str, Any]) -> History:
     return History(speeds, left, ages)
 
 
-class Lesson(NamedTuple):
+class TableSample(NamedTuple):
     """What one vacuumed table teaches: its speed (0 where it was too small to have one), the dead rows that it kept,
     and the horizon that it was vacuumed under.
     """
@@ -79,20 +79,20 @@ class Lesson(NamedTuple):
     horizon_xid: int
 
 
-def learned(memory: Mapping[str, Any], lessons: Sequence[Lesson], next_xid: int, now: float) -> dict[str, Any]:
-    """Given one entry's part of the memory and the lessons of this run, return what to remember.
+def learned(memory: Mapping[str, Any], samples: Sequence[TableSample], next_xid: int, now: float) -> dict[str, Any]:
+    """Given one entry's part of the memory and the samples of this run, return what to remember.
 
     A memory of another form is forgotten.
     """
     known = _tables(memory) if history_of(memory) != History() else {}
     tables = {name: kept for name, kept in known.items() if now - _when(kept) < FORGET_AFTER_S}
-    for lesson in lessons:
-        old = tables.get(lesson.table, {})
+    for sample in samples:
+        old = tables.get(sample.table, {})
         speeds = dict(old.get("mb_s", {}))
-        if lesson.mb_s > 0:
-            speeds[lesson.profile] = [*speeds.get(lesson.profile, []), round(lesson.mb_s, 3)][-KEEP_SPEEDS:]
-        left = [lesson.left, lesson.horizon_xid] if lesson.left else None
-        tables[lesson.table] = {"mb_s": speeds, "left": left, "at": now}
+        if sample.mb_s > 0:
+            speeds[sample.profile] = [*speeds.get(sample.profile, []), round(sample.mb_s, 3)][-KEEP_SPEEDS:]
+        left = [sample.left, sample.horizon_xid] if sample.left else None
+        tables[sample.table] = {"mb_s": speeds, "left": left, "at": now}
     ages = thinned([*history_of(memory).ages, (now, next_xid)])
     return {"tables": tables, "ages": [list(age) for age in ages]}
 

@@ -11,8 +11,8 @@ from typing import NamedTuple, Optional
 
 from ...redact import redact
 from ...units import human_seconds
-from ..settings import Settings
-from .model import Activity, Cluster, Lock
+from ..declared import VacuumSettings
+from .model import Activity, Lock, ServerSnapshot
 
 QUERY_HEAD = 80
 _LITERAL = re.compile(r"'(?:[^']|'')*(?:'|$)")
@@ -26,15 +26,15 @@ class Horizon(NamedTuple):
     xid: int
 
 
-def horizon(cluster: Cluster, database: str) -> Horizon:
-    """Given a server as seen, return the horizon for the tables of one of its databases."""
+def horizon(cluster: ServerSnapshot, database: str) -> Horizon:
+    """Given the snapshot of a server, return the horizon for the tables of one of its databases."""
     holders = [a for a in cluster.activity if a.xmin_age is not None and a.database in (None, database)]
     oldest = max(holders, key=lambda a: a.xmin_age or 0, default=None)
     age = (oldest.xmin_age or 0) if oldest else 0
     return Horizon(oldest, age, cluster.server.next_xid - age)
 
 
-def obstacle(cluster: Cluster, database: str, settings: Settings) -> str:
+def obstacle(cluster: ServerSnapshot, database: str, settings: VacuumSettings) -> str:
     """Return why a vacuum of this database could remove next to nothing, naming the holder; or an empty text."""
     for one in sorted(cluster.activity, key=lambda a: -(a.xmin_age or 0)):
         if one.xmin_age is None or one.database not in (None, database):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
 from ...steps import Step
-from ..settings import Database
+from ..declared import Database
 
 UNPREDICTED_S = math.nan  # of a task while it is made: a prediction needs the whole task
 
@@ -148,29 +148,29 @@ class State(NamedTuple):
     xid_age: int
 
 
-class View(NamedTuple):
-    """One database of the server, as seen: its tables and the locks on them, or why it could not be seen."""
+class DatabaseSnapshot(NamedTuple):
+    """One database of the server: its tables and the locks on them, or why it could not be seen."""
 
-    database: str
+    name: str
     tables: tuple[Table, ...] = ()
     locks: tuple[Lock, ...] = ()
     error: str = ""
 
 
-class Cluster(NamedTuple):
+class ServerSnapshot(NamedTuple):
     """Everything that was read for one entry of the inventory."""
 
     entry: Database
     server: Server
     ages: tuple[DatabaseAge, ...]
     activity: tuple[Activity, ...]
-    views: tuple[View, ...]
+    databases: tuple[DatabaseSnapshot, ...]
     installed: Mapping[str, frozenset[str]]
 
     @property
-    def answered(self) -> tuple[View, ...]:
+    def answered(self) -> tuple[DatabaseSnapshot, ...]:
         """The databases that could be seen."""
-        return tuple(view for view in self.views if not view.error)
+        return tuple(database for database in self.databases if not database.error)
 
 
 class TableTask(NamedTuple):
@@ -190,6 +190,6 @@ class TableTask(NamedTuple):
 
     def step(self, action: str, subject: str, reason: str) -> Step:
         """Return the step that does it, with what an operator may want to know of it beforehand."""
-        told: dict[str, Any] = {"predicted_seconds": round(self.predicted_s, 1), "bytes": self.table.bytes}
+        known: dict[str, Any] = {"predicted_seconds": round(self.predicted_s, 1), "bytes": self.table.bytes}
         flags = {"freeze": self.freeze, "emergency": self.emergency}
-        return Step(action, subject, reason, self, {**told, **{name: True for name, value in flags.items() if value}})
+        return Step(action, subject, reason, self, {**known, **{name: True for name, value in flags.items() if value}})

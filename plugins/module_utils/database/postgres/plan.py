@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from ...finding import EMPTY
 from ...steps import Step
-from ..settings import Settings
+from ..declared import VacuumSettings
 from ..steps import Refusal
-from .decide import LEAST_S, Facts, Scope, cases_of, consider, decide, scope_of
+from .decide import LEAST_S, Facts, Scope, consider, contexts_of, decide, scope_of
 from .history import History
-from .model import Cluster, TableTask
-from .reasons import Case, Reason, nearness, reasons
+from .model import ServerSnapshot, TableTask
+from .reasons import Reason, TableContext, nearness, reasons
 
 NEXT_CANDIDATES = 5
 NEAR = 0.1  # of a threshold; what is further away is no candidate
@@ -34,46 +34,50 @@ class Flagged(NamedTuple):
 
     database: str
     subject: str
-    case: Case
+    context: TableContext
     reasons: tuple[Reason, ...]
 
 
 class ServerPlan(NamedTuple):
-    """The plan for one server. ``cases`` are all tables looked at, by database; ``flagged`` those with a reason."""
+    """The plan for one server. ``contexts`` are all tables looked at, by database; ``flagged`` those with a reason."""
 
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    cases: Mapping[str, tuple[Case, ...]] = EMPTY
+    contexts: Mapping[str, tuple[TableContext, ...]] = EMPTY
     flagged: tuple[Flagged, ...] = ()
     predicted_s: float = 0.0
 
 
-def make_plan(cluster: Cluster, settings: Settings, history: History, facts: Facts, window_s: float) -> ServerPlan:
-    """Given a server as seen, return the steps in their order and what is decided against. A standby has none."""
+def make_plan(
+    cluster: ServerSnapshot, settings: VacuumSettings, history: History, facts: Facts, window_s: float
+) -> ServerPlan:
+    """Given the snapshot of a server, return its steps in order and what is decided against. A standby has none."""
     steps: list[Step] = []
     refusals: list[Refusal] = []
-    cases: dict[str, tuple[Case, ...]] = {}
+    contexts: dict[str, tuple[TableContext, ...]] = {}
     flagged: list[Flagged] = []
-    for number, view in enumerate(cluster.views):
-        scope = scope_of(cluster, view, settings, history)
-        cases[view.database] = cases_of(scope, with_shared=number == 0)
-        for case in cases[view.database]:
-            found = reasons(case)
-            chosen, refused = choose(case, found, scope, facts)
+    for number, database in enumerate(cluster.databases):
+        scope = scope_of(cluster, database, settings, history)
+        contexts[database.name] = contexts_of(scope, with_shared=number == 0)
+        for context in contexts[database.name]:
+            found = reasons(context)
+            chosen, refused = choose(context, found, scope, facts)
             steps += chosen
             refusals += refused
-            flagged += [Flagged(view.database, scope.subject(case.table), case, found)] if found else []
-    filled = sum(case.table.live > 0 for found in cases.values() for case in found)
+            flagged += [Flagged(database.name, scope.subject(context.table), context, found)] if found else []
+    filled = sum(context.table.live > 0 for found in contexts.values() for context in found)
     fitting, late, predicted = fit(ordered(staged(steps, settings, filled)), window_s, settings.jobs)
-    return ServerPlan(tuple(fitting), (*refusals, *late), cases, tuple(flagged), predicted)
+    return ServerPlan(tuple(fitting), (*refusals, *late), contexts, tuple(flagged), predicted)
 
 
-def choose(case: Case, found: tuple[Reason, ...], scope: Scope, facts: Facts) -> tuple[list[Step], list[Refusal]]:
-    """Given a case and its reasons, return its step and refusals; a rewrite stands for every other step on it."""
-    rewriting, refused = consider(case, scope, facts)
+def choose(
+    context: TableContext, found: tuple[Reason, ...], scope: Scope, facts: Facts
+) -> tuple[list[Step], list[Refusal]]:
+    """Given a table and its reasons, return its step and refusals; a rewrite stands for every other step on it."""
+    rewriting, refused = consider(context, scope, facts)
     if rewriting:
         return [rewriting], []
-    step, barred = decide(case, found, scope)
+    step, barred = decide(context, found, scope)
     return ([step] if step else []), [*barred, *([refused] if refused else [])]
 
 
@@ -81,16 +85,16 @@ def next_candidates(plan: ServerPlan) -> list[dict[str, object]]:
     """Given a plan, return the tables that will need work next, nearest first."""
     busy = {(step.task.database, step.task.table.oid) for step in plan.steps}
     near = [
-        (nearness(case), f"{database}.{case.table.schema}.{case.table.name}")
-        for database, cases in plan.cases.items()
-        for case in cases
-        if (database, case.table.oid) not in busy and case.table.live + case.table.dead > 0
+        (nearness(context), f"{database}.{context.table.schema}.{context.table.name}")
+        for database, contexts in plan.contexts.items()
+        for context in contexts
+        if (database, context.table.oid) not in busy and context.table.live + context.table.dead > 0
     ]
     nearest = heapq.nlargest(NEXT_CANDIDATES, near)
     return [{"table": name, "nearness": round(value, 2)} for value, name in nearest if value >= NEAR]
 
 
-def staged(steps: Sequence[Step], settings: Settings, filled: int) -> list[Step]:
+def staged(steps: Sequence[Step], settings: VacuumSettings, filled: int) -> list[Step]:
     """Given the steps and the number of tables that hold rows, put quick analyze stages before the steps where the
     server was just restored or upgraded, or where they are asked for.
     """

@@ -15,7 +15,7 @@ import re
 from typing import Callable, NamedTuple, Optional
 
 from ...units import human_bytes
-from ..settings import Thresholds
+from ..declared import Thresholds
 from .features import has
 from .horizon import Horizon
 from .model import Server, Table
@@ -52,7 +52,7 @@ class Bloat(NamedTuple):
     withheld: str = ""
 
 
-class Case(NamedTuple):
+class TableContext(NamedTuple):
     """A table and all that its reasons depend on. ``reclaimable`` are its dead rows without those known to be stuck."""
 
     table: Table
@@ -63,13 +63,13 @@ class Case(NamedTuple):
     bloat: Bloat
 
 
-def dead_rows(case: Case) -> Optional[Reason]:
+def dead_rows(context: TableContext) -> Optional[Reason]:
     """(a) More removable dead rows than the larger of a fixed number and a share of the live rows, TOAST included."""
-    table = case.table
-    limit = dead_limit(table.live, case.limits)
-    if case.reclaimable > limit:
-        return Reason("dead_rows", f"{case.reclaimable:,} dead rows, more than {limit:,.0f}")
-    limit = dead_limit(table.toast_live, case.limits)
+    table = context.table
+    limit = dead_limit(table.live, context.limits)
+    if context.reclaimable > limit:
+        return Reason("dead_rows", f"{context.reclaimable:,} dead rows, more than {limit:,.0f}")
+    limit = dead_limit(table.toast_live, context.limits)
     if table.toast_dead > limit:
         return Reason("dead_rows", f"{table.toast_dead:,} dead rows in its TOAST table, more than {limit:,.0f}")
     return None
@@ -80,28 +80,28 @@ def dead_limit(live: int, limits: Thresholds) -> float:
     return max(float(limits.dead_rows), limits.dead_ratio * live)
 
 
-def freeze(case: Case) -> Optional[Reason]:
+def freeze(context: TableContext) -> Optional[Reason]:
     """(b) Its oldest transaction or multixact id is older than a share of what forces autovacuum to freeze."""
-    for age, limit, what in _ages(case):
-        if age > case.limits.xid_ratio * limit:
-            return Reason("freeze", f"{what} age {age:,}, more than {case.limits.xid_ratio:.0%} of {limit:,}")
+    for age, limit, what in _ages(context):
+        if age > context.limits.xid_ratio * limit:
+            return Reason("freeze", f"{what} age {age:,}, more than {context.limits.xid_ratio:.0%} of {limit:,}")
     return None
 
 
-def _ages(case: Case) -> tuple[tuple[int, int, str], ...]:
-    table, server = case.table, case.server
+def _ages(context: TableContext) -> tuple[tuple[int, int, str], ...]:
+    table, server = context.table, context.server
     return (
         (table.xid_age, server.freeze_max_age, "transaction id"),
         (table.mxid_age, server.multixact_freeze_max_age, "multixact id"),
     )
 
 
-def bloat(case: Case) -> Optional[Reason]:
+def bloat(context: TableContext) -> Optional[Reason]:
     """(c) Estimated to be bloated, with dead rows in it whose space a vacuum makes usable again."""
-    if not is_bloated(case.bloat, case.limits) or case.reclaimable <= BLOAT_DEAD_RATIO * case.table.live:
+    if not is_bloated(context.bloat, context.limits) or context.reclaimable <= BLOAT_DEAD_RATIO * context.table.live:
         return None
-    size = human_bytes(case.bloat.bytes)
-    return Reason("bloat", f"{case.bloat.ratio:.0%} bloat ({size}) with {case.reclaimable:,} dead rows in it")
+    size = human_bytes(context.bloat.bytes)
+    return Reason("bloat", f"{context.bloat.ratio:.0%} bloat ({size}) with {context.reclaimable:,} dead rows in it")
 
 
 def is_bloated(found: Bloat, limits: Thresholds) -> bool:
@@ -109,14 +109,14 @@ def is_bloated(found: Bloat, limits: Thresholds) -> bool:
     return found.ratio is not None and found.ratio > limits.bloat_ratio and found.bytes > limits.bloat_bytes
 
 
-def inserts(case: Case) -> Optional[Reason]:
+def inserts(context: TableContext) -> Optional[Reason]:
     """(f) More rows inserted since the last vacuum than the server lets pass (13 and later): until a vacuum has seen
     them they are not in the visibility map, so that index-only scans read the table, and they are frozen all at once.
     """
-    table, limit = case.table, insert_limit(case.table, case.server)
+    table, limit = context.table, insert_limit(context.table, context.server)
     if limit is None or table.inserted is None or table.inserted <= limit:
         return None
-    pages = table.heap_bytes // case.server.block_size
+    pages = table.heap_bytes // context.server.block_size
     return Reason(
         "inserts",
         f"{table.inserted:,} rows inserted since the last vacuum, more than {limit:,.0f}; "
@@ -124,22 +124,22 @@ def inserts(case: Case) -> Optional[Reason]:
     )
 
 
-def parent_statistics(case: Case) -> Optional[Reason]:
+def parent_statistics(context: TableContext) -> Optional[Reason]:
     """(g) More rows changed in its partitions or heirs since it was analyzed than a base for each of them plus a share
     of them all. Autovacuum never looks at a parent for what happens in its children.
     """
-    table = case.table
-    changed, limit = parent_changed(table, case.server), parent_limit(table, case.limits)
+    table = context.table
+    changed, limit = parent_changed(table, context.server), parent_limit(table, context.limits)
     if not table.children or changed <= limit:
         return None
     text = f"{changed:,} rows changed in its {table.children:,} children since it was analyzed, more than {limit:,.0f}"
     return Reason("statistics", text)
 
 
-def statistics(case: Case) -> Optional[Reason]:
+def statistics(context: TableContext) -> Optional[Reason]:
     """(d) More rows changed since the last analyze than a base plus a share of the table."""
-    table, limit = case.table, stale_limit(case.table, case.limits)
-    if stale_share(table, case.limits) <= 1:
+    table, limit = context.table, stale_limit(context.table, context.limits)
+    if stale_share(table, context.limits) <= 1:
         return None
     return Reason("statistics", f"{table.modified:,} rows changed since the last analyze, more than {limit:,.0f}")
 
@@ -165,18 +165,18 @@ def _share(rows: int, limit: float) -> float:
     return rows / max(1.0, limit)  # a limit may be 0 rows
 
 
-def never_vacuumed(case: Case) -> Optional[Reason]:
+def never_vacuumed(context: TableContext) -> Optional[Reason]:
     """(e) It has rows, no vacuum is on record, and none shows in its visibility map.
 
     What pg_class knows of the visibility map is as old as the last vacuum or analyze, so it does not count where much
     has changed since. A crash loses all counters; how much has changed is then unknown, and a vacuum tells.
     """
-    table = case.table
+    table = context.table
     if counters_lost(table):
         return Reason("never_vacuumed", "its counters were lost, in a crash or a restore of the files")
     if table.last_vacuum is not None or not _has_rows(table):
         return None
-    if table.all_visible > 0 and stale_share(table, case.limits) <= 1:
+    if table.all_visible > 0 and stale_share(table, context.limits) <= 1:
         return None
     return Reason("never_vacuumed", "no vacuum is on record")
 
@@ -190,10 +190,12 @@ def counters_lost(table: Table) -> bool:
     return table.reltuples > 0 and table.heap_bytes > 0 and not counted and table.schema not in SYSTEM_SCHEMAS
 
 
-def never_analyzed(case: Case) -> Optional[Reason]:
+def never_analyzed(context: TableContext) -> Optional[Reason]:
     """(e) It has rows and the planner knows nothing of it."""
-    table = case.table
-    unknown = table.reltuples < 0 if has(case.server.version, "never_analyzed_is_minus_one") else table.reltuples == 0
+    table = context.table
+    unknown = (
+        table.reltuples < 0 if has(context.server.version, "never_analyzed_is_minus_one") else table.reltuples == 0
+    )
     filled = _has_rows(table) or table.child_rows > 0
     if not unknown or table.last_analyze is not None or not filled or table.name in WRITTEN_BY_ANALYZE:
         return None
@@ -204,7 +206,7 @@ def _has_rows(table: Table) -> bool:
     return table.heap_bytes > 0 and table.live + table.dead > 0
 
 
-REASONS: tuple[Callable[[Case], Optional[Reason]], ...] = (
+REASONS: tuple[Callable[[TableContext], Optional[Reason]], ...] = (
     freeze,
     dead_rows,
     bloat,
@@ -216,11 +218,11 @@ REASONS: tuple[Callable[[Case], Optional[Reason]], ...] = (
 )
 
 
-def reasons(case: Case) -> tuple[Reason, ...]:
-    """Given a case, return all reasons that it has, one of each code. A partitioned table holds no rows of its own."""
-    rules = (never_analyzed, parent_statistics) if case.table.kind == "p" else REASONS
+def reasons(context: TableContext) -> tuple[Reason, ...]:
+    """Return all reasons that a table has, one of each code. A partitioned table holds no rows of its own."""
+    rules = (never_analyzed, parent_statistics) if context.table.kind == "p" else REASONS
     found: dict[str, Reason] = {}
-    for reason in (rule(case) for rule in rules):
+    for reason in (rule(context) for rule in rules):
         if reason:
             found.setdefault(reason.code, reason)
     return tuple(found.values())
@@ -236,19 +238,19 @@ def is_emergency(table: Table, limits: Thresholds) -> bool:
     return table.kind != "p" and is_critical(max(table.xid_age, table.mxid_age), limits)
 
 
-def nearness(case: Case) -> float:
-    """Given a case, return how close it is to needing work: 1 is at a threshold, 0 far from all."""
-    table, limits = case.table, case.limits
+def nearness(context: TableContext) -> float:
+    """Given a table with its context, return how close it is to needing work: 1 is at a threshold, 0 far from all."""
+    table, limits = context.table, context.limits
     shares = [
-        _share(case.reclaimable, dead_limit(table.live, limits)),
+        _share(context.reclaimable, dead_limit(table.live, limits)),
         stale_share(table, limits),
-        *(age / (limits.xid_ratio * limit) for age, limit, _what in _ages(case)),
+        *(age / (limits.xid_ratio * limit) for age, limit, _what in _ages(context)),
     ]
-    insertable = insert_limit(table, case.server)
+    insertable = insert_limit(table, context.server)
     if insertable is not None and table.inserted is not None:
         shares.append(_share(table.inserted, insertable))
     if table.children:
-        shares.append(_share(parent_changed(table, case.server), parent_limit(table, limits)))
+        shares.append(_share(parent_changed(table, context.server), parent_limit(table, limits)))
     return max(shares)
 
 

@@ -12,8 +12,8 @@ from ...finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ...registry import Outcome, Rules
 from ...units import human_seconds
 from ..rules_common import BACKUP_GATE, INTEGRITY, REACHABLE, SPACE, judges
+from .context import ServerContext, counted, named
 from .horizon import who
-from .look import Look, counted, named
 from .model import Activity, DatabaseAge
 from .reasons import WRAP_AT, is_critical
 
@@ -33,15 +33,15 @@ STANDBY = RULES.check(
 
 
 @judges(RULES, REACHABLE)
-def judge_reachable(context: Look) -> Iterator[Outcome]:
+def judge_reachable(context: ServerContext) -> Iterator[Outcome]:
     """Each database answered."""
     release = context.snapshot.server.version // 10_000
-    for view in context.snapshot.views:
-        subject = context.subject(view.database)
-        if view.error:
-            yield Outcome(CRITICAL, view.error, subject=subject)
+    for database in context.snapshot.databases:
+        subject = context.subject(database.name)
+        if database.error:
+            yield Outcome(CRITICAL, database.error, subject=subject)
         else:
-            yield Outcome(OK, f"PostgreSQL {release}, {len(view.tables)} tables", subject=subject)
+            yield Outcome(OK, f"PostgreSQL {release}, {len(database.tables)} tables", subject=subject)
 
 
 @RULES.rule(
@@ -50,7 +50,7 @@ def judge_reachable(context: Look) -> Iterator[Outcome]:
     remedy="Run db_vacuum now (it goes to emergency parameters by itself) and remove what holds the xmin horizon.",
     source="check_postgres txn_wraparound (1.3 billion), pghero (10 million left); " + _VACUUM,
 )
-def judge_wraparound(context: Look) -> Iterator[Outcome]:
+def judge_wraparound(context: ServerContext) -> Iterator[Outcome]:
     """Transaction and multixact ages stay below autovacuum_freeze_max_age; warning above 90 % of it, critical above
     1.3 billion or with fewer than 10 million left.
 
@@ -81,7 +81,7 @@ def judge_wraparound(context: Look) -> Iterator[Outcome]:
     ),
     source="https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND",
 )
-def judge_xmin_horizon(context: Look) -> Iterator[Outcome]:
+def judge_xmin_horizon(context: ServerContext) -> Iterator[Outcome]:
     """Nothing holds back the oldest visible transaction: no old query, idle or prepared transaction, slot,
     standby.
     """
@@ -103,7 +103,7 @@ def _holds_back(one: Activity, max_age: int, max_s: float) -> bool:
     return one.xmin_age > max_age or (one.seconds is not None and one.seconds > max_s)
 
 
-def _holder(context: Look, one: Activity) -> Outcome:
+def _holder(context: ServerContext, one: Activity) -> Outcome:
     age, settings = one.xmin_age or 0, context.settings
     critical = is_critical(age, context.entry.thresholds)
     since = f" for {human_seconds(one.seconds)}" if one.seconds is not None else ""
@@ -122,7 +122,7 @@ def _holder(context: Look, one: Activity) -> Outcome:
     remedy="Ask the named user to commit or roll back; consider idle_in_transaction_session_timeout.",
     source="https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW",
 )
-def judge_long_transaction(context: Look) -> Iterator[Outcome]:
+def judge_long_transaction(context: ServerContext) -> Iterator[Outcome]:
     """No transaction has been open longer than max_txn_age."""
     limit = context.settings.max_txn_s
     if not context.snapshot.server.sees_sessions:
@@ -149,7 +149,7 @@ def judge_long_transaction(context: Look) -> Iterator[Outcome]:
     remedy="Make the login the owner, or GRANT pg_maintain (17 and later) to it; before 17 run it as the owner.",
     source="https://www.postgresql.org/docs/current/sql-vacuum.html",
 )
-def judge_permission(context: Look) -> Iterator[Outcome]:
+def judge_permission(context: ServerContext) -> Iterator[Outcome]:
     """The login may vacuum every table that needs it: superuser, owner of table or database, or MAINTAIN (17+)."""
     barred = context.not_done("database.permission")
     message = f"the login may not vacuum {named(name for name, _why in barred)}"
@@ -157,14 +157,14 @@ def judge_permission(context: Look) -> Iterator[Outcome]:
 
 
 @judges(RULES, BACKUP_GATE)
-def judge_backup_gate(context: Look) -> Iterator[Outcome]:
+def judge_backup_gate(context: ServerContext) -> Iterator[Outcome]:
     """A rewrite that was allowed had its backup; where none is due there is nothing to say."""
     for subject, reason in context.not_done("database.backup_gate"):
         yield Outcome(WARNING, reason, subject=subject)
 
 
 @judges(RULES, SPACE)
-def judge_space(context: Look) -> Iterator[Outcome]:
+def judge_space(context: ServerContext) -> Iterator[Outcome]:
     """A rewrite that was allowed had its room; where none is due there is nothing to say."""
     for subject, reason in context.not_done("database.space"):
         yield Outcome(WARNING, reason, subject=subject)
@@ -176,7 +176,7 @@ def judge_space(context: Look) -> Iterator[Outcome]:
     remedy="Look at the standby: its disk, its network, a query that conflicts with replay.",
     source="https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW",
 )
-def judge_replica_lag(context: Look) -> Iterator[Outcome]:
+def judge_replica_lag(context: ServerContext) -> Iterator[Outcome]:
     """Standbys replay within replica_lag_max; vacuum waits while they do not.
 
     Without standbys there is nothing to say.
@@ -195,7 +195,7 @@ def judge_replica_lag(context: Look) -> Iterator[Outcome]:
 
 
 @judges(RULES, INTEGRITY)
-def judge_integrity(context: Look) -> Iterator[Outcome]:
+def judge_integrity(context: ServerContext) -> Iterator[Outcome]:
     """No page failed its checksum, and no vacuum of this run met corruption."""
     for subject, why in context.not_done("database.integrity"):
         yield Outcome(CRITICAL, why, subject=subject)

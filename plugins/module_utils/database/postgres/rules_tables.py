@@ -13,7 +13,7 @@ from ...registry import Outcome, Rules
 from ...units import human_bytes
 from ..rules_common import LOCKED, MAINTENANCE, STATISTICS, WINDOW, judges
 from ..steps import done
-from .look import NAMED, Look, counted, named
+from .context import NAMED, ServerContext, counted, named
 from .reasons import Bloat, is_bloated
 
 _VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
@@ -28,24 +28,24 @@ RULES = Rules()
     remedy="Run db_vacuum; if the table is back within days, lower its autovacuum_vacuum_scale_factor.",
     source="the rule that awesome-prometheus-alerts uses; " + _VACUUM,
 )
-def judge_dead_rows(context: Look) -> Iterator[Outcome]:
+def judge_dead_rows(context: ServerContext) -> Iterator[Outcome]:
     """No table holds more dead rows than the larger of 10,000 and 10 % of its live rows."""
-    for view in context.snapshot.answered:
-        left = {f.subject: f.case.table.dead for f in context.open_tables(view.database, ["dead_rows"])}
-        stuck = context.not_removable(view.database)
+    for database in context.snapshot.answered:
+        left = {f.subject: f.context.table.dead for f in context.open_tables(database.name, ["dead_rows"])}
+        stuck = context.not_removable(database.name)
         message = f"{sum(left.values()):,} dead rows in {named(left)}" if left else "no table needs a vacuum for it"
         message += f"; {sum(stuck.values()):,} cannot be removed yet in {named(stuck)}" if stuck else ""
-        yield counted(len(left) + len(stuck), message, context.subject(view.database))
+        yield counted(len(left) + len(stuck), message, context.subject(database.name))
 
 
 @judges(RULES, STATISTICS)
-def judge_statistics(context: Look) -> Iterator[Outcome]:
+def judge_statistics(context: ServerContext) -> Iterator[Outcome]:
     """No table is left with stale statistics, or with none."""
-    for view in context.snapshot.answered:
-        left = context.open_tables(view.database, ["statistics", "never_analyzed"])
+    for database in context.snapshot.answered:
+        left = context.open_tables(database.name, ["statistics", "never_analyzed"])
         message = f"the planner's statistics of {named(f.subject for f in left)} are stale or missing"
         fresh = "the planner's statistics are fresh"
-        yield counted(len(left), message if left else fresh, context.subject(view.database))
+        yield counted(len(left), message if left else fresh, context.subject(database.name))
 
 
 @RULES.rule(
@@ -55,17 +55,17 @@ def judge_statistics(context: Look) -> Iterator[Outcome]:
     source="pgstattuple; estimation from pg_stats as github.com/ioguix/pgsql-bloat-estimation describes it",
     title="No table of 100 MB or more is estimated to be over 20 % empty. Withheld where statistics cannot be trusted.",
 )
-def judge_bloat(context: Look) -> Iterator[Outcome]:
+def judge_bloat(context: ServerContext) -> Iterator[Outcome]:
     """No large table is mostly empty; where that cannot be told honestly, it is not told."""
     settled = context.settled()
-    rewritten = {o.step.subject for o in context.outcomes if o.step.action == "rewrite" and o.step.subject in settled}
-    for view in context.snapshot.answered:
-        subject = context.subject(view.database)
-        cases = [(f"{subject}.{case.table.schema}.{case.table.name}", case) for case in context.cases(view.database)]
-        bloated = [(name, c) for name, c in cases if is_bloated(c.bloat, c.limits) and name not in rewritten]
-        withheld = [(name, case.bloat) for name, case in cases if case.bloat.withheld]
-        for name, case in bloated:
-            yield _bloated(context, name, case.bloat)
+    rewritten = {o.step.subject for o in context.ended if o.step.action == "rewrite" and o.step.subject in settled}
+    for database in context.snapshot.answered:
+        subject = context.subject(database.name)
+        tables = [(f"{subject}.{one.table.schema}.{one.table.name}", one) for one in context.contexts(database.name)]
+        bloated = [(name, one) for name, one in tables if is_bloated(one.bloat, one.limits) and name not in rewritten]
+        withheld = [(name, one.bloat) for name, one in tables if one.bloat.withheld]
+        for name, one in bloated:
+            yield _bloated(context, name, one.bloat)
         if withheld:
             yield _withheld(subject, withheld)
         if not bloated and not withheld:
@@ -73,7 +73,7 @@ def judge_bloat(context: Look) -> Iterator[Outcome]:
             yield Outcome(OK, fine, subject=subject)
 
 
-def _bloated(context: Look, subject: str, found: Bloat) -> Outcome:
+def _bloated(context: ServerContext, subject: str, found: Bloat) -> Outcome:
     advice = [r.reason for r in context.plan.refusals if r.action == "rewrite" and r.subject == subject]
     message = f"{found.ratio:.0%} of it is empty ({human_bytes(found.bytes)})" + "".join(f"; {text}" for text in advice)
     limits = context.entry.thresholds
@@ -89,7 +89,7 @@ def _withheld(subject: str, tables: Sequence[tuple[str, Bloat]]) -> Outcome:
 
 
 @judges(RULES, LOCKED)
-def judge_locked(context: Look) -> Iterator[Outcome]:
+def judge_locked(context: ServerContext) -> Iterator[Outcome]:
     """Nothing that needs work was locked by somebody else."""
     held = context.not_done("database.locked")
     if not held:
@@ -99,7 +99,7 @@ def judge_locked(context: Look) -> Iterator[Outcome]:
 
 
 @judges(RULES, WINDOW)
-def judge_window(context: Look) -> Iterator[Outcome]:
+def judge_window(context: ServerContext) -> Iterator[Outcome]:
     """All that needs work fits into the window."""
     late = context.not_done("database.window")
     reasons = "; ".join(f"{name.split('.', 1)[-1]}: {why}" for name, why in late[:NAMED])
@@ -114,20 +114,20 @@ def judge_window(context: Look) -> Iterator[Outcome]:
     remedy="Raise maintenance_work_mem (more than 1 GB helps from PostgreSQL 17 on) or choose profile fast.",
     source="https://www.postgresql.org/docs/current/progress-reporting.html#VACUUM-PROGRESS-REPORTING",
 )
-def judge_index_passes(context: Look) -> Iterator[Outcome]:
+def judge_index_passes(context: ServerContext) -> Iterator[Outcome]:
     """Each vacuum needed at most one pass over the indexes."""
-    for outcome in context.outcomes:
-        passes = max((int(outcome.details[name]) for name in _PASSES if name in outcome.details), default=0)
+    for end in context.ended:
+        passes = max((int(end.details[name]) for name in _PASSES if name in end.details), default=0)
         if passes > 1:
             message = f"the vacuum went over its indexes {passes} times: maintenance_work_mem was too small"
-            yield Outcome(WARNING, message, expected=1, actual=passes, subject=outcome.step.subject)
+            yield Outcome(WARNING, message, expected=1, actual=passes, subject=end.step.subject)
 
 
 @judges(RULES, MAINTENANCE)
-def judge_maintenance(context: Look) -> Iterator[Outcome]:
+def judge_maintenance(context: ServerContext) -> Iterator[Outcome]:
     """Every step that was taken came out; where none was to be taken there is nothing to say."""
-    failed = [o for o in context.outcomes if o.state == FAILED and o.rule == MAINTENANCE.id]
-    if context.outcomes and not failed:
-        yield Outcome(OK, f"{len(done(context.outcomes))} of {len(context.outcomes)} steps done")
-    for outcome in failed:
-        yield Outcome(CRITICAL, outcome.reason, subject=outcome.step.subject)
+    failed = [o for o in context.ended if o.state == FAILED and o.rule == MAINTENANCE.id]
+    if context.ended and not failed:
+        yield Outcome(OK, f"{len(done(context.ended))} of {len(context.ended)} steps done")
+    for end in failed:
+        yield Outcome(CRITICAL, end.reason, subject=end.step.subject)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..settings import Settings
+from ..declared import VacuumSettings
 from .features import has
 from .model import Server, TableTask
 
@@ -50,7 +50,7 @@ def quoted(name: str) -> str:
     return '"{}"'.format(name.replace('"', '""'))
 
 
-def statement(task: TableTask, server: Server, settings: Settings) -> str:
+def statement(task: TableTask, server: Server, settings: VacuumSettings) -> str:
     """Given the task of a step, return its VACUUM or ANALYZE for that server's version."""
     table = f"{quoted(task.table.schema)}.{quoted(task.table.name)}"
     if task.rewrite:
@@ -60,12 +60,12 @@ def statement(task: TableTask, server: Server, settings: Settings) -> str:
     return f"{verb} ({', '.join(options)}) {table}" if options else f"{verb} {table}"
 
 
-def profile_of(task: TableTask, settings: Settings) -> Profile:
+def profile_of(task: TableTask, settings: VacuumSettings) -> Profile:
     """Return the profile that a task runs with: an emergency has its own."""
     return PROFILES["emergency" if task.emergency else settings.profile]
 
 
-def vacuum_options(task: TableTask, server: Server, settings: Settings) -> list[str]:
+def vacuum_options(task: TableTask, server: Server, settings: VacuumSettings) -> list[str]:
     """Return the options of a VACUUM, as far as the server's version knows them."""
     profile, version = profile_of(task, settings), server.version
     wanted = (
@@ -82,7 +82,7 @@ def vacuum_options(task: TableTask, server: Server, settings: Settings) -> list[
     return [text for text, needed, feature in wanted if needed and (feature is None or has(version, feature))]
 
 
-def analyze_options(server: Server, settings: Settings) -> list[str]:
+def analyze_options(server: Server, settings: VacuumSettings) -> list[str]:
     """Return the options of an ANALYZE, as far as the server's version knows them."""
     wanted = (
         ("SKIP_LOCKED", "skip_locked"),
@@ -91,7 +91,7 @@ def analyze_options(server: Server, settings: Settings) -> list[str]:
     return [text for text, feature in wanted if has(server.version, feature)]
 
 
-def session_settings(task: TableTask, server: Server, settings: Settings, timeout_s: float) -> str:
+def session_settings(task: TableTask, server: Server, settings: VacuumSettings, timeout_s: float) -> str:
     """Return the statements that set a session up for a task, which may take ``timeout_s`` at most."""
     profile = profile_of(task, settings)
     memory = max(server.maintenance_work_mem, profile.memory)

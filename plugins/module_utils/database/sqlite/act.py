@@ -34,17 +34,17 @@ MOST_PAGES = 1 << 20
 ANALYSIS_LIMIT = 400  # rows per index: what PRAGMA optimize recommends (pragma.html#pragma_analysis_limit)
 MARGIN_S = 5.0
 CALM_S = 2.0
-LOOKS = 5
+PASSES = 5
 
 
-class Task(NamedTuple):
+class FileRun(NamedTuple):
     """A step with the host it is taken on, and when the window ends (seconds since the epoch)."""
 
     step: Step
     host: Host
     deadline: float
     replicated: bool
-    beat: Callable[[], None]
+    heartbeat: Callable[[], None]
 
     def left(self) -> float:
         """Return the seconds that the step may still take."""
@@ -61,19 +61,19 @@ class Task(NamedTuple):
         return Ended(self.step, DONE, "; ".join(filter(None, (self.step.reason, note))))
 
 
-def perform(task: Task) -> Ended:
-    """Given a task, take its step and return how it came out."""
-    if task.left() < task.task.predicted_s:
-        return Ended(task.step, NOT_DONE, "the window ends before it could be done", rule="database.window")
-    task.beat()
+def perform(run: FileRun) -> Ended:
+    """Given a step with its host, take it and return how it came out."""
+    if run.left() < run.task.predicted_s:
+        return Ended(run.step, NOT_DONE, "the window ends before it could be done", rule="database.window")
+    run.heartbeat()
     begun = time.monotonic()
     try:
-        before = measured(task.task.path)
-        ended = _VERBS[task.step.action](task)
+        before = measured(run.task.path)
+        ended = _VERBS[run.step.action](run)
         seconds = time.monotonic() - begun
-        return ended._replace(seconds=seconds, before=before, after=measured(task.task.path))
+        return ended._replace(seconds=seconds, before=before, after=measured(run.task.path))
     except CoreError as error:
-        return _not_done(task, error, time.monotonic() - begun)
+        return _not_done(run, error, time.monotonic() - begun)
 
 
 def measured(path: str) -> dict[str, int]:
@@ -95,35 +95,35 @@ def file_bytes(path: str) -> int:
         return 0
 
 
-def in_place(task: Task) -> Ended:
+def in_place(run: FileRun) -> Ended:
     """VACUUM, then prove the result and give the log back. SQLite undoes it by itself where it cannot end."""
-    with opened(task.task.path, "rw", task.left()) as connection:
+    with opened(run.task.path, "rw", run.left()) as connection:
         connection.execute("VACUUM")
         connection.set_progress_handler(None, 0)  # it is done: the proof may take what it takes
         found = damage(connection, full=False)
         if found:
-            raise Corrupt(f"{task.task.path} after VACUUM: {found}")
-        if not task.replicated:
-            shrink_log(connection, task.host)
-    return task.done()
+            raise Corrupt(f"{run.task.path} after VACUUM: {found}")
+        if not run.replicated:
+            shrink_log(connection, run.host)
+    return run.done()
 
 
-def incremental(task: Task) -> Ended:
+def incremental(run: FileRun) -> Ended:
     """Give free pages back in slices short enough for the writers between them."""
-    with opened(task.task.path, "rw", task.left()) as connection:
+    with opened(run.task.path, "rw", run.left()) as connection:
         begun = free = _free_pages(connection)
         pages = FIRST_SLICE
-        while free and task.left() > SLICE_S:
-            task.beat()
+        while free and run.left() > SLICE_S:
+            run.heartbeat()
             started = time.monotonic()
             # execute() would step once, and each step frees one page; a script is stepped to its end
             connection.executescript(f"PRAGMA incremental_vacuum({pages})")
             took = time.monotonic() - started
             pages = next_slice(pages, took)
-            task.host.pause(min(SLICE_S, took))
+            run.host.pause(min(SLICE_S, took))
             free = _free_pages(connection)
     note = f"{free} free pages are left for the next run" if free else ""
-    return task.done(note) if free < begun else Ended(task.step, NOT_DONE, note, rule="database.locked")
+    return run.done(note) if free < begun else Ended(run.step, NOT_DONE, note, rule="database.locked")
 
 
 def _free_pages(connection: sqlite3.Connection) -> int:
@@ -137,20 +137,20 @@ def next_slice(pages: int, took: float) -> int:
     return max(1, int(min(2.0 * pages, pages * SLICE_S / 2 / max(took, 1e-6), MOST_PAGES)))
 
 
-def analyze(task: Task) -> Ended:
+def analyze(run: FileRun) -> Ended:
     """Take statistics of the tables that PRAGMA optimize named."""
-    with opened(task.task.path, "rw", task.left()) as connection:
+    with opened(run.task.path, "rw", run.left()) as connection:
         connection.execute(f"PRAGMA analysis_limit = {ANALYSIS_LIMIT}")
-        for table in task.task.tables:
+        for table in run.task.tables:
             connection.execute(analyze_statement(table))
-    return task.done()
+    return run.done()
 
 
-def log_into_file(task: Task) -> Ended:
+def log_into_file(run: FileRun) -> Ended:
     """Move the log into the database, and give its space back where no reader is in the way."""
-    with opened(task.task.path, "rw", task.left()) as connection:
-        changed, note = checkpoint(connection, task.task.path, task.host)
-    return task.done(note) if changed else Ended(task.step, NOT_DONE, note, rule="database.locked")
+    with opened(run.task.path, "rw", run.left()) as connection:
+        changed, note = checkpoint(connection, run.task.path, run.host)
+    return run.done(note) if changed else Ended(run.step, NOT_DONE, note, rule="database.locked")
 
 
 def checkpoint(connection: sqlite3.Connection, path: str, host: Host) -> tuple[bool, str]:
@@ -176,9 +176,9 @@ def backfilled(path: str) -> int:
 
 def shrink_log(connection: sqlite3.Connection, host: Host) -> bool:
     """Move the log, and cut it off if no reader was in the way for two seconds. Return whether it was cut off."""
-    for number in range(LOOKS):
+    for number in range(PASSES):
         if number:
-            host.pause(CALM_S / (LOOKS - 1))
+            host.pause(CALM_S / (PASSES - 1))
         frames, moved = _passive(connection)
         if frames < 0:
             return True  # not in WAL mode: there is no log
@@ -195,13 +195,13 @@ def _passive(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(frames), int(moved)
 
 
-def swap(task: Task) -> Ended:
+def swap(run: FileRun) -> Ended:
     """Write a new file beside the old one, prove it, and put it in its place."""
-    vacuum_into(task.task.path, task.host, task.left())
-    return task.done()
+    vacuum_into(run.task.path, run.host, run.left())
+    return run.done()
 
 
-_VERBS: dict[str, Callable[[Task], Ended]] = {
+_VERBS: dict[str, Callable[[FileRun], Ended]] = {
     "vacuum": in_place,
     "vacuum_into": swap,
     "incremental_vacuum": incremental,
@@ -210,22 +210,22 @@ _VERBS: dict[str, Callable[[Task], Ended]] = {
 }
 
 
-def _not_done(task: Task, error: CoreError, seconds: float) -> Ended:
+def _not_done(run: FileRun, error: CoreError, seconds: float) -> Ended:
     """Given an error, return the outcome: what somebody else's lock or the window prevented is no failure."""
-    step = task.step
+    step = run.step
     if isinstance(error, Busy):
-        users = holders(task.task.path, task.host)
+        users = holders(run.task.path, run.host)
         return Ended(step, NOT_DONE, f"locked by {users.named()}", seconds, "database.locked")
     if isinstance(error, Interrupted):
         return Ended(step, NOT_DONE, "ended at the end of the window, and undone", seconds, "database.window")
     rule = {Full: "database.space", Corrupt: "database.integrity"}.get(type(error), "database.maintenance")
-    return Ended(step, FAILED, f"{error}; {_state_after(task)}", seconds, rule)
+    return Ended(step, FAILED, f"{error}; {_state_after(run)}", seconds, rule)
 
 
-def _state_after(task: Task) -> str:
+def _state_after(run: FileRun) -> str:
     """Return what a check says of the database after a failure."""
     try:
-        with opened(task.task.path, "ro", max(task.left(), MARGIN_S)) as connection:
+        with opened(run.task.path, "ro", max(run.left(), MARGIN_S)) as connection:
             found = damage(connection, full=False)
     except CoreError as error:
         return f"it could not be checked afterwards: {error}"

@@ -19,7 +19,7 @@ from ...sqlite_place import locate, require_still
 from . import linux, macos, windows
 from .holders import holders
 from .log_reader import log_reader
-from .model import FULL, INCREMENTAL, NO_READER, NONE, Header, Place, Seen, Surroundings
+from .model import FULL, INCREMENTAL, NO_READER, NONE, FileSnapshot, Header, Space, Surroundings
 from .reader import read_content
 
 MAGIC = b"SQLite format 3\x00"
@@ -57,7 +57,7 @@ def parse_header(path: str, raw: bytes) -> Header:
     return Header(page_size, raw[18] == WAL_VERSION, pages, free_pages, mode)
 
 
-def gather(declared: str, host: Host, *, full: bool) -> Seen:
+def collect(declared: str, host: Host, *, full: bool) -> FileSnapshot:
     """Given a database's path as declared, return what is to be known of it.
 
     Raise SourceMissing, SourceDenied, ParseError for a bad header, and the errors of reader.py.
@@ -73,7 +73,7 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
     around = surroundings(path, host)
     content = read_content(path, standing_still=still, full=full, seconds=host.remaining())
     require_still(location)
-    return Seen(
+    return FileSnapshot(
         path=path,
         header=header,
         content=content,
@@ -81,8 +81,8 @@ def gather(declared: str, host: Host, *, full: bool) -> Seen:
         wal_bytes=wal_bytes,
         filesystem=around.filesystem,
         holders=users,
-        temp=place(temp_folder(os.environ, _usable, TEMP_FOLDERS[host.platform])),
-        home=place(os.path.dirname(path)),
+        temp=space(temp_folder(os.environ, _usable, TEMP_FOLDERS[host.platform])),
+        home=space(os.path.dirname(path)),
         memory_free=around.memory_free,
         litestream_folder=os.path.isdir(os.path.join(os.path.dirname(path), f".{os.path.basename(path)}-litestream")),
         left_shm=not had_shm and os.path.exists(f"{path}-shm"),
@@ -108,10 +108,10 @@ def _usable(folder: str) -> bool:
     return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
 
 
-def place(folder: str) -> Optional[Place]:
+def space(folder: str) -> Optional[Space]:
     """Given a folder, return its device and free bytes, or None where that cannot be seen."""
     try:
-        return Place(folder, os.stat(folder).st_dev, shutil.disk_usage(folder).free)
+        return Space(folder, os.stat(folder).st_dev, shutil.disk_usage(folder).free)
     except OSError:
         return None
 

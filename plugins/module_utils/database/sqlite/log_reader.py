@@ -41,14 +41,14 @@ def log_reader(path: str, host: Host) -> LogReader:
     """Given a database in WAL mode, return who reads an older state than its log's end, if anybody does."""
     record = RECORDS.get(host.platform)
     if record is None or struct.calcsize("P") != 8:
-        return LogReader(blind="this system does not say who reads it")
+        return LogReader(unavailable="this system does not say who reads it")
     try:
         with open(f"{path}-shm", "rb", buffering=0, opener=regular) as index:
             return _behind(index, record)
     except FileNotFoundError:
         return NO_READER  # whoever has it open has made one
     except (OSError, struct.error) as error:
-        return LogReader(blind=f"the index of its log cannot be read ({error})")
+        return LogReader(unavailable=f"the index of its log cannot be read ({error})")
 
 
 def _behind(index: Any, record: LockRecord) -> LogReader:
@@ -71,5 +71,5 @@ def _holder(index: Any, byte: int, record: LockRecord) -> Optional[int]:
     fcntl = importlib.import_module("fcntl")
     asked = {"type": fcntl.F_WRLCK, "whence": 0, "start": byte, "length": 1, "pid": 0}
     answer = fcntl.fcntl(index, fcntl.F_GETLK, struct.pack(record.form, *(asked[name] for name in record.order)))
-    told = dict(zip(record.order, struct.unpack(record.form, answer)))
-    return None if told["type"] == fcntl.F_UNLCK else int(told["pid"])
+    known = dict(zip(record.order, struct.unpack(record.form, answer)))
+    return None if known["type"] == fcntl.F_UNLCK else int(known["pid"])

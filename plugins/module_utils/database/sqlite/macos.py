@@ -81,6 +81,6 @@ def holders(names: Iterable[str], host: Host) -> Holders:
         answer = ask(host, ["lsof", "-Fpc", "--", *names], nothing=(1,), harmless=_OF_OTHERS)
         found = parse_lsof(answer.text)
     except CoreError as error:
-        return Holders((), complete=False, blind=str(error))
+        return Holders((), complete=False, unavailable=str(error))
     others = tuple(one for one in found if one.pid != os.getpid())
     return Holders(others, host.is_admin() and not answer.complaints, "; ".join(answer.complaints[:2]))

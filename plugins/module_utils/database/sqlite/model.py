@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ...steps import Step
 
@@ -32,7 +32,7 @@ class Header(NamedTuple):
     auto_vacuum: int
 
 
-class Place(NamedTuple):
+class Space(NamedTuple):
     """A folder that a rewrite writes to: which device it is on, and the bytes that are free there."""
 
     path: str
@@ -50,12 +50,12 @@ class Holder(NamedTuple):
 class Holders(NamedTuple):
     """The processes that have a file open. ``complete`` is false where other accounts' processes cannot be seen.
 
-    ``blind`` is why nothing at all could be seen, or empty.
+    ``unavailable`` is why nothing at all could be seen, or empty.
     """
 
     processes: tuple[Holder, ...]
     complete: bool
-    blind: str = ""
+    unavailable: str = ""
 
     @property
     def proved_none(self) -> bool:
@@ -99,18 +99,18 @@ class Content(NamedTuple):
 
 class LogReader(NamedTuple):
     """Who keeps the write-ahead log from being cut off: ``pid`` reads a state older than the log's end, of which
-    ``movable`` frames could still be moved. ``blind`` is why that cannot be seen, or empty.
+    ``movable`` frames could still be moved. ``unavailable`` is why that cannot be seen, or empty.
     """
 
     pid: Optional[int] = None
     movable: int = 0
-    blind: str = ""
+    unavailable: str = ""
 
 
 NO_READER = LogReader()
 
 
-class Seen(NamedTuple):
+class FileSnapshot(NamedTuple):
     """Everything that was read for one entry of the inventory.
 
     ``temp`` and ``home`` are where a rewrite writes to. ``left_shm`` is whether reading left a -shm file, which SQLite
@@ -124,8 +124,8 @@ class Seen(NamedTuple):
     wal_bytes: int
     filesystem: str
     holders: Holders
-    temp: Optional[Place]
-    home: Optional[Place]
+    temp: Optional[Space]
+    home: Optional[Space]
     memory_free: Optional[int]
     litestream_folder: bool
     left_shm: bool
@@ -168,8 +168,9 @@ class FileTask(NamedTuple):
 
     def step(self, action: str, subject: str, reason: str) -> Step:
         """Return the step that does it, with what an operator may want to know of it beforehand."""
-        told: dict[str, Any] = {"predicted_seconds": round(self.predicted_s, 1), "path": self.path, "bytes": self.bytes}
-        return Step(action, subject, reason, self, {**told, "tables": list(self.tables)} if self.tables else told)
+        tables = {"tables": list(self.tables)} if self.tables else {}
+        details = {"predicted_seconds": round(self.predicted_s, 1), "path": self.path, "bytes": self.bytes, **tables}
+        return Step(action, subject, reason, self, details)
 
 
 class Mount(NamedTuple):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A look at a SQLite database -> metrics and data. Pure."""
+"""What is known of a SQLite database -> metrics and data. Pure."""
 
 from __future__ import annotations
 
@@ -10,70 +10,75 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...finding import DONE, Metric
-from .look import VACUUMS, Look
-from .model import NONE, Seen
+from .context import VACUUMS, FileContext
+from .model import NONE, FileSnapshot
 
 KEEP_SPEEDS = 3
 _AUTO_VACUUM = ("none", "full", "incremental")
 
 
-def metrics(look: Look) -> list[Metric]:
-    """Given a look at a database, return its numbers."""
-    seen = look.seen
-    if seen is None:
+def metrics(context: FileContext) -> list[Metric]:
+    """Given what is known of a database, return its numbers."""
+    snapshot = context.observed
+    if snapshot is None:
         return []
-    labels = {"database": look.entry.name, "engine": "sqlite"}
+    labels = {"database": context.entry.name, "engine": "sqlite"}
     numbers = (
-        ("size_bytes", seen.file_bytes, "bytes"),
-        ("free_bytes", seen.free_bytes, "bytes"),
-        ("free_ratio", round(seen.free_ratio, 4), "ratio"),
-        ("wal_bytes", seen.wal_bytes, "bytes"),
-        ("freed_bytes", freed_bytes(look), "bytes"),
-        ("vacuum_seconds", round(sum(o.seconds for o in look.outcomes), 3), "seconds"),
+        ("size_bytes", snapshot.file_bytes, "bytes"),
+        ("free_bytes", snapshot.free_bytes, "bytes"),
+        ("free_ratio", round(snapshot.free_ratio, 4), "ratio"),
+        ("wal_bytes", snapshot.wal_bytes, "bytes"),
+        ("freed_bytes", freed_bytes(context), "bytes"),
+        ("vacuum_seconds", round(sum(o.seconds for o in context.ended), 3), "seconds"),
     )
     return [Metric(f"cryptobot_database_{name}", value, unit, labels) for name, value, unit in numbers]
 
 
-def freed_bytes(look: Look) -> int:
+def freed_bytes(context: FileContext) -> int:
     """Return the bytes that this run gave back to the file system, the cut off log included."""
-    return sum(outcome.freed_bytes for outcome in look.outcomes if outcome.state == DONE)
+    return sum(end.freed_bytes for end in context.ended if end.state == DONE)
 
 
-def data(look: Look) -> dict[str, Any]:
-    """Given a look at a database, return what the module returns of it under ``databases``."""
-    told: dict[str, Any] = {"name": look.entry.name, "engine": "sqlite", "path": look.entry.path}
-    if look.seen is None:
-        return told
-    return {**told, **_content(look.seen), "strategy": look.plan.strategy, "freed_bytes": freed_bytes(look)}
+def data(context: FileContext) -> dict[str, Any]:
+    """Given what is known of a database, return what the module returns of it under ``databases``."""
+    known: dict[str, Any] = {"name": context.entry.name, "engine": "sqlite", "path": context.entry.path}
+    if context.observed is None:
+        return known
+    return {
+        **known,
+        **_content(context.observed),
+        "strategy": context.plan.strategy,
+        "freed_bytes": freed_bytes(context),
+    }
 
 
-def _content(seen: Seen) -> dict[str, Any]:
-    content = seen.content
+def _content(snapshot: FileSnapshot) -> dict[str, Any]:
+    content = snapshot.content
     return {
         "page_size": content.page_size,
         "page_count": content.pages,
         "freelist_count": content.free_pages,
-        "free_ratio": round(seen.free_ratio, 4),
-        "size_bytes": seen.file_bytes,
-        "wal_bytes": seen.wal_bytes,
+        "free_ratio": round(snapshot.free_ratio, 4),
+        "size_bytes": snapshot.file_bytes,
+        "wal_bytes": snapshot.wal_bytes,
         "auto_vacuum": _AUTO_VACUUM[content.auto_vacuum if content.auto_vacuum < len(_AUTO_VACUUM) else NONE],
         "journal_mode": content.journal_mode,
         "user_version": content.user_version,
         "schema_hash": content.schema_hash,
-        "filesystem": seen.filesystem,
-        "open_in": [{"pid": one.pid, "command": one.command} for one in seen.holders.processes],
-        "open_in_complete": seen.holders.complete,
-        "left_shm": seen.left_shm,
+        "filesystem": snapshot.filesystem,
+        "open_in": [{"pid": one.pid, "command": one.command} for one in snapshot.holders.processes],
+        "open_in_complete": snapshot.holders.complete,
+        "left_shm": snapshot.left_shm,
     }
 
 
-def speeds(look: Look, known: Mapping[str, list[float]]) -> dict[str, list[float]]:
+def speeds(context: FileContext, known: Mapping[str, list[float]]) -> dict[str, list[float]]:
     """Given the MB/s that are remembered by strategy, return them with what this run has shown."""
-    taken = [o for o in look.outcomes if o.state == DONE and o.step.action in VACUUMS and o.seconds]
+    taken = [o for o in context.ended if o.state == DONE and o.step.action in VACUUMS and o.seconds]
     learned = {strategy: list(values) for strategy, values in known.items()}
-    for outcome in taken:
-        rewritten = int(outcome.before.get("bytes", 0))
-        size = outcome.freed_bytes if look.plan.strategy == "incremental" else rewritten
+    for end in taken:
+        rewritten = int(end.before.get("bytes", 0))
+        size = end.freed_bytes if context.plan.strategy == "incremental" else rewritten
         if size:
-            learned.setdefault(look.plan.strategy, []).append(round(size / 1e6 / outcome.seconds, 3))
+            learned.setdefault(context.plan.strategy, []).append(round(size / 1e6 / end.seconds, 3))
     return {strategy: values[-KEEP_SPEEDS:] for strategy, values in learned.items()}

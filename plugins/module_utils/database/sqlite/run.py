@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""db_vacuum for SQLite: look, plan, act, tell."""
+"""db_vacuum for SQLite: collect, plan, act, report."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ...finding import CRITICAL, DONE, NOT_DONE, UNKNOWN, Finding, Result
 from ...host import Host
 from ...registry import Outcome, Rules
 from ..backup_gate import ask_gate
+from ..declared import Database, VacuumSettings
 from ..rules_common import INTEGRITY, REACHABLE
 from ..rules_common import RULES as BOTH
-from ..settings import Database, Settings
 from ..steps import Ended, actions, failures
-from .act import Task, perform
-from .collect import gather
-from .look import Look
-from .plan import DEFAULT_MB_S, Case, make_plan
+from .act import FileRun, perform
+from .collect import collect
+from .context import FileContext
+from .plan import DEFAULT_MB_S, FileInputs, make_plan
 from .reader import Beyond, Corrupt
 from .report import data, metrics, speeds
 from .rules_file import RULES as FILE
@@ -42,16 +42,18 @@ _READ_ELSEWHERE = (
 )
 
 
-def look(entry: Database, settings: Settings, host: Host, memory: Mapping[str, Any], window_s: float) -> Look:
-    """Given an entry of the inventory, return what is seen of the database and what is planned."""
+def prepare(
+    entry: Database, settings: VacuumSettings, host: Host, memory: Mapping[str, Any], window_s: float
+) -> FileContext:
+    """Given an entry of the inventory, return what is observed of the database and what is planned."""
     try:
-        seen = gather(entry.path, host, full=settings.full_integrity)
+        snapshot = collect(entry.path, host, full=settings.full_integrity)
     except CoreError as error:
         check, status = next((check, status) for kind, check, status in _GRAVITY if isinstance(error, kind))
-        return Look(entry, settings, problem=(check, status, str(error)))
-    gate = ask_gate(settings.backup, entry, [entry.path, seen.path], host)
-    plan = make_plan(Case(entry, settings, seen, gate, _speeds(memory), window_s))
-    return Look(entry, settings, seen, plan, gate)
+        return FileContext(entry, settings, unavailable=(check, status, str(error)))
+    gate = ask_gate(settings.backup, entry, [entry.path, snapshot.path], host)
+    plan = make_plan(FileInputs(entry, settings, snapshot, gate, _speeds(memory), window_s))
+    return FileContext(entry, settings, snapshot, plan, gate)
 
 
 def _known(memory: Mapping[str, Any]) -> dict[str, list[float]]:
@@ -70,39 +72,39 @@ def _speeds(memory: Mapping[str, Any]) -> dict[str, float]:
     return {**DEFAULT_MB_S, **known}
 
 
-def take(seen: Look, host: Host, deadline: float, beat: Callable[[], None]) -> Look:
-    """Given a look, take its steps one after the other and return it with how they came out. A failure ends them."""
-    replicated = seen.seen is not None and seen.seen.is_replicated
-    outcomes: list[Ended] = []
-    for step in seen.steps:
-        if failures(outcomes):
-            outcomes.append(Ended(step, NOT_DONE, "an earlier step failed", rule="database.maintenance"))
+def vacuum(context: FileContext, host: Host, deadline: float, heartbeat: Callable[[], None]) -> FileContext:
+    """Take the steps of a database one after the other and return it with how they came out. A failure ends them."""
+    replicated = context.observed is not None and context.observed.is_replicated
+    ended: list[Ended] = []
+    for step in context.steps:
+        if failures(ended):
+            ended.append(Ended(step, NOT_DONE, "an earlier step failed", rule="database.maintenance"))
         else:
-            outcomes.append(perform(Task(step, host, deadline, replicated, beat)))
-    return seen._replace(outcomes=tuple(outcomes))
+            ended.append(perform(FileRun(step, host, deadline, replicated, heartbeat)))
+    return context._replace(ended=tuple(ended))
 
 
-def judge(context: Look) -> list[Finding]:
+def judge(context: FileContext) -> list[Finding]:
     """Given what is known of a database, return its findings."""
-    if context.seen is None:
-        check, status, reason = context.problem or (REACHABLE.id, UNKNOWN, "it was not looked at")
+    if context.observed is None:
+        check, status, reason = context.unavailable or (REACHABLE.id, UNKNOWN, "it was not looked at")
         remedy = _READ_ELSEWHERE if (check, status) == (INTEGRITY.id, UNKNOWN) else None
         return [context.finding(BOTH[check], Outcome(status, reason, remedy=remedy))]
     return RULES.judge(context)
 
 
-def tell(seen: Look, host: Host) -> Result:
-    """Given a look, with its outcomes where the run acted, return the result."""
+def report(context: FileContext, host: Host) -> Result:
+    """Given what is known of a database, with how its steps ended where the run acted, return the result."""
     return Result(
-        findings=judge(seen),
-        metrics=metrics(seen),
-        actions=actions(seen.steps, seen.plan.refusals, seen.outcomes),
-        data=data(seen),
-        changed=any(outcome.state == DONE for outcome in seen.outcomes),
-        failure="; ".join(failures(seen.outcomes)),
+        findings=judge(context),
+        metrics=metrics(context),
+        actions=actions(context.steps, context.plan.refusals, context.ended),
+        data=data(context),
+        changed=any(end.state == DONE for end in context.ended),
+        failure="; ".join(failures(context.ended)),
     )
 
 
-def lesson(seen: Look, memory: Mapping[str, Any], host: Host) -> dict[str, Any]:
-    """Given a look at the end of a run and this entry's memory, return what to remember of it."""
-    return {**memory, "mb_s": speeds(seen, _known(memory))}
+def memory_of(context: FileContext, memory: Mapping[str, Any], host: Host) -> dict[str, Any]:
+    """Given what is known of a database at the end of a run and this entry's memory, return what to remember of it."""
+    return {**memory, "mb_s": speeds(context, _known(memory))}

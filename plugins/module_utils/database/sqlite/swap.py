@@ -114,7 +114,7 @@ def _copied(path: Path, draft: Path, host: Host, seconds: float) -> Iterator[boo
         in_wal = _lock_out(connection)
         try:
             _write_copy(connection, draft, seconds, in_wal=in_wal)
-            _DRESSERS[host.platform](path, draft, host)
+            _GIVE_RIGHTS[host.platform](path, draft, host)
             yield in_wal
         except BaseException:
             if in_wal:
@@ -164,7 +164,7 @@ def _rows(connection: sqlite3.Connection) -> dict[str, int]:
     return {name: connection.execute(count).fetchone()[0] for name, count in counts}
 
 
-def _dress_posix(original: Path, draft: Path, _host: Host) -> None:
+def _give_rights_posix(original: Path, draft: Path, _host: Host) -> None:
     """Give the copy the owner, mode and extended attributes (SELinux label, ACL) of the original, and flush it.
 
     By its descriptor, and only where it is a file that was just made here: whoever may write to the folder
@@ -214,7 +214,7 @@ def _copy_attributes(original: str, descriptor: int) -> None:
                 os.setxattr(descriptor, name, os.getxattr(original, name, follow_symlinks=False))
 
 
-def _dress_windows(original: Path, draft: Path, host: Host) -> None:
+def _give_rights_windows(original: Path, draft: Path, host: Host) -> None:
     """Give the copy the owner and access rights of the original, and flush it. Raise SourceDenied where Windows
     refuses.
     """
@@ -222,10 +222,10 @@ def _dress_windows(original: Path, draft: Path, host: Host) -> None:
     fsync_path(draft)
 
 
-_DRESSERS: dict[str, Callable[[Path, Path, Host], None]] = {
-    "linux": _dress_posix,
-    "darwin": _dress_posix,
-    "windows": _dress_windows,
+_GIVE_RIGHTS: dict[str, Callable[[Path, Path, Host], None]] = {
+    "linux": _give_rights_posix,
+    "darwin": _give_rights_posix,
+    "windows": _give_rights_windows,
 }
 
 

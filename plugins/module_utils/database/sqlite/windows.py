@@ -97,7 +97,7 @@ def holders(names: Iterable[str], _host: Host) -> Holders:
     if False in answers:
         return Holders((SOMEBODY,), complete=False)
     if None in answers:
-        return Holders((), complete=False, blind="Windows did not open it for this account alone")
+        return Holders((), complete=False, unavailable="Windows did not open it for this account alone")
     return Holders((), complete=True)
 
 

@@ -51,6 +51,6 @@ def test_what_is_left_out_is_not_even_looked_at() -> None:
     assert set(select_checks(Lazy(CHECKS), ["D1.2"])) == {"services"}
 
 
-def test_a_noun_that_is_none_of_a_checkup_is_named() -> None:
-    with pytest.raises(AnsibleFilterError, match="'resuorces' is no noun of a checkup, expected one of"):
+def test_an_area_that_is_none_of_a_checkup_is_named() -> None:
+    with pytest.raises(AnsibleFilterError, match="'resuorces' is no area of a checkup, expected one of"):
         select_checks({"resuorces": {}}, ["all"])

@@ -32,7 +32,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.reco
     read_record,
     write_record,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import read_marker
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import read_marker
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another account")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An archive in the making: each file is read once, hashed and written as a member, with its row in the index."""
+"""The names of accounts and groups by number, each asked for once. Windows has neither."""
 
 from __future__ import annotations
 
@@ -11,20 +11,52 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ....errors import SourceDenied
 from ....folders import NotEntered
-from ...streams.sink import Sink
-from ...streams.stage import CHUNK
-from ..records import Notes
-from .content import Found, data_of, has_changed, opened
-from .index import HEAD
-from .kinds import FILE, JUNCTION, LINK, SPARSE, SWAPPED, VANISHED
-from .kinds import FOLDER as A_FOLDER
-from .owners import Owners
+from ...model import Notes
+from ...stage import CHUNK
+from ...streams import Sink
+from .content import FILE, JUNCTION, LINK, SPARSE, SWAPPED, VANISHED, Found, data_of, has_changed, opened
+from .content import FOLDER as A_FOLDER
+from .formats import END, FOLDER, HARDLINK, HEAD, REGULAR, SYMLINK, Owner, header, padding, sparse_header, sparse_map
 from .system import POSIX, System
-from .tar_format import END, FOLDER, HARDLINK, REGULAR, SYMLINK, header, padding, sparse_header, sparse_map
+
+try:
+    import grp
+    import pwd
+except ImportError:
+    HAS_NAMES = False
+else:
+    HAS_NAMES = True
+
+
+def _name(ask: Callable[[int], Any], number: int) -> str:
+    try:
+        return str(ask(number)[0])
+    except KeyError:
+        return ""
+
+
+class Owners:
+    """Owner by status."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], Owner] = {}
+
+    def of(self, status: os.stat_result) -> Owner:
+        """Return the names for a file's numbers, empty where they have none."""
+        key = (status.st_uid, status.st_gid)
+        if key not in self._known:
+            self._known[key] = self._ask(*key)
+        return self._known[key]
+
+    def _ask(self, account: int, group: int) -> Owner:
+        if not HAS_NAMES:
+            return Owner()
+        return Owner(_name(pwd.getpwuid, account), _name(grp.getgrgid, group))
+
 
 ATTEMPTS = 2
 ROWS = 4096  # of the index, written at a time

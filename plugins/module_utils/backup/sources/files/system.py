@@ -15,11 +15,8 @@ from dataclasses import dataclass, replace
 
 from ....folders import Place, resolved
 from ....printable import printable
-from ...windows import files as windows_files
-from ...windows import folders as windows_folders
-from ...windows import names as windows_names
-from ...windows import opening as windows_opening
-from .kinds import FILE, FOLDER, LINK, SPECIAL
+from ... import names, windows_files
+from .content import FILE, FOLDER, LINK, SPECIAL
 
 
 def _as_it_is(text: str) -> str:
@@ -43,7 +40,7 @@ def _posix_link_kind(status: os.stat_result) -> str:
 
 
 def _shown_on_windows(path: str) -> str:
-    return printable(windows_names.shown(path))
+    return printable(names.shown(path))
 
 
 def _posix_reason(error: OSError) -> str:
@@ -82,15 +79,15 @@ SYSTEMS = {
     "linux": POSIX,
     "darwin": replace(POSIX, matched=_composed, folds_case=True),
     "windows": System(
-        native=windows_names.extended,
+        native=names.extended,
         shown=_shown_on_windows,
-        link_text=windows_names.shown,
-        member_name=windows_names.member_name,
-        matched=windows_names.matched,
+        link_text=names.shown,
+        member_name=names.member_name,
+        matched=names.matched,
         entry_kind=windows_files.entry_kind,
         link_kind=windows_files.link_kind,
-        resolved=windows_folders.resolved,
-        reason=windows_opening.reason,
+        resolved=windows_files.resolved,
+        reason=windows_files.reason,
         folds_case=True,
     ),
 }

@@ -13,8 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Optional
 
 from ....folders import Folder, NotEntered, Place
-from .content import Found, data_of, may_have_holes, opened
-from .kinds import FILE, FOLDER, SWAPPED, TWIN, VANISHED, kind_of
+from .content import FILE, FOLDER, SWAPPED, TWIN, VANISHED, Found, data_of, kind_of, may_have_holes, opened
 from .system import POSIX, System
 
 MOST_OPEN = 64  # folders above each other that are open at a time; the others are come back to through ".."

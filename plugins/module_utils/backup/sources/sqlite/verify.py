@@ -15,9 +15,10 @@ from typing import IO
 
 from ....units import human_bytes
 from ...errors import CannotTell
-from ...streams.reader import reading
-from ...streams.stage import CHUNK
-from ..records import Bench, Entry
+from ...model import Entry
+from ...stage import CHUNK
+from ...streams import reading
+from ..model import Bench
 from .examine import check, open_copy, pragma, schema_sha256
 
 NOT_UNDERSTOOD = "malformed database schema"  # as it was when the copy was taken, where the manifest says so

@@ -16,9 +16,9 @@ from types import SimpleNamespace
 from typing import Any, Optional
 from unittest import mock
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import names as windows_names
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows_files
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import system as systems
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import files as windows_files
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import names as windows_names
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Settings, read_settings
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     BackupSet,
     Catalog,
+    Entry,
     Manifest,
+    Payload,
     Verification,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES, run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.settings import Settings, read_settings
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Payload
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding, Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host, choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import Context, Outcome

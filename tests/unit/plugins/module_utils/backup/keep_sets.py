@@ -22,7 +22,7 @@ from unittest import mock
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import make as making
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import system as systems
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.members import Members
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import Members
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
 
 from .elsewhere import Elsewhere, powershell, windows_paths

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest, seal
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Payload
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Payload
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
 
 from .examples import act, found, status

@@ -16,17 +16,19 @@ from pathlib import Path
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Manifest
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import verification as reached
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Subset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Bench, Entry, Payload
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import levels as reached
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
+    Entry,
+    Manifest,
+    Payload,
     Problem,
     Report,
-    Subset,
-    verify,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 
 from .examples import a_set, an_entry

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Manifest, Verification
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import (
     manifest_document,
     parse_manifest,
@@ -19,10 +19,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manif
     seal,
     verification_document,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     Entry,
+    Manifest,
     Payload,
-    Source,
+    Verification,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     DEAD,
     GROWING,
     UNCLEAR,
@@ -22,7 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan 
     plan_pruned,
     refusal,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Measured
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Measured
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 
 from .examples import DAY, NOW, a_catalog, a_set, files, settings

@@ -15,7 +15,7 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql import dump as dumping
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.choice import choose
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.back_up import choose
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.dump import (
     dump_command,
     file_name,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention import (
     Candidate,
     Policy,
     Series,

@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access.records import Access, Opening
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import macos, windows
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import Access, Opening
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     DEAD,
     FORGED,
     GROWING,
@@ -22,14 +24,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     Broken,
     Lack,
     Leftover,
+    Problem,
+    Report,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.judge import KINDS, RULES, judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import access as macos
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention import Decisions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import KINDS, RULES, judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Problem, Report
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import access as windows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import worst
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 

@@ -11,8 +11,9 @@ from typing import Any, Optional
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_anomaly import anomaly, find_anomalies
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Source
 
 from .examples import DAY, a_set, an_entry
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access.records import Access, Opening
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import Access, Opening
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     DEAD,
     FORGED,
     GROWING,
@@ -22,9 +23,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catal
     Broken,
     Lack,
     Leftover,
+    Report,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention.policy import Decisions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention import Decisions
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_folder import (
     judge_foreign,
     judge_leftover,
@@ -43,7 +44,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import judge_losses
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Report
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 

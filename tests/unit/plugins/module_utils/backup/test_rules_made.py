@@ -11,24 +11,25 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     FORGED,
     SIGNED,
     BackupSet,
+    Entry,
     Lack,
+    Made,
+    Notes,
     Verification,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.made import Made
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import Plan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import SetPlan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_made import judge_made, judge_set
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import judge_removed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Notes
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Action, Finding
 
 from .examples import NOW, a_catalog, a_set, files, settings, sqlite
 
 ASKED = settings(sources=[files("config", "/etc/cryptobot"), sqlite("main", "/opt/app.db")])
-PLAN = Plan(a_catalog())
+PLAN = SetPlan(a_catalog())
 GOOD, EMPTIED = a_set(60), a_set(60, anomalies=("config has no files at all",))
 UNSURE = "kept, but it does not count until a person has looked at it"
 
@@ -141,8 +142,8 @@ def test_sources_that_were_left_out_or_failed_are_named_with_the_reason():
     ]
 
 
-def there(found: BackupSet) -> Plan:
-    return Plan(a_catalog(), there=found, not_needed="a set is young enough")
+def there(found: BackupSet) -> SetPlan:
+    return SetPlan(a_catalog(), there=found, not_needed="a set is young enough")
 
 
 OUTCOMES = [

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import Broken
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Broken, Problem, Report
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_anomaly import judge_size_anomaly
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_sets import (
     difference,
@@ -25,8 +26,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules
     judge_payload,
     judge_readable,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Source
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import Problem, Report
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 

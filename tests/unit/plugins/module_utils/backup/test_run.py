@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import make as making
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import publish as publishing
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.gather import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import publish as publishing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.collect import read_catalog
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     InputError,
     LockHeld,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Measured
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Measured
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import predict_space, space_message
 
 from .examples import DAY, a_catalog, a_set, settings

@@ -20,16 +20,14 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell, NoSpace, Unreadable
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.stage import Stage, telling_line
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams import (
     COMPRESSIONS,
     Codec,
     choose_codec,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.reader import reading
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.sink import open_sink, writing
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.stage import (
-    Stage,
-    telling_line,
+    open_sink,
+    reading,
+    writing,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     InputError,

@@ -15,21 +15,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.gather import read_catalog
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.names import is_set_id
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import verification as reached
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Subset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     BackupSet,
-    Verification,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Bench
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import levels as reached
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.evidence import evidence
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import (
     Problem,
     Report,
-    Subset,
-    verify,
+    Verification,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.names import is_set_id
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.collect import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import evidence, verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 from .examples import NOW, a_set, act, database, files, sqlite

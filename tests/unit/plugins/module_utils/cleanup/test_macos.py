@@ -20,7 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.maco
     MACOS,
     in_use_macos,
     mac_absolute,
-    parse_lsof,
+    parse_in_use,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError, ParseError, ToolTimeout
@@ -134,12 +134,12 @@ LISTINGS = [
 
 @pytest.mark.parametrize(("name", "wanted"), LISTINGS)
 def test_open_files_are_read_from_lsof(name: str, wanted: set[tuple[int, int]]) -> None:
-    assert parse_lsof((FIXTURES / name).read_text()) == wanted
+    assert parse_in_use((FIXTURES / name).read_text()) == wanted
 
 
 def test_text_that_is_no_field_is_not_read_as_one() -> None:
     with pytest.raises(ParseError, match="lsof, line 1"):
-        parse_lsof((FIXTURES / "macos-15/warning-on-stdout").read_text())
+        parse_in_use((FIXTURES / "macos-15/warning-on-stdout").read_text())
 
 
 UNSEEN: list[tuple[dict[str, Any], bool, str]] = [

@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import Settings, parse_settings
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.declared import (
+    VacuumSettings,
+    parse_settings,
+)
 
 
 def filled(spec: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -43,5 +46,5 @@ def options(databases: Optional[list[dict[str, Any]]] = None, **given: Any) -> d
     return filled(SPEC, {"databases": [postgresql()] if databases is None else databases, **given})
 
 
-def settings(databases: Optional[list[dict[str, Any]]] = None, **given: Any) -> Settings:
+def settings(databases: Optional[list[dict[str, Any]]] = None, **given: Any) -> VacuumSettings:
     return parse_settings(options(databases, **given))

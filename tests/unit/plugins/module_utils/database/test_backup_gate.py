@@ -23,7 +23,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.bac
     covers,
     read_sets,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import BackupGate
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.declared import BackupGate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
 

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 from fake_host import FakeHost
@@ -164,7 +163,7 @@ def test_a_main_process_that_is_not_ours_to_end_is_an_error(files, commands, wor
 def test_a_worker_that_is_not_ours_to_end_is_left_out():
     files = {**_files(), **_files(42, parent=41)}
     only = {"systemctl show": "Id=other.service\nMainPID=42\n"}
-    tree = [MAIN, replace(MAIN, pid=42, parent=41)]
+    tree = [MAIN, MAIN._replace(pid=42, parent=41)]
     with holding(FakeHost(files=files, commands=only), MAIN, tree) as handles:
         assert [handle.identity.pid for handle in handles] == [41]
 
@@ -178,7 +177,7 @@ def test_all_that_may_be_signalled_is_held_and_let_go_again(monkeypatch):
 
     monkeypatch.setattr(identity.os, "pidfd_open", pidfd_open, raising=False)
     monkeypatch.setattr(identity.os, "close", closed.append)
-    tree = [MAIN, *(replace(MAIN, pid=pid, parent=41) for pid in (2, 1, 0))]
+    tree = [MAIN, *(MAIN._replace(pid=pid, parent=41) for pid in (2, 1, 0))]
     with holding(FakeHost(files={**_files(), **_files(2)}), MAIN, tree) as handles:
         assert [(handle.identity.pid, handle.descriptor) for handle in handles] == [(41, 0), (2, 1)]
         assert (opened, closed) == ([41, 2], [])

@@ -13,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError, ToolMissing
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import read_process, take_census
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import (
+    collect_census,
+    read_process,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.macos import parse_census, parse_cpu
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import ZOMBIE, tree_of
 
@@ -36,13 +39,13 @@ def _host(**changes):
 
 
 def test_begins_count_from_that_of_launchd():
-    census = take_census(_host())
+    census = collect_census(_host())
     assert (census.uptime, census.boot_id, census.hidden) == (1000.0, "boot-1", "")
     assert (census.processes[1].began, census.processes[512].began) == (0.0, 39.0)
 
 
 def test_a_process_is_read_with_all_that_ps_tells():
-    census = take_census(_host())
+    census = collect_census(_host())
     auth = census.processes[512]
     assert (auth.parent, auth.session, auth.state, auth.threads) == (1, 512, "S", 0)
     assert (auth.cpu, auth.exe, auth.unit) == (754.56, "/opt/cryptobot/venv/bin/python", "com.cryptobot.auth")
@@ -51,7 +54,7 @@ def test_a_process_is_read_with_all_that_ps_tells():
 
 
 def test_workers_belong_to_the_job_that_started_them():
-    processes = take_census(_host()).processes
+    processes = collect_census(_host()).processes
     assert processes[514].unit == "com.cryptobot.auth"
     assert [process.pid for process in tree_of(777, processes)] == [777, 801]
 
@@ -69,13 +72,13 @@ LESS = [
 
 @pytest.mark.parametrize(("why", "changes", "left"), LESS, ids=[row[0] for row in LESS])
 def test_what_cannot_be_asked_is_left_out_and_nothing_else(why, changes, left):
-    auth = take_census(_host(**changes)).processes[512]
+    auth = collect_census(_host(**changes)).processes[512]
     assert (auth.exe, auth.unit) == left
 
 
 def test_a_host_without_ps_has_no_census_and_not_an_empty_one():
     with pytest.raises(ToolMissing):
-        take_census(_host(**{"ps -axww": ToolMissing("ps")}))
+        collect_census(_host(**{"ps -axww": ToolMissing("ps")}))
 
 
 def test_names_and_numbers_of_any_kind_stay_what_they_are():

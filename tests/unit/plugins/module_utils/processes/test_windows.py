@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError, SourceDenied
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import (
+    collect_census,
     process_table,
     read_process,
-    take_census,
     uptime,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import tree_of
@@ -39,7 +39,7 @@ def _host(answers):
 
 
 def _census(system="windows-server-2022", **changes):
-    return take_census(_host({**_recorded(system), **changes}))
+    return collect_census(_host({**_recorded(system), **changes}))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -103,7 +103,7 @@ def test_single_questions_are_answered_from_the_whole_table():
     host = _host(_recorded())
     assert read_process(host, 3012) == process_table(host)[3012]
     assert read_process(host, 99999) is None
-    assert uptime(host) == take_census(host).uptime
+    assert uptime(host) == collect_census(host).uptime
 
 
 COMMANDS = [

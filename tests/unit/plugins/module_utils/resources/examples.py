@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Evidence
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.context import Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.declared import (
+    Thresholds,
+    read_thresholds,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.judge import judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,
     Clock,
     Counted,
@@ -24,14 +27,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.re
     Load,
     Memory,
     Mount,
-    Observation,
     OomKills,
+    Snapshot,
     Usage,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.thresholds import (
-    Thresholds,
-    read_thresholds,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import RULES
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 GIB = 1 << 30
@@ -39,7 +39,7 @@ HOUR, DAY = 3600.0, 86400.0
 NOW = 1_800_000_000.0
 
 USAGE = Usage(size=100 * GIB, used=50 * GIB, available=50 * GIB, inodes=1000, inodes_available=900)
-HEALTHY = Observation(
+HEALTHY = Snapshot(
     at=NOW,
     mounts=(Mount("/", "/dev/vda", "ext4", USAGE),),
     lost_mounts={},
@@ -87,27 +87,28 @@ def thresholds(**changes: Any) -> Thresholds:
     return read_thresholds(options(**changes))
 
 
-def observed(**changes: Any) -> Observation:
+def observed(**changes: Any) -> Snapshot:
     """Return the healthy host with changes."""
-    return replace(HEALTHY, **changes)
+    return HEALTHY._replace(**changes)
 
 
 def mounted(path: str = "/", **changes: Any) -> tuple[Mount, ...]:
     """Return one mount whose usage differs from the healthy one."""
-    return (Mount(path, "/dev/vda", "ext4", replace(USAGE, **changes)),)
+    return (Mount(path, "/dev/vda", "ext4", USAGE._replace(**changes)),)
 
 
 NO_HISTORY = History()
 
 
 def findings(
-    check: str, seen: Observation, limits: Thresholds | None = None, history: History = NO_HISTORY
+    check: str, seen: Snapshot, limits: Thresholds | None = None, history: History = NO_HISTORY
 ) -> list[Finding]:
     """Return the findings of one check."""
-    return [found for found in judge(seen, limits or thresholds(), history, ()) if found.check == f"resources.{check}"]
+    found = Context(seen, limits or thresholds(), history).judged_by(RULES)
+    return [finding for finding in found if finding.check == f"resources.{check}"]
 
 
-def the_one(check: str, seen: Observation, limits: Thresholds | None = None, history: History = NO_HISTORY) -> Finding:
+def the_one(check: str, seen: Snapshot, limits: Thresholds | None = None, history: History = NO_HISTORY) -> Finding:
     """Return the only finding of one check; more or fewer are a failure of the test."""
     (finding,) = findings(check, seen, limits, history)
     return finding

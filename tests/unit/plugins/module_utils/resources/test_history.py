@@ -25,7 +25,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.hi
     growth,
     read_history,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import Blind, OomKills
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import OomKills, Unavailable
 
 from .examples import DAY, GIB, HOUR, NOW, mounted, observed, the_one, thresholds
 
@@ -109,7 +109,7 @@ def test_a_run_adds_its_sample_and_its_count_of_kills() -> None:
 
 def test_a_run_that_could_not_look_keeps_what_was_known() -> None:
     before = History({"/": grown(1.0)}, LastKills("boot-1", 1, NOW - DAY))
-    after = extended(before, observed(mounts=Blind("no"), oom=Blind("no")))
+    after = extended(before, observed(mounts=Unavailable("no"), oom=Unavailable("no")))
     assert after == before
 
 

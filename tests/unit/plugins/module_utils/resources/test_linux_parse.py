@@ -15,27 +15,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux.parse import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux import (
+    bounded_memory,
+    cpu_shares,
+    parse_connections,
+    parse_cpu_times,
+    parse_file_number,
+    parse_load,
+    parse_meminfo,
+    parse_pressure,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux_clock import (
     STA_NANO,
     STA_PLL,
     STA_UNSYNC,
     TIME_ERROR,
-    bounded_memory,
-    cpu_shares,
     kernel_clock,
     parse_chrony,
-    parse_connections,
-    parse_counter,
-    parse_cpu_times,
-    parse_file_number,
-    parse_kernel_log,
-    parse_load,
-    parse_meminfo,
     parse_ntpq,
-    parse_pressure,
     parse_timedatectl,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.linux_kills import (
+    parse_counter,
+    parse_kernel_log,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Clock,
     Counted,
     CpuTimes,

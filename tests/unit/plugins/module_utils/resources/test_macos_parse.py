@@ -15,20 +15,15 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, OK, WARNING
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.macos import parse, parse_mounts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.macos.parse_lsof import parse_held
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
-    Absent,
-    Counted,
-    HeldFile,
-    Load,
-    Usage,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.macos_files import parse_held
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import HeldFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import macos, macos_clock, macos_mounts
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import Absent, Counted, Load, Usage
 
 from .examples import fixture
 
 MIB, KB = 1 << 20, 1024
-SYSCTL = {name: parse.parse_sysctl(fixture(f"sysctl/{name}.txt")) for name in (
+SYSCTL = {name: macos.parse_sysctl(fixture(f"sysctl/{name}.txt")) for name in (
     "macos-12/old-kernel", "macos-13/resources", "macos-14/resources", "macos-15/resources")}  # fmt: skip
 # vm_stat, sysctl, and the pages that are available, of how many bytes, and what the kernel calls the pressure
 MEMORIES = [
@@ -43,12 +38,12 @@ MEMORIES = [
 def test_memory_is_what_is_free_cached_or_given_up_in_the_pages_of_this_machine(
     pages: str, values: str, available: int, alarm: str
 ) -> None:
-    memory = parse.parse_memory(SYSCTL[values], fixture(f"vm_stat/{pages}.txt"))
+    memory = macos.parse_memory(SYSCTL[values], fixture(f"vm_stat/{pages}.txt"))
     assert (memory.available, memory.alarm) == (available, alarm)
 
 
 def test_file_backed_pages_include_the_speculative_ones() -> None:
-    _size, pages = parse.parse_vm_stat(fixture("vm_stat/macos-13/intel.txt"))
+    _size, pages = macos.parse_vm_stat(fixture("vm_stat/macos-13/intel.txt"))
     listed = pages["Pages active"] + pages["Pages inactive"] + pages["Pages speculative"]
     assert listed == pages["File-backed pages"] + pages["Anonymous pages"]
 
@@ -57,7 +52,7 @@ def test_file_backed_pages_include_the_speculative_ones() -> None:
 def test_memory_without_one_of_its_parts_is_not_guessed_at(lost: str) -> None:
     text = fixture("vm_stat/macos-14/swapping.txt").replace(lost, "Pages elsewhere")
     with pytest.raises(ParseError, match=lost.split(maxsplit=1)[0]):
-        parse.parse_vm_stat(text)
+        macos.parse_vm_stat(text)
 
 
 SWAPS: list[tuple[str, int, Any]] = [
@@ -70,23 +65,23 @@ SWAPS: list[tuple[str, int, Any]] = [
 
 @pytest.mark.parametrize(("text", "room", "expected"), SWAPS)
 def test_swap_files_may_grow_into_the_room_of_the_disk(text: str, room: int, expected: Any) -> None:
-    swap = parse.parse_swap({"vm.swapusage": text}, room)
+    swap = macos.parse_swap({"vm.swapusage": text}, room)
     assert isinstance(swap, Counted)
     assert (round(swap.share, 3), swap.what[:10]) == expected
 
 
 def test_no_swap_file_and_an_unknown_disk_is_no_swap() -> None:
-    assert isinstance(parse.parse_swap({"vm.swapusage": "total = 0.00M  used = 0.00M  free = 0.00M"}, 0), Absent)
+    assert isinstance(macos.parse_swap({"vm.swapusage": "total = 0.00M  used = 0.00M  free = 0.00M"}, 0), Absent)
 
 
 def test_sysctl_gives_load_and_open_files() -> None:
     values = SYSCTL["macos-14/resources"]
-    assert parse.parse_load(values) == Load(25.16, 31.02, 24.5, 10)
-    assert parse.parse_open_files(values) == Counted(275146, 276480)
+    assert macos.parse_load(values) == Load(25.16, 31.02, 24.5, 10)
+    assert macos.parse_open_files(values) == Counted(275146, 276480)
 
 
-@pytest.mark.parametrize("ask", [parse.parse_load, parse.parse_open_files,
-                                 lambda values: parse.parse_swap(values, 0)])  # fmt: skip
+@pytest.mark.parametrize("ask", [macos.parse_load, macos.parse_open_files,
+                                 lambda values: macos.parse_swap(values, 0)])  # fmt: skip
 @pytest.mark.parametrize("values", [{}, {"vm.loadavg": "garbage", "kern.boottime": "", "vm.swapusage": "none"}])
 def test_a_name_that_this_release_lacks_is_a_named_error(ask: Callable[[Any], Any], values: dict[str, str]) -> None:
     with pytest.raises(ParseError, match="sysctl"):
@@ -103,8 +98,8 @@ MOUNTS = [
 
 @pytest.mark.parametrize(("name", "paths"), MOUNTS)
 def test_each_container_is_looked_at_once_and_the_systems_own_volumes_not(name: str, paths: list[str]) -> None:
-    lines = parse_mounts.parse_mount(fixture(f"mount/{name}.txt"))
-    assert [line.path for line in parse_mounts.data_mounts(lines)] == paths
+    lines = macos_mounts.parse_mount(fixture(f"mount/{name}.txt"))
+    assert [line.path for line in macos_mounts.data_mounts(lines)] == paths
 
 
 LEFT_OUT = [
@@ -119,15 +114,15 @@ LEFT_OUT = [
 
 @pytest.mark.parametrize("line", LEFT_OUT)
 def test_what_holds_no_data_of_its_own_is_left_out(line: str) -> None:
-    looked_at, ((path, reason),) = parse_mounts.sorted_out(parse_mounts.parse_mount(line))
+    looked_at, ((path, reason),) = macos_mounts.sorted_out(macos_mounts.parse_mount(line))
     assert (looked_at, f" on {path} (" in line, bool(reason)) == ((), True, True)
 
 
 @pytest.mark.case("RS1")
 @pytest.mark.parametrize(("name", "_paths"), MOUNTS)
 def test_every_mount_is_looked_at_or_named(name: str, _paths: list[str]) -> None:
-    lines = parse_mounts.parse_mount(fixture(f"mount/{name}.txt"))
-    looked_at, left_out = parse_mounts.sorted_out(lines)
+    lines = macos_mounts.parse_mount(fixture(f"mount/{name}.txt"))
+    looked_at, left_out = macos_mounts.sorted_out(lines)
     assert sorted([line.path for line in looked_at] + [each.path for each in left_out]) == sorted(
         line.path for line in lines
     )
@@ -135,12 +130,12 @@ def test_every_mount_is_looked_at_or_named(name: str, _paths: list[str]) -> None
 
 def test_a_line_of_another_form_is_named() -> None:
     with pytest.raises(ParseError, match="mount, line 2"):
-        parse_mounts.parse_mount("devfs on /dev (devfs, local)\nwhat is this")
+        macos_mounts.parse_mount("devfs on /dev (devfs, local)\nwhat is this")
 
 
 def usage(df: str, path: str, source: str, kind: str = "apfs") -> Usage:
-    line = parse_mounts.MountLine(source, path, kind, frozenset())
-    return parse_mounts.parse_usage(fixture(f"df/{df}.txt"), line)
+    line = macos_mounts.MountLine(source, path, kind, frozenset())
+    return macos_mounts.parse_usage(fixture(f"df/{df}.txt"), line)
 
 
 def test_a_volume_that_shares_its_container_counts_what_all_volumes_of_it_use() -> None:
@@ -167,39 +162,39 @@ def test_inodes_beyond_any_disk_are_read() -> None:
 
 
 def test_processor_time_is_that_of_the_second_sample() -> None:
-    shares = parse.parse_cpu(fixture("top/macos-14/two-samples.txt"))
+    shares = macos.parse_cpu(fixture("top/macos-14/two-samples.txt"))
     assert shares.busy == pytest.approx(0.1579)
     with pytest.raises(ParseError):
-        parse.parse_cpu(fixture("top/macos-14/two-samples.txt").split("\n\n")[0])
+        macos.parse_cpu(fixture("top/macos-14/two-samples.txt").split("\n\n")[0])
 
 
 @pytest.mark.parametrize(("name", "offset"), [("macos-10.14", 1087.742403), ("macos-12", 0.033413)])
 def test_sntp_tells_the_offset(name: str, offset: float) -> None:
-    assert parse.parse_sntp(fixture(f"sntp/{name}/offset.txt")) == offset
+    assert macos_clock.parse_sntp(fixture(f"sntp/{name}/offset.txt")) == offset
 
 
 def test_systemsetup_tells_whether_the_clock_is_kept_and_by_whom() -> None:
-    assert parse.parse_network_time(fixture("systemsetup/macos-14/on.txt")) is True
-    assert parse.parse_network_time(fixture("systemsetup/macos-14/off.txt")) is False
-    assert parse.parse_time_server(fixture("systemsetup/macos-14/server.txt")) == "time.apple.com"
+    assert macos_clock.parse_network_time(fixture("systemsetup/macos-14/on.txt")) is True
+    assert macos_clock.parse_network_time(fixture("systemsetup/macos-14/off.txt")) is False
+    assert macos_clock.parse_time_server(fixture("systemsetup/macos-14/server.txt")) == "time.apple.com"
     with pytest.raises(ParseError, match="administrator access"):
-        parse.parse_network_time(fixture("systemsetup/macos-14/not-root.txt"))
+        macos_clock.parse_network_time(fixture("systemsetup/macos-14/not-root.txt"))
     with pytest.raises(ParseError):
-        parse.parse_time_server("Network Time Server: -sS evil")
+        macos_clock.parse_time_server("Network Time Server: -sS evil")
 
 
 def test_states_of_pf_are_counted_against_their_limit_and_a_filter_that_is_off_has_none() -> None:
     limits = fixture("pfctl-state/macos-14/memory.txt")
-    assert parse.parse_states(fixture("pfctl-state/macos-14/info.txt"), limits) == Counted(12, 100000, "states of pf")
-    assert isinstance(parse.parse_states(fixture("pfctl-state/macos-14/info-off.txt"), limits), Absent)
+    assert macos.parse_states(fixture("pfctl-state/macos-14/info.txt"), limits) == Counted(12, 100000, "states of pf")
+    assert isinstance(macos.parse_states(fixture("pfctl-state/macos-14/info-off.txt"), limits), Absent)
 
 
 def test_a_report_of_exhausted_memory_names_its_time_and_the_largest_process() -> None:
     name = "JetsamEvent-2026-11-21-201500.ips"
-    event = parse.parse_jetsam(name, fixture(f"jetsam/macos-15/{name}"))
+    event = macos.parse_jetsam(name, fixture(f"jetsam/macos-15/{name}"))
     assert (event.at, event.text) == (1795272300.0, "sd-server")
     with pytest.raises(ParseError, match="expected a JSON object with a timestamp"):
-        parse.parse_jetsam(name, '{"timestamp": 7}\n{}')
+        macos.parse_jetsam(name, '{"timestamp": 7}\n{}')
 
 
 def test_a_deleted_file_counts_once_whoever_has_it_open() -> None:
@@ -211,10 +206,11 @@ def test_a_deleted_file_counts_once_whoever_has_it_open() -> None:
 
 
 PARSERS: list[Callable[[str], Any]] = [
-    parse.parse_sysctl, parse.parse_vm_stat, parse.parse_cpu, parse.parse_network_time, parse.parse_automatic_time,
-    parse.parse_time_server, parse.parse_sntp, parse_mounts.parse_mount, parse_held,
-    lambda text: parse.parse_states(text, text), lambda text: parse.parse_jetsam("x", text),
-    lambda text: parse.parse_memory({"hw.memsize": "1"}, text),
+    macos.parse_sysctl, macos.parse_vm_stat, macos.parse_cpu, macos_clock.parse_network_time,
+    macos_clock.parse_automatic_time,
+    macos_clock.parse_time_server, macos_clock.parse_sntp, macos_mounts.parse_mount, parse_held,
+    lambda text: macos.parse_states(text, text), lambda text: macos.parse_jetsam("x", text),
+    lambda text: macos.parse_memory({"hw.memsize": "1"}, text),
 ]  # fmt: skip
 PIECES = st.sampled_from(["page size of 0 bytes\n", "Pages free: 1.\n", "p1\n", "pX\n", "f3\n", "sx\n", "tREG\n",
                           "{}\n",

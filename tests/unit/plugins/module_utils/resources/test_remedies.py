@@ -12,23 +12,25 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.checks import CHECKS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import Clock
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.remedies import REMEDIES, in_words_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.context import Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.history import History
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import Clock
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import RULES
 
 from .answers import WINDOWS, mac, windows
-from .examples import observed, the_one
-from .test_windows_gather import look
+from .examples import observed, thresholds
+from .test_windows import look
 
 LINUX_ONLY = re.compile(
     r"/proc|/etc/fstab|journalctl|timedatectl|chronyc|iotop|fs\.file-max|\bps -eo|conntrack|--max-depth"
 )
 
 
-@pytest.mark.parametrize("platform", sorted(REMEDIES))
+@pytest.mark.parametrize("platform", ["darwin", "windows"])
 def test_a_remedy_belongs_to_a_check_and_names_no_command_of_linux(platform: str) -> None:
-    for name, text in REMEDIES[platform].items():
-        assert f"resources.{name}" in CHECKS
+    texts = [check.remedies[platform] for check in RULES.checks.values() if platform in check.remedies]
+    assert len(texts) > 10
+    for text in texts:
         assert LINUX_ONLY.search(text) is None, text
 
 
@@ -40,6 +42,15 @@ def test_what_is_found_on_another_system_advises_nothing_that_only_linux_has(hos
 
 
 def test_on_linux_the_catalogue_speaks() -> None:
-    found = the_one("clock", observed(clock=Clock("the kernel", False)))
-    assert in_words_of("linux", [found]) == [found]
-    assert in_words_of("windows", [found])[0].remedy.startswith("Start the time service (`Set-Service")
+    seen = observed(clock=Clock("the kernel", False))
+    clock = RULES["resources.clock"]
+    remedies = {
+        platform: [
+            finding.remedy
+            for finding in Context(seen, thresholds(), History(), platform=platform).judged_by(RULES)
+            if finding.check == clock.id
+        ]
+        for platform in ("linux", "windows")
+    }
+    assert remedies["linux"] == [clock.remedy]
+    assert remedies["windows"][0].startswith("Start the time service (`Set-Service")

@@ -15,21 +15,21 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import OK, SKIPPED, UNKNOWN, WARNING, Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import HeldFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import run as run_module
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
     Absent,
-    Blind,
-    HeldFile,
     HeldFiles,
-    Observation,
+    Snapshot,
+    Unavailable,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.run import run
 
 from .examples import DAY, GIB, HEALTHY, NOW, defaults, mounted, observed, options
 
 
-def look(tmp_path: Path, seen: Observation = HEALTHY, check_mode: bool = False, **changes: Any) -> Result:
+def look(tmp_path: Path, seen: Snapshot = HEALTHY, check_mode: bool = False, **changes: Any) -> Result:
     """Run the noun on a host that shows ``seen``."""
     params = {**defaults(SPEC), "state_dir": str(tmp_path / "state"), **changes}
     return run(params, FakeHost(now=seen.at), check_mode)
@@ -40,12 +40,12 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Let every host show the observation that the test has put last into the list."""
     asked: list[dict[str, Any]] = [{"seen": HEALTHY}]
 
-    def observe(_host: Any, **options: Any) -> Observation:
+    def observe(_host: Any, **options: Any) -> Snapshot:
         asked.append(options)
-        seen: Observation = asked[0]["seen"]
+        seen: Snapshot = asked[0]["seen"]
         return seen
 
-    monkeypatch.setitem(run_module.GATHERERS, "linux", observe)
+    monkeypatch.setitem(run_module.COLLECTORS, "linux", observe)
     return asked
 
 
@@ -56,7 +56,7 @@ def test_a_healthy_host_is_ok_and_nothing_changed(tmp_path: Path) -> None:
 
 
 def test_the_data_tells_what_was_seen_and_what_was_not(tmp_path: Path, shown: list[dict[str, Any]]) -> None:
-    shown[0]["seen"] = observed(clock=Blind("nobody knows"), swap=Absent("none"))
+    shown[0]["seen"] = observed(clock=Unavailable("nobody knows"), swap=Absent("none"))
     data = look(tmp_path).as_dict()["resources"]
     assert data["mounts"][0]["usage"]["available"] == 50 * GIB
     assert data["clock"] == {"unknown": "nobody knows"}
@@ -78,7 +78,7 @@ def test_of_many_deleted_files_the_largest_are_returned_and_all_are_counted(
 
 def test_what_could_not_be_measured_is_no_metric(tmp_path: Path, shown: list[dict[str, Any]]) -> None:
     fields = ("mounts", "memory", "swap", "load", "cpu", "open_files", "connections", "clock", "oom", "held")
-    shown[0]["seen"] = observed(**{name: Blind("no") for name in fields})
+    shown[0]["seen"] = observed(**{name: Unavailable("no") for name in fields})
     result = look(tmp_path)
     assert (result.metrics, result.status) == ([], UNKNOWN)
 
@@ -133,7 +133,7 @@ def test_the_options_reach_the_look(tmp_path: Path, shown: list[dict[str, Any]])
 
 
 def test_a_check_that_the_inventory_leaves_out_is_left_out(tmp_path: Path, shown: list[dict[str, Any]]) -> None:
-    shown[0]["seen"] = observed(clock=Blind("nobody knows"), swap=Blind("nobody knows"))
+    shown[0]["seen"] = observed(clock=Unavailable("nobody knows"), swap=Unavailable("nobody knows"))
     result = look(tmp_path, skip=["swap"], thresholds=options(skip=["clock"]))
     assert shown[1]["skip"] == {"clock", "swap"}
     status = {found.check: found.status for found in result.findings}

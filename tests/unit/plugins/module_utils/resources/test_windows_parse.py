@@ -14,18 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.clocks import FOLLOWS_ITSELF
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import windows
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import (
+    FOLLOWS_ITSELF,
     Absent,
-    Blind,
     Clock,
     Counted,
     Memory,
     Queue,
+    Unavailable,
     Usage,
     kill,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows import clock, parse
 
 from .answers import answer
 
@@ -43,28 +43,28 @@ VOLUMES = [
 def test_a_volume_is_known_by_its_letter_or_its_folder_and_one_without_either_is_left_out(
     system: str, paths: list[str]
 ) -> None:
-    assert [mount.path for mount in parse.parse_volumes(answer(system, "volumes"))] == paths
+    assert [mount.path for mount in windows.parse_volumes(answer(system, "volumes"))] == paths
 
 
 def test_a_volume_has_no_fixed_number_of_inodes() -> None:
-    (mount,) = parse.parse_volumes(answer("windows-server-2019", "volumes"))
+    (mount,) = windows.parse_volumes(answer("windows-server-2019", "volumes"))
     assert mount.usage == Usage(135838822400, 135838822400 - 53684989952, 53684989952, 0, 0)
     assert mount.kind == "NTFS"
 
 
 def test_a_locked_volume_is_not_taken_for_a_full_or_empty_one() -> None:
-    mounts = {mount.path: mount.usage for mount in parse.parse_volumes(answer("windows-11", "volumes"))}
-    assert isinstance(mounts["F:\\"], Blind)
+    mounts = {mount.path: mount.usage for mount in windows.parse_volumes(answer("windows-11", "volumes"))}
+    assert isinstance(mounts["F:\\"], Unavailable)
 
 
 def test_names_and_numbers_out_of_reason_stay_harmless() -> None:
     first, second, third = answer("hostile", "volumes")
-    (mount,) = parse.parse_volumes([first])
+    (mount,) = windows.parse_volumes([first])
     assert mount.path == 'C:\\it\'s "quoted" $(x) \\u202e\\n'
-    assert isinstance(parse.parse_volumes([second])[0].usage, Blind)
-    assert parse.parse_volumes([third])[0].usage == Blind("Windows says that 2 of its 1 bytes are free")
-    assert parse.parse_handles(answer("hostile", "handles")).what.startswith("handles of it's")
-    events, (reason,) = parse.parse_exhaustions(answer("hostile", "exhaustions"))
+    assert isinstance(windows.parse_volumes([second])[0].usage, Unavailable)
+    assert windows.parse_volumes([third])[0].usage == Unavailable("Windows says that 2 of its 1 bytes are free")
+    assert windows.parse_handles(answer("hostile", "handles")).what.startswith("handles of it's")
+    events, (reason,) = windows.parse_exhaustions(answer("hostile", "exhaustions"))
     assert (len(events), "When: expected a date" in reason) == (1, True)
 
 
@@ -78,7 +78,7 @@ MEMORIES = [
 
 @pytest.mark.parametrize(("system", "expected"), MEMORIES)
 def test_memory_is_the_scarcer_of_what_is_there_and_what_may_be_promised(system: str, expected: Memory) -> None:
-    assert parse.parse_memory(answer(system, "system")) == expected
+    assert windows.parse_memory(answer(system, "system")) == expected
 
 
 FILES = [
@@ -90,15 +90,15 @@ FILES = [
 
 @pytest.mark.parametrize(("system", "expected"), FILES)
 def test_page_files_are_counted_together(system: str, expected: Any) -> None:
-    assert parse.parse_page_files(answer(system, "page_files")) == expected
+    assert windows.parse_page_files(answer(system, "page_files")) == expected
 
 
 def test_the_queue_stands_in_for_the_load() -> None:
-    assert parse.parse_queue(answer("windows-server-2022", "queue")) == Queue(9, 4)
+    assert windows.parse_queue(answer("windows-server-2022", "queue")) == Queue(9, 4)
 
 
 def test_handles_are_those_of_the_process_that_has_the_most() -> None:
-    handles = parse.parse_handles(answer("windows-server-2022", "handles"))
+    handles = windows.parse_handles(answer("windows-server-2022", "handles"))
     assert (handles.used, handles.limit) == (104857, 1 << 24)
     assert "store (pid 7580)" in handles.what
 
@@ -108,7 +108,7 @@ def test_handles_are_those_of_the_process_that_has_the_most() -> None:
     ("windows-server-2019-de", 0.02),
 ])  # fmt: skip
 def test_processor_time_is_that_between_two_readings(system: str, busy: float) -> None:
-    shares = parse.parse_cpu(answer(system, "cpu"))
+    shares = windows.parse_cpu(answer(system, "cpu"))
     assert shares.busy == pytest.approx(busy, abs=1e-6)
     assert isinstance(shares.iowait, Absent) and isinstance(shares.steal, Absent)
 
@@ -116,14 +116,14 @@ def test_processor_time_is_that_between_two_readings(system: str, busy: float) -
 @pytest.mark.parametrize("readings", [[], [{"Reading": 1, "Name": "0", "Idle": 1, "At": 1}], [{"Reading": 1}], ["x"]])
 def test_without_two_readings_there_is_no_share(readings: list[Any]) -> None:
     with pytest.raises(ParseError):
-        parse.parse_cpu(readings)
+        windows.parse_cpu(readings)
 
 
 def test_exhausted_memory_names_who_held_most_of_it_oldest_first() -> None:
-    kills, left_out = parse.parse_exhaustions(answer("windows-server-2022", "exhaustions"))
+    kills, left_out = windows.parse_exhaustions(answer("windows-server-2022", "exhaustions"))
     assert [each.text for each in kills] == ["warp.exe (pid 41972, 28.4 GiB)", "store.exe (pid 7580, 10.5 GiB)"]
     assert (kills[0].at < kills[1].at, left_out) == (True, ())
-    (unnamed,), _left_out = parse.parse_exhaustions(answer("windows-11", "exhaustions"))
+    (unnamed,), _left_out = windows.parse_exhaustions(answer("windows-11", "exhaustions"))
     assert unnamed == kill(unnamed.at, "a process that the event does not name")
 
 
@@ -131,14 +131,14 @@ def test_exhausted_memory_names_who_held_most_of_it_oldest_first() -> None:
 @pytest.mark.parametrize(("age", "kept"), [("86399.0", True), ("86400.0", True), ("86401.0", False)])
 def test_a_clock_that_was_not_synchronised_for_a_day_is_not_kept(age: str, kept: bool) -> None:
     lines = [line.replace("3600.0000000s", f"{age}s") for line in answer("windows-server-2019", "time_status")]
-    found = clock.parse_status(lines)
+    found = windows.parse_status(lines)
     assert (found.synchronised, found.why) == (kept, "" if kept else "it was last synchronised 1.0 d ago")
 
 
 @pytest.mark.case("RS1")
 def test_every_volume_is_looked_at_or_named_with_the_reason() -> None:
     letter = {"Name": "C:\\", "DeviceID": "c", "DriveType": 3, "Capacity": 5, "FreeSpace": 1}
-    found = parse.sorted_out([
+    found = windows.sorted_out([
         letter, {**letter, "Name": "\\\\?\\Volume{1}\\"}, {**letter, "Name": "D:\\", "DriveType": 5},
         {**letter, "Name": "E:\\", "DriveType": 2}, {**letter, "Name": "F:\\", "DriveType": 9},
     ])  # fmt: skip
@@ -162,13 +162,13 @@ CLOCKS = [
 
 @pytest.mark.parametrize(("system", "expected"), CLOCKS)
 def test_the_time_status_is_read_by_place_and_form_in_every_language(system: str, expected: Clock) -> None:
-    assert clock.parse_status(answer(system, "time_status")) == expected
+    assert windows.parse_status(answer(system, "time_status")) == expected
 
 
 def test_a_decimal_comma_and_a_full_width_colon_are_read_too() -> None:
     lines = [line.replace(": ", "\uff1a").replace("0.0003717", "0,0003717") for line in
              answer("windows-server-2019-de", "time_status")]  # fmt: skip
-    assert clock.parse_status(lines) == Clock("W32Time", True, -0.0003717)
+    assert windows.parse_status(lines) == Clock("W32Time", True, -0.0003717)
 
 
 @pytest.mark.parametrize("lost", range(17))
@@ -176,20 +176,20 @@ def test_a_status_that_lacks_any_line_is_not_guessed_at(lost: int) -> None:
     lines = answer("windows-server-2019", "time_status")
     if lines[lost]:
         with pytest.raises(ParseError):
-            clock.parse_status(lines[:lost] + lines[lost + 1 :])
+            windows.parse_status(lines[:lost] + lines[lost + 1 :])
 
 
 @pytest.mark.parametrize(("events", "expected"), [
     ([], None), ([{"Id": 35}], True), ([{"Id": 37}], True), ([{"Id": 36}], False), ([{"Id": 134}], False),
 ])  # fmt: skip
 def test_the_last_event_of_the_time_service_says_whether_it_has_a_source(events: list[Any], expected: Any) -> None:
-    assert clock.parse_last_word(events) is expected
+    assert windows.parse_last_word(events) is expected
 
 
 PARSERS: list[Callable[[Any], Any]] = [
-    parse.parse_volumes, parse.parse_disks, parse.parse_memory, parse.parse_page_files,
-    parse.parse_queue, parse.parse_handles, parse.parse_cpu, parse.parse_exhaustions, clock.parse_service,
-    clock.parse_status, clock.parse_last_word,
+    windows.parse_volumes, windows.parse_disks, windows.parse_memory, windows.parse_page_files,
+    windows.parse_queue, windows.parse_handles, windows.parse_cpu, windows.parse_exhaustions, windows.parse_service,
+    windows.parse_status, windows.parse_last_word,
 ]  # fmt: skip
 NAMES = [
     "Name",

@@ -18,9 +18,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.event_log import parse_reach
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, ask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.records import Memory, Queue, kill
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows import clock, parse
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows.queries import queries
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import windows
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.model import Memory, Queue, kill
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows_queries import queries
 
 WINEVENT = Path(__file__).resolve().parents[4] / "integration/windows/host/modules/Recorded/Get-WinEvent.ps1"
 WINDOWS = r"""
@@ -82,18 +82,18 @@ def answered(monkeypatch: pytest.MonkeyPatch, fails: str = "") -> Answers:
 def test_every_query_answers_what_its_parser_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = answered(monkeypatch)
     seen: dict[str, Any] = {
-        "volumes": [mount.path for mount in parse.parse_volumes(answers["volumes"])],
-        "disks": [mount.path for mount in parse.parse_disks(answers["disks"])],
-        "memory": parse.parse_memory(answers["system"]),
+        "volumes": [mount.path for mount in windows.parse_volumes(answers["volumes"])],
+        "disks": [mount.path for mount in windows.parse_disks(answers["disks"])],
+        "memory": windows.parse_memory(answers["system"]),
         "log_reach": parse_reach("log_reach", answers["log_reach"], ("System",)),
-        "swap": parse.parse_page_files(answers["page_files"]).used,  # type: ignore[union-attr]
-        "queue": parse.parse_queue(answers["queue"]),
-        "handles": parse.parse_handles(answers["handles"]).used,
-        "cpu": parse.parse_cpu(answers["cpu"]).busy,
-        "exhaustions": parse.parse_exhaustions(answers["exhaustions"]),
-        "service": clock.parse_service(answers["time_service"]).state,
+        "swap": windows.parse_page_files(answers["page_files"]).used,  # type: ignore[union-attr]
+        "queue": windows.parse_queue(answers["queue"]),
+        "handles": windows.parse_handles(answers["handles"]).used,
+        "cpu": windows.parse_cpu(answers["cpu"]).busy,
+        "exhaustions": windows.parse_exhaustions(answers["exhaustions"]),
+        "service": windows.parse_service(answers["time_service"]).state,
         "status": answers["time_status"],
-        "last_word": clock.parse_last_word(answers["time_events"]),
+        "last_word": windows.parse_last_word(answers["time_events"]),
     }
     assert seen == {
         "volumes": ["C:\\"],

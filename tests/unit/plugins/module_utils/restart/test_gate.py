@@ -13,9 +13,9 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC, gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.declared import read_options
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.gate import failing, pass_gate, problem_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.gate import failing, fault_of, pass_gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 
 from ..services.builders import make_observed, make_service, make_snapshot, make_socket, make_unit
 from .systemd_host import ProcessHost
@@ -43,7 +43,7 @@ def test_what_was_not_well_before_is_not_demanded(check, status, fails):
 
 SERVICE = make_service(unit="cryptobot-auth", port=8000, health={})
 DOWN = {"unit": make_unit(active="failed", sub="failed"), "main": None}
-ILL = Answer(problem="it answers 500", status=500)
+ILL = Answer(fault="it answers 500", status=500)
 KNOWN_PORT, KNOWN_STATE = (PORT, "tcp 8000"), (STATE, "started")
 KNOWN_HTTP = (HTTP, "[200]")
 ONE_TIME = {"unit": make_unit(active="active", sub="exited", remain=True, main_pid=0), "main": None}
@@ -72,7 +72,7 @@ PROBLEMS = [
     ("fields", "sockets", "known", "words"), [row[1:] for row in PROBLEMS], ids=[row[0] for row in PROBLEMS]
 )
 def test_it_must_run_and_be_as_well_as_before(fields, sockets, known, words):
-    problem = problem_of(make_snapshot(make_observed(SERVICE, **fields), sockets=sockets), frozenset(known))
+    problem = fault_of(make_snapshot(make_observed(SERVICE, **fields), sockets=sockets), frozenset(known))
     assert words in problem if words else problem == ""
 
 
@@ -141,12 +141,12 @@ def test_a_started_service_is_waited_for_until_it_stays_well(script, problem, pa
     monkeypatch.setattr(gate, "time", SimpleNamespace(monotonic=lambda: host.clock))
     options = read_options({**DEFAULTS, "gate_timeout": 10.0, "gate_delay": 5.0, "gate_settle": 2.0}, ())
     passage = pass_gate(host, ALONE, frozenset(), options)
-    assert (passage.problem, host.paused) == (problem, pauses)
+    assert (passage.fault, host.paused) == (problem, pauses)
     assert (passage.seconds, passage.at) == (sum(pauses), begun + sum(pauses))
     assert problem or passage.began == host.began
 
 
 def test_a_look_reads_no_log():
     host = Scripted()
-    gate.look(host, ALONE)
+    gate.observe(host, ALONE)
     assert set(host.asked) == {"systemctl"}

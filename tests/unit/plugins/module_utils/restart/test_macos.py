@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.macos.launchctl import boot_in, boot_out
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.macos import boot_in, boot_out
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import LaunchdJob as Way
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run

@@ -15,16 +15,16 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.macos.obstacles import obstacles_on_macos
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.macos.seen import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.macos import (
+    observe_process,
     parse_environment,
     parse_folder,
     parse_ids,
-    seen_on_macos,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.managers import manager_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch, Prepared
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observation
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "ps-environment"
 
@@ -67,15 +67,15 @@ PROCESS = Process(412, 1, 412, "S", 1.0, 0.0, 1, exe="/usr/bin/python3")
 
 def test_the_rights_of_several_accounts_are_told() -> None:
     commands = {**COMMANDS, "ps -o uid=,gid=,ruid=,rgid=,svuid=,svgid= -p 412": "0 20 501 20 0 20\n"}
-    sight = seen_on_macos(FakeHost("darwin", commands=commands), PROCESS)
-    assert sight.accounts.several == "uids 0, 501"
+    running = observe_process(FakeHost("darwin", commands=commands), PROCESS)
+    assert running.accounts.several == "uids 0, 501"
 
 
 def test_how_a_process_runs_is_put_together() -> None:
-    sight = seen_on_macos(FakeHost("darwin", commands=COMMANDS), PROCESS)
-    launch = sight.launch
-    assert (sight.exe, sight.problem, sight.accounts.several) == ("/usr/bin/python3", "", "")
-    assert (launch.folder, launch.environment, launch.problem) == ("/opt/cryptobot", {"PATH": "/bin", "A": "1"}, "")
+    running = observe_process(FakeHost("darwin", commands=COMMANDS), PROCESS)
+    launch = running.launch
+    assert (running.exe, running.unavailable, running.accounts.several) == ("/usr/bin/python3", "", "")
+    assert (launch.folder, launch.environment, launch.unavailable) == ("/opt/cryptobot", {"PATH": "/bin", "A": "1"}, "")
     assert launch.ids is not None
     assert launch.ids[:2] == (os.getuid(), os.getgid())
 
@@ -83,17 +83,19 @@ def test_how_a_process_runs_is_put_together() -> None:
 @pytest.mark.parametrize("missing", sorted(COMMANDS))
 def test_where_one_answer_is_missing_the_reason_is_said(missing: str) -> None:
     commands = {**COMMANDS, missing: (1, "", "refused")}
-    assert "refused" in seen_on_macos(FakeHost("darwin", commands=commands), PROCESS).problem
+    assert "refused" in observe_process(FakeHost("darwin", commands=commands), PROCESS).unavailable
 
 
 def _obstacles(way: Launch, **declared: Any) -> dict[str, str]:
     service = Service("bot", pid_file="/tmp/bot.pid", command=("bot",), **declared)
-    seen = Observed(service, main=Process(412, 1, 412, "S", 1.0, 0.0, 1))
-    return obstacles_on_macos(FakeHost("darwin"), [seen], {"bot": way})
+    seen = Observation(service, main=Process(412, 1, 412, "S", 1.0, 0.0, 1))
+    host = FakeHost("darwin")
+    why = manager_of(host, service).obstacle(host, seen, way, Prepared([service]))
+    return {"bot": why} if why else {}
 
 
 def test_a_script_whose_environment_cannot_be_seen_is_not_stopped_unless_it_is_declared() -> None:
-    blind = Launch("/opt", problem="its environment cannot be seen")
+    blind = Launch("/opt", unavailable="its environment cannot be seen")
     assert "declare services[bot].environment" in _obstacles(blind)["bot"]
     assert _obstacles(blind, environment={"A": "1"}) == {}
     assert _obstacles(Launch("/opt", environment={"A": "1"})) == {}

@@ -12,18 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
-    ActionFailed,
-    ParseError,
-    ToolFailed,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, ParseError, ToolFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import read_process
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.linux import parse_accounts
@@ -32,13 +27,13 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.endi
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.launch import capture, require_proof
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proof import (
-    Sight,
+    RunningProcess,
     _doubt_of_age,
     doubt,
     programs_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed, PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observation, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.writers import ANYBODY, writers_of
 
 pytestmark = [
@@ -61,12 +56,14 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _sight(uid: int, exe: str = SHELL, *, saved: Optional[int] = None, gid: int = 0, set_id: bool = False) -> Sight:
+def _sight(
+    uid: int, exe: str = SHELL, *, saved: Optional[int] = None, gid: int = 0, set_id: bool = False
+) -> RunningProcess:
     uids = (uid, uid, uid if saved is None else saved, uid)
-    return Sight(Launch("/"), Accounts(uids, (0, gid, gid, gid)), exe, set_id)
+    return RunningProcess(Launch("/"), Accounts(uids, (0, gid, gid, gid)), exe, set_id)
 
 
-def _doubt(folder: Path, sight: Sight, user: Optional[int] = None, **declared: Any) -> str:
+def _doubt(folder: Path, sight: RunningProcess, user: Optional[int] = None, **declared: Any) -> str:
     fields = {"command": ("/bin/sh", "svc"), **declared}
     service = Service("trade", pid_file=str(folder / "trade.pid"), user="" if user is None else "someone", **fields)
     return doubt(choose_host(5.0), service, sight, user)
@@ -99,7 +96,7 @@ def test_whom_the_pid_file_belongs_to_may_name_no_process_of_another(
 @pytest.mark.parametrize("user", [None, TRADER])
 @pytest.mark.case("L4a")
 def test_a_process_with_the_rights_of_several_accounts_is_nobody_s(
-    sight: Sight, user: Optional[int], folder: Path
+    sight: RunningProcess, user: Optional[int], folder: Path
 ) -> None:
     os.chown(folder, TRADER, TRADER)
     assert "it has the rights of several accounts" in _doubt(folder, sight, user)
@@ -174,7 +171,7 @@ def test_the_program_is_the_declared_one_or_behind_a_start_script_that_nobody_el
 
 
 def test_what_could_not_be_seen_is_the_doubt(folder: Path) -> None:
-    assert _doubt(folder, Sight(Launch("/"), problem="it ended")) == "it ended"
+    assert _doubt(folder, RunningProcess(Launch("/"), unavailable="it ended")) == "it ended"
 
 
 SCRIPTS = [
@@ -249,7 +246,7 @@ def test_of_a_process_that_is_not_proved_nothing_is_taken_and_it_is_not_ended(
     program: str, proved: bool, child: Process, folder: Path
 ) -> None:
     service = Service("trade", pid_file=str(folder / "trade.pid"), command=(program, "600"))
-    seen = Observed(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
+    seen = Observation(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
     way = capture(choose_host(5.0), service, child, {})
     assert (way.doubt == "", "PYTHONPATH" in way.environment, way.ids is not None) == (proved, proved, proved)
     if proved:
@@ -262,7 +259,7 @@ def test_of_a_process_that_is_not_proved_nothing_is_taken_and_it_is_not_ended(
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_process_that_began_after_its_pid_file_was_written_is_not_ended(child: Process, folder: Path) -> None:
     service = Service("trade", pid_file=str(folder / "trade.pid"), command=("/bin/sleep", "600"))
-    seen = Observed(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
+    seen = Observation(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
     require_proof(choose_host(5.0), seen)
     os.utime(service.pid_file, (5.0, time.time() - 90.0))
     way = capture(choose_host(5.0), service, child, {})
@@ -270,7 +267,7 @@ def test_a_process_that_began_after_its_pid_file_was_written_is_not_ended(child:
     assert "PYTHONPATH" not in way.environment
     with pytest.raises(Refused, match=r"is not ended: .* before it began"):
         require_proof(choose_host(5.0), seen)
-    declared = replace(service, user="root")
+    declared = service._replace(user="root")
     assert capture(choose_host(5.0), declared, child, {}).doubt == ""
 
 
@@ -288,11 +285,11 @@ def test_where_no_clock_tells_when_a_process_began_it_is_not_ended(child: Proces
 @pytest.mark.case("L5b")
 def test_another_process_of_the_same_pid_is_not_the_one_that_was_seen(child: Process, folder: Path) -> None:
     service = Service("trade", pid_file=str(folder / "trade.pid"), command=("/bin/sleep", "600"))
-    earlier = replace(child, began=child.began - 1)
+    earlier = child._replace(began=child.began - 1)
     assert "became another program" in capture(choose_host(5.0), service, earlier, {}).doubt
 
 
 def test_what_cannot_be_seen_at_that_moment_is_not_ended() -> None:
-    pid_file = PidFile("/run/trade.pid", denied=True, problem="it is a pipe")
+    pid_file = PidFile("/run/trade.pid", denied=True, unavailable="it is a pipe")
     with pytest.raises(ActionFailed, match="trade is not ended: it is a pipe"):
-        require_proof(choose_host(5.0), Observed(Service("trade", pid_file="/run/trade.pid"), pid_file=pid_file))
+        require_proof(choose_host(5.0), Observation(Service("trade", pid_file="/run/trade.pid"), pid_file=pid_file))

@@ -16,8 +16,8 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes import identity
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Process
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.collect import not_ours
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.ending import end_tree
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.gather import not_ours
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.interruption import (
     Interrupted,
     interruptible,

@@ -207,4 +207,4 @@ def test_the_record_of_a_start_holds_no_secret_and_nothing_of_what_was_not_seen(
     seen = Launch("/opt", (1, 2, (3,)), {"DRY_RUN": "1", "EXCHANGE_API_KEY": "k-123", "DSN": "postgresql://u:pw@h/d"})
     place = {"folder": "/opt", "ids": (1, 2, (3,))}
     assert seen.as_record() == {**place, "environment": {"DRY_RUN": "1"}, "withheld": ["DSN", "EXCHANGE_API_KEY"]}
-    assert replace(seen, problem="ps does not show it").as_record() == place
+    assert replace(seen, unavailable="ps does not show it").as_record() == place

@@ -9,15 +9,15 @@ from __future__ import annotations
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.linux.graph import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.linux import (
     Node,
+    Systemd,
     last_invocation,
     parse_nodes,
     seconds_of,
     stopped_with,
     strays,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.linux.ties import prepare_linux
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.order import in_order, united
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
 
@@ -131,7 +131,7 @@ def test_the_graph_of_systemd_goes_on_through_targets():
 
 
 def test_ties_that_cannot_be_read_stop_nothing():
-    ties = prepare_linux(
+    ties = Systemd().prepare(
         FakeHost(commands={"systemctl": (1, "", "Connection timed out")}), [Service("a", unit="a.service")]
     )
     assert (ties.services, ties.along) == ([Service("a", unit="a.service")], {})

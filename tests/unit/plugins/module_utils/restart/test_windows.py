@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import take_census
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import collect_census
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.record import NAME, Record, write_record
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.run import run
@@ -171,7 +171,7 @@ def _leave_record(host: Any, tmp_path: Path, *names: str) -> None:
     record = Record(
         names,
         host.now() - 60,
-        boot_id=take_census(host).boot_id,
+        boot_id=collect_census(host).boot_id,
         marks={name: {"file_state": "enabled"} for name in names},
         phases={name: {"phase": "stopping", "until": host.now()} for name in names},
     )

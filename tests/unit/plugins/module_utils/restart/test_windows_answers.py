@@ -14,21 +14,19 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, SourceMissing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.managers import manager_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Prepared
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.order import united
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows.obstacles import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows import (
     Ties,
-    obstacles_on_windows,
-    read_ties,
-    stopped_along,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows.scripts import start_script
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows.services import (
+    collect_ties,
+    start_script,
     start_service,
     stop_service,
+    stopped_along,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Observed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Unit
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observation, Unit
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "powershell" / "restart"
 
@@ -44,7 +42,7 @@ def _service(name: str, **changes: Any) -> Service:
 
 
 def _ties(fixture: str, *names: str) -> dict[str, Any]:
-    return read_ties(_host("ties", fixture), [_service(name) for name in names])
+    return collect_ties(_host("ties", fixture), [_service(name) for name in names])
 
 
 READ = [
@@ -68,14 +66,19 @@ def test_a_service_that_is_not_answered_about_is_not_known() -> None:
     assert isinstance(_ties("windows-server-2022/ties", "Nobody")["Nobody"], SourceMissing)
 
 
+def _obstacle(known: dict[str, Any], seen: Observation) -> str:
+    host = FakeHost("windows")
+    return manager_of(host, seen.service).obstacle(host, seen, None, Prepared([seen.service], known=known))
+
+
 UNKNOWN = ["ties-no-dependents", "ties-no-object", "ties-can-stop-is-text"]
 
 
 @pytest.mark.parametrize("fixture", UNKNOWN)
 def test_an_answer_that_is_none_is_an_obstacle(fixture: str) -> None:
     known = _ties(f"hostile/{fixture}", "CryptobotAuth")
-    seen = Observed(_service("CryptobotAuth"), unit=Unit("CryptobotAuth", ("CryptobotAuth",), active="active"))
-    assert "it is not known whether" in obstacles_on_windows(known, [seen], {})["CryptobotAuth"]
+    seen = Observation(_service("CryptobotAuth"), unit=Unit("CryptobotAuth", ("CryptobotAuth",), active="active"))
+    assert "it is not known whether" in _obstacle(known, seen)
 
 
 OBSTACLES = [("CryptoBotAuth", "it is disabled"), ("CryptoBotData", "takes no order"), ("CryptoBotTrade", "")]
@@ -83,9 +86,9 @@ OBSTACLES = [("CryptoBotAuth", "it is disabled"), ("CryptoBotData", "takes no or
 
 @pytest.mark.parametrize(("name", "why"), OBSTACLES)
 def test_what_stands_against_a_restart_is_told(name: str, why: str) -> None:
-    seen = Observed(_service(name), unit=Unit(name, (name,), active="active"))
-    found = obstacles_on_windows(_ties("windows-11/ties", name), [seen], {})
-    assert (why in found[name]) if why else found == {}
+    seen = Observation(_service(name), unit=Unit(name, (name,), active="active"))
+    found = _obstacle(_ties("windows-11/ties", name), seen)
+    assert (why in found) if why else found == ""
 
 
 def test_what_windows_knows_is_added_to_what_is_declared_once() -> None:

@@ -17,9 +17,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils import power
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import ask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows import services
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows.obstacles import parse_ties
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows.queries import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows import parse_ties, stop_service
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.windows_queries import (
     create,
     start,
     stop,
@@ -117,7 +116,7 @@ def test_a_refusal_is_told_in_the_words_of_windows(monkeypatch: pytest.MonkeyPat
     refusing = "function Get-Service { throw 'Der Dienst hat abhängige Dienste.' }\n"
     monkeypatch.setattr(powershell, "_BEGIN", powershell._BEGIN + refusing)
     with pytest.raises(ActionFailed, match="does not stop: Der Dienst hat abhängige Dienste"):
-        services.stop_service(choose_host(60.0), "x", 1.0)
+        stop_service(choose_host(60.0), "x", 1.0)
 
 
 def test_the_queries_are_text_that_windows_powershell_knows(tmp_path: Path) -> None:

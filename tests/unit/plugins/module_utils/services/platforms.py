@@ -11,7 +11,7 @@ import time
 
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import queries
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows_queries import queries
 
 from .builders import FIXTURES
 

@@ -6,17 +6,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.claims import (
-    gather_claims,
+    collect_claims,
     ports_in_command,
     ports_in_environment,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Claim
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Claim
 
 from .builders import make_process, make_service, make_unit
 
@@ -56,13 +54,13 @@ def test_only_the_ports_of_that_service_are_read_from_an_environment(name, text,
 
 
 def test_every_place_is_asked_and_nothing_but_ports_is_kept():
-    unit = replace(make_unit(), environment="PORT=8005 SECRET=8006", environment_files=("/opt/.env", "/gone"))
+    unit = make_unit()._replace(environment="PORT=8005 SECRET=8006", environment_files=("/opt/.env", "/gone"))
     service = make_service(
         unit="cryptobot-auth", declared_in=[{"path": "/etc/prometheus.yml", "pattern": r"auth:(\d+)"}]
     )
     files = {"/opt/.env": "PORT=8030\nAUTH_PORT=8010\nPASSWORD=9999\n", "/etc/prometheus.yml": "targets: [auth:8020]\n"}
     main = make_process(command=("serve", "--port", "8001"))
-    assert gather_claims(FakeHost(files=files), service, unit, main) == (
+    assert collect_claims(FakeHost(files=files), service, unit, main) == (
         Claim("ExecStart of cryptobot-auth.service", 8000),
         Claim("Environment of cryptobot-auth.service", 8005),
         Claim("/opt/.env", 8010),
@@ -82,11 +80,11 @@ PROBLEMS = [
 @pytest.mark.parametrize(("files", "problem"), PROBLEMS)
 def test_a_declared_place_that_names_no_port_is_a_problem(files, problem):
     service = make_service(declared_in=[{"path": "/etc/prometheus.yml", "pattern": r"auth:(\w*)"}])
-    (claim,) = gather_claims(FakeHost(files=files), service, None, None)
-    assert problem in claim.problem
+    (claim,) = collect_claims(FakeHost(files=files), service, None, None)
+    assert problem in claim.unavailable
 
 
 def test_an_environment_file_that_may_not_be_read_is_a_problem():
-    unit = replace(make_unit(), exec_start="", environment="", environment_files=("/opt/.env",))
-    (claim,) = gather_claims(FakeHost(files={"/opt/.env": denied("/opt/.env")}), make_service(), unit, None)
-    assert "cannot be read" in claim.problem
+    unit = make_unit()._replace(exec_start="", environment="", environment_files=("/opt/.env",))
+    (claim,) = collect_claims(FakeHost(files={"/opt/.env": denied("/opt/.env")}), make_service(), unit, None)
+    assert "cannot be read" in claim.unavailable

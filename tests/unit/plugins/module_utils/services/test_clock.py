@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import judge_http
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_process import judge_restart_pending
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import judge_state
@@ -81,7 +79,7 @@ AHEAD = {"began": UPTIME + 60}
 )
 def test_what_began_after_now_is_no_excuse_for_a_failing_probe(seen):
     service = make_service(unit="cryptobot-auth", port=8000, health={})
-    case = make_case(replace(seen, service=service, answer=Answer(problem="it answers 503")))
+    case = make_case(seen._replace(service=service, answer=Answer(fault="it answers 503")))
     assert case.age is None
     (finding,) = findings_of(judge_http, case)
     assert (finding.status, finding.message) == ("critical", "it answers 503")

@@ -17,7 +17,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.his
     remember_service,
     thin,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import AUTOMATIC, Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import AUTOMATIC, Journal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import count_restarts
 
 from .builders import NOW, UPTIME, make_observed, make_process, make_service, make_snapshot, make_unit
@@ -66,7 +66,7 @@ UNITS = [
     ("counts", "restarts", "changed", "journal", "expected"), [r[1:] for r in UNITS], ids=[r[0] for r in UNITS]
 )
 def test_restarts_of_a_unit_are_counted_by_journal_and_counter(counts, restarts, changed, journal, expected):
-    assert _count(counts=counts, restarts=restarts, changed=changed, journal=journal).count == expected
+    assert _count(counts=counts, restarts=restarts, changed=changed, journal=journal).number == expected
 
 
 def test_a_count_that_may_be_too_low_says_so():
@@ -78,7 +78,7 @@ def test_memory_of_another_form_is_left_out():
     seen = make_observed()
     snapshot = make_snapshot(seen, journal=EMPTY)
     for memory in ({"counts": "x"}, {"counts": [1, [2], None]}, {"begins": {}}):
-        assert count_restarts(memory, seen, snapshot, HOUR).count == 0
+        assert count_restarts(memory, seen, snapshot, HOUR).number == 0
 
 
 # Begins that earlier runs saw (boot, seconds since boot), begin now, begins of maintenance; the count.
@@ -97,7 +97,7 @@ SCRIPTS = [
 def test_a_script_started_service_was_restarted_where_its_process_began_anew(begins, began, ours, expected):
     seen = make_observed(make_service(pid_file="/run/a.pid"), unit=None, main=make_process(began=began))
     memory = {"begins": [[NOW, boot, when] for boot, when in begins]}
-    assert count_restarts(memory, seen, make_snapshot(seen), HOUR, ours).count == expected
+    assert count_restarts(memory, seen, make_snapshot(seen), HOUR, ours).number == expected
 
 
 def test_what_is_remembered_is_what_the_next_run_needs():

@@ -6,16 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import read_marker
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import Pattern, Policy
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import read_marker
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Pattern, Policy, declare
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_host import apply_marker, parse_end
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import RULES, judge, judge_host
@@ -46,7 +43,7 @@ SERVICES = {
     )
 }
 BY_REQUIRES = {"auth": ("data.service",), "data": ("trade.service",), "trade": ()}
-ILL = Answer(problem="answers 500", status=500)
+ILL = Answer(fault="answers 500", status=500)
 FINE = Answer((0.01,), 200)
 
 
@@ -56,7 +53,7 @@ def _service(name, *, up=True, answer=FINE, restarts=0, sockets=None, **unit):
     main = make_process(41) if up else None
     seen = make_observed(SERVICES[name], unit=make_unit(main_pid=41 if up else 0, **tied), main=main)
     own = [make_socket(SERVICES[name].ports[0].port)] if up else []
-    seen = replace(seen, answer=answer if up else None)
+    seen = seen._replace(answer=answer if up else None)
     return make_case(seen, sockets=own if sockets is None else sockets, restarts=Restarts(restarts))
 
 
@@ -185,8 +182,8 @@ def test_one_of_several_that_stop_a_service_is_enough():
 @pytest.mark.case("SV16")
 def test_a_service_that_is_declared_stopped_is_nobodys_root():
     auth = _service("auth", up=False, **CLEAN)
-    declared = replace(auth.observed, service=replace(auth.observed.service, state="stopped"))
-    found = judge([replace(auth, observed=declared), _service("data", answer=ILL)]).findings
+    declared = auth.observed._replace(service=auth.observed.service._replace(state="stopped"))
+    found = judge([auth._replace(observed=declared), _service("data", answer=ILL)]).findings
     assert [f.status for f in found["data"] if f.check == "services.http"] == ["critical"]
 
 
@@ -253,7 +250,7 @@ def test_the_socket_that_starts_a_declared_service_is_no_unexpected_unit():
 
 
 def test_without_systemd_each_pattern_is_unknown():
-    snapshot = make_snapshot(units_problem="no systemd")
+    snapshot = make_snapshot(unlisted="no systemd")
     found = judge_host(snapshot, Policy(patterns=(Pattern("cryptobot-*"), Pattern("x-*", 2, ("x-a.service",)))))
     assert [(f.check, f.subject, f.status, f.message, f.expected) for f in found] == [
         ("services.pattern", "cryptobot-*", "unknown", "no systemd", 1),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.policy import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import (
     Pattern,
     Policy,
     read_policy,

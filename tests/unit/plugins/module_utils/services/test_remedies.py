@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import replace
 
 import pytest
 from fake_host import FakeHost
@@ -20,7 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.las
     last_error,
     quote_errors,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.pid_file import PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
     judge_http,
@@ -99,7 +98,7 @@ def test_the_remedy_of_a_boot_changes_what_the_boot_does(wanted, state, started_
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_remedy_of_a_boot_is_one_of_the_manager_that_there_is(wanted):
     unit = make_unit(manager="launchd", file_state="disabled" if wanted else "enabled")
-    service = replace(make_service(unit="cryptobot-auth", enabled=wanted), managed_by="launchd")
+    service = make_service(unit="cryptobot-auth", enabled=wanted)._replace(managed_by="launchd")
     remedy = _only(findings_of(judge_enabled, make_case(make_observed(service, unit=unit)))).remedy
     assert remedy.startswith("launchctl enable ")
 
@@ -128,7 +127,7 @@ def test_a_stray_process_is_only_spoken_of_where_there_is_one(sockets, platform,
 @pytest.mark.case("SV17")
 def test_the_remedy_of_a_bad_answer_asks_the_real_url():
     service = make_service(unit="cryptobot-auth", port=8000, health={"path": "/health?key=s3same"})
-    seen = replace(make_observed(service), answer=Answer(problem="it answers 500", status=500))
+    seen = make_observed(service)._replace(answer=Answer(fault="it answers 500", status=500))
     remedy = _only(findings_of(judge_http, make_case(seen))).remedy
     assert remedy.startswith("curl -sSi http://127.0.0.1:8000/health;")
     assert "s3same" not in remedy
@@ -260,7 +259,7 @@ SCRIPT = {"pid_file": "/run/auth.pid", "command": ["/opt/bot/start", "auth"]}
 def script_case(log, **fields):
     """Return a script-started service that does not run and appends what it prints to a file."""
     service = make_service(**{**SCRIPT, "output": str(log), **fields})
-    pid_file = PidFile("/run/auth.pid", problem="the pid file /run/auth.pid does not exist")
+    pid_file = PidFile("/run/auth.pid", unavailable="the pid file /run/auth.pid does not exist")
     return make_case(make_observed(service, unit=None, main=None, pid_file=pid_file))
 
 
@@ -404,5 +403,5 @@ LOGS = [
 @pytest.mark.parametrize(("platform", "log", "begins"), LOGS)
 def test_the_remedy_of_a_script_started_service_shows_its_log(platform, log, begins):
     case = script_case(log)
-    case = replace(case, snapshot=replace(case.snapshot, platform=platform))
+    case = case._replace(snapshot=case.snapshot._replace(platform=platform))
     assert _only(findings_of(judge_state, case)).remedy.startswith(begins)

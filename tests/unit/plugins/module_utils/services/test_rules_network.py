@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.gather import with_answers
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Answer, PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import with_answers
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Answer, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_network import (
     judge_bind,
     judge_certificate,
@@ -132,14 +130,14 @@ def test_two_units_on_one_port_are_told_by_name():
 
 def test_without_a_table_of_sockets_the_owner_is_unknown():
     case = make_case(make_observed(SERVICE), sockets=())
-    snapshot = replace(case.snapshot, sockets=None, sockets_problem="no /proc")
-    finding = _only(findings_of(judge_port_owner, replace(case, snapshot=snapshot)))
+    snapshot = case.snapshot._replace(sockets=None, sockets_unavailable="no /proc")
+    finding = _only(findings_of(judge_port_owner, case._replace(snapshot=snapshot)))
     assert (finding.status, finding.message.endswith("no /proc")) == ("unknown", True)
 
 
 def test_udp_ports_are_looked_for_among_udp_sockets():
     service = make_service(unit="cryptobot-auth", ports=[{"port": 8125, "proto": "udp"}])
-    tcp, udp = make_socket(8125), replace(make_socket(8125), proto="udp")
+    tcp, udp = make_socket(8125), make_socket(8125)._replace(proto="udp")
     assert _ports(service, [tcp]).status == "critical"
     assert _ports(service, [udp]).status == "ok"
 

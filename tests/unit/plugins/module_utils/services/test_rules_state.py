@@ -6,13 +6,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.evidence import Event, Evidence
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import PidFile
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.parse import Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Journal, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import (
     judge_daemon_reload,
@@ -82,7 +79,7 @@ def _state(**fields):
 
 STATES = [
     ("no unit", {"unit": None, "main": None}, "critical", "there is no unit cryptobot-auth.service"),
-    ("blind", {"unit": None, "main": None, "blind": "no systemd"}, "unknown", "cannot be looked at: no systemd"),
+    ("blind", {"unit": None, "main": None, "unavailable": "no systemd"}, "unknown", "cannot be looked at: no systemd"),
     ("zombie", {"main": make_process(state="Z")}, "critical", "was not reaped (zombie)"),
     ("reloading", {"unit": make_unit(active="reloading", sub="reload")}, "ok", "is reload"),
     ("deactivating", {"unit": make_unit(active="deactivating", sub="stop-sigterm")}, "critical", "is deactivating"),
@@ -143,11 +140,11 @@ def test_how_a_stopped_service_ended_is_only_said_where_that_is_known(fields, me
 
 
 # What is seen of a service, and its state in one word, as it is noted down.
-UNKNOWN_FILE = PidFile("/run/auth.pid", problem="it may not be read", denied=True)
+UNKNOWN_FILE = PidFile("/run/auth.pid", unavailable="it may not be read", denied=True)
 WORDS = [
     ({"unit": make_unit()}, "active/running"),
     ({"unit": None, "main": None}, "not found"),
-    ({"unit": None, "main": None, "blind": "no systemd"}, "unknown"),
+    ({"unit": None, "main": None, "unavailable": "no systemd"}, "unknown"),
     ({"service": make_service(pid_file="/run/auth.pid"), "unit": None}, "running"),
     ({"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None}, "not running"),
     (
@@ -165,7 +162,7 @@ def test_the_state_is_noted_down_in_the_words_of_the_manager(fields, word):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"unit": None, "main": None, "blind": "no systemd"},
+        {"unit": None, "main": None, "unavailable": "no systemd"},
         {"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None, "pid_file": UNKNOWN_FILE},
         {"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None, "pid_file": None},
     ],
@@ -179,7 +176,7 @@ def test_what_cannot_be_looked_at_is_unknown_and_wants_to_be_looked_at_again(fie
 
 WANTED_STOPPED = [
     (
-        {"unit": None, "main": None, "pid_file": PidFile("/run/auth.pid", problem="not allowed", denied=True)},
+        {"unit": None, "main": None, "pid_file": PidFile("/run/auth.pid", unavailable="not allowed", denied=True)},
         "unknown",
         "auth cannot be looked at: not allowed",
     ),
@@ -205,9 +202,9 @@ SCRIPTS = [
     ("zombie", GOOD, make_process(state="Z"), None, "critical", "ok", "names the service"),
     ("gone", GOOD, None, None, "critical", "warning", "is stale: process 41 is gone"),
     ("stranger", GOOD, None, make_process(command=("vim",)), "critical", "warning", "another program, pid 41"),
-    ("missing", PidFile(PATH, problem="does not exist"), None, None, "critical", None, ""),
+    ("missing", PidFile(PATH, unavailable="does not exist"), None, None, "critical", None, ""),
     ("garbage", PidFile(PATH, 0, 5.0, "it holds 'x'"), None, None, "unknown", "warning", "it holds 'x'"),
-    ("denied", PidFile(PATH, problem="denied", denied=True), None, None, "unknown", None, ""),
+    ("denied", PidFile(PATH, unavailable="denied", denied=True), None, None, "unknown", None, ""),
     ("hidden", PidFile(PATH, 41, 5.0, "hidepid", denied=True), None, None, "unknown", None, ""),
 ]
 
@@ -280,7 +277,7 @@ RESTARTS = [
 @pytest.mark.parametrize(("restarts", "status", "words"), RESTARTS)
 def test_a_service_that_keeps_restarting_is_reported(restarts, status, words):
     finding = _only(findings_of(judge_restarts, make_case(restarts=restarts)))
-    assert (finding.status, finding.expected, finding.actual) == (status, 0, restarts.count)
+    assert (finding.status, finding.expected, finding.actual) == (status, 0, restarts.number)
     assert words in finding.message
 
 
@@ -288,8 +285,8 @@ UNIT, SCRIPTED = make_service(unit="cryptobot-auth"), make_service(pid_file="/ru
 # Service, restarts; how the remedy begins: a log that is too short wants another one than a service that restarts.
 REMEDIES = [
     (UNIT, Restarts(0, gap="rotated"), "Run as root. Where the journal is too short: journalctl --disk-usage"),
-    (replace(UNIT, managed_by="launchd"), Restarts(0, gap="no run"), "Run this check more often than its window"),
-    (replace(UNIT, managed_by="windows"), Restarts(0, gap="denied"), "Run as an administrator, elevated"),
+    (UNIT._replace(managed_by="launchd"), Restarts(0, gap="no run"), "Run this check more often than its window"),
+    (UNIT._replace(managed_by="windows"), Restarts(0, gap="denied"), "Run as an administrator, elevated"),
     (SCRIPTED, Restarts(0, gap="no run"), "Read the log that it writes around the restarts"),
     (UNIT, Restarts(0, gap="no run before", early=True), "None needed."),
     (UNIT, Restarts(1, gap="rotated"), "Read its log around the restarts (journalctl -u cryptobot-auth.service"),
@@ -345,7 +342,7 @@ def test_the_remedy_names_the_unit():
 @pytest.mark.parametrize("rule", [judge_state, judge_restarts])
 def test_the_remedy_of_a_script_started_service_does_not_speak_of_systemd(rule):
     seen = make_observed(make_service(pid_file="/run/auth.pid"), unit=None, pid_file=PidFile("/run/auth.pid", 41, 1.0))
-    finding = _only(findings_of(rule, make_case(replace(seen, main=make_process(state="Z")), restarts=Restarts(5))))
+    finding = _only(findings_of(rule, make_case(seen._replace(main=make_process(state="Z")), restarts=Restarts(5))))
     assert finding.status == "critical"
     assert "journalctl" not in finding.remedy
     assert "the log that it writes" in finding.remedy
@@ -358,6 +355,6 @@ def test_where_nothing_counts_restarts_nothing_is_claimed_of_them():
 
 def test_the_age_of_a_service_does_not_hang_on_the_set_clock():
     seen = make_observed()
-    early, late = replace(make_snapshot(seen), now=0.0), replace(make_snapshot(seen), now=NOW * 2)
+    early, late = make_snapshot(seen)._replace(now=0.0), make_snapshot(seen)._replace(now=NOW * 2)
     assert early.age(seen) == late.age(seen) == 5000.0
     assert make_snapshot(seen).uptime == UPTIME

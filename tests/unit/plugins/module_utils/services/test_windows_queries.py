@@ -16,7 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils import power
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import ask, script_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes import windows_queries as processes
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows.queries import queries
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.windows_queries import queries
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets import windows_queries as sockets
 
 from .builders import FIXTURES

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -18,12 +17,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding impo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.collect import process_table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import tree_of
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.observed import Turnover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import with_turnover
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import judge_workers
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.turnover import with_turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.workers import (
+    is_unsteady,
     is_worker,
-    looks_unsteady,
     turnover_of,
     workers_asked,
 )
@@ -84,13 +83,13 @@ def test_how_many_workers_a_command_line_asks_for(words, number):
     ],
 )
 def test_a_service_that_may_lose_its_workers_is_looked_at_again(seen, fields, again):
-    assert looks_unsteady(make_snapshot(seen, **fields), seen) is again
+    assert is_unsteady(make_snapshot(seen, **fields), seen) is again
 
 
 def test_a_port_that_is_open_or_could_not_be_seen_is_no_reason_for_a_second_look():
     seen = service(aged(50, 4000), aged(51, 4000), service=make_service(unit="a", port=8002))
-    assert not looks_unsteady(make_snapshot(seen, sockets=[Socket("tcp", 4, "0.0.0.0", 8002, 1, 0)]), seen)
-    assert not looks_unsteady(replace(make_snapshot(seen), sockets=None), seen)
+    assert not is_unsteady(make_snapshot(seen, sockets=[Socket("tcp", 4, "0.0.0.0", 8002, 1, 0)]), seen)
+    assert not is_unsteady(make_snapshot(seen)._replace(sockets=None), seen)
 
 
 OLD, YOUNG = (aged(50, 4000), aged(51, 4000)), (aged(60, 3), aged(61, 3))
@@ -180,7 +179,7 @@ def test_a_service_without_workers_and_one_that_does_not_run_get_no_word():
 
 def test_what_became_of_workers_is_told_by_pid_and_begin():
     main, first = make_process(command=COMMAND), aged(50, 10)
-    again = replace(first, began=first.began + 5)  # the pid was given to another
+    again = first._replace(began=first.began + 5)  # the pid was given to another
     told = turnover_of(main, [{41: main, 50: first}, {41: main, 50: again}])
     assert told == Turnover(2.0, frozenset({(50, first.began), (50, again.began)}), frozenset({(50, again.began)}))
 
@@ -203,12 +202,12 @@ def test_workers_of_a_real_process_that_die_and_come_again_are_seen():
     try:
         time.sleep(0.5)
         host, table = choose_host(), process_table(choose_host())
-        main = replace(table[parent.pid], began=table[parent.pid].began - 100)  # it has been running for a while
+        main = table[parent.pid]._replace(began=table[parent.pid].began - 100)  # it has been running for a while
         seen = make_observed(main=main, processes=(main, *tree_of(main.pid, table)[1:]))
-        closed = replace(seen, service=make_service(unit="a", port=8002))
+        closed = seen._replace(service=make_service(unit="a", port=8002))
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
         snapshot = make_snapshot(closed, uptime=uptime, now=time.time())
-        snapshot = replace(snapshot, sockets=SocketTable((), ""), services=(closed,))
+        snapshot = snapshot._replace(sockets=SocketTable((), ""), services=(closed,))
         (again,) = with_turnover(host, snapshot)
         (finding,) = findings_of(judge_workers, make_case(again, uptime=uptime))
         assert finding.status == CRITICAL

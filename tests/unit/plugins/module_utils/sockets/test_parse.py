@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.linux import parse_unit
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux import (
     listeners_request,
     parse_address,
     parse_inode,
     parse_sockets,
-    parse_unit,
     parse_v6only,
 )
 

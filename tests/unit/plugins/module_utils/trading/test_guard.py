@@ -68,7 +68,7 @@ class Trade(FakeHost):
 
 
 # What the trade service answers, what the options say; the reason to refuse (empty: none) and the finding.
-VERDICTS = [
+OUTCOMES = [
     ("nothing in flight", ["[]"], {}, "", "ok"),
     ("only finished ones", ['[{"id": "o-1", "status": "FILLED"}]'], {}, "", "ok"),
     ("one in flight", [FLYING], {}, "1 order is in flight, and a restart forgets them: o-17", "warning"),
@@ -106,7 +106,7 @@ VERDICTS = [
 
 @pytest.mark.case("SV19")
 @pytest.mark.parametrize(
-    ("orders", "options", "words", "status"), [row[1:] for row in VERDICTS], ids=[row[0] for row in VERDICTS]
+    ("orders", "options", "words", "status"), [row[1:] for row in OUTCOMES], ids=[row[0] for row in OUTCOMES]
 )
 def test_trade_is_stopped_only_when_nothing_is_in_flight(orders, options, words, status):
     endpoint = _endpoint(**options)
@@ -217,7 +217,7 @@ def test_many_orders_are_counted_and_a_few_are_named():
 
 
 BOTH, YES, NO = frozenset({True, False}), frozenset({True}), frozenset({False})
-# The flag now, the flag before the restart (None: not restarted), what is declared; the verdict.
+# The flag now, the flag before the restart (None: not restarted), what is declared; the outcome.
 DRY_RUNS = [
     (Trading(dry_run=YES), None, None, "warning", "a restart resets that to DRY_RUN of its environment"),
     (Trading(dry_run=NO), None, None, "warning", "trades for real"),

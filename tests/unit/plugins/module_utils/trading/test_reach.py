@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking on until every worker has answered: connections go where the system wills, and the verdict says how far."""
+"""Asking on until every worker has answered: connections go where the system wills, and the outcome says how far."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def endpoint(**options):
     return read_endpoint({**DEFAULTS, "dry_run": True, **options}, "http://127.0.0.1:8004")
 
 
-def verdict(lab, **options):
+def outcomes_of(lab, **options):
     asked = endpoint(**options)
     trading, obstacle = guard(lab.host, asked, lab.observe, stopped=False)
     (flag,) = judge_dry_run(trading, asked)
@@ -97,7 +97,7 @@ def verdict(lab, **options):
 
 FAMILY = (41, 42, 43)
 RARE = [42] * 99 + [43]  # one of a hundred connections wakes the other worker
-# What the workers say, who takes connections; verdicts on flag and orders, and what the flag's says.
+# What the workers say, who takes connections; outcomes of flag and orders, and what the flag's says.
 ROWS = [
     ("both agree", {42: YES, 43: YES}, [42, 43], FAMILY, "ok", "ok", "8 answers from 2 of 2 workers"),
     ("one is hardly ever woken", {42: YES, 43: YES}, RARE, FAMILY, "ok", "ok", "9 answers from 2 of 2 workers"),
@@ -118,7 +118,7 @@ ROWS = [
 )
 def test_every_worker_is_asked_or_it_is_said_that_one_was_not(monkeypatch, says, turns, holders, flag, orders, words):
     lab = Lab(monkeypatch, says, turns, holders)
-    found, about, obstacle = verdict(lab)
+    found, about, obstacle = outcomes_of(lab)
     assert (found.status, about.status, words in found.message) == (flag, orders, True), found.message
     assert (obstacle == "") is (orders == "ok")
     assert lab.opened == lab.closed  # whatever happened
@@ -127,7 +127,7 @@ def test_every_worker_is_asked_or_it_is_said_that_one_was_not(monkeypatch, says,
 @pytest.mark.parametrize(("waits", "status"), [((), "ok"), ((41,), "critical")])
 def test_a_parent_that_waits_for_connections_is_a_worker_before_it_is_met(monkeypatch, waits, status):
     lab = Lab(monkeypatch, {41: NO, 42: YES, 43: YES}, [*[42, 43] * 50, 41], FAMILY, waits=waits)
-    assert verdict(lab)[0].status == status
+    assert outcomes_of(lab)[0].status == status
 
 
 @pytest.mark.case("SV19")
@@ -156,13 +156,13 @@ SHIPPED = [(YES, "Find out why not all of its processes answer"), (NO, "Set trad
 @pytest.mark.case("SV19")
 @pytest.mark.parametrize(("said", "remedy"), SHIPPED)
 def test_the_remedy_is_for_what_stands_in_the_way(monkeypatch, said, remedy):
-    _flag, orders, _obstacle = verdict(Lab(monkeypatch, {42: said}, [42], FAMILY))
+    _flag, orders, _obstacle = outcomes_of(Lab(monkeypatch, {42: said}, [42], FAMILY))
     assert (orders.status, orders.remedy.startswith(remedy)) == ("unknown", True)
 
 
 def test_a_worker_that_has_ended_is_not_waited_for_and_its_successor_is_asked(monkeypatch):
     lab = Lab(monkeypatch, {42: YES, 44: NO}, [42] * 60 + [44], FAMILY, (41, 42, 44))
-    assert verdict(lab)[0].status == "critical"
+    assert outcomes_of(lab)[0].status == "critical"
     assert lab.looks > 1
 
 
@@ -170,10 +170,10 @@ def test_a_worker_that_the_command_line_asks_for_and_is_not_there_is_waited_for(
     command = ("uvicorn", "--workers", "2")
     lab = Lab(monkeypatch, {42: YES, 43: YES}, [42, 43], (41, 42), FAMILY, command=command)
     lab.host.replies["http://127.0.0.1:8004/api/v1/settings/dry_run"] = (200, YES)
-    assert verdict(lab)[0].status == "ok"
+    assert outcomes_of(lab)[0].status == "ok"
     gone = Lab(monkeypatch, {42: YES}, [42], (41, 42), command=command)
     gone.host.replies = lab.host.replies
-    found, _orders, obstacle = verdict(gone)
+    found, _orders, obstacle = outcomes_of(gone)
     assert (found.status, "from 1 of 2 workers" in obstacle) == ("unknown", True)
 
 
@@ -194,7 +194,7 @@ def test_a_queue_that_is_full_is_no_failure_of_the_service(monkeypatch):
         return plain(url, timeout)
 
     monkeypatch.setattr(reach, "Line", dial)
-    assert verdict(lab)[0].status == "ok"
+    assert outcomes_of(lab)[0].status == "ok"
 
 
 def test_a_port_that_refuses_is_asked_twice_and_no_more(monkeypatch):
@@ -206,7 +206,7 @@ def test_a_port_that_refuses_is_asked_twice_and_no_more(monkeypatch):
         raise SourceMissing("an answer")
 
     monkeypatch.setattr(reach, "Line", refuse)
-    found = verdict(lab)[0]
+    found = outcomes_of(lab)[0]
     assert (found.status, len(tries)) == ("unknown", 2)
 
 
@@ -214,7 +214,7 @@ def denied(*_arguments):
     raise SourceDenied("/proc/42/fd")
 
 
-# What tells who took a connection does not; the platform, what is declared; the verdict and its words.
+# What tells who took a connection does not; the platform, what is declared; the outcome and its words.
 BLIND = [
     ("linux", None, "unknown", "which process answers cannot be seen: /proc/42/fd cannot be read"),
     ("linux", 1, "ok", "8 answers of the one process that trading.workers declares"),
@@ -230,7 +230,7 @@ def test_answers_that_nobody_can_tell_apart_are_not_those_of_all(monkeypatch, pl
     lab = Lab(monkeypatch, {}, [42], FAMILY, platform=platform)
     lab.host.replies["http://127.0.0.1:8004/api/v1/settings/dry_run"] = (200, YES)
     monkeypatch.setitem(reach.TAKEN, "linux", denied)
-    found, _orders, _obstacle = verdict(lab, workers=declared)
+    found, _orders, _obstacle = outcomes_of(lab, workers=declared)
     assert (found.status, words in found.message) == (status, True), found.message
 
 
@@ -249,11 +249,11 @@ def test_what_cannot_be_looked_at_at_all_is_unknown_and_says_why(monkeypatch):
 def test_a_service_on_another_host_is_not_looked_for_on_this_one(monkeypatch):
     lab = Lab(monkeypatch, {}, [42], (41,))
     lab.host.replies["http://192.0.2.7:8004/api/v1/settings/dry_run"] = (200, YES)
-    found, _orders, obstacle = verdict(lab, url="http://192.0.2.7:8004")
+    found, _orders, obstacle = outcomes_of(lab, url="http://192.0.2.7:8004")
     assert (found.status, lab.looks) == ("unknown", 0)
     assert "trade is no service of this host" in obstacle
     assert "Ask the trade service at its own port on its own host" in found.remedy
-    assert verdict(lab, url="http://192.0.2.7:8004", workers=1)[0].status == "ok"
+    assert outcomes_of(lab, url="http://192.0.2.7:8004", workers=1)[0].status == "ok"
 
 
 def test_the_time_of_the_whole_run_bounds_the_asking(monkeypatch):
@@ -263,5 +263,5 @@ def test_the_time_of_the_whole_run_bounds_the_asking(monkeypatch):
         raise ToolTimeout("the run", 3600)
 
     monkeypatch.setattr(lab.host, "pause", pause)
-    assert verdict(lab)[0].status == "unknown"
+    assert outcomes_of(lab)[0].status == "unknown"
     assert lab.opened == lab.closed

@@ -18,8 +18,8 @@ HALF = Crew(frozenset({42}), asked=2)
 POOL = Crew(frozenset({41, 42, 43}))
 
 
-def tally(by, *, silent=(), problems=(), strange=0, lines=8):
-    return Tally([True] * sum(by.values()), list(problems), dict(by), set(silent), lines, strange)
+def tally(by, *, silent=(), failures=(), strange=0, lines=8):
+    return Tally([True] * sum(by.values()), list(failures), dict(by), set(silent), lines, strange)
 
 
 # Who answers, what was answered, the workers that are declared; the reach, what lacks, and whether to ask on.
@@ -66,14 +66,14 @@ REACHES = [
 def test_answers_reach_as_far_as_those_who_gave_them(crew, given, declared, reach, lack, on):
     replies = sum_up(given, crew, declared)
     assert replies.reach == reach
-    assert lack in replies.problem if lack else replies.problem == ""
+    assert lack in replies.unavailable if lack else replies.unavailable == ""
     assert bool(replies.cure) == bool(lack)
     assert is_complete(given, crew, 8, declared) is not on
 
 
 def test_what_a_worker_could_not_say_is_told_before_what_was_not_reached():
-    replies = sum_up(tally({42: 7}, problems=["answers 500"]), TWO, None)
-    assert (replies.problem, replies.cure) == ("answers 500", "")
+    replies = sum_up(tally({42: 7}, failures=["answers 500"]), TWO, None)
+    assert (replies.unavailable, replies.cure) == ("answers 500", "")
     assert sum_up(tally({42: 8}), TWO, None).cure == SEE_WHY
 
 
@@ -86,19 +86,19 @@ def test_a_worker_that_was_asked_in_vain_was_heard_and_is_no_answer():
     given.note(43, fail)
     given.note(42, lambda: True)
     given.note(None, lambda: False)
-    assert (given.answers, given.problems, given.by, given.silent) == ([True, False], ["it hangs"], {42: 1}, {43})
+    assert (given.answers, given.failures, given.by, given.silent) == ([True, False], ["it hangs"], {42: 1}, {43})
     assert sum_up(given, TWO, None).reach == "2 answers from 1 of 2 workers"
     assert given.heard == {42, 43}
 
 
 def test_a_question_that_was_put_in_vain_was_put():
-    assert is_complete(tally({42: 4, 43: 3}, problems=["x"]), TWO, 8, None) is True
+    assert is_complete(tally({42: 4, 43: 3}, failures=["x"]), TWO, 8, None) is True
     assert is_complete(tally({42: 4, 43: 3}), TWO, 8, None) is False
 
 
 def test_up_to_five_of_those_that_were_not_reached_are_named():
     six = Crew(frozenset(range(42, 48)))
-    assert "pids 42, 43, 44, 45, 46 hold the port" in sum_up(tally({}), six, None).problem
+    assert "pids 42, 43, 44, 45, 46 hold the port" in sum_up(tally({}), six, None).unavailable
 
 
 def test_two_in_vain_are_enough_while_nobody_answers():

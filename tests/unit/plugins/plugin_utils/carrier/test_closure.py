@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.closure import BY_NAME, closure
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.closure import closure
 
 CORE = Path(__file__).resolve().parents[5] / "plugins" / "module_utils"
 AREAS = sorted(path.parent.name for path in CORE.glob("*/run.py"))
@@ -54,11 +54,9 @@ def test_a_file_brings_what_it_imports_wherever_that_stands(source: str, needed:
     assert set(found) - {"entry.py", "trusted.py", "a/run.py", "a/inner/__init__.py"} == needed
 
 
-def test_an_areas_own_init_brings_the_area_only_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_rest_of_an_area_is_brought_only_where_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "__init__.py").write_text(
-        "from ..shared import x\ndef run():\n    from .run import run\n", "utf-8"
-    )
+    (tmp_path / "b" / "__init__.py").write_text("from ..shared import x\nAREA = declare(__name__)\n", "utf-8")
     made = core(tmp_path, shared="", a__run="from ..b.model import x", b__model="", b__run="")
     assert "b/run.py" not in closure(made, ["a"])
     assert {"b/__init__.py", "shared.py"} <= set(closure(made, ["a"]))
@@ -76,8 +74,7 @@ def by_the_compiler(areas: list[str]) -> set[str]:
             continue
         seen.add(path)
         tree = ast.parse(path.read_text("utf-8"))
-        lazy = path.name == "__init__.py" or path.relative_to(CORE).as_posix() == BY_NAME
-        for node in tree.body if lazy else ast.walk(tree):
+        for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.level:
                 base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
                 places = [

@@ -12,12 +12,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import (
     Activity,
-    Cluster,
     DatabaseAge,
+    DatabaseSnapshot,
     Lock,
     Server,
+    ServerSnapshot,
     Table,
-    View,
 )
 
 from ..options import postgresql, settings
@@ -111,20 +111,20 @@ def lock(of: Table, **more: Any) -> Lock:
     return held._replace(**more)
 
 
-def view(*tables: Table, database: str = "cryptobot", locks: tuple[Lock, ...] = ()) -> View:
-    return View(database, tuple(tables), locks)
+def view(*tables: Table, database: str = "cryptobot", locks: tuple[Lock, ...] = ()) -> DatabaseSnapshot:
+    return DatabaseSnapshot(database, tuple(tables), locks)
 
 
 def cluster(
-    *views: View, entry: Any = None, on: Any = None, activity: tuple[Activity, ...] = (), **more: Any
-) -> Cluster:
-    ages = tuple(DatabaseAge(one.database, True, False, 1_000_000, 0, 0) for one in views)
-    return Cluster(
+    *views: DatabaseSnapshot, entry: Any = None, on: Any = None, activity: tuple[Activity, ...] = (), **more: Any
+) -> ServerSnapshot:
+    ages = tuple(DatabaseAge(one.name, True, False, 1_000_000, 0, 0) for one in views)
+    return ServerSnapshot(
         entry=entry or settings([postgresql()]).databases[0],
         server=on or server(),
         ages=more.pop("ages", ages),
         activity=activity,
-        views=views,
+        databases=views,
         installed=more.pop("installed", {}),
     )
 
@@ -137,4 +137,4 @@ def scope(*tables: Table, history: History = NO_HISTORY, **given: Any) -> Scope:
     seen = given.pop("cluster", None) or cluster(view(*tables, locks=given.pop("locks", ())), on=given.pop("on", None),
                                                  activity=given.pop("activity", ()))  # fmt: skip
     chosen = settings([postgresql()], **given)
-    return scope_of(seen, seen.views[0], chosen, history)
+    return scope_of(seen, seen.databases[0], chosen, history)

@@ -16,8 +16,8 @@ from fake_host import FakeHost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import act as acting
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.act import (
     act,
-    make_errand,
-    seen_of,
+    make_run,
+    progress_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.steps import Ended
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
@@ -27,7 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.con
 from ..options import postgresql, settings
 from .builders import server
 from .fakes import FakeSession, refused
-from .test_schedule import step
+from .test_plan_schedule import step
 
 PROGRESS = Rows(
     (
@@ -66,12 +66,12 @@ def take(
     monkeypatch.setattr(acting, "perform", perform)
     chosen = settings([postgresql()], jobs=jobs)
     host = FakeHost()
-    errand = make_errand(chosen.databases[0], server(version=version), chosen, host, host.now() + 600)
+    run = make_run(chosen.databases[0], server(version=version), chosen, host, host.now() + 600)
     beats: list[int] = []
-    return act(steps, chosen.databases[0], errand, lambda: beats.append(1)), beats
+    return act(steps, chosen.databases[0], run, lambda: beats.append(1)), beats
 
 
-def done(one: Any, _session: Any, _errand: Any) -> Ended:
+def done(one: Any, _session: Any, _run: Any) -> Ended:
     return Ended(one, DONE, "why", 0.1)
 
 
@@ -97,9 +97,9 @@ def test_as_many_tables_as_jobs_are_worked_on_at_a_time(
 ) -> None:
     together = threading.Barrier(3, timeout=10)
 
-    def meet(one: Any, session: Any, errand: Any) -> Ended:
+    def meet(one: Any, session: Any, run: Any) -> Ended:
         together.wait()  # breaks unless three are here at the same time
-        return done(one, session, errand)
+        return done(one, session, run)
 
     outcomes, _beats = take([step(f"t{number}") for number in range(6)], monkeypatch, meet, jobs=3)
     assert len(outcomes) == 6
@@ -119,12 +119,12 @@ def test_a_long_step_is_watched_and_the_lock_kept_warm(
     monkeypatch.setattr(acting, "POLL_S", 0.02)
     seen: dict[str, Any] = {}
 
-    def slow(one: Any, session: Any, errand: Any) -> Ended:
+    def slow(one: Any, session: Any, run: Any) -> Ended:
         until = time.monotonic() + 5
-        while 1 not in errand.seen and time.monotonic() < until:
+        while 1 not in run.progress and time.monotonic() < until:
             time.sleep(0.01)
-        seen.update(errand.seen.get(1, {}))
-        return done(one, session, errand)
+        seen.update(run.progress.get(1, {}))
+        return done(one, session, run)
 
     _outcomes, beats = take([step("large")], monkeypatch, slow)
     assert seen == {"heap_percent": 25.0, "memory_percent": 10.0, "index_passes": 2}
@@ -136,11 +136,11 @@ def test_progress_that_the_server_does_not_show_stops_nothing(
 ) -> None:
     monkeypatch.setattr(acting, "POLL_S", 0.01)
 
-    def slow(one: Any, session: Any, errand: Any) -> Ended:
+    def slow(one: Any, session: Any, run: Any) -> Ended:
         for made in sessions:
             made.answers["pg_stat_progress_vacuum"] = refused("42501")
         time.sleep(0.05)
-        return done(one, session, errand)
+        return done(one, session, run)
 
     outcomes, _beats = take([step("large")], monkeypatch, slow)
     assert outcomes[0].state == "done"
@@ -166,4 +166,4 @@ def test_from_16_on_the_database_age_is_brought_up_to_date_once(
 
 def test_nothing_known_of_a_vacuum_is_no_division_by_zero() -> None:
     row = dict(zip(PROGRESS.columns, (1, 5, "initializing", 0, 0, None, None, 0)))
-    assert seen_of(row) == {"heap_percent": 0.0, "memory_percent": 0.0, "index_passes": 0}
+    assert progress_of(row) == {"heap_percent": 0.0, "memory_percent": 0.0, "index_passes": 0}

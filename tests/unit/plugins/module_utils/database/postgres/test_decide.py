@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import (
-    cases_of,
+    contexts_of,
     decide,
     predict,
     truncates,
@@ -28,7 +28,7 @@ CRITICAL = {"xid_age": 1_400_000_000}
 
 def decided(one: Table, **given: Any) -> Any:
     around = scope(one, **given)
-    [case] = cases_of(around, with_shared=True)
+    [case] = contexts_of(around, with_shared=True)
     return decide(case, reasons(case), around)
 
 
@@ -213,4 +213,4 @@ def test_the_sample_is_no_larger_than_the_table_unless_it_has_children(given: di
 
 def test_tables_that_are_not_wanted_and_shared_ones_of_a_second_database_are_left_out() -> None:
     around = scope(dirty(), dirty("pg_authid", shared=True))
-    assert [case.table.name for case in cases_of(around, with_shared=False)] == ["trades"]
+    assert [case.table.name for case in contexts_of(around, with_shared=False)] == ["trades"]

@@ -18,7 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
     KEEP_SPEEDS,
     Forecast,
     History,
-    Lesson,
+    TableSample,
     forecast,
     history_of,
     learned,
@@ -46,7 +46,7 @@ def test_a_broken_memory_is_no_memory(memory: Any) -> None:
 
 
 def test_what_was_learned_is_known_at_the_next_run() -> None:
-    memory = learned({}, [Lesson("db.public.trades", "normal", 50.0, 7, 99)], 100, NOW)
+    memory = learned({}, [TableSample("db.public.trades", "normal", 50.0, 7, 99)], 100, NOW)
     known = history_of(memory)
     assert known.speed("normal", "db.public.trades", 1.0) == 50.0
     assert known.reclaimable("db.public.trades", 10, 99) == 3
@@ -56,18 +56,18 @@ def test_what_was_learned_is_known_at_the_next_run() -> None:
 def test_the_speed_is_the_median_of_the_last_three() -> None:
     memory: dict[str, Any] = {}
     for speed in (1000.0, 30.0, 10.0, 20.0):
-        memory = learned(memory, [Lesson("t", "normal", speed, 0, 0)], 1, NOW)
+        memory = learned(memory, [TableSample("t", "normal", speed, 0, 0)], 1, NOW)
     assert history_of(memory).speed("normal", "t", 1.0) == 20.0
     assert len(memory["tables"]["t"]["mb_s"]["normal"]) == KEEP_SPEEDS
 
 
 def test_a_table_too_small_to_have_a_speed_teaches_none() -> None:
-    memory = learned({}, [Lesson("t", "normal", 0.0, 0, 0)], 1, NOW)
+    memory = learned({}, [TableSample("t", "normal", 0.0, 0, 0)], 1, NOW)
     assert history_of(memory).speed("normal", "t", 77.0) == 77.0
 
 
 def test_a_speed_is_kept_to_the_thousandth_however_slow() -> None:
-    memory = learned({}, [Lesson("t", "normal", 0.12345, 0, 0)], 1, NOW)
+    memory = learned({}, [TableSample("t", "normal", 0.12345, 0, 0)], 1, NOW)
     assert memory["tables"]["t"]["mb_s"] == {"normal": [0.123]}
 
 
@@ -77,7 +77,7 @@ def test_remembered_speeds_that_are_none_are_left_out() -> None:
 
 
 def test_profiles_have_speeds_of_their_own() -> None:
-    memory = learned({}, [Lesson("t", "gentle", 10.0, 0, 0)], 1, NOW)
+    memory = learned({}, [TableSample("t", "gentle", 10.0, 0, 0)], 1, NOW)
     assert history_of(memory).speed("fast", "t", 200.0) == 200.0
 
 
@@ -94,14 +94,14 @@ def test_rows_left_behind_stay_unremovable_until_the_horizon_moves(
 
 
 def test_a_vacuum_that_left_nothing_clears_what_was_left_before() -> None:
-    memory = learned({}, [Lesson("t", "normal", 0.0, 30, 5)], 1, NOW)
-    memory = learned(memory, [Lesson("t", "normal", 0.0, 0, 9)], 1, NOW)
+    memory = learned({}, [TableSample("t", "normal", 0.0, 30, 5)], 1, NOW)
+    memory = learned(memory, [TableSample("t", "normal", 0.0, 0, 9)], 1, NOW)
     assert history_of(memory).left == {}
 
 
 def test_tables_that_were_not_seen_for_a_year_are_forgotten() -> None:
-    memory = learned({}, [Lesson("old", "normal", 1.0, 0, 0)], 1, NOW - FORGET_AFTER_S)
-    assert set(learned(memory, [Lesson("new", "normal", 1.0, 0, 0)], 1, NOW)["tables"]) == {"new"}
+    memory = learned({}, [TableSample("old", "normal", 1.0, 0, 0)], 1, NOW - FORGET_AFTER_S)
+    assert set(learned(memory, [TableSample("new", "normal", 1.0, 0, 0)], 1, NOW)["tables"]) == {"new"}
 
 
 # when a table was seen last, and whether it is remembered after 400 days
@@ -174,4 +174,4 @@ MEMORIES = st.fixed_dictionaries({}, optional={"tables": ODD | st.dictionaries(s
 def test_no_memory_whatever_breaks_a_run(memory: Any) -> None:
     history = history_of(memory)
     assert history.speed("normal", "t", 5.0) > 0
-    learned(memory, [Lesson("t", "normal", 1.0, 1, 1)], 1, NOW)
+    learned(memory, [TableSample("t", "normal", 1.0, 1, 1)], 1, NOW)

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.context import ServerContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Table, View
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import (
+    DatabaseSnapshot,
+    Table,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import (
     ServerPlan,
     make_plan,
@@ -24,20 +27,20 @@ from ..options import postgresql, settings
 from .builders import cluster, dirty, table, view
 
 
-def planned(*views: View) -> ServerPlan:
+def planned(*views: DatabaseSnapshot) -> ServerPlan:
     return make_plan(cluster(*views), settings([postgresql()]), History(), Facts(), 7200.0)
 
 
 def test_the_catalogs_that_all_databases_share_are_looked_at_in_the_first() -> None:
     shared = table("pg_authid", schema="pg_catalog", shared=True)
     plan = planned(view(table(), shared), view(table(), shared, database="auth"), view(shared, database="logs"))
-    names = {database: [case.table.name for case in cases] for database, cases in plan.cases.items()}
+    names = {database: [case.table.name for case in cases] for database, cases in plan.contexts.items()}
     assert names == {"cryptobot": ["trades", "pg_authid"], "auth": ["trades"], "logs": []}
 
 
 def test_a_server_that_was_not_seen_needs_no_time() -> None:
     chosen = settings([postgresql()])
-    assert Look(chosen.databases[0], chosen, problem=("critical", "refused")).predicted_s == 0.0
+    assert ServerContext(chosen.databases[0], chosen, unavailable=("critical", "refused")).predicted_s == 0.0
 
 
 # tables that were never analyzed, other tables by their live rows, and whether quick stages come first: where 20 tables

@@ -14,7 +14,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Table
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.reasons import (
     Bloat,
-    Case,
+    TableContext,
     counters_lost,
     is_critical,
     is_emergency,
@@ -31,8 +31,8 @@ NO_BLOAT = Bloat(None, 0)
 GB = 1_000_000_000
 
 
-def case(one: Table, bloat: Bloat = NO_BLOAT, version: int = 150_018) -> Case:
-    return Case(one, server(version=version), LIMITS, Horizon(None, 0, 1), one.dead, bloat)
+def case(one: Table, bloat: Bloat = NO_BLOAT, version: int = 150_018) -> TableContext:
+    return TableContext(one, server(version=version), LIMITS, Horizon(None, 0, 1), one.dead, bloat)
 
 
 # what differs from a healthy table, and the codes of the reasons that it then has
@@ -241,7 +241,7 @@ def test_rows_that_were_only_inserted_are_a_reason(given: dict[str, Any], versio
 def test_a_server_that_knows_no_such_threshold_has_no_such_reason() -> None:
     old = server(version=120_000, insert_threshold=None, insert_scale=None)
     one = table(inserted=None)
-    assert reasons(Case(one, old, LIMITS, Horizon(None, 0, 1), 0, NO_BLOAT)) == ()
+    assert reasons(TableContext(one, old, LIMITS, Horizon(None, 0, 1), 0, NO_BLOAT)) == ()
 
 
 PARENT = {"children": 2, "child_rows": 900_000, "reltuples": 99_999.0}

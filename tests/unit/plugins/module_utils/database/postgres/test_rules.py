@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.context import ServerContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import (
-    Cluster,
     DatabaseAge,
-    View,
+    DatabaseSnapshot,
+    ServerSnapshot,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import (
     make_plan,
@@ -32,23 +32,23 @@ from .builders import activity, cluster, dirty, lock, server, table, view
 MB = 1_000_000
 
 
-def look(seen: Cluster, **given: Any) -> Look:
+def look(seen: ServerSnapshot, **given: Any) -> ServerContext:
     chosen = settings([postgresql()], **given)
     plan = make_plan(seen, chosen, History(), Facts(), chosen.window_s)
-    return Look(chosen.databases[0], chosen, seen, History(), plan)
+    return ServerContext(chosen.databases[0], chosen, seen, History(), plan)
 
 
-def told(one: Look, check: str) -> list[Finding]:
+def told(one: ServerContext, check: str) -> list[Finding]:
     return [finding for finding in judge(one) if finding.check == check]
 
 
-def taken(one: Look, state: str, rule: str = "", dead: int = 0, **details: Any) -> Look:
+def taken(one: ServerContext, state: str, rule: str = "", dead: int = 0, **details: Any) -> ServerContext:
     """Return a look whose steps all came out in one way."""
     outcomes = tuple(
         Ended(step, state, f"because of {rule or state}", 1.0, rule, {"dead": 1}, {"dead": dead}, details)
         for step in one.steps
     )
-    return one._replace(outcomes=outcomes)
+    return one._replace(ended=outcomes)
 
 
 def test_a_healthy_server_is_fine_in_every_respect() -> None:
@@ -74,7 +74,7 @@ def age(**more: Any) -> DatabaseAge:
 
 
 # what the catalogs say, and the status of one check
-CASES: list[tuple[str, Cluster, dict[str, Any], str]] = [
+CASES: list[tuple[str, ServerSnapshot, dict[str, Any], str]] = [
     ("database.wraparound", cluster(view(), ages=(age(xid_age=180_000_000),)), {}, "ok"),
     ("database.wraparound", cluster(view(), ages=(age(xid_age=180_000_001),)), {}, "warning"),
     ("database.wraparound", cluster(view(), ages=(age(mxid_age=360_000_001),)), {}, "warning"),
@@ -103,12 +103,14 @@ CASES: list[tuple[str, Cluster, dict[str, Any], str]] = [
     ("database.replica_lag", cluster(view(), on=server(standbys=1, replica_lag_s=None)), {}, "ok"),
     ("database.integrity", cluster(view(), ages=(age(checksum_failures=1),)), {}, "critical"),
     ("database.integrity", cluster(view(), ages=(age(checksum_failures=None),)), {}, "skipped"),
-    ("database.reachable", cluster(View("cryptobot", error="no pg_hba.conf entry")), {}, "critical"),
+    ("database.reachable", cluster(DatabaseSnapshot("cryptobot", error="no pg_hba.conf entry")), {}, "critical"),
 ]
 
 
 @pytest.mark.parametrize(("check", "seen", "given", "status"), CASES)
-def test_each_rule_speaks_at_its_threshold(check: str, seen: Cluster, given: dict[str, Any], status: str) -> None:
+def test_each_rule_speaks_at_its_threshold(
+    check: str, seen: ServerSnapshot, given: dict[str, Any], status: str
+) -> None:
     [finding] = told(look(seen, **given), check)
     assert finding.status == status
     assert status == "ok" or finding.remedy
@@ -184,7 +186,7 @@ def test_more_than_one_pass_over_the_indexes_calls_for_memory(details: dict[str,
 def test_a_stage_of_analyze_does_not_settle_a_table() -> None:
     tables = [table(f"t{number}", reltuples=-1.0, last_analyze=None, oid=number) for number in range(25)]
     one = look(cluster(view(*tables)))
-    stages = one._replace(outcomes=tuple(Ended(s, DONE, "", 0.1) for s in one.steps if s.task.target))
+    stages = one._replace(ended=tuple(Ended(s, DONE, "", 0.1) for s in one.steps if s.task.target))
     assert told(stages, "database.statistics")[0].actual == 25
 
 
@@ -203,7 +205,7 @@ def test_a_standby_is_one_skipped_finding() -> None:
 @pytest.mark.parametrize("status", ["critical", "unknown"])
 def test_a_server_that_was_not_seen_is_one_finding_with_the_reason(status: str) -> None:
     chosen = settings([postgresql()])
-    [finding] = judge(Look(chosen.databases[0], chosen, problem=(status, "connection refused")))
+    [finding] = judge(ServerContext(chosen.databases[0], chosen, unavailable=(status, "connection refused")))
     assert (finding.check, finding.status, finding.message) == ("database.reachable", status, "connection refused")
 
 

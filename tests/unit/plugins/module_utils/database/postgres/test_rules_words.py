@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.context import (
+    ServerContext,
+    named,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.look import Look, named
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import Cluster
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import ServerSnapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import make_plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.run import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE
@@ -29,7 +32,7 @@ REWRITES = {"rewrite": "allow", "services_stopped": True, "require_backup": {"di
 ROOM = Facts(Gate(True, "backup set-1 is verified", "set-1"), {"/var/lib/postgresql/15/main": 10_000 * MB})
 
 
-def words(one: Look, check: str) -> list[tuple[str, str, str, Any, Any]]:
+def words(one: ServerContext, check: str) -> list[tuple[str, str, str, Any, Any]]:
     return [(f.status, f.subject, f.message, f.expected, f.actual) for f in told(one, check)]
 
 
@@ -37,7 +40,7 @@ LATE = (
     "left for the next run: 1 table: public.trades (public.trades: predicted to take 10000 s, longer than the whole "
     "window of 120 min)"
 )
-COUNTS: list[tuple[str, Cluster, tuple[str, str, str, Any, Any]]] = [
+COUNTS: list[tuple[str, ServerSnapshot, tuple[str, str, str, Any, Any]]] = [
     (
         "database.dead_rows",
         cluster(view(table())),
@@ -87,7 +90,7 @@ COUNTS: list[tuple[str, Cluster, tuple[str, str, str, Any, Any]]] = [
 
 
 @pytest.mark.parametrize(("check", "seen", "expected"), COUNTS)
-def test_a_count_that_should_be_0_says_what_was_counted(check: str, seen: Cluster, expected: Any) -> None:
+def test_a_count_that_should_be_0_says_what_was_counted(check: str, seen: ServerSnapshot, expected: Any) -> None:
     assert words(look(seen), check) == [expected]
 
 
@@ -116,7 +119,7 @@ def test_a_database_that_answered_says_its_release_and_its_tables(version: int, 
 
 def test_a_server_that_was_not_looked_at_is_unknown() -> None:
     chosen = settings([postgresql()])
-    [finding] = judge(Look(chosen.databases[0], chosen))
+    [finding] = judge(ServerContext(chosen.databases[0], chosen))
     assert (finding.check, finding.status, finding.message) == (
         "database.reachable", "unknown", "it was not looked at",
     )  # fmt: skip
@@ -293,11 +296,11 @@ def test_each_bloated_table_says_its_own_size_and_advice() -> None:
     ]
 
 
-def rewriting(*tables: Any) -> Look:
+def rewriting(*tables: Any) -> ServerContext:
     """Return a look that plans to rewrite what is bloated."""
     seen, chosen = cluster(view(*tables)), settings([postgresql()], **REWRITES)
     plan = make_plan(seen, chosen, History(), ROOM, chosen.window_s)
-    return Look(chosen.databases[0], chosen, seen, History(), plan)
+    return ServerContext(chosen.databases[0], chosen, seen, History(), plan)
 
 
 @pytest.mark.parametrize(("state", "status"), [(DONE, "ok"), (NOT_DONE, "warning"), (FAILED, "warning")])
@@ -309,5 +312,5 @@ def test_a_table_that_was_rewritten_is_no_longer_bloated(state: str, status: str
 
 def test_a_table_that_was_vacuumed_is_as_bloated_as_before() -> None:
     one = taken(look(cluster(view(BLOATED._replace(dead=20_000)))), DONE)
-    assert [outcome.step.action for outcome in one.outcomes] == ["vacuum"]
+    assert [outcome.step.action for outcome in one.ended] == ["vacuum"]
     assert [finding.status for finding in told(one, "database.bloat")] == ["warning"]

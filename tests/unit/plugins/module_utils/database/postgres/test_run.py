@@ -20,28 +20,28 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.con
 from ..options import postgresql, settings
 from .builders import MB, activity, cluster, dirty, server, table, view
 from .fakes import refused
-from .test_parse import recorded
+from .test_collect_parse import recorded
 
 DAY = 86_400.0
 
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What gathering gives: recorded answers, or an error to raise."""
+    """What collecting gives: recorded answers, or an error to raise."""
     given: dict[str, Any] = {"raw": recorded()}
 
-    def gather(*_arguments: Any) -> Any:
+    def collect(*_arguments: Any) -> Any:
         if isinstance(given["raw"], Exception):
             raise given["raw"]  # pylint: disable=raising-non-exception
         return given["raw"]
 
-    monkeypatch.setattr(engine, "gather", gather)
+    monkeypatch.setattr(engine, "collect", collect)
     return given
 
 
 def looked(memory: Any = None, **given: Any) -> Any:
     chosen = settings([postgresql()], **given)
-    return engine.look(chosen.databases[0], chosen, FakeHost(), memory or {}, 7200.0)
+    return engine.prepare(chosen.databases[0], chosen, FakeHost(), memory or {}, 7200.0)
 
 
 def test_a_recorded_server_gives_the_plan_that_a_person_would_make(answers: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ def test_a_recorded_server_gives_the_plan_that_a_person_would_make(answers: dict
 def test_without_the_driver_a_plan_is_unknown_and_a_run_does_not_begin(answers: dict[str, Any]) -> None:
     answers["raw"] = DriverMissing()
     seen = looked(mode="plan")
-    assert seen.problem[0] == "unknown" and "psycopg2" in seen.problem[1]
+    assert seen.unavailable[0] == "unknown" and "psycopg2" in seen.unavailable[1]
     with pytest.raises(DriverMissing):
         looked(mode="run")
 
@@ -66,7 +66,7 @@ def test_a_server_that_refuses_is_critical_and_one_that_could_not_be_tried_unkno
     error: Exception, status: str, answers: dict[str, Any]
 ) -> None:
     answers["raw"] = error
-    result = engine.tell(looked(), FakeHost())
+    result = engine.report(looked(), FakeHost())
     assert [(finding.check, finding.status) for finding in result.findings] == [("database.reachable", status)]
     assert (result.changed, result.failure, result.metrics) == (False, "", [])
 
@@ -80,13 +80,13 @@ def look(seen: Any, **given: Any) -> Any:
 def finished(seen: Any) -> Any:
     before, after = {"bytes": 12 * MB, "dead": 20_000}, {"bytes": 10 * MB, "dead": 5}
     outcomes = tuple(Ended(step, DONE, "why", 0.5, "", before, after, {"mb_s": 24.0}) for step in seen.steps)
-    return seen._replace(outcomes=outcomes)
+    return seen._replace(ended=outcomes)
 
 
 def test_the_result_of_a_run_holds_actions_numbers_and_the_tables_with_their_fate() -> None:
     host = FakeHost()
     seen = look(cluster(view(dirty(), table("orders", may_maintain=False, modified=20_000))))
-    result = engine.tell(finished(seen), host)
+    result = engine.report(finished(seen), host)
     assert result.changed
     assert [(a.action, a.state) for a in result.actions] == [("vacuum_analyze", "done"), ("analyze", "skipped")]
     numbers = {metric.name: metric.value for metric in result.metrics}
@@ -100,22 +100,22 @@ def test_the_result_of_a_run_holds_actions_numbers_and_the_tables_with_their_fat
 
 
 def test_a_plan_says_what_it_would_do_and_reports_no_change() -> None:
-    result = engine.tell(look(cluster(view(dirty()))), FakeHost())
+    result = engine.report(look(cluster(view(dirty()))), FakeHost())
     assert (result.changed, [action.state for action in result.actions]) == (False, ["planned"])
     assert result.data["databases"][0]["tables"][0]["result"] == "planned"
 
 
 def test_the_holder_of_the_horizon_is_in_the_data() -> None:
-    result = engine.tell(look(cluster(view(), activity=(activity(),))), FakeHost())
+    result = engine.report(look(cluster(view(), activity=(activity(),))), FakeHost())
     assert "pid 4711" in result.data["databases"][0]["oldest_xmin"]["holder"]
 
 
 def test_the_forecast_appears_once_there_is_a_pace() -> None:
     host = FakeHost()
     seen = look(cluster(view()))
-    assert engine.tell(seen, host).data["forecast"]["days_to_freeze_trigger"] is None
+    assert engine.report(seen, host).data["forecast"]["days_to_freeze_trigger"] is None
     earlier = engine.history_of({"ages": [[host.now() - 10 * DAY, server().next_xid - 10_000_000]]})
-    result = engine.tell(seen._replace(history=earlier), host)
+    result = engine.report(seen._replace(history=earlier), host)
     assert result.data["forecast"]["days_to_freeze_trigger"] == 199.0
     assert "cryptobot_database_freeze_forecast_days" in {metric.name for metric in result.metrics}
 
@@ -123,7 +123,7 @@ def test_the_forecast_appears_once_there_is_a_pace() -> None:
 def test_a_run_teaches_speed_and_what_was_left(answers: dict[str, Any]) -> None:
     host = FakeHost()
     seen = finished(look(cluster(view(dirty()), activity=(activity(seconds=1.0),))))
-    memory = engine.lesson(seen, {}, host)
+    memory = engine.memory_of(seen, {}, host)
     kept = memory["tables"]["cryptobot.public.trades"]
     assert kept["mb_s"] == {"normal": [24.0]}
     assert kept["left"] == [5, server().next_xid - 1000]
@@ -131,21 +131,21 @@ def test_a_run_teaches_speed_and_what_was_left(answers: dict[str, Any]) -> None:
 
 def test_a_small_table_teaches_no_speed() -> None:
     seen = finished(look(cluster(view(dirty(heap_bytes=10_000, index_bytes=0)))))
-    assert engine.lesson(seen, {}, FakeHost())["tables"]["cryptobot.public.trades"]["mb_s"] == {}
+    assert engine.memory_of(seen, {}, FakeHost())["tables"]["cryptobot.public.trades"]["mb_s"] == {}
 
 
 def test_a_server_that_was_not_seen_leaves_its_memory_alone() -> None:
     chosen = settings([postgresql()])
-    unseen = engine.Look(chosen.databases[0], chosen, problem=("critical", "refused"))
-    assert engine.lesson(unseen, {"ages": [[1, 2]]}, FakeHost()) == {"ages": [[1, 2]]}
-    assert engine.take(unseen, FakeHost(), 0.0, lambda: None) is unseen
+    unseen = engine.ServerContext(chosen.databases[0], chosen, unavailable=("critical", "refused"))
+    assert engine.memory_of(unseen, {"ages": [[1, 2]]}, FakeHost()) == {"ages": [[1, 2]]}
+    assert engine.vacuum(unseen, FakeHost(), 0.0, lambda: None) is unseen
 
 
 def test_after_a_run_the_ages_are_those_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = look(cluster(view(dirty()), ages=recorded_ages(1_400_000_000)))
     monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Ended(step, DONE, "", 0.1) for step in steps])
-    monkeypatch.setattr(engine, "gather_ages", lambda *_arguments: rows_of(recorded_ages(50)))
-    assert engine.take(seen, FakeHost(), 0.0, lambda: None).cluster.ages[0].xid_age == 50
+    monkeypatch.setattr(engine, "collect_ages", lambda *_arguments: rows_of(recorded_ages(50)))
+    assert engine.vacuum(seen, FakeHost(), 0.0, lambda: None).cluster.ages[0].xid_age == 50
 
 
 def test_ages_that_cannot_be_asked_again_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +154,8 @@ def test_ages_that_cannot_be_asked_again_stay_as_they_were(monkeypatch: pytest.M
 
     seen = look(cluster(view(dirty()), ages=recorded_ages(70)))
     monkeypatch.setattr(engine, "act", lambda steps, *_rest: [Ended(step, DONE, "", 0.1) for step in steps])
-    monkeypatch.setattr(engine, "gather_ages", lost)
-    assert engine.take(seen, FakeHost(), 0.0, lambda: None).cluster.ages[0].xid_age == 70
+    monkeypatch.setattr(engine, "collect_ages", lost)
+    assert engine.vacuum(seen, FakeHost(), 0.0, lambda: None).cluster.ages[0].xid_age == 70
 
 
 def recorded_ages(xid_age: int) -> Any:

@@ -19,12 +19,12 @@ from typing import Any
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import (
     Content,
+    FileSnapshot,
     Header,
     Holders,
-    Place,
-    Seen,
+    Space,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import DEFAULT_MB_S, Case
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import DEFAULT_MB_S, FileInputs
 
 from ..options import settings
 from ..options import sqlite as entry
@@ -55,7 +55,7 @@ def content(**more: Any) -> Content:
     return sound._replace(**more)
 
 
-def seen(**more: Any) -> Seen:
+def seen(**more: Any) -> FileSnapshot:
     """That database, on a local disk with room, open in no process. Fields of its content may be given too."""
     inner = {name: more.pop(name) for name in list(more) if name in Content._fields}
     sound: dict[str, Any] = {
@@ -66,19 +66,19 @@ def seen(**more: Any) -> Seen:
         "wal_bytes": 0,
         "filesystem": "ext4",
         "holders": Holders((), complete=True),
-        "temp": Place("/var/tmp", 1, 2000 * MB),
-        "home": Place("/data", 2, 2000 * MB),
+        "temp": Space("/var/tmp", 1, 2000 * MB),
+        "home": Space("/data", 2, 2000 * MB),
         "memory_free": 8000 * MB,
         "litestream_folder": False,
         "left_shm": False,
         "sqlite_version": (3, 40, 1),
     }
-    return Seen(**{**sound, **more})
+    return FileSnapshot(**{**sound, **more})
 
 
-def case(gate: Gate = OPEN, window: float = 7200.0, options: Any = None, **more: Any) -> Case:
+def case(gate: Gate = OPEN, window: float = 7200.0, options: Any = None, **more: Any) -> FileInputs:
     chosen = settings([entry()], **(options or {}))
-    return Case(chosen.databases[0], chosen, seen(**more), gate, DEFAULT_MB_S, window)
+    return FileInputs(chosen.databases[0], chosen, seen(**more), gate, DEFAULT_MB_S, window)
 
 
 @contextmanager

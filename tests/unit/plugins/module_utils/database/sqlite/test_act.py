@@ -22,7 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sql
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.act import (
     MOST_PAGES,
     SLICE_S,
-    Task,
+    FileRun,
     next_slice,
     perform,
 )
@@ -51,10 +51,12 @@ class QuickHost(LinuxHost):
         self.paused += seconds
 
 
-def task(path: Path, verb: str, *, window: float = 600.0, predicted: float = 0.1, tables: tuple[str, ...] = ()) -> Task:
+def task(
+    path: Path, verb: str, *, window: float = 600.0, predicted: float = 0.1, tables: tuple[str, ...] = ()
+) -> FileRun:
     host = QuickHost()
     step = FileTask(str(path), path.stat().st_size, predicted, tables).step(verb, "demo", "why")
-    return Task(step, host, host.now() + window, replicated=False, beat=lambda: None)
+    return FileRun(step, host, host.now() + window, replicated=False, heartbeat=lambda: None)
 
 
 def rows(path: Path) -> int:
@@ -98,7 +100,7 @@ def sliced(path: Path) -> Path:
 def test_slices_free_every_page_and_leave_time_to_the_writers(tmp_path: Path) -> None:
     path = sliced(tmp_path / "demo.db")
     slices: list[int] = []
-    job = task(path, "incremental_vacuum")._replace(beat=lambda: slices.append(1))
+    job = task(path, "incremental_vacuum")._replace(heartbeat=lambda: slices.append(1))
     outcome = perform(job)
     assert 1 < len(slices) < 200, "a slice is many pages"
     assert (outcome.state, outcome.after["free_bytes"]) == ("done", 0)
@@ -110,7 +112,7 @@ def test_slices_free_every_page_and_leave_time_to_the_writers(tmp_path: Path) ->
 def test_slices_end_with_the_window_and_say_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = sliced(tmp_path / "demo.db")
     left = iter([600.0, 600.0, 600.0])
-    monkeypatch.setattr(Task, "left", lambda _self: next(left, 0.0))
+    monkeypatch.setattr(FileRun, "left", lambda _self: next(left, 0.0))
     outcome = perform(task(path, "incremental_vacuum"))
     assert outcome.state == "done"
     assert "free pages are left for the next run" in outcome.reason

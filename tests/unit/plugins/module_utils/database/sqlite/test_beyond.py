@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import sqlite_schema
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.look import Look
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.run import judge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.run import look as look_at
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.context import FileContext
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.run import judge, prepare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sqlite_schema import what_it_needs
 
@@ -28,9 +27,9 @@ HERE = sqlite3.sqlite_version
 NEWER = Path(__file__).resolve().parents[5] / "fixtures" / "cases" / "17-schema-of-a-newer-sqlite.db"
 
 
-def look(path: Path, **options: Any) -> Look:
+def look(path: Path, **options: Any) -> FileContext:
     chosen = settings([entry(path=str(path))], **options)
-    return look_at(chosen.databases[0], chosen, choose_host(60.0), {}, 7200.0)
+    return prepare(chosen.databases[0], chosen, choose_host(60.0), {}, 7200.0)
 
 
 def planted(path: Path, sql: str, kind: str = "view", name: str = "v", writer: int = 3_040_001) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.collect import gather
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.collect import collect
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.log_reader import log_reader
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import (
     NO_READER,
@@ -26,7 +26,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sql
     LogReader,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import (
-    Case,
+    FileInputs,
     FilePlan,
     make_plan,
 )
@@ -72,8 +72,8 @@ def grown(tmp_path: Path) -> Iterator[tuple[Path, sqlite3.Connection]]:
 
 def planned(path: Path) -> FilePlan:
     chosen = settings([entry(path=str(path), thresholds={"wal_bytes": "10K"})])
-    seen = gather(str(path), choose_host(60.0), full=False)
-    return make_plan(Case(chosen.databases[0], chosen, seen, OPEN, DEFAULT_MB_S, 7200.0))
+    seen = collect(str(path), choose_host(60.0), full=False)
+    return make_plan(FileInputs(chosen.databases[0], chosen, seen, OPEN, DEFAULT_MB_S, 7200.0))
 
 
 @pytest.mark.case("CL3")
@@ -91,7 +91,7 @@ def test_a_reader_of_an_older_state_is_in_the_plan(grown: tuple[Path, sqlite3.Co
         assert log_reader(str(path), choose_host()) == NO_READER, "it reads the newest state"
         write(application)
         found = log_reader(str(path), choose_host())
-        assert (found.pid, found.blind) == (pid, "") and found.movable > 0
+        assert (found.pid, found.unavailable) == (pid, "") and found.movable > 0
         [step] = [step for step in planned(path).steps if step.action == "checkpoint"]
         assert f"(pid {pid}) reads an older state: a part of it can be moved" in step.reason.split("; ")[1]
     assert log_reader(str(path), choose_host()) == NO_READER
@@ -117,15 +117,15 @@ def test_a_checkpoint_that_could_move_nothing_is_refused_and_not_planned(
 def test_where_it_cannot_be_seen_that_is_said(grown: tuple[Path, sqlite3.Connection], platform: str) -> None:
     path, _application = grown
     found = log_reader(str(path), FakeHost(platform))
-    assert found.blind == "this system does not say who reads it"
-    wanted = {"header": case().seen.header, "wal_bytes": 1 << 30, "log_reader": found}
+    assert found.unavailable == "this system does not say who reads it"
+    wanted = {"header": case().snapshot.header, "wal_bytes": 1 << 30, "log_reader": found}
     [step] = [step for step in make_plan(case(**wanted)).steps if step.action == "checkpoint"]
     assert step.reason.split("; ")[1].endswith("cannot be seen beforehand: this system does not say who reads it")
 
 
 def test_an_index_that_cannot_be_understood_is_said(tmp_path: Path) -> None:
     (tmp_path / "app.db-shm").write_bytes(b"short")
-    assert "cannot be read" in log_reader(str(tmp_path / "app.db"), choose_host()).blind
+    assert "cannot be read" in log_reader(str(tmp_path / "app.db"), choose_host()).unavailable
     assert log_reader(str(tmp_path / "other.db"), choose_host()) == NO_READER
 
 

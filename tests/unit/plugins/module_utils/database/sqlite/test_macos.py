@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as gathering
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as collecting
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.holders import holders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.macos import (
     parse_free_memory,
@@ -58,7 +58,7 @@ def test_lsof_is_asked_who_has_it_open(
     told = answer.replace(OURS, str(os.getpid())) if isinstance(answer, str) else answer
     found = holders(str(path), FakeHost("darwin", commands={f"lsof -Fpc -- {path}": told}, admin=admin))
     assert ([one.pid for one in found.processes], found.complete) == (pids, complete)
-    assert blind in found.blind if blind else found.blind == ""
+    assert blind in found.unavailable if blind else found.unavailable == ""
 
 
 def test_commands_are_those_of_their_pids() -> None:
@@ -76,12 +76,12 @@ PLACES = [
 
 @pytest.mark.parametrize(("mounts", "path", "kind"), PLACES)
 def test_the_mount_tells_the_file_system(mounts: str, path: str, kind: str) -> None:
-    found = gathering.surroundings(path, FakeHost("darwin", commands={"mount": fixture(mounts)})).filesystem
+    found = collecting.surroundings(path, FakeHost("darwin", commands={"mount": fixture(mounts)})).filesystem
     assert (found, is_network(found)) == (kind, kind == "smbfs")
 
 
 def test_what_macos_does_not_tell_is_unknown() -> None:
-    assert gathering.surroundings("/opt/demo.db", FakeHost("darwin")) == ("", None)
+    assert collecting.surroundings("/opt/demo.db", FakeHost("darwin")) == ("", None)
 
 
 def test_free_memory_is_counted_in_the_pages_of_this_machine() -> None:

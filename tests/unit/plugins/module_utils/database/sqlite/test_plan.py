@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import (
     Holder,
     Holders,
-    Place,
+    Space,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import (
     FilePlan,
@@ -22,7 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sql
 
 from ..options import settings
 from ..options import sqlite as entry
-from .builders import MB, OPEN, SHUT, Case, case, seen
+from .builders import MB, OPEN, SHUT, FileInputs, case, seen
 
 HALF_FREE = {"free_pages": 50_000}  # 195 MB of 390 MB
 USERS = Holders((Holder(77, "strategy"),), complete=True)
@@ -69,8 +69,8 @@ def test_the_strategy_chooses_the_verb(mode: int, strategy: str, verb: str) -> N
     assert plan.steps[0].reason == "50% of the file is free, 195.3 MiB"
 
 
-def place(free: int, device: int = 1) -> Place:
-    return Place("/somewhere", device, free)
+def space(free: int, device: int = 1) -> Space:
+    return Space("/somewhere", device, free)
 
 
 NEED = int(1.1 * LIVE)
@@ -87,12 +87,12 @@ GATES: list[tuple[dict[str, Any], Any]] = [
     ({"litestream_folder": True}, "database.litestream"),
     ({"litestream_tables": True}, "database.litestream"),
     ({"holders": BLIND}, None),  # other accounts' processes only; SQLite's locks keep them out
-    ({"holders": Holders((), complete=False, blind="no lsof")}, "database.locked"),
-    ({"temp": place(NEED - 1)}, "database.space"),
-    ({"home": place(NEED - 1, 2)}, "database.space"),
-    ({"temp": place(NEED), "home": place(NEED, 2)}, None),
-    ({"temp": place(NEED), "home": place(NEED)}, "database.space"),  # the same file system: twice
-    ({"temp": place(2 * NEED), "home": place(2 * NEED)}, None),
+    ({"holders": Holders((), complete=False, unavailable="no lsof")}, "database.locked"),
+    ({"temp": space(NEED - 1)}, "database.space"),
+    ({"home": space(NEED - 1, 2)}, "database.space"),
+    ({"temp": space(NEED), "home": space(NEED, 2)}, None),
+    ({"temp": space(NEED), "home": space(NEED)}, "database.space"),  # the same file system: twice
+    ({"temp": space(2 * NEED), "home": space(2 * NEED)}, None),
     ({"temp": None}, "database.space"),
     ({"home": None}, "database.space"),
     ({"temp": None, "temp_in_memory": True}, None),
@@ -108,7 +108,7 @@ GATES: list[tuple[dict[str, Any], Any]] = [
     ({"holders": BLIND, "options": {"sqlite_strategy": "into_swap", "services_stopped": True}}, None),
     ({"holders": USERS, "options": {"sqlite_strategy": "into_swap", "services_stopped": True}}, "database.locked"),
     ({**SWAP, "temp": None}, None),
-    ({**SWAP, "home": place(NEED - 1)}, "database.space"),
+    ({**SWAP, "home": space(NEED - 1)}, "database.space"),
     ({**SWAP, "sqlite_version": (3, 26, 9)}, "database.freelist"),
     ({**SWAP, "sqlite_version": (3, 27, 0)}, None),
     ({**SWAP, "sqlite_version": (3, 27)}, None),
@@ -209,5 +209,5 @@ def test_moving_the_log_is_expected_to_take_three_seconds() -> None:
 def test_the_prediction_is_the_size_by_the_speed_of_the_strategy() -> None:
     chosen = settings([entry()])
     speeds = {"in_place": 100.0, "into_swap": 1.0, "incremental": 1.0, "advise": 1.0}
-    [step] = make_plan(Case(chosen.databases[0], chosen, seen(**HALF_FREE), OPEN, speeds, 7200.0)).steps
+    [step] = make_plan(FileInputs(chosen.databases[0], chosen, seen(**HALF_FREE), OPEN, speeds, 7200.0)).steps
     assert step.task.predicted_s == 4.096

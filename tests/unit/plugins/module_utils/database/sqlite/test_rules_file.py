@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.look import Look
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.context import FileContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import (
     Holder,
     Holders,
-    Place,
+    Space,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.plan import make_plan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.run import judge
@@ -28,22 +28,22 @@ LONG_LOG = {"wal_bytes": 100 * MB}
 STRATEGY = Holders((Holder(7, "strategy"),), complete=True)
 
 
-def look(**given: Any) -> Look:
+def look(**given: Any) -> FileContext:
     one = case(**given)
-    return Look(one.entry, one.settings, one.seen, make_plan(one), one.gate)
+    return FileContext(one.entry, one.settings, one.snapshot, make_plan(one), one.gate)
 
 
-def told(one: Look, check: str) -> list[Finding]:
+def told(one: FileContext, check: str) -> list[Finding]:
     return [finding for finding in judge(one) if finding.check == check]
 
 
-def taken(one: Look, state: str, rule: str = "", after: int = 0) -> Look:
+def taken(one: FileContext, state: str, rule: str = "", after: int = 0) -> FileContext:
     before = {"bytes": 500 * MB, "free_bytes": 200 * MB}
     outcomes = tuple(
         Ended(step, state, f"because of {rule}", 1.0, rule, before, {"bytes": 300 * MB, "free_bytes": after})
         for step in one.steps
     )
-    return one._replace(outcomes=outcomes)
+    return one._replace(ended=outcomes)
 
 
 def test_a_healthy_database_is_fine_in_every_respect() -> None:
@@ -67,7 +67,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("database.backup_gate", {**HALF_FREE, "gate": OPEN}, "ok"),
     ("database.backup_gate", {**HALF_FREE, "gate": SHUT}, "warning"),
     ("database.space", HALF_FREE, "ok"),
-    ("database.space", {**HALF_FREE, "home": Place("/data", 2, 5)}, "warning"),
+    ("database.space", {**HALF_FREE, "home": Space("/data", 2, 5)}, "warning"),
     ("database.litestream", {**HALF_FREE, "litestream_folder": True}, "warning"),
     ("database.litestream", {"litestream_folder": True}, "ok"),
     ("database.window", HALF_FREE, "ok"),
@@ -100,8 +100,8 @@ def test_a_rule_that_has_nothing_to_look_at_says_nothing(check: str) -> None:
 
 def test_a_database_without_a_log_says_nothing_of_one() -> None:
     one = look(journal_mode="delete")
-    header = one.seen.header._replace(is_wal=False)  # type: ignore[union-attr]
-    assert told(one._replace(seen=one.snapshot._replace(header=header)), "database.wal") == []
+    header = one.snapshot.header._replace(is_wal=False)
+    assert told(one._replace(observed=one.snapshot._replace(header=header)), "database.wal") == []
 
 
 def test_what_was_done_is_no_longer_a_warning() -> None:
@@ -146,14 +146,14 @@ PROBLEMS = [
 @pytest.mark.parametrize(("check", "status", "remedy"), PROBLEMS)
 def test_a_database_that_was_not_seen_is_one_finding_with_the_reason(check: str, status: str, remedy: str) -> None:
     one = look()
-    [finding] = judge(Look(one.entry, one.settings, problem=(check, status, "why")))
+    [finding] = judge(FileContext(one.entry, one.settings, unavailable=(check, status, "why")))
     assert (finding.check, finding.status, finding.message) == (check, status, "why")
     assert finding.remedy.startswith(remedy)
 
 
 def test_a_database_that_was_not_looked_at_is_unknown() -> None:
     one = look()
-    [finding] = judge(Look(one.entry, one.settings))
+    [finding] = judge(FileContext(one.entry, one.settings))
     assert (finding.check, finding.status, finding.message) == (
         "database.reachable", "unknown", "it was not looked at",
     )  # fmt: skip
@@ -205,7 +205,7 @@ SAID: list[tuple[str, dict[str, Any], tuple[str, str, Any, Any]]] = [
 ]  # fmt: skip
 
 
-def words(one: Look, check: str) -> list[tuple[str, str, Any, Any]]:
+def words(one: FileContext, check: str) -> list[tuple[str, str, Any, Any]]:
     return [(f.status, f.message, f.expected, f.actual) for f in told(one, check)]
 
 
@@ -247,13 +247,13 @@ def test_a_log_was_cut_off_where_the_checkpoint_was_done_and_freed_something(
     [step] = one.steps
     assert step.action == "checkpoint"
     outcome = Ended(step, state, "", 1.0, "", {"bytes": before}, {"bytes": after})
-    found = words(one._replace(outcomes=(outcome,)), "database.wal")
+    found = words(one._replace(ended=(outcome,)), "database.wal")
     assert found == [(status, message, 64 * MB, 100 * MB)]
 
 
 def test_a_vacuum_does_not_cut_the_log_off() -> None:
     one = taken(look(**HALF_FREE, wal_bytes=5 * MB), DONE)
-    assert [outcome.step.action for outcome in one.outcomes] == ["vacuum"]
+    assert [outcome.step.action for outcome in one.ended] == ["vacuum"]
     assert words(one, "database.wal") == [("ok", "its write-ahead log holds 5.0 MiB", 64 * MB, 5 * MB)]
 
 

@@ -23,8 +23,8 @@ from fake_host import FakeHost
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.settings import is_absolute
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as gathering
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.declared import is_absolute
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import collect as collecting
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import holders as holding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite import reader, swap, windows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import Holders, is_network
@@ -74,23 +74,23 @@ PLACES = [
 def test_the_drive_tells_the_file_system_and_a_server_is_a_network_whatever_the_drives_say(
     release: str, path: str, kind: str
 ) -> None:
-    found = gathering.surroundings(path, host(release)).filesystem
+    found = collecting.surroundings(path, host(release)).filesystem
     assert found == kind
     assert is_network(found) is (kind in ("network drive", "UNC path"))
 
 
 @pytest.mark.parametrize("answer", [{"error": "Zugriff verweigert"}, {"value": ["x"]}, {"value": [{"DriveType": []}]}])
 def test_a_drive_that_windows_does_not_tell_is_unknown(answer: dict[str, Any]) -> None:
-    assert gathering.surroundings(r"C:\demo.db", host(drive=answer, memory=answer)) == ("", None)
+    assert collecting.surroundings(r"C:\demo.db", host(drive=answer, memory=answer)) == ("", None)
 
 
 def test_without_powershell_the_place_is_unknown_and_a_server_still_one() -> None:
-    assert gathering.surroundings(r"C:\demo.db", FakeHost("windows")) == ("", None)
-    assert gathering.surroundings(r"\\server\share\demo.db", FakeHost("windows")).filesystem == "UNC path"
+    assert collecting.surroundings(r"C:\demo.db", FakeHost("windows")) == ("", None)
+    assert collecting.surroundings(r"\\server\share\demo.db", FakeHost("windows")).filesystem == "UNC path"
 
 
 def test_free_memory_is_told_in_bytes() -> None:
-    assert gathering.surroundings(r"C:\demo.db", host()).memory_free == 5012340 * 1024
+    assert collecting.surroundings(r"C:\demo.db", host()).memory_free == 5012340 * 1024
 
 
 URIS = [
@@ -142,21 +142,21 @@ def test_a_path_is_absolute_only_with_a_drive_or_a_server(flavour: Any, path: st
 
 
 # whether each file opens for us alone, and who has it
-VERDICTS: list[tuple[list[Optional[bool]], Holders]] = [
+OPENED_ALONE: list[tuple[list[Optional[bool]], Holders]] = [
     ([True, True], Holders((), complete=True)),
     ([True, False], Holders((windows.SOMEBODY,), complete=False)),
     ([None, False], Holders((windows.SOMEBODY,), complete=False)),
-    ([True, None], Holders((), complete=False, blind="Windows did not open it for this account alone")),
+    ([True, None], Holders((), complete=False, unavailable="Windows did not open it for this account alone")),
 ]
 
 
-@pytest.mark.parametrize(("verdicts", "expected"), VERDICTS)
+@pytest.mark.parametrize(("opened_alone", "expected"), OPENED_ALONE)
 def test_whether_windows_opens_it_for_us_alone_tells_whether_anybody_has_it(
-    verdicts: list[Optional[bool]], expected: Holders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened_alone: list[Optional[bool]], expected: Holders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "demo.db")
     Path(f"{path}-wal").touch()
-    told = iter(verdicts)
+    told = iter(opened_alone)
     monkeypatch.setattr(windows, "opens_alone", lambda _name: next(told))
     found = holding.holders(str(path), FakeHost("windows"))
     assert found == expected
@@ -168,9 +168,9 @@ def test_where_there_is_no_windows_nothing_is_claimed(tmp_path: Path) -> None:
 
 
 def test_the_temporary_folder_is_where_windows_has_it() -> None:
-    known = gathering.TEMP_FOLDERS["windows"]
+    known = collecting.TEMP_FOLDERS["windows"]
     environment = {"TMPDIR": "/unix", "TEMP": r"C:\Temp", "TMP": r"C:\gone", "USERPROFILE": r"C:\Users\x"}
-    assert gathering.temp_folder(environment, lambda folder: folder != r"C:\gone", known) == r"C:\Temp"
+    assert collecting.temp_folder(environment, lambda folder: folder != r"C:\gone", known) == r"C:\Temp"
 
 
 # replacing: on Windows our own connection is closed before
