@@ -10,18 +10,17 @@ from typing import Any, Optional
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base import (
     Checked,
     MaintenanceAction,
     validate,
 )
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import AREAS, mistakes_in
 
 
 class ActionModule(MaintenanceAction):
-    """The controller's half of the module checkup: the options of each noun are validated by that noun's own spec."""
+    """The controller's half of the module checkup: the options of each area are validated by that area's own SPEC."""
 
     _supports_check_mode = True
     noun = "checkup"
@@ -29,14 +28,14 @@ class ActionModule(MaintenanceAction):
 
     def check(self, arguments: Mapping[str, Any]) -> Checked:
         own = super().check(arguments).params
-        nouns = {name: self._check_noun(name, options, own) for name, options in own["checks"].items()}
-        # All of "checks" counts as secret by the spec; what really is secret is for each noun's own spec to say.
-        secrets = frozenset().union(*(noun.secrets for noun in nouns.values()))
-        return Checked({**own, "checks": {name: noun.params for name, noun in nouns.items()}}, secrets)
+        areas = {name: self._check_area(name, options, own) for name, options in own["checks"].items()}
+        # All of "checks" counts as secret by the spec; what really is secret is for each area's own SPEC to say.
+        secrets = frozenset().union(*(area.secrets for area in areas.values()))
+        return Checked({**own, "checks": {name: area.params for name, area in areas.items()}}, secrets)
 
-    def _check_noun(self, name: str, options: Optional[Mapping[str, Any]], own: Mapping[str, Any]) -> Checked:
-        if name not in NOUNS:
-            raise AnsibleActionFail(f"{self._task.action}: checks names {name!r}, expected one of {sorted(NOUNS)}")
-        given = {"state_dir": own["state_dir"], **(options or {}), **NOUNS[name].force}
+    def _check_area(self, name: str, options: Optional[Mapping[str, Any]], own: Mapping[str, Any]) -> Checked:
+        if name not in AREAS:
+            raise AnsibleActionFail(f"{self._task.action}: checks names {name!r}, expected one of {sorted(AREAS)}")
+        given = {"state_dir": own["state_dir"], **(options or {}), **AREAS[name].force}
         self.refuse(mistakes_in(name, given, self.platforms()), f"checks.{name}: ")
-        return validate(self.here(NOUNS[name].spec), given, f"{self._task.action}: checks.{name}")
+        return validate(self.here(argument_spec(AREAS[name].spec)), given, f"{self._task.action}: checks.{name}")

@@ -18,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec, option
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.units import parse_bytes
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.aggregate import FAIL_ON, counted
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.answers import LEFT_OUT, results_of
@@ -31,14 +32,56 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.scope
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.report.summary import MAX_HOSTS, summary_lines
 
 SPEC = {
-    "dir": {"type": "path", "required": True},
-    "title": {"type": "str", "default": "maintenance"},
-    "fail_on": {"type": "str", "choices": list(FAIL_ON), "default": "critical"},
-    "keep": {"type": "int", "default": 90},
-    "keep_size": {"type": "str", "default": "2G"},
-    "textfile_dir": {"type": "path"},
-    "hosts_asked": {"type": "list", "elements": "str", "default": []},
-    "judge": {"type": "bool", "default": False},
+    "dir": option(
+        "path",
+        [
+            (
+                "Folder of the reports on the controller. Each run gets C(<dir>/<run id>/) with C(report.json), "
+                "C(report.html) and C(cryptobot.prom), readable by its owner only, and C(<dir>/latest) is switched to "
+                "it in one step."
+            ),
+            (
+                "A run in check mode is kept in C(<dir>/check), one narrowed by tags, limit or the like in "
+                "C(<dir>/partial), each with a C(latest) of its own."
+            ),
+        ],
+        required=True,
+    ),
+    "title": option("str", "Name of the run in the report, such as the playbook's.", default="maintenance"),
+    "fail_on": option(
+        "str",
+        [
+            "The status of a finding from which on the run fails.",
+            "A host that was lost and a procedure that failed make the run fail with any value but V(never).",
+        ],
+        choices=list(FAIL_ON),
+        default="critical",
+    ),
+    "keep": option(
+        "int", "Number of runs that are kept; older ones are removed after the new one has been published.", default=90
+    ),
+    "keep_size": option(
+        "str",
+        [
+            (
+                "How much all runs together may hold, such as V(500M) or V(2G). While it is more, the oldest are "
+                "removed, whichever place they are in, but for this run and what each C(latest) names."
+            ),
+            "Nothing is ever removed that this module did not write. A run in whose folder lies something else stays.",
+        ],
+        default="2G",
+    ),
+    "textfile_dir": option(
+        "path",
+        (
+            "Folder of a node exporter's textfile collector on the controller. The metrics of a whole run are put "
+            "there as C(cryptobot_<title>.prom), readable by everybody."
+        ),
+    ),
+    "hosts_asked": option(
+        "list of str", "Names of the hosts that a whole run is about. A run that targets fewer is a part.", default=[]
+    ),
+    "judge": option("bool", "Write nothing, and fail where this host is bad.", default=False),
 }
 
 
@@ -50,7 +93,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=SPEC)
+        _validation, options = self.validate_argument_spec(argument_spec=argument_spec(SPEC))
         given = task_vars or {}
         return self._judge(given, options) if options["judge"] else self._write(given, options)
 

@@ -16,6 +16,8 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec, option
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import preload
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.hosts import (
     Alike,
     Line,
@@ -43,15 +45,30 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.v
 )
 
 SPEC = {
-    "hosts": {"type": "list", "elements": "str", "required": True},
-    "pattern": {"type": "str", "default": "cryptobot"},
-    "areas": {"type": "list", "elements": "str", "choices": list(OPTIONS), "default": list(OPTIONS)},
-    "run_tags": {"type": "list", "elements": "str", "default": ["all"]},
-    "skip_tags": {"type": "list", "elements": "str", "default": []},
-    "fail": {"type": "bool", "default": True},
+    "hosts": option("list of str", "The hosts whose variables are checked.", required=True),
+    "pattern": option(
+        "str", "What the hosts were chosen by, for the message where there are none.", default="cryptobot"
+    ),
+    "areas": option(
+        "list of str",
+        "What the playbook looks at. A mistake in what it does not is named and does not count.",
+        choices=list(OPTIONS),
+        default=list(OPTIONS),
+    ),
+    "run_tags": option(
+        "list of str", "The tags that were asked for, C(ansible_run_tags); they narrow O(areas).", default=["all"]
+    ),
+    "skip_tags": option("list of str", "The tags that were declined, C(ansible_skip_tags).", default=[]),
+    "fail": option(
+        "bool",
+        "Whether the task fails where there is a mistake, or only says which hosts are to be left out.",
+        default=True,
+    ),
 }
 MISPLACED = "is of no effect in an inventory, which is read when the hosts are chosen: give it with -e"
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "inventory"
+
+preload()  # the plays that follow ask the same of each host, in a process for each
 
 
 class ActionModule(ActionBase):
@@ -62,7 +79,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=SPEC)
+        _validation, options = self.validate_argument_spec(argument_spec=argument_spec(SPEC))
         given = task_vars or {}
         if not options["hosts"]:
             return _nowhere(options)

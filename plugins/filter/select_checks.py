@@ -9,21 +9,21 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import AREAS
 
 DOCUMENTATION = r"""
 name: select_checks
-short_description: Narrow the nouns of a checkup to those that the tags of a run ask for
+short_description: Narrow the areas of a checkup to those that the tags of a run ask for
 version_added: "0.1.0"
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - A checkup is one task for many procedures, so tags cannot choose among them by themselves. This filter does it, by
     the same rules that C(ansible-playbook) follows for tasks.
-  - A noun goes by its own name and by the ids of its procedures.
+  - An area goes by its own name and by the ids of its procedures.
 positional: _input, run_tags, skip_tags, procedures
 options:
   _input:
-    description: The O(cryptobot.maintenance.checkup#module:checks) to narrow, a dict of noun to options.
+    description: The O(cryptobot.maintenance.checkup#module:checks) to narrow, a dict of area to options.
     type: dict
     required: true
   run_tags:
@@ -58,7 +58,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The nouns that remain, with their options.
+  description: The areas that remain, with their options.
   type: dict
 """
 
@@ -71,24 +71,24 @@ def select_checks(
     skip_tags: Collection[str] = (),
     procedures: Optional[Collection[str]] = None,
 ) -> dict[str, Any]:
-    """Given a checkup's nouns, the tags of the run and its procedures, return the nouns that remain.
+    """Given a checkup's areas, the tags of the run and its procedures, return the areas that remain.
 
-    Raise AnsibleFilterError where a noun is none of a checkup's.
+    Raise AnsibleFilterError where an area is none of a checkup's.
     """
-    unknown = sorted(set(checks) - set(NOUNS))
+    unknown = sorted(set(checks) - set(AREAS))
     if unknown:
         raise AnsibleFilterError(
-            f"select_checks: {unknown[0]!r} is no noun of a checkup, expected one of {sorted(NOUNS)}"
+            f"select_checks: {unknown[0]!r} is no area of a checkup, expected one of {sorted(AREAS)}"
         )
-    names = {noun: {noun, *NOUNS[noun].procedures} for noun in checks}
+    names = {area: {area, *AREAS[area].procedures} for area in checks}
     wanted, declined = set(run_tags), set(skip_tags)
     # Only what remains is looked at, for that is when Ansible templates it: a mistake in another is none of this run.
     return {
-        noun: checks[noun]
-        for noun in checks
-        if (wanted & EVERYTHING or wanted & names[noun])
-        and not declined & names[noun]
-        and (procedures is None or names[noun] & set(procedures))
+        area: checks[area]
+        for area in checks
+        if (wanted & EVERYTHING or wanted & names[area])
+        and not declined & names[area]
+        and (procedures is None or names[area] & set(procedures))
     }
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
-from .checkup.checks import CHECKS
+from .checkup.rules import STATE
 from .errors import CoreError, ToolTimeout
 from .finding import UNKNOWN, Result
 from .host import Host, choose_host
@@ -114,4 +114,4 @@ def note_state(result: Result, state_dir: str) -> None:
     fault = distrust(state_dir) if state_dir else ""
     if fault:
         text = f"nothing that earlier runs left in {state_dir} was believed: {fault}"
-        result.findings.append(CHECKS["checkup.state"].finding(UNKNOWN, state_dir, text, expected="root's own"))
+        result.findings.append(STATE.finding(UNKNOWN, state_dir, text, expected="root's own"))

@@ -142,9 +142,10 @@ class Area(NamedTuple):
     """One area: what its module takes and does. ``run`` and ``rules`` import the area when they are called.
 
     ``module`` is the name of its module; ``procedures`` are its ids in docs/procedures.md, by which a checkup is asked
-    for it; none where it is no part of a checkup. ``force`` are option values that a checkup sets, and ``plan_only``
-    has it run in check mode there, which is how an acting area is made to look without acting. ``acts`` is whether its
-    module may change anything, ``low_priority`` whether it runs with that.
+    for it; none where it is no part of a checkup. A run asks for it by these, by its name and by its ``tags``.
+    ``force`` are option values that a checkup sets, and ``plan_only`` has it run in check mode there, which is how an
+    acting area is made to look without acting. ``acts`` is whether its module may change anything, ``low_priority``
+    whether it runs with that.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Area(NamedTuple):
     plan_only: bool = False
     acts: bool = False
     low_priority: bool = True
+    tags: tuple[str, ...] = ()
 
 
 def declare(package: str, *, module: str, spec: Mapping[str, Any], procedures: tuple[str, ...], **more: Any) -> Area:

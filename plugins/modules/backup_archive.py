@@ -181,6 +181,39 @@ options:
     description: Until when O(retention) must not remove the new set. A duration such as V(30d), a day such
       as V(2026-12-31), or a moment such as V(2026-12-31T18:00:00Z). A day means its end, in UTC.
     type: str
+  retention:
+    description:
+      - Which sets are kept. Without it no set is ever removed.
+      - For each rule the newest good set of each of the last so many days, ISO weeks, months or years that
+        have one stays. So where sets stop being made, nothing is removed any more. While a rule is not yet
+        full the oldest set stays too.
+      - Each source of each O(label) counts for itself. Daily sets do not push out weekly ones of other sources,
+        and the last copies of an optional source stay. Of a source whose declaration was changed the newest
+        O(retention.min_keep) copies of the old one stay.
+      - The newest good set, the newest O(retention.min_keep) good sets, pinned sets and sets of other hosts
+        stay.
+    type: dict
+    suboptions:
+      daily:
+        description: Days to keep a set of.
+        type: int
+        default: 0
+      weekly:
+        description: Weeks to keep a set of.
+        type: int
+        default: 0
+      monthly:
+        description: Months to keep a set of.
+        type: int
+        default: 0
+      yearly:
+        description: Years to keep a set of.
+        type: int
+        default: 0
+      min_keep:
+        description: Good sets that always stay, however old they are. At least 1.
+        type: int
+        default: 3
   fresh_for:
     description:
       - Age, such as V(20h), up to which a good set of the same O(label) makes a new one needless. It has to
@@ -234,39 +267,6 @@ options:
     description: What O(state=verified) looks into. V(newest), V(all), or the id or name of one set.
     type: str
     default: newest
-  retention:
-    description:
-      - Which sets are kept. Without it no set is ever removed.
-      - For each rule the newest good set of each of the last so many days, ISO weeks, months or years that
-        have one stays. So where sets stop being made, nothing is removed any more. While a rule is not yet
-        full the oldest set stays too.
-      - Each source of each O(label) counts for itself. Daily sets do not push out weekly ones of other sources,
-        and the last copies of an optional source stay. Of a source whose declaration was changed the newest
-        O(retention.min_keep) copies of the old one stay.
-      - The newest good set, the newest O(retention.min_keep) good sets, pinned sets and sets of other hosts
-        stay.
-    type: dict
-    suboptions:
-      daily:
-        description: Days to keep a set of.
-        type: int
-        default: 0
-      weekly:
-        description: Weeks to keep a set of.
-        type: int
-        default: 0
-      monthly:
-        description: Months to keep a set of.
-        type: int
-        default: 0
-      yearly:
-        description: Years to keep a set of.
-        type: int
-        default: 0
-      min_keep:
-        description: Good sets that always stay, however old they are. At least 1.
-        type: int
-        default: 3
   max_leap:
     description:
       - Gap between two sets that is taken for a clock that jumped. Nothing is removed then before O(retention.min_keep)

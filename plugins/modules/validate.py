@@ -2,19 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Made by `make docs` from plugins/action/validate.py and docs/modules/validate.yml; a test compares them. Change
+# those instead.
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: validate
 short_description: Find every mistake in the variables of an inventory before anything acts
-version_added: "0.1.0"
+version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - Checks all C(cryptobot_*) variables of all hosts, by the code that would refuse them on the hosts, and says each
     mistake in one line with its hosts, its place, its value and what is expected.
   - Names variables C(cryptobot_*) that nothing knows, with the known one that was meant.
-  - Runs on the controller alone and opens no connection. Hosts whose variables are the same are looked at once. Run it
-    with C(run_once), in the first play.
+  - Runs on the controller alone and opens no connection. Hosts whose variables are the same are looked at once. Run
+    it with C(run_once), in the first play.
 options:
   hosts:
     description: The hosts whose variables are checked.
@@ -29,8 +32,8 @@ options:
     description: What the playbook looks at. A mistake in what it does not is named and does not count.
     type: list
     elements: str
-    choices: [resources, services, backup, firewall, cleanup, database, restart]
-    default: [resources, services, backup, firewall, cleanup, database, restart]
+    choices: [resources, services, backup, cleanup, database, restart, firewall]
+    default: [resources, services, backup, cleanup, database, restart, firewall]
   run_tags:
     description: The tags that were asked for, C(ansible_run_tags); they narrow O(areas).
     type: list
@@ -45,8 +48,7 @@ options:
     description: Whether the task fails where there is a mistake, or only says which hosts are to be left out.
     type: bool
     default: true
-extends_documentation_fragment:
-  - cryptobot.maintenance.attributes
+extends_documentation_fragment: [cryptobot.maintenance.attributes]
 attributes:
   check_mode:
     support: full
@@ -77,7 +79,8 @@ mistakes:
   returned: where the task does not fail
   type: list
   elements: str
-  sample: ["trader1: cryptobot_services[2] (trade).unti: not an option; did you mean unit?"]
+  sample:
+    - 'trader1: cryptobot_services[2] (trade).unti: not an option; did you mean unit?'
 notes:
   description: A line for each mistake that does not count, because the run does not use what it is in.
   returned: where the task does not fail
@@ -91,7 +94,7 @@ excluded:
   description: The end of a host pattern that leaves those hosts out.
   returned: where the task does not fail
   type: str
-  sample: ":!trader1"
+  sample: :!trader1
 serial:
   description: What the next play is to use as its C(serial), because C(cryptobot_serial) is wrong.
   returned: where it is

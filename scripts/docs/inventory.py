@@ -24,12 +24,14 @@ def as_argument(option: dict[str, Any]) -> dict[str, Any]:
 
 def variable(entry: dict[str, Any]) -> dict[str, Any]:
     """Given an entry of docs/inventory.yml, return the variable's argument_spec."""
-    if "from" not in entry:
+    name = entry["name"]
+    whole, parts = sources.options_of_variables()
+    if name in parts:
+        options = {part: as_argument(option) for part, option in parts[name].items()}
+        return {"description": entry["description"], "type": "dict", "options": options}
+    if name not in whole:
         return {key: entry[key] for key in ("description", "type", "choices") if key in entry}
-    if "options" in entry:
-        parts = {name: as_argument(sources.option(f"{entry['from']}.{name}")) for name in entry["options"]}
-        return {"description": entry["description"], "type": "dict", "options": parts}
-    shape = as_argument(sources.option(entry["from"]))
+    shape = as_argument(whole[name])
     shape.pop("required", None)
     shape.pop("default", None)
     return {**shape, "description": entry["description"]}

@@ -77,13 +77,13 @@ def merged(common: Any, particular: Any) -> Any:
     return {key: merged(common[key], both[key]) if key in common else both[key] for key in both}
 
 
-def documentation(area: Any, page: dict[str, Any]) -> str:
-    """Given an area and what its module says of itself, return DOCUMENTATION."""
-    found = {**COMMON, **page, "options": options(area.spec)}
-    if "checks" in area.spec:
+def documentation(module: str, spec: Mapping[str, Any], page: dict[str, Any]) -> str:
+    """Given a module, its SPEC and what it says of itself, return DOCUMENTATION."""
+    found = {**COMMON, **page, "options": options(spec)}
+    if "checks" in spec:
         found["options"]["checks"]["description"].insert(1, areas_of_a_checkup())
     rest = [key for key in found if key not in (*ORDER, "return", "never_acts", "examples")]
-    return as_yaml({"module": area.module, **{key: found[key] for key in (*ORDER, *rest) if key in found}})
+    return as_yaml({"module": module, **{key: found[key] for key in (*ORDER, *rest) if key in found}})
 
 
 def areas_of_a_checkup() -> str:
@@ -105,25 +105,39 @@ def returned(area: Any, page: dict[str, Any]) -> str:
 def module_page(area: Any) -> str:
     """Return the module of an area."""
     page = own(area.module)
-    texts = {
-        "DOCUMENTATION": documentation(area, page),
-        "EXAMPLES": page["examples"],
-        "RETURN": returned(area, page),
-    }
-    written = "\n\n".join(f'{name} = r"""\n{text}"""' for name, text in texts.items())
-    made_from = note(area, f"docs/modules/{area.module}.yml")
-    return stubs.MODULE.format(licence=sources.LICENCE, note=made_from, texts=written, main=stubs.main(area))
+    texts = written(documentation(area.module, area.spec, page), page["examples"], returned(area, page))
+    made_from = note(path_of(area), f"docs/modules/{area.module}.yml")
+    return stubs.MODULE.format(licence=sources.LICENCE, note=made_from, texts=texts, main=stubs.main(area))
+
+
+def controller_page(module: str) -> str:
+    """Return a module that runs on the controller alone: its documentation, for its action plugin does all."""
+    page = own(module)
+    texts = written(documentation(module, sources.spec_of(module), page), page["examples"], as_yaml(page["return"]))
+    made_from = note(f"plugins/action/{module}.py", f"docs/modules/{module}.yml")
+    return stubs.ON_CONTROLLER.format(licence=sources.LICENCE, note=made_from, texts=texts)
+
+
+def written(*texts: str) -> str:
+    """Given DOCUMENTATION, EXAMPLES and RETURN, return them as they stand in a module."""
+    return "\n\n".join(
+        f'{name} = r"""\n{text}"""' for name, text in zip(("DOCUMENTATION", "EXAMPLES", "RETURN"), texts)
+    )
+
+
+def path_of(area: Any) -> str:
+    """Return where the SPEC of an area is."""
+    return f"plugins/module_utils/{area.name}/__init__.py"
 
 
 def action_page(area: Any) -> str:
     """Return the action plugin of an area."""
-    return stubs.action(area, note(area))
+    return stubs.action(area, note(path_of(area)))
 
 
-def note(area: Any, *others: str) -> str:
+def note(*made_from: str) -> str:
     """Return the lines that say what a page is made of."""
-    made = " and ".join((f"plugins/module_utils/{area.name}/__init__.py", *others))
-    text = f"Made by `make docs` from {made}; a test compares them. Change those instead."
+    text = f"Made by `make docs` from {' and '.join(made_from)}; a test compares them. Change those instead."
     return "\n".join(textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False))
 
 
@@ -133,3 +147,5 @@ def pages() -> Iterator[tuple[str, Callable[[], str]]]:
         yield f"plugins/modules/{area.module}.py", lambda area=area: module_page(area)
         if area.name not in stubs.OWN_ACTION:
             yield f"plugins/action/{area.module}.py", lambda area=area: action_page(area)
+    for module in sources.ON_CONTROLLER:
+        yield f"plugins/modules/{module}.py", lambda module=module: controller_page(module)

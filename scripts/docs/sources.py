@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,25 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins"
 LICENCE = "\n".join((CHECKOUT / "galaxy.yml").read_text("utf-8").splitlines()[:3])
-CATALOGUES = ("module_utils/*/checks.py", "plugin_utils/*/checks.py")
+ON_CONTROLLER = ("report", "validate")  # modules whose action plugin does all, and has their SPEC
 
 
-def catalogues() -> Iterator[tuple[str, dict]]:
-    """Yield (area, checks by id) for each area, in the order of their names."""
-    found = dict(ruled())
-    for pattern in CATALOGUES:
-        for path in sorted((CHECKOUT / "plugins").glob(pattern)):
-            dotted = ".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts)
-            found[path.parent.name] = importlib.import_module(f"{PACKAGE}.{dotted}").CHECKS
-    yield from sorted(found.items())
+def catalogues() -> dict[str, dict[str, Any]]:
+    """Return the checks by the area that their id begins with, in the order in which they are declared."""
+    found: dict[str, dict[str, Any]] = {}
+    for check_id, check in checks().items():
+        found.setdefault(check_id.partition(".")[0], {})[check_id] = check
+    return dict(sorted(found.items()))
 
 
-def ruled() -> Iterator[tuple[str, dict]]:
-    """Yield (area, checks by id) for each area whose rules a run.py joins; an id begins with its area's name."""
-    found: dict[str, dict] = {}
-    for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py")):
-        if re.search(r"^RULES\b", path.read_text("utf-8"), re.M):
-            run = importlib.import_module(f"{PACKAGE}.module_utils.{path.parent.name}.run")
-            for check in run.RULES.checks.values():
-                found.setdefault(check.id.partition(".")[0], {})[check.id] = check
-    yield from found.items()
+def checks() -> dict[str, Any]:
+    """Return all checks by their ids: those of the areas' rules, and those that the controller itself makes."""
+    found: dict[str, Any] = {}
+    for area in areas():
+        found.update(area.rules().checks)
+    for path in sorted((CHECKOUT / "plugins" / "plugin_utils").glob("*/checks.py")):
+        found.update(importlib.import_module(f"{PACKAGE}.plugin_utils.{path.parent.name}.checks").CHECKS)
+    return found
 
 
 def areas() -> list[Any]:
@@ -70,6 +66,16 @@ def option(path: str) -> dict[str, Any]:
     for name in names:
         found = found["options"][name]
     return found
+
+
+def options_of_variables() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the option that each variable of an inventory becomes, and those that the parts of each become."""
+    whole: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    for each in (option for area in areas() for option in area.spec.values() if "variable" in option):
+        name, _dot, part = each["variable"].partition(".")
+        (parts.setdefault(name, {}) if part else whole).setdefault(part or name, each)
+    return whole, parts
 
 
 def procedures() -> list[dict]:

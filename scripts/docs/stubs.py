@@ -29,6 +29,8 @@ if __name__ == "__main__":
     main()
 """
 
+ON_CONTROLLER = MODULE.partition("\n")[2].partition("\n\n{main}")[0] + "\n"  # nothing runs it: it needs no interpreter
+
 ACTION = """\
 {licence}
 

@@ -12,6 +12,7 @@ figures.py --check         print those that are worse than their bound, and end 
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import textwrap
 from collections import Counter
@@ -44,17 +45,17 @@ class Aim(NamedTuple):
 
 # A bound that is not the aim yet goes towards it with each change that allows that, and never back.
 AIMS = (
-    Aim(CORE, "lines", 46_060, 31_000),
-    Aim(CORE, "median lines of a file", 97, 150, least=True),
-    Aim(CORE, "class names for three things", 5, 0),
+    Aim(CORE, "lines", 45_634, 31_000),
+    Aim(CORE, "median lines of a file", 104, 150, least=True),
+    Aim(CORE, "class names for three things", 2, 0),
     Aim(PLUGINS, "files over 400 lines, documentation apart", 0, 0),
     Aim(PLUGINS, "median lines of a function", 10, 10),
     Aim(PLUGINS, "lines of 90 % of the functions", 25, 25),
     Aim(PLUGINS, "lines of the longest function", 40, 40),
     Aim(PLUGINS, "classes over 200 lines", 0, 0),
-    Aim(HOUSE, "options typed again", 296, 0),
+    Aim(HOUSE, "options typed again", 27, 0),
     Aim(HOUSE, "files that a new area touches", None, 12),
-    Aim(HOUSE, "hand-kept lists of areas", 6, 0),
+    Aim(HOUSE, "hand-kept lists of areas", 5, 0),
 )
 AIM_OF = {(aim.scope, aim.name): aim for aim in AIMS}
 
@@ -66,7 +67,8 @@ def figures(files: tree.Files) -> dict[tuple[str, str], Figure]:
         python = {path: text for path, text in files.items() if path.startswith(folder) and path.endswith(".py")}
         for figure in (*measure.sizes(python), *measure.functions(python), *measure.classes(python)):
             found[scope, figure.name] = figure
-        found.update({(scope, figure.name): figure for figure in retired(words.found_among(python))})
+        there = [each for path, text in python.items() for each in retired_in(path, text)]
+        found.update({(scope, figure.name): figure for figure in retired(there)})
     again, names = typings.typed_again(files)
     house = [Figure("options typed again", again, tuple(names)), measure.new_area(files), measure.hand_kept(files)]
     pages = {path: text for path, text in files.items() if not path.endswith(".py")}
@@ -74,9 +76,14 @@ def figures(files: tree.Files) -> dict[tuple[str, str], Figure]:
     return {**found, **{(HOUSE, figure.name): figure for figure in house}}
 
 
-def retired(found: Iterable[words.Found]) -> Iterator[Figure]:
+@functools.cache
+def retired_in(path: str, text: str) -> tuple[words.Found, ...]:
+    """Given a file, return the retired words in it. Most files are asked for twice: of two scopes, or of two trees."""
+    return tuple(words.found_in(path, text))
+
+
+def retired(found: Sequence[words.Found]) -> Iterator[Figure]:
     """Given retired words, yield how many there are: of each word in names, of all in docstrings and comments."""
-    found = list(found)
     for word in words.WORDS:
         number = sum(each.word in word.forms for each in found if each.where == words.NAME)
         yield Figure(f"names with `{word.forms[0]}`", number)

@@ -101,12 +101,18 @@ def classes(files: tree.Files) -> Iterator[Figure]:
 
 def is_named_tuple(node: ast.ClassDef) -> bool:
     """Given a class, return whether it is a NamedTuple."""
-    return any(ast.unparse(base).split(".")[-1] == "NamedTuple" for base in node.bases)
+    return any(last_name(base) == "NamedTuple" for base in node.bases)
 
 
 def is_dataclass(node: ast.ClassDef) -> bool:
     """Given a class, return whether it is a dataclass."""
-    return any(ast.unparse(each).split("(")[0].split(".")[-1] == "dataclass" for each in node.decorator_list)
+    return any(last_name(each) == "dataclass" for each in node.decorator_list)
+
+
+def last_name(node: ast.expr) -> str:
+    """Given a base or a decorator, return its name without the module, and without what it is called with."""
+    called = node.func if isinstance(node, ast.Call) else node
+    return called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
 
 
 def new_area(files: tree.Files) -> Figure:

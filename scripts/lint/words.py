@@ -57,14 +57,14 @@ class Word(NamedTuple):
 
 # `read_x` is retired for the input and output of an area, and not here: most that is called so reads a file.
 WORDS = (
-    Word(("noun", "nouns"), "area", NOWHERE),
+    Word(("noun", "nouns"), "area", NOWHERE, trade=("redaction",)),  # which reads English, and what a secret is called
     Word(
         ("gather", "gathers", "gathered", "gathering", "gatherer", "gatherers"),
         "collect",
         NOWHERE,
         fine=("gather_facts", "gather_subset"),  # Ansible's
     ),
-    Word(("look", "looks"), "collect; Inputs for what a run has", PLAIN),
+    Word(("look", "looks"), "collect; Inputs for what a run has", PLAIN, fine=("look_up", "looks_unsteady")),
     Word(("wish", "wishes"), "request", OURS),
     Word(("errand", "errands"), "task, request", NOWHERE),
     Word(("seen",), "observation, snapshot", PLAIN, fine=("first_seen", "last_seen", "never_seen")),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What holds for every module and noun alike: documentation equals code, ids are documented, shells are the same."""
+"""What holds for every module and area alike: documentation equals code, ids are documented, shells are the same."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from catalogue import all_checks, catalogues
 
 yaml = pytest.importorskip("yaml", reason="the core's own environments have no YAML; the controller's has")
 pytest.importorskip("ansible", reason="modules and action plugins need ansible-core")
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.cryptobot.maintenance.plugins"
-SHELLS = {"bridge"}  # PowerShell, whose options validate-modules compares
+SHELLS = {"bridge", "runner"}  # the ways to a host, whose options validate-modules compares
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in SHELLS)
-NOUN_MODULES = [name for name in MODULES if name not in ("report", "validate")]
-CATALOGUES = sorted((CHECKOUT / "plugins").glob("*/*/checks.py"))
+AREA_MODULES = [name for name in MODULES if name not in ("report", "validate")]
 
 
 def documented(module: str) -> dict[str, Any]:
@@ -80,13 +79,13 @@ def test_every_credential_among_the_options_is_marked_as_secret() -> None:
     assert [name for name, mark in marked.items() if not mark] == []
 
 
-@pytest.mark.parametrize("module", NOUN_MODULES)
+@pytest.mark.parametrize("module", AREA_MODULES)
 def test_every_module_has_its_half_on_the_controller_and_opts_in_to_check_mode(module: str) -> None:
     action = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule
     assert action._supports_check_mode is True
 
 
-@pytest.mark.parametrize("module", NOUN_MODULES)
+@pytest.mark.parametrize("module", AREA_MODULES)
 def test_the_main_of_a_module_is_an_outline(module: str) -> None:
     source = (CHECKOUT / "plugins" / "modules" / f"{module}.py").read_text("utf-8")
     mains = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "main"]
@@ -94,56 +93,44 @@ def test_the_main_of_a_module_is_an_outline(module: str) -> None:
     assert (mains[0].end_lineno or 0) - mains[0].lineno <= 15
 
 
-def noun_runs() -> list[str]:
+def area_runs() -> list[str]:
     return sorted(path.parent.name for path in (CHECKOUT / "plugins" / "module_utils").glob("*/run.py"))
 
 
-@pytest.mark.parametrize("noun", noun_runs())
-def test_every_noun_runs_by_the_same_signature(noun: str) -> None:
-    run = importlib.import_module(f"{PLUGINS}.module_utils.{noun}.run").run
+@pytest.mark.parametrize("area", area_runs())
+def test_every_area_runs_by_the_same_signature(area: str) -> None:
+    run = importlib.import_module(f"{PLUGINS}.module_utils.{area}.run").run
     parameters = inspect.signature(run).parameters
     assert list(parameters)[:3] == ["params", "host", "check_mode"]
     assert parameters["check_mode"].default is False
 
 
+SOURCES = {path: path.read_text("utf-8") for path in (CHECKOUT / "plugins").rglob("*.py")}
+
+
 def used_ids(folder: Path) -> set[str]:
-    text = "\n".join(path.read_text("utf-8") for path in folder.rglob("*.py") if path.name != "checks.py")
+    """Return the ids that the code beside a list of checks names."""
+    text = "\n".join(SOURCES[path] for path in folder.rglob("*.py") if path.name != "checks.py")
     whole = set(re.findall(r'"([a-z]+\.[a-z0-9_]+)"', text))
-    rules = {f"{folder.name}.{rule}" for rule in re.findall(r'"([a-z0-9_]+)"', text)}  # named without their noun
+    rules = {f"{folder.name}.{rule}" for rule in re.findall(r'"([a-z0-9_]+)"', text)}  # named without their area
     return whole | rules
 
 
-def catalogues() -> dict[Path, dict[str, Any]]:
-    """Return the checks by id of each folder: those of its list, or those of the rules that a run.py joins."""
-    found: dict[Path, dict[str, Any]] = {}
-    for path in CATALOGUES:
-        dotted = ".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts)
-        found[path.parent] = dict(importlib.import_module(f"{PLUGINS}.{dotted}").CHECKS)
-    for path in sorted((CHECKOUT / "plugins" / "module_utils").glob("*/run.py")):
-        if re.search(r"^RULES\b", path.read_text("utf-8"), re.M):
-            rules = importlib.import_module(f"{PLUGINS}.module_utils.{path.parent.name}.run").RULES
-            for check in rules.checks.values():
-                found.setdefault(path.parents[1] / check.id.partition(".")[0], {})[check.id] = check
-    return found
-
-
-def made_ids(folder: Path, ids: Iterable[str]) -> set[str]:
-    """Return the ids that a decorated function makes, or whose check has a name that is used."""
-    text = "\n".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
+def made_ids(folder: str) -> set[str]:
+    """Return the ids of a folder that a decorated function makes, or whose check has a name that is used."""
+    core = CHECKOUT / "plugins" / "module_utils"
+    text = "\n".join(SOURCES[path] for path in (*(core / folder).rglob("*.py"), *core.glob("*.py")))
     ruled = set(re.findall(r'^@RULES\.rule\(\s*"([a-z0-9_.]+)"', text, re.M))
     ruled |= set(re.findall(r'^    Threshold\(\s*"([a-z0-9_.]+)"', text, re.M))  # the rows that add_rows takes
     named = dict(re.findall(r'^(\w+) = RULES\.check\(\s*"([a-z0-9_.]+)"', text, re.M))
-    return ruled | {check for name, check in named.items() if len(re.findall(rf"\b{name}\b", text)) > 1} & set(ids)
+    return ruled | {check for name, check in named.items() if len(re.findall(rf"\b{name}\b", text)) > 1}
 
 
-@pytest.mark.parametrize("folder", sorted(catalogues()), ids=lambda path: path.name)
-def test_every_check_of_the_catalogue_is_made_somewhere(folder: Path) -> None:
-    ids = set(catalogues()[folder])
-    assert ids - (used_ids(folder) if (folder / "checks.py").exists() else made_ids(folder, ids)) == set()
-
-
-def all_checks() -> list[Any]:
-    return [check for checks in catalogues().values() for check in checks.values()]
+@pytest.mark.parametrize("declared_in", catalogues())
+def test_every_check_of_the_catalogue_is_made_somewhere(declared_in: str) -> None:
+    path, ids = CHECKOUT / "plugins" / declared_in, set(catalogues()[declared_in])
+    folders = {check.partition(".")[0] for check in ids}  # an area may join the rules of what is no area
+    assert ids - (used_ids(path.parent) if path.is_file() else set().union(*map(made_ids, folders))) == set()
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.id)
@@ -155,6 +142,6 @@ def test_every_check_belongs_to_a_known_procedure_and_says_what_to_do(check: Any
     assert check.remedy
 
 
-def test_no_two_nouns_share_a_check_id() -> None:
+def test_no_two_areas_share_a_check_id() -> None:
     ids = [check.id for check in all_checks()]
     assert sorted(ids) == sorted(set(ids))

@@ -162,6 +162,7 @@ SPEC: dict[str, Any] = {
             "Give it a file system of its own. It must not be one that a source's loss would take with it.",
         ],
         required=True,
+        variable="cryptobot_backup.dir",
     ),
     "sources": option(
         "list of dict",
@@ -176,6 +177,7 @@ SPEC: dict[str, Any] = {
         options=_SOURCE,
         required_if=[("type", "sqlite", ("path",)), ("type", "files", ("path", "paths"), True)],
         mutually_exclusive=[("path", "paths"), ("login_host", "login_unix_socket")],
+        variable="cryptobot_backup.sources",
     ),
     "label": option(
         "str",
@@ -188,6 +190,7 @@ SPEC: dict[str, Any] = {
             "Name of a set that a person asks for, such as V(pre_change). It is a label, so each run makes a set of "
             "now. One that is there counts only where O(fresh_for) says so."
         ),
+        variable="cryptobot_backup_name",
     ),
     "reason": option("str", "Why the set is made, for the manifest.", default=""),
     "requested_by": option("str", "Who asked for the set, for the manifest.", default=""),
@@ -197,6 +200,28 @@ SPEC: dict[str, Any] = {
             "Until when O(retention) must not remove the new set. A duration such as V(30d), a day such as "
             "V(2026-12-31), or a moment such as V(2026-12-31T18:00:00Z). A day means its end, in UTC."
         ),
+    ),
+    "retention": option(
+        "dict",
+        [
+            "Which sets are kept. Without it no set is ever removed.",
+            (
+                "For each rule the newest good set of each of the last so many days, ISO weeks, months or years that "
+                "have one stays. So where sets stop being made, nothing is removed any more. While a rule is not yet "
+                "full the oldest set stays too."
+            ),
+            (
+                "Each source of each O(label) counts for itself. Daily sets do not push out weekly ones of other "
+                "sources, and the last copies of an optional source stay. Of a source whose declaration was changed "
+                "the newest O(retention.min_keep) copies of the old one stay."
+            ),
+            (
+                "The newest good set, the newest O(retention.min_keep) good sets, pinned sets and sets of other hosts "
+                "stay."
+            ),
+        ],
+        options=_RETENTION,
+        variable="cryptobot_backup.retention",
     ),
     "fresh_for": option(
         "str",
@@ -213,6 +238,7 @@ SPEC: dict[str, Any] = {
                 "one."
             ),
         ],
+        variable="cryptobot_backup.fresh_for",
     ),
     "compression": option(
         "str",
@@ -263,27 +289,6 @@ SPEC: dict[str, Any] = {
     "set": option(
         "str", "What O(state=verified) looks into. V(newest), V(all), or the id or name of one set.", default="newest"
     ),
-    "retention": option(
-        "dict",
-        [
-            "Which sets are kept. Without it no set is ever removed.",
-            (
-                "For each rule the newest good set of each of the last so many days, ISO weeks, months or years that "
-                "have one stays. So where sets stop being made, nothing is removed any more. While a rule is not yet "
-                "full the oldest set stays too."
-            ),
-            (
-                "Each source of each O(label) counts for itself. Daily sets do not push out weekly ones of other "
-                "sources, and the last copies of an optional source stay. Of a source whose declaration was changed "
-                "the newest O(retention.min_keep) copies of the old one stay."
-            ),
-            (
-                "The newest good set, the newest O(retention.min_keep) good sets, pinned sets and sets of other hosts "
-                "stay."
-            ),
-        ],
-        options=_RETENTION,
-    ),
     "max_leap": option(
         "str",
         [
@@ -297,7 +302,10 @@ SPEC: dict[str, Any] = {
         default="35d",
     ),
     "max_age_hours": option(
-        "float", "Age in hours from which on the newest good set is too old, above 0.", default=26.0
+        "float",
+        "Age in hours from which on the newest good set is too old, above 0.",
+        default=26.0,
+        variable="cryptobot_backup.max_age_hours",
     ),
     "max_shrink": option(
         "float",
@@ -334,6 +342,7 @@ SPEC: dict[str, Any] = {
             "Keep a copy of the key where the backups are not. It is part of no result and no set.",
         ],
         no_log=False,
+        variable="cryptobot_backup.sign_key_file",
     ),
     "trusted_accounts": option(
         "list of str",
@@ -350,6 +359,7 @@ SPEC: dict[str, Any] = {
             "A symlink of theirs is not followed all the same. Without effect on Windows.",
         ],
         default=[],
+        variable="cryptobot_backup.trusted_accounts",
     ),
     **common_options(14400),
 }
@@ -361,4 +371,5 @@ AREA = declare(
     procedures=("D1.4",),
     force={"state": "verified"},
     acts=True,
+    tags=("B1.1", "B1.3", "DB2.2", "M4.1", "M4.2"),
 )

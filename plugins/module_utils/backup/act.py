@@ -15,17 +15,16 @@ from ..errors import ActionFailed, CoreError
 from ..finding import EMPTY, FAILED, NOT_DONE, Action
 from ..host import Host
 from ..steps import Step
-from .access.owners import require_own_way
-from .catalog.gather import read_catalog
-from .catalog.owner import leftover
-from .catalog.publish import remove, sweep
-from .catalog.records import DEAD
-from .gather import remember_run
-from .made import Made
+from .access import require_own_way
+from .declared import Settings
+from .history import remember_run
 from .make import SourceFailed, make_set
+from .model import DEAD, Made
 from .plan import SetPlan, decide_now, not_done, refusal
-from .settings import Settings
-from .streams.codec import Codec
+from .store.collect import read_catalog
+from .store.owner import leftover
+from .store.publish import remove, sweep
+from .streams import Codec
 
 GONE = "somebody else has removed it"
 Heartbeat = Callable[[], None]

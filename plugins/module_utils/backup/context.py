@@ -11,15 +11,12 @@ from typing import Any, NamedTuple, Optional
 
 from ..finding import Check, Finding
 from ..registry import EMPTY, Outcome
-from .access.records import Access
-from .catalog.records import BackupSet, Catalog
-from .made import Made
+from .access import Access
+from .declared import Settings
+from .model import BackupSet, Catalog, Entry, Made, Report
 from .plan import SetPlan
-from .retention.policy import Decisions
-from .settings import Settings
-from .sources.records import Entry
+from .retention import Decisions
 from .space import Space
-from .verification.levels import Report
 
 
 def _finding(check: Check, outcome: Outcome, subject: str) -> Finding:

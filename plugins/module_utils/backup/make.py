@@ -16,22 +16,19 @@ from pathlib import Path
 
 from ..errors import ActionFailed, CoreError
 from ..host import Host
-from .access.owners import require_own_way
-from .catalog.names import MANIFEST
-from .catalog.publish import begin, new_id, partial_of, publish, record_verification, write_manifest
-from .catalog.records import BackupSet, Catalog, Manifest
+from .access import require_own_way
+from .declared import Settings, Source
 from .errors import NoSpace
-from .made import Made
 from .manifest import manifest_document, parse_manifest, seal
+from .model import L1, BackupSet, Catalog, Made, Manifest, Report
+from .names import MANIFEST
 from .plan import pin_of
 from .rules_anomaly import find_anomalies
-from .settings import Settings
-from .sources.kinds import take
-from .sources.records import Bench, Source, Workshop
-from .streams.codec import Codec
-from .streams.sink import is_full
-from .verification.evidence import evidence
-from .verification.levels import L1, Report, verify
+from .sources.kinds import back_up
+from .sources.model import Bench, Workshop
+from .store.publish import begin, new_id, partial_of, publish, record_verification, write_manifest
+from .streams import Codec, is_full
+from .verification import evidence, verify
 
 
 class SourceFailed(ActionFailed):
@@ -46,11 +43,11 @@ class NotVerified(ActionFailed):
     """The set that was made could not be read back."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"no set was made, what was written could not be read back: {report.problems[0].message}")
+        super().__init__(f"no set was made, what was written could not be read back: {report.defects[0].message}")
 
 
 def make_set(
-    settings: Settings, catalog: Catalog, codec: Codec, host: Host, made: Made, beat: Callable[[], None]
+    settings: Settings, catalog: Catalog, codec: Codec, host: Host, made: Made, heartbeat: Callable[[], None]
 ) -> None:
     """Take every source but those that ``made`` has as skipped, verify and publish.
 
@@ -60,7 +57,7 @@ def make_set(
     begun = host.now()
     with _growing(settings, new_id(begun), host) as partial:
         workshop = Workshop(partial, host, codec, settings.protected)
-        _take_all(workshop, settings, made, beat)
+        _back_up_all(workshop, settings, made, heartbeat)
         manifest = _write(workshop, begun, settings, catalog, made)
         # the checksums are compared whatever was asked for: what is published is what was written
         made.report = verify(manifest, Bench(partial, partial, host), max(L1, settings.verify_level))
@@ -97,15 +94,15 @@ def _explained(error: OSError, partial: Path) -> ActionFailed:
     return ActionFailed(f"no set was made, {error.filename or partial} could not be written: {error.strerror}")
 
 
-def _take_all(workshop: Workshop, settings: Settings, made: Made, beat: Callable[[], None]) -> None:
+def _back_up_all(workshop: Workshop, settings: Settings, made: Made, heartbeat: Callable[[], None]) -> None:
     """Take the sources, ``jobs`` of them side by side. When one fails, the others are given up."""
     wanted = [source for source in settings.sources if source.name not in made.skipped]
     with ThreadPoolExecutor(settings.jobs) as pool:
-        running = [pool.submit(_take_one, source, workshop, made) for source in wanted]
+        running = [pool.submit(_back_up_one, source, workshop, made) for source in wanted]
         try:
             for done in as_completed(running):
                 done.result()
-                beat()
+                heartbeat()
         except BaseException:
             workshop.halt.set()
             for waiting in running:
@@ -113,11 +110,11 @@ def _take_all(workshop: Workshop, settings: Settings, made: Made, beat: Callable
             raise
 
 
-def _take_one(source: Source, workshop: Workshop, made: Made) -> None:
+def _back_up_one(source: Source, workshop: Workshop, made: Made) -> None:
     own = replace(workshop, folder=workshop.folder / source.name)
     own.folder.mkdir(mode=0o700)
     try:
-        made.taken[source.name] = take(source, own)
+        made.taken[source.name] = back_up(source, own)
     except NoSpace as error:
         raise SourceFailed(source.name, str(error)) from error  # pylint: disable=bad-exception-cause
     except CoreError as error:
@@ -167,4 +164,4 @@ def _publish(partial: Path, manifest: Manifest, report: Report, host: Host) -> B
     draft = BackupSet(manifest, partial, found)  # its signature is ours, where there is a key
     if found is not None:
         record_verification(partial, manifest.id, found)
-    return replace(draft, folder=publish(partial, manifest, host, latest=draft.good))
+    return draft._replace(folder=publish(partial, manifest, host, latest=draft.good))

@@ -13,19 +13,17 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Optional
 
 from ..errors import ParseError
-from .catalog.records import Manifest, Verification
+from .declared import LEVELS
+from .model import Entry, Manifest, Payload, Verification
 from .names import is_device
-from .sources.records import Entry, Payload
 from .times import from_iso, to_iso
 
 FORMAT = 1
 # Without these no source of a type can be restored.
 ROLES = {"files": ("archive", "index"), "sqlite": ("database",), "postgresql": ("dump",)}
-LEVELS = ("L0", "L1", "L2", "L3")
 # A name is the same file on every system: no drive, stream, device or wildcard, no dot at an end.
 _PAYLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9_~%-](?:[A-Za-z0-9._~%-]*[A-Za-z0-9_~%-])?")
 _COMMON = ("name", "type", "compression", "payloads", "count", "raw_bytes", "live_bytes")
@@ -63,7 +61,7 @@ def _entry_document(entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "type": entry.type,
         "compression": entry.compression,
-        "payloads": [asdict(payload) for payload in entry.payloads],
+        "payloads": [payload._asdict() for payload in entry.payloads],
         "count": entry.things,
         "raw_bytes": entry.raw_bytes,
         "live_bytes": entry.live_bytes,

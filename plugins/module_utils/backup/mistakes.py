@@ -12,10 +12,10 @@ from typing import Any
 
 from ..mistakes import Mistake, find_mistakes
 from . import SPEC
+from .declared import read_settings
 from .plan import pin_of
-from .settings import read_settings
 from .sources.postgresql.server import check_account
-from .streams.codec import check_level
+from .streams import check_level
 
 
 def mistakes(given: Mapping[str, Any], platform: str = "linux", now: float = 0.0) -> list[Mistake]:

@@ -13,12 +13,11 @@ from ..errors import InputError
 from ..finding import EMPTY, FAILED, NOT_DONE, Action
 from ..steps import Step
 from ..units import human_seconds
-from .access.way import refusal_of
-from .catalog.records import DEAD, BackupSet, Catalog
-from .manifest import LEVELS
-from .retention.policy import Candidate, Decisions, Series, decide
-from .settings import Settings
-from .sources.records import Measured, Source
+from .access import refusal_of
+from .declared import LEVELS, Settings, Source
+from .model import DEAD, BackupSet, Catalog
+from .retention import Candidate, Decisions, Series, decide
+from .sources.model import Measured
 from .space import Space, predict_space, space_message
 from .times import pin_end
 

@@ -2,20 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The noun's own data and metrics, as plain values."""
+"""The area's own data and metrics, as plain values."""
 
 from __future__ import annotations
 
 from typing import Any, Optional
 
 from ..finding import Metric
-from .catalog.records import BackupSet, Catalog
 from .context import Context
-from .manifest import LEVELS
-from .retention.policy import Decisions
+from .declared import LEVELS
+from .model import BackupSet, Catalog, Report
+from .retention import Decisions
 from .space import Space
 from .times import to_iso
-from .verification.levels import Report
 
 
 def describe_set(found: BackupSet) -> dict[str, Any]:
@@ -75,7 +74,7 @@ def describe_report(report: Report) -> dict[str, Any]:
         "sources": report.sources,
         "bytes": report.bytes,
         "seconds": report.seconds,
-        "problems": [problem.message for problem in report.problems],
+        "problems": [defect.message for defect in report.defects],
     }
 
 

@@ -12,9 +12,9 @@ from typing import Optional
 from ..finding import CRITICAL, OK, SKIPPED
 from ..registry import Outcome, Rules
 from ..units import human_bytes
-from .catalog.records import BackupSet
 from .context import Context
-from .sources.records import Entry, Source
+from .declared import Source
+from .model import BackupSet, Entry
 
 RULES = Rules()
 COUNTED = {"files": "files", "sqlite": "rows", "postgresql": "rows"}

@@ -15,9 +15,9 @@ from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..printable import printable
 from ..registry import Outcome, Rules
 from ..trusted import Fault
-from .access.way import ELSEWHERE, OWN, cure_of, who
-from .catalog.records import FORGED, GROWING, SIGNED, UNCLEAR
+from .access import ELSEWHERE, OWN, cure_of, who
 from .context import Context
+from .model import FORGED, GROWING, SIGNED, UNCLEAR
 
 RULES = Rules()
 NAMED = 20  # of what is listed by name in one message

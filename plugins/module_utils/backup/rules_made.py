@@ -12,13 +12,11 @@ from typing import Optional
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Finding
 from ..registry import Outcome, Rules
 from ..units import human_bytes, human_seconds
-from .catalog.records import BackupSet
 from .context import SetContext, SourceContext
-from .made import Made
+from .declared import Settings
+from .model import BackupSet, Entry, Made
 from .plan import SetPlan
 from .rules_anomaly import COUNTED
-from .settings import Settings
-from .sources.records import Entry
 
 RULES = Rules()
 # What is neither in the archive nor beside it, or would not come back from it, by the kind that it is noted as.

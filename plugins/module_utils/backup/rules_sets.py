@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from ..units import human_bytes, human_seconds
-from .access.way import who
-from .catalog.records import BackupSet
+from .access import who
 from .context import Context
+from .declared import Source
+from .model import BackupSet, Entry
 from .rules_folder import removal
-from .sources.records import Entry, Source
 from .space import space_message
 from .times import CLOCK_TOLERANCE, to_iso
 

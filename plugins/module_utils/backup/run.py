@@ -22,26 +22,25 @@ from ..registry import Rules
 from ..trusted import faults
 from ..trusted_accounts import others_of
 from . import rules_anomaly, rules_folder, rules_made, rules_sets, rules_verification
-from .access.gather import gather_access
-from .access.way import refusal_of
+from .access import collect_access, refusal_of
 from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
-from .catalog.gather import read_catalog
-from .catalog.names import is_set_id
-from .catalog.publish import record_verification
-from .catalog.records import BackupSet, Catalog, Verification
-from .catalog.signature import read_key
 from .context import Context
-from .gather import last_run, measure_sources
+from .declared import ALL, NEWEST, Settings, read_settings
+from .history import last_run
+from .model import BackupSet, Catalog, Report, Verification
+from .names import is_set_id
 from .plan import SetPlan, not_done, plan_present, plan_pruned, refusal
 from .report import describe_catalog, describe_report, describe_retention, describe_set, describe_space, metrics
 from .rules_made import judge_made, judge_set
 from .rules_verification import judge_removed
-from .settings import ALL, NEWEST, Settings, read_settings
-from .sources.records import Bench, Measured
+from .sources.kinds import measure_sources
+from .sources.model import Bench, Measured
 from .space import predict_space
-from .streams.codec import choose_codec
-from .verification.evidence import evidence
-from .verification.levels import Report, verify
+from .store.collect import read_catalog
+from .store.publish import record_verification
+from .store.signature import read_key
+from .streams import choose_codec
+from .verification import evidence, verify
 
 RULES = Rules(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES)
 # Which kinds of rules judge which state. The state that sees to a good set says the same of the folder as the one that
@@ -63,9 +62,9 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """
     settings = read_settings(params, host.platform)
     if settings.sign_key_file:
-        settings = replace(settings, sign_key=read_key(settings.sign_key_file))
+        settings = settings._replace(sign_key=read_key(settings.sign_key_file))
     if settings.trusted_accounts:
-        settings = replace(settings, others=others_of("trusted_accounts", settings.trusted_accounts))
+        settings = settings._replace(others=others_of("trusted_accounts", settings.trusted_accounts))
     return STATES[settings.state](settings, host, check_mode)
 
 
@@ -82,7 +81,7 @@ def collect_catalog(settings: Settings, host: Host) -> Catalog:
 def listed(settings: Settings, host: Host, _check_mode: bool) -> Result:
     """``state: listed``: return every set with what its manifest and its verification say. Reads only."""
     catalog = collect_catalog(settings, host)
-    context = Context(settings, catalog, host.now(), access=gather_access(catalog, host), platform=host.platform)
+    context = Context(settings, catalog, host.now(), access=collect_access(catalog, host), platform=host.platform)
     return Result(findings=judge(context), metrics=metrics(context), data=describe_catalog(catalog))
 
 
@@ -147,7 +146,7 @@ def _result_of_set(settings: Settings, host: Host, attempt: Attempt) -> Result:
         space=plan.space,
         retention=plan.retention,
         last_run=last_run(settings),
-        access=gather_access(catalog, host),
+        access=collect_access(catalog, host),
         platform=host.platform,
     )
     found = made.published or plan.there
@@ -229,14 +228,14 @@ def _doubt_of(scratch: Path) -> str:
 def with_evidence(catalog: Catalog, reports: Sequence[Report], now: float) -> Catalog:
     """Return the catalog as it is after these verifications."""
     by_id = {report.set_id: report for report in reports}
-    return replace(catalog, sets=tuple(_with_report(found, by_id, now) for found in catalog.sets))
+    return catalog._replace(sets=tuple(_with_report(found, by_id, now) for found in catalog.sets))
 
 
 def _with_report(found: BackupSet, reports: dict[str, Report], now: float) -> BackupSet:
     if found.id not in reports:
         return found
     new = evidence(reports[found.id], found.manifest, found.verification, now)
-    return found if new is None else replace(found, verification=new)
+    return found if new is None else found._replace(verification=new)
 
 
 def _record(before: Catalog, after: Catalog) -> None:
@@ -255,17 +254,17 @@ def _context_of_verified(settings: Settings, catalog: Catalog, reports: Sequence
     measured = measure_sources(settings, host)
     known = [found for found in catalog.good if found.manifest.label == settings.label]
     missing = "; ".join(measured.trouble.values()) or "no sources are declared and there is no set to go by"
-    can_tell = bool(known) or (bool(settings.sources) and not measured.trouble)
+    predictable = bool(known) or (bool(settings.sources) and not measured.trouble)
     return Context(
         settings=settings,
         catalog=catalog,
         now=host.now(),
         reports=tuple(reports),
-        space=predict_space(settings, catalog, measured) if can_tell else None,
+        space=predict_space(settings, catalog, measured) if predictable else None,
         space_unknown=missing,
         retention=plan_pruned(settings, catalog, host.now(), host.name()).retention,
         last_run=last_run(settings),
-        access=gather_access(catalog, host),
+        access=collect_access(catalog, host),
         platform=host.platform,
     )
 

@@ -93,8 +93,11 @@ SPEC: dict[str, Any] = {
         "What may be deleted. This is the inventory variable C(cryptobot_cleanup_rules).",
         required=True,
         options=RULE,
+        variable="cryptobot_cleanup_rules",
     ),
-    "install_dir": option("path", "The folder of Cryptobot. No rule may lie at or above it."),
+    "install_dir": option(
+        "path", "The folder of Cryptobot. No rule may lie at or above it.", variable="cryptobot_install_dir"
+    ),
     "protected": option(
         "list of path",
         [

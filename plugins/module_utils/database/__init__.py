@@ -129,6 +129,7 @@ SPEC: dict[str, Any] = {
         options=_DATABASE,
         required_if=[("engine", "sqlite", ("path",)), ("engine", "postgresql", ("database",))],
         mutually_exclusive=[("login_host", "login_unix_socket"), ("login_password", "login_passfile")],
+        variable="cryptobot_databases",
     ),
     "mode": option(
         "str",

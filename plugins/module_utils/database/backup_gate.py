@@ -32,7 +32,7 @@ MAX_MANIFEST = 256 << 20  # a manifest names every file of its set
 
 
 class BackupSet(NamedTuple):
-    """One set as found: ``created`` is in seconds since the epoch, ``problem`` says why it does not count."""
+    """One set as found: ``created`` is in seconds since the epoch, ``flaw`` says why it does not count."""
 
     id: str
     created: float

@@ -51,6 +51,7 @@ SPEC: dict[str, Any] = {
         ),
         default=[],
         options=POLICY,
+        variable="cryptobot_firewall_policy",
     ),
     "scope": option(
         "str",
@@ -64,6 +65,7 @@ SPEC: dict[str, Any] = {
         ],
         choices=["all", "policy"],
         default="all",
+        variable="cryptobot_firewall_scope",
     ),
     "own_paths": option(
         "list of path",
@@ -99,6 +101,7 @@ SPEC: dict[str, Any] = {
             "V(critical)."
         ),
         default=True,
+        variable="cryptobot_firewall_required",
     ),
     "internal_ports": option(
         "list of int",

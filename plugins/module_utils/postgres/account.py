@@ -26,7 +26,7 @@ def acting_as(account: Optional[str]) -> Iterator[None]:
 
     The whole process changes, so no other thread may open files meanwhile. Raise CoreError where it cannot be done.
     """
-    entry = _look_up(account) if account else None
+    entry = _known_account(account) if account else None
     if entry is None or entry.pw_uid == os.geteuid():
         yield
         return
@@ -37,7 +37,7 @@ def acting_as(account: Optional[str]) -> Iterator[None]:
         yield
 
 
-def _look_up(account: str) -> Any:
+def _known_account(account: str) -> Any:
     try:
         accounts = importlib.import_module("pwd")
     except ImportError:

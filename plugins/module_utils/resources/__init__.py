@@ -147,6 +147,7 @@ SPEC: dict[str, Any] = {
         default={},
         apply_defaults=True,
         options=THRESHOLDS,
+        variable="cryptobot_thresholds",
     ),
     "skip": option(
         "list of str",

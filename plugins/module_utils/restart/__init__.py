@@ -29,6 +29,7 @@ SPEC: dict[str, Any] = {
         ],
         choices=["needed", "always"],
         default="needed",
+        variable="cryptobot_restart_when",
     ),
     "only": option("list of str", "Restart these services only, with what depends on them.", default=[]),
     "except": option("list of str", "Never restart these services, nor anything that they depend on.", default=[]),

@@ -16,7 +16,6 @@ from ..errors import CoreError
 from ..finding import DONE, FAILED, NOT_DONE
 from ..steps import Step
 from . import managers
-from .afterwards import begin_watch
 from .claim import mark_of
 from .ending import AFTER_KILL
 from .gate import glance, pass_gate
@@ -25,7 +24,7 @@ from .launch import doubt_of_stop
 from .linux import collect_nodes, strays
 from .model import START, STOP, Passage, Progress, RestartPlan, Situation
 from .plan import RELOAD_STEP, repair_step, steps_of
-from .put_back import put_back
+from .put_back import begin_watch, put_back
 from .record import STARTED, STARTING, STOPPING, Record, remove_record, write_record
 from .stage import Stage, end_service, units_of
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import CoreError, SourceDenied, SourceMissing
 from ..host import Host
-from ..services.model import Observed, Snapshot
+from ..services.model import Observation, Snapshot
 from ..units import human_seconds
 from .linux import Node, collect_nodes, last_invocation, started_with
 from .record import STARTED, STARTING, STOPPING, Record
@@ -24,7 +24,7 @@ SLACK = 60.0  # a clock may be set a little
 DOUBT = "nothing tells whether somebody has started or stopped it since"
 
 
-def mark_of(observed: Observed, nodes: Mapping[str, Node]) -> dict[str, Any]:
+def mark_of(observed: Observation, nodes: Mapping[str, Node]) -> dict[str, Any]:
     """Given a service that runs, return what tells this run of it from a later one."""
     node = nodes.get(observed.service.unit)
     if node is not None:
@@ -47,7 +47,7 @@ def voids(host: Host, record: Record, snapshot: Snapshot) -> dict[str, str]:
     return {**found, **_tied(host, observed, found)}
 
 
-def _tied(host: Host, observed: Mapping[str, Observed], found: Mapping[str, str]) -> dict[str, str]:
+def _tied(host: Host, observed: Mapping[str, Observation], found: Mapping[str, str]) -> dict[str, str]:
     """Return what does not run and whose start would, by systemd's own graph, start what is left stopped, or fail."""
     down = {name: one.service.unit for name, one in observed.items() if one.alive is False and one.service.unit}
     left = {name: unit for name, unit in down.items() if name in found and observed[name].service.manager == "systemd"}
@@ -73,7 +73,7 @@ def _too_old(record: Record, snapshot: Snapshot) -> str:
     return f"that restart was {human_seconds(age)} ago" if age > MAX_AGE else ""
 
 
-def _void(host: Host, record: Record, observed: Observed, nodes: Mapping[str, Node]) -> str:
+def _void(host: Host, record: Record, observed: Observation, nodes: Mapping[str, Node]) -> str:
     phase = record.phase(observed.name)
     if observed.alive is None:
         return ""
@@ -92,7 +92,7 @@ def _void(host: Host, record: Record, observed: Observed, nodes: Mapping[str, No
     )
 
 
-def _void_unit(host: Host, record: Record, observed: Observed, nodes: Mapping[str, Node]) -> str:
+def _void_unit(host: Host, record: Record, observed: Observation, nodes: Mapping[str, Node]) -> str:
     mark, node = record.marks[observed.name], nodes.get(observed.service.unit)
     state = node.file_state if node else observed.unit.file_state if observed.unit else mark.get("file_state")
     # What launchd has taken out is told by its plist, in other words than what it holds: only a disabling counts there.
@@ -114,7 +114,7 @@ def _void_unit(host: Host, record: Record, observed: Observed, nodes: Mapping[st
     return "" if last == mark["invocation"] else "somebody has started it since"
 
 
-def _void_script(host: Host, record: Record, observed: Observed) -> str:
+def _void_script(host: Host, record: Record, observed: Observation) -> str:
     """A start writes the pid file anew; one that its service has removed was removed while that was being stopped."""
     pid_file, pid = observed.pid_file, record.marks[observed.name].get("pid")
     if pid_file is None or (pid_file.written and not pid_file.pid):

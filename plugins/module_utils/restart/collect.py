@@ -13,10 +13,11 @@ from ..errors import CoreError
 from ..host import Host
 from ..memory import recall
 from ..processes.identity import untouchable
-from ..services.collect import GATHERERS
+from ..services.collect import collect_snapshot
 from ..services.context import Context
-from ..services.declared import MANAGERS, Policy, Service
-from ..services.model import Observed, Snapshot
+from ..services.declared import Policy, Service
+from ..services.managers import MANAGERS
+from ..services.model import Observation, Snapshot
 from ..services.pid_file import runs_command
 from ..services.run import judge
 from .claim import voids
@@ -35,7 +36,7 @@ def collect_survey(host: Host, params: Mapping[str, Any], services: Sequence[Ser
     record = read_record(params["state_dir"])
     ties = SYSTEM[host.platform].prepare(host, [*services, *_of_record(host, services, record)])
     known = in_order(ties.services)
-    snapshot = GATHERERS[host.platform](host, known, (), 0.0)
+    snapshot = collect_snapshot(host, known, (), 0.0)
     before = _before(host, snapshot, record)
     memory = recall(params["state_dir"], "services")
     reasons = {
@@ -127,9 +128,9 @@ def _obstacles(host: Host, ties: Prepared, before: Before) -> dict[str, str]:
     return {name: why for name, why in found.items() if why}
 
 
-def _why_unavailable(one: Observed) -> str:
-    said = one.pid_file.problem if one.pid_file else ""
-    return one.blind or said or "this account may not see its process"
+def _why_unavailable(one: Observation) -> str:
+    said = one.pid_file.unavailable if one.pid_file else ""
+    return one.unavailable or said or "this account may not see its process"
 
 
 def unnamed(snapshot: Snapshot) -> dict[str, str]:
@@ -144,7 +145,7 @@ def unnamed(snapshot: Snapshot) -> dict[str, str]:
         same = [p.pid for p in snapshot.processes.values() if runs_command(p.command, one.service.command)]
         pids = [pid for pid in same if pid not in known]
         if pids:
-            said = one.pid_file.problem or f"{one.pid_file.path} names pid {one.pid_file.pid}, which is not it"
+            said = one.pid_file.unavailable or f"{one.pid_file.path} names pid {one.pid_file.pid}, which is not it"
             found[one.name] = f"nothing tells whether it runs: {said}, and pid {pids[0]} runs its command"
     return found
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from ..finding import CRITICAL, OK, SKIPPED, Finding
 from ..host import Host
-from ..services.collect import GATHERERS, look_at
+from ..services.collect import collect_one, collect_snapshot
 from ..services.context import Context
 from ..services.declared import Policy, Service
-from ..services.model import Observed, Snapshot
+from ..services.model import Observation, Snapshot
 from ..services.run import VITAL, judge
 from .declared import Options
 from .model import Passage
@@ -30,12 +30,12 @@ def failing(findings: Sequence[Finding]) -> Known:
 
 def observe(host: Host, service: Service) -> Snapshot:
     """Return what is there of one service at this moment. Whatever the inventory wants, it is to run again."""
-    return GATHERERS[host.platform](host, [service._replace(state="started")], (), 0.0)
+    return collect_snapshot(host, [service._replace(state="started")], (), 0.0)
 
 
-def glance(host: Host, service: Service) -> Observed:
+def glance(host: Host, service: Service) -> Observation:
     """Return what is there of one service without asking it: one that hangs would take its time to answer."""
-    return look_at(host, service._replace(probe=None, state="started"))
+    return collect_one(host, service._replace(probe=None, state="started"))
 
 
 def fault_of(snapshot: Snapshot, known: Known) -> str:
@@ -80,5 +80,5 @@ def _unsettled(host: Host, snapshot: Snapshot, known: Known, options: Options) -
     return fault_of(later, known)
 
 
-def _hopeless(observed: Observed) -> bool:
+def _hopeless(observed: Observation) -> bool:
     return observed.unit is not None and observed.unit.active == "failed"

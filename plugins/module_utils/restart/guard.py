@@ -12,7 +12,7 @@ from typing import Optional
 
 from ..host import Host
 from ..processes.collect import account_of
-from ..services.collect import look_at_port
+from ..services.collect import collect_with_sockets
 from ..services.declared import Service
 from ..trading.crew import PortSnapshot
 from ..trading.declared import Endpoint
@@ -40,9 +40,11 @@ def observer_of(host: Host, survey: Survey, endpoint: Endpoint) -> Observe:
 
 
 def _snapshot(host: Host, service: Service) -> PortSnapshot:
-    observed, snapshot = look_at_port(host, service)
+    snapshot = collect_with_sockets(host, service)
+    (observed,) = snapshot.services
     uid = account_of(host, observed.processes[0].pid) if len(observed.processes) == 1 else None
-    unavailable = snapshot.sockets_problem or observed.blind or (observed.pid_file.problem if observed.pid_file else "")
+    pid_file = observed.pid_file
+    unavailable = snapshot.sockets_unavailable or observed.unavailable or (pid_file.unavailable if pid_file else "")
     return PortSnapshot(
         observed.processes, snapshot.sockets, unavailable, snapshot.processes, uid, host.platform == "windows"
     )

@@ -25,7 +25,7 @@ from ..publish import publish_file
 from ..redact import tells_secret
 from ..rights import NotSwitched, Rights
 from ..services.declared import Service
-from ..services.model import Observed
+from ..services.model import Observation
 from ..services.pid_file import is_service, read_pid_file
 from ..surroundings import Surroundings
 from . import linux, macos
@@ -100,14 +100,14 @@ def _moment(host: Host, process: Process) -> Optional[float]:
         return None
 
 
-def require_proof(host: Host, observed: Observed) -> None:
+def require_proof(host: Host, observed: Observation) -> None:
     """Raise Refused where it is not proved at this moment that what would be ended is the script-started service, or
     where its stop command would not be run: since the plan was made files may have been written anew.
     """
     if observed.pid_file is None or host.platform not in OBSERVERS:
         return
     if observed.alive is None:
-        raise Refused(f"{observed.name} is not ended: {observed.pid_file.problem or 'its process cannot be seen'}")
+        raise Refused(f"{observed.name} is not ended: {observed.pid_file.unavailable or 'its process cannot be seen'}")
     launch = capture(host, observed.service, observed.main, {}) if observed.alive and observed.main else None
     if launch and launch.doubt:
         raise Refused(f"process {observed.pid_file.pid} is not ended: {launch.doubt}")
@@ -116,7 +116,7 @@ def require_proof(host: Host, observed: Observed) -> None:
         raise Refused(why)
 
 
-def doubt_of_stop(host: Host, observed: Observed, launch: Optional[Launch] = None) -> str:
+def doubt_of_stop(host: Host, observed: Observation, launch: Optional[Launch] = None) -> str:
     """Given a service as it is, and how it runs where that was captured at this moment, return why its stop command
     would not be run; empty: it would, or none is needed.
     """

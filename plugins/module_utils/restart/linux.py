@@ -27,7 +27,7 @@ from ..processes.linux import parse_accounts
 from ..processes.model import Process
 from ..reading import reading
 from ..services.declared import Service
-from ..services.model import Observed
+from ..services.model import Observation
 from .model import Launch, Prepared
 from .order import united
 from .proof import RunningProcess
@@ -228,14 +228,14 @@ class Systemd:
         along = {name: _followers(nodes, names, unit) for unit, name in names.items()}
         return Prepared(united(known, along), along)
 
-    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observation, way: Any, ties: Prepared) -> str:
         """Return why a service could not be stopped and started again; empty: it could."""
         return ties.unknown
 
-    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> None:
+    def observe(self, host: Host, observed: Observation, recorded: Mapping[str, Any]) -> None:
         """Return how a service is started again: systemd knows it."""
 
-    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observation, command: Sequence[str], timeout: float) -> None:
         """Stop a unit. Raise CoreError."""
         host.run([*_SYSTEMCTL, "stop", "--", observed.service.unit], timeout=timeout)
 

@@ -25,7 +25,7 @@ from ..errors import ActionFailed, CoreError, ParseError
 from ..host import Host
 from ..processes.model import Accounts, Process
 from ..services.declared import Service
-from ..services.model import Observed
+from ..services.model import Observation
 from .model import Launch, LaunchdJob, Prepared
 from .proof import RunningProcess
 
@@ -125,7 +125,7 @@ def boot_in(host: Host, job: LaunchdJob, timeout: float) -> None:
     host.run(["launchctl", "kickstart", "-p", job.target], timeout=max(timeout, 1.0))
 
 
-def job_of(observed: Observed, recorded: Mapping[str, str]) -> Optional[LaunchdJob]:
+def job_of(observed: Observation, recorded: Mapping[str, str]) -> Optional[LaunchdJob]:
     """Given a service, and what an interrupted run recorded of it, return its job; None where nothing tells."""
     if observed.unit is not None and observed.unit.target and observed.unit.files:
         return LaunchdJob(observed.unit.target, observed.unit.files[0])
@@ -141,16 +141,16 @@ class Launchd:
         """Given declared services, return them as they are: launchd knows no order."""
         return Prepared(list(services))
 
-    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observation, way: Any, ties: Prepared) -> str:
         """Return why a service could not be stopped and started again; empty: it could."""
         why = _job_obstacle(host, observed, way)
         return f"{observed.name} could not be started again: {why}" if observed.alive and why else ""
 
-    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> Optional[LaunchdJob]:
+    def observe(self, host: Host, observed: Observation, recorded: Mapping[str, Any]) -> Optional[LaunchdJob]:
         """Return how a service is started again."""
         return job_of(observed, recorded)
 
-    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observation, command: Sequence[str], timeout: float) -> None:
         """Take a job out of launchd. Raise CoreError."""
         if observed.unit is not None and observed.unit.target:  # else launchd does not know it: it is stopped
             boot_out(host, observed.unit.target, timeout)
@@ -162,7 +162,7 @@ class Launchd:
         boot_in(host, way, timeout)
 
 
-def _job_obstacle(host: Host, observed: Observed, way: object) -> str:
+def _job_obstacle(host: Host, observed: Observation, way: object) -> str:
     if not isinstance(way, LaunchdJob):
         return "launchd does not tell the plist that it is from"
     if observed.unit is not None and observed.unit.file_state == "disabled":

@@ -12,7 +12,7 @@ from typing import Any, Optional, Protocol
 from ..errors import ActionFailed
 from ..host import Host
 from ..services.declared import Service
-from ..services.model import Observed
+from ..services.model import Observation
 from .ending import by_command, end_tree
 from .launch import OBSERVERS, capture, run_stop_command, start_detached
 from .linux import Systemd
@@ -24,17 +24,17 @@ from .windows import WindowsScripts, WindowsServices
 class ServiceManager(Protocol):
     """What is asked of whoever looks after a service."""
 
-    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observation, way: Any, ties: Prepared) -> str:
         """Given a service as seen, how it would be started and what the system knows of its services, return why it
         could not be stopped and started again; empty: nothing of this manager's stands against it.
         """
 
-    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> Any:
+    def observe(self, host: Host, observed: Observation, recorded: Mapping[str, Any]) -> Any:
         """Given a service as seen, and what an interrupted run recorded of it, return how it is started again: a Launch
         or LaunchdJob, None where its manager need not be told.
         """
 
-    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observation, command: Sequence[str], timeout: float) -> None:
         """Stop a service within so many seconds; ``command`` is the declared way to stop a script. Raise CoreError."""
 
     def start(self, host: Host, service: Service, way: Any, timeout: float) -> None:
@@ -51,20 +51,20 @@ class SystemManager(ServiceManager, Protocol):
 class Scripts:
     """Nobody: script-started services of POSIX systems, known by their pid files."""
 
-    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observation, way: Any, ties: Prepared) -> str:
         """Return why it could not be started as it ran; what is declared of its environment makes up for it."""
         if not observed.alive or not isinstance(way, Launch) or not way.unavailable or observed.service.environment:
             return ""
         why = f"{way.unavailable}; declare services[{observed.name}].environment"
         return f"{observed.name} could not be started again: {why}"
 
-    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> Optional[Launch]:
+    def observe(self, host: Host, observed: Observation, recorded: Mapping[str, Any]) -> Optional[Launch]:
         """Return how a service is started again: as it runs, or as was recorded."""
         if observed.service.manager != "pid_file" or host.platform not in OBSERVERS:
             return None
         return capture(host, observed.service, observed.main if observed.alive else None, recorded)
 
-    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observation, command: Sequence[str], timeout: float) -> None:
         """End a service by its command, if it has one, and by signals. Raise CoreError."""
         if observed.main is None:
             return
@@ -93,7 +93,7 @@ def manager_of(host: Host, service: Service) -> ServiceManager:
     return _MANAGERS.get(service.manager, nobody)
 
 
-def stop(host: Host, observed: Observed, timeout: float, command: Sequence[str] = ()) -> None:
+def stop(host: Host, observed: Observation, timeout: float, command: Sequence[str] = ()) -> None:
     """Given a service as it is at this moment, stop it; ``command`` is the declared way to stop a script.
 
     Raise CoreError where that takes over ``timeout`` seconds.

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..services.history import measure_growth
-from ..services.model import Observed, Snapshot, pending_reasons
+from ..services.model import Observation, Snapshot
+from ..services.reasons import pending_reasons
 from ..units import human_bytes, human_seconds
 from .declared import Options
 
 
-def reasons_of(observed: Observed, snapshot: Snapshot, memory: Mapping[str, Any], options: Options) -> tuple[str, ...]:
+def reasons_of(
+    observed: Observation, snapshot: Snapshot, memory: Mapping[str, Any], options: Options
+) -> tuple[str, ...]:
     """Given a running service, what service_check remembers of it and the options, return the reasons, if any."""
     if options.when == "always":
         return ("a restart was asked for whatever the reason",)
@@ -27,7 +30,9 @@ def reasons_of(observed: Observed, snapshot: Snapshot, memory: Mapping[str, Any]
     return tuple(found)
 
 
-def _memory_reasons(observed: Observed, snapshot: Snapshot, memory: Mapping[str, Any], options: Options) -> list[str]:
+def _memory_reasons(
+    observed: Observation, snapshot: Snapshot, memory: Mapping[str, Any], options: Options
+) -> list[str]:
     most, growth = observed.service.memory_max, measure_growth(memory, observed, snapshot)
     if most and observed.rss > most:
         return [f"it uses {human_bytes(observed.rss)} of memory, more than its maximum of {human_bytes(most)}"]

@@ -7,26 +7,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
-from ..finding import UNKNOWN, Finding, Result
+from ..finding import DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
 from ..registry import Rules
-from ..services.collect import GATHERERS
+from ..services.collect import COLLECTORS
 from ..services.declared import Service, declare
 from ..trading.declared import Endpoint, read_endpoint
-from ..trading.guard import collect_trading
+from ..trading.guard import Trading, collect_trading
 from ..trading.rules_trading import RULES as TRADING
+from ..trading.rules_trading import TradingContext
 from .act import carry_out
 from .collect import collect_survey
 from .declared import Options, default_url, read_options
 from .guard import ask_trading, guard_of, observer_of, protected
-from .model import Progress
+from .model import Progress, RestartPlan, Survey
 from .plan import make_plan
-from .report import report
 from .rules_restart import RULES as RESTART
+from .rules_restart import RestartContext, metrics_of, records_of
 from .settled import measure_settled
 from .stage import Stage
 
@@ -50,7 +51,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     names = tuple(service.name for service in services)
     options = read_options(params, names)
     endpoint = read_endpoint(params["trading"], default_url(services, params["trading"]["service"]), names)
-    if host.platform not in GATHERERS:
+    if host.platform not in COLLECTORS:
         return Result([_not_supported(host)])
     if check_mode:
         return _run(params, host, services, options, endpoint, check_mode=True)
@@ -60,7 +61,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 
 def _not_supported(host: Host) -> Finding:
     text = f"the services of a {host.platform} host cannot be restarted by this release"
-    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
+    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(COLLECTORS))
 
 
 def _run(
@@ -101,3 +102,26 @@ def remember_begins(state_dir: str, progress: Progress) -> None:
             begins[name] = [*(begins.get(name) or []), passage.began][-KEEP_BEGINS:]
     if progress.passages:
         remember(state_dir, "restart", {"begins": begins})
+
+
+def report(
+    survey: Survey,
+    plan: RestartPlan,
+    progress: Progress,
+    endpoint: Endpoint,
+    trading: Optional[Trading],
+    after: Optional[Trading],
+) -> Result:
+    """Given everything that is known at the end, return the result."""
+    findings = RESTART.judge(RestartContext(survey, plan, progress))
+    if trading is not None:
+        findings += TRADING.judge(TradingContext(trading, endpoint, after))
+    not_done = {**plan.left, **plan.refused}
+    return Result(
+        findings=findings,
+        metrics=metrics_of(survey, progress),
+        actions=[*progress.actions, *(Action("restart", name, NOT_DONE, why) for name, why in not_done.items())],
+        data={"restart": records_of(survey, plan, progress)},
+        changed=any(action.state in (PLANNED, DONE) for action in progress.actions),
+        failure="; ".join(progress.failures),
+    )

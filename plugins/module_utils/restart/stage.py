@@ -12,7 +12,7 @@ from typing import Optional
 
 from ..errors import CoreError
 from ..host import Host
-from ..services.model import Observed
+from ..services.model import Observation
 from . import managers
 from .declared import Options
 from .gate import glance
@@ -62,7 +62,7 @@ def end_service(stage: Stage, name: str, timeout: float) -> None:
     managers.stop(stage.host, _without_others(stage, observed), timeout, service.stop_command)
 
 
-def _without_others(stage: Stage, observed: Observed) -> Observed:
+def _without_others(stage: Stage, observed: Observation) -> Observation:
     """Given a service as it is, return it without the processes of others: one may run in the session of another."""
     if observed.pid_file is None or len(observed.processes) < 2:
         return observed

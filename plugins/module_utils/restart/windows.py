@@ -21,7 +21,7 @@ from ..powershell import Answers, ask
 from ..processes.collect import process_table
 from ..processes.model import Process
 from ..services.declared import Service
-from ..services.model import Observed
+from ..services.model import Observation
 from ..services.pid_file import read_pid_file
 from .ending import by_command
 from .launch import is_named, write_pid_file
@@ -153,15 +153,15 @@ class WindowsServices:
         along = stopped_along(services, known)
         return Prepared(united(services, along), along, known)
 
-    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observation, way: Any, ties: Prepared) -> str:
         """Return why a service could not be stopped and started again; empty: it could."""
         declared = {service.unit.lower() for service in ties.services if service.manager == "windows"}
         return _service_obstacle(observed, ties.known.get(observed.name), declared)
 
-    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> None:
+    def observe(self, host: Host, observed: Observation, recorded: Mapping[str, Any]) -> None:
         """Return how a service is started again: Windows knows it."""
 
-    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observation, command: Sequence[str], timeout: float) -> None:
         """Stop a service. Raise CoreError."""
         stop_service(host, observed.service.unit, timeout)
 
@@ -170,7 +170,7 @@ class WindowsServices:
         start_service(host, service.unit, timeout)
 
 
-def _service_obstacle(observed: Observed, known: Any, declared: set[str]) -> str:
+def _service_obstacle(observed: Observation, known: Any, declared: set[str]) -> str:
     name = observed.name
     if not observed.alive:
         return ""
@@ -187,14 +187,14 @@ def _service_obstacle(observed: Observed, known: Any, declared: set[str]) -> str
 class WindowsScripts:
     """Nobody: script-started services of Windows, known by their pid files."""
 
-    def obstacle(self, host: Host, observed: Observed, way: Any, ties: Prepared) -> str:
+    def obstacle(self, host: Host, observed: Observation, way: Any, ties: Prepared) -> str:
         """Return why a service could not be stopped and started again; empty: it could."""
         return _script_obstacle(observed.service)
 
-    def observe(self, host: Host, observed: Observed, recorded: Mapping[str, Any]) -> None:
+    def observe(self, host: Host, observed: Observation, recorded: Mapping[str, Any]) -> None:
         """Return how a service is started again: by its command, as it is declared."""
 
-    def stop(self, host: Host, observed: Observed, command: Sequence[str], timeout: float) -> None:
+    def stop(self, host: Host, observed: Observation, command: Sequence[str], timeout: float) -> None:
         """End a service by its command. Raise CoreError."""
         if observed.main is None:
             return

@@ -219,18 +219,11 @@ SERVICES: dict[str, Any] = option(
     "The services that are meant to be on this host, in the shape of the inventory variable C(cryptobot_services).",
     default=[],
     options=SERVICE,
+    variable="cryptobot_services",
 )
 
 SPEC: dict[str, Any] = {
-    "services": option(
-        "list of dict",
-        (
-            "The services that are meant to be on this host, in the shape of the inventory variable "
-            "C(cryptobot_services)."
-        ),
-        default=[],
-        options=SERVICE,
-    ),
+    "services": SERVICES,
     "patterns": option(
         "list of dict",
         (

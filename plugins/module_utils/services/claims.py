@@ -40,7 +40,7 @@ def ports_in_environment(name: str, text: str, *, own: bool) -> tuple[int, ...]:
     )
 
 
-def gather_claims(host: Host, service: Service, unit: Optional[Unit], main: Optional[Process]) -> tuple[Claim, ...]:
+def collect_claims(host: Host, service: Service, unit: Optional[Unit], main: Optional[Process]) -> tuple[Claim, ...]:
     """Given a service with what was found of it, return every place that names a port for it."""
     return tuple(dict.fromkeys(_claims(host, service, unit, main)))
 
@@ -65,7 +65,7 @@ def _from_file(host: Host, service: Service, path: str) -> Iterator[Claim]:
     except SourceMissing:
         return  # systemd itself refuses to start the unit then, unless the file is optional
     except SourceDenied as error:
-        yield Claim(path, problem=str(error))
+        yield Claim(path, unavailable=str(error))
         return
     yield from (Claim(path, port) for port in ports_in_environment(service.name, text, own=False))
 
@@ -74,8 +74,8 @@ def _declared(host: Host, place: Declaration) -> Claim:
     try:
         text = host.read_declared(place.path).decode(errors="replace")
     except (SourceMissing, SourceDenied) as error:
-        return Claim(place.path, problem=str(error))
+        return Claim(place.path, unavailable=str(error))
     found = re.search(place.pattern, text, re.MULTILINE)
     if found is None or not (found.group(1) or "").isdigit():
-        return Claim(place.path, problem=f"the pattern {place.pattern!r} finds no port in {place.path}")
+        return Claim(place.path, unavailable=f"the pattern {place.pattern!r} finds no port in {place.path}")
     return Claim(place.path, int(found.group(1)))

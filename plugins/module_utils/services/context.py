@@ -17,15 +17,15 @@ from ..registry import Outcome
 from ..units import human_seconds
 from .declared import Policy
 from .history import Growth
-from .model import Observed, Snapshot
+from .managers import AS_ADMIN, Manager, manager_of
+from .model import Observation, Snapshot
 from .restarts import Restarts
-from .words import LOOK_AS_ADMIN, Words, words_of
 
 
 class Context(NamedTuple):
     """One service with everything that is known of it."""
 
-    observed: Observed
+    observed: Observation
     snapshot: Snapshot
     policy: Policy
     restarts: Restarts = Restarts()
@@ -54,7 +54,7 @@ class Context(NamedTuple):
         filled in.
         """
         service = self.observed.service
-        advice = check.remedy_for(service.manager or "pid_file") if outcome.remedy is None else outcome.remedy
+        advice = check.remedy_for(self.manager.name) if outcome.remedy is None else outcome.remedy
         return check.finding(
             outcome.status,
             service.name,
@@ -66,7 +66,7 @@ class Context(NamedTuple):
 
     def _filled_in(self, advice: str) -> str:
         service, unit = self.observed.service, self.observed.unit
-        name, quote = service.unit or self.observed.name, self.words.quote
+        name, quote = service.unit or self.observed.name, self.manager.quote
         target = (unit.target if unit else "") or (name if "/" in name else f"system/{name}")
         plist = quote(unit.files[0]) if unit and unit.files else "its plist"
         domain = target.rpartition("/")[0]
@@ -74,13 +74,13 @@ class Context(NamedTuple):
         return re.sub("|".join(filled), lambda found: filled[found[0]], advice)
 
     @property
-    def words(self) -> Words:
-        """The words of whoever looks after the service."""
-        return words_of(self.observed.service.manager)
+    def manager(self) -> Manager:
+        """Who looks after the service."""
+        return manager_of(self.observed.service.manager)
 
-    def look_as_admin(self) -> str:
+    def as_admin(self) -> str:
         """Return the remedy for what this account may not see."""
-        return LOOK_AS_ADMIN.get(self.snapshot.platform, LOOK_AS_ADMIN["linux"])
+        return AS_ADMIN.get(self.snapshot.platform, AS_ADMIN["linux"])
 
     def lacking(self, rule: str) -> Iterator[Outcome]:
         """Yield that this platform has nothing for a rule to judge; nothing where it has."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from .model import Observed, Snapshot
+from .model import Observation, Snapshot
 from .restarts import read_log, rows_of
 
 KEEP_COUNTS, KEEP_RSS = 60, 200
@@ -37,7 +37,7 @@ class Growth(NamedTuple):
     total: float = 0.0
 
 
-def remember_service(memory: Mapping[str, Any], observed: Observed, snapshot: Snapshot) -> dict[str, Any]:
+def remember_service(memory: Mapping[str, Any], observed: Observation, snapshot: Snapshot) -> dict[str, Any]:
     """Given what is remembered of a service and what is seen now, return what to remember next."""
     now, boot = snapshot.now, snapshot.boot_id
     counts, begins = rows_of(memory, "counts", 3), rows_of(memory, "begins", 3)
@@ -66,7 +66,7 @@ def thin(rows: list[list[Any]]) -> list[list[Any]]:
     return rows if len(rows) <= KEEP_RSS else [*rows[:-1][::2], rows[-1]]
 
 
-def measure_growth(memory: Mapping[str, Any], observed: Observed, snapshot: Snapshot) -> Optional[Growth]:
+def measure_growth(memory: Mapping[str, Any], observed: Observation, snapshot: Snapshot) -> Optional[Growth]:
     """Given what is remembered and seen of a service, return the growth of its memory; None without a process."""
     if observed.main is None or not observed.rss:
         return None

@@ -14,9 +14,9 @@ from ..clock import SLACK, Clock
 from ..errors import CoreError, ParseError
 from ..host import Host
 from ..processes.model import Census
-from .linux_journal import Boot, gather_journal
-from .model import ALWAYS, DEFAULT, NOT_ASKED, Journal, Machine, Unit, Units, Wish, by_name
-from .posix import count_processes, read_sockets
+from .linux_journal import Boot, collect_journal
+from .model import ALWAYS, DEFAULT, NOT_ASKED, Journal, Request, Snapshot, Unit, Units, by_name
+from .posix import collect_processes, listening_sockets
 
 # The properties asked for, in one `systemctl show` for all units.
 PROPERTIES = (
@@ -117,7 +117,7 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(name for name in names if "@." not in name)
 
 
-def gather_units(host: Host, names: Collection[str], patterns: Collection[str]) -> Units:
+def collect_units(host: Host, names: Collection[str], patterns: Collection[str]) -> Units:
     """Given unit names and patterns, return the units, with what triggers them and what starts them at boot.
 
     That is one call for all declared units, and one for each step up to the default target.
@@ -127,13 +127,13 @@ def gather_units(host: Host, names: Collection[str], patterns: Collection[str]) 
     try:
         matched = match_patterns(host, patterns)
         wanted = {*names, *(name for found in matched.values() for name in found)}
-        units, problems = show(host, wanted | {DEFAULT})
+        units, lost = show(host, wanted | {DEFAULT})
         above, unseen = climb(host, {name: unit for name, unit in units.items() if name != DEFAULT}, units)
     except CoreError as error:
-        return Units(problem=f"systemd cannot be asked: {error}")
+        return Units(unavailable=f"systemd cannot be asked: {error}")
     ids = {pattern: sorted({units[name].id for name in found if name in units}) for pattern, found in matched.items()}
     fitting = {pattern: tuple(found) for pattern, found in ids.items()}
-    return Units({**above, **units}, fitting, problems=problems, unclimbed=unseen)
+    return Units({**above, **units}, fitting, unavailable_units=lost, unclimbed=unseen)
 
 
 def climb(host: Host, units: Mapping[str, Unit], known: Mapping[str, Unit]) -> tuple[dict[str, Unit], str]:
@@ -146,9 +146,9 @@ def climb(host: Host, units: Mapping[str, Unit], known: Mapping[str, Unit]) -> t
             return found, ""
         if len(names) > MAX_PARENTS:
             return found, f"{len(names)} units start them, too many to follow"
-        more, problems = show(host, names)
-        if problems:
-            return found, "; ".join(problems.values())
+        more, lost = show(host, names)
+        if lost:
+            return found, "; ".join(lost.values())
         found.update({**dict.fromkeys(names, Unit("", (), load="not-found")), **more})
         level = list(more.values())
     return found, f"they are started over more than {MAX_LEVELS} steps"
@@ -170,15 +170,15 @@ def show(host: Host, names: Iterable[str]) -> tuple[dict[str, Unit], dict[str, s
             raise
         reason = error
     units: dict[str, Unit] = {}
-    problems: dict[str, str] = {}
+    unavailable: dict[str, str] = {}
     for name in wanted:
         try:
             units.update(_show(host, [name]))
         except CoreError as error:
-            problems[name] = f"systemd cannot be asked about {name}: {error}"
+            unavailable[name] = f"systemd cannot be asked about {name}: {error}"
     if not units:
         raise reason
-    return units, problems
+    return units, unavailable
 
 
 def _show(host: Host, wanted: Sequence[str]) -> dict[str, Unit]:
@@ -205,14 +205,15 @@ def _fits(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.service")
 
 
-def read_linux(host: Host, wish: Wish) -> Machine:
+def collect_linux(host: Host, request: Request) -> Snapshot:
     """Return what there is on a Linux host."""
-    units = gather_units(host, {service.unit for service in wish.services if service.unit}, wish.patterns)
-    now, census = host.now(), count_processes(host)
+    units = collect_units(host, {service.unit for service in request.services if service.unit}, request.patterns)
+    now, census = host.now(), collect_processes(host)
     units = _on_clock(units, census.uptime - host.since_boot(asleep=False))
-    sockets, problem = read_sockets(host, wish)
-    journal = _journal(host, units, census, now - wish.window) if wish.window else Journal.unavailable(NOT_ASKED)
-    return Machine(
+    sockets, unavailable = listening_sockets(host, request)
+    journal = _journal(host, units, census, now - request.window) if request.window else Journal.unavailable(NOT_ASKED)
+    return Snapshot(
+        platform="linux",
         now=now,
         uptime=census.uptime,
         boot_id=census.boot_id,
@@ -222,7 +223,7 @@ def read_linux(host: Host, wish: Wish) -> Machine:
         hidden=census.hidden,
         journal=journal,
         sockets=sockets,
-        sockets_problem=problem,
+        sockets_unavailable=unavailable,
     )
 
 
@@ -240,8 +241,8 @@ def _later(unit: Unit, slept: float) -> Unit:
 
 def _journal(host: Host, units: Units, census: Census, start: float) -> Journal:
     found = {unit.id for unit in units.by_name.values() if unit.found}
-    if units.problem or not found:
-        return Journal.unavailable(units.problem or NOT_ASKED)
+    if units.unavailable or not found:
+        return Journal.unavailable(units.unavailable or NOT_ASKED)
     clock, init = Clock(host.now(), census.uptime), census.processes.get(1)
     began = (clock.moment(init.began) if init else None) or clock.booted
-    return gather_journal(host, found, start, Boot(census.boot_id.replace("-", ""), began))
+    return collect_journal(host, found, start, Boot(census.boot_id.replace("-", ""), began))

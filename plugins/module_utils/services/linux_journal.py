@@ -49,7 +49,7 @@ class Boot(NamedTuple):
     began: float
 
 
-def gather_journal(host: Host, units: Collection[str], start: float, boot: Boot) -> Journal:
+def collect_journal(host: Host, units: Collection[str], start: float, boot: Boot) -> Journal:
     """Given units, the start of a window and the boot that runs, return what the journal tells of them.
 
     The journal keeps what counters lose: NRestarts begins anew with every boot and every start by hand.
@@ -138,8 +138,8 @@ def restarts_of(entries: Sequence[Entry], start: float, boot: Boot) -> Iterator[
 
     The start that follows an automatic restart is the same one, and the first of a boot since ``start`` is none.
     """
-    told = {entry.boot: entry.booted for entry in entries if entry.id == UP and entry.booted is not None}
-    boots = {name: began for name, began in {**told, boot.id: boot.began}.items() if began >= start}
+    known = {entry.boot: entry.booted for entry in entries if entry.id == UP and entry.booted is not None}
+    boots = {name: began for name, began in {**known, boot.id: boot.began}.items() if began >= start}
     due: set[str] = set()
     begun: set[tuple[str, str]] = set()
     for entry in entries:

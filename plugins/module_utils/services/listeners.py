@@ -11,13 +11,13 @@ from typing import Optional
 
 from ..sockets.model import Socket, SocketTable
 from .declared import Probe
-from .model import Observed
+from .model import Observation
 
 _INIT = 1
 _LOOPBACK = {"localhost": ("127.0.0.1", "::1")}
 
 
-def owns(observed: Observed, entry: Socket) -> bool:
+def owns(observed: Observation, entry: Socket) -> bool:
     """Return whether a socket is the service's: one of its processes holds it, or systemd does in its stead."""
     unit = observed.unit
     in_its_stead = unit is not None and bool(unit.triggered_by) and _INIT in entry.pids
@@ -39,7 +39,7 @@ def _takes_all(entry: Socket, names: Sequence[str]) -> bool:
 
 
 def is_own_answer(
-    observed: Observed, probe: Probe, table: Optional[SocketTable], problem: str, describe: Callable[[int], str]
+    observed: Observation, probe: Probe, table: Optional[SocketTable], unavailable: str, describe: Callable[[int], str]
 ) -> tuple[Optional[bool], str]:
     """Return whether it is the service that answers its probe; None where nothing tells; and why it is not.
 
@@ -49,7 +49,7 @@ def is_own_answer(
         return True, ""
     if observed.alive is None:
         return None, "it cannot be looked at"
-    unread = table.unread.get("tcp", "") if table is not None else problem
+    unread = table.unread.get("tcp", "") if table is not None else unavailable
     if table is None or unread:
         return None, unread
     found = takers(table.sockets, probe.host, probe.port)

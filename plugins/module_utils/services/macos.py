@@ -22,8 +22,8 @@ from ..finding import EMPTY
 from ..host import Host
 from ..processes.model import Census, with_units
 from .declared import Service
-from .model import Journal, Machine, Unit, Units, Wish, by_name
-from .posix import count_processes, read_sockets
+from .model import Journal, Request, Snapshot, Unit, Units, by_name
+from .posix import collect_processes, listening_sockets
 
 NOT_FOUND = 113  # what launchctl ends with where a domain has no such job
 BOOT_FOLDERS = ("/Library/LaunchDaemons/", "/System/Library/LaunchDaemons/", "/Library/Apple/System/Library/")
@@ -203,13 +203,14 @@ def parse_disabled(text: str) -> dict[str, bool]:
     return {row[1]: row[2] in ("disabled", "true") for row in rows if row}
 
 
-def read_macos(host: Host, wish: Wish) -> Machine:
+def collect_macos(host: Host, request: Request) -> Snapshot:
     """Return what there is on a macOS host."""
-    census = count_processes(host)
+    census = collect_processes(host)
     launchd = Launchd(host, {pid: process.began for pid, process in census.processes.items()})
-    units = launchd.units(wish)
-    sockets, problem = read_sockets(host, wish)
-    return Machine(
+    units = launchd.units(request)
+    sockets, unavailable = listening_sockets(host, request)
+    return Snapshot(
+        platform="darwin",
         now=host.now(),
         uptime=census.uptime,
         boot_id=census.boot_id,
@@ -219,7 +220,7 @@ def read_macos(host: Host, wish: Wish) -> Machine:
         hidden=census.hidden,
         journal=Journal.unavailable(NO_LOG),
         sockets=sockets,
-        sockets_problem=problem,
+        sockets_unavailable=unavailable,
         lacks=LACKS,
     )
 
@@ -238,28 +239,28 @@ class Launchd:
         self._disabled: dict[str, Optional[dict[str, bool]]] = {}
         self._list: Optional[dict[str, tuple[int, int]]] = None
 
-    def units(self, wish: Wish) -> Units:
+    def units(self, request: Request) -> Units:
         """Return the declared jobs, and those that fit a pattern, as units."""
-        found, problems = {}, {}
-        for service in wish.services:
+        found, unavailable = {}, {}
+        for service in request.services:
             try:
                 unit = self.unit(service) if service.unit else None
             except CoreError as error:
-                problems[service.unit] = f"launchd cannot be asked about {service.unit}: {error}"
+                unavailable[service.unit] = f"launchd cannot be asked about {service.unit}: {error}"
                 continue
             found.update({service.unit: unit, **by_name([unit])} if unit else {})
-        matched, unmatched = self._matched(wish)
-        return Units(found, matched, problems=problems, unmatched=unmatched)
+        matched, unmatched = self._matched(request)
+        return Units(found, matched, unavailable_units=unavailable, unmatched=unmatched)
 
-    def _matched(self, wish: Wish) -> tuple[dict[str, tuple[str, ...]], str]:
+    def _matched(self, request: Request) -> tuple[dict[str, tuple[str, ...]], str]:
         """Return the labels that fit each pattern, or why there are none to compare with."""
-        if not wish.patterns:
+        if not request.patterns:
             return {}, ""
         try:
             labels = sorted(self.listed())
         except CoreError as error:
             return {}, f"launchd cannot be asked: {error}"
-        return {p: tuple(label for label in labels if fnmatchcase(label, p)) for p in wish.patterns}, ""
+        return {p: tuple(label for label in labels if fnmatchcase(label, p)) for p in request.patterns}, ""
 
     def unit(self, service: Service) -> Optional[Unit]:
         """Return a declared job as a unit; None where neither launchd nor a folder of plists knows it.
@@ -323,8 +324,8 @@ class Launchd:
     def _of_plist(self, path: str, domain: str) -> str:
         """Return whether a plist starts its job at the next boot: only where it says so."""
         try:
-            told = plistlib.loads(self.host.read_bytes(path))
-            starts = bool(told.get("RunAtLoad") or told.get("KeepAlive"))
+            content = plistlib.loads(self.host.read_bytes(path))
+            starts = bool(content.get("RunAtLoad") or content.get("KeepAlive"))
         except (CoreError, ValueError, AttributeError, ExpatError):  # plistlib: InvalidFileException is a ValueError
             return "unknown"
         return ("enabled" if domain == SYSTEM else "login") if starts else "manual"

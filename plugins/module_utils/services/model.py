@@ -108,7 +108,7 @@ def unit_of(names: Mapping[str, Unit], name: str) -> Optional[Unit]:
 UNASKED = Journal.unavailable(NOT_ASKED)
 
 
-class Wish(NamedTuple):
+class Request(NamedTuple):
     """What to read: the declared services, patterns of unit names, the events of the last ``window`` seconds (0: none),
     and whether the listening sockets too.
     """
@@ -128,38 +128,20 @@ class Units(NamedTuple):
 
     by_name: Mapping[str, Unit] = EMPTY
     matched: Mapping[str, tuple[str, ...]] = EMPTY
-    problem: str = ""
-    problems: Mapping[str, str] = EMPTY
+    unavailable: str = ""
+    unavailable_units: Mapping[str, str] = EMPTY
     unmatched: str = ""
     unclimbed: str = ""
+
+    @property
+    def unlisted(self) -> str:
+        """Why a pattern could be compared with no units; empty where it was."""
+        return self.unavailable or self.unmatched
 
 
 def no_details(_pid: int) -> Details:
     """Return what is known of a process of which nothing is known."""
     return Details()
-
-
-class Machine(NamedTuple):
-    """A host at one moment: times as in Snapshot. ``hidden`` says why processes may be missing, ``lacks`` by rule why
-    this platform has nothing to judge.
-    """
-
-    now: float
-    uptime: float
-    boot_id: str
-    units: Units
-    processes: Mapping[int, Process]
-    details: Callable[[int], Details] = no_details
-    hidden: str = ""
-    journal: Journal = UNASKED
-    sockets: Optional[SocketTable] = None
-    sockets_problem: str = ""
-    lacks: Mapping[str, str] = EMPTY
-
-    @property
-    def clock(self) -> Clock:
-        """The clock that all ages are told by."""
-        return Clock(self.now, self.uptime)
 
 
 class PidFile(NamedTuple):
@@ -171,22 +153,22 @@ class PidFile(NamedTuple):
     path: str
     pid: int = 0
     written: float = 0.0
-    problem: str = ""
+    unavailable: str = ""
     denied: bool = False
 
 
 class Answer(NamedTuple):
     """What a service answered to its probe.
 
-    ``seconds`` are the times of the good answers, ``problem`` what was wrong with a bad one (empty: none was),
-    ``certificate_end`` when its certificate ends (epoch; None: not looked at, then see ``certificate_problem``).
+    ``seconds`` are the times of the good answers, ``fault`` what was wrong with a bad one (empty: none was),
+    ``certificate_end`` when its certificate ends (epoch; None: not looked at, then see ``certificate_unavailable``).
     """
 
     seconds: tuple[float, ...] = ()
     status: Optional[int] = None
-    problem: str = ""
+    fault: str = ""
     certificate_end: Optional[float] = None
-    certificate_problem: str = ""
+    certificate_unavailable: str = ""
 
     @property
     def p95(self) -> float:
@@ -200,21 +182,21 @@ class Claim(NamedTuple):
 
     source: str
     port: int = 0
-    problem: str = ""
+    unavailable: str = ""
 
 
 class Turnover(NamedTuple):
     """What was seen of a service's workers in the ``seconds`` after the first look, as (pid, began): all that were
-    ``seen``, and those of the ``last`` look. ``problem`` says why there was no such look.
+    there ``ever``, and those of the ``last`` look. ``problem`` says why there was no such look.
     """
 
     seconds: float
-    seen: frozenset[tuple[int, float]]
+    ever: frozenset[tuple[int, float]]
     last: frozenset[tuple[int, float]]
-    problem: str = ""
+    unavailable: str = ""
 
 
-class Observed(NamedTuple):
+class Observation(NamedTuple):
     """One service as it was seen.
 
     ``main`` is its main process, known to be the service. ``intruder`` is a process that has the pid of the pid file
@@ -245,7 +227,7 @@ class Observed(NamedTuple):
     answer: Optional[Answer] = None
     unasked: str = ""
     unproven: str = ""
-    blind: str = ""
+    unavailable: str = ""
 
     @property
     def name(self) -> str:
@@ -255,7 +237,7 @@ class Observed(NamedTuple):
     @property
     def alive(self) -> Optional[bool]:
         """Whether it runs at the moment; None where that could not be seen."""
-        if self.blind or (self.pid_file and self.pid_file.denied):
+        if self.unavailable or (self.pid_file and self.pid_file.denied):
             return None
         if self.unit is not None:
             return self.unit.running or (self.unit.active == "activating" and self.unit.sub != "auto-restart")
@@ -280,25 +262,24 @@ class Observed(NamedTuple):
 class Snapshot(NamedTuple):
     """A host's services at one moment: ``now`` in epoch seconds, ``uptime`` in seconds since the boot ``boot_id``.
 
-    ``units`` are all units looked at, by each of their names, ``matched`` the ids that each pattern found.
-    ``sockets`` is None where they could not be read, and ``sockets_problem`` says why. ``unclimbed`` says why not all
-    that starts the units at boot is known, ``lacks`` by rule why this platform has nothing to judge.
+    ``details`` tells more of a process, ``hidden`` says why processes may be missing. ``sockets`` is None where they
+    could not be read, and ``sockets_unavailable`` says why. ``lacks`` says by rule why this platform has nothing
+    to judge.
     """
 
     now: float
     uptime: float
     boot_id: str
-    services: tuple[Observed, ...]
-    units: Mapping[str, Unit] = EMPTY
-    units_problem: str = ""
-    matched: Mapping[str, tuple[str, ...]] = EMPTY
+    units: Units = Units()
     processes: Mapping[int, Process] = EMPTY
-    sockets: Optional[SocketTable] = None
-    sockets_problem: str = ""
+    details: Callable[[int], Details] = no_details
+    hidden: str = ""
     journal: Journal = UNASKED
-    unclimbed: str = ""
+    sockets: Optional[SocketTable] = None
+    sockets_unavailable: str = ""
     lacks: Mapping[str, str] = EMPTY
     platform: str = "linux"
+    services: tuple[Observation, ...] = ()
 
     @property
     def clock(self) -> Clock:
@@ -311,7 +292,7 @@ class Snapshot(NamedTuple):
         init = self.processes.get(1) if self.platform == "linux" else None
         return (self.clock.moment(init.began) if init else None) or self.clock.booted
 
-    def age(self, observed: Observed) -> Optional[float]:
+    def age(self, observed: Observation) -> Optional[float]:
         """Return for how many seconds a service has been running; None where it is not, or nothing tells."""
         if observed.main is not None:
             return self.clock.age(observed.main.began)
@@ -329,13 +310,3 @@ class Snapshot(NamedTuple):
         if process is None:
             return f"pid {pid}"
         return f"pid {pid} ({process.title[:200]}{', ' + process.unit if process.unit else ''})"
-
-
-def pending_reasons(observed: Observed) -> list[str]:
-    """Given a service, return why it does not run what is on the disk; service_restart acts on the same reasons."""
-    replaced = sorted({path for detail in observed.details.values() for path in detail.replaced})
-    reasons = [f"it runs from {path}, which was replaced on the disk" for path in replaced]
-    reasons += [f"{path} has changed since it was started" for path in observed.changed_files]
-    if observed.unit is not None and observed.unit.need_reload and not observed.changed_files:
-        reasons.append(f"the files of {observed.unit.id} have changed since systemd read them")
-    return reasons

@@ -23,9 +23,9 @@ def read_pid_file(host: Host, path: str) -> PidFile:
         text = _text(host.read_declared(path, 64)).strip()
         written = host.modified(path)
     except SourceMissing:
-        return PidFile(path, problem=f"the pid file {path} does not exist")
+        return PidFile(path, unavailable=f"the pid file {path} does not exist")
     except SourceDenied as error:
-        return PidFile(path, problem=str(error), denied=True)
+        return PidFile(path, unavailable=str(error), denied=True)
     if re.fullmatch(r"[1-9][0-9]{0,9}", text) is None:  # what it holds instead may be a secret, so it is not quoted
         what = "something else" if text else "nothing"
         return PidFile(path, 0, written, f"the pid file {path} holds {what}, expected a process id")
@@ -89,8 +89,8 @@ def without_proof(service: Service, pid_file: PidFile, process: Optional[Process
     if not service.process and not service.command:
         text = f"{named} nothing that is declared tells whether that is the service"
         cure = "declare process (a pattern of its command line) or command"
-        return pid_file._replace(denied=True, problem=f"{text}: {cure}")
+        return pid_file._replace(denied=True, unavailable=f"{text}: {cure}")
     if several and is_service(service, process):
         text = f"{named} that has the rights of several accounts ({several}), so its command line proves nothing"
-        return pid_file._replace(denied=True, problem=f"{text}: look who started it, and stop it by hand")
+        return pid_file._replace(denied=True, unavailable=f"{text}: look who started it, and stop it by hand")
     return pid_file

@@ -14,10 +14,10 @@ from ..processes.collect import collect_census
 from ..processes.model import Census
 from ..sockets.collect import listening
 from ..sockets.model import SocketTable
-from .model import NOT_ASKED, Wish, no_details
+from .model import NOT_ASKED, Request, no_details
 
 
-def count_processes(host: Host) -> Census:
+def collect_processes(host: Host) -> Census:
     """Return the processes of a host; where they cannot be listed, none, and why."""
     try:
         return collect_census(host)
@@ -25,9 +25,9 @@ def count_processes(host: Host) -> Census:
         return Census(0.0, "", {}, no_details, f"the processes cannot be listed: {error}")
 
 
-def read_sockets(host: Host, wish: Wish) -> tuple[Optional[SocketTable], str]:
+def listening_sockets(host: Host, request: Request) -> tuple[Optional[SocketTable], str]:
     """Return the listening sockets if they are wished for; where there are none to see, why."""
-    if not wish.sockets:
+    if not request.sockets:
         return None, NOT_ASKED
     try:
         return listening(host), ""

@@ -33,20 +33,20 @@ def ask_all(host: Host, probes: Sequence[Probe]) -> list[Answer]:
 def ask(host: Host, probe: Probe) -> Answer:
     """Given a probe, return the answer to ``samples`` requests; the first bad one ends it."""
     seconds: list[float] = []
-    end, certificate_problem = _certificate(host, probe) if probe.tls else (None, "")
+    end, certificate_unavailable = _certificate(host, probe) if probe.tls else (None, "")
     for _sample in range(probe.samples):
         try:
             tls = local_tls(verify=probe.tls_verify, ca_path=probe.ca_path) if probe.tls else None
             reply = host.http(probe.url, probe.timeout, tls=tls)
         except (CoreError, OSError) as error:
             return Answer(
-                tuple(seconds), None, str(error).replace(probe.url, shown(probe.url)), end, certificate_problem
+                tuple(seconds), None, str(error).replace(probe.url, shown(probe.url)), end, certificate_unavailable
             )
-        problem = check_reply(probe, reply)
-        if problem:
-            return Answer(tuple(seconds), reply.status, problem, end, certificate_problem)
+        fault = check_reply(probe, reply)
+        if fault:
+            return Answer(tuple(seconds), reply.status, fault, end, certificate_unavailable)
         seconds.append(reply.seconds)
-    return Answer(tuple(seconds), reply.status, "", end, certificate_problem)
+    return Answer(tuple(seconds), reply.status, "", end, certificate_unavailable)
 
 
 def _certificate(host: Host, probe: Probe) -> tuple[Optional[float], str]:

@@ -32,15 +32,15 @@ def service_record(context: Context, findings: Sequence[Finding]) -> dict[str, A
         "restarts": {"window": context.restarts.number, "total": context.restarts.total},
         "exit": exit_record(unit) if unit else None,
         "ports": [port.port for port in observed.service.ports],
-        "http": {"status": answer.status, "p95_s": round(answer.p95, 4), "problem": answer.problem} if answer else None,
+        "http": {"status": answer.status, "p95_s": round(answer.p95, 4), "problem": answer.fault} if answer else None,
         "resources": _resources(context),
-        "drift": [f"{claim.source}: {claim.port or claim.problem}" for claim in observed.claims],
+        "drift": [f"{claim.source}: {claim.port or claim.unavailable}" for claim in observed.claims],
         "suppressed_by": sorted({f.consequence_of.rpartition(" ")[2] for f in findings if f.consequence_of}),
-        "verdict": _verdict(findings),
+        "verdict": _worst_of(findings),
     }
 
 
-def _verdict(findings: Sequence[Finding]) -> str:
+def _worst_of(findings: Sequence[Finding]) -> str:
     """Return the worst of what a service says of itself; skipped where it is well but for what follows from others."""
     status = worst(f.status for f in findings if f.status != SKIPPED)
     return SKIPPED if status == OK and any(f.consequence_of for f in findings) else status

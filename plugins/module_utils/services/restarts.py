@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Union
 
 from ..evidence import Part, Whole
-from .model import START, Observed, Snapshot, Unit
+from .model import START, Observation, Snapshot, Unit
 
 SAME_BEGIN = 0.02  # two ticks of the kernel's clock
 AUTOMATIC_ONLY = ("oneshot",)  # types of units that are started again and again by design
@@ -42,7 +42,7 @@ def rows_of(memory: Mapping[str, Any], key: str, width: int) -> list[list[Any]]:
 
 
 def count_restarts(
-    memory: Mapping[str, Any], observed: Observed, snapshot: Snapshot, window: float, ours: Sequence[float] = ()
+    memory: Mapping[str, Any], observed: Observation, snapshot: Snapshot, window: float, ours: Sequence[float] = ()
 ) -> Restarts:
     """Given what is remembered and seen of a service, return how often it was started anew in the last ``window``
     seconds, whoever asked for it; ``ours`` are the begins (seconds since boot) that a maintenance run caused.
@@ -81,24 +81,24 @@ def read_log(memory: Mapping[str, Any], unit: Unit, snapshot: Snapshot, start: f
 
     A log that is rotated away every few minutes covers the window all the same where earlier runs have read it.
     """
-    seen = snapshot.journal.restarts.of(unit.id).window(start)
-    events = seen.events if isinstance(seen, Whole) else seen.at_least
+    found = snapshot.journal.restarts.of(unit.id).window(start)
+    events = found.events if isinstance(found, Whole) else found.at_least
     wanted = [e for e in events if e.text != START or not (unit.type in AUTOMATIC_ONLY or unit.triggered_by)]
     past = [when for (when,) in rows_of(memory, "starts", 1) if isinstance(when, float) and when >= start]
     times = tuple(sorted({round(when, 3) for when in [*past, *(event.at for event in wanted)]}))
-    since = None if unit.mute else start if isinstance(seen, Whole) else snapshot.journal.since
+    since = None if unit.mute else start if isinstance(found, Whole) else snapshot.journal.since
     if since is None:
-        return Log(times, "its starts are kept out of the log (LogLevelMax=)" if unit.mute else _gap_of(seen))
+        return Log(times, "its starts are kept out of the log (LogLevelMax=)" if unit.mute else _gap_of(found))
     spans = [row for row in rows_of(memory, "covered", 2) if all(isinstance(each, float) for each in row)]
     before = [row for row in spans if row[0] <= since <= row[1]]
     since = min([since, *(row[0] for row in before)])
     boot = max(start, snapshot.booted)
-    gap = "" if since <= boot + 1 else _gap_of(seen)
+    gap = "" if since <= boot + 1 else _gap_of(found)
     return Log(times, gap, start < since <= boot + 1, (since, snapshot.now))
 
 
-def _gap_of(seen: Union[Whole, Part]) -> str:
-    return seen.gap if isinstance(seen, Part) else ""
+def _gap_of(found: Union[Whole, Part]) -> str:
+    return found.gap if isinstance(found, Part) else ""
 
 
 def _without(times: Sequence[float], ours: Sequence[float], snapshot: Snapshot) -> list[float]:
@@ -112,7 +112,7 @@ def _without(times: Sequence[float], ours: Sequence[float], snapshot: Snapshot) 
     return left
 
 
-def _is_quiet(observed: Observed, unit: Unit, snapshot: Snapshot, window: float) -> bool:
+def _is_quiet(observed: Observation, unit: Unit, snapshot: Snapshot, window: float) -> bool:
     """Return whether a unit has run, or has not run, since before the window: then it was not started in it."""
     running = unit.active_since if unit.running else 0.0
     began = observed.main.began if observed.main is not None and unit.running else running
@@ -145,7 +145,7 @@ def _rise(before: list[Any], row: list[Any]) -> int:
 
 
 def _count_begins(
-    memory: Mapping[str, Any], observed: Observed, snapshot: Snapshot, window: float, ours: Sequence[float]
+    memory: Mapping[str, Any], observed: Observation, snapshot: Snapshot, window: float, ours: Sequence[float]
 ) -> Restarts:
     """Count how often the process began anew within the window, as far as this run and those before it have seen."""
     if observed.main is None:

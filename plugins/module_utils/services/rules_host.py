@@ -34,9 +34,9 @@ def judge_pattern(context: HostContext) -> Iterator[Outcome]:
     """Each pattern of unit names matches as many units as it must."""
     snapshot = context.snapshot
     for pattern in context.policy.patterns:
-        found, subject = snapshot.matched.get(pattern.pattern, ()), pattern.pattern
-        if snapshot.units_problem:
-            yield Outcome(UNKNOWN, snapshot.units_problem, expected=pattern.min_match, subject=subject)
+        found, subject = snapshot.units.matched.get(pattern.pattern, ()), pattern.pattern
+        if snapshot.units.unlisted:
+            yield Outcome(UNKNOWN, snapshot.units.unlisted, expected=pattern.min_match, subject=subject)
             continue
         status = OK if len(found) >= pattern.min_match else CRITICAL
         text = f"{len(found)} units fit {pattern.pattern!r}, at least {pattern.min_match} must"
@@ -56,8 +56,8 @@ def judge_expected_units(context: HostContext) -> Iterator[Outcome]:
     snapshot = context.snapshot
     declared = {unit.id for observed in snapshot.services if (unit := observed.unit)}
     helpers = {name for observed in snapshot.services if observed.unit for name in observed.unit.triggered_by}
-    for pattern in () if snapshot.units_problem else context.policy.patterns:  # services.pattern says so
-        yield from _judge_pattern(pattern, set(snapshot.matched.get(pattern.pattern, ())), declared | helpers)
+    for pattern in () if snapshot.units.unlisted else context.policy.patterns:  # services.pattern says so
+        yield from _judge_pattern(pattern, set(snapshot.units.matched.get(pattern.pattern, ())), declared | helpers)
 
 
 def _judge_pattern(pattern: Pattern, found: set[str], known: set[str]) -> Iterator[Outcome]:

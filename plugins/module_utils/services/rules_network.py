@@ -26,7 +26,7 @@ _LISTENERS: Mapping[str, str] = {
     "darwin": "sudo lsof -nP -i{proto}:{port}",
     "windows": "Get-Net{kind} -LocalPort {port} | Select-Object LocalAddress, OwningProcess",
 }
-_LOOK: Mapping[str, str] = {
+_PROCESS: Mapping[str, str] = {
     "linux": "ps -o pid,user,lstart,args -p {pid}",
     "darwin": "ps -o pid,user,lstart,args -p {pid}",
     "windows": "Get-CimInstance Win32_Process -Filter 'ProcessId={pid}'",
@@ -47,14 +47,16 @@ def judge_port_owner(context: Context) -> Iterator[Outcome]:
         return
     for port in context.observed.service.ports:
         outcome = _judge_port(context, port)
-        remedy = context.look_as_admin() if outcome.status == UNKNOWN else _port_remedy(context, port, outcome.actual)
+        remedy = context.as_admin() if outcome.status == UNKNOWN else _port_remedy(context, port, outcome.actual)
         yield outcome._replace(expected=f"{port.proto} {port.port}", remedy=remedy)
 
 
 def _judge_port(context: Context, port: Port) -> Outcome:
     name, what = context.observed.name, f"{port.proto} port {port.port}"
     if context.snapshot.sockets is None:
-        return Outcome(UNKNOWN, f"nothing tells who listens on {what} of {name}: {context.snapshot.sockets_problem}")
+        return Outcome(
+            UNKNOWN, f"nothing tells who listens on {what} of {name}: {context.snapshot.sockets_unavailable}"
+        )
     if context.observed.alive is None:
         return Outcome(UNKNOWN, f"nothing tells whether {what} is held by {name}: it cannot be looked at")
     listeners = context.snapshot.listeners(port.port, port.proto)
@@ -73,9 +75,9 @@ def _judge_port(context: Context, port: Port) -> Outcome:
     return _without_owner(context, what, context.snapshot.sockets.unavailable)
 
 
-def _without_owner(context: Context, what: str, blind: str) -> Outcome:
-    if blind:
-        return Outcome(UNKNOWN, f"{what} is held by somebody, but not known by whom: {blind}")
+def _without_owner(context: Context, what: str, unavailable: str) -> Outcome:
+    if unavailable:
+        return Outcome(UNKNOWN, f"{what} is held by somebody, but not known by whom: {unavailable}")
     return Outcome(CRITICAL, f"{what} of {context.observed.name} is held by the kernel, not by a process")
 
 
@@ -163,12 +165,12 @@ def judge_http(context: Context) -> Iterator[Outcome]:
         yield Outcome(SKIPPED, text, expected=list(observed.service.probe.status))
         return
     remedy, text = None, f"{shown(observed.service.probe.url)} is well"
-    status = context.failing() if answer.problem else UNKNOWN if observed.unproven else OK
-    if answer.problem:
-        text, remedy = answer.problem + context.grace_note(), _probe_remedy(context)
+    status = context.failing() if answer.fault else UNKNOWN if observed.unproven else OK
+    if answer.fault:
+        text, remedy = answer.fault + context.grace_note(), _probe_remedy(context)
     elif observed.unproven:
         text += f", but nothing tells whether it is {observed.name} that answers: {observed.unproven}"
-        remedy = context.look_as_admin()
+        remedy = context.as_admin()
     expected = list(observed.service.probe.status)
     yield Outcome(status, text, expected=expected, actual=answer.status, remedy=remedy)
 
@@ -182,7 +184,7 @@ def judge_http(context: Context) -> Iterator[Outcome]:
 def judge_latency(context: Context) -> Iterator[Outcome]:
     """A service answers its probe fast enough (95th percentile of the samples)."""
     answer, probe = context.observed.answer, context.observed.service.probe
-    if answer is None or probe is None or answer.problem or context.observed.unproven:
+    if answer is None or probe is None or answer.fault or context.observed.unproven:
         return
     slow = answer.p95 > probe.latency_warn
     text = f"{context.observed.name} answers in {answer.p95 * 1000:.0f} ms (95th percentile of {len(answer.seconds)})"
@@ -204,7 +206,7 @@ def judge_certificate(context: Context) -> Iterator[Outcome]:
     if answer is None or probe is None or not probe.tls:
         return
     if answer.certificate_end is None:
-        yield Outcome(UNKNOWN, answer.certificate_problem or "the service shows no certificate")
+        yield Outcome(UNKNOWN, answer.certificate_unavailable or "the service shows no certificate")
         return
     left = answer.certificate_end - context.snapshot.now
     ends = f"ends in {human_seconds(left)}" if left > 0 else f"ended {human_seconds(abs(left))} ago"
@@ -216,12 +218,12 @@ def judge_certificate(context: Context) -> Iterator[Outcome]:
 def _port_remedy(context: Context, port: Port, pids: object) -> str:
     """Given a port that is not listened on as declared, and the pids of strangers on it, return what to do."""
     kind = "TCPConnection" if port.proto == "tcp" else "UDPEndpoint"
-    look = _LISTENERS.get(context.snapshot.platform, _LISTENERS["linux"])
-    listeners = look.format(port=port.port, proto=port.proto.upper(), flag=port.proto[0], kind=kind)
+    listing = _LISTENERS.get(context.snapshot.platform, _LISTENERS["linux"])
+    listeners = listing.format(port=port.port, proto=port.proto.upper(), flag=port.proto[0], kind=kind)
     if not isinstance(pids, list) or not pids:
         return f"{listeners}; read the log of {context.observed.name} for why it does not listen there."
     process, pid = context.snapshot.processes.get(pids[0]), pids[0]
-    first = _LOOK.get(context.snapshot.platform, _LOOK["linux"]).format(pid=pid)
+    first = _PROCESS.get(context.snapshot.platform, _PROCESS["linux"]).format(pid=pid)
     owner = f" (of {process.unit})" if process and process.unit else ""
     return f"{first}; if it{owner} does not belong there, stop it by its own service, else correct the port."
 

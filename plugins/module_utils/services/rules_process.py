@@ -12,7 +12,8 @@ from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from ..units import human_bytes, human_seconds
 from .context import Context
-from .model import Claim, pending_reasons
+from .model import Claim
+from .reasons import pending_reasons
 from .rules_network import owns
 
 RULES = Rules()
@@ -34,15 +35,15 @@ def judge_port_drift(context: Context) -> Iterator[Outcome]:
     if not declared or not claims:
         return
     wrong = [claim for claim in claims if claim.port and claim.port not in declared]
-    blind = [claim for claim in claims if claim.problem]
+    unavailable = [claim for claim in claims if claim.unavailable]
     actual = {claim.source: claim.port or None for claim in claims}
     ports = ", ".join(map(str, sorted(declared)))
     if wrong:
         places = "; ".join(f"{claim.source} says {claim.port}" for claim in wrong)
         text = f"the inventory declares port {ports} for {observed.name}, but {places}"
         yield Outcome(WARNING, text, expected=sorted(declared), actual=actual)
-    elif blind:
-        text = "; ".join(claim.problem for claim in blind)
+    elif unavailable:
+        text = "; ".join(claim.unavailable for claim in unavailable)
         yield Outcome(UNKNOWN, text, expected=sorted(declared), actual=actual)
     else:
         text = f"{len(claims)} other places name port {ports} for {observed.name} as well"
@@ -73,7 +74,7 @@ def judge_restart_pending(context: Context) -> Iterator[Outcome]:
         yield Outcome(WARNING, text, actual=reasons)
     elif observed.denied:
         text = f"nothing tells whether {observed.name} runs what is on the disk: {observed.denied}"
-        yield Outcome(UNKNOWN, text, remedy=context.look_as_admin())
+        yield Outcome(UNKNOWN, text, remedy=context.as_admin())
     elif observed.main is not None and context.age is None:
         text = f"{observed.name} began later than now by the host's clock, so nothing tells which files it has read"
         yield Outcome(UNKNOWN, text, remedy="Compare the clocks of host and container.")
@@ -104,7 +105,7 @@ def judge_open_files(context: Context) -> Iterator[Outcome]:
         return
     if observed.denied:
         text = f"the open files of {observed.name} cannot be counted: {observed.denied}"
-        yield Outcome(UNKNOWN, text, remedy=context.look_as_admin())
+        yield Outcome(UNKNOWN, text, remedy=context.as_admin())
         return
     shares = [100 * d.open_files / d.open_files_limit for d in observed.details.values() if d.open_files_limit]
     share = max(shares, default=0.0)

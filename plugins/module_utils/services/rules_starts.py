@@ -21,7 +21,6 @@ from ..registry import Outcome, Rules
 from ..units import human_seconds
 from .context import Context
 from .model import ALWAYS, DEFAULT, Turnover, Unit
-from .words import KEEP_LOG
 from .workers import YOUNG, ages_of, shown
 
 RULES = Rules()
@@ -45,11 +44,11 @@ def judge_enabled(context: Context) -> Iterator[Outcome]:
     unit, wanted = context.observed.unit, context.observed.service.enabled
     if unit is None or not unit.file_state or unit.load == "masked":
         return  # not there, made at run time, or told by services.state
-    boot = at_boot(unit, context.snapshot.units, context.snapshot.unclimbed)
+    boot = at_boot(unit, context.snapshot.units.by_name, context.snapshot.units.unclimbed)
     why = f": {boot.why}" if boot.why else ""
     if boot.starts is None:
         text = f"nothing tells whether {unit.id} is started at the next boot{why}"
-        yield Outcome(UNKNOWN, text, expected=wanted, remedy=context.look_as_admin())
+        yield Outcome(UNKNOWN, text, expected=wanted, remedy=context.as_admin())
     elif boot.starts == wanted:
         yield Outcome(OK, f"{unit.id} is {unit.file_state}{why}", expected=wanted, actual=unit.file_state)
     else:
@@ -109,15 +108,15 @@ def _starter(unit: Unit, units: Mapping[str, Unit]) -> str:
     return ""
 
 
-def _is_reached(name: str, units: Mapping[str, Unit], seen: set[str]) -> bool:
+def _is_reached(name: str, units: Mapping[str, Unit], visited: set[str]) -> bool:
     unit = units.get(name)
     if name in ALWAYS:
         return True
-    if unit is None or unit.id in seen or unit.load != "loaded":
+    if unit is None or unit.id in visited or unit.load != "loaded":
         return False
     if set(ALWAYS) & {unit.id, *unit.names}:
         return True
-    return any(_is_reached(above, units, seen | {unit.id}) for above in (*unit.started_by, *unit.triggered_by))
+    return any(_is_reached(above, units, visited | {unit.id}) for above in (*unit.started_by, *unit.triggered_by))
 
 
 @RULES.rule(
@@ -135,7 +134,7 @@ def _is_reached(name: str, units: Mapping[str, Unit], seen: set[str]) -> bool:
 def judge_restarts(context: Context) -> Iterator[Outcome]:
     """A service does not keep restarting. None is ok only where none can have been missed."""
     observed, restarts = context.observed, context.restarts
-    if observed.blind or (observed.unit is None and observed.main is None):
+    if observed.unavailable or (observed.unit is None and observed.main is None):
         return
     kills = _memory_kills(context)
     status, text = _restart_status(context, kills), _restart_text(context)
@@ -161,7 +160,7 @@ def _restart_text(context: Context) -> str:
 def _restart_remedy(context: Context, status: str) -> str:
     if status == SKIPPED:
         return "None needed."
-    return KEEP_LOG.get(context.observed.service.manager, "") if status == UNKNOWN else ""
+    return context.manager.keep_log if status == UNKNOWN else ""
 
 
 def _restart_status(context: Context, kills: int) -> str:
@@ -176,8 +175,8 @@ def _memory_kills(context: Context) -> int:
     if unit is None or unit.manager != "systemd":
         return 0
     start = context.snapshot.now - context.policy.restarts_window
-    seen = context.snapshot.journal.out_of_memory.of(unit.id).window(start)
-    return len(seen.events if isinstance(seen, Whole) else seen.at_least)
+    found = context.snapshot.journal.out_of_memory.of(unit.id).window(start)
+    return len(found.events if isinstance(found, Whole) else found.at_least)
 
 
 @RULES.rule(
@@ -200,8 +199,8 @@ def judge_workers(context: Context) -> Iterator[Outcome]:
             f" {observed.main.pid} lives and starts them again: nobody else counts these restarts"
         )
         yield Outcome(context.failing(), text + context.grace_note(), expected=expected, actual=len(ended))
-    elif later and later.problem:
-        yield Outcome(UNKNOWN, later.problem, expected=expected, remedy=context.look_as_admin())
+    elif later and later.unavailable:
+        yield Outcome(UNKNOWN, later.unavailable, expected=expected, remedy=context.as_admin())
     elif later and len(later.last) < asked > 1:
         text = f"{observed.name} is started for {asked} workers and has {len(later.last)}{context.grace_note()}"
         status = WARNING if later.last else context.failing()
@@ -213,7 +212,7 @@ def judge_workers(context: Context) -> Iterator[Outcome]:
 def _ended(workers: Sequence[Process], later: Turnover) -> set[tuple[int, float]]:
     """Given the workers of the first look and what was seen later, return those that are gone, as (pid, began)."""
     first = {(worker.pid, worker.began) for worker in workers}
-    return set() if later.problem else (first | later.seen) - later.last
+    return set() if later.unavailable else (first | later.ever) - later.last
 
 
 def _judge_ages(context: Context, expected: str) -> Outcome:
@@ -224,11 +223,13 @@ def _judge_ages(context: Context, expected: str) -> Outcome:
         text = f"nothing tells how long the {len(workers)} workers of {observed.name} have been running"
         return Outcome(UNKNOWN, text, expected=expected)
     oldest = max(ages)
-    told = f"the youngest of its {len(workers)} workers has been running for {human_seconds(min(ages))}"
+    youngest = f"the youngest of its {len(workers)} workers has been running for {human_seconds(min(ages))}"
     if oldest < YOUNG <= context.age and not context.in_grace:
-        text = f"{observed.name} has been running for {human_seconds(context.age)}, {told}, the oldest for no longer"
+        text = (
+            f"{observed.name} has been running for {human_seconds(context.age)}, {youngest}, the oldest for no longer"
+        )
         return Outcome(WARNING, text, expected=expected, actual=round(oldest))
-    return Outcome(OK, f"{observed.name}: {told}", expected=expected, actual=len(workers))
+    return Outcome(OK, f"{observed.name}: {youngest}", expected=expected, actual=len(workers))
 
 
 @RULES.rule(

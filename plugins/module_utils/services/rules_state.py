@@ -39,16 +39,16 @@ _EXEC, _LIMIT = 203, "start-limit-hit"
 def judge_state(context: Context) -> Iterator[Outcome]:
     """Each declared service is in its declared state: started or stopped."""
     outcome = state_outcome(context)
-    blind = "Remove what keeps it from being looked at, then look again." if outcome.status == UNKNOWN else ""
-    remedy, wanted = blind or _state_remedy(context) or None, context.observed.service.state
+    cure = "Remove what keeps it from being looked at, then look again." if outcome.status == UNKNOWN else ""
+    remedy, wanted = cure or _state_remedy(context) or None, context.observed.service.state
     yield outcome._replace(expected=wanted, actual=state_of(context), remedy=remedy)
 
 
 def state_outcome(context: Context) -> Outcome:
     """Return whether a service is in its declared state."""
     observed = context.observed
-    if observed.blind:
-        return Outcome(UNKNOWN, f"{observed.name} cannot be looked at: {observed.blind}")
+    if observed.unavailable:
+        return Outcome(UNKNOWN, f"{observed.name} cannot be looked at: {observed.unavailable}")
     if observed.service.state == "stopped":
         return _stopped(context)
     return _unit_state(context, observed.unit) if observed.service.unit else _script_state(context)
@@ -75,9 +75,9 @@ def _stopped(context: Context) -> Outcome:
 
 def _unit_state(context: Context, unit: Optional[Unit]) -> Outcome:
     if unit is None:
-        return Outcome(CRITICAL, f"there is no {context.words.kind} {context.observed.service.unit} on this host")
+        return Outcome(CRITICAL, f"there is no {context.manager.kind} {context.observed.service.unit} on this host")
     if unit.load == "masked":
-        return Outcome(CRITICAL, f"{unit.id} is {context.words.barred}: nothing can start it")
+        return Outcome(CRITICAL, f"{unit.id} is {context.manager.barred}: nothing can start it")
     if unit.load != "loaded":
         return Outcome(CRITICAL, f"{unit.id} cannot be loaded ({unit.load}): {unit.load_error}")
     main = context.observed.main
@@ -150,18 +150,18 @@ def _script_state(context: Context) -> Outcome:
         whose = f" of {observed.account}" if observed.account else ""
         return Outcome(OK, f"{name} runs as pid {main.pid}{whose}{_running_for(context)}")
     return _without_process(
-        name, observed.pid_file or PidFile("", problem="it has no pid file to look at", denied=True)
+        name, observed.pid_file or PidFile("", unavailable="it has no pid file to look at", denied=True)
     )
 
 
 def _without_process(name: str, pid_file: PidFile) -> Outcome:
     if pid_file.denied:
-        return Outcome(UNKNOWN, f"{name} cannot be looked at: {pid_file.problem}")
+        return Outcome(UNKNOWN, f"{name} cannot be looked at: {pid_file.unavailable}")
     if pid_file.pid:
         return Outcome(CRITICAL, f"{name} does not run: its pid file names pid {pid_file.pid}, which is not it")
     if pid_file.written:  # there is a file, but it says nothing
-        return Outcome(UNKNOWN, f"nothing tells whether {name} runs: {pid_file.problem}")
-    return Outcome(CRITICAL, f"{name} does not run: {pid_file.problem}")
+        return Outcome(UNKNOWN, f"nothing tells whether {name} runs: {pid_file.unavailable}")
+    return Outcome(CRITICAL, f"{name} does not run: {pid_file.unavailable}")
 
 
 @RULES.rule(
@@ -180,7 +180,7 @@ def judge_pid_file(context: Context) -> Iterator[Outcome]:
         text = f"{pid_file.path} is stale: its pid now belongs to another program, {who}"
         yield Outcome(WARNING, text, actual=intruder.pid)
     elif not pid_file.pid:
-        yield Outcome(WARNING, pid_file.problem)
+        yield Outcome(WARNING, pid_file.unavailable)
     elif context.observed.main is None:
         yield Outcome(WARNING, f"{pid_file.path} is stale: process {pid_file.pid} is gone")
     else:

@@ -14,17 +14,17 @@ from ..host import Host
 from ..memory import recall, remember
 from ..registry import Rules
 from . import rules_host, rules_network, rules_process, rules_starts, rules_state
-from .collect import GATHERERS, Gatherer, read_marker
+from .collect import COLLECTORS, collect_snapshot, read_marker
 from .context import Context, HostContext
 from .declared import Policy, Service, declare, read_policy
 from .history import measure_growth, remember_service
 from .lastwords import quote_errors
-from .model import Observed, Snapshot
+from .model import Observation, Snapshot
 from .report import service_metrics, service_record
 from .restarts import count_restarts
 from .roots import Trouble, find_roots, fold
 
-NOUN, RESTART = "services", "restart"
+MEMORY, RESTART = "services", "restart"  # what earlier runs of either area have left
 RULES = Rules(rules_state.RULES, rules_starts.RULES, rules_network.RULES, rules_process.RULES, rules_host.RULES)
 PLATFORM = RULES.check(
     "services.platform",
@@ -51,7 +51,7 @@ class Inputs(NamedTuple):
         """Given what is seen, return what the rules get of each service."""
         return [self._context(snapshot, observed) for observed in snapshot.services]
 
-    def _context(self, snapshot: Snapshot, observed: Observed) -> Context:
+    def _context(self, snapshot: Snapshot, observed: Observation) -> Context:
         past, ours = self.memory.get(observed.name) or {}, self.ours.get(observed.name) or ()
         restarts = count_restarts(past, observed, snapshot, self.policy.restarts_window, ours)
         return Context(observed, snapshot, self.policy, restarts, measure_growth(past, observed, snapshot))
@@ -87,14 +87,13 @@ def judge_host(snapshot: Snapshot, policy: Policy) -> list[Finding]:
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """Given the options of service_check, return what is found of the services. Raise InputError before looking."""
     inputs = prepare(params, host.platform)
-    gather = GATHERERS.get(host.platform)
-    if gather is None:
-        return Result([_no_gatherer(host)])
-    snapshot, judgement = gather_patiently(host, gather, inputs, retries=params["retries"], delay=params["delay"])
+    if host.platform not in COLLECTORS:
+        return Result([_not_supported(host)])
+    snapshot, judgement = collect_patiently(host, inputs, retries=params["retries"], delay=params["delay"])
     result = _result(host, judgement, judge_host(snapshot, inputs.policy))
     result.findings = rules_host.apply_marker(read_marker(host, params["state_dir"]), snapshot.now, result.findings)
     if not check_mode:
-        result.data["remembered"] = remember(params["state_dir"], NOUN, remembered(inputs.memory, snapshot))
+        result.data["remembered"] = remember(params["state_dir"], MEMORY, remembered(inputs.memory, snapshot))
     return result
 
 
@@ -102,24 +101,22 @@ def prepare(params: Mapping[str, Any], platform: str) -> Inputs:
     """Given the options and the platform, return what to go by. Raise InputError naming the option that is wrong."""
     state_dir = params["state_dir"]
     ours = recall(state_dir, RESTART).get("begins") or {}
-    return Inputs(declare(params["services"], platform), read_policy(params, platform), recall(state_dir, NOUN), ours)
+    return Inputs(declare(params["services"], platform), read_policy(params, platform), recall(state_dir, MEMORY), ours)
 
 
-def _no_gatherer(host: Host) -> Finding:
+def _not_supported(host: Host) -> Finding:
     text = f"the services of a {host.platform} host cannot be looked at by this release"
-    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(GATHERERS))
+    return PLATFORM.finding(UNKNOWN, host.name(), text, expected=sorted(COLLECTORS))
 
 
-def gather_patiently(
-    host: Host, gather: Gatherer, inputs: Inputs, *, retries: int, delay: float
-) -> tuple[Snapshot, Judgement]:
+def collect_patiently(host: Host, inputs: Inputs, *, retries: int, delay: float) -> tuple[Snapshot, Judgement]:
     """Look until no service is down, at most ``retries`` times more: one that is just being restarted is no alarm.
 
     Return the last look, and what is said of it: each look is judged once.
     """
     patterns = [pattern.pattern for pattern in inputs.policy.patterns]
     while True:
-        snapshot = gather(host, inputs.services, patterns, inputs.policy.restarts_window)
+        snapshot = collect_snapshot(host, inputs.services, patterns, inputs.policy.restarts_window)
         judgement = judge(inputs.contexts(snapshot))
         if retries <= 0 or not judgement.failing:
             return snapshot, judgement
@@ -129,8 +126,8 @@ def gather_patiently(
 
 def remembered(memory: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
     """Given what is remembered and what is seen, return what to remember; services not looked at keep their memory."""
-    seen = {o.name: remember_service(memory.get(o.name) or {}, o, snapshot) for o in snapshot.services if not o.blind}
-    return {**memory, **seen}
+    available = [observed for observed in snapshot.services if not observed.unavailable]
+    return {**memory, **{o.name: remember_service(memory.get(o.name) or {}, o, snapshot) for o in available}}
 
 
 def _result(host: Host, judgement: Judgement, about_host: Sequence[Finding]) -> Result:

@@ -26,7 +26,7 @@ from ..processes.model import Census, Details, Process
 from ..processes.windows import parse_census
 from ..sockets.model import SocketTable
 from ..sockets.windows import parse_answers
-from .model import AUTOMATIC, NOT_ASKED, Journal, Machine, Unit, Units, Wish, by_name
+from .model import AUTOMATIC, NOT_ASKED, Journal, Request, Snapshot, Unit, Units, by_name
 from .windows_queries import LOGS, MAX_EVENTS, queries
 
 NEVER_STARTED = 1077  # ERROR_SERVICE_NEVER_STARTED: not since the boot
@@ -51,7 +51,7 @@ LACKS = {
 }
 
 
-def parse_units(answers: Answers, census: Census, wish: Wish) -> Units:
+def parse_units(answers: Answers, census: Census, request: Request) -> Units:
     """Given the answers, the processes and what is wished for, return the services as units."""
     try:
         rows = [row for row in fields_of("services", answers["services"]) if row.text("Name")]
@@ -59,8 +59,8 @@ def parse_units(answers: Answers, census: Census, wish: Wish) -> Units:
         units = [_unit(row, census, programs.get(row.text("Name")), dependents.get(row.text("Name"))) for row in rows]
         units = _without_need(units)
     except CoreError as error:
-        return Units(problem=f"the service manager cannot be asked: {error}")
-    return Units(_as_declared(by_name(units), wish), {each: _fitting(units, each) for each in wish.patterns})
+        return Units(unavailable=f"the service manager cannot be asked: {error}")
+    return Units(_as_declared(by_name(units), request), {each: _fitting(units, each) for each in request.patterns})
 
 
 def _without_need(units: Collection[Unit]) -> list[Unit]:
@@ -80,10 +80,10 @@ def _by_name(answers: Answers, query: str) -> dict[str, Fields]:
         return {}
 
 
-def _as_declared(units: Mapping[str, Unit], wish: Wish) -> dict[str, Unit]:
+def _as_declared(units: Mapping[str, Unit], request: Request) -> dict[str, Unit]:
     """Return the units by name, and by the name that the inventory has: Windows cares for no capitals."""
     folded = {name.casefold(): unit for name, unit in units.items()}
-    declared = {service.unit: folded.get(service.unit.casefold()) for service in wish.services if service.unit}
+    declared = {service.unit: folded.get(service.unit.casefold()) for service in request.services if service.unit}
     return {**units, **{name: unit for name, unit in declared.items() if unit is not None}}
 
 
@@ -174,15 +174,15 @@ def parse_events(answers: Answers, units: Units) -> Journal:
     """
     labels = _labels(answers)
     times: dict[str, list[float]] = {}
-    blind = [
+    gaps = [
         *_read(answers, "restarts", times, lambda values: _service_of(values, labels, units)),
         *_read(answers, "nssm_restarts", times, lambda values: values[0] if values else ""),
     ]
     since, doubts = _reach(answers)
-    blind += doubts
+    gaps += doubts
     events = sorted(Event(at, name, AUTOMATIC) for name, found in times.items() for at in found)
     kills = Evidence.unavailable("Windows logs no ends for want of memory")
-    return Journal(Evidence(events, since, blind), kills, None if blind else since)
+    return Journal(Evidence(events, since, gaps), kills, None if gaps else since)
 
 
 def _reach(answers: Answers) -> tuple[Optional[float], tuple[str, ...]]:
@@ -230,17 +230,18 @@ def _service_of(values: list[str], labels: Mapping[str, str], units: Units) -> s
     return unit.id if unit else labels.get(values[0], "")
 
 
-def read_windows(host: Host, wish: Wish) -> Machine:
+def collect_windows(host: Host, request: Request) -> Snapshot:
     """Return what there is on a Windows host; where PowerShell itself does not run, why nothing can be seen."""
     now = host.now()
     try:
-        answers = ask(host, queries(wish.window, everything=wish.sockets))
+        answers = ask(host, queries(request.window, everything=request.sockets))
     except CoreError as error:
-        return _blind(now, f"PowerShell cannot be asked: {error}")
+        return _unavailable(now, f"PowerShell cannot be asked: {error}")
     census = _census(answers, now)
-    units = parse_units(answers, census, wish)
-    sockets, problem = _sockets(answers) if wish.sockets else (None, NOT_ASKED)
-    return Machine(
+    units = parse_units(answers, census, request)
+    sockets, unavailable = _sockets(answers) if request.sockets else (None, NOT_ASKED)
+    return Snapshot(
+        platform="windows",
         now=now,
         uptime=census.uptime,
         boot_id=census.boot_id,
@@ -248,24 +249,24 @@ def read_windows(host: Host, wish: Wish) -> Machine:
         processes=census.processes,
         details=census.details,
         hidden=census.hidden,
-        journal=parse_events(answers, units) if wish.window else Journal.unavailable(NOT_ASKED),
+        journal=parse_events(answers, units) if request.window else Journal.unavailable(NOT_ASKED),
         sockets=sockets,
-        sockets_problem=problem,
+        sockets_unavailable=unavailable,
         lacks=LACKS,
     )
 
 
-def _blind(now: float, why: str) -> Machine:
-    return Machine(
+def _unavailable(now: float, why: str) -> Snapshot:
+    return Snapshot(
         now,
         0.0,
         "",
-        Units(problem=why),
-        {},
+        Units(unavailable=why),
         hidden=why,
         journal=Journal.unavailable(why),
-        sockets_problem=why,
+        sockets_unavailable=why,
         lacks=LACKS,
+        platform="windows",
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..processes.model import ZOMBIE, Process
-from .model import Observed, Snapshot, Turnover
+from .model import Observation, Snapshot, Turnover
 
 YOUNG = 30.0  # seconds: a worker below this age may be one of many that came and went
 SPAN = 2.0  # seconds that the second look takes
@@ -52,20 +52,20 @@ def workers_asked(command: Sequence[str]) -> int:
     return 0
 
 
-def looks_unsteady(snapshot: Snapshot, seen: Observed) -> bool:
+def is_unsteady(snapshot: Snapshot, observed: Observation) -> bool:
     """Return whether a service that should run has a young worker, lacks some, or has a port that is closed."""
-    if seen.main is None or seen.service.state != "started":
+    if observed.main is None or observed.service.state != "started":
         return False
-    workers, asked = shown(seen.main, seen.processes)
+    workers, asked = shown(observed.main, observed.processes)
     young = any(age < YOUNG for age in ages_of(snapshot, workers))
-    closed = snapshot.sockets is not None and any(not snapshot.listeners(p.port) for p in seen.service.ports)
+    closed = snapshot.sockets is not None and any(not snapshot.listeners(p.port) for p in observed.service.ports)
     return young or len(workers) < asked > 1 or closed
 
 
-def turnover_of(main: Process, later: Sequence[Mapping[int, Process]], problem: str = "") -> Turnover:
+def turnover_of(main: Process, later: Sequence[Mapping[int, Process]], unavailable: str = "") -> Turnover:
     """Given a main process and later lists of all processes, return what became of its workers."""
     moments = [frozenset((p.pid, p.began) for p in shown(main, table.values()).workers) for table in later]
-    return Turnover(SPAN, frozenset().union(*moments), moments[-1] if moments else frozenset(), problem)
+    return Turnover(SPAN, frozenset().union(*moments), moments[-1] if moments else frozenset(), unavailable)
 
 
 def ages_of(snapshot: Snapshot, workers: Sequence[Process]) -> list[float]:

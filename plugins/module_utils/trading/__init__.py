@@ -137,4 +137,5 @@ TRADING: dict[str, Any] = option(
     "How the trade service is asked for its orders, and what follows from its answer.",
     apply_defaults=True,
     options=OPTIONS,
+    variable="cryptobot_trading",
 )

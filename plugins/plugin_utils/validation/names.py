@@ -4,8 +4,8 @@
 
 """The names of an inventory's variables: what each becomes, which are this collection's, which a run uses. Pure.
 
-Which option of which area each variable becomes is written here once more beside the roles that hand it over; a test
-compares the two.
+Which option of which area each variable becomes stands with the option; a test compares it with what the roles hand
+over.
 """
 
 from __future__ import annotations
@@ -13,37 +13,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.spelling import nearest, normal
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import AREAS
 
 PREFIX = "cryptobot_"
 STOP, LEAVE_OUT = "stop", "leave_out"
 
 # By area: its options, and the variable (or part of one) that each is given.
 OPTIONS: dict[str, dict[str, str]] = {
-    "resources": {"thresholds": "cryptobot_thresholds"},
-    "services": {"services": "cryptobot_services"},
-    "backup": {
-        "dir": "cryptobot_backup.dir",
-        "sources": "cryptobot_backup.sources",
-        "retention": "cryptobot_backup.retention",
-        "fresh_for": "cryptobot_backup.fresh_for",
-        "max_age_hours": "cryptobot_backup.max_age_hours",
-        "sign_key_file": "cryptobot_backup.sign_key_file",
-        "trusted_accounts": "cryptobot_backup.trusted_accounts",
-        "name": "cryptobot_backup_name",
-    },
-    "firewall": {
-        "policy": "cryptobot_firewall_policy",
-        "scope": "cryptobot_firewall_scope",
-        "require_filter": "cryptobot_firewall_required",
-    },
-    "cleanup": {"rules": "cryptobot_cleanup_rules", "install_dir": "cryptobot_install_dir"},
-    "database": {"databases": "cryptobot_databases"},
-    "restart": {"services": "cryptobot_services", "trading": "cryptobot_trading", "when": "cryptobot_restart_when"},
+    name: {option: each["variable"] for option, each in area.spec.items() if "variable" in each}
+    for name, area in AREAS.items()
 }
-# The tags by which a run asks for an area, beside its name and the procedures of its look.
-TAGS = {"backup": ("B1.1", "B1.3", "DB2.2", "M4.1", "M4.2")}
 # What is no option of an area: these hold for every run.
 PLAIN: dict[str, dict[str, Any]] = {
     "cryptobot_install_dir": {"type": "path"},
@@ -94,7 +74,7 @@ def used_areas(run_tags: Collection[str], skip_tags: Collection[str], areas: Col
     everything = wanted & {"all", "tagged", "always"}
     found = set()
     for area in areas:
-        names = {area, *NOUNS[area].procedures, *TAGS.get(area, ())}
+        names = {area, *AREAS[area].procedures, *AREAS[area].tags}
         if (everything or wanted & names) and not (area in declined or names <= declined):
             found.add(area)
     return frozenset(found)

@@ -18,9 +18,8 @@ from typing import Any
 import pytest
 from plugins.module_utils.backup.examples import found, status, tree
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import make
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import publish
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.states import present, pruned
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import act, make, run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import publish
 
 from .folder_owners import NOBODY, asked, backed_up, his, link_of, of_the_database, said
 
@@ -217,7 +216,7 @@ def put_there_before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, pla
     monkeypatch.setattr(owner, name, first)
 
 
-@pytest.mark.parametrize(("owner", "name"), [(present, "make_set"), (make, "new_id"), (make, "verify")])
+@pytest.mark.parametrize(("owner", "name"), [(act, "make_set"), (make, "new_id"), (make, "verify")])
 def test_a_link_put_there_after_the_look_is_not_written_through(
     owner: Any, name: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,13 +285,13 @@ def test_a_folder_that_others_get_after_the_look_loses_no_set(
 ) -> None:
     for _run in range(2):
         assert backed_up(place).failure == ""
-    real, names = pruned.prune_all, sorted(path.name for path in (place / "backups").iterdir())
+    real, names = run.prune_all, sorted(path.name for path in (place / "backups").iterdir())
 
     def late(*given: Any) -> Any:
         change(place / "backups")
         return real(*given)
 
-    monkeypatch.setattr(pruned, "prune_all", late)
+    monkeypatch.setattr(run, "prune_all", late)
     result = backed_up(place, state="pruned", **POLICY)
     assert ([one.state for one in result.actions], "nothing is written or removed" in result.failure) == (
         ["failed"],

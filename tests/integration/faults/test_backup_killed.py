@@ -21,21 +21,21 @@ import pytest
 from .backup_lab import RUNNER, answer, json, leftovers, params, run, visible_sets
 
 POINTS = [
-    ("right after the lock was taken", "states.present.sweep_all", 1),
-    ("after the folder was made, before its owner is known", "catalog.publish.publish_file", 1),
+    ("right after the lock was taken", "act.sweep_all", 1),
+    ("after the folder was made, before its owner is known", "store.publish.publish_file", 1),
     ("after the set was begun", "+make.begin", 1),
     ("in the middle of the archive", "sources.files.archive.Archive._flush", 3),
     ("in the middle of the database's copy", "sources.sqlite.snapshot._Progress.__call__", 2),
-    ("when the database was packed", "+sources.sqlite.take._pack", 1),
+    ("when the database was packed", "+sources.sqlite.back_up._pack", 1),
     ("before the manifest is written", "make.write_manifest", 1),
     ("after the manifest was written", "+make.write_manifest", 1),
-    ("in the middle of reading it back", "verification.levels._open", 1),
+    ("in the middle of reading it back", "verification._open", 1),
     ("before the evidence is written", "make.record_verification", 1),
-    ("before it gets its name", "catalog.publish.publish_folder", 1),
-    ("after it got its name", "+catalog.publish.publish_folder", 1),
-    ("before the old set is removed", "states.present._prune", 1),
-    ("in the middle of removing the old set", "catalog.publish.shutil.rmtree", 1),
-    ("before the run is remembered", "states.present.remember_run", 1),
+    ("before it gets its name", "store.publish.publish_folder", 1),
+    ("after it got its name", "+store.publish.publish_folder", 1),
+    ("before the old set is removed", "act._prune", 1),
+    ("in the middle of removing the old set", "store.publish.shutil.rmtree", 1),
+    ("before the run is remembered", "act.remember_run", 1),
 ]
 # After its name was given the new set is there, whatever comes then.
 PUBLISHED = {point for why, point, _nth in POINTS[11:]}

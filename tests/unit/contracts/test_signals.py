@@ -18,8 +18,8 @@ PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 MAY = {
     "module_utils/processes/identity.py": "the one place: pidfd, begin and program are proved first",
     "module_utils/process.py": "the group of an own child that is not reaped, so that its pid is nobody else's",
-    "module_utils/backup/streams/stage.py": "as process.py: a stage of a pipe is an own child that is not reaped",
-    "module_utils/backup/streams/sink.py": "calls Stage.kill",
+    "module_utils/backup/stage.py": "as process.py: a stage of a pipe is an own child that is not reaped",
+    "module_utils/backup/streams.py": "calls Stage.kill",
 }
 CALLS = {"kill", "killpg", "pidfd_send_signal", "send_signal", "terminate", "tgkill"}
 TOOLS = re.compile(r"(?i)\b(?:Stop-Process|taskkill|pkill|killall|TerminateProcess|Terminate\b)|^(?:kill|xkill)$")

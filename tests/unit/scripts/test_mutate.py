@@ -250,7 +250,7 @@ def test_the_sample_of_this_checkout_has_at_least_150_over_all_areas():
 
 def test_everything_that_decides_is_found():
     found = {str(path.relative_to(CHECKOUT / "plugins")) for path in mutants.files_that_decide()}
-    assert {"module_utils/services/rules_state.py", "module_utils/backup/retention/policy.py"} <= found
+    assert {"module_utils/services/rules_state.py", "module_utils/backup/retention.py"} <= found
     assert {"module_utils/firewall/model/evaluate.py", "plugin_utils/report/build.py"} <= found
     assert not any("gather" in name or "queries" in name for name in found)
 

@@ -9,39 +9,40 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ...errors import ActionFailed, SourceDenied, SourceMissing
+from ...errors import ActionFailed, CoreError, SourceDenied, SourceMissing
 from ...host import Host
 from ...printable import printable
+from ..declared import Settings, Source
 from ..errors import NoSpace
-from ..streams.sink import is_full
-from .files.take import measure as measure_files
-from .files.take import take as take_files
+from ..model import Entry
+from ..streams import is_full
+from .files.back_up import back_up as back_up_files
+from .files.back_up import measure as measure_files
 from .files.verify import verify as verify_files
-from .postgresql.take import measure as measure_postgresql
-from .postgresql.take import take as take_postgresql
-from .postgresql.verify import verify as verify_postgresql
-from .records import Bench, Entry, Source, Workshop
-from .sqlite.take import measure as measure_sqlite
-from .sqlite.take import take as take_sqlite
+from .model import Bench, Measured, Workshop
+from .postgresql.back_up import back_up as back_up_postgresql
+from .postgresql.back_up import measure as measure_postgresql
+from .postgresql.dump import verify as verify_postgresql
+from .sqlite.back_up import back_up as back_up_sqlite
+from .sqlite.back_up import measure as measure_sqlite
 from .sqlite.verify import verify as verify_sqlite
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What one kind of source can do. ``copies`` says that taking it needs room for an unpacked copy."""
 
     measure: Callable[[Source, frozenset[str], Host], int]
-    take: Callable[[Source, Workshop], Entry]
+    back_up: Callable[[Source, Workshop], Entry]
     verify: Callable[[Entry, Bench], list[str]]
     copies: bool = False
 
 
 KINDS: dict[str, Kind] = {
-    "files": Kind(measure_files, take_files, verify_files),
-    "sqlite": Kind(measure_sqlite, take_sqlite, verify_sqlite, copies=True),
-    "postgresql": Kind(measure_postgresql, take_postgresql, verify_postgresql),
+    "files": Kind(measure_files, back_up_files, verify_files),
+    "sqlite": Kind(measure_sqlite, back_up_sqlite, verify_sqlite, copies=True),
+    "postgresql": Kind(measure_postgresql, back_up_postgresql, verify_postgresql),
 }
 
 
@@ -51,10 +52,23 @@ def measure(source: Source, protected: frozenset[str], host: Host) -> int:
         return KINDS[source.type].measure(source, protected, host)
 
 
-def take(source: Source, workshop: Workshop) -> Entry:
+def measure_sources(settings: Settings, host: Host) -> Measured:
+    """Return what the declared sources hold now."""
+    sizes: dict[str, int] = {}
+    trouble: dict[str, str] = {}
+    for source in settings.sources:
+        try:
+            sizes[source.name] = measure(source, settings.protected, host)
+        except CoreError as error:
+            trouble[source.name] = str(error)
+    copied = [sizes.get(source.name, 0) for source in settings.sources if KINDS[source.type].copies]
+    return Measured(sizes, trouble, max(copied, default=0))
+
+
+def back_up(source: Source, workshop: Workshop) -> Entry:
     """Take a source whole into a set in the making. Raise CoreError where that fails, NoSpace on a full disk."""
     with _naming_trouble(source.name):
-        return KINDS[source.type].take(source, workshop)
+        return KINDS[source.type].back_up(source, workshop)
 
 
 @contextmanager

@@ -169,7 +169,7 @@ def make_run(entry: Database, server: Server, settings: VacuumSettings, host: Ho
 def act(steps: Sequence[Step], entry: Database, run: ServerRun, heartbeat: Callable[[], None]) -> list[Ended]:
     """Given the steps of a plan in their order, take them and return one outcome for each.
 
-    ``beat`` is called about once a second.
+    ``heartbeat`` is called about once a second.
     """
     ended: list[Ended] = []
     for (_emergency, database), group in groupby(steps, key=group_of):

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one run knows of one server: what was seen, what is planned, and in the end how it came out."""
+"""What one run knows of one server: what was observed, what is planned, and in the end how it came out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, cast
 
-from ...finding import DONE, EMPTY, OK, WARNING, Check, Finding
+from ...finding import DONE, EMPTY, Check, Finding
 from ...registry import Outcome
 from ...steps import Step
 from ..declared import Database, VacuumSettings
@@ -19,12 +19,10 @@ from .model import ServerSnapshot
 from .plan import Flagged, ServerPlan
 from .reasons import TableContext, dead_limit
 
-NAMED = 5  # so many examples stand in a message; the data hold all
-
 
 class ServerContext(NamedTuple):
-    """One server of the inventory. ``problem`` is the status and the reason where it could not be looked at; ``after``
-    are the tables as they are after the run's steps, by database, where they were looked at again.
+    """One server of the inventory. ``unavailable`` is the status and the reason where it could not be looked at;
+    ``after`` are the tables as they are after the run's steps, by database, where they were looked at again.
     """
 
     entry: Database
@@ -38,7 +36,7 @@ class ServerContext(NamedTuple):
 
     @property
     def snapshot(self) -> ServerSnapshot:
-        """What was seen of the server; a rule is only asked where it was."""
+        """What was observed of the server; a rule is only asked where it was."""
         return cast("ServerSnapshot", self.cluster)
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
@@ -63,7 +61,7 @@ class ServerContext(NamedTuple):
         return self.plan.predicted_s
 
     def contexts(self, database: str) -> tuple[TableContext, ...]:
-        """Return the tables of a database as they were seen last."""
+        """Return the tables of a database as they were observed last."""
         return self.after.get(database, self.plan.contexts.get(database, ()))
 
     def subject(self, database: str) -> str:
@@ -103,17 +101,5 @@ class ServerContext(NamedTuple):
         return known + [(o.step.subject, o.reason) for o in self.ended if o.rule == rule and o.state != DONE]
 
 
-def _is_stage(outcome: Ended) -> bool:
-    return outcome.step.task.target is not None
-
-
-def counted(number: int, message: str, subject: str = "") -> Outcome:
-    """Given how many there are of what should not be, return a warning, or ok where there is none."""
-    return Outcome(WARNING if number else OK, message, expected=0, actual=number, subject=subject)
-
-
-def named(subjects: Iterable[str]) -> str:
-    """Given subjects, return their number and the first few names."""
-    names = sorted(subject.split(".", 1)[-1] for subject in subjects)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{len(names)} table{'s' if len(names) != 1 else ''}: {', '.join(names[:NAMED])}{more}"
+def _is_stage(end: Ended) -> bool:
+    return end.step.task.target is not None

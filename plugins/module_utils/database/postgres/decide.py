@@ -54,7 +54,7 @@ class Scope(NamedTuple):
 
 
 def scope_of(cluster: ServerSnapshot, database: DatabaseSnapshot, settings: VacuumSettings, history: History) -> Scope:
-    """Given a server as seen and one of its databases, return the scope of the decisions in it."""
+    """Given the snapshot of a server and one of its databases, return the scope of the decisions in it."""
     return Scope(
         cluster,
         database,
@@ -66,7 +66,7 @@ def scope_of(cluster: ServerSnapshot, database: DatabaseSnapshot, settings: Vacu
 
 
 def contexts_of(scope: Scope, *, with_shared: bool) -> tuple[TableContext, ...]:
-    """Return the tables that are wanted, as cases. Shared catalogs are looked at in one database only."""
+    """Return the tables that are wanted, each with its context. Shared catalogs are looked at in one database only."""
     entry = scope.cluster.entry
     wanted = (t for t in scope.database.tables if with_shared or not t.shared)
     return tuple(_context(table, scope) for table in wanted if entry.wants(scope.full_name(table)))
@@ -80,7 +80,7 @@ def _context(table: Table, scope: Scope) -> TableContext:
 
 
 def decide(context: TableContext, found: Sequence[Reason], scope: Scope) -> tuple[Optional[Step], list[Refusal]]:
-    """Given a case and its reasons, return the step that it needs, if any, and what is refused with the reason."""
+    """Given a table and its reasons, return the step that it needs, if any, and what is refused with the reason."""
     step = wanted_step(context, found, scope)
     if step is None:
         return None, []
@@ -190,7 +190,7 @@ class Facts(NamedTuple):
 
 
 def consider(context: TableContext, scope: Scope, facts: Facts) -> tuple[Optional[Step], Optional[Refusal]]:
-    """Given a case, return the rewrite of a bloated table as a step, or as advice, or neither."""
+    """Given a table, return the rewrite of a bloated table as a step, or as advice, or neither."""
     mode = scope.settings.rewrite
     if mode == "never" or context.table.kind == "p" or not is_bloated(context.bloat, context.limits):
         return None, None

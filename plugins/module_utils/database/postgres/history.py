@@ -80,7 +80,7 @@ class TableSample(NamedTuple):
 
 
 def learned(memory: Mapping[str, Any], samples: Sequence[TableSample], next_xid: int, now: float) -> dict[str, Any]:
-    """Given one entry's part of the memory and the lessons of this run, return what to remember.
+    """Given one entry's part of the memory and the samples of this run, return what to remember.
 
     A memory of another form is forgotten.
     """

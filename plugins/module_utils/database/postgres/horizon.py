@@ -27,7 +27,7 @@ class Horizon(NamedTuple):
 
 
 def horizon(cluster: ServerSnapshot, database: str) -> Horizon:
-    """Given a server as seen, return the horizon for the tables of one of its databases."""
+    """Given the snapshot of a server, return the horizon for the tables of one of its databases."""
     holders = [a for a in cluster.activity if a.xmin_age is not None and a.database in (None, database)]
     oldest = max(holders, key=lambda a: a.xmin_age or 0, default=None)
     age = (oldest.xmin_age or 0) if oldest else 0

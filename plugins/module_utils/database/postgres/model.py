@@ -149,7 +149,7 @@ class State(NamedTuple):
 
 
 class DatabaseSnapshot(NamedTuple):
-    """One database of the server, as seen: its tables and the locks on them, or why it could not be seen."""
+    """One database of the server: its tables and the locks on them, or why it could not be seen."""
 
     name: str
     tables: tuple[Table, ...] = ()

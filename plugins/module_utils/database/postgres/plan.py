@@ -39,7 +39,7 @@ class Flagged(NamedTuple):
 
 
 class ServerPlan(NamedTuple):
-    """The plan for one server. ``cases`` are all tables looked at, by database; ``flagged`` those with a reason."""
+    """The plan for one server. ``contexts`` are all tables looked at, by database; ``flagged`` those with a reason."""
 
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -51,7 +51,7 @@ class ServerPlan(NamedTuple):
 def make_plan(
     cluster: ServerSnapshot, settings: VacuumSettings, history: History, facts: Facts, window_s: float
 ) -> ServerPlan:
-    """Given a server as seen, return the steps in their order and what is decided against. A standby has none."""
+    """Given the snapshot of a server, return its steps in order and what is decided against. A standby has none."""
     steps: list[Step] = []
     refusals: list[Refusal] = []
     contexts: dict[str, tuple[TableContext, ...]] = {}
@@ -73,7 +73,7 @@ def make_plan(
 def choose(
     context: TableContext, found: tuple[Reason, ...], scope: Scope, facts: Facts
 ) -> tuple[list[Step], list[Refusal]]:
-    """Given a case and its reasons, return its step and refusals; a rewrite stands for every other step on it."""
+    """Given a table and its reasons, return its step and refusals; a rewrite stands for every other step on it."""
     rewriting, refused = consider(context, scope, facts)
     if rewriting:
         return [rewriting], []

@@ -219,7 +219,7 @@ REASONS: tuple[Callable[[TableContext], Optional[Reason]], ...] = (
 
 
 def reasons(context: TableContext) -> tuple[Reason, ...]:
-    """Given a case, return all reasons that it has, one of each code. A partitioned table holds no rows of its own."""
+    """Return all reasons that a table has, one of each code. A partitioned table holds no rows of its own."""
     rules = (never_analyzed, parent_statistics) if context.table.kind == "p" else REASONS
     found: dict[str, Reason] = {}
     for reason in (rule(context) for rule in rules):
@@ -239,7 +239,7 @@ def is_emergency(table: Table, limits: Thresholds) -> bool:
 
 
 def nearness(context: TableContext) -> float:
-    """Given a case, return how close it is to needing work: 1 is at a threshold, 0 far from all."""
+    """Given a table with its context, return how close it is to needing work: 1 is at a threshold, 0 far from all."""
     table, limits = context.table, context.limits
     shares = [
         _share(context.reclaimable, dead_limit(table.live, limits)),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A look at a server -> metrics and data. Pure."""
+"""What is known of a server -> metrics and data. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def freeze_forecast(context: ServerContext, cluster: ServerSnapshot, now: float)
 
 
 def metrics(context: ServerContext, now: float) -> list[Metric]:
-    """Given a look at a server, return its numbers."""
+    """Given what is known of a server, return its numbers."""
     cluster = context.cluster
     if cluster is None or cluster.server.in_recovery:
         return []
@@ -63,7 +63,7 @@ def _database(context: ServerContext, cluster: ServerSnapshot, database: Databas
 
 
 def data(context: ServerContext, now: float) -> dict[str, Any]:
-    """Given a look at a server, return what the module returns of it under ``databases``."""
+    """Given what is known of a server, return what the module returns of it under ``databases``."""
     known: dict[str, Any] = {"name": context.entry.name, "engine": "postgresql"}
     if context.cluster is None:
         return known
@@ -133,7 +133,7 @@ def _outcome(end: Ended) -> dict[str, Any]:
 
 
 def samples(context: ServerContext, cluster: ServerSnapshot) -> list[TableSample]:
-    """Given a look whose steps were taken, return what the next run may learn from it."""
+    """Given a context whose steps were taken, return what the next run may learn from it."""
     found = []
     for end in context.ended:
         task: TableTask = end.step.task

@@ -38,7 +38,7 @@ RULES = Rules(SERVER, TABLES)
 def prepare(
     entry: Database, settings: VacuumSettings, host: Host, memory: Mapping[str, Any], window_s: float
 ) -> ServerContext:
-    """Given an entry of the inventory, return what is seen of its server and what is planned.
+    """Given an entry of the inventory, return what is observed of its server and what is planned.
 
     A server that cannot be reached is unavailable in its context. Without psycopg2 a plan is so as well, because it may
     be part of a larger audit; a run raises DriverMissing before anything is done.
@@ -74,7 +74,7 @@ def _facts(cluster: ServerSnapshot, settings: VacuumSettings, host: Host) -> Fac
 
 
 def _free_bytes(folder: str) -> list[int]:
-    """Return the free bytes of a folder's file system as a list of one, or nothing where it cannot be context."""
+    """Return the free bytes of a folder's file system as a list of one, or nothing where it cannot be seen."""
     try:
         return [shutil.disk_usage(folder).free]
     except OSError:
@@ -82,7 +82,7 @@ def _free_bytes(folder: str) -> list[int]:
 
 
 def vacuum(context: ServerContext, host: Host, deadline: float, heartbeat: Callable[[], None]) -> ServerContext:
-    """Given a context, take its steps and return it with how they came out and with the ages after them."""
+    """Take the steps of a server and return it with how they came out and with the ages after them."""
     if context.cluster is None or not context.steps:
         return context
     run = make_run(context.entry, context.cluster.server, context.settings, host, deadline)
@@ -129,7 +129,7 @@ def judge(context: ServerContext) -> list[Finding]:
 
 
 def report(context: ServerContext, host: Host) -> Result:
-    """Given a context, with its outcomes where the run acted, return the result."""
+    """Given what is known of a server, with how its steps ended where the run acted, return the result."""
     now = host.now()
     return Result(
         findings=judge(context),
@@ -142,7 +142,7 @@ def report(context: ServerContext, host: Host) -> Result:
 
 
 def memory_of(context: ServerContext, memory: Mapping[str, Any], host: Host) -> dict[str, Any]:
-    """Given a context at the end of a run and this entry's memory, return what to remember of it."""
+    """Given what is known of a server at the end of a run and this entry's memory, return what to remember of it."""
     if context.cluster is None or context.cluster.server.in_recovery:
         return dict(memory)
     return learned(memory, samples(context, context.cluster), context.cluster.server.next_xid, host.now())

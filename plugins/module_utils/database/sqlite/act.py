@@ -34,7 +34,7 @@ MOST_PAGES = 1 << 20
 ANALYSIS_LIMIT = 400  # rows per index: what PRAGMA optimize recommends (pragma.html#pragma_analysis_limit)
 MARGIN_S = 5.0
 CALM_S = 2.0
-LOOKS = 5
+PASSES = 5
 
 
 class FileRun(NamedTuple):
@@ -176,9 +176,9 @@ def backfilled(path: str) -> int:
 
 def shrink_log(connection: sqlite3.Connection, host: Host) -> bool:
     """Move the log, and cut it off if no reader was in the way for two seconds. Return whether it was cut off."""
-    for number in range(LOOKS):
+    for number in range(PASSES):
         if number:
-            host.pause(CALM_S / (LOOKS - 1))
+            host.pause(CALM_S / (PASSES - 1))
         frames, moved = _passive(connection)
         if frames < 0:
             return True  # not in WAL mode: there is no log

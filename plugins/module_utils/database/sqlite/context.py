@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one run knows of one SQLite database: what was seen, what is planned, and in the end how it came out."""
+"""What one run knows of one SQLite database: what was observed, what is planned, and in the end how it came out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VACUUMS = ("vacuum", "vacuum_into", "incremental_vacuum")
 
 
 class FileContext(NamedTuple):
-    """One database. ``problem`` is the check id, the status and the reason where it could not be looked at."""
+    """One database. ``unavailable`` is the check id, the status and the reason where it could not be looked at."""
 
     entry: Database
     settings: VacuumSettings
@@ -33,7 +33,7 @@ class FileContext(NamedTuple):
 
     @property
     def snapshot(self) -> FileSnapshot:
-        """What was seen of the database; a rule is only asked where it was."""
+        """What was observed of the database; a rule is only asked where it was."""
         return cast("FileSnapshot", self.observed)
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:

@@ -50,7 +50,7 @@ class Holder(NamedTuple):
 class Holders(NamedTuple):
     """The processes that have a file open. ``complete`` is false where other accounts' processes cannot be seen.
 
-    ``blind`` is why nothing at all could be seen, or empty.
+    ``unavailable`` is why nothing at all could be seen, or empty.
     """
 
     processes: tuple[Holder, ...]
@@ -99,7 +99,7 @@ class Content(NamedTuple):
 
 class LogReader(NamedTuple):
     """Who keeps the write-ahead log from being cut off: ``pid`` reads a state older than the log's end, of which
-    ``movable`` frames could still be moved. ``blind`` is why that cannot be seen, or empty.
+    ``movable`` frames could still be moved. ``unavailable`` is why that cannot be seen, or empty.
     """
 
     pid: Optional[int] = None

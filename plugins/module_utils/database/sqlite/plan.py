@@ -49,7 +49,7 @@ class FileInputs(NamedTuple):
 
 
 def make_plan(inputs: FileInputs) -> FilePlan:
-    """Given a case, return its steps in their order and what is decided against. A damaged database is left alone."""
+    """Return the steps of a database in order and what is decided against. A damaged database is left alone."""
     if inputs.snapshot.content.damage:
         why = f"it is damaged and is not written to: {inputs.snapshot.content.damage}"
         refusal = Refusal("vacuum", inputs.entry.name, "database.integrity", why)

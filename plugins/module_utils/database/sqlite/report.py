@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A look at a SQLite database -> metrics and data. Pure."""
+"""What is known of a SQLite database -> metrics and data. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AUTO_VACUUM = ("none", "full", "incremental")
 
 
 def metrics(context: FileContext) -> list[Metric]:
-    """Given a look at a database, return its numbers."""
+    """Given what is known of a database, return its numbers."""
     snapshot = context.observed
     if snapshot is None:
         return []
@@ -40,7 +40,7 @@ def freed_bytes(context: FileContext) -> int:
 
 
 def data(context: FileContext) -> dict[str, Any]:
-    """Given a look at a database, return what the module returns of it under ``databases``."""
+    """Given what is known of a database, return what the module returns of it under ``databases``."""
     known: dict[str, Any] = {"name": context.entry.name, "engine": "sqlite", "path": context.entry.path}
     if context.observed is None:
         return known

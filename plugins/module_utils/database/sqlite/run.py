@@ -45,7 +45,7 @@ _READ_ELSEWHERE = (
 def prepare(
     entry: Database, settings: VacuumSettings, host: Host, memory: Mapping[str, Any], window_s: float
 ) -> FileContext:
-    """Given an entry of the inventory, return what is seen of the database and what is planned."""
+    """Given an entry of the inventory, return what is observed of the database and what is planned."""
     try:
         snapshot = collect(entry.path, host, full=settings.full_integrity)
     except CoreError as error:
@@ -73,7 +73,7 @@ def _speeds(memory: Mapping[str, Any]) -> dict[str, float]:
 
 
 def vacuum(context: FileContext, host: Host, deadline: float, heartbeat: Callable[[], None]) -> FileContext:
-    """Given a context, take its steps one after the other and return it with how they came out. A failure ends them."""
+    """Take the steps of a database one after the other and return it with how they came out. A failure ends them."""
     replicated = context.observed is not None and context.observed.is_replicated
     ended: list[Ended] = []
     for step in context.steps:
@@ -94,7 +94,7 @@ def judge(context: FileContext) -> list[Finding]:
 
 
 def report(context: FileContext, host: Host) -> Result:
-    """Given a context, with its outcomes where the run acted, return the result."""
+    """Given what is known of a database, with how its steps ended where the run acted, return the result."""
     return Result(
         findings=judge(context),
         metrics=metrics(context),
@@ -106,5 +106,5 @@ def report(context: FileContext, host: Host) -> Result:
 
 
 def memory_of(context: FileContext, memory: Mapping[str, Any], host: Host) -> dict[str, Any]:
-    """Given a context at the end of a run and this entry's memory, return what to remember of it."""
+    """Given what is known of a database at the end of a run and this entry's memory, return what to remember of it."""
     return {**memory, "mb_s": speeds(context, _known(memory))}

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.claims import gather_claims
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.claims import collect_claims
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Declaration, Service
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.pid_file import read_pid_file
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.tls import local_tls
@@ -82,7 +82,7 @@ def test_a_pipe_in_the_place_of_a_pid_file_is_unknown(tmp_path: Path) -> None:
     with at_once():
         found = read_pid_file(choose_host(5.0), str(path))
     assert (found.pid, found.denied) == (0, True)
-    assert "it is a pipe" in found.problem
+    assert "it is a pipe" in found.unavailable
 
 
 def test_a_pipe_in_the_place_of_a_configuration_is_a_claim_that_is_not_known(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_a_pipe_in_the_place_of_a_configuration_is_a_claim_that_is_not_known(tmp
     os.mkfifo(path)
     service = Service("auth", declared_in=(Declaration(str(path), r"port=(\d+)"),))
     with at_once():
-        (claim,) = gather_claims(choose_host(5.0), service, None, None)
-    assert "it is a pipe" in claim.problem
+        (claim,) = collect_claims(choose_host(5.0), service, None, None)
+    assert "it is a pipe" in claim.unavailable
 
 
 def test_a_pipe_in_the_place_of_the_authorities_is_refused_and_no_authority_is_none(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_link_is_followed_to_what_belongs_to_its_owner(
     os.chown(link, owner_of_link, -1, follow_symlinks=False)
     found = read_pid_file(choose_host(5.0), str(link))
     assert (found.pid, found.denied) == ((41, False) if followed else (0, True))
-    assert followed or f"belongs to uid {STRANGER} and leads to what is not his own" in found.problem
+    assert followed or f"belongs to uid {STRANGER} and leads to what is not his own" in found.unavailable
 
 
 @needs_root
@@ -133,4 +133,4 @@ def test_a_folder_that_may_be_passed_and_not_listed_is_passed() -> None:
             found = read_pid_file(choose_host(5.0), f"{folder}/auth.pid")
         finally:
             os.seteuid(0)
-    assert (found.pid, found.problem) == (41, "")
+    assert (found.pid, found.unavailable) == (41, "")

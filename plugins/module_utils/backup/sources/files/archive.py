@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An archive in the making: each file is read once, hashed and written as a member, with its row in the index."""
+"""The names of accounts and groups by number, each asked for once. Windows has neither."""
 
 from __future__ import annotations
 
@@ -11,20 +11,52 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ....errors import SourceDenied
 from ....folders import NotEntered
-from ...streams.sink import Sink
-from ...streams.stage import CHUNK
-from ..records import Notes
-from .content import Found, data_of, has_changed, opened
-from .index import HEAD
-from .kinds import FILE, JUNCTION, LINK, SPARSE, SWAPPED, VANISHED
-from .kinds import FOLDER as A_FOLDER
-from .owners import Owners
+from ...model import Notes
+from ...stage import CHUNK
+from ...streams import Sink
+from .content import FILE, JUNCTION, LINK, SPARSE, SWAPPED, VANISHED, Found, data_of, has_changed, opened
+from .content import FOLDER as A_FOLDER
+from .formats import END, FOLDER, HARDLINK, HEAD, REGULAR, SYMLINK, Owner, header, padding, sparse_header, sparse_map
 from .system import POSIX, System
-from .tar_format import END, FOLDER, HARDLINK, REGULAR, SYMLINK, header, padding, sparse_header, sparse_map
+
+try:
+    import grp
+    import pwd
+except ImportError:
+    HAS_NAMES = False
+else:
+    HAS_NAMES = True
+
+
+def _name(ask: Callable[[int], Any], number: int) -> str:
+    try:
+        return str(ask(number)[0])
+    except KeyError:
+        return ""
+
+
+class Owners:
+    """Owner by status."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], Owner] = {}
+
+    def of(self, status: os.stat_result) -> Owner:
+        """Return the names for a file's numbers, empty where they have none."""
+        key = (status.st_uid, status.st_gid)
+        if key not in self._known:
+            self._known[key] = self._ask(*key)
+        return self._known[key]
+
+    def _ask(self, account: int, group: int) -> Owner:
+        if not HAS_NAMES:
+            return Owner()
+        return Owner(_name(pwd.getpwuid, account), _name(grp.getgrgid, group))
+
 
 ATTEMPTS = 2
 ROWS = 4096  # of the index, written at a time
@@ -41,10 +73,10 @@ MEANWHILE = {
 }
 SQLITE_MAGIC = b"SQLite format 3\0"
 # Each member: what was found, its name, its kind, its status, and its descriptor; -1 where it has none.
-Tell = Callable[[Found, str, str, os.stat_result, int], None]
+Heard = Callable[[Found, str, str, os.stat_result, int], None]
 
 
-def _tell_nobody(_found: Found, _name: str, _kind: str, _status: os.stat_result, _descriptor: int) -> None:
+def _unheard(_found: Found, _name: str, _kind: str, _status: os.stat_result, _descriptor: int) -> None:
     pass
 
 
@@ -60,14 +92,19 @@ class Body(NamedTuple):
 class Archive:
     """Writes members to one sink and their rows to another. ``files`` and ``bytes`` count what has content.
 
-    ``tell`` hears of each member when it has been written.
+    ``report`` hears of each member when it has been written.
     """
 
     def __init__(
-        self, sink: Sink, index: Sink, pulse: Callable[[], None], system: System = POSIX, tell: Tell = _tell_nobody
+        self,
+        sink: Sink,
+        index: Sink,
+        pulse: Callable[[], None],
+        system: System = POSIX,
+        report: Heard = _unheard,
     ) -> None:
         self._sink, self._index, self._pulse = sink, index, pulse
-        self._system, self._tell = system, tell
+        self._system, self._report = system, report
         self._batch: list[bytes] = []
         self._batched = 0
         self._rows: list[str] = [HEAD]
@@ -111,7 +148,7 @@ class Archive:
             self._write(header(f"{name}/", FOLDER, 0, status, owner))
         if name:
             self._row(found, found.kind, 0, "", status, link)
-            self._tell(found, name, found.kind, status, own.descriptor if own is not None else -1)
+            self._report(found, name, found.kind, status, own.descriptor if own is not None else -1)
 
     def _add_file(self, found: Found) -> None:
         for last in (False,) * (ATTEMPTS - 1) + (True,):
@@ -129,7 +166,7 @@ class Archive:
             return False
         self._write(header(name, HARDLINK, 0, status, self._owners.of(status), first))
         self._row(found, "hardlink", 0, "", status, first)
-        self._tell(found, name, "hardlink", status, descriptor)
+        self._report(found, name, "hardlink", status, descriptor)
         return True
 
     def _read(self, found: Found, descriptor: int, status: os.stat_result, *, keep: bool) -> bool:
@@ -186,7 +223,7 @@ class Archive:
         self._write(padding(body.size))
         self._row(found, body.kind, body.long or body.size, body.sha256, status)
         name = self._system.member_name(found.path)
-        self._tell(found, name, FILE, status, descriptor)
+        self._report(found, name, FILE, status, descriptor)
         self.files, self.bytes = self.files + 1, self.bytes + body.size
         if status.st_nlink > 1:
             self._first_names[(status.st_dev, status.st_ino)] = name

@@ -6,42 +6,177 @@
 
 It has the same form on all platforms; which keys there are depends on the one that made the set: ``attributes``,
 ``sddl`` and ``streams`` (Windows), ``flags`` and ``acl`` (macOS), ``xattrs`` (macOS and Linux, values in base64).
+
+What they are is collected as each platform tells it; on Linux POSIX access control lists are among them
+(system.posix_acl_access).
 """
 
 from __future__ import annotations
 
+import base64
+import errno
+import hashlib
 import json
-from typing import IO, Any
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import IO, Any, NamedTuple, Optional, Union
 
 from ....host import Host
+from ....printable import printable
 from ...errors import Unreadable
+from ...model import Entry
 from ...names import member_refusal
-from ...streams.reader import reading
-from ...streams.sink import Sink
-from ..records import Bench, Entry
-from .linux_attributes import read as read_linux
-from .members import Gather, Members, Noted, ReadOpen
+from ...streams import Sink, reading
+from ..model import Bench
+from .content import Found
+
+SOME = 256  # members between two looks at the clock
+VALUE_LIMIT = 64 << 10  # bytes of one extended attribute, the most that Linux allows; a resource fork may be larger
+VALUES_LIMIT = 64 << 20  # bytes of all of a source
+
+
+class Packed(NamedTuple):
+    """A member as it was written: its path, its name in the archive and the platform's own bits of its status."""
+
+    path: str
+    name: str
+    kind: str
+    bits: int
+
+
+@dataclass
+class Noted:
+    """What was found: attributes by member name. ``missing`` members could not be looked at, ``why`` says why.
+
+    ``not_kept`` are things that are data and are neither in the archive nor here, each with its kind.
+    """
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    missing: int = 0
+    why: str = ""
+    not_kept: list[tuple[str, str]] = field(default_factory=list)
+
+    def miss(self, count: int, why: str) -> None:
+        """Count members that could not be looked at; the first reason is the one that is told."""
+        self.missing += count
+        self.why = self.why or why
+
+
+class Members:
+    """Collects what an archive tells of its members. Where ``read`` is given it reads their extended attributes at
+    once, from what is open, and no list of members is kept.
+    """
+
+    def __init__(self, read: Optional[ReadOpen] = None) -> None:
+        self._by_name: dict[str, Packed] = {}
+        self._read, self._values, self.noted = read, Values(), Noted()
+
+    def report(self, found: Found, name: str, kind: str, status: os.stat_result, descriptor: int) -> None:
+        """Take one more member."""
+        if self._read is not None:
+            note_attributes(found.path, name, lambda: self._attributes(found, descriptor), self._values, self.noted)
+            return
+        bits = getattr(status, "st_file_attributes", getattr(status, "st_flags", 0))
+        self._by_name[name] = Packed(found.path, name, kind, bits)
+
+    def _attributes(self, found: Found, descriptor: int) -> Mapping[str, bytes]:
+        return {} if self._read is None else self._read(found, descriptor)
+
+    @property
+    def all(self) -> list[Packed]:
+        """The members in the order of the archive."""
+        return list(self._by_name.values())
+
+
+@dataclass
+class Values:
+    """Turns values of extended attributes into JSON, up to a limit of bytes for all of them."""
+
+    left: int = VALUES_LIMIT
+
+    def plain(self, value: bytes) -> Union[str, dict[str, Any]]:
+        """Return a value in base64, or its size and checksum where it is too large to be kept."""
+        if len(value) > min(VALUE_LIMIT, self.left):
+            return {"size": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+        self.left -= len(value)
+        return base64.b64encode(value).decode("ascii")
+
+
+Read = Callable[[str], Mapping[str, bytes]]  # a path to its extended attributes; raises OSError
+# What was found, and its descriptor or -1, to its extended attributes; raises OSError
+ReadOpen = Callable[[Found, int], Mapping[str, bytes]]
+Collect = Callable[[list[Packed], Host], Noted]
+
+
+def extended_attributes(members: list[Packed], host: Host, read: Read, noted: Noted) -> None:
+    """Given members and what reads the extended attributes of a path, note them."""
+    values = Values()
+    for number, member in enumerate(members):
+        if number % SOME == 0:
+            host.remaining()
+        note_attributes(member.path, member.name, partial(read, member.path), values, noted)
+
+
+def note_attributes(
+    path: str, member: str, read: Callable[[], Mapping[str, bytes]], values: Values, noted: Noted
+) -> None:
+    """Given a member and what reads its extended attributes, note them."""
+    try:
+        raw = read()
+    except FileNotFoundError:
+        return  # it is gone since it was written
+    except OSError as error:
+        noted.miss(1, f"{printable(path)}: {error.strerror or error}")
+        return
+    if raw:
+        found = {name: values.plain(value) for name, value in sorted(raw.items())}
+        noted.rows.setdefault(member, {})["xattrs"] = found
+        noted.not_kept += [("cut", f"{path} {name}") for name, value in found.items() if isinstance(value, dict)]
+
+
+_NONE = (errno.ENOTSUP, errno.EOPNOTSUPP)  # the file system has no extended attributes, so nothing is missed
+
+
+def read_linux(found: Found, descriptor: int) -> Mapping[str, bytes]:
+    """Given what was found and its descriptor, or -1, return its extended attributes. Raise OSError.
+
+    A symlink has no descriptor; it is looked up in the open folder that it is in, and no path from elsewhere is.
+    """
+    what: Union[int, str] = descriptor
+    if descriptor < 0:
+        what = f"/proc/self/fd/{found.holder.descriptor}/{found.name}"
+    follow = descriptor >= 0
+    try:
+        names = os.listxattr(what, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno in _NONE:
+            return {}
+        raise
+    return {name: os.getxattr(what, name, follow_symlinks=follow) for name in names}
+
 
 HEAD = json.dumps(("path", "attributes")) + "\n"
 ROWS = 4096  # written at a time
 
 
 # Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
-def _gather_macos(*given: Any) -> Noted:
-    from ...macos.attributes import gather
+def _collect_macos(*given: Any) -> Noted:
+    from ... import macos
 
-    return gather(*given)
+    return macos.collect_attributes(*given)
 
 
-def _gather_windows(*given: Any) -> Noted:
-    from ...windows.attributes import gather
+def _collect_windows(*given: Any) -> Noted:
+    from ... import windows
 
-    return gather(*given)
+    return windows.collect_attributes(*given)
 
 
 # Linux reads them while a file is open; elsewhere they are asked for afterwards, of many at a time.
 READERS: dict[str, ReadOpen] = {"linux": read_linux}
-GATHERERS: dict[str, Gather] = {"darwin": _gather_macos, "windows": _gather_windows}
+COLLECTORS: dict[str, Collect] = {"darwin": _collect_macos, "windows": _collect_windows}
 
 
 def members_of(platform: str) -> Members:
@@ -51,14 +186,14 @@ def members_of(platform: str) -> Members:
 
 def note(members: Members, sink: Sink, host: Host) -> Noted:
     """Given an archive's members, write what is to be noted of them into the sink and return it."""
-    noted = members.noted if host.platform in READERS else GATHERERS[host.platform](members.all, host)
+    noted = members.noted if host.platform in READERS else COLLECTORS[host.platform](members.all, host)
     lines = [HEAD, *(json.dumps((name, found)) + "\n" for name, found in noted.rows.items())]
     for begin in range(0, len(lines), ROWS):
         sink.write("".join(lines[begin : begin + ROWS]).encode("ascii"))
     return noted
 
 
-def verify(entry: Entry, bench: Bench) -> list[str]:
+def verify_attributes(entry: Entry, bench: Bench) -> list[str]:
     """Given a files source of a set, return what does not hold of its attributes. Raise Unreadable where it is none."""
     payload = next((one for one in entry.payloads if one.role == "attributes"), None)
     if payload is None:

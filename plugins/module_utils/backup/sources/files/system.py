@@ -11,15 +11,12 @@ import stat
 import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ....folders import Place, resolved
 from ....printable import printable
-from ...windows import files as windows_files
-from ...windows import folders as windows_folders
-from ...windows import names as windows_names
-from ...windows import opening as windows_opening
-from .kinds import FILE, FOLDER, LINK, SPECIAL
+from ... import names, windows_files
+from .content import FILE, FOLDER, LINK, SPECIAL
 
 
 def _as_it_is(text: str) -> str:
@@ -43,7 +40,7 @@ def _posix_link_kind(status: os.stat_result) -> str:
 
 
 def _shown_on_windows(path: str) -> str:
-    return printable(windows_names.shown(path))
+    return printable(names.shown(path))
 
 
 def _posix_reason(error: OSError) -> str:
@@ -55,8 +52,7 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-@dataclass(frozen=True)
-class System:
+class System(NamedTuple):
     """One platform's file system. ``native`` is the form of a path that it is asked with, ``shown`` that for people.
 
     ``link_text`` is the form of what a link says in which it is kept. ``resolved`` opens where a declared path leads.
@@ -80,17 +76,17 @@ class System:
 POSIX = System()
 SYSTEMS = {
     "linux": POSIX,
-    "darwin": replace(POSIX, matched=_composed, folds_case=True),
+    "darwin": POSIX._replace(matched=_composed, folds_case=True),
     "windows": System(
-        native=windows_names.extended,
+        native=names.extended,
         shown=_shown_on_windows,
-        link_text=windows_names.shown,
-        member_name=windows_names.member_name,
-        matched=windows_names.matched,
+        link_text=names.shown,
+        member_name=names.member_name,
+        matched=names.matched,
         entry_kind=windows_files.entry_kind,
         link_kind=windows_files.link_kind,
-        resolved=windows_folders.resolved,
-        reason=windows_opening.reason,
+        resolved=windows_files.resolved,
+        reason=windows_files.reason,
         folds_case=True,
     ),
 }

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import IO, Optional
 
+from ...model import Entry
 from ...names import member_refusal
-from ...streams.reader import reading
-from ...streams.stage import CHUNK
-from ..records import Bench, Entry
-from .attributes import verify as verify_attributes
-from .index import Row, read_rows
-from .kinds import SPARSE
-from .tar_format import FOLDER, HARDLINK, REGULAR, SYMLINK, BadTar, Member, read_content, read_members
+from ...stage import CHUNK
+from ...streams import reading
+from ..model import Bench
+from .attributes import verify_attributes
+from .content import SPARSE
+from .formats import FOLDER, HARDLINK, REGULAR, SYMLINK, BadTar, Member, Row, read_content, read_members, read_rows
 
 KINDS = {REGULAR: ("file", SPARSE), FOLDER: ("folder",), SYMLINK: ("link", "junction"), HARDLINK: ("hardlink",)}
 NAMED = 5  # members that differ, named in full; one is enough to condemn a set

@@ -13,8 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Optional
 
 from ....folders import Folder, NotEntered, Place
-from .content import Found, data_of, may_have_holes, opened
-from .kinds import FILE, FOLDER, SWAPPED, TWIN, VANISHED, kind_of
+from .content import FILE, FOLDER, SWAPPED, TWIN, VANISHED, Found, data_of, kind_of, may_have_holes, opened
 from .system import POSIX, System
 
 MOST_OPEN = 64  # folders above each other that are open at a time; the others are come back to through ".."
@@ -164,12 +163,12 @@ def _listed(folder: Folder, system: System, note: Note) -> list[tuple[str, str, 
 
 
 def _note_twins(folder: Folder, rows: Sequence[tuple[str, str, int]], note: Note) -> None:
-    seen: set[str] = set()
+    known: set[str] = set()
     for name, _kind, _inode in rows:
         folded = name.casefold()
-        if folded in seen:
+        if folded in known:
             note(TWIN, folder.path_of(name))
-        seen.add(folded)
+        known.add(folded)
 
 
 def size_below(place: Place, leave_out: LeaveOut, protected: Collection[str], system: System = POSIX) -> int:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections import deque
 from pathlib import Path
 from urllib.parse import quote
 
-from ....errors import ToolMissing
+from ....errors import ToolFailed, ToolMissing
 from ....host import Host
-from ...errors import CannotTell
+from ...errors import CannotJudge
+from ...model import Entry, Payload
 from ...names import is_device
-from ...streams.reader import reading
-from ...streams.sink import Written, writing
-from ...streams.stage import CHUNK, Stage
-from ..records import Workshop
+from ...stage import CHUNK, Stage
+from ...streams import Written, reading, writing
+from ..model import Bench, Workshop
 from .parse import Contents, parse_contents
 from .server import Command, Server, program_of
 
@@ -84,7 +85,7 @@ def _encoded(capital: re.Match[str]) -> str:
 def contents(path: Path, compression: str, bin_dir: str, host: Host) -> Contents:
     """Given a dump, return its table of contents, which stands at its beginning.
 
-    Raise ToolFailed where pg_restore cannot read it, CannotTell where there is no pg_restore.
+    Raise ToolFailed where pg_restore cannot read it, CannotJudge where there is no pg_restore.
     """
     text = _restore(path, compression, bin_dir, host, "--list")
     return parse_contents(text.decode("utf-8", "replace"), path.name)
@@ -108,7 +109,7 @@ def _restore(path: Path, compression: str, bin_dir: str, host: Host, word: str) 
         try:
             stage = Stage([program, word], host, fed=True, output=printed)
         except ToolMissing as error:
-            raise CannotTell(f"{path.name} cannot be looked into: {error}") from error
+            raise CannotJudge(f"{path.name} cannot be looked into: {error}") from error
         try:
             _feed(path, compression, host, stage)
             stage.finish()
@@ -137,3 +138,37 @@ def _hand_over(chunk: bytes, stage: Stage) -> None:
             stage.end_input()
     except BrokenPipeError:
         raise _Enough from None
+
+
+END_MARK = b"-- PostgreSQL database cluster dump complete"
+LAST_LINES = 10  # pg_dumpall ends with its mark and an empty comment
+
+
+def verify(entry: Entry, bench: Bench) -> list[str]:
+    """Given a PostgreSQL source of a set, return what does not hold of its dumps.
+
+    Raise Unreadable where one cannot be unpacked, CannotJudge where there is no pg_restore.
+    """
+    objects = {one["payload"]: int(one["objects"]) for one in entry.facts["databases"].values()}
+    wrong = []
+    for payload in entry.payloads:
+        reason = _globals(payload, entry, bench) if payload.role == "globals" else _dump(payload, objects, entry, bench)
+        wrong += [f"{payload.name}: {reason}"] if reason else []
+    return wrong
+
+
+def _dump(payload: Payload, objects: dict[str, int], entry: Entry, bench: Bench) -> str:
+    path, bin_dir = bench.folder / payload.name, str(entry.facts["bin_dir"])
+    try:
+        found = contents(path, entry.compression, bin_dir, bench.host)
+        read_through(path, entry.compression, bin_dir, bench.host)
+    except ToolFailed as error:
+        return str(error)
+    expected = objects.get(payload.name)
+    return "" if found.entries == expected else f"it lists {found.entries} objects, the manifest says {expected}"
+
+
+def _globals(payload: Payload, entry: Entry, bench: Bench) -> str:
+    with reading(bench.folder / payload.name, entry.compression, bench.host) as stream:
+        last = deque((line.strip() for line in stream), LAST_LINES)
+    return "" if END_MARK in last else "it ends before pg_dumpall's end mark"

@@ -2,7 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A conversation with psql in one transaction, whose snapshot pg_dump shares: rows counted here are the rows dumped."""
+"""A conversation with psql in one transaction, whose snapshot pg_dump shares: rows counted here are the rows dumped.
+
+The questions asked of the server. Each answers in JSON lines, because a name may hold anything, even newlines.
+Functions and tables are pg_catalog's by name; operators and types are so because a session runs with an empty
+search_path (postgres/opening.py). No question plans a query on a table of a user's: see ``ROWS_EXACT``.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +20,60 @@ from typing import cast
 from ....errors import ToolFailed
 from ....host import Host
 from ....postgres.opening import LATER, PROOF, first_statements, prove
-from ...streams.stage import CHUNK, Stage
-from . import queries
+from ...stage import CHUNK, Stage
 from .parse import Database, Relation, parse_copies, parse_databases, parse_names, parse_relations, parse_rows
 from .server import Server
+
+# All databases but templates, each with what keeps it from being dumped. A DROP DATABASE that was interrupted leaves
+# one that nobody can connect to (datconnlimit -2 since 15.4).
+DATABASES = """
+SELECT pg_catalog.json_build_array(d.datname, CASE
+         WHEN d.datconnlimit = -2 THEN 'its DROP DATABASE was interrupted, so it is invalid: drop it again'
+         WHEN NOT d.datallowconn THEN 'it allows no connections'
+         WHEN NOT pg_catalog.has_database_privilege(d.oid, 'CONNECT') THEN 'the login has no CONNECT on it'
+         ELSE '' END)
+  FROM pg_catalog.pg_database d WHERE NOT d.datistemplate ORDER BY d.datname
+"""
+SIZE = """
+SELECT pg_catalog.json_build_array(pg_catalog.sum(pg_catalog.pg_database_size(datname))::bigint)
+  FROM pg_catalog.pg_database WHERE datname = ANY ({names})
+"""
+VERSION = "SELECT pg_catalog.json_build_array(pg_catalog.current_setting('server_version_num')::int / 10000)"
+
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+SNAPSHOT = "SELECT pg_catalog.json_build_array(pg_catalog.pg_export_snapshot())"
+
+_USERS_OWN = """
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
+         SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND (
+           d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid OR
+           d.classid = 'pg_catalog.pg_namespace'::regclass AND d.objid = n.oid))
+"""
+_NAME = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
+
+# tables, partitioned tables, views, materialized views, sequences, foreign tables
+RELATIONS = f"""
+SELECT pg_catalog.json_build_array(c.oid::bigint, {_NAME}) {_USERS_OWN}
+   AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') ORDER BY c.oid
+"""
+ROWS_ESTIMATED = f"""
+SELECT pg_catalog.json_build_array({_NAME}, greatest(c.reltuples, 0)::bigint) {_USERS_OWN}
+   AND c.relkind = 'r' ORDER BY n.nspname, c.relname
+"""
+# Each table with the statement that prints one line for each of its rows. It is COPY, as in a dump, and no count(*):
+# whoever plans a query on a table works out the calls with constants in the expressions of its indexes, so that the
+# table's owner could have us run a function of his. COPY of a table plans nothing, and it refuses a view that was put
+# in the table's place meanwhile. One column is enough, the narrowest that is stored (a generated one is not copied).
+ROWS_EXACT = f"""
+SELECT pg_catalog.json_build_array({_NAME}, pg_catalog.format('COPY %I.%I%s TO STDOUT', n.nspname, c.relname,
+         (SELECT pg_catalog.format(' (%I)', a.attname) FROM pg_catalog.pg_attribute a
+           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+             AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''
+           ORDER BY a.attlen < 0, a.attlen, a.attnum LIMIT 1))) {_USERS_OWN}
+   AND c.relkind = 'r' ORDER BY n.nspname, c.relname
+"""  # noqa: S608 - of constants
+
 
 MAINTENANCE = ("postgres", "template1")  # one of them is there, as vacuumdb believes
 
@@ -37,8 +92,8 @@ class Session:
             lines.append(line)
         return lines
 
-    def count(self, query: str, beat: Callable[[], None]) -> int:
-        """Given a query, return the number of lines of its answer, which are not kept; ``beat`` is called between."""
+    def count(self, query: str, heartbeat: Callable[[], None]) -> int:
+        """Given a query, return how many lines its answer has, which are not kept; ``heartbeat`` is called between."""
         end = self._put(query).encode()
         lines, tail = 0, b""
         while not tail.endswith((end + b"\n", end + b"\r\n")):
@@ -47,13 +102,13 @@ class Session:
                 self._explain()
             lines += chunk.count(b"\n")
             tail = (tail + chunk)[-len(end) - 2 :]
-            beat()
+            heartbeat()
         return lines - 1
 
     def _put(self, query: str) -> str:
         """Ask a question and return the line that will stand behind its answer."""
         end = f"end-{secrets.token_hex(8)}"
-        self._tell(f"{query};\n\\echo {end}\n")
+        self._send(f"{query};\n\\echo {end}\n")
         return end
 
     def _line(self) -> str:
@@ -63,7 +118,7 @@ class Session:
             self._explain()
         return line.decode("utf-8", "replace").rstrip("\r\n")
 
-    def _tell(self, text: str) -> None:
+    def _send(self, text: str) -> None:
         try:
             self._stage.put(text.encode("utf-8"))
             self._stage.flush()
@@ -93,7 +148,7 @@ def session(server: Server, database: str, host: Host) -> Iterator[Session]:
 def databases(server: Server, host: Host) -> list[Database]:
     """Return all databases of a server but templates, each with what keeps it from being dumped."""
     with _maintenance(server, host) as conversation:
-        return parse_databases(conversation.ask(queries.DATABASES))
+        return parse_databases(conversation.ask(DATABASES))
 
 
 @contextmanager
@@ -113,31 +168,31 @@ def _maintenance(server: Server, host: Host) -> Iterator[Session]:
 
 def server_version(conversation: Session) -> int:
     """Return the server's major version."""
-    return int(parse_names(conversation.ask(queries.VERSION))[0])
+    return int(parse_names(conversation.ask(VERSION))[0])
 
 
 def database_bytes(server: Server, names: list[str], host: Host) -> int:
     """Return what databases take on the server's disk, in bytes."""
     with session(server, names[0], host) as conversation:
         quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
-        answer = parse_names(conversation.ask(queries.SIZE.format(names=f"ARRAY[{quoted}]::name[]")))
+        answer = parse_names(conversation.ask(SIZE.format(names=f"ARRAY[{quoted}]::name[]")))
     return int(answer[0]) if answer[0] != "None" else 0
 
 
 def begin(conversation: Session) -> str:
     """Begin the transaction that the dump stands on, and return its snapshot's name."""
-    conversation.ask(queries.BEGIN)
-    return parse_names(conversation.ask(queries.SNAPSHOT))[0]
+    conversation.ask(BEGIN)
+    return parse_names(conversation.ask(SNAPSHOT))[0]
 
 
 def relations(conversation: Session) -> list[Relation]:
     """Return the relations that a dump of this database has to hold."""
-    return parse_relations(conversation.ask(queries.RELATIONS))
+    return parse_relations(conversation.ask(RELATIONS))
 
 
-def rows(conversation: Session, how: str, beat: Callable[[], None]) -> dict[str, int]:
+def rows(conversation: Session, how: str, heartbeat: Callable[[], None]) -> dict[str, int]:
     """Return the rows of each table: ``exact``, ``estimated`` by the server, or with ``none`` nothing."""
     if how == "exact":
-        copies = parse_copies(conversation.ask(queries.ROWS_EXACT))
-        return {table: conversation.count(copy, beat) for table, copy in copies.items()}
-    return parse_rows(conversation.ask(queries.ROWS_ESTIMATED)) if how == "estimated" else {}
+        copies = parse_copies(conversation.ask(ROWS_EXACT))
+        return {table: conversation.count(copy, heartbeat) for table, copy in copies.items()}
+    return parse_rows(conversation.ask(ROWS_ESTIMATED)) if how == "estimated" else {}

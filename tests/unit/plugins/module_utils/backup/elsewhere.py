@@ -10,15 +10,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Optional
 from unittest import mock
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import names as windows_names
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows_files
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import system as systems
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import files as windows_files
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import names as windows_names
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.process import Completed
@@ -88,7 +87,7 @@ def windows_paths(root: Path, drive: str = "C:\\CryptoBot") -> Iterator[None]:
     def shown(path: str) -> str:
         return there(path) if path.startswith(str(root)) else windows_names.shown(path)
 
-    changed = replace(systems.SYSTEMS["windows"], member_name=member_name, shown=shown)
+    changed = systems.SYSTEMS["windows"]._replace(member_name=member_name, shown=shown)
     with mock.patch.dict(systems.SYSTEMS, {"windows": changed}):
         yield
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest, seal
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Payload
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Payload
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
 
 from .examples import act, found, status
@@ -88,7 +88,7 @@ POSTGRESQL = [
 @pytest.mark.parametrize(("why", "facts", "roles", "holds"), POSTGRESQL, ids=[case[0] for case in POSTGRESQL])
 def test_a_manifest_of_a_server_lists_a_dump_of_each_of_its_databases(why, facts, roles, holds):
     payloads = {"dump": "config/app.dump", "globals": "config/globals.sql"}
-    listed = [vars(Payload(payloads[role], role, 1, "ab" * 32)) for role in roles]
+    listed = [Payload(payloads[role], role, 1, "ab" * 32)._asdict() for role in roles]
     document = a_document()
     document["sources"] = [{**document["sources"][0], "type": "postgresql", "payloads": listed, **facts}]
     if holds:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import publish as publishing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import publish as publishing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 from .examples import DAY, act, found, status, steps

@@ -17,14 +17,16 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import Unreadable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import archive as archiving
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.take import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.back_up import (
+    back_up,
     measure,
     real_paths,
-    take,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.tar_format import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.formats import (
     BadTar,
     Owner,
     header,
@@ -32,13 +34,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.verify import verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.walk import leaving_out, walk
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import (
-    Bench,
-    Entry,
-    Source,
-    Workshop,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import COMPRESSIONS, Codec
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench, Workshop
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams import COMPRESSIONS, Codec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied, SourceMissing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.folders import Folder, resolved
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
@@ -68,7 +65,7 @@ def taken(folder: Path, *paths: Path, protected: frozenset = frozenset(), **more
     target = folder / "set" / "files"
     target.mkdir(parents=True)
     source = Source("files", "files", paths=tuple(str(path) for path in paths), **more)
-    return take(source, Workshop(target, choose_host(), PLAIN, protected))
+    return back_up(source, Workshop(target, choose_host(), PLAIN, protected))
 
 
 def archive(folder: Path) -> Path:

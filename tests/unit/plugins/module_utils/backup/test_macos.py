@@ -19,18 +19,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import folders
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access.records import Folder
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import (
-    access,
-    attributes,
-    lists,
-    xattrs,
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import macos
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import Folder
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import allowing, parse_lists
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import attributes as members
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import (
+    Packed,
+    members_of,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos.parse import allowing, parse_lists
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import members
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import members_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.content import Found
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.members import Seen
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 
 from .elsewhere import FIXTURES, Elsewhere
@@ -98,14 +95,14 @@ BACKUPS = ["/var/backups/cryptobot", "/var/backups/cryptobot/20261122T020000Z-5f
 
 def test_a_list_opens_a_folder_whose_mode_is_closed():
     host = FakeHost("darwin", commands={"ls -lde": listing("macos-14/backups.txt")})
-    found = access.gather([Folder(path, 0o700) for path in BACKUPS], host)
+    found = macos.collect_access([Folder(path, 0o700) for path in BACKUPS], host)
     assert [folder.others for folder in found.folders] == [(), ("user:bob", "group:admin")]
     assert (found.unknown, "chmod -N" in found.remedy) == ("", True)
     assert "user:bob allow list" in found.folders[1].actual
 
 
 def test_without_ls_the_modes_speak_and_the_lists_stay_unknown():
-    found = access.gather([Folder(BACKUPS[0], 0o750)], FakeHost("darwin"))
+    found = macos.collect_access([Folder(BACKUPS[0], 0o750)], FakeHost("darwin"))
     assert [folder.others for folder in found.folders] == [("the group",)]
     assert "'ls' was not found" in found.unknown
 
@@ -116,10 +113,10 @@ def test_many_paths_are_asked_in_portions_and_odd_ones_not_at_all():
 
     host = Elsewhere("darwin", {"ls": answer})
     paths = [f"/x/{number}" for number in range(1201)]
-    found, why = lists.lists([*paths, "/x/new\nline", os.fsdecode(b"/x/\xff")], host)
+    found, why = macos.lists([*paths, "/x/new\nline", os.fsdecode(b"/x/\xff")], host)
     assert (len(found), len(host.ran)) == (1201, 3)
     assert "do not fit into a line" in why
-    lists.lists(["/" + "y" * 60_000, "/" + "z" * 60_000], host)
+    macos.lists(["/" + "y" * 60_000, "/" + "z" * 60_000], host)
     assert len(host.ran) == 5
 
 
@@ -162,19 +159,19 @@ VALUES = {
 
 def played(monkeypatch, *args, **more) -> Library:
     library = Library(*args, **more)
-    monkeypatch.setattr(xattrs, "library", lambda: library)
+    monkeypatch.setattr(macos, "library", lambda: library)
     return library
 
 
 def test_extended_attributes_are_read_byte_by_byte_and_links_are_not_followed(monkeypatch):
     library = played(monkeypatch, VALUES)
-    assert xattrs.read("/x") == VALUES
+    assert macos.read("/x") == VALUES
     assert library.options == {1}
 
 
 def test_an_attribute_that_grows_meanwhile_is_asked_for_again(monkeypatch):
     played(monkeypatch, {"a": b"1"}, grows=2)
-    assert xattrs.read("/x") == {"a": b"1++"}
+    assert macos.read("/x") == {"a": b"1++"}
 
 
 @pytest.mark.parametrize(
@@ -185,34 +182,34 @@ def test_a_file_system_without_them_has_none_and_a_refusal_is_an_error(monkeypat
     ctypes.set_errno(0)
     if raised:
         with pytest.raises(PermissionError):
-            xattrs.read("/x")
+            macos.read("/x")
     else:
-        assert xattrs.read("/x") == {}
+        assert macos.read("/x") == {}
 
 
 @pytest.fixture
-def marked(tmp_path) -> Seen:
+def marked(tmp_path) -> Packed:
     """A real file with a real attribute."""
     path = tmp_path / "file"
     path.touch()
     os.setxattr(path, "user.note", b"kept")
-    return Seen(str(path), "tmp/file", "file", 0)
+    return Packed(str(path), "tmp/file", "file", 0)
 
 
 def test_the_call_itself_works_on_a_real_file(marked):
     # Linux' functions have the same name and fewer arguments; what is beyond them is not looked at
-    assert dict(xattrs.read(marked.path))["user.note"] == b"kept"
+    assert dict(macos.read(marked.path))["user.note"] == b"kept"
 
 
 def linux_attributes(folder) -> members.Noted:
     """Return what is noted of the files in a folder."""
-    told = members_of("linux")
+    members = members_of("linux")
     with folders.opened(str(folder)) as holder:
         for name in holder.names():
             found = Found(f"{folder}/{name}", "file", holder, name)
             descriptor = -1 if (folder / name).is_symlink() else holder.open_file(name)
-            told.tell(found, f"tmp/{name}", "file", holder.lstat(name), descriptor)
-    return told.noted
+            members.report(found, f"tmp/{name}", "file", holder.lstat(name), descriptor)
+    return members.noted
 
 
 def test_linux_notes_extended_attributes_too(marked, tmp_path):
@@ -240,8 +237,8 @@ def test_attributes_that_may_not_be_read_are_counted(monkeypatch, marked, tmp_pa
 def test_flags_lists_and_attributes_are_noted_by_member(monkeypatch):
     played(monkeypatch, {"com.apple.ResourceFork": bytes(70_000), "a": b"1"})
     host = FakeHost("darwin", commands={"ls -lde": listing("macos-14/backups.txt")})
-    seen = [Seen(path, path[1:], "folder", bits) for path, bits in zip(BACKUPS, (0x8000 | 0x20000, 0))]
-    found = attributes.gather(seen, host)
+    seen = [Packed(path, path[1:], "folder", bits) for path, bits in zip(BACKUPS, (0x8000 | 0x20000, 0))]
+    found = macos.collect_attributes(seen, host)
     assert found.rows[BACKUPS[0][1:]]["flags"] == ["hidden", "schg"]
     assert "acl" not in found.rows[BACKUPS[0][1:]]
     assert found.rows[BACKUPS[1][1:]]["acl"][1] == "group:admin inherited allow list,search"
@@ -251,5 +248,5 @@ def test_flags_lists_and_attributes_are_noted_by_member(monkeypatch):
 
 def test_lists_that_ls_does_not_tell_are_counted(monkeypatch):
     played(monkeypatch, {})
-    found = attributes.gather([Seen(path, path[1:], "folder", 0) for path in BACKUPS], FakeHost("darwin"))
+    found = macos.collect_attributes([Packed(path, path[1:], "folder", 0) for path in BACKUPS], FakeHost("darwin"))
     assert (found.missing, found.why, found.rows) == (2, "the command 'ls' was not found on this host", {})

@@ -13,15 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.names import (
-    is_device,
-    is_windows_name,
-    member_refusal,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows.names import (
     declared_refusal,
     extended,
+    is_device,
+    is_windows_name,
     matched,
     member_name,
+    member_refusal,
     shown,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError

@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     DEAD,
     GROWING,
     UNCLEAR,
@@ -22,7 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan 
     plan_pruned,
     refusal,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Measured
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Measured
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 
 from .examples import DAY, NOW, a_catalog, a_set, files, settings
@@ -81,7 +79,7 @@ def test_a_fresh_set_is_told_with_its_age_and_the_limit():
     )
 
 
-SKIPPING = replace(a_set(1), manifest=replace(a_set(1).manifest, skipped={"logs": "/b does not exist"}))
+SKIPPING = a_set(1)._replace(manifest=a_set(1).manifest._replace(skipped={"logs": "/b does not exist"}))
 LOGS = files("logs", "/b", optional=True)
 STANDS = [
     ("it left an optional source out, as it may", SKIPPING, LOGS, True),

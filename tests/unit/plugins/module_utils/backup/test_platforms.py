@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The same noun on three systems: the same findings, the same manifest, and a set of one verifies on another."""
+"""The same area on three systems: the same findings, the same manifest, and a set of one verifies on another."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import io
 import json
 import os
 import shutil
-import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.gather import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows_files
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest, seal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry, Payload
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import (
     attributes as noting,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.index import HEAD
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.formats import HEAD
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.verify import verify as look
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Bench, Entry, Payload
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification.levels import verify
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import files as windows_files
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.collect import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import worst
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
@@ -217,8 +217,7 @@ def test_new_folders_are_closed_by_windows_own_means(tmp_path, root):
 
 
 def test_a_file_that_another_program_does_not_share_fails_the_set_and_is_named(tmp_path, root, monkeypatch):
-    windows = sys.modules[windows_files.__name__.replace(".files", ".opening")]
-    monkeypatch.setattr(windows, "WAITS", (0.0,))
+    monkeypatch.setattr(windows_files, "WAITS", (0.0,))
     real, tries = os.open, []
 
     def refusing(path, flags, *more, **options):
@@ -401,7 +400,7 @@ def test_a_set_made_before_attributes_were_noted_still_verifies(tmp_path, root):
     del entry["attributes"]
     content = seal(document)
     read = parse_manifest(content, "manifest.json", document["id"])
-    assert verify(read, Bench(folder, tmp_path, choose_host()), 2).problems == []
+    assert verify(read, Bench(folder, tmp_path, choose_host()), 2).defects == []
     entry["attributes"] = {"noted": 0, "missing": 0, "why": ""}
     with pytest.raises(ParseError, match="not complete in itself: 'install: no attributes'"):
         parse_manifest(seal(document), "manifest.json", document["id"])

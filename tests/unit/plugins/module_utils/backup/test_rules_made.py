@@ -6,23 +6,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.records import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     FORGED,
     SIGNED,
     BackupSet,
+    Entry,
     Lack,
+    Made,
+    Notes,
     Verification,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.made import Made
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import SetPlan
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_made import judge_made, judge_set
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import judge_removed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import Entry, Notes
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Action, Finding
 
 from .examples import NOW, a_catalog, a_set, files, settings, sqlite
@@ -169,12 +169,12 @@ def removal(found: BackupSet, action: str = "prune", state: str = "done") -> Act
 
 
 LACKS = (Lack("config", "config/a.tar", "is not there: No such file"), Lack("main", "main/b", "has 0 bytes"))
-FAILED = replace(GOOD, verification=Verification(1, False, NOW))
+FAILED = GOOD._replace(verification=Verification(1, False, NOW))
 DAMAGED = [
-    (replace(GOOD, lacks=LACKS), "config/a.tar is not there: No such file"),
-    (replace(GOOD, signature=FORGED), "its signature is another's"),
+    (GOOD._replace(lacks=LACKS), "config/a.tar is not there: No such file"),
+    (GOOD._replace(signature=FORGED), "its signature is another's"),
     (FAILED, "its last verification failed"),
-    (replace(FAILED, signature=SIGNED), "its last verification failed"),
+    (FAILED._replace(signature=SIGNED), "its last verification failed"),
 ]
 
 

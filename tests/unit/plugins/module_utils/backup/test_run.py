@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole noun on real files: plan equals run, twice changes nothing, nothing is half done, nothing is claimed."""
+"""The whole area on real files: plan equals run, twice changes nothing, nothing is half done, nothing is claimed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import make as making
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog import publish as publishing
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.catalog.gather import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import publish as publishing
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.collect import read_catalog
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     InputError,
     LockHeld,

@@ -17,24 +17,24 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import take as take_any
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.records import (
-    Bench,
-    Entry,
-    Source,
-    Workshop,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotJudge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import back_up as back_up_any
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench, Workshop
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite import snapshot as copying
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.back_up import (
+    back_up,
+    measure,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.examine import (
     examine,
     open_copy,
     schema_sha256,
+    sqlite_uri,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.take import measure, take
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.uri import sqlite_uri
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite.verify import verify
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams.codec import COMPRESSIONS, Codec
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams import COMPRESSIONS, Codec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.sqlite.model import Holder, Holders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     ActionFailed,
@@ -55,7 +55,7 @@ def workshop(folder: Path, budget: float = 60.0) -> Workshop:
 
 
 def taken(folder: Path, path: Path) -> Entry:
-    return take(Source("main", "sqlite", paths=(str(path),)), workshop(folder))
+    return back_up(Source("main", "sqlite", paths=(str(path),)), workshop(folder))
 
 
 def packed(folder: Path) -> Path:
@@ -260,7 +260,7 @@ def test_a_damaged_database_is_no_backup(tmp_path):
     content[4096 * 3 : 4096 * 5] = os.urandom(8192)
     path.write_bytes(content)
     with pytest.raises(ActionFailed, match=r"app.db is damaged, quick_check says|SQLite says"):
-        take_any(Source("main", "sqlite", paths=(str(path),)), workshop(tmp_path))
+        back_up_any(Source("main", "sqlite", paths=(str(path),)), workshop(tmp_path))
 
 
 def test_damage_that_no_query_meets_is_found_all_the_same(tmp_path):
@@ -275,7 +275,7 @@ def test_damage_that_no_query_meets_is_found_all_the_same(tmp_path):
 def test_something_else_is_no_database(tmp_path):
     (tmp_path / "app.db").write_bytes(b"not a database at all" * 999)
     with pytest.raises(ActionFailed, match="not a database"):
-        take_any(Source("main", "sqlite", paths=(str(tmp_path / "app.db"),)), workshop(tmp_path))
+        back_up_any(Source("main", "sqlite", paths=(str(tmp_path / "app.db"),)), workshop(tmp_path))
 
 
 def test_an_empty_file_is_a_database_without_rows(tmp_path):
@@ -368,7 +368,7 @@ def test_another_schema_than_was_taken_is_noticed(tmp_path):
 
 def test_without_room_to_unpack_nothing_is_claimed(tmp_path):
     made = taken(tmp_path, database(tmp_path / "app.db"))
-    with pytest.raises(CannotTell, match="unpacks to"):
+    with pytest.raises(CannotJudge, match="unpacks to"):
         verified(tmp_path, made, size=1 << 60)
 
 

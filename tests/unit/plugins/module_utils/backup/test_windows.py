@@ -16,19 +16,15 @@ from fake_host import FakeHost
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access.records import Folder
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.members import Seen
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows as asking
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows_files as opening
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import Folder
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import Packed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import (
-    access,
-    attributes,
-    opening,
-    queries,
-)
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows.files import status_kind
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows.parse import (
     others_allowed,
     parse_descriptors,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows_files import status_kind
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 
 from .elsewhere import Elsewhere, powershell, status
@@ -202,13 +198,13 @@ def test_no_text_lets_a_descriptor_end_in_anything_but_an_answer_or_one_error(te
 
 
 MEMBERS = [
-    Seen(f"C:\\CryptoBot\\{name}", f"C/CryptoBot/{name}", kind, 0x20)
+    Packed(f"C:\\CryptoBot\\{name}", f"C/CryptoBot/{name}", kind, 0x20)
     for name, kind in [("a", "folder"), ("b", "folder"), ("1.txt", "file"), ("2", "file"), ("3", "file"), ("4", "file")]
 ]
 
 
 def noted(objects, members=tuple(MEMBERS)):
-    return attributes.gather(list(members), Elsewhere("windows", queries={"descriptors": objects}))
+    return asking.collect_attributes(list(members), Elsewhere("windows", queries={"descriptors": objects}))
 
 
 def test_descriptors_streams_and_attributes_are_noted_by_member():
@@ -246,18 +242,18 @@ def test_what_could_not_be_looked_at_is_counted_and_its_reason_told(objects, cou
 
 
 def test_without_powershell_the_attributes_are_noted_alone():
-    found = attributes.gather(MEMBERS, FakeHost("windows"))
+    found = asking.collect_attributes(MEMBERS, FakeHost("windows"))
     assert (found.missing, len(found.rows)) == (6, 6)
     assert "'powershell.exe' was not found" in found.why
 
 
 def test_one_call_asks_for_folders_first_within_a_bound(monkeypatch):
-    monkeypatch.setattr(attributes, "MOST_ASKED", 3)
-    monkeypatch.setattr(attributes, "SHORT", 40)
+    monkeypatch.setattr(asking, "MOST_ASKED", 3)
+    monkeypatch.setattr(asking, "SHORT", 40)
     host = Elsewhere("windows")
-    deep = Seen("\\\\?\\C:\\" + "x" * 60, "C/" + "x" * 60, "folder", 0)
-    odd = Seen("/tmp/new\nline", "tmp/new\nline", "folder", 0)
-    found = attributes.gather([*MEMBERS[2:], odd, deep, MEMBERS[0]], host)
+    deep = Packed("\\\\?\\C:\\" + "x" * 60, "C/" + "x" * 60, "folder", 0)
+    odd = Packed("/tmp/new\nline", "tmp/new\nline", "folder", 0)
+    found = asking.collect_attributes([*MEMBERS[2:], odd, deep, MEMBERS[0]], host)
     script = base64.b64decode(host.scripts[0]).decode()
     assert len(host.scripts) == 1
     assert f"('\\\\?\\C:\\{'x' * 60}\nC:\\CryptoBot\\a\nC:\\CryptoBot\\1.txt').Split" in script
@@ -266,9 +262,9 @@ def test_one_call_asks_for_folders_first_within_a_bound(monkeypatch):
 
 
 def test_a_path_with_quotes_is_a_literal_in_the_query():
-    query = queries.descriptors(['C:\\it\'s "quoted" $(x) `n \u2019'], 5, streams=True)
+    query = asking.descriptors(['C:\\it\'s "quoted" $(x) `n \u2019'], 5, streams=True)
     assert "'C:\\it''s \"quoted\" $(x) `n \u2019\u2019'" in query
-    assert "'C:\\it''s'" in queries.protect(["C:\\it's"], "D:P")
+    assert "'C:\\it''s'" in asking.protect(["C:\\it's"], "D:P")
 
 
 FOLDERS = [Folder("D:\\backups", 0o777), Folder("D:\\backups\\set", 0o777)]
@@ -285,7 +281,7 @@ ACCESS = [  # the answer, who is let in by folder, whether something stays unkno
 
 @pytest.mark.parametrize(("objects", "others", "unknown"), ACCESS)
 def test_who_may_look_into_the_folders(objects, others, unknown):
-    found = access.gather(FOLDERS, Elsewhere("windows", queries={"access": objects}))
+    found = asking.collect_access(FOLDERS, Elsewhere("windows", queries={"access": objects}))
     assert [folder.others for folder in found.folders] == others
     assert bool(found.unknown) is unknown
     assert unknown or "icacls" in found.remedy
@@ -301,6 +297,6 @@ def test_who_may_look_into_the_folders(objects, others, unknown):
 )
 def test_no_answer_of_powershell_raises(objects):
     answer = objects if isinstance(objects, list) else [objects]
-    found = access.gather(FOLDERS, Elsewhere("windows", queries={"access": answer}))
+    found = asking.collect_access(FOLDERS, Elsewhere("windows", queries={"access": answer}))
     assert found.unknown or len(found.folders) == 2
     noted(answer)

@@ -11,9 +11,8 @@ import subprocess
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import queries
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows.parse import parse_descriptors
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows.protect import PROTECTION
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows as asking
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import PROTECTION, parse_descriptors
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import parse_answers, script_of
 
 pytestmark = pytest.mark.skipif(not shutil.which("pwsh"), reason="PowerShell is needed: no pwsh on PATH")
@@ -61,7 +60,7 @@ def asked(query: str):
 
 
 def test_descriptors_are_answered_by_number_each_text_once():
-    objects = asked(queries.descriptors(PATHS, 60, streams=True))
+    objects = asked(asking.descriptors(PATHS, 60, streams=True))
     found = parse_descriptors(objects, len(PATHS))
     assert found.sddl == {
         0: "O:BAD:(A;;FA;;;SY)",
@@ -75,22 +74,22 @@ def test_descriptors_are_answered_by_number_each_text_once():
 
 
 def test_what_does_not_fit_into_the_time_is_late_and_the_rest_is_answered():
-    found = parse_descriptors(asked(queries.descriptors(["C:\\slow", "C:\\a", "C:\\b"], 1, streams=False)), 3)
+    found = parse_descriptors(asked(asking.descriptors(["C:\\slow", "C:\\a", "C:\\b"], 1, streams=False)), 3)
     assert (set(found.sddl), found.late) == ({0}, {1, 2})
 
 
 def test_a_file_system_without_streams_says_so_once():
-    found = parse_descriptors(asked(queries.descriptors(["D:\\fat\\a", "D:\\fat\\b"], 60, streams=True)), 2)
+    found = parse_descriptors(asked(asking.descriptors(["D:\\fat\\a", "D:\\fat\\b"], 60, streams=True)), 2)
     assert (len(found.sddl), found.refused) == (2, "The file system does not support streams.")
 
 
 @pytest.mark.case("WN1", "L2a")
 def test_streams_that_are_refused_are_not_taken_for_none():
     paths = ["D:\\a", "D:\\locked", PATHS[1], "D:\\denied"]
-    found = parse_descriptors(asked(queries.descriptors(paths, 60, streams=True)), len(paths))
+    found = parse_descriptors(asked(asking.descriptors(paths, 60, streams=True)), len(paths))
     assert (found.refused, found.unlisted) == ("Access to the path is denied.", 1)
     assert (found.streams, found.denied) == (((2, "Größe's", 7 << 30),), {3})
 
 
 def test_folders_are_closed_to_all_but_the_administrators():
-    assert asked(queries.protect(PATHS[:2], PROTECTION)) == [f"{path}|{PROTECTION}" for path in PATHS[:2]]
+    assert asked(asking.protect(PATHS[:2], PROTECTION)) == [f"{path}|{PROTECTION}" for path in PATHS[:2]]

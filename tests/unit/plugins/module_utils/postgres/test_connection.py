@@ -275,7 +275,7 @@ def test_an_account_whose_rights_cannot_be_taken_does_not_connect(
 
     nobody = pwd.getpwnam("nobody")
     refused = pwd.struct_passwd((*nobody[:2], -1, *nobody[3:]))  # a uid that the C library refuses
-    monkeypatch.setattr(account, "_look_up", lambda _name: refused)
+    monkeypatch.setattr(account, "_known_account", lambda _name: refused)
     with pytest.raises(CoreError, match=r"the rights of uid -1, .* cannot be taken: Invalid argument; expected"):
         connect(login(system_user="nobody"), "cryptobot")
     assert driver.user_at_connect is None

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql import (
-    queries as backup_queries,
+    session as backup_queries,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres import (
     queries as database_queries,

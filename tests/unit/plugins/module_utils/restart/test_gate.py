@@ -43,7 +43,7 @@ def test_what_was_not_well_before_is_not_demanded(check, status, fails):
 
 SERVICE = make_service(unit="cryptobot-auth", port=8000, health={})
 DOWN = {"unit": make_unit(active="failed", sub="failed"), "main": None}
-ILL = Answer(problem="it answers 500", status=500)
+ILL = Answer(fault="it answers 500", status=500)
 KNOWN_PORT, KNOWN_STATE = (PORT, "tcp 8000"), (STATE, "started")
 KNOWN_HTTP = (HTTP, "[200]")
 ONE_TIME = {"unit": make_unit(active="active", sub="exited", remain=True, main_pid=0), "main": None}

@@ -24,7 +24,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.maco
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.managers import manager_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch, Prepared
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observation
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "ps-environment"
 
@@ -88,7 +88,7 @@ def test_where_one_answer_is_missing_the_reason_is_said(missing: str) -> None:
 
 def _obstacles(way: Launch, **declared: Any) -> dict[str, str]:
     service = Service("bot", pid_file="/tmp/bot.pid", command=("bot",), **declared)
-    seen = Observed(service, main=Process(412, 1, 412, "S", 1.0, 0.0, 1))
+    seen = Observation(service, main=Process(412, 1, 412, "S", 1.0, 0.0, 1))
     host = FakeHost("darwin")
     why = manager_of(host, service).obstacle(host, seen, way, Prepared([service]))
     return {"bot": why} if why else {}

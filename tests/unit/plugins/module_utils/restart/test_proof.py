@@ -33,7 +33,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.proo
     programs_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed, PidFile
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observation, PidFile
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.writers import ANYBODY, writers_of
 
 pytestmark = [
@@ -246,7 +246,7 @@ def test_of_a_process_that_is_not_proved_nothing_is_taken_and_it_is_not_ended(
     program: str, proved: bool, child: Process, folder: Path
 ) -> None:
     service = Service("trade", pid_file=str(folder / "trade.pid"), command=(program, "600"))
-    seen = Observed(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
+    seen = Observation(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
     way = capture(choose_host(5.0), service, child, {})
     assert (way.doubt == "", "PYTHONPATH" in way.environment, way.ids is not None) == (proved, proved, proved)
     if proved:
@@ -259,7 +259,7 @@ def test_of_a_process_that_is_not_proved_nothing_is_taken_and_it_is_not_ended(
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_process_that_began_after_its_pid_file_was_written_is_not_ended(child: Process, folder: Path) -> None:
     service = Service("trade", pid_file=str(folder / "trade.pid"), command=("/bin/sleep", "600"))
-    seen = Observed(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
+    seen = Observation(service, pid_file=PidFile(service.pid_file, child.pid, 5.0), main=child, processes=(child,))
     require_proof(choose_host(5.0), seen)
     os.utime(service.pid_file, (5.0, time.time() - 90.0))
     way = capture(choose_host(5.0), service, child, {})
@@ -290,6 +290,6 @@ def test_another_process_of_the_same_pid_is_not_the_one_that_was_seen(child: Pro
 
 
 def test_what_cannot_be_seen_at_that_moment_is_not_ended() -> None:
-    pid_file = PidFile("/run/trade.pid", denied=True, problem="it is a pipe")
+    pid_file = PidFile("/run/trade.pid", denied=True, unavailable="it is a pipe")
     with pytest.raises(ActionFailed, match="trade is not ended: it is a pipe"):
-        require_proof(choose_host(5.0), Observed(Service("trade", pid_file="/run/trade.pid"), pid_file=pid_file))
+        require_proof(choose_host(5.0), Observation(Service("trade", pid_file="/run/trade.pid"), pid_file=pid_file))

@@ -26,7 +26,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.wind
     stopped_along,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Service
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observed, Unit
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Observation, Unit
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "powershell" / "restart"
 
@@ -66,7 +66,7 @@ def test_a_service_that_is_not_answered_about_is_not_known() -> None:
     assert isinstance(_ties("windows-server-2022/ties", "Nobody")["Nobody"], SourceMissing)
 
 
-def _obstacle(known: dict[str, Any], seen: Observed) -> str:
+def _obstacle(known: dict[str, Any], seen: Observation) -> str:
     host = FakeHost("windows")
     return manager_of(host, seen.service).obstacle(host, seen, None, Prepared([seen.service], known=known))
 
@@ -77,7 +77,7 @@ UNKNOWN = ["ties-no-dependents", "ties-no-object", "ties-can-stop-is-text"]
 @pytest.mark.parametrize("fixture", UNKNOWN)
 def test_an_answer_that_is_none_is_an_obstacle(fixture: str) -> None:
     known = _ties(f"hostile/{fixture}", "CryptobotAuth")
-    seen = Observed(_service("CryptobotAuth"), unit=Unit("CryptobotAuth", ("CryptobotAuth",), active="active"))
+    seen = Observation(_service("CryptobotAuth"), unit=Unit("CryptobotAuth", ("CryptobotAuth",), active="active"))
     assert "it is not known whether" in _obstacle(known, seen)
 
 
@@ -86,7 +86,7 @@ OBSTACLES = [("CryptoBotAuth", "it is disabled"), ("CryptoBotData", "takes no or
 
 @pytest.mark.parametrize(("name", "why"), OBSTACLES)
 def test_what_stands_against_a_restart_is_told(name: str, why: str) -> None:
-    seen = Observed(_service(name), unit=Unit(name, (name,), active="active"))
+    seen = Observation(_service(name), unit=Unit(name, (name,), active="active"))
     found = _obstacle(_ties("windows-11/ties", name), seen)
     assert (why in found) if why else found == ""
 

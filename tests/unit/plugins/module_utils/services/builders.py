@@ -14,9 +14,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.con
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Policy, Service, declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.linux import parse_show
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import (
-    Observed,
+    Observation,
     Snapshot,
     Unit,
+    Units,
     by_name,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.restarts import Restarts
@@ -57,7 +58,7 @@ def make_process(pid=41, **fields) -> Process:
     return Process(pid, **{**given, "command": ("python3", "auth.py"), **fields})
 
 
-def make_observed(service=None, **fields) -> Observed:
+def make_observed(service=None, **fields) -> Observation:
     """Return a service of systemd that runs as process 41, changed by ``fields``."""
     main = fields.pop("main", make_process())
     given = {
@@ -67,17 +68,18 @@ def make_observed(service=None, **fields) -> Observed:
         "processes": (main,) if main else (),
         "details": {main.pid: Details(0, 10 << 20, 10, 1000)} if main else {},
     }
-    return Observed(**{**given, **fields})
+    return Observation(**{**given, **fields})
 
 
-def make_snapshot(*services, sockets=(), blind="", **fields) -> Snapshot:
+def make_snapshot(*services, sockets=(), blind="", units=None, matched=None, unlisted="", unclimbed="", **fields):
     """Return a snapshot of services with sockets and the processes that hold them."""
     processes = {process.pid: process for seen in services for process in seen.processes}
     processes.update(fields.pop("processes", {}))
-    units = {name: seen.unit for seen in services if seen.unit for name in (seen.unit.id, *seen.unit.names)}
+    own = {name: seen.unit for seen in services if seen.unit for name in (seen.unit.id, *seen.unit.names)}
     targets = {name: unit for name, unit in recorded_units().items() if name.endswith(".target")}
     table = SocketTable(tuple(sockets), blind)
-    given = {"now": NOW, "uptime": UPTIME, "boot_id": "boot-1", "units": {**targets, **units}, "sockets": table}
+    all_units = Units({**targets, **own} if units is None else units, matched or {}, unlisted, unclimbed=unclimbed)
+    given = {"now": NOW, "uptime": UPTIME, "boot_id": "boot-1", "units": all_units, "sockets": table}
     return Snapshot(services=services, processes=processes, **{**given, **fields})
 
 

@@ -10,7 +10,7 @@ import pytest
 from fake_host import FakeHost, denied
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.claims import (
-    gather_claims,
+    collect_claims,
     ports_in_command,
     ports_in_environment,
 )
@@ -60,7 +60,7 @@ def test_every_place_is_asked_and_nothing_but_ports_is_kept():
     )
     files = {"/opt/.env": "PORT=8030\nAUTH_PORT=8010\nPASSWORD=9999\n", "/etc/prometheus.yml": "targets: [auth:8020]\n"}
     main = make_process(command=("serve", "--port", "8001"))
-    assert gather_claims(FakeHost(files=files), service, unit, main) == (
+    assert collect_claims(FakeHost(files=files), service, unit, main) == (
         Claim("ExecStart of cryptobot-auth.service", 8000),
         Claim("Environment of cryptobot-auth.service", 8005),
         Claim("/opt/.env", 8010),
@@ -80,11 +80,11 @@ PROBLEMS = [
 @pytest.mark.parametrize(("files", "problem"), PROBLEMS)
 def test_a_declared_place_that_names_no_port_is_a_problem(files, problem):
     service = make_service(declared_in=[{"path": "/etc/prometheus.yml", "pattern": r"auth:(\w*)"}])
-    (claim,) = gather_claims(FakeHost(files=files), service, None, None)
-    assert problem in claim.problem
+    (claim,) = collect_claims(FakeHost(files=files), service, None, None)
+    assert problem in claim.unavailable
 
 
 def test_an_environment_file_that_may_not_be_read_is_a_problem():
     unit = make_unit()._replace(exec_start="", environment="", environment_files=("/opt/.env",))
-    (claim,) = gather_claims(FakeHost(files={"/opt/.env": denied("/opt/.env")}), make_service(), unit, None)
-    assert "cannot be read" in claim.problem
+    (claim,) = collect_claims(FakeHost(files={"/opt/.env": denied("/opt/.env")}), make_service(), unit, None)
+    assert "cannot be read" in claim.unavailable

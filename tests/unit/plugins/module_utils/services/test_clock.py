@@ -79,7 +79,7 @@ AHEAD = {"began": UPTIME + 60}
 )
 def test_what_began_after_now_is_no_excuse_for_a_failing_probe(seen):
     service = make_service(unit="cryptobot-auth", port=8000, health={})
-    case = make_case(seen._replace(service=service, answer=Answer(problem="it answers 503")))
+    case = make_case(seen._replace(service=service, answer=Answer(fault="it answers 503")))
     assert case.age is None
     (finding,) = findings_of(judge_http, case)
     assert (finding.status, finding.message) == ("critical", "it answers 503")

@@ -43,7 +43,7 @@ SERVICES = {
     )
 }
 BY_REQUIRES = {"auth": ("data.service",), "data": ("trade.service",), "trade": ()}
-ILL = Answer(problem="answers 500", status=500)
+ILL = Answer(fault="answers 500", status=500)
 FINE = Answer((0.01,), 200)
 
 
@@ -250,7 +250,7 @@ def test_the_socket_that_starts_a_declared_service_is_no_unexpected_unit():
 
 
 def test_without_systemd_each_pattern_is_unknown():
-    snapshot = make_snapshot(units_problem="no systemd")
+    snapshot = make_snapshot(unlisted="no systemd")
     found = judge_host(snapshot, Policy(patterns=(Pattern("cryptobot-*"), Pattern("x-*", 2, ("x-a.service",)))))
     assert [(f.check, f.subject, f.status, f.message, f.expected) for f in found] == [
         ("services.pattern", "cryptobot-*", "unknown", "no systemd", 1),
@@ -277,6 +277,7 @@ MARKERS = [
     (None, {"auth": "critical", "data": "ok"}),
     ("2030-01-01T00:00:00Z", {"auth": "skipped", "data": "ok", "maintenance": "unknown"}),
     ("2020-01-01T00:00:00Z", {"auth": "critical", "data": "ok", "maintenance": "warning"}),
+    ("2027-01-15T08:00:00Z", {"auth": "critical", "data": "ok", "maintenance": "warning"}),  # it ends at this moment
     ("for ever", {"auth": "critical", "data": "ok", "maintenance": "warning"}),
 ]
 

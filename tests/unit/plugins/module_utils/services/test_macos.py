@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import GATHERERS, look_at
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import (
+    collect_one,
+    collect_snapshot,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.exits import describe_exit
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.macos import (
@@ -44,7 +47,7 @@ def _findings(result, name="auth"):
 
 
 def _look(*services, host=None):
-    return GATHERERS["darwin"](host or mac_host(), declare(services, "darwin"), (), 3600.0)
+    return collect_snapshot(host or mac_host(), declare(services, "darwin"), (), 3600.0)
 
 
 def test_a_well_service_is_ok_in_every_respect_that_macos_has(tmp_path):
@@ -251,7 +254,7 @@ def test_a_job_of_a_user_who_is_not_logged_in_is_not_loaded():
     nobody = {"launchctl print gui/501/com.cryptobot.agent": (112, "", "Could not find domain for user gui: 501")}
     host = mac_host(commands={**nobody, "id -u": "501\n"}, files={path: RUN_AT_LOAD})
     (seen,) = _look(service("agent", user="mans"), host=host).services
-    assert (seen.blind, seen.unit.sub, seen.unit.file_state, seen.unit.target) == (
+    assert (seen.unavailable, seen.unit.sub, seen.unit.file_state, seen.unit.target) == (
         "",
         "not-loaded",
         "login",
@@ -331,7 +334,7 @@ def test_a_launchctl_that_lists_nothing_is_not_a_launchd_without_jobs(answer, tm
 @pytest.mark.case("WN1")
 def test_an_account_without_a_number_is_not_looked_up_in_a_domain_without_one():
     broken, _auth = _look(service("agent", user="trader"), AUTH, host=mac_host(commands={"id -u trader": ""})).services
-    assert "expected the number of an account" in broken.blind
+    assert "expected the number of an account" in broken.unavailable
 
 
 def test_another_account_without_netstat_does_not_take_a_hidden_socket_for_none(tmp_path):
@@ -344,7 +347,7 @@ def test_another_account_without_netstat_does_not_take_a_hidden_socket_for_none(
 def test_one_job_that_cannot_be_asked_about_hides_no_other():
     host = mac_host(commands={"id -u nobody-here": (1, "", "id: nobody-here: no such user")})
     broken, auth = _look(service("agent", user="nobody-here"), AUTH, host=host).services
-    assert "no such user" in broken.blind
+    assert "no such user" in broken.unavailable
     assert auth.alive is True
 
 
@@ -392,7 +395,7 @@ def test_a_plist_that_is_newer_than_the_process_waits_for_a_restart(tmp_path):
 
 def test_the_state_of_one_service_is_told_without_sockets():
     host = mac_host()
-    seen = look_at(host, declare([AUTH], "darwin")[0])
+    seen = collect_one(host, declare([AUTH], "darwin")[0])
     assert (state_of(make_case(seen)), seen.alive, seen.main.pid) == ("active/running", True, 512)
     assert not any(line.startswith(("lsof", "netstat")) for line in host.ran)
 

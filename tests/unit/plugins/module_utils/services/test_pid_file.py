@@ -63,16 +63,16 @@ JUDGEMENTS = [
 def test_a_pid_file_holds_one_process_id(text, pid, problem):
     found = read_pid_file(FakeHost(files={PATH: text}, times={PATH: 5.0}), PATH)
     assert (found.pid, found.written) == (pid, 5.0)
-    assert problem in found.problem if problem else found.problem == ""
-    assert "s3cret" not in found.problem
+    assert problem in found.unavailable if problem else found.unavailable == ""
+    assert "s3cret" not in found.unavailable
 
 
 def test_a_pid_file_that_is_missing_or_denied_says_so():
     missing = read_pid_file(FakeHost(), PATH)
     hidden = read_pid_file(FakeHost(files={PATH: denied(PATH)}), PATH)
     assert (missing.denied, hidden.denied) == (False, True)
-    assert "does not exist" in missing.problem
-    assert "permission denied" in hidden.problem
+    assert "does not exist" in missing.unavailable
+    assert "permission denied" in hidden.unavailable
 
 
 @pytest.mark.parametrize(("actual", "same"), COMMANDS)
@@ -98,4 +98,4 @@ def test_a_process_is_the_service_by_pattern_or_command_and_by_nothing_else(fiel
 )
 def test_where_nothing_is_declared_to_prove_it_by_it_is_unknown(fields, pid, denied):
     found = without_proof(make_service(pid_file=PATH, **fields), PidFile(PATH, pid, 5.0), make_process(pid=pid))
-    assert (found.denied, "declare process" in found.problem) == (denied, denied)
+    assert (found.denied, "declare process" in found.unavailable) == (denied, denied)

@@ -48,7 +48,7 @@ def _probe(**health):
 @pytest.mark.parametrize(("health", "reply", "problem"), REPLIES)
 def test_an_answer_is_compared_with_what_is_accepted(health, reply, problem):
     answer = ask(FakeHost(replies={URL: reply}), _probe(**health))
-    assert problem in answer.problem if problem else answer.problem == ""
+    assert problem in answer.fault if problem else answer.fault == ""
 
 
 def test_a_well_service_is_asked_as_often_as_declared_and_a_sick_one_once():
@@ -111,13 +111,13 @@ def _tls_probe(port, **health):
 
 def test_the_end_of_a_certificate_is_seen_whoever_signed_it(tls_server):
     answer = ask(choose_host(30), _tls_probe(tls_server[0], tls_verify=False))
-    assert (answer.status, answer.problem, answer.certificate_problem) == (200, "", "")
+    assert (answer.status, answer.fault, answer.certificate_unavailable) == (200, "", "")
     days = (answer.certificate_end - dt.datetime.now(dt.timezone.utc).timestamp()) / 86400
     assert 29 < days < 31
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused_unless_it_is_named(tls_server):
     port, certificate = tls_server
-    assert "CERTIFICATE_VERIFY_FAILED" in ask(choose_host(30), _tls_probe(port)).problem
-    assert ask(choose_host(30), _tls_probe(port, ca_path=certificate)).problem == ""
-    assert "does not exist" in ask(choose_host(30), _tls_probe(port, ca_path="/nowhere.pem")).problem
+    assert "CERTIFICATE_VERIFY_FAILED" in ask(choose_host(30), _tls_probe(port)).fault
+    assert ask(choose_host(30), _tls_probe(port, ca_path=certificate)).fault == ""
+    assert "does not exist" in ask(choose_host(30), _tls_probe(port, ca_path="/nowhere.pem")).fault

@@ -127,7 +127,7 @@ def test_a_stray_process_is_only_spoken_of_where_there_is_one(sockets, platform,
 @pytest.mark.case("SV17")
 def test_the_remedy_of_a_bad_answer_asks_the_real_url():
     service = make_service(unit="cryptobot-auth", port=8000, health={"path": "/health?key=s3same"})
-    seen = make_observed(service)._replace(answer=Answer(problem="it answers 500", status=500))
+    seen = make_observed(service)._replace(answer=Answer(fault="it answers 500", status=500))
     remedy = _only(findings_of(judge_http, make_case(seen))).remedy
     assert remedy.startswith("curl -sSi http://127.0.0.1:8000/health;")
     assert "s3same" not in remedy
@@ -259,7 +259,7 @@ SCRIPT = {"pid_file": "/run/auth.pid", "command": ["/opt/bot/start", "auth"]}
 def script_case(log, **fields):
     """Return a script-started service that does not run and appends what it prints to a file."""
     service = make_service(**{**SCRIPT, "output": str(log), **fields})
-    pid_file = PidFile("/run/auth.pid", problem="the pid file /run/auth.pid does not exist")
+    pid_file = PidFile("/run/auth.pid", unavailable="the pid file /run/auth.pid does not exist")
     return make_case(make_observed(service, unit=None, main=None, pid_file=pid_file))
 
 

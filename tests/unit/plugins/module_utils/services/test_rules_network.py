@@ -130,7 +130,7 @@ def test_two_units_on_one_port_are_told_by_name():
 
 def test_without_a_table_of_sockets_the_owner_is_unknown():
     case = make_case(make_observed(SERVICE), sockets=())
-    snapshot = case.snapshot._replace(sockets=None, sockets_problem="no /proc")
+    snapshot = case.snapshot._replace(sockets=None, sockets_unavailable="no /proc")
     finding = _only(findings_of(judge_port_owner, case._replace(snapshot=snapshot)))
     assert (finding.status, finding.message.endswith("no /proc")) == ("unknown", True)
 

@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import Growth
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Claim, pending_reasons
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Claim
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.reasons import pending_reasons
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_process import (
     judge_memory,
     judge_open_files,
@@ -35,8 +36,8 @@ def _only(findings):
 DRIFTS = [
     ([Claim("ExecStart", 8000), Claim(".env", 8000)], [], "ok", "2 other places name port 8000"),
     ([Claim("ExecStart", 8000), Claim(".env", 8010)], [], "warning", ".env says 8010"),
-    ([Claim(".env", problem="denied"), Claim("x", 8010)], [], "warning", "x says 8010"),
-    ([Claim(".env", problem=".env cannot be read")], [], "unknown", ".env cannot be read"),
+    ([Claim(".env", unavailable="denied"), Claim("x", 8010)], [], "warning", "x says 8010"),
+    ([Claim(".env", unavailable=".env cannot be read")], [], "unknown", ".env cannot be read"),
     ([], [make_socket(8001)], "warning", "what it listens on says 8001"),
     ([Claim("ExecStart", 8000)], [make_socket(8000), make_socket(9000)], "ok", "1 other places"),
     ([Claim("ExecStart", 8000)], [make_socket(8001, pids=(99,))], "ok", "1 other places"),
@@ -53,7 +54,7 @@ def test_all_places_must_name_the_declared_port(claims, sockets, status, words):
 
 
 def test_what_each_place_says_of_the_port_is_noted_down():
-    claims = (Claim("ExecStart", 8000), Claim(".env", 8010), Claim("x", problem="denied"))
+    claims = (Claim("ExecStart", 8000), Claim(".env", 8010), Claim("x", unavailable="denied"))
     finding = _only(
         findings_of(judge_port_drift, make_case(make_observed(SERVICE, claims=claims), sockets=[make_socket(8000)]))
     )

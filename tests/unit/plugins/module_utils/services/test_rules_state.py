@@ -79,7 +79,7 @@ def _state(**fields):
 
 STATES = [
     ("no unit", {"unit": None, "main": None}, "critical", "there is no unit cryptobot-auth.service"),
-    ("blind", {"unit": None, "main": None, "blind": "no systemd"}, "unknown", "cannot be looked at: no systemd"),
+    ("blind", {"unit": None, "main": None, "unavailable": "no systemd"}, "unknown", "cannot be looked at: no systemd"),
     ("zombie", {"main": make_process(state="Z")}, "critical", "was not reaped (zombie)"),
     ("reloading", {"unit": make_unit(active="reloading", sub="reload")}, "ok", "is reload"),
     ("deactivating", {"unit": make_unit(active="deactivating", sub="stop-sigterm")}, "critical", "is deactivating"),
@@ -140,11 +140,11 @@ def test_how_a_stopped_service_ended_is_only_said_where_that_is_known(fields, me
 
 
 # What is seen of a service, and its state in one word, as it is noted down.
-UNKNOWN_FILE = PidFile("/run/auth.pid", problem="it may not be read", denied=True)
+UNKNOWN_FILE = PidFile("/run/auth.pid", unavailable="it may not be read", denied=True)
 WORDS = [
     ({"unit": make_unit()}, "active/running"),
     ({"unit": None, "main": None}, "not found"),
-    ({"unit": None, "main": None, "blind": "no systemd"}, "unknown"),
+    ({"unit": None, "main": None, "unavailable": "no systemd"}, "unknown"),
     ({"service": make_service(pid_file="/run/auth.pid"), "unit": None}, "running"),
     ({"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None}, "not running"),
     (
@@ -162,7 +162,7 @@ def test_the_state_is_noted_down_in_the_words_of_the_manager(fields, word):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"unit": None, "main": None, "blind": "no systemd"},
+        {"unit": None, "main": None, "unavailable": "no systemd"},
         {"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None, "pid_file": UNKNOWN_FILE},
         {"service": make_service(pid_file="/run/auth.pid"), "unit": None, "main": None, "pid_file": None},
     ],
@@ -176,7 +176,7 @@ def test_what_cannot_be_looked_at_is_unknown_and_wants_to_be_looked_at_again(fie
 
 WANTED_STOPPED = [
     (
-        {"unit": None, "main": None, "pid_file": PidFile("/run/auth.pid", problem="not allowed", denied=True)},
+        {"unit": None, "main": None, "pid_file": PidFile("/run/auth.pid", unavailable="not allowed", denied=True)},
         "unknown",
         "auth cannot be looked at: not allowed",
     ),
@@ -202,9 +202,9 @@ SCRIPTS = [
     ("zombie", GOOD, make_process(state="Z"), None, "critical", "ok", "names the service"),
     ("gone", GOOD, None, None, "critical", "warning", "is stale: process 41 is gone"),
     ("stranger", GOOD, None, make_process(command=("vim",)), "critical", "warning", "another program, pid 41"),
-    ("missing", PidFile(PATH, problem="does not exist"), None, None, "critical", None, ""),
+    ("missing", PidFile(PATH, unavailable="does not exist"), None, None, "critical", None, ""),
     ("garbage", PidFile(PATH, 0, 5.0, "it holds 'x'"), None, None, "unknown", "warning", "it holds 'x'"),
-    ("denied", PidFile(PATH, problem="denied", denied=True), None, None, "unknown", None, ""),
+    ("denied", PidFile(PATH, unavailable="denied", denied=True), None, None, "unknown", None, ""),
     ("hidden", PidFile(PATH, 41, 5.0, "hidepid", denied=True), None, None, "unknown", None, ""),
 ]
 

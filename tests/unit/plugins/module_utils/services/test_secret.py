@@ -62,5 +62,5 @@ def test_what_is_wrong_with_an_answer_is_told_without_the_query(reply):
     health = {"path": "/health?key=s3same", "json": {"status": "ok"}}
     (probe,) = [make_service(unit="auth", port=8000, health=health).probe]
     answer = ask(FakeHost(replies={URL: reply}), probe)
-    assert answer.problem
-    assert "s3same" not in json.dumps(answer.problem)
+    assert answer.fault
+    assert "s3same" not in json.dumps(answer.fault)

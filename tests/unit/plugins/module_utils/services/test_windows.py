@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ToolMissing
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import GATHERERS, look_at
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.collect import (
+    collect_one,
+    collect_snapshot,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_state import state_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
@@ -28,7 +31,7 @@ PYTHON = "C:\\Python39\\python.exe"
 
 
 def _snapshot(*services, host=None, window=3600.0):
-    return GATHERERS["windows"](host or windows_host(), declare(services, "windows"), (), window)
+    return collect_snapshot(host or windows_host(), declare(services, "windows"), (), window)
 
 
 def _unit(name, system="windows-server-2019"):
@@ -407,7 +410,7 @@ def test_patterns_find_services_that_nobody_declared(tmp_path):
 
 def test_the_state_of_one_service_is_told_without_sockets_and_events():
     host = windows_host()
-    seen = look_at(host, declare([AUTH], "windows")[0])
+    seen = collect_one(host, declare([AUTH], "windows")[0])
     assert (state_of(make_case(seen)), seen.alive, seen.main.pid) == ("active/running", True, 3012)
     assert len(host.ran) == 1
 

@@ -21,8 +21,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.col
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Turnover
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_starts import judge_workers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.workers import (
+    is_unsteady,
     is_worker,
-    looks_unsteady,
     turnover_of,
     workers_asked,
 )
@@ -83,13 +83,13 @@ def test_how_many_workers_a_command_line_asks_for(words, number):
     ],
 )
 def test_a_service_that_may_lose_its_workers_is_looked_at_again(seen, fields, again):
-    assert looks_unsteady(make_snapshot(seen, **fields), seen) is again
+    assert is_unsteady(make_snapshot(seen, **fields), seen) is again
 
 
 def test_a_port_that_is_open_or_could_not_be_seen_is_no_reason_for_a_second_look():
     seen = service(aged(50, 4000), aged(51, 4000), service=make_service(unit="a", port=8002))
-    assert not looks_unsteady(make_snapshot(seen, sockets=[Socket("tcp", 4, "0.0.0.0", 8002, 1, 0)]), seen)
-    assert not looks_unsteady(make_snapshot(seen)._replace(sockets=None), seen)
+    assert not is_unsteady(make_snapshot(seen, sockets=[Socket("tcp", 4, "0.0.0.0", 8002, 1, 0)]), seen)
+    assert not is_unsteady(make_snapshot(seen)._replace(sockets=None), seen)
 
 
 OLD, YOUNG = (aged(50, 4000), aged(51, 4000)), (aged(60, 3), aged(61, 3))

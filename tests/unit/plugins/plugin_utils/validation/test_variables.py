@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.nouns import NOUNS
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import AREAS
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.names import (
     KNOWN,
     OF_PLAYBOOKS,
@@ -77,20 +77,20 @@ def told() -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
     for variables, tasks in roles():
         for task in tasks:
             for module in (name for name in task if name.startswith(COLLECTION)):
-                noun = noun_of(module)
-                given = {noun: task[module]} if noun in NOUNS else looks(noun, task[module], variables)
+                name = area_of(module)
+                given = {name: task[module]} if name in AREAS else looks(name, task[module], variables)
                 for area, options in given.items():
                     yield from ((area, option, value, variables) for option, value in options.items())
 
 
-def noun_of(module: str) -> str:
+def area_of(module: str) -> str:
     action = import_module(f"ansible_collections.cryptobot.maintenance.plugins.action.{module[len(COLLECTION) :]}")
     return getattr(action.ActionModule, "noun", "")
 
 
-def looks(noun: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+def looks(area: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a checkup is told by area; nothing of another module, which is of no area."""
-    if noun != "checkup":
+    if area != "checkup":
         return {}
     assert given["checks"] == "{{ __weekly_checks }}"
     assert "__weekly_looks" in variables["__weekly_checks"]
@@ -170,8 +170,8 @@ def test_every_variable_that_is_documented_is_known_and_the_other_way_round() ->
 
 @pytest.mark.case("RP3", "L7b")
 def test_each_option_of_a_backup_that_is_documented_is_accepted() -> None:
-    documented = load(CHECKOUT / "docs" / "inventory.yml")
-    backup = next(each for each in documented if each["name"] == "cryptobot_backup")
+    documented = load(CHECKOUT / "roles" / "inventory" / "meta" / "argument_specs.yml")["argument_specs"]["variables"]
+    backup = documented["options"]["cryptobot_backup"]
     source_of = {"name": "config", "type": "files", "path": "/etc/cryptobot"}
     values = {"dir": "/b", "sources": [source_of], "retention": {"daily": 7}, "fresh_for": "20h", "max_age_hours": 26}
     given = {"cryptobot_backup": {**values, "sign_key_file": "/etc/cryptobot/key", "trusted_accounts": ["nobody"]}}

@@ -27,7 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.con
 from ..options import postgresql, settings
 from .builders import server
 from .fakes import FakeSession, refused
-from .test_schedule import step
+from .test_plan_schedule import step
 
 PROGRESS = Rows(
     (

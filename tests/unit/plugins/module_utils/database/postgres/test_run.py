@@ -20,7 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.postgres.con
 from ..options import postgresql, settings
 from .builders import MB, activity, cluster, dirty, server, table, view
 from .fakes import refused
-from .test_parse import recorded
+from .test_collect_parse import recorded
 
 DAY = 86_400.0
 

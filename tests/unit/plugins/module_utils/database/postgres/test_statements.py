@@ -24,7 +24,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
 
 from ..options import postgresql, settings
 from .builders import server
-from .test_schedule import step
+from .test_plan_schedule import step
 
 
 def text(version: int, given: dict[str, Any], **options: Any) -> str:

@@ -142,7 +142,7 @@ def test_a_path_is_absolute_only_with_a_drive_or_a_server(flavour: Any, path: st
 
 
 # whether each file opens for us alone, and who has it
-VERDICTS: list[tuple[list[Optional[bool]], Holders]] = [
+OPENED_ALONE: list[tuple[list[Optional[bool]], Holders]] = [
     ([True, True], Holders((), complete=True)),
     ([True, False], Holders((windows.SOMEBODY,), complete=False)),
     ([None, False], Holders((windows.SOMEBODY,), complete=False)),
@@ -150,13 +150,13 @@ VERDICTS: list[tuple[list[Optional[bool]], Holders]] = [
 ]
 
 
-@pytest.mark.parametrize(("verdicts", "expected"), VERDICTS)
+@pytest.mark.parametrize(("opened_alone", "expected"), OPENED_ALONE)
 def test_whether_windows_opens_it_for_us_alone_tells_whether_anybody_has_it(
-    verdicts: list[Optional[bool]], expected: Holders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened_alone: list[Optional[bool]], expected: Holders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "demo.db")
     Path(f"{path}-wal").touch()
-    told = iter(verdicts)
+    told = iter(opened_alone)
     monkeypatch.setattr(windows, "opens_alone", lambda _name: next(told))
     found = holding.holders(str(path), FakeHost("windows"))
     assert found == expected

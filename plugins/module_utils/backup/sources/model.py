@@ -1,0 +1,93 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the kinds of sources have in common while they are measured, backed up and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, NamedTuple
+
+from ...errors import ActionFailed
+from ...host import Host
+from ..declared import Source
+from ..model import Entry, Notes, Payload
+from ..streams import Codec, Written
+
+
+class Measured(NamedTuple):
+    """Bytes by source; ``trouble`` says of the others why they cannot be taken.
+
+    ``copies`` is the largest unpacked copy that taking them needs, in bytes.
+    """
+
+    sizes: Mapping[str, int]
+    trouble: Mapping[str, str]
+    copies: int
+
+    @property
+    def total(self) -> int:
+        """The bytes of all sources that can be taken."""
+        return sum(self.sizes.values())
+
+
+class GivenUp(ActionFailed):
+    """Another source failed, so this one is not needed any more."""
+
+
+class Size(NamedTuple):
+    """How much a source holds: files or rows, bytes, and bytes that are data rather than free room."""
+
+    things: int
+    raw_bytes: int
+    live_bytes: int
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where and how one source is taken: ``folder`` is its own. ``protected`` are real paths that files leave out.
+
+    ``halt`` is set where the whole set is given up; sources are taken side by side.
+    """
+
+    folder: Path
+    host: Host
+    codec: Codec
+    protected: frozenset[str] = frozenset()
+    halt: Event = field(default_factory=Event)
+
+    def pulse(self) -> None:
+        """Say now and then that work goes on. Raise ToolTimeout when time is up, GivenUp where nobody wants it."""
+        self.host.remaining()
+        if self.halt.is_set():
+            raise GivenUp("the set was given up while this source was taken")
+
+    def payload(self, name: str, role: str, written: Written) -> Payload:
+        """Return a finished file of this source as a payload of the set."""
+        return Payload(f"{self.folder.name}/{name}", role, written.size, written.sha256)
+
+    def entry(
+        self, source: Source, payloads: tuple[Payload, ...], size: Size, facts: Mapping[str, Any], notes: Notes
+    ) -> Entry:
+        """Return what was taken of a source as the set's manifest lists it."""
+        noted = {**facts, "declared": source.declaration, "notes": notes.as_dict()}
+        return Entry(source.name, source.type, self.codec.compression.name, payloads, *size, noted)
+
+
+class Bench(NamedTuple):
+    """Where a set is checked: its folder, and a folder for what has to be unpacked for it.
+
+    ``platform`` is the one that made the set, which need not be that of ``host``; ``thorough`` asks for all that can
+    be compared within a source (L3). ``doubt`` says why ``scratch`` is not to be written to.
+    """
+
+    folder: Path
+    scratch: Path
+    host: Host
+    platform: str = ""
+    thorough: bool = False
+    doubt: str = ""
