@@ -27,7 +27,7 @@ REPORT = CHECKOUT / "plugins" / "plugin_utils" / "report"
 DECIDES = (
     "judge*", "rules*", "policy", "plan", "decide", "reasons", "retention", "gate", "guard", "verdict*", "history",
     "crew", "tally", "claims", "exits", "order", "thresholds", "evidence", "identity", "backup_gate", "latest",
-    "levels", "aggregate",
+    "levels", "aggregate", "verification",
 )  # fmt: skip
 WHOLE_FOLDERS = ("retention", "model", "rules")
 OF_THE_REPORT = (
