@@ -2,14 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options, sets and folders for the tests of this noun."""
+"""Options, sets and folders for the tests of this area."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -66,7 +65,7 @@ def sqlite(name: str, path: Any, **more: Any) -> dict[str, Any]:
 
 
 def act(folder: Path, *, check_mode: bool = False, host: Optional[Host] = None, **given: Any) -> Result:
-    """Run the noun for real."""
+    """Run the area for real."""
     return run(params(folder, **given), host or choose_host(600.0), check_mode)
 
 
@@ -160,4 +159,4 @@ def an_entry(name: str = "config", *, kind: str = "files", size: int = 1000, liv
 
 def a_catalog(*sets: BackupSet, **more: Any) -> Catalog:
     ordered = tuple(sorted(sets, key=lambda one: one.created))
-    return replace(Catalog(Path("/nowhere"), exists=True, sets=ordered, free=1 << 40), **more)
+    return Catalog(Path("/nowhere"), exists=True, sets=ordered, free=1 << 40)._replace(**more)

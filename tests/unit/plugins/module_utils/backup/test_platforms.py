@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The same noun on three systems: the same findings, the same manifest, and a set of one verifies on another."""
+"""The same area on three systems: the same findings, the same manifest, and a set of one verifies on another."""
 
 from __future__ import annotations
 
@@ -400,7 +400,7 @@ def test_a_set_made_before_attributes_were_noted_still_verifies(tmp_path, root):
     del entry["attributes"]
     content = seal(document)
     read = parse_manifest(content, "manifest.json", document["id"])
-    assert verify(read, Bench(folder, tmp_path, choose_host()), 2).problems == []
+    assert verify(read, Bench(folder, tmp_path, choose_host()), 2).defects == []
     entry["attributes"] = {"noted": 0, "missing": 0, "why": ""}
     with pytest.raises(ParseError, match="not complete in itself: 'install: no attributes'"):
         parse_manifest(seal(document), "manifest.json", document["id"])
