@@ -104,7 +104,7 @@ def test_whatever_becomes_of_a_module_leaves_sealed(
 def test_whatever_becomes_of_an_area_leaves_its_entry_sealed(
     name: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noun = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule.noun
+    noun = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule.area
     run = importlib.import_module(f"{PLUGINS}.module_utils.{noun}.run")
     monkeypatch.setattr(run, "run", ended(ENDS[end]))
     params = {"timeout": 9, **required(name)}
