@@ -29,7 +29,7 @@ class ActionModule(MaintenanceAction):
     def check(self, arguments: Mapping[str, Any]) -> Checked:
         own = super().check(arguments).params
         areas = {name: self._check_area(name, options, own) for name, options in own["checks"].items()}
-        # All of "checks" counts as secret by the spec; what really is secret is for each noun's own spec to say.
+        # All of "checks" counts as secret by the spec; what really is secret is for each area's own SPEC to say.
         secrets = frozenset().union(*(area.secrets for area in areas.values()))
         return Checked({**own, "checks": {name: area.params for name, area in areas.items()}}, secrets)
 

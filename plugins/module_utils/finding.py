@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one shape of value that crosses every boundary: Finding, and the Result that carries findings out of a noun.
+"""The one shape of value that crosses every boundary: Finding, and the Result that carries findings out of an area.
 
 Statuses are the words of the monitoring-plugins convention (https://www.monitoring-plugins.org/doc/guidelines.html),
 with ``skipped`` for what did not apply. Unknown is never ok: it ranks above warning.
@@ -56,7 +56,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         _require(self.status in STATUSES, f"status {self.status!r} is none of {STATUSES}")
-        _require(_CHECK_ID.fullmatch(self.check) is not None, f"check id {self.check!r} is not of the form noun.rule")
+        _require(_CHECK_ID.fullmatch(self.check) is not None, f"check id {self.check!r} is not of the form area.rule")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as plain JSON values; one that follows from no other does not say so."""
@@ -107,7 +107,7 @@ class Check:
 
 
 def catalogue(*checks: Check) -> dict[str, Check]:
-    """Given the checks of a noun, return them by id. Raise ValueError where an id stands twice."""
+    """Given the checks of an area, return them by id. Raise ValueError where an id stands twice."""
     by_id = {check.id: check for check in checks}
     _require(len(by_id) == len(checks), "a check id stands twice in one catalogue")
     return by_id
@@ -129,7 +129,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Action:
-    """One step of an acting noun: planned in check mode, done in a run; skipped or failed with its reason.
+    """One step of an acting area: planned in check mode, done in a run; skipped or failed with its reason.
 
     ``action`` is a verb (``vacuum``), ``subject`` what it acts on. Both are the same in check mode and in the run that
     follows; a test compares the two.
@@ -151,7 +151,7 @@ class Action:
 
 @dataclass
 class Result:
-    """What a noun returns: findings, metrics, its own ``data``, and for an acting noun its actions.
+    """What an area returns: findings, metrics, its own ``data``, and for an acting area its actions.
 
     ``changed`` is what Ansible means by it; in check mode it is what a real run would report. ``failure`` is set only
     where an action that the run was told to take did not succeed: a bad finding is data, not a failure.

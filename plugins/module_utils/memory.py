@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a noun remembers from run to run (restart counts, speeds, sizes): one small JSON file each in ``state_dir``.
+"""What an area remembers from run to run (restart counts, speeds, sizes): one small JSON file each in ``state_dir``.
 
 Memory is only ever an aid: a lost or broken file costs the comparison with the last run, never the run. One that
 another account may have written is no memory (trusted.py), and the result says so (_ansible_module.py).
@@ -19,9 +19,9 @@ from .publish import patiently, publish_file
 from .trusted import DistrustedError
 
 
-def recall(state_dir: str, noun: str) -> dict[str, Any]:
-    """Return what ``noun`` remembered, or an empty dict where there is nothing that can be read and believed."""
-    path, texts = Path(state_dir, f"{noun}.json"), []
+def recall(state_dir: str, area: str) -> dict[str, Any]:
+    """Return what ``area`` remembered, or an empty dict where there is nothing that can be read and believed."""
+    path, texts = Path(state_dir, f"{area}.json"), []
     try:
         patiently(lambda: texts.append(trusted.read(path).decode()))  # it may be about to be replaced
         memory = json.loads(texts[0])
@@ -30,11 +30,11 @@ def recall(state_dir: str, noun: str) -> dict[str, Any]:
     return memory if isinstance(memory, dict) else {}
 
 
-def remember(state_dir: str, noun: str, memory: dict[str, Any]) -> bool:
-    """Store what ``noun`` remembers; return False where ``state_dir`` cannot be written or trusted."""
+def remember(state_dir: str, area: str, memory: dict[str, Any]) -> bool:
+    """Store what ``area`` remembers; return False where ``state_dir`` cannot be written or trusted."""
     try:
         trusted.make(state_dir)
-        publish_file(Path(state_dir, f"{noun}.json"), json.dumps(memory, sort_keys=True).encode())
+        publish_file(Path(state_dir, f"{area}.json"), json.dumps(memory, sort_keys=True).encode())
     except (OSError, DistrustedError):
         return False
     return True

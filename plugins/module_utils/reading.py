@@ -56,7 +56,7 @@ def read_declared_file(path: str, limit: int) -> bytes:
     """
     if sys.platform == "win32":
         return read_file(path, limit)
-    from .folders import NotEntered, resolved  # few nouns read such a file, and each file of the core costs each run
+    from .folders import NotEntered, resolved  # few areas read such a file, and each file of the core costs each run
 
     try:
         with reading(path), resolved(os.path.join(os.getcwd(), path)) as place:

@@ -63,7 +63,7 @@ _OWN: dict[str, re.Pattern[str]] = {
     "check": re.compile(r"[a-z]+(\.[a-z0-9_]+)+"),
 }
 KEYS = re.compile(
-    "status|findings|metrics|actions|changed|failed|msg|skipped|unreachable|results|nouns|diff|before|after|check|subject"
+    "status|findings|metrics|actions|changed|failed|msg|skipped|unreachable|results|areas|diff|before|after|check|subject"
     "|message|expected|actual|remedy|procedure|name|value|unit|labels|action|state|reason|details|cut|seconds"
 )
 

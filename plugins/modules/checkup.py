@@ -14,17 +14,17 @@ short_description: Run several read-only checks of a Cryptobot host in one trip
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Runs any of the collection's read-only nouns in a single module call and returns
+  - Runs any of the collection's read-only areas in a single module call and returns
     each one's result under its name.
   - A trip to a host costs more than everything that these checks do there, so a cadence
-    uses one checkup instead of one task for each procedure. Every noun is also a
+    uses one checkup instead of one task for each procedure. Every area is also a
     module of its own.
-  - Nothing is ever changed. Nouns whose module acts are run as in check mode, and
+  - Nothing is ever changed. Areas whose module acts are run as in check mode, and
     V(changed) stays V(false).
 options:
   checks:
     description:
-      - What to look at. The keys are nouns, the values are the options of that noun's
+      - What to look at. The keys are areas, the values are the options of that area's
         module.
       - V(backup) takes the options of M(cryptobot.maintenance.backup_archive) with
         O(cryptobot.maintenance.backup_archive#module:state=verified), V(cleanup)
@@ -33,7 +33,7 @@ options:
         of M(cryptobot.maintenance.firewall_audit), V(resources) those of M(cryptobot.maintenance.resource_check),
         V(restart) those of M(cryptobot.maintenance.service_restart), V(services)
         those of M(cryptobot.maintenance.service_check).
-      - They are validated as that module would. O(state_dir) is handed to each noun
+      - They are validated as that module would. O(state_dir) is handed to each area
         that does not name its own.
     type: dict
     required: true
@@ -46,7 +46,7 @@ options:
     type: path
     default: /var/lib/cryptobot-maintenance
   timeout:
-    description: Seconds that the whole run may take. Nouns not reached by then are
+    description: Seconds that the whole run may take. Areas not reached by then are
       reported as V(unknown).
     type: int
     default: 600
@@ -84,19 +84,19 @@ EXAMPLES = r"""
 - name: Show what is wrong
   ansible.builtin.debug:
     msg: "{{ item.value.findings | rejectattr('status', 'eq', 'ok') }}"
-  loop: "{{ cryptobot_result_checkup.nouns | dict2items }}"
+  loop: "{{ cryptobot_result_checkup.areas | dict2items }}"
   loop_control:
     label: "{{ item.key }}: {{ item.value.status }}"
 """
 
 RETURN = r"""
 status:
-  description: V(ok) where each noun could be looked at; what they found is under RV(nouns).
+  description: V(ok) where each area could be looked at; what they found is under RV(areas).
   returned: always
   type: str
   sample: ok
 findings:
-  description: One finding for each noun that was asked for, V(unknown) with the reason where it could not be looked
+  description: One finding for each area that was asked for, V(unknown) with the reason where it could not be looked
     at.
   returned: always
   type: list
@@ -131,7 +131,7 @@ findings:
       subject: firewall
       status: ok
 metrics:
-  description: Always empty; each noun's metrics are in RV(nouns).
+  description: Always empty; each area's metrics are in RV(areas).
   returned: always
   type: list
   elements: dict
@@ -148,8 +148,8 @@ msg:
   description: Why the task failed. What was found until then is returned beside it.
   returned: failure
   type: str
-nouns:
-  description: Each noun's result under its name, as its own module returns it, with the seconds it took.
+areas:
+  description: Each area's result under its name, as its own module returns it, with the seconds it took.
   returned: success
   type: dict
   sample:

@@ -7,15 +7,32 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
 
+Asked = Callable[[Mapping[str, Any], str], list[Mistake]]
 CORE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
 # Those that a checkup may look at, in the order of their procedures.
 AREAS = {area.name: area for area in sorted(areas(), key=lambda area: area.procedures) if area.procedures}
+
+
+def preload(areas: Iterable[str] = AREAS) -> None:
+    """Import what tells the mistakes of some areas.
+
+    Ansible imports an action plugin before it makes a process for each host, and imports in that process are lost with
+    it: what is imported together with the plugin is imported once a run.
+    """
+    for area in areas:
+        if area in AREAS:
+            _mistakes_of(area)
+
+
+def _mistakes_of(area: str) -> Asked:
+    found: Asked = importlib.import_module(f"{CORE}.{area}.mistakes").mistakes
+    return found
 
 
 def mistakes_in(area: str, options: Mapping[str, Any], platforms: Sequence[str]) -> list[Mistake]:
@@ -25,7 +42,7 @@ def mistakes_in(area: str, options: Mapping[str, Any], platforms: Sequence[str])
     """
     if area not in AREAS:
         return []
-    mistakes = importlib.import_module(f"{CORE}.{area}.mistakes").mistakes
-    found: list[Mistake] = mistakes(options, platforms[0])
+    mistakes = _mistakes_of(area)
+    found = mistakes(options, platforms[0])
     others = [mistakes(options, platform) for platform in platforms[1:]] if found else []
     return found if all(others) else []

@@ -13,63 +13,26 @@ from __future__ import annotations
 
 import re
 import sys
-import textwrap
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import checks
 import inventory
 import modules
 import sources
+from markdown import NOTE, cell, paragraph
 
 import roles
 
-NOTE = "<!-- Made by `make docs` from the code; a test compares the two. Change the code instead. -->"
 YAML_NOTE = """\
 # Made by `make docs` from docs/inventory.yml and the SPECs of the areas; a test compares them. Change those instead."""
-
-
-def cell(text: str) -> str:
-    """Return text that a cell of a Markdown table can hold."""
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def paragraph(text: str) -> str:
-    """Return text in lines of at most 120 characters."""
-    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
-
-
-def checks_page() -> str:
-    """Return docs/checks.md: each id that a finding can have, what is looked at and what to do."""
-    named = sources.modules_by_area()
-    lines = [
-        "# Checks",
-        NOTE,
-        "",
-        paragraph(
-            "Each finding names its check by an id of this page. Its status is one of `ok`, `warning`, `critical`,"
-            " `unknown` and `skipped`; what could not be looked at is `unknown`, never `ok`."
-        ),
-    ]
-    for area, checks in sources.catalogues().items():
-        where = f" (module `{named[area]}`)" if area in named else ""
-        lines += [
-            "",
-            f"## {area}{where}",
-            "",
-            "| check | procedure | what is looked at | what to do | source |",
-            "|---|---|---|---|---|",
-        ]
-        for check in sorted(checks.values(), key=lambda check: check.id):
-            cells = (f"`{check.id}`", check.procedure, check.summary, check.remedy, check.source)
-            lines.append(f"| {' | '.join(cell(text) for text in cells)} |")
-    return "\n".join(lines) + "\n"
 
 
 def covered_by(procedure: str) -> tuple[str, str]:
     """Return the modules whose checks name the procedure, and the playbooks that a tag of it narrows."""
     named = sources.modules_by_area()
     about = [
-        area for area, checks in sources.catalogues().items() if any(c.procedure == procedure for c in checks.values())
+        area for area, found in sources.catalogues().items() if any(c.procedure == procedure for c in found.values())
     ]
     by_modules = sorted({named[area] for area in about if area in named})
     books = sorted(sources.tagged_playbooks().get(procedure, ()))
@@ -200,7 +163,7 @@ def runtime() -> str:
 
 
 PAGES = {
-    "docs/checks.md": checks_page,
+    "docs/checks.md": checks.page,
     "docs/procedures.md": procedures_page,
     "docs/inventory.md": inventory_page,
     "roles/inventory/meta/argument_specs.yml": inventory_spec,

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import re
 import sys
@@ -19,7 +18,6 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins"
 LICENCE = "\n".join((CHECKOUT / "galaxy.yml").read_text("utf-8").splitlines()[:3])
 ON_CONTROLLER = ("report", "validate")  # modules whose action plugin does all, and has their SPEC
-CATALOGUES = ("module_utils/*/checks.py", "plugin_utils/*/checks.py")
 
 
 def catalogues() -> dict[str, dict[str, Any]]:
@@ -31,15 +29,12 @@ def catalogues() -> dict[str, dict[str, Any]]:
 
 
 def checks() -> dict[str, Any]:
-    """Return all checks by their ids: those of the areas' rules, and those of the parts that are no area."""
+    """Return all checks by their ids: those of the areas' rules, and those that the controller itself makes."""
     found: dict[str, Any] = {}
     for area in areas():
-        with contextlib.suppress(AttributeError):  # an area that has no rules yet has a list of checks
-            found.update(area.rules().checks)
-    for pattern in CATALOGUES:
-        for path in sorted((CHECKOUT / "plugins").glob(pattern)):
-            dotted = ".".join(path.relative_to(CHECKOUT / "plugins").with_suffix("").parts)
-            found.update(importlib.import_module(f"{PACKAGE}.{dotted}").CHECKS)
+        found.update(area.rules().checks)
+    for path in sorted((CHECKOUT / "plugins" / "plugin_utils").glob("*/checks.py")):
+        found.update(importlib.import_module(f"{PACKAGE}.plugin_utils.{path.parent.name}.checks").CHECKS)
     return found
 
 

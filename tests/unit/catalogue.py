@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -21,9 +20,8 @@ def catalogues() -> dict[str, dict[str, Check]]:
     """Return the checks by their ids, by where they are declared: an area, or the path of a list."""
     found: dict[str, dict[str, Check]] = {}
     for area in areas():
-        with suppress(AttributeError):  # until it has rules, an area has a list
-            found[area.name] = dict(area.rules().checks)
-    for path in sorted(PLUGINS.glob("*/*/checks.py")):
+        found[area.name] = dict(area.rules().checks)
+    for path in sorted(PLUGINS.glob("plugin_utils/*/checks.py")):
         dotted = ".".join(path.relative_to(PLUGINS).with_suffix("").parts)
         found[str(path.relative_to(PLUGINS))] = dict(import_module(f"{PACKAGE}.{dotted}").CHECKS)
     return found

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What holds for every module and noun alike: documentation equals code, ids are documented, shells are the same."""
+"""What holds for every module and area alike: documentation equals code, ids are documented, shells are the same."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ pytest.importorskip("ansible", reason="modules and action plugins need ansible-c
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.cryptobot.maintenance.plugins"
-SHELLS = {"bridge"}  # PowerShell, whose options validate-modules compares
+SHELLS = {"bridge", "runner"}  # the ways to a host, whose options validate-modules compares
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in SHELLS)
-NOUN_MODULES = [name for name in MODULES if name not in ("report", "validate")]
+AREA_MODULES = [name for name in MODULES if name not in ("report", "validate")]
 
 
 def documented(module: str) -> dict[str, Any]:
@@ -79,13 +79,13 @@ def test_every_credential_among_the_options_is_marked_as_secret() -> None:
     assert [name for name, mark in marked.items() if not mark] == []
 
 
-@pytest.mark.parametrize("module", NOUN_MODULES)
+@pytest.mark.parametrize("module", AREA_MODULES)
 def test_every_module_has_its_half_on_the_controller_and_opts_in_to_check_mode(module: str) -> None:
     action = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule
     assert action._supports_check_mode is True
 
 
-@pytest.mark.parametrize("module", NOUN_MODULES)
+@pytest.mark.parametrize("module", AREA_MODULES)
 def test_the_main_of_a_module_is_an_outline(module: str) -> None:
     source = (CHECKOUT / "plugins" / "modules" / f"{module}.py").read_text("utf-8")
     mains = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "main"]
@@ -93,13 +93,13 @@ def test_the_main_of_a_module_is_an_outline(module: str) -> None:
     assert (mains[0].end_lineno or 0) - mains[0].lineno <= 15
 
 
-def noun_runs() -> list[str]:
+def area_runs() -> list[str]:
     return sorted(path.parent.name for path in (CHECKOUT / "plugins" / "module_utils").glob("*/run.py"))
 
 
-@pytest.mark.parametrize("noun", noun_runs())
-def test_every_noun_runs_by_the_same_signature(noun: str) -> None:
-    run = importlib.import_module(f"{PLUGINS}.module_utils.{noun}.run").run
+@pytest.mark.parametrize("area", area_runs())
+def test_every_area_runs_by_the_same_signature(area: str) -> None:
+    run = importlib.import_module(f"{PLUGINS}.module_utils.{area}.run").run
     parameters = inspect.signature(run).parameters
     assert list(parameters)[:3] == ["params", "host", "check_mode"]
     assert parameters["check_mode"].default is False

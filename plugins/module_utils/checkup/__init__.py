@@ -17,13 +17,13 @@ SPEC: dict[str, Any] = {
     "checks": option(
         "dict",
         [
-            "What to look at. The keys are nouns, the values are the options of that noun's module.",
-            "They are validated as that module would. O(state_dir) is handed to each noun that does not name its own.",
+            "What to look at. The keys are areas, the values are the options of that area's module.",
+            "They are validated as that module would. O(state_dir) is handed to each area that does not name its own.",
         ],
         required=True,
         no_log=True,
     ),
-    **common_options(600, "Seconds that the whole run may take. Nouns not reached by then are reported as V(unknown)."),
+    **common_options(600, "Seconds that the whole run may take. Areas not reached by then are reported as V(unknown)."),
 }
 
 AREA = declare(

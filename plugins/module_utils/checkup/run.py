@@ -18,14 +18,14 @@ __all__ = ["RULES", "run"]
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
-    """Given ``checks``, a dict of area to its validated options, return each area's result under ``nouns``.
+    """Given ``checks``, a dict of area to its validated options, return each area's result under ``areas``.
 
     An area that raises is one ``unknown`` finding; the others still run. A checkup never changes anything.
     """
     results = {name: _look(name, options, host, check_mode) for name, options in params["checks"].items()}
     findings = [_ran(name, answer) for name, answer in results.items()]
     observed = {name: answer for name, answer in results.items() if "msg" not in answer}
-    return Result(findings=findings, data={"nouns": observed})
+    return Result(findings=findings, data={"areas": observed})
 
 
 def _ran(name: str, answer: dict[str, Any]) -> Finding:

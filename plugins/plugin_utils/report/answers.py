@@ -30,7 +30,7 @@ LEFT_OUT = f"{PREFIX}validation"  # the answer for a host that was left out, bec
 class Answer(NamedTuple):
     """What one task said of one area. Turns of a loop are answers of one task."""
 
-    noun: str
+    area: str
     task: str
     said: Mapping[str, Any]
 
@@ -63,16 +63,16 @@ def answers_of(variables: Mapping[str, Any]) -> list[Answer]:
     return [answer for name in names for answer in _of_task(name[len(PREFIX) :], variables[name])]
 
 
-def _of_task(noun: str, said: Any) -> Iterator[Answer]:
-    if not isinstance(said, Mapping) or (noun == CHECKUP and said.get("skipped", False)):
+def _of_task(task: str, said: Any) -> Iterator[Answer]:
+    if not isinstance(said, Mapping) or (task == CHECKUP and said.get("skipped", False)):
         return  # a checkup that was asked for none of its areas is no procedure: the tags of the run were for others
-    yield Answer(noun, noun, said)
+    yield Answer(task, task, said)
     # what a checkup planned is no action of the run: the acting module says itself what it did
-    looks = said.get("nouns", {})
+    looks = said.get("areas", {})
     yield from (
-        Answer(area, noun, {**seen, "actions": []}) for area, seen in looks.items() if isinstance(seen, Mapping)
+        Answer(area, task, {**seen, "actions": []}) for area, seen in looks.items() if isinstance(seen, Mapping)
     )
-    yield from (Answer(noun, noun, turn) for turn in said.get("results", []) if isinstance(turn, Mapping))
+    yield from (Answer(task, task, turn) for turn in said.get("results", []) if isinstance(turn, Mapping))
 
 
 def standing(answers: Iterable[Answer]) -> list[Answer]:
@@ -88,7 +88,7 @@ def standing(answers: Iterable[Answer]) -> list[Answer]:
 
 def _said_later(answer: Answer, later: Iterable[Answer]) -> set[tuple[Any, Any]]:
     """Return the checks and subjects of which later tasks of an answer's area say something."""
-    others = [each for each in later if each.noun == answer.noun and each.task != answer.task]
+    others = [each for each in later if each.area == answer.area and each.task != answer.task]
     return {_about(finding) for each in others for finding in each.said.get("findings") or []}
 
 
@@ -109,29 +109,29 @@ def findings_of(host: str, answer: Answer) -> Iterator[Said]:
     for said in answer.said.get("findings", []):
         if isinstance(said, Mapping):
             status, check = said.get("status"), said.get("check", EMPTY["check"])
-            yield Said(host, answer.noun, status if status in STATUSES else UNKNOWN, str(check), said)
+            yield Said(host, answer.area, status if status in STATUSES else UNKNOWN, str(check), said)
         else:
-            told = {"subject": answer.noun, "procedure": "D1.1", "message": "returned a finding that cannot be read"}
-            yield Said(host, answer.noun, UNKNOWN, EMPTY["check"], told)
+            told = {"subject": answer.area, "procedure": "D1.1", "message": "returned a finding that cannot be read"}
+            yield Said(host, answer.area, UNKNOWN, EMPTY["check"], told)
     notes = [
         str(note) for note in answer.said.get("cut", []) if "findings" in str(note).partition(":")[0].split(".")[-1]
     ]
     if notes:
         said_so = f"returned more findings than a report can hold: {'; '.join(notes)}"
-        yield said_by_us(host, answer.noun, CHECKS["run.complete"].finding(UNKNOWN, answer.noun, said_so))
+        yield said_by_us(host, answer.area, CHECKS["run.complete"].finding(UNKNOWN, answer.area, said_so))
 
 
 def ended(answer: Answer) -> Finding:
     """A failed task that has findings was told to act and could not; one without could not even look."""
     check = CHECKS["run.procedure"]
     if answer.said.get("unreachable", False):
-        return check.finding(UNKNOWN, answer.noun, "did not run to its end because the host was lost")
+        return check.finding(UNKNOWN, answer.area, "did not run to its end because the host was lost")
     if answer.failed:
         status = CRITICAL if answer.looked else UNKNOWN
         return check.finding(
-            status, answer.noun, str(answer.said.get("msg", "failed without a message")), expected="an end"
+            status, answer.area, str(answer.said.get("msg", "failed without a message")), expected="an end"
         )
-    return check.finding(OK, answer.noun, "came to its end")
+    return check.finding(OK, answer.area, "came to its end")
 
 
 def reached(answers: list[Answer]) -> Finding:
@@ -140,7 +140,7 @@ def reached(answers: list[Answer]) -> Finding:
     for answer in answers:
         if answer.said.get("unreachable", False):
             why = answer.said.get("msg", "no reason given")
-            return check.finding(UNKNOWN, "host", f"could not be reached for {answer.noun}: {why}")
+            return check.finding(UNKNOWN, "host", f"could not be reached for {answer.area}: {why}")
         if answer.said.get("left_out", False):
             return check.finding(UNKNOWN, "host", "was left out of the run", expected="a look at it", actual="none")
     if not answers:

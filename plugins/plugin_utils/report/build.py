@@ -67,7 +67,7 @@ def build_host(name: str, variables: Mapping[str, Any], fail_on: str) -> dict[st
     told = [said for answer in standing(answers) for said in findings_of(name, answer)]
     ran = [each for each in answers if each.looked or not each.said.get("skipped", False)]
     lost = reached(answers)
-    ends = _once([said_by_us(name, each.noun, ended(each)) for each in ran])
+    ends = _once([said_by_us(name, each.area, ended(each)) for each in ran])
     findings = in_order([*_rooted(told), *ends, said_by_us(name, "run", lost)])
     return {
         "name": name,
@@ -76,7 +76,7 @@ def build_host(name: str, variables: Mapping[str, Any], fail_on: str) -> dict[st
         "reached": lost.status == OK,
         "changed": any(answer.said.get("changed", False) for answer in answers),
         "procedures": _procedures(answers, findings),
-        "actions": [{"noun": each.noun, **action} for each in answers for action in each.said.get("actions", [])],
+        "actions": [{"area": each.area, **action} for each in answers for action in each.said.get("actions", [])],
         "metrics": _metrics(answers),
         "findings": findings,
     }
@@ -95,9 +95,9 @@ def _rooted(told: list[Said]) -> list[Said]:
 
 def _once(ends: list[Said]) -> list[Said]:
     """Given how tasks ended, return them without the second word on an area that came to its end twice."""
-    plain = {said.noun: said for said in ends if said.status == OK}
-    bad = {said.noun for said in ends if said.status != OK}
-    return [*(said for said in ends if said.status != OK), *(plain[noun] for noun in plain if noun not in bad)]
+    plain = {said.area: said for said in ends if said.status == OK}
+    bad = {said.area for said in ends if said.status != OK}
+    return [*(said for said in ends if said.status != OK), *(plain[area] for area in plain if area not in bad)]
 
 
 def _metrics(answers: list[Answer]) -> list[dict[str, Any]]:
@@ -110,16 +110,16 @@ def _metrics(answers: list[Answer]) -> list[dict[str, Any]]:
 
 def _procedures(answers: list[Answer], findings: Findings) -> list[dict[str, Any]]:
     """Return each area's outcome once, in the order in which they came: what its findings that stand amount to."""
-    said = {*((each.noun, each.status) for each in findings.fine), *((f["noun"], f["status"]) for f in findings.bad)}
-    nouns = dict.fromkeys(answer.noun for answer in answers)
-    return [_procedure(noun, answers, [status for of, status in said if of == noun]) for noun in nouns]
+    said = {*((each.area, each.status) for each in findings.fine), *((f["area"], f["status"]) for f in findings.bad)}
+    areas = dict.fromkeys(answer.area for answer in answers)
+    return [_procedure(area, answers, [status for of, status in said if of == area]) for area in areas]
 
 
-def _procedure(noun: str, answers: list[Answer], statuses: list[str]) -> dict[str, Any]:
-    own = [answer for answer in answers if answer.noun == noun]
+def _procedure(area: str, answers: list[Answer], statuses: list[str]) -> dict[str, Any]:
+    own = [answer for answer in answers if answer.area == area]
     failed = [answer for answer in own if answer.failed]
     return {
-        "noun": noun,
+        "area": area,
         "status": worst(statuses or [SKIPPED]),  # all that ran have a finding: how they ended
         "changed": any(bool(answer.said.get("changed", False)) for answer in own),
         "failed": bool(failed),

@@ -60,7 +60,7 @@ class Said(NamedTuple):
     """A finding as an area of a host said it. ``status`` is one of STATUSES, and counts whatever the finding says."""
 
     host: str
-    noun: str
+    area: str
     status: str
     check: str
     finding: Mapping[str, Any]
@@ -72,15 +72,15 @@ class Said(NamedTuple):
 
     def whole(self) -> dict[str, Any]:
         """Return the finding as it stands in a report."""
-        whole = {"host": "", "noun": "", **EMPTY, **self.finding}
-        whole["host"], whole["noun"], whole["status"], whole["check"] = self[:4]
-        whole["remedy"] = fitted(str(whole["remedy"]), self.noun, self.host) if whole["remedy"] else ""
+        whole = {"host": "", "area": "", **EMPTY, **self.finding}
+        whole["host"], whole["area"], whole["status"], whole["check"] = self[:4]
+        whole["remedy"] = fitted(str(whole["remedy"]), self.area, self.host) if whole["remedy"] else ""
         return whole
 
 
-def said_by_us(host: str, noun: str, finding: Finding) -> Said:
+def said_by_us(host: str, area: str, finding: Finding) -> Said:
     """Given a finding of the report's own, return it as if an area of that host had said it."""
-    return Said(host, noun, finding.status, finding.check, finding.as_dict())
+    return Said(host, area, finding.status, finding.check, finding.as_dict())
 
 
 def in_order(told: Iterable[Said]) -> Findings:

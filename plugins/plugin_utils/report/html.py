@@ -26,6 +26,8 @@ from .view import view_of
 
 HERE = Path(__file__).parent
 TEMPLATE, PARTS, SCRIPT, STYLE = "report.html.j2", "parts.html.j2", "report.js", "report.css"
+# What a check looks at, and the line that judges it. The id of a finding leads there; nothing is fetched before that.
+CHECKS_PAGE = "https://example.org/cryptobot/maintenance/docs/checks.md"
 MAX_TEXT = 1_500  # characters of one text; all of it is in report.json
 
 
@@ -44,6 +46,7 @@ def parts_of_page(report: Mapping[str, Any]) -> Iterator[str]:
     yield from environment.get_template(TEMPLATE).generate(
         report=report,
         view=view_of(report, environment.get_template(PARTS).module),
+        checks_page=CHECKS_PAGE,
         script=script,
         style=style,
         script_hash=_hash(script),

@@ -76,7 +76,7 @@ class Demo:
 
     def actions(self, state: str) -> list[tuple[str, str, str]]:
         host = self.report()["hosts"][0]
-        return [(act["noun"], act["action"], act["subject"]) for act in host["actions"] if act["state"] == state]
+        return [(act["area"], act["action"], act["subject"]) for act in host["actions"] if act["state"] == state]
 
     def tree_hash(self) -> dict[str, str]:
         """Return every file, link and folder below the root with its mode, owner, time and content; not the reports."""

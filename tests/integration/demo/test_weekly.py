@@ -55,7 +55,7 @@ def test_the_only_critical_thing_about_a_new_demo_is_that_it_has_no_backup_yet(p
 
 
 def test_the_plan_holds_a_backup_a_cleanup_and_a_vacuum(planned: dict) -> None:
-    assert {noun for noun, _action, _subject in planned["actions"]} == {"backup", "cleanup", "database"}
+    assert {area for area, _action, _subject in planned["actions"]} == {"backup", "cleanup", "database"}
 
 
 def test_what_was_planned_is_what_is_done(planned: dict, ran: dict) -> None:
@@ -82,20 +82,20 @@ def test_the_second_run_changes_nothing(demo: Demo, ran: dict) -> None:
     assert re.search(r"demo\s+: ok=\d+\s+changed=0\b", ended.stdout)
 
 
-# (tags, the nouns that may run)
+# (tags, the areas that may run)
 NARROWED = [("W1.3", {"database"}), ("firewall", {"checkup", "firewall"}), ("D1.2", {"checkup", "services"})]
 
 
-@pytest.mark.parametrize(("tags", "nouns"), NARROWED)
-def test_tags_narrow_the_run_to_a_procedure_or_a_noun(demo: Demo, ran: dict, tags: str, nouns: set) -> None:
+@pytest.mark.parametrize(("tags", "areas"), NARROWED)
+def test_tags_narrow_the_run_to_a_procedure_or_an_area(demo: Demo, ran: dict, tags: str, areas: set) -> None:
     demo.play("--tags", tags)
-    assert {procedure["noun"] for procedure in demo.report()["hosts"][0]["procedures"]} == nouns
+    assert {procedure["area"] for procedure in demo.report()["hosts"][0]["procedures"]} == areas
 
 
-def test_a_declined_noun_of_the_checkup_declines_no_other(demo: Demo, ran: dict) -> None:
+def test_a_declined_area_of_the_checkup_declines_no_other(demo: Demo, ran: dict) -> None:
     demo.play("--skip-tags", "backup,W1.2,W1.3,W1.4,restart")
-    nouns = {procedure["noun"] for procedure in demo.report()["hosts"][0]["procedures"]}
-    assert nouns == {"checkup", "resources", "services", "firewall"}
+    areas = {procedure["area"] for procedure in demo.report()["hosts"][0]["procedures"]}
+    assert areas == {"checkup", "resources", "services", "firewall"}
 
 
 def test_an_inventory_typo_is_named_before_anything_runs(demo: Demo, ran: dict) -> None:
@@ -111,7 +111,7 @@ def test_an_inventory_typo_is_named_before_anything_runs(demo: Demo, ran: dict) 
 def test_an_asked_for_restart_without_tags_leaves_every_service_running(demo: Demo, ran: dict) -> None:
     ended = demo.play("-e", "cryptobot_restart_when=always")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    restarted = {subject for noun, action, subject in demo.actions("done") if (noun, action) == ("restart", "start")}
+    restarted = {subject for area, action, subject in demo.actions("done") if (area, action) == ("restart", "start")}
     assert restarted == {"auth", "data", "strategy", "trade", "backtest"}
     assert demo.statuses("services.state") == {"ok"}
 

@@ -24,7 +24,7 @@ SET = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
 def run(folder: Path, *point: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run the noun in a process of its own, which dies at ``point`` where one is given."""
+    """Run the area in a process of its own, which dies at ``point`` where one is given."""
     argv = [sys.executable, str(RUNNER), json.dumps(params(folder, **options)), *point]
     return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
 
@@ -38,7 +38,7 @@ def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def visible_sets(backups: Path) -> dict[str, dict[str, Any]]:
     """Return the manifests of all that a reader would take for a set, after checking each file of it.
 
-    This shares no code with the noun: it is what somebody without the collection would do.
+    This shares no code with the area: it is what somebody without the collection would do.
     """
     sets = {}
     for folder in backups.iterdir() if backups.exists() else ():

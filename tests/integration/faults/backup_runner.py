@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run the noun ``backup`` in a process of its own, which kills itself with SIGKILL at a named point.
+"""Run the area ``backup`` in a process of its own, which kills itself with SIGKILL at a named point.
 
 Usage: backup_runner.py OPTIONS [POINT [NTH]]
 
-OPTIONS are the module's options as JSON. POINT is a function as ``module.function`` below the noun, with ``+`` before
+OPTIONS are the module's options as JSON. POINT is a function as ``module.function`` below the area, with ``+`` before
 it to die right after it instead of right before; NTH is which call it is, the first unless given. Prints the result as
 JSON.
 """
@@ -24,7 +24,7 @@ from typing import Any, Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 importlib.import_module("conftest")
-NOUN = "ansible_collections.cryptobot.maintenance.plugins.module_utils.backup"
+AREA = "ansible_collections.cryptobot.maintenance.plugins.module_utils.backup"
 
 
 def dying(function: Callable[..., Any], nth: int, *, after: bool) -> Callable[..., Any]:
@@ -53,18 +53,18 @@ def is_module(dotted: str) -> bool:
 
 
 def plant(point: str, nth: int) -> None:
-    """Make a function of the noun deadly."""
+    """Make a function of the area deadly."""
     *path, name = point.lstrip("+").split(".")
-    modules = [part for number, part in enumerate(path) if is_module(".".join([NOUN, *path[: number + 1]]))]
-    owner: Any = importlib.import_module(".".join([NOUN, *modules]))
+    modules = [part for number, part in enumerate(path) if is_module(".".join([AREA, *path[: number + 1]]))]
+    owner: Any = importlib.import_module(".".join([AREA, *modules]))
     for part in path[len(modules) :]:
         owner = getattr(owner, part)
     setattr(owner, name, dying(getattr(owner, name), nth, after=point.startswith("+")))
 
 
 def main() -> None:
-    run = importlib.import_module(f"{NOUN}.run").run
-    choose_host = importlib.import_module(NOUN.rsplit(".", 1)[0] + ".host").choose_host
+    run = importlib.import_module(f"{AREA}.run").run
+    choose_host = importlib.import_module(AREA.rsplit(".", 1)[0] + ".host").choose_host
     if len(sys.argv) > 2:
         plant(sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1)
     result = run(json.loads(sys.argv[1]), choose_host(600.0), False)

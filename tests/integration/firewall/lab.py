@@ -153,7 +153,7 @@ class Lab:
         return dict(zip(knocks, json.loads(printed)))
 
     def audit(self, **options: Any) -> dict[str, Any]:
-        """Run the noun on the server, as the module does, and return its result."""
+        """Run the area on the server, as the module does, and return its result."""
         result: dict[str, Any] = json.loads(self.run(*_with_core("run_audit.py"), stdin=json.dumps(options)))
         return result
 

@@ -60,10 +60,10 @@ PLANNED = [
 ]
 
 
-@pytest.mark.parametrize(("host", "nouns"), PLANNED)
-def test_what_was_planned_on_a_host_is_what_was_done(first: First, host: str, nouns: set[str]) -> None:
+@pytest.mark.parametrize(("host", "areas"), PLANNED)
+def test_what_was_planned_on_a_host_is_what_was_done(first: First, host: str, areas: set[str]) -> None:
     planned = first.planned.deeds(host, "planned")
-    assert {deed.noun for deed in planned} == nouns
+    assert {deed.area for deed in planned} == areas
     assert first.report.deeds(host, "done") == planned
     assert first.planned.deeds(host, "done") == []
 
@@ -167,7 +167,7 @@ def test_a_critical_finding_ends_the_run_with_2(broken: Broken) -> None:
 
 
 def test_a_table_that_bloated_again_is_vacuumed_again(site: Site, broken: Broken) -> None:
-    done = [deed for deed in broken.report.deeds("db1", "done") if deed.noun == "database"]
+    done = [deed for deed in broken.report.deeds("db1", "done") if deed.area == "database"]
     assert [deed.subject for deed in done] == ["cryptobot:cryptobot.public.audit_logs"]
     assert dead_rows(site) < 200
 

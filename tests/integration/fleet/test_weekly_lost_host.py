@@ -62,7 +62,7 @@ def test_what_was_seen_of_the_lost_host_before_is_in_the_report(interrupted: Int
 def test_the_other_hosts_complete(interrupted: Interrupted, host: str) -> None:
     assert interrupted.report.statuses(host, "run.reached") == {"ok"}
     assert interrupted.report.statuses(host, "run.procedure") == {"ok"}
-    assert "backup" in {deed.noun for deed in interrupted.report.deeds(host, "done")}
+    assert "backup" in {deed.area for deed in interrupted.report.deeds(host, "done")}
 
 
 def test_the_host_is_looked_after_again_when_it_is_back(site: Site, interrupted: Interrupted) -> None:
@@ -70,4 +70,4 @@ def test_the_host_is_looked_after_again_when_it_is_back(site: Site, interrupted:
     ended = site.weekly("--limit", LOST, *BACKUP_IS_DUE)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert site.report().statuses(LOST, "run.reached") == {"ok"}
-    assert "backup" in {deed.noun for deed in site.report().deeds(LOST, "done")}
+    assert "backup" in {deed.area for deed in site.report().deeds(LOST, "done")}

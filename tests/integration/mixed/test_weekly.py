@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
+
 from ..site.report import Report
 from .macos.host import unanswered
 from .site import HOSTS, MACOS, MixedSite
 
-NOUNS = {"resources", "services", "backup", "firewall", "restart", "cleanup", "database"}
+AREAS = {area.name for area in areas() if area.procedures}
 
 
 class Run(NamedTuple):
@@ -48,11 +50,11 @@ def test_a_host_is_complete(run: Run, host: str) -> None:
     assert "rescued=0" in recap
     assert run.report.statuses(host, "run.reached") == {"ok"}
     assert run.report.statuses(host, "run.procedure") == {"ok"}
-    assert set(checks(run.report, host)) >= NOUNS
+    assert set(checks(run.report, host)) >= AREAS
 
 
 def checks(report: Report, host: str) -> dict[str, set[str]]:
-    """Return the ids of a host's findings by noun."""
+    """Return the ids of a host's findings by area."""
     found: dict[str, set[str]] = {}
     for finding in report.content["findings"]:
         if finding["host"] == host:
@@ -61,9 +63,9 @@ def checks(report: Report, host: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("host", HOSTS[1:])
-@pytest.mark.parametrize("noun", sorted(NOUNS))
-def test_a_noun_makes_the_same_checks_on_every_system(run: Run, noun: str, host: str) -> None:
-    assert checks(run.report, host)[noun] == checks(run.report, HOSTS[0])[noun]
+@pytest.mark.parametrize("area", sorted(AREAS))
+def test_an_area_makes_the_same_checks_on_every_system(run: Run, area: str, host: str) -> None:
+    assert checks(run.report, host)[area] == checks(run.report, HOSTS[0])[area]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -84,7 +86,7 @@ def test_nothing_critical_is_found_where_all_is_well(run: Run, host: str) -> Non
 @pytest.mark.parametrize("host", HOSTS)
 def test_what_was_planned_on_a_host_is_what_was_done(run: Run, host: str) -> None:
     planned = run.planned.deeds(host, "planned")
-    assert {deed.noun for deed in planned} == {"backup", "cleanup", "database"}
+    assert {deed.area for deed in planned} == {"backup", "cleanup", "database"}
     assert run.report.deeds(host, "done") == planned
 
 

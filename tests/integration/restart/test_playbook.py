@@ -17,8 +17,8 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
-PLANNED = {"nouns": {"restart": {"actions": [{"state": "planned", "action": "stop", "subject": "auth"}]}}}
-NOTHING = {"nouns": {"restart": {"actions": [{"state": "skipped", "action": "restart", "subject": "auth"}]}}}
+PLANNED = {"areas": {"restart": {"actions": [{"state": "planned", "action": "stop", "subject": "auth"}]}}}
+NOTHING = {"areas": {"restart": {"actions": [{"state": "skipped", "action": "restart", "subject": "auth"}]}}}
 FAILED = {"failed": True, "msg": "no look"}  # then the module decides
 
 # What the look said of each host; which hosts then have their turn.

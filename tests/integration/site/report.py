@@ -29,7 +29,7 @@ def newest(reports: Path) -> Path:
 class Deed(NamedTuple):
     """An action without its reason, so that what was planned can be compared with what was done."""
 
-    noun: str
+    area: str
     action: str
     subject: str
 
@@ -56,7 +56,7 @@ class Report:
     def deeds(self, host: str, state: str) -> list[Deed]:
         """Return the host's actions in a state: planned, done or skipped."""
         actions = self._host(host)["actions"]
-        return [Deed(one["noun"], one["action"], one["subject"]) for one in actions if one["state"] == state]
+        return [Deed(one["area"], one["action"], one["subject"]) for one in actions if one["state"] == state]
 
     def changed(self, host: str) -> bool:
         """Return whether the run changed the host."""

@@ -15,12 +15,14 @@ from typing import NamedTuple
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
+
 from ..site.report import Report, newest
 from .controller import environment
 from .host.windows import WindowsHost
 from .site import WindowsSite, play
 
-NOUNS = {"resources", "services", "backup", "firewall", "restart", "cleanup", "database"}
+AREAS = {area.name for area in areas() if area.procedures}
 
 
 class Weeks(NamedTuple):
@@ -72,7 +74,7 @@ def test_the_host_is_complete(weeks: Weeks) -> None:
     for ended, report in zip(weeks.ended, (weeks.planned, weeks.first, weeks.second)):
         assert "unreachable=0" in ended.stdout, ended.stdout + ended.stderr
         assert "rescued=0" in ended.stdout, ended.stdout
-        assert {finding["check"].partition(".")[0] for finding in report.content["findings"]} >= NOUNS
+        assert {finding["check"].partition(".")[0] for finding in report.content["findings"]} >= AREAS
 
 
 def test_the_run_is_only_bad_while_there_is_no_backup(weeks: Weeks) -> None:
@@ -87,7 +89,7 @@ def test_nothing_critical_is_found_where_all_is_well(weeks: Weeks) -> None:
 def test_what_was_planned_is_what_was_done(weeks: Weeks) -> None:
     assert weeks.untouched
     planned = weeks.planned.deeds("win", "planned")
-    assert {deed.noun for deed in planned} == {"backup", "cleanup", "database"}
+    assert {deed.area for deed in planned} == {"backup", "cleanup", "database"}
     assert weeks.first.deeds("win", "done") == planned
 
 

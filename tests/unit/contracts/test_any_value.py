@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever an inventory gives any option of any noun: validation answers with mistakes, and raises nothing."""
+"""Whatever an inventory gives any option of any area: validation answers with mistakes, and raises nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ATOMS = st.none() | st.booleans() | st.integers() | st.floats() | ODD | st.text(
 ANYTHING = st.recursive(
     ATOMS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(ODD, inner, max_size=2), max_leaves=4
 )
-# What each noun takes: one option of it is replaced at a time, because what is wrong beside it would hide a crash.
+# What each area takes: one option of it is replaced at a time, because what is wrong beside it would hide a crash.
 SERVICE = {"name": "auth", "unit": "auth", "label": "auth", "service": "auth", "port": 8000, "health": {"path": "/x"}}
 SCRIPT = {"name": "trade", "pid_file": "~/trade.pid", "command": ["~/trade", "x"], "depends_on": ["auth"]}
 ROWS = {**SCRIPT, "ports": [{"port": 1}], "declared_in": [{"path": "~/x", "pattern": "(x)"}]}

@@ -21,6 +21,7 @@ from typing import Any, Callable, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import errors, typed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CORE = CHECKOUT / "plugins" / "module_utils"
@@ -842,7 +843,7 @@ def test_what_only_a_host_can_know_is_still_refused_there() -> None:
     assert set(OF_THE_HOST) <= there
 
 
-@pytest.mark.parametrize("area", ["services", "resources", "cleanup", "database", "backup", "firewall", "restart"])
+@pytest.mark.parametrize("area", [area.name for area in areas() if area.procedures])
 def test_every_area_has_its_mistakes_by_the_same_signature(area: str) -> None:
     assert list(inspect.signature(mistakes_of(area)).parameters)[:2] == ["given", "platform"]
 

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What holds for every noun on every platform: on a host that lacks all that is asked of it, nothing is well."""
+"""What holds for every area on every platform: on a host that lacks all that is asked of it, nothing is well."""
 
 from __future__ import annotations
 
 import importlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import ACTION_STATES, OK, STATUSES, Result
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
 
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
 CORE = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
-NOUNS = sorted(path.parent.name for path in CORE.glob("*/run.py"))
+AREAS = sorted(path.parent.name for path in CORE.glob("*/run.py"))
 PLATFORMS = ("linux", "darwin", "windows")
+MANY = {rule.check.id for area in areas() for rule in area.rules().all if rule.many}
 CATALOGUE = {check.id for check in all_checks()}
 
 SERVICE = {
@@ -34,8 +37,8 @@ SERVICE = {
 }
 
 
-def given(noun: str, folder: Path) -> dict[str, Any]:
-    """Return what an inventory says to a noun: one of each thing that it looks at, none of which is on the host."""
+def given(area: str, folder: Path) -> dict[str, Any]:
+    """Return what an inventory says to an area: one of each thing that it looks at, none of which is on the host."""
     database = str(folder / "database" / "cryptobot.db")
     every = {
         "services": {"services": [SERVICE], "retries": 0},
@@ -50,12 +53,12 @@ def given(noun: str, folder: Path) -> dict[str, Any]:
         "resources": {"sample_seconds": 0, "scan_seconds": 0},
     }
     every["checkup"] = {"checks": {name: filled(name, options, folder) for name, options in every.items()}}
-    return every[noun]
+    return every[area]
 
 
-def filled(noun: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Given a noun's options, return them with the defaults of its argument_spec, as a controller fills them in."""
-    spec = importlib.import_module(f"{PACKAGE}.{noun}").SPEC
+def filled(area: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Given an area's options, return them with the defaults of its argument_spec, as a controller fills them in."""
+    spec = importlib.import_module(f"{PACKAGE}.{area}").SPEC
     return with_defaults(spec, {"state_dir": str(folder / "state"), **options})
 
 
@@ -76,16 +79,16 @@ def value_of(option: Mapping[str, Any], value: Any) -> Any:
     return value
 
 
-def outcome(noun: str, platform: str, folder: Path, **host: Any) -> Any:
-    """Return the Result of a noun on a bare host of a platform, or the error of the core that it raised."""
-    run = importlib.import_module(f"{PACKAGE}.{noun}.run").run
+def outcome(area: str, platform: str, folder: Path, **host: Any) -> Any:
+    """Return the Result of an area on a bare host of a platform, or the error of the core that it raised."""
+    run = importlib.import_module(f"{PACKAGE}.{area}.run").run
     try:
-        return run(filled(noun, given(noun, folder), folder), FakeHost(platform, **host), check_mode=True)
+        return run(filled(area, given(area, folder), folder), FakeHost(platform, **host), check_mode=True)
     except CoreError as error:
         return error
 
 
-EVERYWHERE = [(noun, platform) for noun in NOUNS for platform in PLATFORMS]
+EVERYWHERE = [(area, platform) for area in AREAS for platform in PLATFORMS]
 # How a host lacks everything: its tools are missing; PowerShell is there and answers each query with an error or with
 # nothing; every tool prints what nobody expects; the account may see nothing.
 TOOLS = (
@@ -113,9 +116,9 @@ BARE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("lack", BARE)
-@pytest.mark.parametrize(("noun", "platform"), EVERYWHERE)
-def test_a_bare_host_gives_a_result_of_the_agreed_shape(noun: str, platform: str, lack: str, tmp_path: Path) -> None:
-    result = outcome(noun, platform, tmp_path, **BARE[lack])
+@pytest.mark.parametrize(("area", "platform"), EVERYWHERE)
+def test_a_bare_host_gives_a_result_of_the_agreed_shape(area: str, platform: str, lack: str, tmp_path: Path) -> None:
+    result = outcome(area, platform, tmp_path, **BARE[lack])
     if isinstance(result, CoreError):
         assert str(result)
         return
@@ -125,6 +128,13 @@ def test_a_bare_host_gives_a_result_of_the_agreed_shape(noun: str, platform: str
     assert {finding["check"] for finding in plain["findings"]} <= CATALOGUE
     assert all(finding["message"] and finding["procedure"] for finding in plain["findings"])
     assert all(action["state"] in ACTION_STATES and action["reason"] for action in plain["actions"])
+    assert said_twice(result) == []
+
+
+def said_twice(result: Result) -> list[tuple[str, str]]:
+    """Return what was said of one check and subject more than once, though its rule says one thing of each."""
+    said = Counter((finding.check, finding.subject) for finding in result.findings if finding.check not in MANY)
+    return [about for about, times in said.items() if times > 1]
 
 
 # A status ok needs a source. These have one: they look by Python alone, at files that this test did not make.
@@ -133,27 +143,27 @@ FROM_THE_INVENTORY = {"firewall.policy_expired"}  # judged by what is declared, 
 
 
 @pytest.mark.parametrize("lack", BARE)
-@pytest.mark.parametrize(("noun", "platform"), [pair for pair in EVERYWHERE if pair[0] not in {*BY_PYTHON, "checkup"}])
+@pytest.mark.parametrize(("area", "platform"), [pair for pair in EVERYWHERE if pair[0] not in {*BY_PYTHON, "checkup"}])
 def test_nothing_is_well_on_a_host_that_cannot_be_looked_at(
-    noun: str, platform: str, lack: str, tmp_path: Path
+    area: str, platform: str, lack: str, tmp_path: Path
 ) -> None:
-    result = outcome(noun, platform, tmp_path, **BARE[lack])
+    result = outcome(area, platform, tmp_path, **BARE[lack])
     well = [] if isinstance(result, CoreError) else [f for f in result.findings if f.status == OK]
     assert [(f.check, f.message) for f in well if f.check not in FROM_THE_INVENTORY] == []
 
 
-@pytest.mark.parametrize(("noun", "platform"), [pair for pair in EVERYWHERE if pair[0] != "checkup"])
-def test_a_bare_host_says_why_it_was_not_looked_at(noun: str, platform: str, tmp_path: Path) -> None:
-    result = outcome(noun, platform, tmp_path)
+@pytest.mark.parametrize(("area", "platform"), [pair for pair in EVERYWHERE if pair[0] != "checkup"])
+def test_a_bare_host_says_why_it_was_not_looked_at(area: str, platform: str, tmp_path: Path) -> None:
+    result = outcome(area, platform, tmp_path)
     if isinstance(result, CoreError):
         return
     blind = [finding for finding in result.findings if finding.status in ("unknown", "critical", "warning")]
     assert blind, [finding.as_dict() for finding in result.findings]
 
 
-@pytest.mark.parametrize("noun", NOUNS)
-def test_no_platform_is_one_that_a_noun_does_not_know(noun: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("area", AREAS)
+def test_no_platform_is_one_that_an_area_does_not_know(area: str, tmp_path: Path) -> None:
     for platform in PLATFORMS:
-        result = outcome(noun, platform, tmp_path)
+        result = outcome(area, platform, tmp_path)
         checks = set() if isinstance(result, CoreError) else {finding.check for finding in result.findings}
         assert not {check for check in checks if check.endswith(".platform")}, platform

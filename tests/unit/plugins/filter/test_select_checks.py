@@ -16,7 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.filter.select_checks impo
 
 CHECKS = {"resources": {}, "services": {"services": []}, "firewall": {}}
 
-# (tags asked for, tags declined, procedures of the run, nouns that remain)
+# (tags asked for, tags declined, procedures of the run, areas that remain)
 CASES = [
     (["all"], [], None, {"resources", "services", "firewall"}),
     (["D1.2"], [], None, {"services"}),
@@ -31,9 +31,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("run", "skip", "procedures", "nouns"), CASES)
-def test_nouns_follow_the_tags_as_tasks_do(run: list, skip: list, procedures: Optional[list], nouns: set) -> None:
-    assert set(select_checks(CHECKS, run, skip, procedures)) == nouns
+@pytest.mark.parametrize(("run", "skip", "procedures", "areas"), CASES)
+def test_areas_follow_the_tags_as_tasks_do(run: list, skip: list, procedures: Optional[list], areas: set) -> None:
+    assert set(select_checks(CHECKS, run, skip, procedures)) == areas
 
 
 def test_what_remains_keeps_its_options() -> None:
@@ -42,9 +42,9 @@ def test_what_remains_keeps_its_options() -> None:
 
 def test_what_is_left_out_is_not_even_looked_at() -> None:
     class Lazy(dict):
-        def __getitem__(self, noun: str) -> object:
-            assert noun == "services"
-            return super().__getitem__(noun)
+        def __getitem__(self, area: str) -> object:
+            assert area == "services"
+            return super().__getitem__(area)
 
         items = values = None
 

@@ -114,7 +114,7 @@ def test_what_cannot_be_written_as_utf8_does_not_keep_an_answer_from_leaving(fai
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_the_noun_gets_its_parameters_the_host_and_the_mode(check_mode: bool, host: FakeHost) -> None:
+def test_the_area_gets_its_parameters_the_host_and_the_mode(check_mode: bool, host: FakeHost) -> None:
     seen: list[Any] = []
 
     def run(params: dict[str, Any], host: Host, check: bool) -> Result:

@@ -55,7 +55,7 @@ def test_a_status_nobody_defined_cannot_be_the_worst() -> None:
 
 @pytest.mark.parametrize("check", BAD_CHECK_IDS)
 def test_a_check_id_of_another_form_is_refused(check: str) -> None:
-    with pytest.raises(ValueError, match=r"noun\.rule"):
+    with pytest.raises(ValueError, match=r"area\.rule"):
         Finding(check, "auth", OK, "runs")
 
 
@@ -138,14 +138,14 @@ def test_a_result_lists_its_findings_worst_first_then_by_check_and_subject() -> 
     ]
 
 
-def test_a_result_becomes_plain_json_with_the_data_of_its_noun() -> None:
+def test_a_result_becomes_plain_json_with_the_data_of_its_area() -> None:
     answer = json.loads(json.dumps(_mixed_result().as_dict()))
     assert answer["services"] == [{"n": 1}]
     assert answer["metrics"] == [{"name": "cryptobot_x_bytes", "value": 1.5, "unit": "bytes", "labels": {"mount": "/"}}]
     assert (answer["status"], answer["changed"], answer["actions"]) == (CRITICAL, False, [])
 
 
-def test_the_data_of_a_noun_cannot_hide_what_every_result_has() -> None:
+def test_the_data_of_an_area_cannot_hide_what_every_result_has() -> None:
     result = Result([Finding("a.rule", "x", WARNING, "")], data={"status": OK, "findings": [], "changed": True})
     answer = result.as_dict()
     assert (answer["status"], len(answer["findings"]), answer["changed"]) == (WARNING, 1, False)

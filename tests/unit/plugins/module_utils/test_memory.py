@@ -21,7 +21,7 @@ def test_what_was_remembered_is_recalled(tmp_path: Path) -> None:
     assert recall(str(tmp_path / "state"), "services") == {"auth": {"restarts": 3}}
 
 
-def test_each_noun_has_a_memory_of_its_own(tmp_path: Path) -> None:
+def test_each_area_has_a_memory_of_its_own(tmp_path: Path) -> None:
     remember(str(tmp_path), "services", {"a": 1})
     remember(str(tmp_path), "resources", {"b": 2})
     assert recall(str(tmp_path), "services") == {"a": 1}

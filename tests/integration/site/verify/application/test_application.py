@@ -21,7 +21,7 @@ def host(connect):
 def test_the_first_run_looked_at_all_and_found_nothing_critical_or_unknown(runs):
     assert runs.first.bad() == []
     assert runs.first.statuses(HOST, "run.procedure") == {"ok"}
-    assert {deed.noun for deed in runs.first.deeds(HOST, "done")} == {"backup", "cleanup", "database"}
+    assert {deed.area for deed in runs.first.deeds(HOST, "done")} == {"backup", "cleanup", "database"}
 
 
 def test_the_second_run_changed_nothing(runs):

@@ -20,7 +20,7 @@ def host(connect):
 
 
 def subjects(report):
-    return [deed.subject for deed in report.deeds(HOST, "done") if deed.noun == "database"]
+    return [deed.subject for deed in report.deeds(HOST, "done") if deed.area == "database"]
 
 
 def test_the_first_run_vacuumed_the_bloated_table_among_others(runs):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options, sets and folders for the tests of this noun."""
+"""Options, sets and folders for the tests of this area."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.decla
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     BackupSet,
     Catalog,
-    Entry,
     Manifest,
     Payload,
+    SourceCopy,
     Verification,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES, run
@@ -65,7 +65,7 @@ def sqlite(name: str, path: Any, **more: Any) -> dict[str, Any]:
 
 
 def act(folder: Path, *, check_mode: bool = False, host: Optional[Host] = None, **given: Any) -> Result:
-    """Run the noun for real."""
+    """Run the area for real."""
     return run(params(folder, **given), host or choose_host(600.0), check_mode)
 
 
@@ -151,10 +151,10 @@ def a_set(
     return BackupSet(manifest, Path("/nowhere") / set_id, evidence)
 
 
-def an_entry(name: str = "config", *, kind: str = "files", size: int = 1000, live: Optional[int] = None) -> Entry:
+def an_entry(name: str = "config", *, kind: str = "files", size: int = 1000, live: Optional[int] = None) -> SourceCopy:
     payload = Payload(f"{name}/archive.tar", "archive", size, "0" * 64)
     facts = {"paths": ["/etc/cryptobot"], "exclude": []}
-    return Entry(name, kind, "none", (payload,), 10, size, size if live is None else live, facts)
+    return SourceCopy(name, kind, "none", (payload,), 10, size, size if live is None else live, facts)
 
 
 def a_catalog(*sets: BackupSet, **more: Any) -> Catalog:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole noun on real files: plan equals run, twice changes nothing, nothing is half done, nothing is claimed."""
+"""The whole area on real files: plan equals run, twice changes nothing, nothing is half done, nothing is claimed."""
 
 from __future__ import annotations
 

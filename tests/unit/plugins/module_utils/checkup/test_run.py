@@ -50,21 +50,21 @@ def test_an_area_that_could_not_look_is_unknown_and_the_others_still_run(area: s
     answer = look(area, "good")
     assert answer["status"] == "unknown"
     assert reason in answer["findings"][0]["message"]
-    assert set(answer["nouns"]) == {"good"}
+    assert set(answer["areas"]) == {"good"}
 
 
 def test_what_an_area_found_does_not_change_that_it_could_look() -> None:
     answer = look("good")
-    assert (answer["status"], answer["nouns"]["good"]["status"]) == ("ok", "warning")
+    assert (answer["status"], answer["areas"]["good"]["status"]) == ("ok", "warning")
 
 
 def test_a_checkup_never_reports_a_change() -> None:
     answer = look("good", "acting")
-    assert [answer["changed"], answer["nouns"]["good"]["changed"], answer["nouns"]["acting"]["changed"]] == [False] * 3
+    assert [answer["changed"], answer["areas"]["good"]["changed"], answer["areas"]["acting"]["changed"]] == [False] * 3
 
 
 def test_an_acting_area_is_only_made_to_plan() -> None:
-    results = look("good", "acting")["nouns"]
+    results = look("good", "acting")["areas"]
     assert (results["acting"]["planned_only"], results["good"]["planned_only"]) == (True, False)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole noun on real folders: what is deleted, what is spared, and that check mode told so before."""
+"""The whole area on real folders: what is deleted, what is spared, and that check mode told so before."""
 
 from __future__ import annotations
 

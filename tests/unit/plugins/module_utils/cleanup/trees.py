@@ -38,7 +38,7 @@ def left(folder: Path) -> list[str]:
 
 
 def clean(folder: Path, check_mode: bool = False, host: Host | None = None, **changes: Any) -> Result:
-    """Run the noun with one rule on a folder; the changes are options of the rule, or of the module by their names."""
+    """Run the area with one rule on a folder; the changes are options of the rule, or of the module by their names."""
     module_options = {name: changes.pop(name) for name in list(changes) if name in parameters() and name != "rules"}
     options = parameters(declared(path=str(folder), **changes), **module_options)
     options["state_dir"] = module_options.get("state_dir", str(folder.parent / f"{folder.name}-state"))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole noun on Windows and macOS: the findings of Linux, and unknown where a source is missing."""
+"""The whole area on Windows and macOS: the findings of Linux, and unknown where a source is missing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_each_system_gets_the_findings_of_linux_and_every_one_is_plain_json(make
     assert json.loads(json.dumps(result, allow_nan=False))["changed"] is False
 
 
-def test_windows_is_asked_in_one_powershell_per_noun_and_by_no_query_per_rule() -> None:
+def test_windows_is_asked_in_one_powershell_per_area_and_by_no_query_per_rule() -> None:
     asked = windows_host.host("windows-11")
     audit(asked)
     assert [line.split()[0] for line in asked.ran] == ["powershell.exe", "powershell.exe"]  # sockets, firewall

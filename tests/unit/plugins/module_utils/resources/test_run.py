@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole noun: what a run returns, what it remembers, and what it never does."""
+"""The whole area: what a run returns, what it remembers, and what it never does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .examples import DAY, GIB, HEALTHY, NOW, defaults, mounted, observed, optio
 
 
 def look(tmp_path: Path, seen: Snapshot = HEALTHY, check_mode: bool = False, **changes: Any) -> Result:
-    """Run the noun on a host that shows ``seen``."""
+    """Run the area on a host that shows ``seen``."""
     params = {**defaults(SPEC), "state_dir": str(tmp_path / "state"), **changes}
     return run(params, FakeHost(now=seen.at), check_mode)
 
@@ -83,7 +83,7 @@ def test_what_could_not_be_measured_is_no_metric(tmp_path: Path, shown: list[dic
     assert (result.metrics, result.status) == ([], UNKNOWN)
 
 
-def test_every_metric_bears_the_name_of_its_noun_and_each_is_told_once(tmp_path: Path) -> None:
+def test_every_metric_bears_the_name_of_its_area_and_each_is_told_once(tmp_path: Path) -> None:
     metrics = look(tmp_path).metrics
     names = [(metric.name, tuple(sorted(metric.labels.items()))) for metric in metrics]
     assert len(set(names)) == len(names) >= 15

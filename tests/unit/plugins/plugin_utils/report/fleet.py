@@ -54,7 +54,7 @@ def _registered(number: int) -> dict[str, Any]:
     ran = [_finding("checkup.ran", area, "ok", number) for area in areas]
     planned = {"action": "restart", "state": "done", "reason": "its files were changed after it was started"}
     actions = [{**planned, "subject": service, "details": {}} for service in SERVICES]
-    checkup = {"changed": False, "findings": ran, "metrics": [], "actions": [], "nouns": areas}
+    checkup = {"changed": False, "findings": ran, "metrics": [], "actions": [], "areas": areas}
     return {
         "cryptobot_result_checkup": checkup,
         "cryptobot_result_restart": {"changed": True, "findings": [], "metrics": [], "actions": actions},

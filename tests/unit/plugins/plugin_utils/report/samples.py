@@ -33,7 +33,7 @@ def result(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def checkup(**results: dict[str, Any]) -> dict[str, Any]:
-    return result(finding("checkup.ran", "ok"), nouns=results)
+    return result(finding("checkup.ran", "ok"), areas=results)
 
 
 RUN = {"id": "20261122T020000Z-5f3a91", "finished": 1795312800.0, "title": "weekly", "check_mode": False}

@@ -47,7 +47,7 @@ ANSWERS = st.builds(
     changed=st.booleans(),
 )
 CHECKUPS = st.builds(
-    lambda answer, nouns, turns: {**answer, "nouns": nouns, "results": turns},
+    lambda answer, areas, turns: {**answer, "areas": areas, "results": turns},
     ANSWERS,
     st.dictionaries(st.sampled_from(AREAS), ANSWERS, max_size=2),
     st.lists(ANSWERS, max_size=2),
@@ -127,8 +127,8 @@ def test_no_finding_is_milder_in_the_report_than_in_its_modules_answer(hosts: di
         (host,) = [host for host in report["hosts"] if host["name"] == name]
         assert sum(host["counts"].values()) == len(shown)
         for procedure in host["procedures"]:
-            own = [found["status"] for found in shown if found["noun"] == procedure["noun"]]
+            own = [found["status"] for found in shown if found["area"] == procedure["area"]]
             assert not own or procedure["status"] == max(own, key=STATUSES.index)
         # what was replaced was replaced by a later look of the same area
-        replaced = {answer.noun for answer in answers_of(variables)} - {a.noun for a in standing(answers_of(variables))}
+        replaced = {answer.area for answer in answers_of(variables)} - {a.area for a in standing(answers_of(variables))}
         assert replaced == set()

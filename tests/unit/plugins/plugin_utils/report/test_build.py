@@ -54,7 +54,7 @@ def test_a_checkup_that_was_asked_for_none_of_its_areas_is_no_procedure() -> Non
     skipped = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
     answers = {"cryptobot_result_checkup": skipped, "cryptobot_result_database": result()}
     (host,) = build_report({"a": answers}, RUN)["hosts"]
-    assert [procedure["noun"] for procedure in host["procedures"]] == ["database"]
+    assert [procedure["area"] for procedure in host["procedures"]] == ["database"]
     (nothing,) = build_report({"a": {"cryptobot_result_checkup": skipped}}, RUN)["hosts"]
     assert (nothing["reached"], nothing["failed"]) == (False, True)
 
@@ -186,7 +186,7 @@ def test_a_card_says_of_an_area_what_its_findings_amount_to() -> None:
         "cryptobot_result_checkup": checkup(backup=result(finding("backup.present", "critical"), status="critical")),
     }
     (host,) = build_report({"h1": registered}, RUN)["hosts"]
-    cards = {procedure["noun"]: (procedure["status"], procedure["changed"]) for procedure in host["procedures"]}
+    cards = {procedure["area"]: (procedure["status"], procedure["changed"]) for procedure in host["procedures"]}
     assert cards == {"checkup": ("ok", False), "backup": ("ok", True)}
     assert host["status"] == "ok"
 

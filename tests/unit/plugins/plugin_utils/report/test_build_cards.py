@@ -50,13 +50,13 @@ CARDS = [
 def test_an_area_is_told_once_with_the_last_words_of_what_failed(said: dict, told: tuple) -> None:
     (area,) = card(backup=said)["procedures"]
     status, changed, failed, message = told
-    wanted = {"noun": "backup", "status": status, "changed": changed, "failed": failed, "message": message}
+    wanted = {"area": "backup", "status": status, "changed": changed, "failed": failed, "message": message}
     assert area == wanted
 
 
 def test_areas_come_in_the_order_of_their_answers_and_have_only_what_is_their_own() -> None:
     told = card(backup={**WELL, "changed": True}, cleanup=SKIPPED, services=result(finding("c.d", "warning")))
-    areas = [(area["noun"], area["status"], area["changed"]) for area in told["procedures"]]
+    areas = [(area["area"], area["status"], area["changed"]) for area in told["procedures"]]
     assert areas == [("backup", "ok", True), ("cleanup", "skipped", False), ("services", "warning", False)]
     assert told["changed"]
     assert not card(backup=WELL, cleanup=SKIPPED)["changed"]

@@ -60,16 +60,16 @@ def test_findings_of_hosts_stand_in_the_order_of_their_status_and_then_of_their_
 
 @pytest.mark.parametrize("status", ["ok", "critical"])
 def test_a_finding_is_of_the_host_and_area_that_said_it_whatever_it_says_of_itself(status: str) -> None:
-    said = {**finding("a.b", status), "host": "h9", "noun": "run"}
+    said = {**finding("a.b", status), "host": "h9", "area": "run"}
     (told,) = (each for each in findings_of(said) if each["check"] == "a.b")
-    assert (told["host"], told["noun"]) == ("h1", "x")
+    assert (told["host"], told["area"]) == ("h1", "x")
 
 
 @pytest.mark.parametrize("status", ["ok", "warning"])
 def test_what_a_finding_leaves_out_is_empty(status: str) -> None:
     (told,) = (each for each in findings_of({"status": status, "check": "a.b"}) if each["check"] == "a.b")
     nothing = {"subject": "", "message": "", "expected": None, "actual": None, "remedy": "", "procedure": ""}
-    assert told == {"host": "h1", "noun": "x", "check": "a.b", "status": status, **nothing}
+    assert told == {"host": "h1", "area": "x", "check": "a.b", "status": status, **nothing}
     told = next(each for each in findings_of({"status": status, "remedy": None}) if each["subject"] == "")
     assert (told["check"], told["remedy"]) == ("run.complete", "")
 

@@ -32,10 +32,10 @@ def test_every_catalogue_is_looked_at() -> None:
 
 @pytest.mark.case("SV17", "L15a")
 @pytest.mark.parametrize("declared_in", CATALOGUES)
-@pytest.mark.parametrize("noun", ["backup", "checkup"])
-def test_no_remedy_of_any_catalogue_has_a_gap_in_a_report(declared_in: str, noun: str) -> None:
+@pytest.mark.parametrize("area", ["backup", "checkup"])
+def test_no_remedy_of_any_catalogue_has_a_gap_in_a_report(declared_in: str, area: str) -> None:
     findings = [check.finding("unknown", "thing", "is bad").as_dict() for check in CATALOGUES[declared_in].values()]
-    said = remedies("trader01", **{noun: result(*findings)})
+    said = remedies("trader01", **{area: result(*findings)})
     assert {found["check"] for found in findings} <= set(said)
     assert [remedy for remedy in said.values() if re.search(r"<[^>]+>", remedy)] == []
 

@@ -93,7 +93,26 @@ def test_the_page_names_the_hash_of_its_own_script_and_allows_no_other(report: d
 
 
 def test_the_page_loads_nothing_from_elsewhere(report: dict) -> None:
-    assert re.findall(r"<[a-z]+\b[^>]*\b(?:src|href)=", render_html(report)) == []
+    """A link is followed by whoever clicks it; nothing else names another place."""
+    assert re.findall(r"<(?!a\b|base\b)[a-z]+\b[^>]*\b(?:src|href)=", render_html(report)) == []
+
+
+def test_a_finding_leads_to_its_rule_in_the_documentation_of_the_collection(report: dict) -> None:
+    page, galaxy = render_html(report), (Path(__file__).resolve().parents[5] / "galaxy.yml").read_text("utf-8")
+    (documentation,) = re.findall(r"^documentation: (\S+)$", galaxy, re.M)
+    assert re.findall(r'<base href="([^"]*)"', page) == [f"{documentation}/checks.md"]
+    bad = {found["check"] for found in report["findings"].bad}
+    links = set(re.findall(r'<a href="#([^"]*)"><code>([^<]*)</code></a>', page))
+    assert {(check, check) for check in bad} <= links
+    assert all(link == check for link, check in links)
+
+
+def test_an_id_that_no_check_has_is_only_a_fragment() -> None:
+    """Ids come from hosts, like all else on the page."""
+    odd = finding('a.b" onclick="x', "critical")
+    page = render_html(build_report({"h1": {"cryptobot_result_x": result(odd)}}, RUN))
+    assert 'href="#a.b%22%20onclick%3D%22x"' in page
+    assert 'onclick="' not in page
 
 
 def test_the_textfile_escapes_labels_and_groups_names(report: dict) -> None:

@@ -77,20 +77,20 @@ def told() -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
     for variables, tasks in roles():
         for task in tasks:
             for module in (name for name in task if name.startswith(COLLECTION)):
-                noun = noun_of(module)
-                given = {noun: task[module]} if noun in AREAS else looks(noun, task[module], variables)
+                name = area_of(module)
+                given = {name: task[module]} if name in AREAS else looks(name, task[module], variables)
                 for area, options in given.items():
                     yield from ((area, option, value, variables) for option, value in options.items())
 
 
-def noun_of(module: str) -> str:
+def area_of(module: str) -> str:
     action = import_module(f"ansible_collections.cryptobot.maintenance.plugins.action.{module[len(COLLECTION) :]}")
     return getattr(action.ActionModule, "noun", "")
 
 
-def looks(noun: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+def looks(area: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a checkup is told by area; nothing of another module, which is of no area."""
-    if noun != "checkup":
+    if area != "checkup":
         return {}
     assert given["checks"] == "{{ __weekly_checks }}"
     assert "__weekly_looks" in variables["__weekly_checks"]
