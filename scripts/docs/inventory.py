@@ -19,7 +19,7 @@ def as_argument(option: dict[str, Any]) -> dict[str, Any]:
     """Given an option of a module, return it in the shape of a role's argument_specs."""
     kept = {key: option[key] for key in KEPT if key in option}
     nested = {name: as_argument(each) for name, each in option.get("options", {}).items()}
-    return {"description": option["description"], **kept, **({"options": nested} if nested else {})}
+    return {"description": sources.said(option), **kept, **({"options": nested} if nested else {})}
 
 
 def variable(entry: dict[str, Any]) -> dict[str, Any]:

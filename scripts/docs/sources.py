@@ -68,6 +68,14 @@ def option(path: str) -> dict[str, Any]:
     return found
 
 
+def said(option: dict[str, Any]) -> Any:
+    """Return what a page says of an option: a text, or several of them."""
+    description = option["description"]
+    if "example" not in option:
+        return description if isinstance(description, str) else list(description)
+    return [*([description] if isinstance(description, str) else description), f"Such as V({option['example']})."]
+
+
 def options_of_variables() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Return the option that each variable of an inventory becomes, and those that the parts of each become."""
     whole: dict[str, Any] = {}
