@@ -27,7 +27,7 @@ def text_of(page: str) -> str:
 
 
 def names_in(path: str) -> set[str]:
-    """Given a file of Python or YAML, return the names that it defines: `name`, `Class.method`, or a key at its left."""
+    """Given a file of Python or YAML, return the names that it defines: `name`, `Class.method`, a key at its left."""
     text = text_of(path)
     return set(_defined(ast.parse(text))) if path.endswith(".py") else set(re.findall(r"^(\w+):", text, re.M))
 
