@@ -17,6 +17,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec, option
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import preload
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.hosts import (
     Alike,
     Line,
@@ -66,6 +67,8 @@ SPEC = {
 }
 MISPLACED = "is of no effect in an inventory, which is read when the hosts are chosen: give it with -e"
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "inventory"
+
+preload()  # the plays that follow ask the same of each host, in a process for each
 
 
 class ActionModule(ActionBase):

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The core's own main, for hosts to which it travels as a zip: one ASCII JSON request in, one ASCII JSON answer out.
+"""The core's own main, on every host to which it travels by the carrier: a request goes in, an answer comes out.
 
-The request holds ``noun``, ``params`` (validated by the controller), ``check_mode`` and ``secrets``, the values that
-must not be shown. The answer is the result of a module, sealed by exit_with. A defect before there is one ends in a
+The request holds ``area``, ``params`` (validated by the controller), ``check_mode`` and ``secrets``, the values that
+must not be shown. The module runner calls `answer_to`; where the bridge started Python, request and answer are a line
+of ASCII JSON each. The answer is the result of a module, sealed by exit_with. A defect before there is one ends in a
 traceback on stderr, in which they are masked too.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import sys
@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from ._ansible_module import exit_with
+from .registry import area as area_of
 from .seam import seal_text
 
 TRACEBACK = 8_000  # characters
@@ -65,21 +66,18 @@ def read_request(stream: BinaryIO) -> dict[str, Any]:
 
 
 def answer_to(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Given a request, run its noun and return what a module would. Raise ImportError where there is no such noun."""
-    noun = request["noun"]
-    exchange = Exchange(with_paths(noun, request["params"]), request["check_mode"], frozenset(request["secrets"]))
-    exit_with(exchange, _part(noun, "run").run)
+    """Given a request, run its area and return what a module would. Raise ImportError where there is no such area."""
+    area = area_of(request["area"])
+    params = with_paths(area.name, request["params"])
+    exchange = Exchange(params, request["check_mode"], frozenset(request["secrets"]))
+    exit_with(exchange, area.run, acts=area.acts, low_priority=area.low_priority)
     return exchange.answer
 
 
-def _part(noun: str, name: str) -> Any:
-    return importlib.import_module(f".{noun}.{name}", __package__)
-
-
-def with_paths(noun: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Given a noun's parameters, return them with ``~`` and variables of the host resolved in every path option."""
-    resolved: dict[str, Any] = _resolve_options(importlib.import_module(f".{noun}", __package__).SPEC, params)
-    if noun == "checkup":  # its option is a dict of other nouns' parameters
+def with_paths(area: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Given an area's parameters, return them with ``~`` and variables of the host resolved in every path option."""
+    resolved: dict[str, Any] = _resolve_options(area_of(area).spec, params)
+    if area == "checkup":  # its option is a dict of other areas' parameters
         resolved["checks"] = {name: with_paths(name, options) for name, options in params["checks"].items()}
     return resolved
 

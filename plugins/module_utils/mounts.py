@@ -108,17 +108,17 @@ class Mounts:
             raise SourceMissing(f"the mount of {path}")
         return frozenset(self._of(point, joined(point.root, below(point.path, path)), frozenset()))
 
-    def _of(self, point: MountPoint, inner: str, seen: frozenset[int]) -> Iterator[Place]:
-        """Yield the places of what a mount shows; ``seen`` are the views that led here, so that none is its own."""
+    def _of(self, point: MountPoint, inner: str, passed: frozenset[int]) -> Iterator[Place]:
+        """Yield the places of what a mount shows; ``passed`` are the views that led here, so that none is its own."""
         yield Place(point.device, inner)
         share = _SHARE.fullmatch(point.source)
         if share:  # the same share may be mounted twice as two devices
             yield Place(f"{share['smb'] or share['server']}:", joined(share["path"], inner))
-        for layer in _layers(point) if point.number not in seen else ():
+        for layer in _layers(point) if point.number not in passed else ():
             path = self._real(joined(layer, inner))
             under = self.at(path)
             if under is not None:
-                yield from self._of(under, joined(under.root, below(under.path, path)), seen | {point.number})
+                yield from self._of(under, joined(under.root, below(under.path, path)), passed | {point.number})
 
 
 def _layers(point: MountPoint) -> Iterator[str]:

@@ -5,8 +5,8 @@
 
 #AnsibleRequires -CSharpUtil Ansible.Basic
 
-# The Windows half of the bridge: keep the collection's core in a folder of the administrators', and have Cryptobot's
-# own Python run it. It uses what Windows PowerShell 5.1 and PowerShell 7 have in common; `make lint` looks.
+# The Windows half of the carrier: keep what is asked for of the core in a folder of the administrators', and have
+# Cryptobot's own Python run it. It uses what Windows PowerShell 5.1 and PowerShell 7 have in common; `make lint` looks.
 
 $spec = @{
     options = @{
@@ -37,7 +37,7 @@ $rights = @{
 }
 $replacing = 0x40 -bor 0x10000 -bor 0x40000 -bor 0x80000 -bor 0x10000000
 $putting = $replacing -bor 0x2 -bor 0x4 -bor 0x10 -bor 0x100 -bor 0x40000000
-$sweepAfter = [TimeSpan]::FromDays(1)
+$sweepAfter = [TimeSpan]::FromDays(7)
 $maxPayload = 64MB
 $maxAnswer = 128MB
 $maxStderr = 8MB  # more than that on stderr is no Python that says why it fails
@@ -264,7 +264,7 @@ function Save-Payload {
 }
 
 function Clear-OldPayload {
-    # Remove the payloads of earlier releases. One that is in use at the moment is open, and stays until next time.
+    # Remove the payloads that nobody used for a week. One that is in use at the moment is open, and stays.
     param([string]$Folder, [string]$Keep)
     $limit = [DateTime]::UtcNow - $sweepAfter
     foreach ($file in [IO.Directory]::GetFiles($Folder)) {
@@ -291,7 +291,11 @@ function Read-Payload {
     }
     finally { $stream.Dispose() }
     $seen = Get-Sha256 $bytes
-    if ($whole -and $seen -eq $Hash) { return , $bytes }
+    if ($whole -and $seen -eq $Hash) {
+        try { [IO.File]::SetLastWriteTimeUtc($Path, [DateTime]::UtcNow) }  # in use: it is not swept
+        catch { Write-Debug -Message "'$Path' is in use" }
+        return , $bytes
+    }
     [IO.File]::Delete($Path)
     throw "the payload '$Path' had the SHA-256 $seen, expected ${Hash}: it was changed on this host. It was not run " +
         'but removed; the next run brings it again. Look who can write to that folder'
@@ -489,7 +493,7 @@ function Test-Echo {
     $said, $sent = (Get-Plain $Text), (Get-Plain $Request)
     # Of the payload, which is sent too, the names in it are text; text itself never has a NUL in it.
     if ($said.IndexOf([char]0) -ge 0 -or $said -match 'PK[\x01-\x06]') { return $true }
-    if ($said -match 'noun:.*params:|params:.*noun:|secrets:\[|question:[0-9a-f]{32}') { return $true }
+    if ($said -match 'area:.*params:|params:.*area:|secrets:\[|question:[0-9a-f]{32}') { return $true }
     for ($at = 0; $at + 32 -le $said.Length; $at += 16) {
         if ($sent.IndexOf($said.Substring($at, 32), [StringComparison]::Ordinal) -ge 0) { return $true }
     }

@@ -12,10 +12,11 @@ author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
   - On a Windows host every other module of this collection is run by this one. It is not meant for playbooks; it has a
     page so that an administrator can read what is done on the host.
-  - It keeps the core, the part of the collection that runs on hosts, as one zip in a folder that only SYSTEM and the
-    Administrators may change, and has Cryptobot's own Python run it. The request goes to that Python by its standard
-    input and the answer comes back by its standard output, both as ASCII JSON; nothing of either is in a command line,
-    in the environment or in a file.
+  - It keeps what is asked for of the core, the part of the collection that runs on hosts, as a zip in a folder that
+    only SYSTEM and the Administrators may change, and has Cryptobot's own Python run it. The request goes to that
+    Python by its standard input and the answer comes back by its standard output, both as ASCII JSON; nothing of
+    either is in a command line, in the environment or in a file. A zip that nobody used for a week is removed when
+    another arrives.
   - Before each use it verifies who owns the folder and who is granted what in it, and the SHA-256 of the zip, which it
     holds open meanwhile so that nobody can exchange it.
 options:
@@ -74,6 +75,7 @@ attributes:
     support: full
     platforms: windows
 seealso:
+  - module: cryptobot.maintenance.runner
   - module: cryptobot.maintenance.checkup
 """
 

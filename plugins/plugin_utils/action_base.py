@@ -5,9 +5,9 @@
 """The action base: what the controller does for every module of the collection before and after the trip to a host.
 
 It validates the arguments, by the code of the core that would refuse them on the host, so that every mistake is named
-without a trip; it chooses the way to the host by its shell (on POSIX the Python module itself, on Windows the bridge);
-and it seals what comes back, whoever wrote it: the module, an interpreter that could not run it, or a program that is
-none.
+without a trip; it has the carrier bring what is asked of the core to the host and run it there, whatever its system, or
+the Python module itself travel where the host's variables say so; and it seals what comes back, whoever wrote it: the
+core, an interpreter that could not run it, or a program that is none.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes imp
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.redact import redact
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal, seal_text
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.call import call_bridge
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.options import windows_spec
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in, preload
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.call import by_ansiballz, call_carrier
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.options import spec_of_host
 
 MISTAKES = 8_000  # characters of what is wrong with arguments
 
@@ -88,13 +88,18 @@ class MaintenanceAction(ActionBase):
     groups: tuple[str, ...] = ()
     spec: ClassVar[Mapping[str, Any]]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        preload((cls.noun,))
+
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         self.groups = tuple((task_vars or {}).get("group_names") or ())
         checked = self.check(self._task.args)
-        if self.on_windows():
-            return sealed(call_bridge(self, checked.params, checked.secrets, task_vars or {}), checked.secrets)
-        answer = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        if by_ansiballz(self, task_vars or {}):
+            answer = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        else:
+            answer = call_carrier(self, checked.params, checked.secrets, task_vars or {})
         return sealed(answer, checked.secrets)
 
     def check(self, arguments: Mapping[str, Any]) -> Checked:
@@ -116,7 +121,7 @@ class MaintenanceAction(ActionBase):
 
     def here(self, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         """Given an argument_spec, return it as it holds on this kind of host."""
-        return windows_spec(spec) if self.on_windows() else spec
+        return spec_of_host(spec, windows=self.on_windows())
 
     def render(self, value: Any) -> Any:
         """Return a variable's value with its templates resolved."""

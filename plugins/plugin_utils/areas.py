@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,6 +18,17 @@ Asked = Callable[[Mapping[str, Any], str], list[Mistake]]
 CORE = "ansible_collections.cryptobot.maintenance.plugins.module_utils"
 # Those that a checkup may look at, in the order of their procedures.
 AREAS = {area.name: area for area in sorted(areas(), key=lambda area: area.procedures) if area.procedures}
+
+
+def preload(areas: Iterable[str] = AREAS) -> None:
+    """Import what tells the mistakes of some areas.
+
+    Ansible imports an action plugin before it makes a process for each host, and imports in that process are lost with
+    it: what is imported together with the plugin is imported once a run.
+    """
+    for area in areas:
+        if area in AREAS:
+            _mistakes_of(area)
 
 
 def _mistakes_of(area: str) -> Asked:

@@ -26,7 +26,7 @@ REPORT = CHECKOUT / "plugins" / "plugin_utils" / "report"
 # What decides has one of these names, wherever it lies.
 DECIDES = (
     "judge*", "rules*", "policy", "plan", "decide", "reasons", "retention", "gate", "guard", "verdict*", "history",
-    "crew", "tally", "claims", "exits", "order", "thresholds", "evidence", "identity", "backup_gate", "latest",
+    "crew", "tally", "claims", "exits", "order", "thresholds", "evidence", "roots", "identity", "backup_gate", "latest",
     "levels", "aggregate",
 )  # fmt: skip
 WHOLE_FOLDERS = ("retention", "model", "rules")

@@ -21,7 +21,7 @@ pytest.importorskip("ansible", reason="modules and action plugins need ansible-c
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.cryptobot.maintenance.plugins"
-SHELLS = {"bridge"}  # PowerShell, whose options validate-modules compares
+SHELLS = {"bridge", "runner"}  # the ways to a host, whose options validate-modules compares
 MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("*.py") if path.stem not in SHELLS)
 AREA_MODULES = [name for name in MODULES if name not in ("report", "validate")]
 

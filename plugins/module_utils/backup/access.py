@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import ActionFailed
 from ..host import Host
@@ -21,16 +21,14 @@ from ..trusted import NOBODY_ELSE, Fault, Others, faults
 from .model import Catalog
 
 
-@dataclass(frozen=True)
-class Folder:
+class Folder(NamedTuple):
     """A folder with its mode."""
 
     path: str
     mode: int
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(NamedTuple):
     """A folder and who may look into it beside those who have to; ``actual`` is what says so."""
 
     path: str
@@ -38,8 +36,7 @@ class Opening:
     actual: str
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """All folders; ``remedy`` closes one, ``unknown`` says why some or all of them could not be told."""
 
     folders: tuple[Opening, ...] = ()
@@ -121,8 +118,8 @@ def refusal_of(found: Sequence[Fault], folder: str) -> str:
     mode = f" (mode {first.mode:04o})" if first.owner is not None and not first.link else ""
     cures = dict.fromkeys(cure for cure in (cure_of(fault, folder) for fault in found) if cure)
     cure = f", or: {' && '.join(cures)}" if cures else ""
-    told = f"nothing is written or removed in {folder}: {who(first)}{mode}"
-    return f"{told}; expected: {OWN}, but those in cryptobot_backup.trusted_accounts. {ELSEWHERE}{cure}"
+    text = f"nothing is written or removed in {folder}: {who(first)}{mode}"
+    return f"{text}; expected: {OWN}, but those in cryptobot_backup.trusted_accounts. {ELSEWHERE}{cure}"
 
 
 def require_own_way(folder: Path, others: Others = NOBODY_ELSE) -> None:

@@ -16,11 +16,11 @@ import ntpath
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
+from ..finding import EMPTY
 from ..options import expand
 from ..reading import real_path
 from ..sqlite_place import place_of
@@ -80,8 +80,7 @@ LEVELS = ("L0", "L1", "L2", "L3")
 WHICH_DATABASES = ("database", "exclude_databases", "login_host", "login_unix_socket", "login_port", "globals")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL source; ``lock_wait`` is
     how many seconds it may be locked by others, on end.
     """
@@ -92,8 +91,13 @@ class Source:
     may_be_empty: bool = False
     paths: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    server: Mapping[str, Any] = field(default_factory=dict)
+    server: Mapping[str, Any] = EMPTY
     lock_wait: float = 60.0
+
+    def __repr__(self) -> str:
+        """Return the source as text, without the server, whose options have a password among them."""
+        shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name != "server")
+        return f"Source({', '.join(shown)})"
 
     @property
     def declaration(self) -> dict[str, Any]:
@@ -113,8 +117,7 @@ def digest(declaration: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Subset:
+class Subset(NamedTuple):
     """The ``part``-th of ``parts`` shares; after a run with each part everything has been looked at."""
 
     part: int
@@ -126,8 +129,7 @@ class Subset:
         return int.from_bytes(digest[:8], "big") % self.parts == self.part - 1
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The options of one run. Durations are in seconds, ``verify_level`` is 0 to 3.
 
     ``others`` are the ``trusted_accounts`` as this host knows them.
@@ -159,7 +161,12 @@ class Settings:
     sign_key_file: str = ""
     trusted_accounts: tuple[str, ...] = ()
     others: Others = NOBODY_ELSE
-    sign_key: bytes = field(default=b"", repr=False)
+    sign_key: bytes = b""
+
+    def __repr__(self) -> str:
+        """Return the options as text, without the key."""
+        shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name != "sign_key")
+        return f"Settings({', '.join(shown)})"
 
     @property
     def title(self) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The errors of this noun beside the core's own."""
+"""The errors of this area beside the core's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Unreadable(CoreError):
         self.reason = reason
 
 
-class CannotTell(CoreError):
+class CannotJudge(CoreError):
     """Something that is needed to judge a file of a set is missing on this host."""
 
 

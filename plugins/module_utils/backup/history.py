@@ -11,16 +11,16 @@ from typing import Any
 from ..memory import recall, remember
 from .declared import Settings
 
-NOUN = "backup"
+MEMORY = "backup"
 
 
 def last_run(settings: Settings) -> dict[str, Any]:
     """Return how the last run that was to make a set in this folder ended, or an empty dict."""
-    found = recall(settings.state_dir, NOUN).get(str(settings.dir))
+    found = recall(settings.state_dir, MEMORY).get(str(settings.dir))
     return found if isinstance(found, dict) else {}
 
 
 def remember_run(settings: Settings, at: float, *, ok: bool, message: str) -> None:
     """Remember how a run that was to make a set ended, for each backup folder."""
-    memory = recall(settings.state_dir, NOUN)
-    remember(settings.state_dir, NOUN, {**memory, str(settings.dir): {"at": at, "ok": ok, "message": message}})
+    memory = recall(settings.state_dir, MEMORY)
+    remember(settings.state_dir, MEMORY, {**memory, str(settings.dir): {"at": at, "ok": ok, "message": message}})

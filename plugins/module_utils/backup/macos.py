@@ -26,7 +26,7 @@ from typing import Any
 from ..errors import CoreError, ParseError
 from ..host import Host
 from .access import Access, Folder, Opening, others
-from .sources.files.attributes import Noted, Seen, extended_attributes
+from .sources.files.attributes import Noted, Packed, extended_attributes
 
 # The mode begins a file's line, which no entry of a list does; the time, then the path end it.
 _FILE = re.compile(r"[-bcdlpsw][-rwxsStT]{9}[+@ ]?\s.*?\s[A-Z][a-z]{2} +\d{1,2} +(?:\d\d:\d\d|\d{4,}) (/.*)")
@@ -190,7 +190,7 @@ FLAGS = {  # chflags(2) of macOS
 }
 
 
-def collect_attributes(members: list[Seen], host: Host) -> Noted:
+def collect_attributes(members: list[Packed], host: Host) -> Noted:
     """Given the members of an archive, return their flags, extended attributes and access control lists."""
     noted = Noted(rows={one.name: {"flags": words(one.bits)} for one in members if words(one.bits)})
     extended_attributes(members, host, read, noted)
@@ -203,7 +203,7 @@ def words(bits: int) -> list[str]:
     return [name for bit, name in FLAGS.items() if bits & bit]
 
 
-def _note_lists(members: list[Seen], host: Host, noted: Noted) -> None:
+def _note_lists(members: list[Packed], host: Host, noted: Noted) -> None:
     asked = {one.path: one.name for one in members[:MOST_LISTED]}
     found, why = lists(list(asked), host)
     for path, entries in found.items():

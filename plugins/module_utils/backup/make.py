@@ -43,7 +43,7 @@ class NotVerified(ActionFailed):
     """The set that was made could not be read back."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"no set was made, what was written could not be read back: {report.problems[0].message}")
+        super().__init__(f"no set was made, what was written could not be read back: {report.defects[0].message}")
 
 
 def make_set(
@@ -164,4 +164,4 @@ def _publish(partial: Path, manifest: Manifest, report: Report, host: Host) -> B
     draft = BackupSet(manifest, partial, found)  # its signature is ours, where there is a key
     if found is not None:
         record_verification(partial, manifest.id, found)
-    return replace(draft, folder=publish(partial, manifest, host, latest=draft.good))
+    return draft._replace(folder=publish(partial, manifest, host, latest=draft.good))

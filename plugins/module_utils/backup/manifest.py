@@ -13,7 +13,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Optional
 
 from ..errors import ParseError
@@ -62,7 +61,7 @@ def _entry_document(entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "type": entry.type,
         "compression": entry.compression,
-        "payloads": [asdict(payload) for payload in entry.payloads],
+        "payloads": [payload._asdict() for payload in entry.payloads],
         "count": entry.things,
         "raw_bytes": entry.raw_bytes,
         "live_bytes": entry.live_bytes,

@@ -12,8 +12,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
+from ..finding import EMPTY
 from ..trusted import Fault
 from .declared import Source, digest
 from .times import CLOCK_TOLERANCE, moment_of
@@ -21,8 +22,7 @@ from .times import CLOCK_TOLERANCE, moment_of
 NAMED_NOTES = 20  # of each kind; the rest is counted
 
 
-@dataclass(frozen=True)
-class Payload:
+class Payload(NamedTuple):
     """One file of a set, by its path in the set's folder: ``<source>/<file>``.
 
     ``role`` says what it is to its source (``archive``, ``index``, ``database``, ``dump``, ``globals``).
@@ -59,8 +59,7 @@ class Notes:
         return cls(counts, {kind: one["first"] for kind, one in plain.items()})
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One source as a run took it and as a manifest lists it.
 
     ``things`` is how many files or rows it has, ``live_bytes`` how much of it is data rather than free room: the two
@@ -106,8 +105,7 @@ class Entry:
         return {payload.role: payload for payload in self.payloads}[role]
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What a set says of itself, the same before it is written and after it is read.
 
     Moments are seconds since the epoch; ``anomalies`` name what looked emptied. ``sha256`` is empty until it is sealed.
@@ -127,7 +125,7 @@ class Manifest:
     anomalies: tuple[str, ...]
     sha256: str = ""
     platform: str = ""
-    tools: Mapping[str, str] = field(default_factory=dict)
+    tools: Mapping[str, str] = EMPTY
 
     @property
     def bytes(self) -> int:
@@ -140,18 +138,16 @@ class Manifest:
         return self.name or self.label
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(NamedTuple):
     """The last word of a verification: ``level`` 0 to 2 that the whole set reached, and whether it held."""
 
     level: int
     ok: bool
     at: float
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = EMPTY
 
 
-@dataclass(frozen=True)
-class Lack:
+class Lack(NamedTuple):
     """A payload of a source that is not there as the manifest says, and why."""
 
     source: str
@@ -168,8 +164,7 @@ class Lack:
 UNASKED, SIGNED, UNSIGNED, FORGED = "", "signed", "unsigned", "forged"
 
 
-@dataclass(frozen=True)
-class BackupSet:
+class BackupSet(NamedTuple):
     """A set that is there, with a manifest that holds.
 
     ``lacks`` is what of it is not there at this moment, ``strangers`` what is in it and not in its manifest.
@@ -209,8 +204,7 @@ class BackupSet:
         return bool(self.lacks) or failed or self.signature == FORGED
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(NamedTuple):
     """A folder that is named like a set and is none, with the reason. The name says when it was made."""
 
     id: str
@@ -230,8 +224,7 @@ class Broken:
 GROWING, DEAD, WAITING, UNCLEAR = "growing", "dead", "waiting", "unclear"
 
 
-@dataclass(frozen=True)
-class Leftover:
+class Leftover(NamedTuple):
     """A folder that is no set: ``kind`` is ``new``, ``partial`` or ``deleting``, ``words`` say whose it is and why."""
 
     name: str
@@ -240,8 +233,7 @@ class Leftover:
     words: str = ""
 
 
-@dataclass(frozen=True)
-class Catalog:
+class Catalog(NamedTuple):
     """All that a backup folder holds, sets from old to new. ``free`` is in bytes, ``mode`` the folder's own.
 
     ``latest`` is the id that the signpost of that name gives, or empty. ``now`` is when it was read: what is dated
@@ -285,8 +277,7 @@ class Catalog:
 L0, L1, L2, L3 = 0, 1, 2, 3
 
 
-@dataclass(frozen=True)
-class Problem:
+class Defect(NamedTuple):
     """What does not hold at a level; ``unknown`` where it could not be looked at."""
 
     level: int
@@ -302,7 +293,7 @@ class Report:
     set_id: str
     level: int
     partial: bool = False
-    problems: list[Problem] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
     sources: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -310,7 +301,7 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether everything that was looked at holds and nothing stayed unknown."""
-        return not self.problems
+        return not self.defects
 
 
 @dataclass

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The noun's own data and metrics, as plain values."""
+"""The area's own data and metrics, as plain values."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def describe_report(report: Report) -> dict[str, Any]:
         "sources": report.sources,
         "bytes": report.bytes,
         "seconds": report.seconds,
-        "problems": [problem.message for problem in report.problems],
+        "problems": [defect.message for defect in report.defects],
     }
 
 

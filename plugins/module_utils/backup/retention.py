@@ -11,7 +11,6 @@ backups stop being made, nothing is deleted any more, however late it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import NamedTuple, Optional
 
@@ -21,8 +20,7 @@ from .times import CLOCK_TOLERANCE, to_iso
 NEWEST = "the newest good set"
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """How many periods of each kind are kept, and the least number of good sets that always stay.
 
     ``max_leap`` is in seconds: a longer gap between two sets is taken for a clock that jumped.
@@ -44,8 +42,7 @@ class Series(NamedTuple):
     declared: str = ""
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One set as retention sees it. ``ours`` is whether this host made it, ``holds`` what it has copies of.
 
     ``damaged`` says that it was whole once and is no longer.
@@ -60,8 +57,7 @@ class Candidate:
     damaged: bool = False
 
 
-@dataclass(frozen=True)
-class Decisions:
+class Decisions(NamedTuple):
     """Reasons by set id. ``refusal`` is set where the clock cannot be trusted, and then nothing goes."""
 
     kept: dict[str, str]

@@ -18,7 +18,7 @@ from .model import FORGED, L0, L1, L2, BackupSet, Catalog, Report
 from .plan import PRUNE
 
 RULES = Rules()
-LOOK_AGAIN = "Give it what the message misses (a program, room in scratch_dir, the right to read); verify again."
+VERIFY_AGAIN = "Give it what the message misses (a program, room in scratch_dir, the right to read); verify again."
 REMOVED = (
     "Look what damaged it (dmesg, smartctl, who writes to the folder), and verify the others: ansible-playbook "
     "cryptobot.maintenance.verify_backup."
@@ -88,15 +88,15 @@ def _judge_report(report: Report, level: int) -> Iterator[Outcome]:
     """Yield what failed at a level. What failed below it was not looked at there, so a level is reached where not all
     of the sources have failed.
     """
-    found = [problem for problem in report.problems if problem.level == level]
-    for problem in found:
-        subject = f"{report.set_id}/{problem.subject}"
-        if problem.unknown:
-            yield Outcome(UNKNOWN, problem.message, subject=subject, remedy=LOOK_AGAIN)
+    found = [defect for defect in report.defects if defect.level == level]
+    for defect in found:
+        subject = f"{report.set_id}/{defect.subject}"
+        if defect.unknown:
+            yield Outcome(UNKNOWN, defect.message, subject=subject, remedy=VERIFY_AGAIN)
         else:
-            yield Outcome(CRITICAL, problem.message, subject=subject)
+            yield Outcome(CRITICAL, defect.message, subject=subject)
     if not found:
-        failed = {problem.subject for problem in report.problems if problem.level < level}
+        failed = {defect.subject for defect in report.defects if defect.level < level}
         reached = len(failed) < max(1, report.sources)
         share = " of the share looked at" if report.partial else ""
         deepest = report.level if level == L2 else level

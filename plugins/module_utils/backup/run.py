@@ -62,9 +62,9 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """
     settings = read_settings(params, host.platform)
     if settings.sign_key_file:
-        settings = replace(settings, sign_key=read_key(settings.sign_key_file))
+        settings = settings._replace(sign_key=read_key(settings.sign_key_file))
     if settings.trusted_accounts:
-        settings = replace(settings, others=others_of("trusted_accounts", settings.trusted_accounts))
+        settings = settings._replace(others=others_of("trusted_accounts", settings.trusted_accounts))
     return STATES[settings.state](settings, host, check_mode)
 
 
@@ -228,14 +228,14 @@ def _doubt_of(scratch: Path) -> str:
 def with_evidence(catalog: Catalog, reports: Sequence[Report], now: float) -> Catalog:
     """Return the catalog as it is after these verifications."""
     by_id = {report.set_id: report for report in reports}
-    return replace(catalog, sets=tuple(_with_report(found, by_id, now) for found in catalog.sets))
+    return catalog._replace(sets=tuple(_with_report(found, by_id, now) for found in catalog.sets))
 
 
 def _with_report(found: BackupSet, reports: dict[str, Report], now: float) -> BackupSet:
     if found.id not in reports:
         return found
     new = evidence(reports[found.id], found.manifest, found.verification, now)
-    return found if new is None else replace(found, verification=new)
+    return found if new is None else found._replace(verification=new)
 
 
 def _record(before: Catalog, after: Catalog) -> None:
@@ -254,13 +254,13 @@ def _context_of_verified(settings: Settings, catalog: Catalog, reports: Sequence
     measured = measure_sources(settings, host)
     known = [found for found in catalog.good if found.manifest.label == settings.label]
     missing = "; ".join(measured.trouble.values()) or "no sources are declared and there is no set to go by"
-    can_tell = bool(known) or (bool(settings.sources) and not measured.trouble)
+    predictable = bool(known) or (bool(settings.sources) and not measured.trouble)
     return Context(
         settings=settings,
         catalog=catalog,
         now=host.now(),
         reports=tuple(reports),
-        space=predict_space(settings, catalog, measured) if can_tell else None,
+        space=predict_space(settings, catalog, measured) if predictable else None,
         space_unknown=missing,
         retention=plan_pruned(settings, catalog, host.now(), host.name()).retention,
         last_run=last_run(settings),

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 from ..units import human_bytes
 from .declared import Settings
@@ -18,8 +18,7 @@ COMPARABLE = ("files", "sqlite")
 GROWTH = 1.2  # a set may be this much larger than the median of those before it
 
 
-@dataclass(frozen=True)
-class Space:
+class Space(NamedTuple):
     """Whether the next set fits, in bytes. ``basis`` says what the prediction stands on."""
 
     free: int

@@ -33,7 +33,7 @@ _F_SETPIPE_SZ = 1031  # fcntl.h of Linux; the fcntl module names it since Python
 
 
 class Stage:
-    """A running process. ``take`` is its standard input where ``fed``, ``give`` its standard output unless ``output``
+    """A running process. ``feed`` is its standard input where ``fed``, ``give`` its standard output unless ``output``
     is a file for it. ``name`` is what errors call it, where ``argv`` begins with what starts it as another account.
 
     Host.run keeps what a command prints in memory; here it flows. The process ends with the host's time budget at the
@@ -81,7 +81,7 @@ class Stage:
         return process
 
     @property
-    def take(self) -> IO[bytes]:
+    def feed(self) -> IO[bytes]:
         """The pipe into the process."""
         if self._process.stdin is None:
             raise ValueError(f"{self.name} was started without an input")
@@ -90,17 +90,17 @@ class Stage:
     def put(self, data: bytes) -> None:
         """Hand bytes to the process. Raise BrokenPipeError where it takes no more, on every system."""
         with _one_name_for_a_broken_pipe():
-            self.take.write(data)
+            self.feed.write(data)
 
     def flush(self) -> None:
         """Hand over what is still held back. Raise as ``put``."""
         with _one_name_for_a_broken_pipe():
-            self.take.flush()
+            self.feed.flush()
 
     def end_input(self) -> None:
         """Tell the process that nothing more comes. Raise as ``put``."""
         with _one_name_for_a_broken_pipe():
-            self.take.close()
+            self.feed.close()
 
     @property
     def give(self) -> IO[bytes]:

@@ -16,19 +16,17 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import IO, Any, Callable, Optional, Protocol
+from typing import IO, Any, Callable, NamedTuple, Optional, Protocol
 
 from ..errors import CoreError, InputError, ToolFailed, ToolMissing
 from ..host import Host
-from .errors import CannotTell, NoSpace, Unreadable
+from .errors import CannotJudge, NoSpace, Unreadable
 from .stage import CHUNK, Stage
 
 
-@dataclass(frozen=True)
-class Compression:
+class Compression(NamedTuple):
     """One compression. ``tool`` is the program that does it; without one the standard library does."""
 
     name: str
@@ -47,8 +45,7 @@ COMPRESSIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Codec:
+class Codec(NamedTuple):
     """A compression chosen for one run. ``threads`` 0 means one for each core."""
 
     compression: Compression
@@ -65,13 +62,13 @@ class Codec:
         return (self.compression.tool, "-q", "-c", f"-T{self.threads}", f"-{self.level}")
 
 
-def choose_codec(wish: str, level: Optional[int], threads: int, host: Host) -> Codec:
+def choose_codec(wanted: str, level: Optional[int], threads: int, host: Host) -> Codec:
     """Given the options, return the codec: what was asked for, or with ``auto`` zstd where it is installed, else gzip.
 
     Raise ToolMissing where the one asked for is not there, InputError where it has no such level.
     """
     found = {"auto": "zstd" if host.which("zstd") else "gzip"}
-    compression = COMPRESSIONS[found.get(wish, wish)]
+    compression = COMPRESSIONS[found.get(wanted, wanted)]
     if compression.tool and not host.which(compression.tool):
         raise ToolMissing(compression.tool)
     return Codec(compression, check_level(compression.name, level), threads)
@@ -93,8 +90,7 @@ FLUSH_EVERY = 64 << 20  # bytes; a steady trickle to the disk instead of one lon
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A file that is complete and on the disk."""
 
     size: int
@@ -285,10 +281,10 @@ def reading(path: Path, compression: str, host: Host) -> Iterator[IO[bytes]]:
     """Given a file and the name of its compression, yield its content as a stream.
 
     When the block ends the rest is read as well, so that an error anywhere in the file is seen. Raise Unreadable where
-    there is one, CannotTell where the program that could read it is not on this host.
+    there is one, CannotJudge where the program that could read it is not on this host.
     """
     if compression not in COMPRESSIONS:
-        raise CannotTell(f"{path} is compressed with {compression!r}, expected one of {sorted(COMPRESSIONS)}")
+        raise CannotJudge(f"{path} is compressed with {compression!r}, expected one of {sorted(COMPRESSIONS)}")
     opened = _by_tool if COMPRESSIONS[compression].tool else _by_library
     with opened(path, compression, host) as stream:
         yield stream
@@ -309,7 +305,7 @@ def _by_tool(path: Path, compression: str, host: Host) -> Iterator[IO[bytes]]:
     try:
         stage = Stage([COMPRESSIONS[compression].tool, "-dcq", str(path)], host)
     except ToolMissing as error:
-        raise CannotTell(f"{path} cannot be read: {error}") from error
+        raise CannotJudge(f"{path} cannot be read: {error}") from error
     try:
         yield stage.give
         _read_rest(stage.give)

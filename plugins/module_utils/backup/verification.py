@@ -12,15 +12,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
 from ..errors import CoreError
 from ..reading import regular_itself
 from .declared import Subset
-from .errors import CannotTell
-from .model import L0, L1, L2, L3, Entry, Manifest, Payload, Problem, Report, Verification
+from .errors import CannotJudge
+from .model import L0, L1, L2, L3, Defect, Entry, Manifest, Payload, Report, Verification
 from .sources.kinds import KINDS
 from .sources.model import Bench
 from .stage import CHUNK
@@ -34,69 +33,69 @@ def verify(manifest: Manifest, bench: Bench, level: int, subset: Optional[Subset
 
     L0 looks at the whole set; with a subset L1 and L2 look at its share of the sources.
     """
-    begun, bench = bench.host.now(), replace(bench, platform=manifest.platform, thorough=level >= L3)
+    begun, bench = bench.host.now(), bench._replace(platform=manifest.platform, thorough=level >= L3)
     entries = [entry for entry in manifest.sources if subset is None or subset.has(manifest.id, entry.name)]
     report = Report(manifest.id, level, partial=len(entries) < len(manifest.sources), sources=len(entries))
-    report.problems += [Problem(L0, lack.source, lack.message) for lack in lacks(bench.folder, manifest)]
-    for wanted, look in ((L1, _checksums), (L2, _opens)):
+    report.defects += [Defect(L0, lack.source, lack.message) for lack in lacks(bench.folder, manifest)]
+    for wanted, check in ((L1, _checksums), (L2, _opens)):
         if level >= wanted:
-            failed = {problem.subject for problem in report.problems}
-            report.problems += look([entry for entry in entries if entry.name not in failed], bench)
+            failed = {defect.subject for defect in report.defects}
+            report.defects += check([entry for entry in entries if entry.name not in failed], bench)
     report.bytes = sum(payload.size for entry in entries for payload in entry.payloads)
     report.seconds = round(bench.host.now() - begun, 3)
     return report
 
 
-def _checksums(entries: Iterable[Entry], bench: Bench) -> list[Problem]:
+def _checksums(entries: Iterable[Entry], bench: Bench) -> list[Defect]:
     pairs = [(entry, payload) for entry in entries for payload in entry.payloads]
     with ThreadPoolExecutor(READERS) as pool:
         found = list(pool.map(lambda pair: _checksum(pair[0], pair[1], bench), pairs))
-    return [problem for problem in found if problem is not None]
+    return [defect for defect in found if defect is not None]
 
 
-def _checksum(entry: Entry, payload: Payload, bench: Bench) -> Optional[Problem]:
+def _checksum(entry: Entry, payload: Payload, bench: Bench) -> Optional[Defect]:
     try:
         found = _sha256(bench.folder / payload.name, bench.host.remaining)
     except OSError as error:
-        return Problem(L1, entry.name, f"{payload.name} cannot be read: {error.strerror}", unknown=True)
+        return Defect(L1, entry.name, f"{payload.name} cannot be read: {error.strerror}", unknown=True)
     if found == payload.sha256:
         return None
-    return Problem(L1, entry.name, f"{payload.name} has another checksum than when it was written")
+    return Defect(L1, entry.name, f"{payload.name} has another checksum than when it was written")
 
 
-def _sha256(path: Path, beat: Callable[[], object]) -> str:
+def _sha256(path: Path, heartbeat: Callable[[], object]) -> str:
     digest, buffer = hashlib.sha256(), bytearray(CHUNK)
-    view = memoryview(buffer)
+    window = memoryview(buffer)
     with open(path, "rb", opener=regular_itself) as stream:
         while count := stream.readinto(buffer):
-            digest.update(view[:count])
-            beat()
+            digest.update(window[:count])
+            heartbeat()
     return digest.hexdigest()
 
 
-def _opens(entries: Iterable[Entry], bench: Bench) -> list[Problem]:
+def _opens(entries: Iterable[Entry], bench: Bench) -> list[Defect]:
     with ThreadPoolExecutor(READERS) as pool:
-        return [problem for found in pool.map(lambda entry: _open(entry, bench), entries) for problem in found]
+        return [defect for found in pool.map(lambda entry: _open(entry, bench), entries) for defect in found]
 
 
-def _open(entry: Entry, bench: Bench) -> list[Problem]:
+def _open(entry: Entry, bench: Bench) -> list[Defect]:
     try:
-        return [Problem(L2, entry.name, reason) for reason in KINDS[entry.type].verify(entry, bench)]
-    except CannotTell as error:
-        return [Problem(L2, entry.name, str(error), unknown=True)]
+        return [Defect(L2, entry.name, reason) for reason in KINDS[entry.type].verify(entry, bench)]
+    except CannotJudge as error:
+        return [Defect(L2, entry.name, str(error), unknown=True)]
     except (CoreError, OSError, KeyError) as error:
-        return [Problem(L2, entry.name, f"it does not open: {error}")]
+        return [Defect(L2, entry.name, f"it does not open: {error}")]
 
 
 def evidence(report: Report, manifest: Manifest, before: Optional[Verification], now: float) -> Optional[Verification]:
     """Given a verification and the evidence so far, return the evidence from now on, or None where it stays as it is.
 
     - What could not be looked at proves nothing either way; a share of a set, or its sizes alone, prove nothing good.
-    - A problem takes a good word back, whatever the level.
+    - A defect takes a good word back, whatever the level.
     - Checksums that hold prove that these are the bytes that once opened: a level reached before is not lost by a later
       look that goes less deep.
     """
-    broken = any(not problem.unknown for problem in report.problems)
+    broken = any(not defect.unknown for defect in report.defects)
     if not broken and _proves_nothing(report, before):
         return None
     level = report.level
@@ -107,7 +106,7 @@ def evidence(report: Report, manifest: Manifest, before: Optional[Verification],
 
 def _proves_nothing(report: Report, before: Optional[Verification]) -> bool:
     """Given a report without a broken file, return whether it says nothing that would be worth keeping."""
-    return report.partial or bool(report.problems) or (report.level < L1 and before is not None)
+    return report.partial or bool(report.defects) or (report.level < L1 and before is not None)
 
 
 def _details(report: Report, manifest: Manifest) -> dict[str, object]:
@@ -116,6 +115,6 @@ def _details(report: Report, manifest: Manifest) -> dict[str, object]:
         "looked_at": f"L{report.level}",
         "bytes": report.bytes,
         "seconds": report.seconds,
-        "problems": [problem.message for problem in report.problems][:10],
+        "problems": [defect.message for defect in report.defects][:10],
         "anomalies": list(manifest.anomalies),
     }

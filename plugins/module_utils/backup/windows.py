@@ -20,16 +20,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import CoreError, ParseError
 from ..host import Host
 from ..powershell import ask, literal
 from .access import Access, Folder, Opening
 from .names import extended, shown
-from .sources.files.attributes import Noted, Seen
+from .sources.files.attributes import Noted, Packed
 from .sources.files.content import FOLDER
 
 LATE, DENIED = "late", "denied"
@@ -56,8 +55,7 @@ WELL_KNOWN = {
 ALLOW_TYPES = frozenset(["A", "OA", "XA", "ZA"])  # allow, for an object, on a condition; denials open nothing
 
 
-@dataclass(frozen=True)
-class Descriptors:
+class Descriptors(NamedTuple):
     """Descriptors by the number of the path; ``late`` and ``denied`` paths have none. Streams as (number, name, size).
 
     ``refused`` says why the streams of ``unlisted`` paths could not be listed, or is empty.
@@ -239,7 +237,7 @@ ATTRIBUTES = {  # "File Attribute Constants" (Microsoft Learn)
 }
 
 
-def collect_attributes(members: list[Seen], host: Host) -> Noted:
+def collect_attributes(members: list[Packed], host: Host) -> Noted:
     """Given the members of an archive, return their attributes, descriptors and streams."""
     noted = Noted(rows={one.name: {"attributes": words(one.bits)} for one in members if words(one.bits)})
     asked = askable(members)
@@ -254,7 +252,7 @@ def collect_attributes(members: list[Seen], host: Host) -> Noted:
     except CoreError as error:
         noted.miss(len(asked), str(error))
         return noted
-    _take(noted, asked, found)
+    _note(noted, asked, found)
     return noted
 
 
@@ -268,13 +266,13 @@ def plain(path: str) -> str:
     return shown(path) if len(shown(path)) < SHORT else extended(path)
 
 
-def askable(members: Sequence[Seen]) -> list[Seen]:
+def askable(members: Sequence[Packed]) -> list[Packed]:
     """Return the members that are asked for, folders first. No path of Windows has a line break in it."""
     ordered = sorted(members, key=lambda one: one.kind != FOLDER)
     return [one for one in ordered if "\n" not in one.path and "\r" not in one.path][:MOST_ASKED]
 
 
-def _take(noted: Noted, asked: Sequence[Seen], found: Descriptors) -> None:
+def _note(noted: Noted, asked: Sequence[Packed], found: Descriptors) -> None:
     for number, sddl in found.sddl.items():
         noted.rows.setdefault(asked[number].name, {})["sddl"] = sddl
     for number, stream, size in found.streams:

@@ -142,17 +142,17 @@ def scan(rule: CleanupRule, disk: Disk, sealed: Sealed, bounds: Bounds) -> Scan:
             walk.run()
             untold = disk.untold(root)
     except FileNotFoundError:
-        return Scan(rule, problem=f"{rule.path} does not exist", missing=True)
+        return Scan(rule, unavailable=f"{rule.path} does not exist", missing=True)
     except NotEntered as reason:
-        return Scan(rule, problem=f"{rule.path} is not entered: {reason}")
+        return Scan(rule, unavailable=f"{rule.path} is not entered: {reason}")
     except NoOwners:
         return Scan(
-            rule, problem=f"its owner is to be {rule.owner!r}, and this system does not tell the owner of a file"
+            rule, unavailable=f"its owner is to be {rule.owner!r}, and this system does not tell the owner of a file"
         )
     except KeyError:
-        return Scan(rule, problem=f"the owner {rule.owner!r} is no account of this host")
+        return Scan(rule, unavailable=f"the owner {rule.owner!r} is no account of this host")
     except OSError as error:
-        return Scan(rule, problem=f"{rule.path} cannot be opened: {error.strerror or error}")
+        return Scan(rule, unavailable=f"{rule.path} cannot be opened: {error.strerror or error}")
     return Scan(
         rule,
         entries=tuple(entries),

@@ -75,7 +75,7 @@ class Obstacle(NamedTuple):
 class Scan(NamedTuple):
     """What stands below a rule's folder.
 
-    ``problem`` is why the folder itself could not be looked at, or empty. ``unread`` are folders that could not be
+    ``unavailable`` is why the folder itself could not be looked at, or empty. ``unread`` are folders that could not be
     read; ``not_entered`` other file systems and protected names; ``bound`` says which bound ended the look early, or is
     empty. ``uid`` is the account of the rule's owner, None where the rule names none. ``untold`` says what may keep a
     file that nobody can see before it is deleted, or is empty.
@@ -84,7 +84,7 @@ class Scan(NamedTuple):
     rule: CleanupRule
     entries: tuple[FolderEntry, ...] = ()
     uid: Optional[int] = None
-    problem: str = ""
+    unavailable: str = ""
     missing: bool = False
     unread: tuple[Obstacle, ...] = ()
     not_entered: tuple[Obstacle, ...] = ()
@@ -94,7 +94,7 @@ class Scan(NamedTuple):
     @property
     def complete(self) -> bool:
         """Whether everything that the rule covers was seen."""
-        return not (self.problem or self.unread or self.bound)
+        return not (self.unavailable or self.unread or self.bound)
 
 
 class InUse(NamedTuple):

@@ -59,8 +59,8 @@ def plan(
 def _refusal(scan: Scan, in_use: InUse) -> str:
     """Return why a rule does nothing at all, or an empty text."""
     rule = scan.rule
-    if scan.problem:
-        return scan.problem
+    if scan.unavailable:
+        return scan.unavailable
     if rule.keep and not scan.complete:
         return f"which {rule.keep} files are the newest is not known, because not everything could be looked at"
     if in_use.unseen and rule.age is None:

@@ -64,9 +64,9 @@ def judge_rule(context: Context) -> Iterator[Outcome]:
     for scan in context.scans:
         name, reason = scan.rule.name, context.plan.refused.get(scan.rule.name, "")
         if scan.missing and scan.rule.optional:
-            yield Outcome(SKIPPED, f"{scan.problem}, and is optional", remedy="", subject=name)
+            yield Outcome(SKIPPED, f"{scan.unavailable}, and is optional", remedy="", subject=name)
         elif scan.missing:
-            yield Outcome(WARNING, scan.problem, "a folder", subject=name)
+            yield Outcome(WARNING, scan.unavailable, "a folder", subject=name)
         elif reason:
             yield Outcome(UNKNOWN, f"nothing is deleted by this rule: {reason}", subject=name)
         elif not scan.complete:

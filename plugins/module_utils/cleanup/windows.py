@@ -106,7 +106,7 @@ _TAGS = {
     0xA000001D: "a link of the subsystem for Linux",
     0x8000001B: "an alias of an app",
 }
-NOT_TOLD = "the system does not tell what it is"
+OF_NO_KNOWN_KIND = "the system does not tell what it is"
 
 
 def entry_of(parts: tuple[str, ...], status: os.stat_result) -> FolderEntry:
@@ -146,7 +146,7 @@ def guard_of(kind: str, status: os.stat_result) -> str:
     if attributes & OFFLINE:
         return "its content is kept elsewhere (offline), and deleting it here may delete it there"
     if status.st_ino == 0:  # what lstat falls back to where a name may not be opened at all
-        return NOT_TOLD
+        return OF_NO_KNOWN_KIND
     if kind == FILE and attributes & READ_ONLY:
         return "it has the read-only attribute"
     return "it has the system attribute" if kind == FILE and attributes & SYSTEM else ""

@@ -108,11 +108,11 @@ def holding(host: Host, main: Process, tree: Sequence[Process]) -> Iterator[list
         barred = untouchable(host, table)
         if main.pid in barred:
             raise ActionFailed(f"process {main.pid} is not ended: {barred[main.pid]}")
-        seen = [identify(host, process) for process in tree if process.pid not in barred]
-        wrong = [i.pid for i in seen if i.pid == main.pid and _is_another(host, i, table.get(i.pid))]
+        observed = [identify(host, process) for process in tree if process.pid not in barred]
+        wrong = [i.pid for i in observed if i.pid == main.pid and _is_another(host, i, table.get(i.pid))]
         if wrong:
             raise ActionFailed(f"process {main.pid} is not ended: it is not the one that was seen any more")
-        yield [Handle(i, held[i.pid]) for i in seen if is_same(host, i, table.get(i.pid))]
+        yield [Handle(i, held[i.pid]) for i in observed if is_same(host, i, table.get(i.pid))]
     finally:
         for descriptor in held.values():
             if descriptor >= 0:

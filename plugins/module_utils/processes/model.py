@@ -76,11 +76,11 @@ def with_units(processes: Mapping[int, Process], units: Mapping[int, str]) -> di
 
 
 def _unit_of(pid: int, processes: Mapping[int, Process], units: Mapping[int, str]) -> str:
-    seen: set[int] = set()
-    while pid in processes and pid not in seen:
+    visited: set[int] = set()
+    while pid in processes and pid not in visited:
         if pid in units:
             return units[pid]
-        seen.add(pid)
+        visited.add(pid)
         pid = processes[pid].parent
     return ""
 

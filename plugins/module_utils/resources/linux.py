@@ -53,18 +53,18 @@ def parse_meminfo(text: str) -> dict[str, int]:
     return numbers
 
 
-def bounded_memory(machine: Memory, limit: str, usage: str, statistics: str) -> Memory:
+def bounded_memory(whole: Memory, limit: str, usage: str, statistics: str) -> Memory:
     """Given the machine's memory and a control group's limit, usage and memory.stat, return what really bounds.
 
     Page cache that can be dropped at once (inactive_file) is not counted as used, as the kernel's own
     "working set" does not.
     """
     most = NO_LIMIT if limit.strip() == "max" else _number("the control group's memory limit", limit)
-    if most >= min(machine.total, NO_LIMIT):
-        return machine
+    if most >= min(whole.total, NO_LIMIT):
+        return whole
     inactive = re.search(r"^(?:total_)?inactive_file (\d+)$", statistics, re.MULTILINE)
     used = _number("the control group's memory usage", usage) - (int(inactive.group(1)) if inactive else 0)
-    return Memory(most, max(0, min(most - used, machine.available)), "control group")
+    return Memory(most, max(0, min(most - used, whole.available)), "control group")
 
 
 def _number(source: str, text: str) -> int:
@@ -203,13 +203,13 @@ def _container(host: Host) -> str:
 
 def _memory(host: Host) -> Memory:
     numbers = parse_meminfo(host.read("/proc/meminfo"))
-    machine = Memory(numbers["MemTotal"], numbers["MemAvailable"])
+    whole = Memory(numbers["MemTotal"], numbers["MemAvailable"])
     for group in MEMORY_GROUPS:
         try:
-            return bounded_memory(machine, *(host.read(path) for path in group))
+            return bounded_memory(whole, *(host.read(path) for path in group))
         except SourceMissing:
             continue  # the other version, or the root group, which has no limit
-    return machine
+    return whole
 
 
 def _swap(host: Host) -> Union[Counted, Absent]:

@@ -49,9 +49,9 @@ def by_file_system(points: Sequence[MountPoint]) -> tuple[tuple[tuple[MountPoint
     """
     groups: dict[str, list[MountPoint]] = {}
     left_out = []
-    seen = _visible(points)
+    visible = _visible(points)
     for point in sorted(points, key=lambda point: (point.root != "/", len(point.path), point.path)):
-        reason = "" if seen(point) else HIDDEN
+        reason = "" if visible(point) else HIDDEN
         reason = reason or _why_not(point)
         if reason:
             left_out.append(LeftOut(point.path, reason))

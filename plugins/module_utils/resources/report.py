@@ -61,8 +61,8 @@ def _plain(value: Any) -> Any:
 
 def _events(evidence: Evidence) -> tuple[Event, ...]:
     """Return the events that were seen; whether these are all is what the finding says."""
-    told = evidence.window(0.0)
-    return told.events if isinstance(told, Whole) else told.at_least
+    known = evidence.window(0.0)
+    return known.events if isinstance(known, Whole) else known.at_least
 
 
 def metrics(snapshot: Snapshot, history: History) -> list[Metric]:

@@ -112,17 +112,17 @@ def parse_memory(objects: Sequence[Any]) -> Memory:
     however much of the memory itself is free.
     """
     system = the_one("system", objects)
-    machine = Memory(system.whole("TotalVisibleMemorySize") * KB, system.whole("FreePhysicalMemory") * KB)
+    whole = Memory(system.whole("TotalVisibleMemorySize") * KB, system.whole("FreePhysicalMemory") * KB)
     promised = Memory(
         system.whole("TotalVirtualMemorySize") * KB,
         system.whole("FreeVirtualMemory") * KB,
         "commit limit (memory and page files)",
     )
-    if machine.total <= 0:
+    if whole.total <= 0:
         raise system.wrong("TotalVisibleMemorySize", "expected a number above 0")
     if promised.total <= 0:
         raise system.wrong("TotalVirtualMemorySize", "expected a number above 0")
-    return min(machine, promised, key=lambda memory: memory.available / memory.total)
+    return min(whole, promised, key=lambda memory: memory.available / memory.total)
 
 
 def parse_page_files(objects: Sequence[Any]) -> Union[Counted, Absent]:

@@ -15,7 +15,8 @@ from ..memory import recall
 from ..processes.identity import untouchable
 from ..services.collect import collect_snapshot
 from ..services.context import Context
-from ..services.declared import MANAGERS, Policy, Service
+from ..services.declared import Policy, Service
+from ..services.managers import MANAGERS
 from ..services.model import Observation, Snapshot
 from ..services.pid_file import runs_command
 from ..services.run import judge

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..services.history import measure_growth
-from ..services.model import Observation, Snapshot, pending_reasons
+from ..services.model import Observation, Snapshot
+from ..services.reasons import pending_reasons
 from ..units import human_bytes, human_seconds
 from .declared import Options
 

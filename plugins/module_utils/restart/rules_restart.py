@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a restart finds: what an interrupted one left, why each service is restarted or not, and how. Pure."""
+"""What a restart finds, and its numbers: what an interrupted one left, why each service is restarted, and how. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from ..finding import CRITICAL, DONE, FAILED, OK, UNKNOWN, WARNING, Check, Finding
+from ..finding import CRITICAL, DONE, FAILED, OK, UNKNOWN, WARNING, Check, Finding, Metric
 from ..registry import Outcome, Rules
 from ..services.order import needs
 from ..units import human_bytes
@@ -161,3 +161,32 @@ def memory_of(survey: Survey, progress: Progress) -> dict[str, tuple[int, int]]:
     """Return the resident memory in bytes before and after, of the services for which both are known."""
     before = {observed.name: observed.rss for observed in survey.before.snapshot.services}
     return {name: (before[name], rss) for name, rss in progress.memory.items() if rss and before.get(name)}
+
+
+def metrics_of(survey: Survey, progress: Progress) -> list[Metric]:
+    """Return the numbers of a restart: memory before and after, and the time that each gate took."""
+    metrics = []
+    for name, (before, after) in memory_of(survey, progress).items():
+        labels = {"service": name}
+        metrics.append(Metric("cryptobot_restart_memory_before_bytes", float(before), "bytes", labels))
+        metrics.append(Metric("cryptobot_restart_memory_after_bytes", float(after), "bytes", labels))
+    for name, passage in progress.passages.items():
+        metrics.append(Metric("cryptobot_restart_gate_seconds", passage.seconds, "seconds", {"service": name}))
+    return metrics
+
+
+def records_of(survey: Survey, plan: RestartPlan, progress: Progress) -> list[dict[str, Any]]:
+    """Return one record per service, as plain JSON values."""
+    memory: Mapping[str, tuple[int, int]] = memory_of(survey, progress)
+    return [
+        {
+            "name": service.name,
+            "ran_before": service.name in survey.situation.running,
+            "reasons": list(survey.situation.reasons.get(service.name, ())),
+            "chosen": service.name in plan.restarted or service.name in plan.repair,
+            "left_because": plan.left.get(service.name) or plan.refused.get(service.name),
+            "memory_before_bytes": memory.get(service.name, (None, None))[0],
+            "memory_after_bytes": memory.get(service.name, (None, None))[1],
+        }
+        for service in survey.situation.services
+    ]

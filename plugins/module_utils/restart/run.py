@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
-from ..finding import UNKNOWN, Finding, Result
+from ..finding import DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
@@ -17,16 +17,17 @@ from ..registry import Rules
 from ..services.collect import COLLECTORS
 from ..services.declared import Service, declare
 from ..trading.declared import Endpoint, read_endpoint
-from ..trading.guard import collect_trading
+from ..trading.guard import Trading, collect_trading
 from ..trading.rules_trading import RULES as TRADING
+from ..trading.rules_trading import TradingContext
 from .act import carry_out
 from .collect import collect_survey
 from .declared import Options, default_url, read_options
 from .guard import ask_trading, guard_of, observer_of, protected
-from .model import Progress
+from .model import Progress, RestartPlan, Survey
 from .plan import make_plan
-from .report import report
 from .rules_restart import RULES as RESTART
+from .rules_restart import RestartContext, metrics_of, records_of
 from .settled import measure_settled
 from .stage import Stage
 
@@ -101,3 +102,26 @@ def remember_begins(state_dir: str, progress: Progress) -> None:
             begins[name] = [*(begins.get(name) or []), passage.began][-KEEP_BEGINS:]
     if progress.passages:
         remember(state_dir, "restart", {"begins": begins})
+
+
+def report(
+    survey: Survey,
+    plan: RestartPlan,
+    progress: Progress,
+    endpoint: Endpoint,
+    trading: Optional[Trading],
+    after: Optional[Trading],
+) -> Result:
+    """Given everything that is known at the end, return the result."""
+    findings = RESTART.judge(RestartContext(survey, plan, progress))
+    if trading is not None:
+        findings += TRADING.judge(TradingContext(trading, endpoint, after))
+    not_done = {**plan.left, **plan.refused}
+    return Result(
+        findings=findings,
+        metrics=metrics_of(survey, progress),
+        actions=[*progress.actions, *(Action("restart", name, NOT_DONE, why) for name, why in not_done.items())],
+        data={"restart": records_of(survey, plan, progress)},
+        changed=any(action.state in (PLANNED, DONE) for action in progress.actions),
+        failure="; ".join(progress.failures),
+    )

@@ -23,9 +23,10 @@ from ..processes.collect import process_table, rights_of_several
 from ..processes.model import ZOMBIE, Details, of_unit, tree_of
 from ..trusted import distrust
 from .claims import collect_claims
-from .declared import MANAGERS, Service
+from .declared import Service
 from .linux import collect_linux
 from .listeners import is_own_answer
+from .managers import MANAGERS
 from .model import MARKER, Observation, Request, Snapshot, Unit, unit_of
 from .pid_file import read_pid_file, whose, without_proof
 from .probe import ask_all

@@ -17,9 +17,9 @@ from ..registry import Outcome
 from ..units import human_seconds
 from .declared import Policy
 from .history import Growth
+from .managers import AS_ADMIN, Manager, manager_of
 from .model import Observation, Snapshot
 from .restarts import Restarts
-from .words import AS_ADMIN, Words, words_of
 
 
 class Context(NamedTuple):
@@ -54,7 +54,7 @@ class Context(NamedTuple):
         filled in.
         """
         service = self.observed.service
-        advice = check.remedy_for(service.manager or "pid_file") if outcome.remedy is None else outcome.remedy
+        advice = check.remedy_for(self.manager.name) if outcome.remedy is None else outcome.remedy
         return check.finding(
             outcome.status,
             service.name,
@@ -66,7 +66,7 @@ class Context(NamedTuple):
 
     def _filled_in(self, advice: str) -> str:
         service, unit = self.observed.service, self.observed.unit
-        name, quote = service.unit or self.observed.name, self.words.quote
+        name, quote = service.unit or self.observed.name, self.manager.quote
         target = (unit.target if unit else "") or (name if "/" in name else f"system/{name}")
         plist = quote(unit.files[0]) if unit and unit.files else "its plist"
         domain = target.rpartition("/")[0]
@@ -74,9 +74,9 @@ class Context(NamedTuple):
         return re.sub("|".join(filled), lambda found: filled[found[0]], advice)
 
     @property
-    def words(self) -> Words:
-        """The words of whoever looks after the service."""
-        return words_of(self.observed.service.manager)
+    def manager(self) -> Manager:
+        """Who looks after the service."""
+        return manager_of(self.observed.service.manager)
 
     def as_admin(self) -> str:
         """Return the remedy for what this account may not see."""

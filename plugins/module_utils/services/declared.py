@@ -7,19 +7,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
 from ..finding import EMPTY
 from ..units import parse_bytes, parse_seconds
+from .managers import MANAGERS, Manager
 from .order import start_order
 from .possible import WILDCARDS, check_address, check_apart, check_command, check_health, check_no_secret, check_texts
 
-_UNIT_TYPES = ("service", "socket", "timer", "target", "path", "mount", "scope")
-_UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
-_LABEL = re.compile(r"(?:system/|(?:gui|user)/\d+/)?[^/\s\x00-\x1f]+")
-_WINDOWS_NAME = re.compile(r"[^/\\\x00-\x1f]{1,256}")  # CreateService: both slashes are not allowed
 _PROBE_OPTIONS = ("timeout", "samples", "latency_warn", "body_regex", "json", "tls_min_days", "tls_verify", "ca_path")
 _FOUND_BY = ("pid_file", "command", "process", "port", "ports", "health")
 _SUFFIX = {"linux": ".service"}  # what a name without a type stands for; labels and Windows services have no types
@@ -159,39 +156,6 @@ def _service(raw: Mapping[str, Any], manager: Manager) -> Service:
         start_grace=parse_seconds(f"{where}.start_grace", raw.get("start_grace") or "30s"),
         memory_max=parse_bytes(f"{where}.memory_max", raw.get("memory_max") or 0),
     )
-
-
-def _unit_name(name: str, unit: str) -> str:
-    full = unit if not unit or unit.rpartition(".")[2] in _UNIT_TYPES else f"{unit}.service"
-    _require(not unit or _UNIT_NAME.fullmatch(full) is not None, name, unit, "the name of a unit, such as auth.service")
-    return full
-
-
-def _label(name: str, label: str) -> str:
-    _require(not label or _LABEL.fullmatch(label) is not None, name, label, "a label, such as com.cryptobot.auth")
-    return label
-
-
-def _windows_name(name: str, service: str) -> str:
-    fits = not service or _WINDOWS_NAME.fullmatch(service) is not None
-    _require(fits, name, service, "the name of a service without slashes, at most 256 characters")
-    return service
-
-
-class Manager(NamedTuple):
-    """A service manager: its ``name``, the ``option`` that names a service to it, and what checks such a name."""
-
-    name: str
-    option: str
-    check: Callable[[str, str], str]
-
-
-# By platform. The inventory may give a name for each; a host takes that of its own.
-MANAGERS: dict[str, Manager] = {
-    "linux": Manager("systemd", "unit", _unit_name),
-    "darwin": Manager("launchd", "label", _label),
-    "windows": Manager("windows", "service", _windows_name),
-}
 
 
 def _ports(raw: Mapping[str, Any], where: str) -> tuple[Port, ...]:

@@ -310,13 +310,3 @@ class Snapshot(NamedTuple):
         if process is None:
             return f"pid {pid}"
         return f"pid {pid} ({process.title[:200]}{', ' + process.unit if process.unit else ''})"
-
-
-def pending_reasons(observed: Observation) -> list[str]:
-    """Given a service, return why it does not run what is on the disk; service_restart acts on the same reasons."""
-    replaced = sorted({path for detail in observed.details.values() for path in detail.replaced})
-    reasons = [f"it runs from {path}, which was replaced on the disk" for path in replaced]
-    reasons += [f"{path} has changed since it was started" for path in observed.changed_files]
-    if observed.unit is not None and observed.unit.need_reload and not observed.changed_files:
-        reasons.append(f"the files of {observed.unit.id} have changed since systemd read them")
-    return reasons

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..redact import MASK
+from .managers import manager_of
 
 if TYPE_CHECKING:
     from .declared import Service
@@ -37,7 +38,6 @@ _LEAST = (
     ("latency_warn", _TINY, "seconds above 0"),
     ("tls_min_days", 0, "0 or more days"),
 )
-_OPTION = {"systemd": "unit", "launchd": "label", "windows": "service"}
 
 
 def check_texts(where: str, raw: Mapping[str, Any]) -> None:
@@ -134,7 +134,7 @@ def _claims(service: Service, option: str) -> Iterator[tuple[object, str, object
     """Yield what a service claims: by what it is told from others, the option that says so, and its value."""
     if option == "unit" and service.unit:
         name = service.unit.casefold() if service.managed_by == "windows" else service.unit
-        yield name, _OPTION[service.managed_by], service.unit
+        yield name, manager_of(service.managed_by).option, service.unit
     if option == "pid_file" and service.pid_file:
         yield service.pid_file, option, service.pid_file
     if option == "port" and service.state != "stopped":  # of two that take turns one is stopped

@@ -12,7 +12,8 @@ from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from ..units import human_bytes, human_seconds
 from .context import Context
-from .model import Claim, pending_reasons
+from .model import Claim
+from .reasons import pending_reasons
 from .rules_network import owns
 
 RULES = Rules()

@@ -21,7 +21,6 @@ from ..registry import Outcome, Rules
 from ..units import human_seconds
 from .context import Context
 from .model import ALWAYS, DEFAULT, Turnover, Unit
-from .words import KEEP_LOG
 from .workers import YOUNG, ages_of, shown
 
 RULES = Rules()
@@ -161,7 +160,7 @@ def _restart_text(context: Context) -> str:
 def _restart_remedy(context: Context, status: str) -> str:
     if status == SKIPPED:
         return "None needed."
-    return KEEP_LOG.get(context.observed.service.manager, "") if status == UNKNOWN else ""
+    return context.manager.keep_log if status == UNKNOWN else ""
 
 
 def _restart_status(context: Context, kills: int) -> str:

@@ -75,9 +75,9 @@ def _stopped(context: Context) -> Outcome:
 
 def _unit_state(context: Context, unit: Optional[Unit]) -> Outcome:
     if unit is None:
-        return Outcome(CRITICAL, f"there is no {context.words.kind} {context.observed.service.unit} on this host")
+        return Outcome(CRITICAL, f"there is no {context.manager.kind} {context.observed.service.unit} on this host")
     if unit.load == "masked":
-        return Outcome(CRITICAL, f"{unit.id} is {context.words.barred}: nothing can start it")
+        return Outcome(CRITICAL, f"{unit.id} is {context.manager.barred}: nothing can start it")
     if unit.load != "loaded":
         return Outcome(CRITICAL, f"{unit.id} cannot be loaded ({unit.load}): {unit.load_error}")
     main = context.observed.main

@@ -124,9 +124,9 @@ def combine(owned: Iterable[Socket], listed: Iterable[Socket]) -> tuple[Socket, 
     kinds: dict[Place, set[Optional[bool]]] = {}
     for entry in listed:
         kinds.setdefault(place_of(entry), set()).add(entry.v6only)
-    seen = {place_of(entry) for entry in owned}
+    placed = {place_of(entry) for entry in owned}
     known = [entry._replace(v6only=_only(kinds.get(place_of(entry), set()))) for entry in owned]
-    return (*known, *(entry for entry in listed if place_of(entry) not in seen))
+    return (*known, *(entry for entry in listed if place_of(entry) not in placed))
 
 
 def _only(kinds: set[Optional[bool]]) -> Optional[bool]:
@@ -167,10 +167,10 @@ def collect_macos(host: Host) -> SocketTable:
     listed: list[Socket] = []
     unread = {}
     for proto in ("tcp", "udp"):
-        rows, problem = _try(partial(_listed, host, proto))
+        rows, unavailable = _try(partial(_listed, host, proto))
         listed += rows or ()
-        if problem and (no_lsof or not host.is_admin()):
-            unread[proto] = f"not all {proto} sockets are seen: {problem}"
+        if unavailable and (no_lsof or not host.is_admin()):
+            unread[proto] = f"not all {proto} sockets are seen: {unavailable}"
     if not owned and listed:  # the system's own processes have some
         no_lsof = no_lsof or "lsof shows none"
     if no_lsof and len(unread) > 1:

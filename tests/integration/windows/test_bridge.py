@@ -98,7 +98,7 @@ def test_check_mode_reaches_the_core_and_so_do_the_arguments_with_their_defaults
     check(windows, "--check", cryptobot_python=str(windows.install_program("Recording", script)))
     header, _newline, rest = record.read_bytes().partition(b"\n")
     asked = json.loads(rest[json.loads(header.decode("utf-8-sig"))["payload"] :])  # so many bytes of payload before it
-    assert (asked["noun"], asked["check_mode"]) == ("services", True)
+    assert (asked["area"], asked["check_mode"]) == ("services", True)
     assert asked["params"]["services"][0]["name"] == "auth"
     assert {"timeout", "retries"} <= set(asked["params"])
 

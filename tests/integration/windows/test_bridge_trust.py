@@ -24,7 +24,7 @@ from .payloads import ECHO, payload
 
 SOMEBODY = 1001
 SECRET = "pa'ss\\wö\"rd-of-the-vault"
-REQUEST = {"noun": "parrot", "params": {"login": SECRET, "path": "/opt/cryptobot"}, "secrets": [SECRET]}
+REQUEST = {"area": "parrot", "params": {"login": SECRET, "path": "/opt/cryptobot"}, "secrets": [SECRET]}
 ANSWER = """
 $result = @{}
 $options = @{ dir = $given.dir; payload_sha256 = $given.sha; payload = $given.packed; python = $given.python
@@ -183,7 +183,7 @@ def test_a_program_that_prints_what_it_reads_shows_no_secret(windows: WindowsHos
     assert result["line"] == ""
     assert "cryptobot_python" in result["msg"]
     shown = result["msg"] + result["stderr"]
-    for part in ("pa'ss", "rd-of-the", "of-the-vault", '"params"', '"noun"', "/opt/cryptobot"):
+    for part in ("pa'ss", "rd-of-the", "of-the-vault", '"params"', '"area"', "/opt/cryptobot"):
         assert part not in shown, shown
     assert len(result["msg"]) < 1000
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import ActionFailed, CoreError, SourceDenied, SourceMissing
 from ...host import Host
@@ -30,8 +30,7 @@ from .sqlite.back_up import measure as measure_sqlite
 from .sqlite.verify import verify as verify_sqlite
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What one kind of source can do. ``copies`` says that taking it needs room for an unpacked copy."""
 
     measure: Callable[[Source, frozenset[str], Host], int]

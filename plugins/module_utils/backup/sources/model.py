@@ -19,8 +19,7 @@ from ..model import Entry, Notes, Payload
 from ..streams import Codec, Written
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """Bytes by source; ``trouble`` says of the others why they cannot be taken.
 
     ``copies`` is the largest unpacked copy that taking them needs, in bytes.
@@ -79,8 +78,7 @@ class Workshop:
         return Entry(source.name, source.type, self.codec.compression.name, payloads, *size, noted)
 
 
-@dataclass(frozen=True)
-class Bench:
+class Bench(NamedTuple):
     """Where a set is checked: its folder, and a folder for what has to be unpacked for it.
 
     ``platform`` is the one that made the set, which need not be that of ``host``; ``thorough`` asks for all that can

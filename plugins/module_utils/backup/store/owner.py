@@ -49,10 +49,10 @@ MACHINE_IDS: dict[str, Callable[[Host], str]] = {"linux": _linux_id, "darwin": _
 def identity(host: Host) -> str:
     """Return a short text that is this host's own: two of one name, or two machines of one image, differ in it."""
     try:
-        machine = MACHINE_IDS[host.platform](host)
+        machine_id = MACHINE_IDS[host.platform](host)
     except (CoreError, IndexError):
-        machine = ""
-    return hashlib.sha256(f"{host.name()}\0{machine}".encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        machine_id = ""
+    return hashlib.sha256(f"{host.name()}\0{machine_id}".encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def processes(host: Host) -> str:
@@ -112,7 +112,7 @@ def _nameless(folder: Path, host: Host) -> tuple[str, str]:
 def _state(owner: Mapping[str, Any], host: Host) -> tuple[str, str]:
     who = f"pid {int(owner['pid'])} on {owner['host']}"
     quiet = float(owner["until"]) + SWEEP_AFTER
-    if owner["identity"] != identity(host) or not _seen_from_here(owner, host):
+    if owner["identity"] != identity(host) or not _visible_here(owner, host):
         late = host.now() > quiet
         return (UNCLEAR, f"{who} should have ended long ago; it is that host's to sweep") if late else (GROWING, who)
     if owner["boot_id"] == host.boot_id() and host.process_began(int(owner["pid"])) == owner["began"]:
@@ -122,7 +122,7 @@ def _state(owner: Mapping[str, Any], host: Host) -> tuple[str, str]:
     return DEAD, f"{who} is gone"
 
 
-def _seen_from_here(owner: Mapping[str, Any], host: Host) -> bool:
+def _visible_here(owner: Mapping[str, Any], host: Host) -> bool:
     """Return whether a pid means here what it meant there: in the same set of processes, or after another boot."""
     return bool(owner["processes"] == processes(host) or owner["boot_id"] != host.boot_id())
 

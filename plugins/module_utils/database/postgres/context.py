@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, cast
 
-from ...finding import DONE, EMPTY, OK, WARNING, Check, Finding
+from ...finding import DONE, EMPTY, Check, Finding
 from ...registry import Outcome
 from ...steps import Step
 from ..declared import Database, VacuumSettings
@@ -18,8 +18,6 @@ from .history import History
 from .model import ServerSnapshot
 from .plan import Flagged, ServerPlan
 from .reasons import TableContext, dead_limit
-
-NAMED = 5  # so many examples stand in a message; the data hold all
 
 
 class ServerContext(NamedTuple):
@@ -105,15 +103,3 @@ class ServerContext(NamedTuple):
 
 def _is_stage(end: Ended) -> bool:
     return end.step.task.target is not None
-
-
-def counted(number: int, message: str, subject: str = "") -> Outcome:
-    """Given how many there are of what should not be, return a warning, or ok where there is none."""
-    return Outcome(WARNING if number else OK, message, expected=0, actual=number, subject=subject)
-
-
-def named(subjects: Iterable[str]) -> str:
-    """Given subjects, return their number and the first few names."""
-    names = sorted(subject.split(".", 1)[-1] for subject in subjects)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{len(names)} table{'s' if len(names) != 1 else ''}: {', '.join(names[:NAMED])}{more}"

@@ -12,10 +12,11 @@ from ...finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ...registry import Outcome, Rules
 from ...units import human_seconds
 from ..rules_common import BACKUP_GATE, INTEGRITY, REACHABLE, SPACE, judges
-from .context import ServerContext, counted, named
+from .context import ServerContext
 from .horizon import who
 from .model import Activity, DatabaseAge
 from .reasons import WRAP_AT, is_critical
+from .rules_tables import counted, named
 
 _VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
 _UNSEEN = "this login cannot see the sessions of others, so nobody can be named who holds vacuum back"

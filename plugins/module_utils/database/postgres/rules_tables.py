@@ -6,20 +6,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...finding import CRITICAL, FAILED, OK, UNKNOWN, WARNING
 from ...registry import Outcome, Rules
 from ...units import human_bytes
 from ..rules_common import LOCKED, MAINTENANCE, STATISTICS, WINDOW, judges
 from ..steps import done
-from .context import NAMED, ServerContext, counted, named
+from .context import ServerContext
 from .reasons import Bloat, is_bloated
 
 _VACUUM = "https://www.postgresql.org/docs/current/routine-vacuuming.html"
 _PASSES = ("index_passes", "index_scans")  # as the progress view showed them, as the server's report says
+NAMED = 5  # so many examples stand in a message; the data hold all
 
 RULES = Rules()
+
+
+def counted(number: int, message: str, subject: str = "") -> Outcome:
+    """Given how many there are of what should not be, return a warning, or ok where there is none."""
+    return Outcome(WARNING if number else OK, message, expected=0, actual=number, subject=subject)
+
+
+def named(subjects: Iterable[str]) -> str:
+    """Given subjects, return their number and the first few names."""
+    names = sorted(subject.split(".", 1)[-1] for subject in subjects)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{len(names)} table{'s' if len(names) != 1 else ''}: {', '.join(names[:NAMED])}{more}"
 
 
 @RULES.rule(

@@ -18,6 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils import entry
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import Host
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import declare
 
 SECRETS = frozenset({"hunter2", "hunter22"})
 
@@ -43,15 +44,16 @@ SPEC = {
 
 @pytest.fixture(autouse=True)
 def parrot(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A noun ``parrot``, where entry.py looks for nouns."""
-    for name, content in (("parrot", {"SPEC": SPEC}), ("parrot.run", {"run": run})):
+    """An area ``parrot``, where entry.py looks for areas."""
+    area = declare(f"{entry.__package__}.parrot", module="parrot", spec=SPEC, procedures=(), acts=True)
+    for name, content in (("parrot", {"AREA": area}), ("parrot.run", {"run": run})):
         module = types.ModuleType(f"{entry.__package__}.{name}")
         vars(module).update(content, __path__=[])
         monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, before: bytes = b"", **params: Any) -> dict[str, Any]:
-    request = {"noun": "parrot", "params": {"timeout": 9, **params}, "check_mode": True, "secrets": sorted(SECRETS)}
+    request = {"area": "parrot", "params": {"timeout": 9, **params}, "check_mode": True, "secrets": sorted(SECRETS)}
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main() sets its own; it is put back
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(before + json.dumps(request).encode())))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
@@ -146,3 +148,16 @@ def test_the_paths_of_the_nouns_of_a_checkup_are_resolved_too(monkeypatch: pytes
         "checks": {"parrot": {"dir": "/home/user/x"}},
         "state_dir": "/home/user/state",
     }
+
+
+@pytest.mark.parametrize("acts", [True, False])
+@pytest.mark.parametrize("low_priority", [True, False])
+def test_an_area_is_bounded_and_gives_way_as_it_says(
+    acts: bool, low_priority: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parrot = sys.modules[f"{entry.__package__}.parrot"]
+    vars(parrot)["AREA"] = vars(parrot)["AREA"]._replace(acts=acts, low_priority=low_priority)
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(entry, "exit_with", lambda _exchange, _run, **options: told.update(options))
+    entry.answer_to({"area": "parrot", "params": {"timeout": 9}, "check_mode": False, "secrets": []})
+    assert told == {"acts": acts, "low_priority": low_priority}

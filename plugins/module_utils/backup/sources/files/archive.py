@@ -73,10 +73,10 @@ MEANWHILE = {
 }
 SQLITE_MAGIC = b"SQLite format 3\0"
 # Each member: what was found, its name, its kind, its status, and its descriptor; -1 where it has none.
-Tell = Callable[[Found, str, str, os.stat_result, int], None]
+Heard = Callable[[Found, str, str, os.stat_result, int], None]
 
 
-def _tell_nobody(_found: Found, _name: str, _kind: str, _status: os.stat_result, _descriptor: int) -> None:
+def _unheard(_found: Found, _name: str, _kind: str, _status: os.stat_result, _descriptor: int) -> None:
     pass
 
 
@@ -92,14 +92,19 @@ class Body(NamedTuple):
 class Archive:
     """Writes members to one sink and their rows to another. ``files`` and ``bytes`` count what has content.
 
-    ``tell`` hears of each member when it has been written.
+    ``report`` hears of each member when it has been written.
     """
 
     def __init__(
-        self, sink: Sink, index: Sink, pulse: Callable[[], None], system: System = POSIX, tell: Tell = _tell_nobody
+        self,
+        sink: Sink,
+        index: Sink,
+        pulse: Callable[[], None],
+        system: System = POSIX,
+        report: Heard = _unheard,
     ) -> None:
         self._sink, self._index, self._pulse = sink, index, pulse
-        self._system, self._tell = system, tell
+        self._system, self._report = system, report
         self._batch: list[bytes] = []
         self._batched = 0
         self._rows: list[str] = [HEAD]
@@ -143,7 +148,7 @@ class Archive:
             self._write(header(f"{name}/", FOLDER, 0, status, owner))
         if name:
             self._row(found, found.kind, 0, "", status, link)
-            self._tell(found, name, found.kind, status, own.descriptor if own is not None else -1)
+            self._report(found, name, found.kind, status, own.descriptor if own is not None else -1)
 
     def _add_file(self, found: Found) -> None:
         for last in (False,) * (ATTEMPTS - 1) + (True,):
@@ -161,7 +166,7 @@ class Archive:
             return False
         self._write(header(name, HARDLINK, 0, status, self._owners.of(status), first))
         self._row(found, "hardlink", 0, "", status, first)
-        self._tell(found, name, "hardlink", status, descriptor)
+        self._report(found, name, "hardlink", status, descriptor)
         return True
 
     def _read(self, found: Found, descriptor: int, status: os.stat_result, *, keep: bool) -> bool:
@@ -218,7 +223,7 @@ class Archive:
         self._write(padding(body.size))
         self._row(found, body.kind, body.long or body.size, body.sha256, status)
         name = self._system.member_name(found.path)
-        self._tell(found, name, FILE, status, descriptor)
+        self._report(found, name, FILE, status, descriptor)
         self.files, self.bytes = self.files + 1, self.bytes + body.size
         if status.st_nlink > 1:
             self._first_names[(status.st_dev, status.st_ino)] = name

@@ -37,7 +37,7 @@ VALUE_LIMIT = 64 << 10  # bytes of one extended attribute, the most that Linux a
 VALUES_LIMIT = 64 << 20  # bytes of all of a source
 
 
-class Seen(NamedTuple):
+class Packed(NamedTuple):
     """A member as it was written: its path, its name in the archive and the platform's own bits of its status."""
 
     path: str
@@ -70,22 +70,22 @@ class Members:
     """
 
     def __init__(self, read: Optional[ReadOpen] = None) -> None:
-        self._by_name: dict[str, Seen] = {}
+        self._by_name: dict[str, Packed] = {}
         self._read, self._values, self.noted = read, Values(), Noted()
 
-    def tell(self, found: Found, name: str, kind: str, status: os.stat_result, descriptor: int) -> None:
+    def report(self, found: Found, name: str, kind: str, status: os.stat_result, descriptor: int) -> None:
         """Take one more member."""
         if self._read is not None:
             note_attributes(found.path, name, lambda: self._attributes(found, descriptor), self._values, self.noted)
             return
         bits = getattr(status, "st_file_attributes", getattr(status, "st_flags", 0))
-        self._by_name[name] = Seen(found.path, name, kind, bits)
+        self._by_name[name] = Packed(found.path, name, kind, bits)
 
     def _attributes(self, found: Found, descriptor: int) -> Mapping[str, bytes]:
         return {} if self._read is None else self._read(found, descriptor)
 
     @property
-    def all(self) -> list[Seen]:
+    def all(self) -> list[Packed]:
         """The members in the order of the archive."""
         return list(self._by_name.values())
 
@@ -107,10 +107,10 @@ class Values:
 Read = Callable[[str], Mapping[str, bytes]]  # a path to its extended attributes; raises OSError
 # What was found, and its descriptor or -1, to its extended attributes; raises OSError
 ReadOpen = Callable[[Found, int], Mapping[str, bytes]]
-Collect = Callable[[list[Seen], Host], Noted]
+Collect = Callable[[list[Packed], Host], Noted]
 
 
-def extended_attributes(members: list[Seen], host: Host, read: Read, noted: Noted) -> None:
+def extended_attributes(members: list[Packed], host: Host, read: Read, noted: Noted) -> None:
     """Given members and what reads the extended attributes of a path, note them."""
     values = Values()
     for number, member in enumerate(members):

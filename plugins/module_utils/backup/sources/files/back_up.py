@@ -45,7 +45,7 @@ def back_up(source: Source, workshop: Workshop) -> Entry:
     paths, codec, host = [workshop.folder / name for name in names], workshop.codec, workshop.host
     members, system = members_of(host.platform), SYSTEMS[host.platform]
     with writing(paths[0], codec, host) as sink, writing(paths[1], codec, host) as index:
-        archive = Archive(sink, index, workshop.pulse, system, members.tell)
+        archive = Archive(sink, index, workshop.pulse, system, members.report)
         _add_all(archive, source, workshop, system)
         archive.finish()
         written = [sink.close(), index.close()]

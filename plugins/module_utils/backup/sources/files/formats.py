@@ -22,8 +22,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO, Optional
+from typing import IO, NamedTuple, Optional
 
 from ....errors import CoreError
 from ...errors import Unreadable
@@ -40,8 +39,7 @@ class BadTar(CoreError):
     """A tar stream is not one, or ends too early."""
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(NamedTuple):
     """The names of a file's account and group, as the header carries them beside the numbers."""
 
     account: str = ""
@@ -104,8 +102,7 @@ def _plain_header(name: str, kind: bytes, size: int, status: os.stat_result, own
     return b"%b%06o\0 %b" % (head, checksum, tail)
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A member's header as it was read; ``size`` bytes of content follow. ``link`` is what a link says.
 
     ``long`` is how long a file with holes is, None for any other.
@@ -197,8 +194,7 @@ COLUMNS = ("path", "kind", "size", "sha256", "mode", "uid", "gid", "mtime_ns", "
 HEAD = json.dumps(COLUMNS) + "\n"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One member as the index lists it; ``sha256`` is empty for what has no content, ``link`` for what is no link."""
 
     path: str

@@ -11,7 +11,7 @@ import stat
 import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ....folders import Place, resolved
 from ....printable import printable
@@ -52,8 +52,7 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-@dataclass(frozen=True)
-class System:
+class System(NamedTuple):
     """One platform's file system. ``native`` is the form of a path that it is asked with, ``shown`` that for people.
 
     ``link_text`` is the form of what a link says in which it is kept. ``resolved`` opens where a declared path leads.
@@ -77,7 +76,7 @@ class System:
 POSIX = System()
 SYSTEMS = {
     "linux": POSIX,
-    "darwin": replace(POSIX, matched=_composed, folds_case=True),
+    "darwin": POSIX._replace(matched=_composed, folds_case=True),
     "windows": System(
         native=names.extended,
         shown=_shown_on_windows,

@@ -163,12 +163,12 @@ def _listed(folder: Folder, system: System, note: Note) -> list[tuple[str, str, 
 
 
 def _note_twins(folder: Folder, rows: Sequence[tuple[str, str, int]], note: Note) -> None:
-    seen: set[str] = set()
+    known: set[str] = set()
     for name, _kind, _inode in rows:
         folded = name.casefold()
-        if folded in seen:
+        if folded in known:
             note(TWIN, folder.path_of(name))
-        seen.add(folded)
+        known.add(folded)
 
 
 def size_below(place: Place, leave_out: LeaveOut, protected: Collection[str], system: System = POSIX) -> int:

@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from ....errors import ActionFailed, ToolFailed
 from ....host import Host
@@ -33,8 +32,7 @@ MANAGED = {
 }
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The databases to dump, in their order. ``left_out`` has the others, each with the reason and whether that is as
     declared.
     """
@@ -66,8 +64,7 @@ def choose(databases: Iterable[Database], exclude: Sequence[str]) -> Choice:
 ALL = "*"
 
 
-@dataclass(frozen=True)
-class Dumped:
+class Dumped(NamedTuple):
     """One database that was dumped."""
 
     payload: Payload

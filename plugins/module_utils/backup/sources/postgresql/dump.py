@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from ....errors import ToolFailed, ToolMissing
 from ....host import Host
-from ...errors import CannotTell
+from ...errors import CannotJudge
 from ...model import Entry, Payload
 from ...names import is_device
 from ...stage import CHUNK, Stage
@@ -85,7 +85,7 @@ def _encoded(capital: re.Match[str]) -> str:
 def contents(path: Path, compression: str, bin_dir: str, host: Host) -> Contents:
     """Given a dump, return its table of contents, which stands at its beginning.
 
-    Raise ToolFailed where pg_restore cannot read it, CannotTell where there is no pg_restore.
+    Raise ToolFailed where pg_restore cannot read it, CannotJudge where there is no pg_restore.
     """
     text = _restore(path, compression, bin_dir, host, "--list")
     return parse_contents(text.decode("utf-8", "replace"), path.name)
@@ -109,7 +109,7 @@ def _restore(path: Path, compression: str, bin_dir: str, host: Host, word: str) 
         try:
             stage = Stage([program, word], host, fed=True, output=printed)
         except ToolMissing as error:
-            raise CannotTell(f"{path.name} cannot be looked into: {error}") from error
+            raise CannotJudge(f"{path.name} cannot be looked into: {error}") from error
         try:
             _feed(path, compression, host, stage)
             stage.finish()
@@ -147,7 +147,7 @@ LAST_LINES = 10  # pg_dumpall ends with its mark and an empty comment
 def verify(entry: Entry, bench: Bench) -> list[str]:
     """Given a PostgreSQL source of a set, return what does not hold of its dumps.
 
-    Raise Unreadable where one cannot be unpacked, CannotTell where there is no pg_restore.
+    Raise Unreadable where one cannot be unpacked, CannotJudge where there is no pg_restore.
     """
     objects = {one["payload"]: int(one["objects"]) for one in entry.facts["databases"].values()}
     wrong = []

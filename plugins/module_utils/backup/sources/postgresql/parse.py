@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ....errors import ParseError
 
@@ -21,24 +20,21 @@ _ENTRIES = re.compile(r";\s+TOC Entries: (\d+)")
 _ENTRY = re.compile(r"\d+; (\d+) (\d+) \S")
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(NamedTuple):
     """A dump's table of contents: how many entries, and the object ids of the relations among them."""
 
     entries: int
     relations: frozenset[int]
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(NamedTuple):
     """A relation of the database that a dump has to hold."""
 
     id: int
     name: str
 
 
-@dataclass(frozen=True)
-class Database:
+class Database(NamedTuple):
     """A database of the server; ``trouble`` is what keeps it from being dumped, or empty."""
 
     name: str

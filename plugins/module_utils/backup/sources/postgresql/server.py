@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ....errors import InputError
 from ....host import Host
@@ -27,17 +26,19 @@ _AS_ACCOUNT = {
 EXECUTABLE = {"windows": ".exe"}
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A tool that is ready to run: ``tool`` is its own name, ``argv`` may begin with what switches the account."""
 
     tool: str
     argv: tuple[str, ...]
     environment: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        """Return the command as text, without its environment, which may have a password in it."""
+        return f"Command(tool={self.tool!r}, argv={self.argv!r})"
 
-@dataclass(frozen=True)
-class Server:
+
+class Server(NamedTuple):
     """One server as declared. ``system_user`` is the account that peer authentication knows; taking it on needs root,
     so an unprivileged run is left the account that it is. ``lock_wait`` is in seconds.
     """
@@ -49,6 +50,11 @@ class Server:
     system_user: str
     bin_dir: str
     lock_wait: float
+
+    def __repr__(self) -> str:
+        """Return the server as text, without the password."""
+        shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name != "password")
+        return f"Server({', '.join(shown)})"
 
     def limits(self, host: Host) -> Limits:
         """Return what bounds a session of ours: the time that the run has left, the declared wait, and no writing."""

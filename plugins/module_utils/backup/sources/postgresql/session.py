@@ -92,8 +92,8 @@ class Session:
             lines.append(line)
         return lines
 
-    def count(self, query: str, beat: Callable[[], None]) -> int:
-        """Given a query, return the number of lines of its answer, which are not kept; ``beat`` is called between."""
+    def count(self, query: str, heartbeat: Callable[[], None]) -> int:
+        """Given a query, return how many lines its answer has, which are not kept; ``heartbeat`` is called between."""
         end = self._put(query).encode()
         lines, tail = 0, b""
         while not tail.endswith((end + b"\n", end + b"\r\n")):
@@ -102,13 +102,13 @@ class Session:
                 self._explain()
             lines += chunk.count(b"\n")
             tail = (tail + chunk)[-len(end) - 2 :]
-            beat()
+            heartbeat()
         return lines - 1
 
     def _put(self, query: str) -> str:
         """Ask a question and return the line that will stand behind its answer."""
         end = f"end-{secrets.token_hex(8)}"
-        self._tell(f"{query};\n\\echo {end}\n")
+        self._send(f"{query};\n\\echo {end}\n")
         return end
 
     def _line(self) -> str:
@@ -118,7 +118,7 @@ class Session:
             self._explain()
         return line.decode("utf-8", "replace").rstrip("\r\n")
 
-    def _tell(self, text: str) -> None:
+    def _send(self, text: str) -> None:
         try:
             self._stage.put(text.encode("utf-8"))
             self._stage.flush()
@@ -190,9 +190,9 @@ def relations(conversation: Session) -> list[Relation]:
     return parse_relations(conversation.ask(RELATIONS))
 
 
-def rows(conversation: Session, how: str, beat: Callable[[], None]) -> dict[str, int]:
+def rows(conversation: Session, how: str, heartbeat: Callable[[], None]) -> dict[str, int]:
     """Return the rows of each table: ``exact``, ``estimated`` by the server, or with ``none`` nothing."""
     if how == "exact":
         copies = parse_copies(conversation.ask(ROWS_EXACT))
-        return {table: conversation.count(copy, beat) for table, copy in copies.items()}
+        return {table: conversation.count(copy, heartbeat) for table, copy in copies.items()}
     return parse_rows(conversation.ask(ROWS_ESTIMATED)) if how == "estimated" else {}

@@ -11,9 +11,8 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 from urllib.parse import quote
 
 from ....sqlite_schema import what_it_needs
@@ -37,8 +36,7 @@ TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 
 SCHEMA = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name, tbl_name"
 
 
-@dataclass(frozen=True)
-class Examined:
+class Examined(NamedTuple):
     """A copy that was looked at. ``rows`` is None for a table that this SQLite cannot count (a missing extension)."""
 
     rows: dict[str, Optional[int]]
@@ -55,8 +53,7 @@ def open_copy(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """What SQLite finds wrong in a database's structure, nothing where it is sound. ``unread`` is what this SQLite
     would need to look at all of it; what it could look at is judged even so.
     """

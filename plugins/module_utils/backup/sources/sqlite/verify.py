@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ....units import human_bytes
-from ...errors import CannotTell
+from ...errors import CannotJudge
 from ...model import Entry
 from ...stage import CHUNK
 from ...streams import reading
@@ -29,14 +29,15 @@ def verify(entry: Entry, bench: Bench) -> list[str]:
 
     Of one that could not be read where it was taken (``unread``) no more is demanded than that the bytes are the same
     and that what can be read of it is sound.
-    Raise Unreadable where it cannot be unpacked, CannotTell where there is no room for it that is ours.
+    Raise Unreadable where it cannot be unpacked, CannotJudge where there is no room for it that is ours.
     """
     payload, size = entry.payload("database"), int(entry.facts["size"])
     free = shutil.disk_usage(bench.scratch).free
     if free < size:
-        raise CannotTell(f"{bench.scratch} has {human_bytes(free)} free, {payload.name} unpacks to {human_bytes(size)}")
+        has, needs = human_bytes(free), human_bytes(size)
+        raise CannotJudge(f"{bench.scratch} has {has} free, {payload.name} unpacks to {needs}")
     if bench.doubt:
-        raise CannotTell(f"nothing is unpacked into {bench.scratch}: {bench.doubt}")
+        raise CannotJudge(f"nothing is unpacked into {bench.scratch}: {bench.doubt}")
     handle, name = tempfile.mkstemp(prefix="cryptobot-", suffix=".sqlite", dir=bench.scratch)
     try:
         packed = bench.folder / payload.name
@@ -60,7 +61,7 @@ def _store(chunk: bytes, copy: IO[bytes], bench: Bench) -> None:
     try:
         copy.write(chunk)
     except OSError as error:
-        raise CannotTell(f"{bench.scratch} could not take the unpacked copy: {error}") from error
+        raise CannotJudge(f"{bench.scratch} could not take the unpacked copy: {error}") from error
 
 
 def _judge(copy: Path, sha256: str, entry: Entry, *, thorough: bool) -> list[str]:
@@ -71,7 +72,7 @@ def _judge(copy: Path, sha256: str, entry: Entry, *, thorough: bool) -> list[str
         checked = check(connection, str(copy), thorough=thorough)
         unread = "unread" in entry.facts
         if checked.unread and not unread:
-            raise CannotTell(f"{payload.name} cannot be read here: {checked.unread}")
+            raise CannotJudge(f"{payload.name} cannot be read here: {checked.unread}")
         lines = [line for line in checked.wrong if not (unread and line.startswith(NOT_UNDERSTOOD))]
         wrong = [f"{payload.name}: {pragma(thorough)} says {line}" for line in lines]
         if not wrong and schema_sha256(connection) != entry.facts["schema_sha256"]:

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Optional
@@ -88,7 +87,7 @@ def windows_paths(root: Path, drive: str = "C:\\CryptoBot") -> Iterator[None]:
     def shown(path: str) -> str:
         return there(path) if path.startswith(str(root)) else windows_names.shown(path)
 
-    changed = replace(systems.SYSTEMS["windows"], member_name=member_name, shown=shown)
+    changed = systems.SYSTEMS["windows"]._replace(member_name=member_name, shown=shown)
     with mock.patch.dict(systems.SYSTEMS, {"windows": changed}):
         yield
 

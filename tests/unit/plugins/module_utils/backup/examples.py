@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -160,4 +159,4 @@ def an_entry(name: str = "config", *, kind: str = "files", size: int = 1000, liv
 
 def a_catalog(*sets: BackupSet, **more: Any) -> Catalog:
     ordered = tuple(sorted(sets, key=lambda one: one.created))
-    return replace(Catalog(Path("/nowhere"), exists=True, sets=ordered, free=1 << 40), **more)
+    return Catalog(Path("/nowhere"), exists=True, sets=ordered, free=1 << 40)._replace(**more)

@@ -14,7 +14,6 @@ import platform
 import shutil
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -82,26 +81,25 @@ def _host(name: str) -> Then:
 
 def _played(folder: Path, version: str, system: str, place: str, bits: int) -> ExitStack:
     stack = ExitStack()
-    real_tell, kinds = Members.tell, dict(KINDS)
+    real_report, kinds = Members.report, dict(KINDS)
 
-    def tell(self: Members, found: Any, name: str, kind: str, _status: Any, descriptor: int) -> None:
-        real_tell(self, found, name, kind, SimpleNamespace(st_file_attributes=bits), descriptor)
+    def report(self: Members, found: Any, name: str, kind: str, _status: Any, descriptor: int) -> None:
+        real_report(self, found, name, kind, SimpleNamespace(st_file_attributes=bits), descriptor)
 
     def moved(kind: str) -> Any:
         def take(source: Any, workshop: Any) -> Any:
-            taken = kinds[kind].take(source, workshop)
+            taken = kinds[kind].back_up(source, workshop)
             slash = "\\" if ":" in place else "/"
             there = {"paths": [place]} if kind == "files" else {"path": f"{place}{slash}app.db"}
-            return replace(taken, facts={**taken.facts, **there})
+            return taken._replace(facts={**taken.facts, **there})
 
-        return replace(kinds[kind], take=take)
+        return kinds[kind]._replace(back_up=take)
 
-    stack.enter_context(mock.patch.object(Members, "tell", tell))
+    stack.enter_context(mock.patch.object(Members, "report", report))
     stack.enter_context(mock.patch.object(platform, "platform", return_value=system))
     stack.enter_context(mock.patch.object(making, "new_id", return_value=_identity(version)))
-    on_macos = replace(
-        systems.SYSTEMS["darwin"], member_name=lambda path: path.replace(str(folder / "CryptoBot"), place)[1:]
-    )
+    own = str(folder / "CryptoBot")
+    on_macos = systems.SYSTEMS["darwin"]._replace(member_name=lambda path: path.replace(own, place)[1:])
     stack.enter_context(mock.patch.dict(systems.SYSTEMS, {"darwin": on_macos}))
     stack.enter_context(mock.patch.dict(KINDS, {kind: moved(kind) for kind in ("files", "sqlite")}))
     return stack

@@ -88,7 +88,7 @@ POSTGRESQL = [
 @pytest.mark.parametrize(("why", "facts", "roles", "holds"), POSTGRESQL, ids=[case[0] for case in POSTGRESQL])
 def test_a_manifest_of_a_server_lists_a_dump_of_each_of_its_databases(why, facts, roles, holds):
     payloads = {"dump": "config/app.dump", "globals": "config/globals.sql"}
-    listed = [vars(Payload(payloads[role], role, 1, "ab" * 32)) for role in roles]
+    listed = [Payload(payloads[role], role, 1, "ab" * 32)._asdict() for role in roles]
     document = a_document()
     document["sources"] = [{**document["sources"][0], "type": "postgresql", "payloads": listed, **facts}]
     if holds:

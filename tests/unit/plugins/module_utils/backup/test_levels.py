@@ -10,7 +10,6 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,12 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import verification as reached
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Subset
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotJudge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
+    Defect,
     Entry,
     Manifest,
     Payload,
-    Problem,
     Report,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
@@ -38,14 +37,14 @@ Look = Callable[[Entry, Bench], list[str]]
 
 def looked(folder: Path, names: str, level: int, monkeypatch: pytest.MonkeyPatch, look: Look) -> Report:
     """Verify a set of a source for each letter, each a file of its name alone; ``look`` opens them."""
-    monkeypatch.setitem(KINDS, "files", replace(KINDS["files"], verify=look))
+    monkeypatch.setitem(KINDS, "files", KINDS["files"]._replace(verify=look))
     entries = []
     for name in names:
         (folder / name).mkdir()
         (folder / name / "archive").write_text(name)
         payload = Payload(f"{name}/archive", "archive", 1, hashlib.sha256(name.encode()).hexdigest())
-        entries.append(replace(an_entry(name), payloads=(payload,)))
-    manifest: Manifest = replace(a_set().manifest, sources=tuple(entries), platform="windows")
+        entries.append(an_entry(name)._replace(payloads=(payload,)))
+    manifest: Manifest = a_set().manifest._replace(sources=tuple(entries), platform="windows")
     return verify(manifest, Bench(folder, folder, Ticking()), level)
 
 
@@ -75,17 +74,17 @@ def raising(error: Exception) -> Look:
 
 FAILURES = [
     (lambda *_of: ["a is damaged", "b is gone"], [(2, "a is damaged", False), (2, "b is gone", False)]),
-    (raising(CannotTell("there is no pg_restore")), [(2, "there is no pg_restore", True)]),
+    (raising(CannotJudge("there is no pg_restore")), [(2, "there is no pg_restore", True)]),
     (raising(ActionFailed("no gzip")), [(2, "it does not open: no gzip", False)]),
     (raising(OSError("an error of the disk")), [(2, "it does not open: an error of the disk", False)]),
     (raising(KeyError("index")), [(2, "it does not open: 'index'", False)]),
 ]
 
 
-@pytest.mark.parametrize(("look", "problems"), FAILURES)
-def test_what_cannot_be_told_is_unknown_and_all_else_that_fails_is_a_problem(tmp_path, monkeypatch, look, problems):
+@pytest.mark.parametrize(("look", "defects"), FAILURES)
+def test_what_cannot_be_told_is_unknown_and_all_else_that_fails_is_a_problem(tmp_path, monkeypatch, look, defects):
     report = looked(tmp_path, "a", 2, monkeypatch, look)
-    assert [(one.level, one.message, one.unknown) for one in report.problems] == problems
+    assert [(one.level, one.message, one.unknown) for one in report.defects] == defects
     assert not report.ok
 
 
@@ -140,4 +139,4 @@ def test_a_source_is_in_one_share_for_ever(source, part):
 def test_a_report_to_which_nothing_was_added_is_of_nothing():
     begun = Report("id", 2)
     assert (begun.ok, begun.partial, begun.sources, begun.bytes, begun.seconds) == (True, False, 0, 0, 0.0)
-    assert Problem(1, "config", "another checksum").unknown is False
+    assert Defect(1, "config", "another checksum").unknown is False

@@ -24,7 +24,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.acces
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import allowing, parse_lists
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import attributes as members
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import (
-    Seen,
+    Packed,
     members_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.content import Found
@@ -188,12 +188,12 @@ def test_a_file_system_without_them_has_none_and_a_refusal_is_an_error(monkeypat
 
 
 @pytest.fixture
-def marked(tmp_path) -> Seen:
+def marked(tmp_path) -> Packed:
     """A real file with a real attribute."""
     path = tmp_path / "file"
     path.touch()
     os.setxattr(path, "user.note", b"kept")
-    return Seen(str(path), "tmp/file", "file", 0)
+    return Packed(str(path), "tmp/file", "file", 0)
 
 
 def test_the_call_itself_works_on_a_real_file(marked):
@@ -203,13 +203,13 @@ def test_the_call_itself_works_on_a_real_file(marked):
 
 def linux_attributes(folder) -> members.Noted:
     """Return what is noted of the files in a folder."""
-    told = members_of("linux")
+    members = members_of("linux")
     with folders.opened(str(folder)) as holder:
         for name in holder.names():
             found = Found(f"{folder}/{name}", "file", holder, name)
             descriptor = -1 if (folder / name).is_symlink() else holder.open_file(name)
-            told.tell(found, f"tmp/{name}", "file", holder.lstat(name), descriptor)
-    return told.noted
+            members.report(found, f"tmp/{name}", "file", holder.lstat(name), descriptor)
+    return members.noted
 
 
 def test_linux_notes_extended_attributes_too(marked, tmp_path):
@@ -237,7 +237,7 @@ def test_attributes_that_may_not_be_read_are_counted(monkeypatch, marked, tmp_pa
 def test_flags_lists_and_attributes_are_noted_by_member(monkeypatch):
     played(monkeypatch, {"com.apple.ResourceFork": bytes(70_000), "a": b"1"})
     host = FakeHost("darwin", commands={"ls -lde": listing("macos-14/backups.txt")})
-    seen = [Seen(path, path[1:], "folder", bits) for path, bits in zip(BACKUPS, (0x8000 | 0x20000, 0))]
+    seen = [Packed(path, path[1:], "folder", bits) for path, bits in zip(BACKUPS, (0x8000 | 0x20000, 0))]
     found = macos.collect_attributes(seen, host)
     assert found.rows[BACKUPS[0][1:]]["flags"] == ["hidden", "schg"]
     assert "acl" not in found.rows[BACKUPS[0][1:]]
@@ -248,5 +248,5 @@ def test_flags_lists_and_attributes_are_noted_by_member(monkeypatch):
 
 def test_lists_that_ls_does_not_tell_are_counted(monkeypatch):
     played(monkeypatch, {})
-    found = macos.collect_attributes([Seen(path, path[1:], "folder", 0) for path in BACKUPS], FakeHost("darwin"))
+    found = macos.collect_attributes([Packed(path, path[1:], "folder", 0) for path in BACKUPS], FakeHost("darwin"))
     assert (found.missing, found.why, found.rows) == (2, "the command 'ls' was not found on this host", {})

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
@@ -81,7 +79,7 @@ def test_a_fresh_set_is_told_with_its_age_and_the_limit():
     )
 
 
-SKIPPING = replace(a_set(1), manifest=replace(a_set(1).manifest, skipped={"logs": "/b does not exist"}))
+SKIPPING = a_set(1)._replace(manifest=a_set(1).manifest._replace(skipped={"logs": "/b does not exist"}))
 LOGS = files("logs", "/b", optional=True)
 STANDS = [
     ("it left an optional source out, as it may", SKIPPING, LOGS, True),

@@ -400,7 +400,7 @@ def test_a_set_made_before_attributes_were_noted_still_verifies(tmp_path, root):
     del entry["attributes"]
     content = seal(document)
     read = parse_manifest(content, "manifest.json", document["id"])
-    assert verify(read, Bench(folder, tmp_path, choose_host()), 2).problems == []
+    assert verify(read, Bench(folder, tmp_path, choose_host()), 2).defects == []
     entry["attributes"] = {"noted": 0, "missing": 0, "why": ""}
     with pytest.raises(ParseError, match="not complete in itself: 'install: no attributes'"):
         parse_manifest(seal(document), "manifest.json", document["id"])

@@ -13,7 +13,7 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotJudge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql import dump as dumping
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.back_up import choose
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql.dump import (
@@ -244,7 +244,7 @@ def test_a_dump_of_another_system_is_read_by_the_tools_of_this_one(tmp_path, mon
     monkeypatch.setattr(dumping, "Stage", stage)
     (tmp_path / "pg_restore").touch()
     for folder in ("C:\\Program Files\\PostgreSQL\\16\\bin", str(tmp_path), ""):
-        with pytest.raises(CannotTell):
+        with pytest.raises(CannotJudge):
             dumping.contents(tmp_path / "main.dump", "none", folder, FakeHost())
     assert ran == ["pg_restore", f"{tmp_path}/pg_restore", "pg_restore"]
 

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import macos, windows
@@ -22,9 +20,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model
     UNSIGNED,
     WAITING,
     Broken,
+    Defect,
     Lack,
     Leftover,
-    Problem,
     Report,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention import Decisions
@@ -45,15 +43,15 @@ def view(catalog=None, given=None, **more) -> Context:
     return Context(settings=read, catalog=a_catalog(a_set(3600)) if catalog is None else catalog, now=NOW, **more)
 
 
-def report(*problems: Problem, level: int = 2, sources: int = 1) -> Report:
-    return Report("id", level, problems=list(problems), sources=sources)
+def report(*defects: Defect, level: int = 2, sources: int = 1) -> Report:
+    return Report("id", level, defects=list(defects), sources=sources)
 
 
 def keyed(*signatures: str) -> Context:
     """Return the view of a host with a key and of sets with such signatures."""
-    sets = [replace(a_set(60 + number), signature=signature) for number, signature in enumerate(signatures)]
+    sets = [a_set(60 + number)._replace(signature=signature) for number, signature in enumerate(signatures)]
     seen = view(a_catalog(*sets))
-    return seen._replace(settings=replace(seen.settings, sign_key=b"k"))
+    return seen._replace(settings=seen.settings._replace(sign_key=b"k"))
 
 
 HIS = Fault("/nowhere", "/nowhere belongs to another", 1000, ours=7)
@@ -98,27 +96,27 @@ CASES = [
     ("backup.manifest", view(a_catalog(broken=(Broken("x", "it is no JSON"),))), "critical"),
     ("backup.manifest", view(a_catalog()), "skipped"),
     ("backup.payload", view(reports=(report(),)), "ok"),
-    ("backup.payload", view(a_catalog(replace(LONG_AGO, lacks=LOST))), "critical"),
-    ("backup.payload", view(a_catalog(replace(LONG_AGO, lacks=LOST), a_set(60))), "critical"),
-    ("backup.present", view(a_catalog(replace(LONG_AGO, lacks=LOST))), "critical"),
+    ("backup.payload", view(a_catalog(LONG_AGO._replace(lacks=LOST))), "critical"),
+    ("backup.payload", view(a_catalog(LONG_AGO._replace(lacks=LOST), a_set(60))), "critical"),
+    ("backup.present", view(a_catalog(LONG_AGO._replace(lacks=LOST))), "critical"),
     ("backup.present", view(a_catalog(a_set(-3600), now=NOW)), "unknown"),
     ("backup.present", view(a_catalog(a_set(-3600, verified=None), now=NOW)), "critical"),
     ("backup.present", view(a_catalog(a_set(-3600), LONG_AGO, now=NOW)), "ok"),
-    ("backup.payload", view(reports=(report(Problem(0, "config", "it is not there")),)), "critical"),
+    ("backup.payload", view(reports=(report(Defect(0, "config", "it is not there")),)), "critical"),
     ("backup.checksum", view(reports=(report(level=1),)), "ok"),
-    ("backup.checksum", view(reports=(report(Problem(1, "config", "another checksum")),)), "critical"),
-    ("backup.checksum", view(reports=(report(Problem(1, "config", "EIO", unknown=True)),)), "unknown"),
-    ("backup.checksum", view(reports=(report(Problem(0, "config", "it is not there")),)), "skipped"),
-    ("backup.checksum", view(reports=(report(Problem(0, "a", "it is not there"), sources=2),)), "ok"),
+    ("backup.checksum", view(reports=(report(Defect(1, "config", "another checksum")),)), "critical"),
+    ("backup.checksum", view(reports=(report(Defect(1, "config", "EIO", unknown=True)),)), "unknown"),
+    ("backup.checksum", view(reports=(report(Defect(0, "config", "it is not there")),)), "skipped"),
+    ("backup.checksum", view(reports=(report(Defect(0, "a", "it is not there"), sources=2),)), "ok"),
     ("backup.readable", view(reports=(report(),)), "ok"),
-    ("backup.readable", view(reports=(report(Problem(2, "config", "it does not open")),)), "critical"),
-    ("backup.readable", view(reports=(report(Problem(2, "config", "no pg_restore", unknown=True)),)), "unknown"),
+    ("backup.readable", view(reports=(report(Defect(2, "config", "it does not open")),)), "critical"),
+    ("backup.readable", view(reports=(report(Defect(2, "config", "no pg_restore", unknown=True)),)), "unknown"),
     ("backup.size_anomaly", view(), "ok"),
     ("backup.size_anomaly", view(a_catalog(LONG_AGO, BAD)), "critical"),
     ("backup.size_anomaly", view(a_catalog()), "skipped"),
     ("backup.permissions", view(), "ok"),
     ("backup.permissions", view(access=WIDE), "warning"),
-    ("backup.permissions", view(access=replace(WIDE, unknown="the list of another could not be read")), "unknown"),
+    ("backup.permissions", view(access=WIDE._replace(unknown="the list of another could not be read")), "unknown"),
     ("backup.permissions", view(access=Access(unknown="powershell.exe was not found")), "unknown"),
     ("backup.permissions", view(a_catalog(exists=False)), "skipped"),
     ("backup.permissions", view(a_catalog(LONG_AGO, faults=(HIS,))), "critical"),
@@ -126,15 +124,15 @@ CASES = [
     ("backup.permissions", view(a_catalog(LONG_AGO, faults=(WRITABLE,))), "critical"),
     ("backup.permissions", view(a_catalog(LONG_AGO, faults=(UNSEEN,))), "unknown"),
     ("backup.permissions", view(a_catalog(LONG_AGO, faults=(WRITABLE._replace(path="/nowhere/backups"),))), "critical"),
-    ("backup.permissions", view(a_catalog(replace(a_set(60), others="it belongs to another"), LONG_AGO)), "critical"),
-    ("backup.present", view(a_catalog(replace(a_set(60), others="it belongs to another"))), "critical"),
+    ("backup.permissions", view(a_catalog(a_set(60)._replace(others="it belongs to another"), LONG_AGO)), "critical"),
+    ("backup.present", view(a_catalog(a_set(60)._replace(others="it belongs to another"))), "critical"),
     ("backup.present", view(a_catalog(a_set(60), faults=(HIS,))), "critical"),
     ("backup.present", view(a_catalog(a_set(60), faults=(WRITABLE,))), "critical"),
     ("backup.present", view(a_catalog(a_set(60), faults=(WRITABLE, UNSEEN))), "critical"),
     ("backup.present", view(a_catalog(a_set(60), faults=(UNSEEN,))), "unknown"),
     ("backup.present", view(a_catalog(faults=(UNSEEN,))), "critical"),
     ("backup.age", view(a_catalog(a_set(60), faults=(WRITABLE,))), "skipped"),
-    ("backup.age", view(a_catalog(replace(a_set(60), others="it belongs to another"), LONG_AGO)), "critical"),
+    ("backup.age", view(a_catalog(a_set(60)._replace(others="it belongs to another"), LONG_AGO)), "critical"),
     ("backup.complete", view(a_catalog(a_set(60), faults=(WRITABLE,))), "skipped"),
     ("backup.permissions", view(a_catalog(exists=False, faults=(HIS,))), "critical"),
     ("backup.last_run", view(), "skipped"),
@@ -162,7 +160,7 @@ CASES = [
     ("backup.clock", view(a_catalog(a_set(-3600, verified=None), LONG_AGO, now=NOW)), "warning"),
     ("backup.clock", view(given=POLICY, retention=Decisions({}, {}, "the clock leapt")), "critical"),
     ("backup.strangers", view(), "ok"),
-    ("backup.strangers", view(a_catalog(replace(a_set(60), strangers=("x",)), LONG_AGO)), "warning"),
+    ("backup.strangers", view(a_catalog(a_set(60)._replace(strangers=("x",)), LONG_AGO)), "warning"),
     ("backup.strangers", view(a_catalog()), "skipped"),
     ("backup.signature", view(), "skipped"),
     ("backup.signature", keyed(SIGNED), "ok"),

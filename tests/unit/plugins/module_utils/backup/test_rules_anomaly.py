@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Optional
 
 import pytest
@@ -53,7 +52,7 @@ def test_a_source_that_changed_its_type_is_not_compared():
 def test_each_source_is_compared_with_the_last_good_set_that_has_it():
     old, new = a_set(9 * DAY, sources=("config", "logs"), size=2000), a_set(DAY, sources=("config",), size=10)
     now = {"config": taken(live=10), "logs": taken(live=10)}
-    found = find_anomalies([SOURCE, replace(SOURCE, name="logs")], now, [old, new], 0.5)
+    found = find_anomalies([SOURCE, SOURCE._replace(name="logs")], now, [old, new], 0.5)
     assert [message.split()[0] for message in found] == ["logs"]
 
 
@@ -82,7 +81,7 @@ EMPTY: list[tuple[str, str, dict[str, Any], Optional[int], bool]] = [
 @pytest.mark.case("BK15")
 @pytest.mark.parametrize(("why", "kind", "facts", "before", "expected"), EMPTY, ids=[case[0] for case in EMPTY])
 def test_what_was_empty_before_has_lost_nothing(why, kind, facts, before, expected):
-    entry = None if before is None else replace(an_entry("db", kind=kind, live=0), things=before)
+    entry = None if before is None else an_entry("db", kind=kind, live=0)._replace(things=before)
     found = anomaly(Source("db", kind), Entry("db", kind, "none", (), 0, 8192, 8192, facts), entry, 0.5)
     assert bool(found) is expected
     assert not found or found.endswith("if that is right, declare may_be_empty: true for it")

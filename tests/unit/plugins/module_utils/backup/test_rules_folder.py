@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import Access, Opening
@@ -181,7 +179,7 @@ def test_leftovers_are_counted_without_what_is_in_the_making():
     ],
 )
 def test_what_nobody_can_tell_the_owner_of_is_removed_by_hand_and_nothing_else_is(platform, command):
-    odd = replace(leftover(3, UNCLEAR), name="3 it's.partial")
+    odd = leftover(3, UNCLEAR)._replace(name="3 it's.partial")
     seen = view(leftovers=(leftover(1, DEAD), leftover(2, UNCLEAR), odd), platform=platform)
     assert only(judged(judge_leftover, seen)).remedy == f"If no run on any host works on it: {command}"
 
@@ -234,17 +232,17 @@ def test_a_clock_that_cannot_be_trusted_is_critical_in_its_own_words():
 
 def test_sets_that_this_run_looked_at_are_not_told_of_twice():
     """What a verification found says more; of the others it is told whether their files are there."""
-    damaged, looked = replace(a_set(3 * DAY), lacks=LOST), Report(NEW.id, 2)
+    damaged, looked = a_set(3 * DAY)._replace(lacks=LOST), Report(NEW.id, 2)
     assert told(losses(view(damaged, OLD, NEW, reports=(looked,)))) == [
         ("critical", f"{damaged.id}/config/a.tar", "config/a.tar is not there: No such file; the set counts no longer"),
         ("ok", FOLDER, "1 other sets have each file with its size now"),
     ]
     assert told(losses(view(OLD, NEW))) == [("ok", FOLDER, "2 other sets have each file with its size now")]
-    assert told(losses(view(replace(OLD, lacks=LOST), reports=(Report(OLD.id, 2),)))) == []
+    assert told(losses(view(OLD._replace(lacks=LOST), reports=(Report(OLD.id, 2),)))) == []
 
 
 def test_files_that_no_manifest_lists_are_counted_and_the_first_twenty_named():
-    full = replace(OLD, strangers=tuple(f"f{number}" for number in range(10, 31)))
+    full = OLD._replace(strangers=tuple(f"f{number}" for number in range(10, 31)))
     found = only(judged(judge_strangers, view(full, NEW)))
     named = ", ".join(f"f{number}" for number in range(10, 30))
     words = f"21 files in set {OLD.id} are not in its manifest: {named}"
@@ -275,8 +273,8 @@ SIGNATURES = [
 
 @pytest.mark.parametrize(("signatures", "expected"), SIGNATURES)
 def test_only_where_all_sets_are_signed_is_that_said(signatures, expected):
-    sets = [replace(one, signature=signature) for one, signature in zip((OLD, NEW), signatures)]
-    keyed = replace(settings(state="verified"), sign_key=b"k")
+    sets = [one._replace(signature=signature) for one, signature in zip((OLD, NEW), signatures)]
+    keyed = settings(state="verified")._replace(sign_key=b"k")
     assert told(judged(judge_signature, view(*sets, given=keyed))) == expected
     silent = [("skipped", FOLDER, "there is no key to tell by, or no set")]
     assert told(judged(judge_signature, view(*sets))) == told(judged(judge_signature, view(given=keyed))) == silent
@@ -303,5 +301,5 @@ def test_a_pin_of_more_than_a_year_is_told_with_its_end():
 
 
 def test_one_set_of_another_account_among_good_ones_is_told_and_no_ok_stands_beside_it():
-    his = replace(NEW, others="/nowhere/x belongs to uid 1000")
+    his = NEW._replace(others="/nowhere/x belongs to uid 1000")
     assert [one.status for one in judged(judge_permissions, view(OLD, his))] == ["critical"]

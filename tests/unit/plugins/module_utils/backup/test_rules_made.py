@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -170,12 +169,12 @@ def removal(found: BackupSet, action: str = "prune", state: str = "done") -> Act
 
 
 LACKS = (Lack("config", "config/a.tar", "is not there: No such file"), Lack("main", "main/b", "has 0 bytes"))
-FAILED = replace(GOOD, verification=Verification(1, False, NOW))
+FAILED = GOOD._replace(verification=Verification(1, False, NOW))
 DAMAGED = [
-    (replace(GOOD, lacks=LACKS), "config/a.tar is not there: No such file"),
-    (replace(GOOD, signature=FORGED), "its signature is another's"),
+    (GOOD._replace(lacks=LACKS), "config/a.tar is not there: No such file"),
+    (GOOD._replace(signature=FORGED), "its signature is another's"),
     (FAILED, "its last verification failed"),
-    (replace(FAILED, signature=SIGNED), "its last verification failed"),
+    (FAILED._replace(signature=SIGNED), "its last verification failed"),
 ]
 
 

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Broken, Problem, Report
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Broken, Defect, Report
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_anomaly import judge_size_anomaly
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_sets import (
     difference,
@@ -111,7 +109,7 @@ def test_two_clocks_may_differ_by_five_minutes(ahead, status):
 
 
 def holding(entry) -> Context:
-    made = replace(GOOD, manifest=replace(GOOD.manifest, sources=(entry,)))
+    made = GOOD._replace(manifest=GOOD.manifest._replace(sources=(entry,)))
     return view(made)
 
 
@@ -122,7 +120,7 @@ def test_a_source_that_is_held_as_declared_is_told_so():
 
 def test_what_an_older_release_did_not_note_is_unknown():
     server = {"name": "main", "type": "postgresql"}
-    older = replace(an_entry("main", kind="postgresql"), facts={})
+    older = an_entry("main", kind="postgresql")._replace(facts={})
     seen = holding(older)._replace(settings=settings(state="verified", sources=[server]))
     message = (
         f"set {GOOD.id} holds the postgresql source main as it is declared; "
@@ -135,7 +133,7 @@ SOURCES = [files("config", "/etc/cryptobot"), files("logs", "/b"), files("more",
 
 
 def test_a_source_that_is_not_held_is_told_with_the_reason():
-    skipping = replace(GOOD, manifest=replace(GOOD.manifest, skipped={"more": "/c does not exist"}))
+    skipping = GOOD._replace(manifest=GOOD.manifest._replace(skipped={"more": "/c does not exist"}))
     first, second = told(judged(judge_complete, view(skipping, given={"sources": SOURCES})))[1:]
     lacks = f"set {GOOD.id} does not hold the files source"
     assert first == ("critical", "logs", f"{lacks} logs: it was not declared when the set was made")
@@ -162,19 +160,19 @@ DIFFERENCES = [
 
 @pytest.mark.parametrize(("why", "source", "then", "words"), DIFFERENCES, ids=[case[0] for case in DIFFERENCES])
 def test_in_which_words_two_declarations_differ(why, source, then, words):
-    held = replace(an_entry("x", kind=source.type), facts={"declared": then})
+    held = an_entry("x", kind=source.type)._replace(facts={"declared": then})
     assert difference(source, held) == words
 
 
 def test_of_a_declaration_that_was_not_noted_only_the_type_is_compared():
-    held = replace(an_entry("x", kind="postgresql"), facts={})
+    held = an_entry("x", kind="postgresql")._replace(facts={})
     assert difference(Source("x", "files", paths=("/a",)), held) == (
         "type is files now and was postgresql; paths is /a now and was none"
     )
 
 
-def report(level: int, *problems: Problem, sources: int = 2, partial: bool = False) -> Report:
-    return Report("id", level, partial, list(problems), sources)
+def report(level: int, *defects: Defect, sources: int = 2, partial: bool = False) -> Report:
+    return Report("id", level, partial, list(defects), sources)
 
 
 def verification(seen: Context) -> list[Finding]:
@@ -208,8 +206,8 @@ def test_each_level_that_was_reached_is_told(seen, expected):
     assert {(one.status, one.subject) for one in found} == {("ok", "id")}
 
 
-GONE, DIFFERS = Problem(0, "config", "is not there"), Problem(1, "main", "another checksum")
-BLIND = Problem(2, "main", "there is no pg_restore", unknown=True)
+GONE, DIFFERS = Defect(0, "config", "is not there"), Defect(1, "main", "another checksum")
+BLIND = Defect(2, "main", "there is no pg_restore", unknown=True)
 FAILING = [
     ("one of two is gone: the other was looked at", report(2, GONE),
      [(PAYLOAD, "critical", "id/config"), (CHECKSUM, "ok", "id"), (READABLE, "ok", "id")]),

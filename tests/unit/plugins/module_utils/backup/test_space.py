@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Measured
@@ -39,8 +37,8 @@ def test_sets_that_do_not_count_or_have_another_label_predict_nothing():
 
 def test_a_server_measures_otherwise_than_its_dump_and_does_not_tell_of_growth():
     before = a_set(DAY, size=100)
-    dumped = replace(before.manifest.sources[0], type="postgresql")
-    before = replace(before, manifest=replace(before.manifest, sources=(dumped,)))
+    dumped = before.manifest.sources[0]._replace(type="postgresql")
+    before = before._replace(manifest=before.manifest._replace(sources=(dumped,)))
     assert predict_space(settings(), a_catalog(before), Measured({"config": 9000}, {}, 0)).predicted == 120
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotJudge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import back_up as back_up_any
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench, Workshop
@@ -368,7 +368,7 @@ def test_another_schema_than_was_taken_is_noticed(tmp_path):
 
 def test_without_room_to_unpack_nothing_is_claimed(tmp_path):
     made = taken(tmp_path, database(tmp_path / "app.db"))
-    with pytest.raises(CannotTell, match="unpacks to"):
+    with pytest.raises(CannotJudge, match="unpacks to"):
         verified(tmp_path, made, size=1 << 60)
 
 

@@ -19,7 +19,11 @@ from pathlib import Path
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotTell, NoSpace, Unreadable
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import (
+    CannotJudge,
+    NoSpace,
+    Unreadable,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.stage import Stage, telling_line
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams import (
     COMPRESSIONS,
@@ -126,12 +130,12 @@ def test_an_error_behind_what_the_reader_wanted_is_seen_too(tmp_path):
 
 def test_without_the_program_nothing_is_claimed(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CannotTell, match="'zstd' was not found"), reading(tmp_path / "f", "zstd", choose_host()):
+    with pytest.raises(CannotJudge, match="'zstd' was not found"), reading(tmp_path / "f", "zstd", choose_host()):
         pass
 
 
 def test_a_compression_of_a_later_version_is_not_guessed_at(tmp_path):
-    with pytest.raises(CannotTell, match="'brotli'"), reading(tmp_path / "f", "brotli", choose_host()):
+    with pytest.raises(CannotJudge, match="'brotli'"), reading(tmp_path / "f", "brotli", choose_host()):
         pass
 
 
@@ -268,7 +272,7 @@ class Pipe:
 
 @pytest.mark.parametrize("code", [errno.EPIPE, errno.EINVAL], ids=["posix", "windows"])
 def test_a_program_that_takes_no_more_is_one_error_on_every_system(monkeypatch, code):
-    monkeypatch.setattr(Stage, "take", Pipe(code))
+    monkeypatch.setattr(Stage, "feed", Pipe(code))
     stage = Stage(["true"], choose_host())
     for hand_over in (lambda: stage.put(b"x"), stage.flush, stage.end_input):
         with pytest.raises(BrokenPipeError):
@@ -277,7 +281,7 @@ def test_a_program_that_takes_no_more_is_one_error_on_every_system(monkeypatch, 
 
 
 def test_another_error_of_a_pipe_stays_what_it_is(monkeypatch):
-    monkeypatch.setattr(Stage, "take", Pipe(errno.EIO))
+    monkeypatch.setattr(Stage, "feed", Pipe(errno.EIO))
     stage = Stage(["true"], choose_host())
     with pytest.raises(OSError, match="Input/output error"):
         stage.put(b"x")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Subset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     BackupSet,
-    Problem,
+    Defect,
     Report,
     Verification,
 )
@@ -51,7 +50,7 @@ def look(made: BackupSet, level: int, subset=None) -> Report:
 
 
 def levels(report: Report) -> set[int]:
-    return {problem.level for problem in report.problems}
+    return {defect.level for defect in report.defects}
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
@@ -77,7 +76,7 @@ def test_one_bit_anywhere_is_noticed_at_l1(made, payload, region, position):
     assert look(made, 0).ok
     report = look(made, 1)
     assert levels(report) == {1}
-    assert report.problems[0].message == f"{payload} has another checksum than when it was written"
+    assert report.defects[0].message == f"{payload} has another checksum than when it was written"
 
 
 LENGTHS = [0, 1, 0.5, -1]
@@ -127,7 +126,7 @@ def test_what_fails_at_one_level_is_not_tried_at_the_next_and_the_rest_is(made):
     (made.folder / "config" / "archive.tar.gz").unlink()
     flip(made.folder / "main" / "database.sqlite.gz", 0.5)
     report = look(made, 2)
-    assert [(problem.level, problem.subject) for problem in report.problems] == [(0, "config"), (1, "main")]
+    assert [(defect.level, defect.subject) for defect in report.defects] == [(0, "config"), (1, "main")]
 
 
 def test_content_that_never_was_right_is_noticed_at_l2_alone(made):
@@ -136,10 +135,10 @@ def test_content_that_never_was_right_is_noticed_at_l2_alone(made):
     flip(path, 0.5)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     main = made.manifest.sources[1]
-    payload = replace(main.payloads[0], sha256=digest)
-    manifest = replace(made.manifest, sources=(made.manifest.sources[0], replace(main, payloads=(payload,))))
-    assert look(replace(made, manifest=manifest), 1).ok
-    assert levels(look(replace(made, manifest=manifest), 2)) == {2}
+    payload = main.payloads[0]._replace(sha256=digest)
+    manifest = made.manifest._replace(sources=(made.manifest.sources[0], main._replace(payloads=(payload,))))
+    assert look(made._replace(manifest=manifest), 1).ok
+    assert levels(look(made._replace(manifest=manifest), 2)) == {2}
 
 
 def test_a_file_that_cannot_be_read_is_unknown_and_not_bad(made, monkeypatch):
@@ -151,8 +150,8 @@ def test_a_file_that_cannot_be_read_is_unknown_and_not_bad(made, monkeypatch):
         return real(path, flags)
 
     monkeypatch.setattr(reached, "regular_itself", refusing)
-    problems = look(made, 1).problems
-    assert [(problem.unknown, "Input/output error" in problem.message) for problem in problems] == [(True, True)]
+    defects = look(made, 1).defects
+    assert [(defect.unknown, "Input/output error" in defect.message) for defect in defects] == [(True, True)]
 
 
 @given(st.integers(1, 40), st.text(max_size=8))
@@ -169,14 +168,14 @@ def test_a_share_reads_its_sources_and_looks_for_all(made):
     flip(made.folder / "config" / "archive.tar.gz", 0.5)
     flip(made.folder / "main" / "database.sqlite.gz", 0.5)
     reports = [look(made, 1, Subset(part, 5)) for part in range(1, 6)]
-    assert sorted(problem.subject for report in reports for problem in report.problems) == ["config", "main"]
+    assert sorted(defect.subject for report in reports for defect in report.defects) == ["config", "main"]
     assert [report.partial for report in reports] == [report.sources < 2 for report in reports]
     (made.folder / "config" / "index.jsonl.gz").unlink()
     assert all(0 in levels(look(made, 0, Subset(part, 5))) for part in range(1, 6))
 
 
-BAD = Problem(1, "config", "another checksum")
-UNKNOWN = Problem(2, "main", "no pg_restore", unknown=True)
+BAD = Defect(1, "config", "another checksum")
+UNKNOWN = Defect(2, "main", "no pg_restore", unknown=True)
 BEFORE = Verification(2, True, NOW - 10)
 FAILED = Verification(1, False, NOW - 10)
 EVIDENCE = [
@@ -186,10 +185,10 @@ EVIDENCE = [
     ("sizes alone prove nothing new", Report("x", 0), BEFORE, None),
     ("a share proves nothing good", Report("x", 2, partial=True), None, None),
     ("a share proves nothing good later either", Report("x", 2, partial=True), BEFORE, None),
-    ("a problem takes a good word back", Report("x", 1, problems=[BAD]), BEFORE, (1, False)),
-    ("a problem in a share does too", Report("x", 1, partial=True, problems=[BAD]), BEFORE, (1, False)),
-    ("what is unknown proves nothing", Report("x", 2, problems=[UNKNOWN]), BEFORE, None),
-    ("a problem counts beside what is unknown", Report("x", 2, problems=[UNKNOWN, BAD]), BEFORE, (2, False)),
+    ("a problem takes a good word back", Report("x", 1, defects=[BAD]), BEFORE, (1, False)),
+    ("a problem in a share does too", Report("x", 1, partial=True, defects=[BAD]), BEFORE, (1, False)),
+    ("what is unknown proves nothing", Report("x", 2, defects=[UNKNOWN]), BEFORE, None),
+    ("a problem counts beside what is unknown", Report("x", 2, defects=[UNKNOWN, BAD]), BEFORE, (2, False)),
     ("what failed and holds now counts again, as deep as it was looked", Report("x", 1), FAILED, (1, True)),
 ]
 
@@ -208,8 +207,8 @@ def test_a_set_that_looks_emptied_is_never_ok():
 
 
 def test_evidence_says_what_was_looked_at_and_the_first_ten_problems():
-    problems = [Problem(1, "config", f"file {number}") for number in range(11)]
-    found = evidence(Report("x", 1, problems=problems, bytes=7, seconds=0.5), a_set().manifest, None, NOW)
+    defects = [Defect(1, "config", f"file {number}") for number in range(11)]
+    found = evidence(Report("x", 1, defects=defects, bytes=7, seconds=0.5), a_set().manifest, None, NOW)
     assert found == Verification(
         1,
         False,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows as asking
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows_files as opening
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import Folder
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import Seen
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import Packed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import (
     others_allowed,
     parse_descriptors,
@@ -198,7 +198,7 @@ def test_no_text_lets_a_descriptor_end_in_anything_but_an_answer_or_one_error(te
 
 
 MEMBERS = [
-    Seen(f"C:\\CryptoBot\\{name}", f"C/CryptoBot/{name}", kind, 0x20)
+    Packed(f"C:\\CryptoBot\\{name}", f"C/CryptoBot/{name}", kind, 0x20)
     for name, kind in [("a", "folder"), ("b", "folder"), ("1.txt", "file"), ("2", "file"), ("3", "file"), ("4", "file")]
 ]
 
@@ -251,8 +251,8 @@ def test_one_call_asks_for_folders_first_within_a_bound(monkeypatch):
     monkeypatch.setattr(asking, "MOST_ASKED", 3)
     monkeypatch.setattr(asking, "SHORT", 40)
     host = Elsewhere("windows")
-    deep = Seen("\\\\?\\C:\\" + "x" * 60, "C/" + "x" * 60, "folder", 0)
-    odd = Seen("/tmp/new\nline", "tmp/new\nline", "folder", 0)
+    deep = Packed("\\\\?\\C:\\" + "x" * 60, "C/" + "x" * 60, "folder", 0)
+    odd = Packed("/tmp/new\nline", "tmp/new\nline", "folder", 0)
     found = asking.collect_attributes([*MEMBERS[2:], odd, deep, MEMBERS[0]], host)
     script = base64.b64decode(host.scripts[0]).decode()
     assert len(host.scripts) == 1

@@ -203,7 +203,7 @@ def test_without_a_guard_that_same_folder_goes() -> None:
 
 # why, what differs in rule and look, what is in use, whether the rule does nothing
 REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], InUse, bool]] = [
-    ("its folder is a symlink", {}, {"problem": "a symlink"}, NOTHING_OPEN, True),
+    ("its folder is a symlink", {}, {"unavailable": "a symlink"}, NOTHING_OPEN, True),
     ("the newest are not known", {"keep": 1}, {"bound": "max_entries"}, NOTHING_OPEN, True),
     ("the newest are not known either", {"keep": 1}, {"unread": (Obstacle("/x", "denied"),)}, NOTHING_OPEN, True),
     ("without keep the part that was seen is fine", {}, {"bound": "max_entries"}, NOTHING_OPEN, False),

@@ -20,11 +20,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.mode
     Situation,
     Survey,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.report import records_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.rules_restart import (
     RULES,
     RestartContext,
     memory_of,
+    records_of,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import declare
 

@@ -23,8 +23,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.process impo
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import managers
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.gate import glance
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.launch import (
+    OBSERVERS,
     _surroundings,
     capture,
+    require_proof,
     start_detached,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart.model import Launch
@@ -36,6 +38,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a process is seen through /proc"),
 ]
 TRADER, OTHER = 65534, 65533
+OBSERVED = OBSERVERS["linux"]
 PATIENCE = 30.0  # seconds: more than a loaded machine needs for a line of shell
 SLEEP = os.path.realpath("/bin/sleep")
 # Tells as whom, where, and with what it was run, and ends the service.
@@ -174,6 +177,18 @@ def test_what_it_leaves_running_is_not_waited_for(running) -> None:
     begun = time.monotonic()
     stop(service)
     assert time.monotonic() - begun < PATIENCE / 2
+
+
+def test_how_it_runs_is_observed_once_for_its_proof_and_its_command(running, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, host, observed = running(TRADER, TRADER), choose_host(30.0), []
+
+    def observe(host, process):
+        observed.append(process.pid)
+        return OBSERVED(host, process)
+
+    monkeypatch.setitem(OBSERVERS, "linux", observe)
+    require_proof(host, glance(host, service))
+    assert observed == [glance(host, service).main.pid]
 
 
 def test_we_are_back_in_our_folder_afterwards(running, folder: Path) -> None:

@@ -277,6 +277,7 @@ MARKERS = [
     (None, {"auth": "critical", "data": "ok"}),
     ("2030-01-01T00:00:00Z", {"auth": "skipped", "data": "ok", "maintenance": "unknown"}),
     ("2020-01-01T00:00:00Z", {"auth": "critical", "data": "ok", "maintenance": "warning"}),
+    ("2027-01-15T08:00:00Z", {"auth": "critical", "data": "ok", "maintenance": "warning"}),  # it ends at this moment
     ("for ever", {"auth": "critical", "data": "ok", "maintenance": "warning"}),
 ]
 

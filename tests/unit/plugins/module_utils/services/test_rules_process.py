@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.model import Details
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.declared import Policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.history import Growth
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Claim, pending_reasons
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.model import Claim
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.reasons import pending_reasons
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.rules_process import (
     judge_memory,
     judge_open_files,

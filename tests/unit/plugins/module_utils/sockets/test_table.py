@@ -82,7 +82,7 @@ def test_a_kernel_without_ipv6_has_ipv4_sockets_only():
     assert {entry.family for entry in listening(host).sockets} == {4}
 
 
-def test_a_platform_without_a_gatherer_is_an_error_that_names_it():
+def test_a_platform_that_nobody_collects_is_an_error_that_names_it():
     with pytest.raises(CoreError, match="plan9"):
         listening(FakeHost("plan9"))
 

@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.context import (
-    ServerContext,
-    named,
-)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.context import ServerContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.model import ServerSnapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.plan import make_plan
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.rules_tables import named
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.run import judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import DONE, FAILED, NOT_DONE
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 from pathlib import Path
@@ -20,8 +21,8 @@ from ansible.plugins.loader import shell_loader
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.action_base import MaintenanceAction
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.call import MODULE
-from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.bridge.options import DEFAULTS, windows_spec
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.call import BRIDGE, RUNNER
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.options import DEFAULTS, spec_of_host
 
 PLUGINS = Path(__file__).resolve().parents[5] / "plugins"
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins"
@@ -42,13 +43,14 @@ class Action(MaintenanceAction):
     _supports_check_mode = True
 
 
-def run_over(transport: str, shell: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+def run_over(transport: str, shell: str, arguments: dict[str, Any], **variables: Any) -> list[dict[str, Any]]:
     """Run the action over a stand-in connection and return the modules that it had executed."""
     task = mock.MagicMock(args=arguments, action="x", async_val=0, check_mode=False, delegate_to=None)
     connection = mock.MagicMock(transport=transport, _shell=shell_loader.get(shell))
-    action = Action(task, connection, mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), None)
+    templar = mock.MagicMock(template=lambda value: value)
+    action = Action(task, connection, mock.MagicMock(), mock.MagicMock(), templar, None)
     with mock.patch.object(action, "_execute_module", return_value={"changed": False}) as executed:
-        action.run(task_vars={})
+        action.run(task_vars=variables)
     return [each.kwargs for each in executed.call_args_list]
 
 
@@ -66,7 +68,7 @@ TRANSPORTS = [
 @pytest.mark.parametrize(("transport", "shell", "windows"), TRANSPORTS)
 def test_the_bridge_is_taken_where_the_shell_is_that_of_windows(transport: str, shell: str, windows: bool) -> None:
     (executed,) = run_over(transport, shell, {})
-    assert (executed.get("module_name") == MODULE) is windows
+    assert executed["module_name"] == (BRIDGE if windows else RUNNER)
 
 
 def test_a_windows_path_arrives_as_it_was_written() -> None:
@@ -76,13 +78,25 @@ def test_a_windows_path_arrives_as_it_was_written() -> None:
     assert asked["params"] == {**given, "timeout": 60}
 
 
+def test_a_path_is_not_resolved_by_the_home_and_the_environment_of_the_controller() -> None:
+    given = {"state_dir": "~/$HOME/x", "paths": ["~/logs"], "rules": [{"path": "~"}]}
+    (executed,) = run_over("ssh", "sh", given)
+    asked = json.loads(base64.b64decode(executed["module_args"]["request"]))
+    assert asked["params"] == {**given, "timeout": 60}
+
+
+def test_the_module_itself_travels_where_a_variable_says_so() -> None:
+    (executed,) = run_over("ssh", "sh", {}, cryptobot_carrier="ansiballz")
+    assert "module_name" not in executed
+
+
 def test_a_windows_host_has_a_default_state_dir_of_its_own() -> None:
     (executed,) = run_over("winrm", "powershell", {})
     assert json.loads(executed["module_args"]["request"])["params"]["state_dir"] == DEFAULTS["state_dir"]
 
 
 def test_the_spec_itself_is_not_changed() -> None:
-    windows_spec(SPEC)
+    spec_of_host(SPEC, windows=True)
     assert SPEC["state_dir"] == {"type": "path", "default": "/var/lib/cryptobot-maintenance"}
     assert SPEC["rules"]["options"] == {"path": {"type": "path"}}
 
