@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What holds for every module: whatever its noun returns or raises leaves through the one seam, and no other way."""
+"""What holds for every module: whatever its area returns or raises leaves through the one seam, and no other way."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("
 SECRET = "p@ss/w\"or'd\\é-of-the-house"
 ODD = f"{SECRET} {json.dumps(SECRET)} {SECRET!r} {base64.b64encode(SECRET.encode()).decode()} \udcff \ud83d \x1b[2J "
 FINDING = Finding("a.rule", ODD, CRITICAL, ODD + "z" * 100_000, actual={ODD: [ODD]}, remedy=ODD)
-# How a noun can end.
+# How an area can end.
 ENDS: dict[str, Any] = {
     "result": Result([FINDING], data={"sets": [ODD], ODD: {"a": ODD}}, diff={"before": ODD, "after": ""}),
     "failure": Result([FINDING], failure=ODD + "z" * 100_000),
@@ -91,7 +91,7 @@ def test_whatever_becomes_of_a_module_leaves_sealed(
         return made
 
     monkeypatch.setattr(module, "AnsibleModule", with_a_secret)
-    if hasattr(module, "area_options"):  # the secrets of a checkup are those of its nouns
+    if hasattr(module, "area_options"):  # the secrets of a checkup are those of its areas
         monkeypatch.setattr(module, "area_options", lambda _module: ({}, {SECRET}))
     with patch_module_args(required(name)), pytest.raises(SystemExit):
         module.main()
@@ -104,11 +104,11 @@ def test_whatever_becomes_of_a_module_leaves_sealed(
 def test_whatever_becomes_of_an_area_leaves_its_entry_sealed(
     name: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noun = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule.noun
-    run = importlib.import_module(f"{PLUGINS}.module_utils.{noun}.run")
+    area = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule.area
+    run = importlib.import_module(f"{PLUGINS}.module_utils.{area}.run")
     monkeypatch.setattr(run, "run", ended(ENDS[end]))
     params = {"timeout": 9, **required(name)}
-    request = {"area": noun, "params": params, "check_mode": True, "secrets": [SECRET]}
+    request = {"area": area, "params": params, "check_mode": True, "secrets": [SECRET]}
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(request).encode())))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
@@ -122,7 +122,7 @@ def test_whatever_becomes_of_an_area_leaves_its_entry_sealed(
 def test_a_module_has_no_other_way_out(path: Path) -> None:
     called = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
     names = [each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in called]
-    # what is wrong with a checkup's arguments is told before its nouns run
+    # what is wrong with a checkup's arguments is told before its areas run
     # and the runner writes what the core's entry, or it itself, has to say
     allowed = {"checkup": {"fail_json"}, "runner": {"write"}}.get(path.stem, set())
     assert set(names) & {"exit_json", "fail_json", "print", "write"} - allowed == set()

@@ -85,7 +85,7 @@ def told() -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
 
 def area_of(module: str) -> str:
     action = import_module(f"ansible_collections.cryptobot.maintenance.plugins.action.{module[len(COLLECTION) :]}")
-    return getattr(action.ActionModule, "noun", "")
+    return getattr(action.ActionModule, "area", "")
 
 
 def looks(area: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
