@@ -86,6 +86,12 @@ def options_of_variables() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     return whole, parts
 
 
+def plain_variables() -> dict[str, Any]:
+    """Return the variables that hold for every run, each as an option."""
+    names = importlib.import_module(f"{PACKAGE}.plugin_utils.validation.names")
+    return {**names.PLAIN, **names.ON_CONTROLLER}
+
+
 def procedures() -> list[dict]:
     """Return the sections of docs/procedures.yml."""
     return yaml.safe_load((CHECKOUT / "docs" / "procedures.yml").read_text("utf-8"))
