@@ -29,7 +29,8 @@ def variable(entry: dict[str, Any]) -> dict[str, Any]:
     if name in parts:
         options = {part: as_argument(option) for part, option in parts[name].items()}
         return {"description": entry["description"], "type": "dict", "options": options}
-    shape = as_argument({**(plain.get(name) or whole[name]), **entry})
+    option = plain.get(name) or whole[name]
+    shape = as_argument(option if "description" not in entry else {**option, "example": None, **entry})
     return {key: value for key, value in shape.items() if key not in ("required", "default")}
 
 

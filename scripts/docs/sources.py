@@ -71,7 +71,7 @@ def option(path: str) -> dict[str, Any]:
 def said(option: dict[str, Any]) -> Any:
     """Return what a page says of an option: a text, or several of them."""
     description = option["description"]
-    if "example" not in option:
+    if option.get("example") is None:
         return description if isinstance(description, str) else list(description)
     return [*([description] if isinstance(description, str) else description), f"Such as V({option['example']})."]
 

@@ -56,7 +56,7 @@ def roles() -> Iterator[tuple[dict[str, Any], list[Any]]]:
 
 def variables_of(role: Path) -> dict[str, Any]:
     variables: dict[str, Any] = {}
-    for path in (role / "defaults" / "main.yml", role / "vars" / "main.yml"):
+    for path in (role / "defaults" / "main.yml", role / "vars" / "main.yml", *(role / "vars" / "main").glob("*.yml")):
         variables.update(load(path) or {} if path.is_file() else {})
     return variables
 
