@@ -112,8 +112,10 @@ def judge_live_database(context: SourceContext) -> Iterator[Outcome]:
 
 def _noted(taken: Optional[Entry], kind: str, text: str) -> Iterator[Outcome]:
     """Yield how many files are noted as one kind, and the first of them by name."""
-    count = taken.notes.counts.get(kind, 0) if taken else 0
-    if taken and count:
+    if taken is None:
+        return
+    count = taken.notes.counts.get(kind, 0)
+    if count:
         yield Outcome(WARNING, f"{count} files {text}: {', '.join(taken.notes.named[kind])}", 0, count)
 
 
