@@ -16,6 +16,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model
     Leftover,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import (
+    SetPlan,
     plan_present,
     plan_pruned,
     refusal,
@@ -146,3 +147,13 @@ def test_a_pin_that_is_over_is_an_error_before_anything_is_done(pin):
 
 def test_a_pin_that_is_over_does_not_trouble_a_set_that_is_there():
     assert plan(a_catalog(a_set(1, name="pre")), name="pre", pin_until="2020-01-01", fresh_for="1h").steps == ()
+
+
+def test_what_is_decided_against_from_the_start_says_why():
+    given = settings(sources=[files("config", "/a"), files("logs", "/b", optional=True)])
+    unneeded, without = SetPlan(a_catalog(), not_needed="one is fresh"), SetPlan(a_catalog(), left_out={"logs": "gone"})
+    names = [source.name for source in given.sources]
+    said = [(one.action, one.subject, one.state, one.reason) for one in unneeded.decided_against(given)]
+    assert said == [("back up", name, "skipped", "one is fresh") for name in names]
+    [one] = without.decided_against(given)
+    assert (one.subject, one.state, one.reason) == ("logs", "skipped", "gone")

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import macos, windows
@@ -217,6 +219,25 @@ def test_rules_speak_in_each_state_of_the_module():
     for state in KINDS:
         seen = view(reports=(report(),))._replace(settings=settings(state=state, retention={"daily": 1}))
         assert {finding.check for finding in judge(seen)} <= set(RULES.checks)
+
+
+# Rules that may say more than one thing of one subject, with a context in which they do.
+TWICE = {
+    "backup.payload": view(reports=(report(Defect(0, "config", "a"), Defect(0, "config", "b")),)),
+    "backup.checksum": view(reports=(report(Defect(1, "config", "a"), Defect(1, "config", "b")),)),
+    "backup.readable": view(reports=(report(Defect(2, "config", "a"), Defect(2, "config", "b")),)),
+    "backup.permissions": view(
+        a_catalog(faults=(HIS._replace(path="/nowhere/backups"),)), access=WIDE._replace(unknown="denied")
+    ),
+}
+
+
+def test_what_is_said_twice_of_one_subject_is_of_a_rule_that_may():
+    for check, context in [*((check, state) for check, state, _status in CASES), *TWICE.items()]:
+        said = Counter((one.check, one.subject) for one in judge(context))
+        twice = {one for (one, _subject), times in said.items() if times > 1}
+        assert twice == ({check} if context is TWICE.get(check) else twice & set(TWICE)), check
+    assert {rule.check.id for rule in RULES.all if rule.many} == set(TWICE)
 
 
 def test_a_broken_set_does_not_hide_the_others():
