@@ -34,7 +34,7 @@ MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("
 SECRET = "p@ss/w\"or'd\\é-of-the-house"
 ODD = f"{SECRET} {json.dumps(SECRET)} {SECRET!r} {base64.b64encode(SECRET.encode()).decode()} \udcff \ud83d \x1b[2J "
 FINDING = Finding("a.rule", ODD, CRITICAL, ODD + "z" * 100_000, actual={ODD: [ODD]}, remedy=ODD)
-# How an area can end.
+# How a area can end.
 ENDS: dict[str, Any] = {
     "result": Result([FINDING], data={"sets": [ODD], ODD: {"a": ODD}}, diff={"before": ODD, "after": ""}),
     "failure": Result([FINDING], failure=ODD + "z" * 100_000),
@@ -91,7 +91,7 @@ def test_whatever_becomes_of_a_module_leaves_sealed(
         return made
 
     monkeypatch.setattr(module, "AnsibleModule", with_a_secret)
-    if hasattr(module, "area_options"):  # the secrets of a checkup are those of its areas
+    if hasattr(module, "area_options"):  # the secrets of a checkup are those of its nouns
         monkeypatch.setattr(module, "area_options", lambda _module: ({}, {SECRET}))
     with patch_module_args(required(name)), pytest.raises(SystemExit):
         module.main()
@@ -122,7 +122,7 @@ def test_whatever_becomes_of_an_area_leaves_its_entry_sealed(
 def test_a_module_has_no_other_way_out(path: Path) -> None:
     called = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
     names = [each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in called]
-    # what is wrong with a checkup's arguments is told before its areas run
+    # what is wrong with a checkup's arguments is told before its nouns run
     # and the runner writes what the core's entry, or it itself, has to say
     allowed = {"checkup": {"fail_json"}, "runner": {"write"}}.get(path.stem, set())
     assert set(names) & {"exit_json", "fail_json", "print", "write"} - allowed == set()
