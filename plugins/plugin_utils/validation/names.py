@@ -30,6 +30,8 @@ PLAIN: dict[str, dict[str, Any]] = {
     "cryptobot_state_dir": {"type": "path"},
     "cryptobot_python": {"type": "str"},
     "cryptobot_bridge_dir": {"type": "str"},
+    "cryptobot_carrier": {"type": "str", "choices": ["runner", "ansiballz"]},
+    "cryptobot_carrier_keep": {"type": "bool"},
     "cryptobot_fail_on": {"type": "str", "choices": ["warning", "unknown", "critical", "never"]},
     "cryptobot_on_mistake": {"type": "str", "choices": [LEAVE_OUT, STOP], "default": LEAVE_OUT},
 }
