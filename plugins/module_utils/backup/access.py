@@ -21,7 +21,7 @@ from ..trusted import NOBODY_ELSE, Fault, Others, faults
 from .model import Catalog
 
 
-class Folder(NamedTuple):
+class FolderMode(NamedTuple):
     """A folder with its mode."""
 
     path: str
@@ -48,7 +48,7 @@ class Access(NamedTuple):
 GROUP_BITS, OTHER_BITS = 0o070, 0o007
 
 
-def collect_modes(folders: Sequence[Folder], _host: Host) -> Access:
+def collect_modes(folders: Sequence[FolderMode], _host: Host) -> Access:
     """Given folders, return who may look into them beside their owner."""
     return Access(tuple(Opening(folder.path, others(folder.mode), f"{folder.mode:04o}") for folder in folders))
 
@@ -59,17 +59,17 @@ def others(mode: int) -> tuple[str, ...]:
     return tuple(name for name, bits in named.items() if mode & bits)
 
 
-Collect = Callable[[Sequence[Folder], Host], Access]
+Collect = Callable[[Sequence[FolderMode], Host], Access]
 
 
 # Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
-def _collect_macos(folders: Sequence[Folder], host: Host) -> Access:
+def _collect_macos(folders: Sequence[FolderMode], host: Host) -> Access:
     from . import macos
 
     return macos.collect_access(folders, host)
 
 
-def _collect_windows(folders: Sequence[Folder], host: Host) -> Access:
+def _collect_windows(folders: Sequence[FolderMode], host: Host) -> Access:
     from . import windows
 
     return windows.collect_access(folders, host)
@@ -82,8 +82,8 @@ def collect_access(catalog: Catalog, host: Host) -> Access:
     """Given what a backup folder holds, return who may look into it and into each of its sets."""
     if not catalog.exists:
         return Access()
-    sets = [Folder(str(found.folder), found.mode) for found in catalog.sets]
-    return COLLECTORS[host.platform]([Folder(str(catalog.dir), catalog.mode), *sets], host)
+    sets = [FolderMode(str(found.folder), found.mode) for found in catalog.sets]
+    return COLLECTORS[host.platform]([FolderMode(str(catalog.dir), catalog.mode), *sets], host)
 
 
 OWN = "root, or the account that runs this, owns the folder and all above it, and nobody else may write there"

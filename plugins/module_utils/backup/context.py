@@ -13,7 +13,7 @@ from ..finding import Check, Finding
 from ..registry import EMPTY, Outcome
 from .access import Access
 from .declared import Settings
-from .model import BackupSet, Catalog, Entry, Made, Report
+from .model import BackupSet, Catalog, Made, Report, SourceCopy
 from .plan import SetPlan
 from .retention import Decisions
 from .space import Space
@@ -70,7 +70,7 @@ class SourceContext(NamedTuple):
 
     name: str
     counted: str = ""
-    taken: Optional[Entry] = None
+    taken: Optional[SourceCopy] = None
     skipped: str = ""
     failed: Optional[str] = None
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from ..errors import CoreError, ParseError
 from ..host import Host
-from .access import Access, Folder, Opening, others
+from .access import Access, FolderMode, Opening, others
 from .sources.files.attributes import Noted, Packed, extended_attributes
 
 # The mode begins a file's line, which no entry of a list does; the time, then the path end it.
@@ -108,7 +108,7 @@ EXPECTED = "0700 and no access control list that allows anybody anything"
 REMEDY = "chmod 700 {folder} && chmod -N {folder}"
 
 
-def collect_access(folders: Sequence[Folder], host: Host) -> Access:
+def collect_access(folders: Sequence[FolderMode], host: Host) -> Access:
     """Given folders, return who may look into them beside their owner."""
     found, why = lists([folder.path for folder in folders], host)
     opened = tuple(_opening(folder, found.get(folder.path, ())) for folder in folders)
@@ -117,7 +117,7 @@ def collect_access(folders: Sequence[Folder], host: Host) -> Access:
     return Access(opened, EXPECTED, REMEDY, unknown)
 
 
-def _opening(folder: Folder, entries: Sequence[str]) -> Opening:
+def _opening(folder: FolderMode, entries: Sequence[str]) -> Opening:
     actual = ", ".join([f"{folder.mode:04o}", *entries])
     return Opening(folder.path, (*others(folder.mode), *allowing(entries)), actual)
 

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 from ..errors import ParseError
 from .declared import LEVELS
-from .model import Entry, Manifest, Payload, Verification
+from .model import Manifest, Payload, SourceCopy, Verification
 from .names import is_device
 from .times import from_iso, to_iso
 
@@ -55,7 +55,7 @@ def manifest_document(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _entry_document(entry: Entry) -> dict[str, Any]:
+def _entry_document(entry: SourceCopy) -> dict[str, Any]:
     return {
         **entry.facts,
         "name": entry.name,
@@ -113,7 +113,7 @@ def _incomplete(manifest: Manifest) -> str:
     return next((f"{entry.name}: {lacking}" for entry in manifest.sources if (lacking := _lacking(entry))), "")
 
 
-def _lacking(entry: Entry) -> str:
+def _lacking(entry: SourceCopy) -> str:
     """Return what a source lacks, or an empty text."""
     roles, own = {payload.role for payload in entry.payloads}, {payload.name for payload in entry.payloads}
     needed = [*ROLES.get(entry.type, ()), *(("attributes",) if "attributes" in entry.facts else ())]
@@ -156,8 +156,8 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
     )
 
 
-def _entry(entry: Mapping[str, Any]) -> Entry:
-    return Entry(
+def _entry(entry: Mapping[str, Any]) -> SourceCopy:
+    return SourceCopy(
         name=entry["name"],
         type=entry["type"],
         compression=entry["compression"],

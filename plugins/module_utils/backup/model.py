@@ -59,7 +59,7 @@ class Notes:
         return cls(counts, {kind: one["first"] for kind, one in plain.items()})
 
 
-class Entry(NamedTuple):
+class SourceCopy(NamedTuple):
     """One source as a run took it and as a manifest lists it.
 
     ``things`` is how many files or rows it has, ``live_bytes`` how much of it is data rather than free room: the two
@@ -120,7 +120,7 @@ class Manifest(NamedTuple):
     created: float
     seconds: float
     pin_until: Optional[float]
-    sources: tuple[Entry, ...]
+    sources: tuple[SourceCopy, ...]
     skipped: Mapping[str, str]
     anomalies: tuple[str, ...]
     sha256: str = ""
@@ -308,7 +308,7 @@ class Report:
 class Made:
     """What a run came to: the sources taken, those skipped and why, the verification, and at last the published set."""
 
-    taken: dict[str, Entry] = field(default_factory=dict)
+    taken: dict[str, SourceCopy] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     report: Optional[Report] = None
     published: Optional[BackupSet] = None

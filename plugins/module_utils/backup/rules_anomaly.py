@@ -14,7 +14,7 @@ from ..registry import Outcome, Rules
 from ..units import human_bytes
 from .context import Context
 from .declared import Source
-from .model import BackupSet, Entry
+from .model import BackupSet, SourceCopy
 
 RULES = Rules()
 COUNTED = {"files": "files", "sqlite": "rows", "postgresql": "rows"}
@@ -42,10 +42,10 @@ def judge_size_anomaly(context: Context) -> Iterator[Outcome]:
 
 
 def find_anomalies(
-    sources: Iterable[Source], taken: Mapping[str, Entry], before: Iterable[BackupSet], max_shrink: float
+    sources: Iterable[Source], taken: Mapping[str, SourceCopy], before: Iterable[BackupSet], max_shrink: float
 ) -> list[str]:
     """Given the sources, what was taken of them and the good sets before (old to new), return what looks emptied."""
-    last: dict[str, Entry] = {entry.name: entry for found in before for entry in found.manifest.sources}
+    last: dict[str, SourceCopy] = {entry.name: entry for found in before for entry in found.manifest.sources}
     found = (
         anomaly(source, taken[source.name], last.get(source.name), max_shrink)
         for source in sources
@@ -54,7 +54,7 @@ def find_anomalies(
     return [message for message in found if message]
 
 
-def anomaly(source: Source, now: Entry, before: Optional[Entry], max_shrink: float) -> str:
+def anomaly(source: Source, now: SourceCopy, before: Optional[SourceCopy], max_shrink: float) -> str:
     """Given a source, what was taken and what the last good set has of it, return what looks wrong, or nothing."""
     if now.things == 0 and not source.may_be_empty and not _was_empty_before(now, before):
         counted = COUNTED.get(source.type, "things")
@@ -70,7 +70,7 @@ def anomaly(source: Source, now: Entry, before: Optional[Entry], max_shrink: flo
     )
 
 
-def _was_empty_before(now: Entry, before: Optional[Entry]) -> bool:
+def _was_empty_before(now: SourceCopy, before: Optional[SourceCopy]) -> bool:
     """Return whether nothing was lost: there were no rows in the last good set either, or there is no such set and the
     tables are there, as an application ships them.
     """

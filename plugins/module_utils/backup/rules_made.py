@@ -14,7 +14,7 @@ from ..registry import Outcome, Rules
 from ..units import human_bytes, human_seconds
 from .context import SetContext, SourceContext
 from .declared import Settings
-from .model import BackupSet, Entry, Made
+from .model import BackupSet, Made, SourceCopy
 from .plan import SetPlan
 from .rules_anomaly import COUNTED
 
@@ -110,7 +110,7 @@ def judge_live_database(context: SourceContext) -> Iterator[Outcome]:
     yield from _noted(context.taken, "database", "are SQLite databases and were copied as plain files")
 
 
-def _noted(taken: Optional[Entry], kind: str, text: str) -> Iterator[Outcome]:
+def _noted(taken: Optional[SourceCopy], kind: str, text: str) -> Iterator[Outcome]:
     """Yield how many files are noted as one kind, and the first of them by name."""
     if taken is None:
         return

@@ -14,7 +14,7 @@ from ..units import human_bytes, human_seconds
 from .access import who
 from .context import Context
 from .declared import Source
-from .model import BackupSet, Entry
+from .model import BackupSet, SourceCopy
 from .rules_folder import removal
 from .space import space_message
 from .times import CLOCK_TOLERANCE, to_iso
@@ -98,7 +98,7 @@ def _held(source: Source, newest: BackupSet) -> Outcome:
     return Outcome(WARNING if source.optional else CRITICAL, message, subject=source.name)
 
 
-def difference(source: Source, held: Entry) -> str:
+def difference(source: Source, held: SourceCopy) -> str:
     """Given a source and what a set holds under its name, return in which words their declarations differ."""
     now, then = source.declaration, held.declaration or {"type": held.type}
     keys = [key for key in {**now, **then} if (now.get(key) or None) != (then.get(key) or None)]

@@ -19,7 +19,7 @@ from ..errors import CoreError
 from ..reading import regular_itself
 from .declared import Subset
 from .errors import CannotJudge
-from .model import L0, L1, L2, L3, Defect, Entry, Manifest, Payload, Report, Verification
+from .model import L0, L1, L2, L3, Defect, Manifest, Payload, Report, SourceCopy, Verification
 from .sources.kinds import KINDS
 from .sources.model import Bench
 from .stage import CHUNK
@@ -46,14 +46,14 @@ def verify(manifest: Manifest, bench: Bench, level: int, subset: Optional[Subset
     return report
 
 
-def _checksums(entries: Iterable[Entry], bench: Bench) -> list[Defect]:
+def _checksums(entries: Iterable[SourceCopy], bench: Bench) -> list[Defect]:
     pairs = [(entry, payload) for entry in entries for payload in entry.payloads]
     with ThreadPoolExecutor(READERS) as pool:
         found = list(pool.map(lambda pair: _checksum(pair[0], pair[1], bench), pairs))
     return [defect for defect in found if defect is not None]
 
 
-def _checksum(entry: Entry, payload: Payload, bench: Bench) -> Optional[Defect]:
+def _checksum(entry: SourceCopy, payload: Payload, bench: Bench) -> Optional[Defect]:
     try:
         found = _sha256(bench.folder / payload.name, bench.host.remaining)
     except OSError as error:
@@ -73,12 +73,12 @@ def _sha256(path: Path, heartbeat: Callable[[], object]) -> str:
     return digest.hexdigest()
 
 
-def _opens(entries: Iterable[Entry], bench: Bench) -> list[Defect]:
+def _opens(entries: Iterable[SourceCopy], bench: Bench) -> list[Defect]:
     with ThreadPoolExecutor(READERS) as pool:
         return [defect for found in pool.map(lambda entry: _open(entry, bench), entries) for defect in found]
 
 
-def _open(entry: Entry, bench: Bench) -> list[Defect]:
+def _open(entry: SourceCopy, bench: Bench) -> list[Defect]:
     try:
         return [Defect(L2, entry.name, reason) for reason in KINDS[entry.type].verify(entry, bench)]
     except CannotJudge as error:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from ..errors import CoreError, ParseError
 from ..host import Host
 from ..powershell import ask, literal
-from .access import Access, Folder, Opening
+from .access import Access, FolderMode, Opening
 from .names import extended, shown
 from .sources.files.attributes import Noted, Packed
 from .sources.files.content import FOLDER
@@ -195,7 +195,7 @@ EXPECTED = "SYSTEM, the Administrators and the owner alone"
 REMEDY = "icacls {folder} /inheritance:r /grant:r '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'"
 
 
-def collect_access(folders: Sequence[Folder], host: Host) -> Access:
+def collect_access(folders: Sequence[FolderMode], host: Host) -> Access:
     """Given folders, return who may look into them beside those who have to."""
     query = descriptors([plain(folder.path) for folder in folders], ACCESS_SECONDS, streams=False)
     try:

@@ -30,8 +30,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import handles
-from ..folders import Folder as PosixFolder
-from ..folders import NotEntered, Place
+from ..folders import Folder, NotEntered, Place
 from .names import extended, is_windows_name
 from .sources.files.content import FILE, FOLDER, JUNCTION, LINK, REPARSE, RESERVED, kind_of
 
@@ -152,7 +151,7 @@ def create_file() -> Any:
     return create
 
 
-class Folder(PosixFolder):
+class WindowsFolder(Folder):
     """A folder that is held. ``path`` is in the form that the system is asked with."""
 
     __slots__ = ()
@@ -184,11 +183,11 @@ class Folder(PosixFolder):
     def open_file(self, name: str) -> int:
         return open_shared(self.path_of(name))
 
-    def enter(self, name: str) -> Folder:
-        return Folder(self.path_of(name))
+    def enter(self, name: str) -> WindowsFolder:
+        return WindowsFolder(self.path_of(name))
 
-    def above(self, path: str) -> Folder:
-        return Folder(path)
+    def above(self, path: str) -> WindowsFolder:
+        return WindowsFolder(path)
 
     def close(self) -> None:
         handles.release(self.descriptor)
@@ -207,7 +206,7 @@ def resolved(path: str) -> Iterator[Place]:
     """Given an absolute path that somebody declared, yield where it leads, for a block. Raise OSError or NotEntered."""
     real = extended(os.path.realpath(extended(path)))
     above, name = os.path.split(real)
-    holder = Folder(above if name else real)
+    holder = WindowsFolder(above if name else real)
     try:
         yield Place(holder, name or ".", real)
     finally:

@@ -16,7 +16,7 @@ from ...host import Host
 from ...printable import printable
 from ..declared import Settings, Source
 from ..errors import NoSpace
-from ..model import Entry
+from ..model import SourceCopy
 from ..streams import is_full
 from .files.back_up import back_up as back_up_files
 from .files.back_up import measure as measure_files
@@ -34,8 +34,8 @@ class Kind(NamedTuple):
     """What one kind of source can do. ``copies`` says that taking it needs room for an unpacked copy."""
 
     measure: Callable[[Source, frozenset[str], Host], int]
-    back_up: Callable[[Source, Workshop], Entry]
-    verify: Callable[[Entry, Bench], list[str]]
+    back_up: Callable[[Source, Workshop], SourceCopy]
+    verify: Callable[[SourceCopy, Bench], list[str]]
     copies: bool = False
 
 
@@ -65,7 +65,7 @@ def measure_sources(settings: Settings, host: Host) -> Measured:
     return Measured(sizes, trouble, max(copied, default=0))
 
 
-def back_up(source: Source, workshop: Workshop) -> Entry:
+def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     """Take a source whole into a set in the making. Raise CoreError where that fails, NoSpace on a full disk."""
     with _naming_trouble(source.name):
         return KINDS[source.type].back_up(source, workshop)

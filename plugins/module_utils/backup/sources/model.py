@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ...errors import ActionFailed
 from ...host import Host
 from ..declared import Source
-from ..model import Entry, Notes, Payload
+from ..model import Notes, Payload, SourceCopy
 from ..streams import Codec, Written
 
 
@@ -72,10 +72,10 @@ class Workshop:
 
     def entry(
         self, source: Source, payloads: tuple[Payload, ...], size: Size, facts: Mapping[str, Any], notes: Notes
-    ) -> Entry:
+    ) -> SourceCopy:
         """Return what was taken of a source as the set's manifest lists it."""
         noted = {**facts, "declared": source.declaration, "notes": notes.as_dict()}
-        return Entry(source.name, source.type, self.codec.compression.name, payloads, *size, noted)
+        return SourceCopy(source.name, source.type, self.codec.compression.name, payloads, *size, noted)
 
 
 class Bench(NamedTuple):

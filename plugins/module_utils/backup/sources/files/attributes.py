@@ -26,7 +26,7 @@ from typing import IO, Any, NamedTuple, Optional, Union
 from ....host import Host
 from ....printable import printable
 from ...errors import Unreadable
-from ...model import Entry
+from ...model import SourceCopy
 from ...names import member_refusal
 from ...streams import Sink, reading
 from ..model import Bench
@@ -193,7 +193,7 @@ def note(members: Members, sink: Sink, host: Host) -> Noted:
     return noted
 
 
-def verify_attributes(entry: Entry, bench: Bench) -> list[str]:
+def verify_attributes(entry: SourceCopy, bench: Bench) -> list[str]:
     """Given a files source of a set, return what does not hold of its attributes. Raise Unreadable where it is none."""
     payload = next((one for one in entry.payloads if one.role == "attributes"), None)
     if payload is None:

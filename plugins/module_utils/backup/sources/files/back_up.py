@@ -15,7 +15,7 @@ from ....errors import SourceDenied, SourceMissing
 from ....folders import NotEntered, Place
 from ....host import Host
 from ...declared import Source
-from ...model import Entry
+from ...model import SourceCopy
 from ...streams import writing
 from ..model import Size, Workshop
 from .archive import Archive
@@ -36,7 +36,7 @@ def measure(source: Source, protected: frozenset[str], host: Host) -> int:
     return total
 
 
-def back_up(source: Source, workshop: Workshop) -> Entry:
+def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     """Write a source's archive, its index and its attributes into the workshop's folder and return what was taken.
 
     Raise SourceMissing or SourceDenied where something of it cannot be read: half a source is none.

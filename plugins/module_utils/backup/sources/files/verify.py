@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import IO, Optional
 
-from ...model import Entry
+from ...model import SourceCopy
 from ...names import member_refusal
 from ...stage import CHUNK
 from ...streams import reading
@@ -24,7 +24,7 @@ KINDS = {REGULAR: ("file", SPARSE), FOLDER: ("folder",), SYMLINK: ("link", "junc
 NAMED = 5  # members that differ, named in full; one is enough to condemn a set
 
 
-def verify(entry: Entry, bench: Bench) -> list[str]:
+def verify(entry: SourceCopy, bench: Bench) -> list[str]:
     """Given a files source of a set, return what does not hold: members that differ from the index, or must not be.
 
     Raise Unreadable where either file cannot be read to its end.
@@ -33,7 +33,7 @@ def verify(entry: Entry, bench: Bench) -> list[str]:
     return wrong or verify_attributes(entry, bench)
 
 
-def _verify_archive(entry: Entry, bench: Bench) -> list[str]:
+def _verify_archive(entry: SourceCopy, bench: Bench) -> list[str]:
     archive, index = entry.payload("archive"), entry.payload("index")
     paths, packed = [bench.folder / payload.name for payload in (archive, index)], entry.compression
     with reading(paths[0], packed, bench.host) as stream, reading(paths[1], packed, bench.host) as rows:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ....errors import ActionFailed, ToolFailed
 from ....host import Host
 from ...declared import Source
-from ...model import Entry, Notes, Payload
+from ...model import Notes, Payload, SourceCopy
 from ..model import Size, Workshop
 from . import session as psql
 from .dump import contents, dump_command, file_name, globals_command, pour
@@ -78,7 +78,7 @@ def measure(source: Source, _protected: frozenset[str], host: Host) -> int:
     return psql.database_bytes(server, _chosen(source, server, host).names, host)
 
 
-def back_up(source: Source, workshop: Workshop) -> Entry:
+def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     """Dump the declared databases and the roles into the workshop's folder and return what was taken.
 
     Raise ActionFailed where a dump lacks what is in the database, or pg_dump is older than the server.

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from ....errors import ToolFailed, ToolMissing
 from ....host import Host
 from ...errors import CannotJudge
-from ...model import Entry, Payload
+from ...model import Payload, SourceCopy
 from ...names import is_device
 from ...stage import CHUNK, Stage
 from ...streams import Written, reading, writing
@@ -144,7 +144,7 @@ END_MARK = b"-- PostgreSQL database cluster dump complete"
 LAST_LINES = 10  # pg_dumpall ends with its mark and an empty comment
 
 
-def verify(entry: Entry, bench: Bench) -> list[str]:
+def verify(entry: SourceCopy, bench: Bench) -> list[str]:
     """Given a PostgreSQL source of a set, return what does not hold of its dumps.
 
     Raise Unreadable where one cannot be unpacked, CannotJudge where there is no pg_restore.
@@ -157,7 +157,7 @@ def verify(entry: Entry, bench: Bench) -> list[str]:
     return wrong
 
 
-def _dump(payload: Payload, objects: dict[str, int], entry: Entry, bench: Bench) -> str:
+def _dump(payload: Payload, objects: dict[str, int], entry: SourceCopy, bench: Bench) -> str:
     path, bin_dir = bench.folder / payload.name, str(entry.facts["bin_dir"])
     try:
         found = contents(path, entry.compression, bin_dir, bench.host)
@@ -168,7 +168,7 @@ def _dump(payload: Payload, objects: dict[str, int], entry: Entry, bench: Bench)
     return "" if found.entries == expected else f"it lists {found.entries} objects, the manifest says {expected}"
 
 
-def _globals(payload: Payload, entry: Entry, bench: Bench) -> str:
+def _globals(payload: Payload, entry: SourceCopy, bench: Bench) -> str:
     with reading(bench.folder / payload.name, entry.compression, bench.host) as stream:
         last = deque((line.strip() for line in stream), LAST_LINES)
     return "" if END_MARK in last else "it ends before pg_dumpall's end mark"

@@ -15,7 +15,7 @@ from ....errors import ActionFailed
 from ....host import Host
 from ....sqlite_place import locate
 from ...declared import Source
-from ...model import Entry, Notes, Payload
+from ...model import Notes, Payload, SourceCopy
 from ...stage import CHUNK
 from ...streams import Sink, writing
 from ..model import Size, Workshop
@@ -31,7 +31,7 @@ def measure(source: Source, _protected: frozenset[str], _host: Host) -> int:
     return sum(os.path.getsize(name) for name in (path, f"{path}-wal") if os.path.exists(name))
 
 
-def back_up(source: Source, workshop: Workshop) -> Entry:
+def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     """Copy a live database, check and describe the copy, pack it, and return what was taken.
 
     Raise ActionFailed where the database is damaged: a faithful copy of damage is no backup.

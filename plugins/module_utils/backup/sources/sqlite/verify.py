@@ -15,7 +15,7 @@ from typing import IO
 
 from ....units import human_bytes
 from ...errors import CannotJudge
-from ...model import Entry
+from ...model import SourceCopy
 from ...stage import CHUNK
 from ...streams import reading
 from ..model import Bench
@@ -24,7 +24,7 @@ from .examine import check, open_copy, pragma, schema_sha256
 NOT_UNDERSTOOD = "malformed database schema"  # as it was when the copy was taken, where the manifest says so
 
 
-def verify(entry: Entry, bench: Bench) -> list[str]:
+def verify(entry: SourceCopy, bench: Bench) -> list[str]:
     """Given a SQLite source of a set, return what does not hold of its content, its structure or its schema.
 
     Of one that could not be read where it was taken (``unread``) no more is demanded than that the bytes are the same
@@ -64,7 +64,7 @@ def _store(chunk: bytes, copy: IO[bytes], bench: Bench) -> None:
         raise CannotJudge(f"{bench.scratch} could not take the unpacked copy: {error}") from error
 
 
-def _judge(copy: Path, sha256: str, entry: Entry, *, thorough: bool) -> list[str]:
+def _judge(copy: Path, sha256: str, entry: SourceCopy, *, thorough: bool) -> list[str]:
     payload = entry.payload("database")
     if sha256 != entry.facts["sha256"]:
         return [f"{payload.name} unpacks to something else than was packed"]

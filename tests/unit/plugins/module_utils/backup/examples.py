@@ -17,9 +17,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.decla
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     BackupSet,
     Catalog,
-    Entry,
     Manifest,
     Payload,
+    SourceCopy,
     Verification,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES, run
@@ -151,10 +151,10 @@ def a_set(
     return BackupSet(manifest, Path("/nowhere") / set_id, evidence)
 
 
-def an_entry(name: str = "config", *, kind: str = "files", size: int = 1000, live: Optional[int] = None) -> Entry:
+def an_entry(name: str = "config", *, kind: str = "files", size: int = 1000, live: Optional[int] = None) -> SourceCopy:
     payload = Payload(f"{name}/archive.tar", "archive", size, "0" * 64)
     facts = {"paths": ["/etc/cryptobot"], "exclude": []}
-    return Entry(name, kind, "none", (payload,), 10, size, size if live is None else live, facts)
+    return SourceCopy(name, kind, "none", (payload,), 10, size, size if live is None else live, facts)
 
 
 def a_catalog(*sets: BackupSet, **more: Any) -> Catalog:

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import Unreadable
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import SourceCopy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import archive as archiving
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.back_up import (
     back_up,
@@ -61,7 +61,7 @@ ODD_NAMES = [
 ]
 
 
-def taken(folder: Path, *paths: Path, protected: frozenset = frozenset(), **more) -> Entry:
+def taken(folder: Path, *paths: Path, protected: frozenset = frozenset(), **more) -> SourceCopy:
     target = folder / "set" / "files"
     target.mkdir(parents=True)
     source = Source("files", "files", paths=tuple(str(path) for path in paths), **more)
@@ -82,8 +82,10 @@ def rows(folder: Path) -> list[list]:
     return [json.loads(line) for line in lines[1:]]
 
 
-def verified(folder: Path, made: Entry, **changes) -> list[str]:
-    entry = Entry("files", "files", "none", made.payloads, made.things, made.raw_bytes, made.live_bytes, made.facts)
+def verified(folder: Path, made: SourceCopy, **changes) -> list[str]:
+    entry = SourceCopy(
+        "files", "files", "none", made.payloads, made.things, made.raw_bytes, made.live_bytes, made.facts
+    )
     return verify(entry, Bench(folder / "set", folder, choose_host()))
 
 

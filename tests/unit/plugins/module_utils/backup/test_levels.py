@@ -20,10 +20,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.decla
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotJudge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     Defect,
-    Entry,
     Manifest,
     Payload,
     Report,
+    SourceCopy,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
@@ -32,7 +32,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 
 from .examples import a_set, an_entry
 
-Look = Callable[[Entry, Bench], list[str]]
+Look = Callable[[SourceCopy, Bench], list[str]]
 
 
 def looked(folder: Path, names: str, level: int, monkeypatch: pytest.MonkeyPatch, look: Look) -> Report:
@@ -66,7 +66,7 @@ def test_sources_are_opened_from_l2_and_thoroughly_from_l3(tmp_path, monkeypatch
 
 
 def raising(error: Exception) -> Look:
-    def look(_entry: Entry, _bench: Bench) -> list[str]:
+    def look(_entry: SourceCopy, _bench: Bench) -> list[str]:
         raise error
 
     return look

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import folders
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import macos
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import Folder
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import FolderMode
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.macos import allowing, parse_lists
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import attributes as members
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import (
@@ -95,14 +95,14 @@ BACKUPS = ["/var/backups/cryptobot", "/var/backups/cryptobot/20261122T020000Z-5f
 
 def test_a_list_opens_a_folder_whose_mode_is_closed():
     host = FakeHost("darwin", commands={"ls -lde": listing("macos-14/backups.txt")})
-    found = macos.collect_access([Folder(path, 0o700) for path in BACKUPS], host)
+    found = macos.collect_access([FolderMode(path, 0o700) for path in BACKUPS], host)
     assert [folder.others for folder in found.folders] == [(), ("user:bob", "group:admin")]
     assert (found.unknown, "chmod -N" in found.remedy) == ("", True)
     assert "user:bob allow list" in found.folders[1].actual
 
 
 def test_without_ls_the_modes_speak_and_the_lists_stay_unknown():
-    found = macos.collect_access([Folder(BACKUPS[0], 0o750)], FakeHost("darwin"))
+    found = macos.collect_access([FolderMode(BACKUPS[0], 0o750)], FakeHost("darwin"))
     assert [folder.others for folder in found.folders] == [("the group",)]
     assert "'ls' was not found" in found.unknown
 

@@ -19,9 +19,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manif
     verification_document,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
-    Entry,
     Manifest,
     Payload,
+    SourceCopy,
     Verification,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
@@ -31,7 +31,7 @@ from .examples import NOW
 ID = "20261118T110640Z-00c0de"
 SOURCE = Source("config", "files", paths=("/etc/cryptobot",))
 PAYLOADS = tuple(Payload(f"config/{role}", role, 10, "ab" * 32) for role in ("archive", "index"))
-TAKEN = Entry(
+TAKEN = SourceCopy(
     "config", "files", "none", PAYLOADS, 3, 9, 9, {"paths": ["/x"], "declared": SOURCE.declaration, "notes": {}}
 )
 MANIFEST = Manifest(

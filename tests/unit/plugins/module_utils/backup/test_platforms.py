@@ -20,7 +20,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows_files
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest, seal
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry, Payload
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Payload, SourceCopy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import RULES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import (
     attributes as noting,
@@ -279,7 +279,7 @@ HOSTILE = [
 ]
 
 
-def planted(folder: Path, names: list[str], kind: bytes = tarfile.REGTYPE, link: str = "") -> Entry:
+def planted(folder: Path, names: list[str], kind: bytes = tarfile.REGTYPE, link: str = "") -> SourceCopy:
     """Write a set whose archive, index and attributes agree on names that no set of ours has."""
     (folder / "evil").mkdir(parents=True)
     buffer = io.BytesIO()
@@ -314,7 +314,7 @@ def planted(folder: Path, names: list[str], kind: bytes = tarfile.REGTYPE, link:
         (folder / "evil" / role).write_bytes(content)
         payloads.append(Payload(f"evil/{role}", role, len(content), ""))
     count = len(names) if kind == tarfile.REGTYPE else 0
-    return Entry("evil", "files", "none", tuple(payloads), count, 0, 0, {"attributes": {"noted": 0}})
+    return SourceCopy("evil", "files", "none", tuple(payloads), count, 0, 0, {"attributes": {"noted": 0}})
 
 
 def test_a_planted_set_with_ordinary_names_is_content(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import SourceCopy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_anomaly import anomaly, find_anomalies
 
 from .examples import DAY, a_set, an_entry
@@ -19,11 +19,11 @@ from .examples import DAY, a_set, an_entry
 SOURCE = Source("config", "files")
 
 
-def taken(count: int = 10, live: int = 1000) -> Entry:
-    return Entry("config", "files", "none", (), count, live, live, {})
+def taken(count: int = 10, live: int = 1000) -> SourceCopy:
+    return SourceCopy("config", "files", "none", (), count, live, live, {})
 
 
-CASES: list[tuple[str, Source, Entry, Optional[int], str]] = [
+CASES: list[tuple[str, Source, SourceCopy, Optional[int], str]] = [
     ("as before", SOURCE, taken(), 1000, ""),
     ("grown", SOURCE, taken(live=9000), 1000, ""),
     ("first of its kind", SOURCE, taken(), None, ""),
@@ -82,6 +82,6 @@ EMPTY: list[tuple[str, str, dict[str, Any], Optional[int], bool]] = [
 @pytest.mark.parametrize(("why", "kind", "facts", "before", "expected"), EMPTY, ids=[case[0] for case in EMPTY])
 def test_what_was_empty_before_has_lost_nothing(why, kind, facts, before, expected):
     entry = None if before is None else an_entry("db", kind=kind, live=0)._replace(things=before)
-    found = anomaly(Source("db", kind), Entry("db", kind, "none", (), 0, 8192, 8192, facts), entry, 0.5)
+    found = anomaly(Source("db", kind), SourceCopy("db", kind, "none", (), 0, 8192, 8192, facts), entry, 0.5)
     assert bool(found) is expected
     assert not found or found.endswith("if that is right, declare may_be_empty: true for it")

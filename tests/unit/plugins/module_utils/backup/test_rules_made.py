@@ -14,10 +14,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model
     FORGED,
     SIGNED,
     BackupSet,
-    Entry,
     Lack,
     Made,
     Notes,
+    SourceCopy,
     Verification,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan import SetPlan
@@ -33,15 +33,15 @@ GOOD, EMPTIED = a_set(60), a_set(60, anomalies=("config has no files at all",))
 UNSURE = "kept, but it does not count until a person has looked at it"
 
 
-def taken(facts: dict[str, Any], *notes: tuple[str, str]) -> Entry:
+def taken(facts: dict[str, Any], *notes: tuple[str, str]) -> SourceCopy:
     """Return ten things of 2 KiB with such facts and notes."""
     noted = Notes()
     for kind, name in notes:
         noted.add(kind, name)
-    return Entry("config", "files", "none", (), 10, 2048, 2048, {**facts, "notes": noted.as_dict()})
+    return SourceCopy("config", "files", "none", (), 10, 2048, 2048, {**facts, "notes": noted.as_dict()})
 
 
-def said(name: str, what: Entry) -> dict[str, Finding]:
+def said(name: str, what: SourceCopy) -> dict[str, Finding]:
     """Return by check what is said of one source."""
     found = judge_made(ASKED, PLAN, Made(taken={name: what}), {})
     return {one.check: one for one in found if one.subject == name}

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Source
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotJudge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Entry
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import SourceCopy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import back_up as back_up_any
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench, Workshop
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.sqlite import snapshot as copying
@@ -54,7 +54,7 @@ def workshop(folder: Path, budget: float = 60.0) -> Workshop:
     return Workshop(target, choose_host(budget), PLAIN)
 
 
-def taken(folder: Path, path: Path) -> Entry:
+def taken(folder: Path, path: Path) -> SourceCopy:
     return back_up(Source("main", "sqlite", paths=(str(path),)), workshop(folder))
 
 
@@ -62,8 +62,8 @@ def packed(folder: Path) -> Path:
     return folder / "set" / "main" / "database.sqlite"
 
 
-def verified(folder: Path, made: Entry, **facts) -> list[str]:
-    entry = Entry("main", "sqlite", "none", made.payloads, made.things, 0, 0, {**made.facts, **facts})
+def verified(folder: Path, made: SourceCopy, **facts) -> list[str]:
+    entry = SourceCopy("main", "sqlite", "none", made.payloads, made.things, 0, 0, {**made.facts, **facts})
     return verify(entry, Bench(folder / "set", folder, choose_host()))
 
 

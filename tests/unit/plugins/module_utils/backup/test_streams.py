@@ -142,10 +142,10 @@ def test_a_compression_of_a_later_version_is_not_guessed_at(tmp_path):
 CHOICES = [("auto", True, "zstd"), ("auto", False, "gzip"), ("gzip", True, "gzip"), ("none", True, "none")]
 
 
-@pytest.mark.parametrize(("wish", "has_zstd", "expected"), CHOICES)
-def test_the_choice_of_compression(wish, has_zstd, expected):
+@pytest.mark.parametrize(("wanted", "has_zstd", "expected"), CHOICES)
+def test_the_choice_of_compression(wanted, has_zstd, expected):
     host = FakeHost(commands={"zstd": ""} if has_zstd else {})
-    assert choose_codec(wish, None, 0, host).compression.name == expected
+    assert choose_codec(wanted, None, 0, host).compression.name == expected
 
 
 def test_a_compression_that_was_asked_for_and_is_not_there_is_an_error():
@@ -153,10 +153,10 @@ def test_a_compression_that_was_asked_for_and_is_not_there_is_an_error():
         choose_codec("zstd", None, 0, FakeHost())
 
 
-@pytest.mark.parametrize(("wish", "level"), [("gzip", 10), ("gzip", 0), ("zstd", 20), ("none", 1), ("lzma", -1)])
-def test_a_level_that_there_is_not_is_an_error(wish, level):
+@pytest.mark.parametrize(("wanted", "level"), [("gzip", 10), ("gzip", 0), ("zstd", 20), ("none", 1), ("lzma", -1)])
+def test_a_level_that_there_is_not_is_an_error(wanted, level):
     with pytest.raises(InputError, match="compression_level"):
-        choose_codec(wish, level, 0, FakeHost(commands={"zstd": ""}))
+        choose_codec(wanted, level, 0, FakeHost(commands={"zstd": ""}))
 
 
 def fake_tool(folder: Path, name: str, script: str, monkeypatch) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows as asking
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import windows_files as opening
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import Folder
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.access import FolderMode
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.attributes import Packed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.windows import (
     others_allowed,
@@ -267,7 +267,7 @@ def test_a_path_with_quotes_is_a_literal_in_the_query():
     assert "'C:\\it''s'" in asking.protect(["C:\\it's"], "D:P")
 
 
-FOLDERS = [Folder("D:\\backups", 0o777), Folder("D:\\backups\\set", 0o777)]
+FOLDERS = [FolderMode("D:\\backups", 0o777), FolderMode("D:\\backups\\set", 0o777)]
 ACCESS = [  # the answer, who is let in by folder, whether something stays unknown
     (powershell("windows-server-2019", "access"), [(), ()], False),
     (powershell("windows-server-2019-de", "access"), [("Users (S-1-5-32-545)",), ()], False),
