@@ -55,6 +55,18 @@ PLAIN: dict[str, dict[str, Any]] = {
         choices=[LEAVE_OUT, STOP],
         default=LEAVE_OUT,
     ),
+    "cryptobot_carrier": option(
+        "str",
+        "How a Linux or macOS host gets the collection's core. The runner sends what is asked for once, and has the "
+        "host keep it; ansiballz sends it anew with each task, as Ansible does with any module. Windows hosts have the "
+        "bridge.",
+        choices=["runner", "ansiballz"],
+    ),
+    "cryptobot_carrier_keep": option(
+        "bool",
+        "Whether a Linux or macOS host may keep what the runner has sent. If not, it is sent with each task and leaves "
+        "nothing behind.",
+    ),
 }
 ON_CONTROLLER: dict[str, dict[str, Any]] = {
     "cryptobot_report_dir": option("path", "Folder of the reports on the controller."),
