@@ -15,5 +15,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module backup_archive."""
 
     _supports_check_mode = True
-    noun = "backup"
+    area = "backup"
     spec = argument_spec(SPEC)

@@ -23,7 +23,7 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module checkup: the options of each area are validated by that area's own SPEC."""
 
     _supports_check_mode = True
-    noun = "checkup"
+    area = "checkup"
     spec = argument_spec(SPEC)
 
     def check(self, arguments: Mapping[str, Any]) -> Checked:

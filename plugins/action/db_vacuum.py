@@ -15,5 +15,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module db_vacuum."""
 
     _supports_check_mode = True
-    noun = "database"
+    area = "database"
     spec = argument_spec(SPEC)

@@ -15,5 +15,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module disk_cleanup."""
 
     _supports_check_mode = True
-    noun = "cleanup"
+    area = "cleanup"
     spec = argument_spec(SPEC)

@@ -15,5 +15,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module firewall_audit."""
 
     _supports_check_mode = True
-    noun = "firewall"
+    area = "firewall"
     spec = argument_spec(SPEC)

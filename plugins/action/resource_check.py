@@ -15,5 +15,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module resource_check."""
 
     _supports_check_mode = True
-    noun = "resources"
+    area = "resources"
     spec = argument_spec(SPEC)

@@ -15,5 +15,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module service_check."""
 
     _supports_check_mode = True
-    noun = "services"
+    area = "services"
     spec = argument_spec(SPEC)

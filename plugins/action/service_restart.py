@@ -15,5 +15,5 @@ class ActionModule(MaintenanceAction):
     """The controller's half of the module service_restart."""
 
     _supports_check_mode = True
-    noun = "restart"
+    area = "restart"
     spec = argument_spec(SPEC)

@@ -47,11 +47,11 @@ class Module(Protocol):
 
 
 def exit_with(module: Module, run: Run, *, low_priority: bool = True, acts: bool = True) -> None:
-    """Run a noun on this host and end the module with its result, sealed.
+    """Run an area on this host and end the module with its result, sealed.
 
     ``params["timeout"]`` seconds bound the whole run. An error of the core, or an action that did not succeed, fails
     the task; whatever had been found by then is still returned. So does a defect, which names its place. ``acts`` is
-    whether the noun may change something: one that only looks is also ended where it hangs in a call of the system.
+    whether the area may change something: one that only looks is also ended where it hangs in a call of the system.
     """
     try:
         host = choose_host(module.params["timeout"])

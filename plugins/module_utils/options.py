@@ -16,7 +16,7 @@ from typing import Any, Union
 from .errors import InputError
 
 # What only this collection reads of an option: neither Ansible's validator nor ansible-test knows it.
-ANNOTATIONS = frozenset({"description", "example", "unit", "variable", "version_added"})
+ANNOTATIONS = frozenset({"description", "example", "variable", "version_added"})
 
 
 def option(kind: str, description: Union[str, Sequence[str]], **more: Any) -> dict[str, Any]:

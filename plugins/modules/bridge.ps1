@@ -37,7 +37,7 @@ $rights = @{
 }
 $replacing = 0x40 -bor 0x10000 -bor 0x40000 -bor 0x80000 -bor 0x10000000
 $putting = $replacing -bor 0x2 -bor 0x4 -bor 0x10 -bor 0x100 -bor 0x40000000
-$sweepAfter = [TimeSpan]::FromDays(7)
+$sweepAfter = @{ '.zip' = [TimeSpan]::FromDays(7); '.partial' = [TimeSpan]::FromDays(1) }
 $maxPayload = 64MB
 $maxAnswer = 128MB
 $maxStderr = 8MB  # more than that on stderr is no Python that says why it fails
@@ -264,12 +264,13 @@ function Save-Payload {
 }
 
 function Clear-OldPayload {
-    # Remove the payloads that nobody used for a week. One that is in use at the moment is open, and stays.
+    # Remove the payloads that nobody used for a week, and what was broken off a day ago. One that is in use at the
+    # moment is open, and stays.
     param([string]$Folder, [string]$Keep)
-    $limit = [DateTime]::UtcNow - $sweepAfter
     foreach ($file in [IO.Directory]::GetFiles($Folder)) {
-        $ours = $file -ne $Keep -and $file -match '\.(zip|partial)$'
-        if ($ours -and [IO.File]::GetLastWriteTimeUtc($file) -lt $limit) {
+        $after = $sweepAfter[[IO.Path]::GetExtension($file)]
+        $old = $after -and [IO.File]::GetLastWriteTimeUtc($file) -lt [DateTime]::UtcNow - $after
+        if ($old -and $file -ne $Keep) {
             try { [IO.File]::Delete($file) } catch { Write-Debug -Message "'$file' is in use" }
         }
     }

@@ -80,17 +80,17 @@ def no_answer(answer: Mapping[str, Any]) -> str:
 
 
 class MaintenanceAction(ActionBase):
-    """The base of all action plugins of this collection; a subclass names its noun and that noun's argument_spec."""
+    """The base of all action plugins of this collection; a subclass names its area and that area's argument_spec."""
 
     _supports_check_mode = False  # each action opts in: the default of ActionBase is True
     _supports_async = True
-    noun: ClassVar[str] = ""
+    area: ClassVar[str] = ""
     groups: tuple[str, ...] = ()
     spec: ClassVar[Mapping[str, Any]]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        preload((cls.noun,))
+        preload((cls.area,))
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
@@ -104,7 +104,7 @@ class MaintenanceAction(ActionBase):
 
     def check(self, arguments: Mapping[str, Any]) -> Checked:
         """Return the arguments checked. Raise AnsibleActionFail where they do not fit."""
-        self.refuse(mistakes_in(self.noun, arguments, self.platforms()))
+        self.refuse(mistakes_in(self.area, arguments, self.platforms()))
         return validate(self.here(self.spec), arguments, self._task.action)
 
     def refuse(self, mistakes: Sequence[Mistake], prefix: str = "") -> None:

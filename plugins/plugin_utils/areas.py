@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake, find_mistakes
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
 
 Asked = Callable[[Mapping[str, Any], str], list[Mistake]]
@@ -31,6 +32,9 @@ def preload(areas: Iterable[str] = AREAS) -> None:
 
 
 def _mistakes_of(area: str) -> Asked:
+    """Return what tells the mistakes of an area; one whose options mean no more than their types has no such file."""
+    if find_spec(f"{CORE}.{area}.mistakes") is None:
+        return lambda options, platform: find_mistakes(AREAS[area].spec, options, lambda _options: None, platform)
     found: Asked = importlib.import_module(f"{CORE}.{area}.mistakes").mistakes
     return found
 

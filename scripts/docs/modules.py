@@ -65,8 +65,7 @@ def options(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _option(option: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: option[key] for key in ARGUMENTS if key in option}
     nested = {"suboptions": options(option["options"])} if "options" in option else {}
-    said = option["description"]
-    return {"description": said if isinstance(said, str) else list(said), **kept, **nested}
+    return {"description": sources.said(option), **kept, **nested}
 
 
 def merged(common: Any, particular: Any) -> Any:

@@ -45,7 +45,7 @@ class ActionModule(MaintenanceAction):
     \"""The controller's half of the module {area.module}.\"""
 
     _supports_check_mode = True
-    noun = "{area.name}"
+    area = "{area.name}"
     spec = argument_spec(SPEC)
 """
 

@@ -19,6 +19,6 @@ def mistakes(given: Mapping[str, Any], platform: str = "linux") -> list[Mistake]
     """Given the options as they are written and the platform of the host, return all that the area refuses."""
 
     def read(options: dict[str, Any]) -> None:
-        read_options(options, PLATFORMS[platform].places)
+        read_options(options, PLATFORMS[platform]().places)
 
     return find_mistakes(SPEC, given, read, platform)

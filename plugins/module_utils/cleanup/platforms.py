@@ -11,11 +11,8 @@ from typing import NamedTuple
 
 from ..host import Host
 from .disk import Disk
-from .linux import LINUX, LINUX_DISK, in_use_linux
-from .macos import MAC_DISK, MACOS, in_use_macos
 from .model import InUse
 from .places import Places
-from .windows import NTFS, WINDOWS, in_use_windows
 
 
 class Platform(NamedTuple):
@@ -26,8 +23,23 @@ class Platform(NamedTuple):
     in_use: Callable[[Host], InUse]
 
 
-PLATFORMS = {
-    "linux": Platform(LINUX, LINUX_DISK, in_use_linux),
-    "darwin": Platform(MACOS, MAC_DISK, in_use_macos),
-    "windows": Platform(WINDOWS, NTFS, in_use_windows),
-}
+# Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
+def _linux() -> Platform:
+    from .linux import LINUX, LINUX_DISK, in_use_linux
+
+    return Platform(LINUX, LINUX_DISK, in_use_linux)
+
+
+def _macos() -> Platform:
+    from .macos import MAC_DISK, MACOS, in_use_macos
+
+    return Platform(MACOS, MAC_DISK, in_use_macos)
+
+
+def _windows() -> Platform:
+    from .windows import NTFS, WINDOWS, in_use_windows
+
+    return Platform(WINDOWS, NTFS, in_use_windows)
+
+
+PLATFORMS: dict[str, Callable[[], Platform]] = {"linux": _linux, "darwin": _macos, "windows": _windows}

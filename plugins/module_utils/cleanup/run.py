@@ -34,9 +34,9 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     Raise InputError for a rule that is not safe, before anything is looked at, and LockHeld where another maintenance
     run works on this host. A deletion that the system refuses is a finding and does not stop the rest.
     """
-    platform = PLATFORMS.get(host.platform)
-    if platform is None:
+    if host.platform not in PLATFORMS:
         return Result(findings=[unsupported(host.platform, PLATFORMS)])
+    platform = PLATFORMS[host.platform]()
     options = read_options(params, platform.places)
     bounds = Bounds(options.max_entries, time.monotonic() + options.scan_seconds)
     paths = (*options.sealed, *named_by(platform.places.variables))

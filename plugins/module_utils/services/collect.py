@@ -33,7 +33,6 @@ from .probe import ask_all
 from .workers import SPAN, is_unsteady, turnover_of
 
 TIMES = {"linux": 10}  # how often within SPAN; a list of all processes costs the other systems seconds
-
 Names = tuple[str, ...]
 
 
@@ -171,19 +170,12 @@ def _of_pid_file(host: Host, snapshot: Snapshot, service: Service) -> Observatio
     return Observation(service, pid_file=pid_file, main=main, intruder=intruder, processes=processes)
 
 
-def _files(
-    host: Host, snapshot: Snapshot, observed: Observation
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _files(host: Host, snapshot: Snapshot, observed: Observation) -> tuple[Names, Names, Names]:
     """Return the files of a running service that changed after it began, those whose time lies in the future, and why
     declared ones cannot be looked at.
     """
-    began = (
-        observed.main.began
-        if observed.main
-        else observed.unit.active_since
-        if observed.unit and observed.unit.running
-        else None
-    )
+    main, unit = observed.main, observed.unit
+    began = main.began if main else unit.active_since if unit and unit.running else None
     started = None if began is None else snapshot.clock.moment(began)
     if started is None:
         return (), (), ()
@@ -204,12 +196,11 @@ def _files(
 
 
 def _files_of(observed: Observation) -> list[str]:
-    unit_files = (
-        [*observed.unit.files, *(path.lstrip("-") for path in observed.unit.environment_files)] if observed.unit else []
-    )
-    declared = [place.path for place in observed.service.declared_in]
+    unit, service = observed.unit, observed.service
+    unit_files = [*unit.files, *(path.lstrip("-") for path in unit.environment_files)] if unit else []
     program = [observed.main.exe] if observed.main and observed.main.exe else []
-    return list(dict.fromkeys([*unit_files, *program, *observed.service.config_files, *declared]))
+    declared = [place.path for place in service.declared_in]
+    return list(dict.fromkeys([*unit_files, *program, *service.config_files, *declared]))
 
 
 def with_answers(host: Host, snapshot: Snapshot) -> tuple[Observation, ...]:
@@ -233,11 +224,9 @@ def _with_owner(snapshot: Snapshot, observed: Observation) -> Observation:
     if probe is None or not _is_asked(observed):
         return observed
     own, why = is_own_answer(observed, probe, snapshot.sockets, snapshot.sockets_unavailable, snapshot.describe)
-    return (
-        observed
-        if own
-        else observed._replace(unasked=why if own is False else "", unproven="" if own is False else why)
-    )
+    if own:
+        return observed
+    return observed._replace(unasked=why) if own is False else observed._replace(unproven=why)
 
 
 def with_turnover(host: Host, snapshot: Snapshot) -> tuple[Observation, ...]:
@@ -250,9 +239,7 @@ def with_turnover(host: Host, snapshot: Snapshot) -> tuple[Observation, ...]:
         unavailable = ""
     except CoreError as error:
         later, unavailable = [], f"its workers could not be looked at again: {error}"
-    found = {
-        observed.name: turnover_of(observed.main, later, unavailable) for observed in again if observed.main is not None
-    }
+    found = {each.name: turnover_of(each.main, later, unavailable) for each in again if each.main is not None}
     return tuple(observed._replace(turnover=found.get(observed.name)) for observed in snapshot.services)
 
 

@@ -74,7 +74,7 @@ def _read(descriptor: int, path: str, limit: int) -> Tail:
     return Tail(text.partition("\n")[2] if begin else text, status.st_mtime)
 
 
-class Entry(NamedTuple):
+class LogRecord(NamedTuple):
     """An entry of the journal: its time, its text where that is told, and by what it is found again."""
 
     at: float
@@ -119,7 +119,7 @@ def last_error(host: Host, unit: str, now: float, service: Optional[Service] = N
     return ""
 
 
-def _entries(host: Host, *wanted: str) -> list[Entry]:
+def _entries(host: Host, *wanted: str) -> list[LogRecord]:
     """Return entries of the journal, oldest first, as far as they can be read; none where it cannot be asked."""
     try:
         # _SYSTEMD_UNIT is journald's own word: what others wrote about the unit is not its last word
@@ -176,10 +176,10 @@ def _secrets(service: Optional[Service]) -> list[str]:
     return [value for name, value in given if tells_secret(name, value)]
 
 
-def _entry(line: str) -> Optional[Entry]:
+def _entry(line: str) -> Optional[LogRecord]:
     try:
         raw: Any = json.loads(line)
-        return Entry(int(raw["__REALTIME_TIMESTAMP"]) / 1e6, _text(raw["MESSAGE"]), str(raw.get("__CURSOR") or ""))
+        return LogRecord(int(raw["__REALTIME_TIMESTAMP"]) / 1e6, _text(raw["MESSAGE"]), str(raw.get("__CURSOR") or ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -32,7 +32,7 @@ _STEPS = 7  # how often the unseen part of the window is halved to find where th
 JOURNALD_STARTS = 30.0  # seconds after the boot within which journald is there; services start after it
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One entry of systemd: its message ``id`` about ``unit``, its boot, and when that began if it says so."""
 
     at: float
@@ -114,7 +114,7 @@ def parse_journal(answer: Answer, start: float, since: Optional[float], boot: Bo
     return Journal(restarts, Evidence(kills, since, gaps), None if gaps else since)
 
 
-def _entry(line: str) -> Optional[Entry]:
+def _entry(line: str) -> Optional[JournalEntry]:
     """Return an entry as it is, without unit where it is not systemd's own about one; None where it cannot be read."""
     try:
         raw = json.loads(line)
@@ -123,9 +123,9 @@ def _entry(line: str) -> Optional[Entry]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     if not is_of_systemd(raw):
-        return Entry(at, "", "", "")
+        return JournalEntry(at, "", "", "")
     unit = raw.get("UNIT")
-    return Entry(at, str(kind), unit if isinstance(unit, str) else "", str(raw.get("_BOOT_ID")), at - took)
+    return JournalEntry(at, str(kind), unit if isinstance(unit, str) else "", str(raw.get("_BOOT_ID")), at - took)
 
 
 def is_of_systemd(raw: Mapping[str, Any]) -> bool:
@@ -133,7 +133,7 @@ def is_of_systemd(raw: Mapping[str, Any]) -> bool:
     return raw.get("_PID") == "1" and raw.get("_UID", "0") == "0"
 
 
-def restarts_of(entries: Sequence[Entry], start: float, boot: Boot) -> Iterator[Event]:
+def restarts_of(entries: Sequence[JournalEntry], start: float, boot: Boot) -> Iterator[Event]:
     """Given entries in order, yield the restarts: automatic ones, and other starts whoever asked for them.
 
     The start that follows an automatic restart is the same one, and the first of a boot since ``start`` is none.

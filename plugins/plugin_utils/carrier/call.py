@@ -36,7 +36,7 @@ GRACE = 120
 class Action(Protocol):
     """What the carrier needs of an action plugin."""
 
-    noun: str
+    area: str
     _task: Any
 
     def _execute_module(self, **kwargs: Any) -> dict[str, Any]: ...
@@ -94,7 +94,7 @@ def variables_of(action: Action, task_vars: Mapping[str, Any]) -> Mapping[str, A
 
 
 def _by_runner(action: Action, params: Mapping[str, Any], secrets: frozenset[str], task_vars: dict[str, Any]) -> Trip:
-    packed = payload(areas_of(action.noun, params))
+    packed = payload(areas_of(action.area, params))
     keep = _keep(action, task_vars)
     options = {
         "keep": keep,
@@ -107,7 +107,7 @@ def _by_runner(action: Action, params: Mapping[str, Any], secrets: frozenset[str
 
 
 def _by_bridge(action: Action, params: Mapping[str, Any], secrets: frozenset[str], task_vars: dict[str, Any]) -> Trip:
-    packed = payload(areas_of(action.noun, params))
+    packed = payload(areas_of(action.area, params))
     options = {
         **host_options(action, task_vars),
         "payload_sha256": packed.sha256,
@@ -144,7 +144,7 @@ def host_options(action: Action, task_vars: Mapping[str, Any]) -> dict[str, Any]
 def request(action: Action, params: Mapping[str, Any], secrets: frozenset[str]) -> str:
     """Return what the core's entry.py reads: one line of ASCII JSON."""
     asked = {
-        "area": action.noun,
+        "area": action.area,
         "params": params,
         "check_mode": bool(action._task.check_mode),
         "secrets": sorted(secrets),

@@ -99,8 +99,8 @@ def _refill(tree: Path) -> None:
 def test_no_symlink_that_is_swapped_in_leads_the_cleanup_out_of_its_folder(
     raced: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = PLATFORMS["linux"]._replace(in_use=lambda _host: InUse())  # not what this is about, and slow
-    monkeypatch.setitem(PLATFORMS, "linux", quick)
+    quick = PLATFORMS["linux"]()._replace(in_use=lambda _host: InUse())  # not what this is about, and slow
+    monkeypatch.setitem(PLATFORMS, "linux", lambda: quick)
     tree = raced / "tree"
     deleted = avoided = runs = 0
     begun = time.monotonic()

@@ -22,6 +22,7 @@ from .payloads import COUNT, ECHO, payload
 
 # A host of which nothing is recorded: what counts here is that the answer comes from there.
 CHECK = {"services": [{"name": "auth", "port": 8000}], "retries": 0}
+DAY = 86_400
 CORE = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
 
 
@@ -84,12 +85,22 @@ def test_old_payloads_are_swept_when_a_new_one_comes(windows: WindowsHost) -> No
     windows.bridge_dir.mkdir(parents=True, mode=0o700)
     ancient, recent = windows.bridge_dir / f"{'0' * 64}.zip", windows.bridge_dir / f"{'1' * 64}.zip"
     broken_off = windows.bridge_dir / f"{'1' * 64}.zip.0123.partial"
-    for path, age in ((ancient, 100_000), (recent, 60), (broken_off, 100_000)):
+    for path, age in ((ancient, 8 * DAY), (recent, 6 * DAY), (broken_off, 2 * DAY)):
         path.write_bytes(b"")
         os.utime(path, (path.stat().st_mtime - age,) * 2)
     fresh = payload(ECHO)
     ansible(windows.inventory(), "bridge", {**fresh, "dir": str(windows.bridge_dir)})
     assert windows.payloads() == sorted([recent, windows.bridge_dir / f"{fresh['payload_sha256']}.zip"])
+
+
+def test_a_payload_that_is_used_is_not_old(windows: WindowsHost) -> None:
+    fresh = {**payload(ECHO), "dir": str(windows.bridge_dir)}
+    ansible(windows.inventory(), "bridge", fresh)
+    (used,) = windows.payloads()
+    os.utime(used, (used.stat().st_mtime - 8 * DAY,) * 2)
+    ansible(windows.inventory(), "bridge", fresh)
+    ansible(windows.inventory(), "bridge", {**payload(COUNT), "dir": str(windows.bridge_dir)})
+    assert used in windows.payloads()
 
 
 def test_check_mode_reaches_the_core_and_so_do_the_arguments_with_their_defaults(windows: WindowsHost) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What holds for every module: whatever its noun returns or raises leaves through the one seam, and no other way."""
+"""What holds for every module: whatever its area returns or raises leaves through the one seam, and no other way."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODULES = sorted(path.stem for path in (CHECKOUT / "plugins" / "modules").glob("
 SECRET = "p@ss/w\"or'd\\é-of-the-house"
 ODD = f"{SECRET} {json.dumps(SECRET)} {SECRET!r} {base64.b64encode(SECRET.encode()).decode()} \udcff \ud83d \x1b[2J "
 FINDING = Finding("a.rule", ODD, CRITICAL, ODD + "z" * 100_000, actual={ODD: [ODD]}, remedy=ODD)
-# How a noun can end.
+# How a area can end.
 ENDS: dict[str, Any] = {
     "result": Result([FINDING], data={"sets": [ODD], ODD: {"a": ODD}}, diff={"before": ODD, "after": ""}),
     "failure": Result([FINDING], failure=ODD + "z" * 100_000),
@@ -104,11 +104,11 @@ def test_whatever_becomes_of_a_module_leaves_sealed(
 def test_whatever_becomes_of_an_area_leaves_its_entry_sealed(
     name: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noun = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule.noun
-    run = importlib.import_module(f"{PLUGINS}.module_utils.{noun}.run")
+    area = importlib.import_module(f"{PLUGINS}.action.{name}").ActionModule.area
+    run = importlib.import_module(f"{PLUGINS}.module_utils.{area}.run")
     monkeypatch.setattr(run, "run", ended(ENDS[end]))
     params = {"timeout": 9, **required(name)}
-    request = {"area": noun, "params": params, "check_mode": True, "secrets": [SECRET]}
+    request = {"area": area, "params": params, "check_mode": True, "secrets": [SECRET]}
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(request).encode())))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))

@@ -25,7 +25,7 @@ RULES = Rules()
 
 def counted(number: int, message: str, subject: str = "") -> Outcome:
     """Given how many there are of what should not be, return a warning, or ok where there is none."""
-    return Outcome(WARNING if number else OK, message, expected=0, actual=number, subject=subject)
+    return Outcome(WARNING if number > 0 else OK, message, expected=0, actual=number, subject=subject)
 
 
 def named(subjects: Iterable[str]) -> str:
@@ -130,8 +130,10 @@ def judge_window(context: ServerContext) -> Iterator[Outcome]:
 def judge_index_passes(context: ServerContext) -> Iterator[Outcome]:
     """Each vacuum needed at most one pass over the indexes."""
     for end in context.ended:
-        passes = max((int(end.details[name]) for name in _PASSES if name in end.details), default=0)
-        if passes > 1:
+        passed = [int(end.details[name]) for name in _PASSES if name in end.details]
+        repeated = [passes for passes in passed if passes > 1]
+        if repeated:
+            passes = max(repeated)
             message = f"the vacuum went over its indexes {passes} times: maintenance_work_mem was too small"
             yield Outcome(WARNING, message, expected=1, actual=passes, subject=end.step.subject)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading the packet filter, the routes and what manages them on a Linux host: the only I/O of this noun there.
+"""Reading the packet filter, the routes and what manages them on a Linux host: the only I/O of this area there.
 
 Nothing is changed, and nothing is loaded: the legacy tools are only asked about tables that the kernel says it has,
 because asking for others would create them.

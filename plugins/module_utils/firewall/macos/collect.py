@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading pf, the application firewall and the network of a macOS host: the only I/O of this noun there."""
+"""Reading pf, the application firewall and the network of a macOS host: the only I/O of this area there."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.options impo
     option,
 )
 
-INNER = {"port": option("int", "Its port.", required=True, unit="TCP")}
+INNER = {"port": option("int", "Its port.", required=True, example=80)}
 SPEC = {
     "services": option("list of dict", ["What runs.", "Each by its name."], options=INNER, example=[{"port": 80}]),
     "token": option("str", "What it is asked with.", no_log=True, variable="cryptobot_token"),

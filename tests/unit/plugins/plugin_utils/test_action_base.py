@@ -26,7 +26,7 @@ SPEC = {
 
 
 class Action(MaintenanceAction):
-    noun = "thing"  # an area that the core lacks: what it would refuse is not looked for
+    area = "thing"  # an area that the core lacks: what it would refuse is not looked for
     spec = SPEC
 
 

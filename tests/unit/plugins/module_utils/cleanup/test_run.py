@@ -42,12 +42,12 @@ from .trees import aged, clean, left, put, states
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks at /proc for files in use")
 
 
-LINUX = run_module.PLATFORMS["linux"]
+LINUX = run_module.PLATFORMS["linux"]()
 
 
 def answer_in_use(monkeypatch: pytest.MonkeyPatch, answer: Callable[[], InUse]) -> None:
     """Let the platform answer so when it is asked what is in use."""
-    monkeypatch.setitem(run_module.PLATFORMS, "linux", LINUX._replace(in_use=lambda host: answer()))
+    monkeypatch.setitem(run_module.PLATFORMS, "linux", lambda: LINUX._replace(in_use=lambda host: answer()))
 
 
 @pytest.fixture(autouse=True)

@@ -94,6 +94,7 @@ OUTCOMES = [
     ("one worker fails, others know none", [(500, ""), "[]"], {}, "answers 500", "unknown"),
     ("an error", [(500, "")], {}, "answers 500", "unknown"),
     ("it wants a token", [(401, "")], {}, "trading.token", "unknown"),
+    ("it refuses the token", [(403, "")], {}, "trading.token", "unknown"),
     (
         "a page with one in flight, unknown may proceed",
         [f'{{"orders": {FLYING}, "total": 9}}'],

@@ -57,7 +57,7 @@ class Host:
 
 
 def action_on(host: Host, *, windows: bool = True, **task: Any) -> Any:
-    action = mock.MagicMock(noun="services", _execute_module=host.execute)
+    action = mock.MagicMock(area="services", _execute_module=host.execute)
     action._task = mock.MagicMock(**{"async_val": 0, "check_mode": False, "delegate_to": None, **task})
     action.on_windows.return_value = windows
     action.render = lambda value: value.replace("{{ drive }}", "C:") if isinstance(value, str) else value
@@ -118,7 +118,7 @@ def test_a_request_holds_its_secrets_in_no_readable_form() -> None:
 def test_a_checkup_is_packed_with_the_areas_that_it_names_and_no_others() -> None:
     host = Host({}, cached=True)
     action = action_on(host, windows=False)
-    action.noun = "checkup"
+    action.area = "checkup"
     call_carrier(action, {"timeout": 9, "checks": {"cleanup": {}, "services": {}}}, SECRETS, {})
     assert host.asked[0]["payload_sha256"] == payload(["services", "checkup", "cleanup"]).sha256
     assert host.asked[0]["payload_sha256"] != payload(["services", "checkup"]).sha256

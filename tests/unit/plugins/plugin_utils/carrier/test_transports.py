@@ -26,7 +26,7 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.opti
 
 PLUGINS = Path(__file__).resolve().parents[5] / "plugins"
 PACKAGE = "ansible_collections.cryptobot.maintenance.plugins"
-NOUN_ACTIONS = sorted(
+AREA_ACTIONS = sorted(
     path.stem for path in (PLUGINS / "action").glob("*.py") if path.stem not in ("report", "validate")
 )
 SPEC = {
@@ -38,7 +38,7 @@ SPEC = {
 
 
 class Action(MaintenanceAction):
-    noun = "thing"
+    area = "thing"
     spec = SPEC
     _supports_check_mode = True
 
@@ -101,8 +101,8 @@ def test_the_spec_itself_is_not_changed() -> None:
     assert SPEC["rules"]["options"] == {"path": {"type": "path"}}
 
 
-@pytest.mark.parametrize("name", NOUN_ACTIONS)
-def test_an_action_names_the_noun_whose_options_it_validates(name: str) -> None:
+@pytest.mark.parametrize("name", AREA_ACTIONS)
+def test_an_action_names_the_area_whose_options_it_validates(name: str) -> None:
     action = importlib.import_module(f"{PACKAGE}.action.{name}").ActionModule
-    assert action.spec == argument_spec(importlib.import_module(f"{PACKAGE}.module_utils.{action.noun}").SPEC)
-    assert (PLUGINS / "module_utils" / action.noun / "run.py").is_file()
+    assert action.spec == argument_spec(importlib.import_module(f"{PACKAGE}.module_utils.{action.area}").SPEC)
+    assert (PLUGINS / "module_utils" / action.area / "run.py").is_file()

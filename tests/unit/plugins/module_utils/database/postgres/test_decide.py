@@ -214,3 +214,7 @@ def test_the_sample_is_no_larger_than_the_table_unless_it_has_children(given: di
 def test_tables_that_are_not_wanted_and_shared_ones_of_a_second_database_are_left_out() -> None:
     around = scope(dirty(), dirty("pg_authid", shared=True))
     assert [case.table.name for case in contexts_of(around, with_shared=False)] == ["trades"]
+
+
+def test_no_step_takes_less_than_a_round_trip() -> None:
+    assert decided(table(heap_bytes=8192, index_bytes=0, dead=20_000))[0].task.predicted_s == 0.02

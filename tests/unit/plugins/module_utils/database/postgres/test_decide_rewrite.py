@@ -72,6 +72,15 @@ def test_a_rewrite_that_is_allowed_through_every_gate_is_a_step() -> None:
     assert (step.action, step.task.rewrite, step.task.analyze) == ("rewrite", True, True)
 
 
+def test_the_room_that_is_needed_is_enough() -> None:
+    assert considered(facts=Facts(OPEN, {PLACE: int(3.3 * GB)}), **ALLOWED)[0] is not None
+
+
+def test_the_cost_is_told_to_a_tenth_of_a_second() -> None:
+    one = BLOATED._replace(heap_bytes=2 * GB + 61_700_000)
+    assert considered(one)[1].details["predicted_seconds"] == 61.2
+
+
 SHUT: list[tuple[Any, Facts, dict[str, Any], str]] = [
     (BLOATED, ROOM, {"services_stopped": False}, "database.bloat"),
     (BLOATED._replace(schema="pg_catalog"), ROOM, {}, "database.bloat"),

@@ -163,6 +163,14 @@ def test_a_step_that_would_have_fitted_earlier_is_told_apart_from_one_that_never
     assert late[0].reason == "predicted to take 60 s, longer than is left of 2 min"
 
 
+def test_nineteen_twentieths_of_the_window_may_be_planned() -> None:
+    assert fit([step("a", 95.0)], 100.0, 1)[1] == []
+    [late] = fit([step("a", 95.5)], 100.0, 1)[1]
+    assert late.reason == "predicted to take 96 s, longer than the whole window of 2 min"
+    [late] = fit([step("a", 10.0), step("b", 95.0)], 100.0, 1)[1]
+    assert late.reason == "predicted to take 95 s, longer than is left of 2 min"
+
+
 def test_two_workers_have_twice_the_room() -> None:
     assert len(fit([step("a", 60.0), step("b", 60.0)], 100.0, 2)[0]) == 2
 
@@ -179,6 +187,27 @@ def test_a_restored_database_gets_quick_statistics_of_all_tables_first() -> None
         ["analyze_target_1"] * 20 + ["analyze_target_10"] * 20 + ["vacuum_analyze"] * 20
     )
     assert all(not one.task.vacuum for one in result if one.task.target)
+
+
+def test_a_stage_takes_its_share_of_the_time_and_freezes_nothing() -> None:
+    chosen = settings([postgresql()], analyze="stages")
+    large = new("large")._replace(task=new("large").task._replace(predicted_s=50.0, freeze=True))
+    stages = [one.task for one in staged([large], chosen, 1) if one.task.target]
+    assert [(one.predicted_s, one.freeze, one.target) for one in stages] == [(0.5, False, 1), (5.0, False, 10)]
+    small = new("small")._replace(task=new("small").task._replace(predicted_s=0.1))
+    assert [one.task.predicted_s for one in staged([small], chosen, 1)] == [0.02, 0.02, 0.1]
+
+
+def test_a_stage_is_for_statistics_that_are_missing_and_wanted() -> None:
+    chosen = settings([postgresql()], analyze="stages")
+    unwanted = new("unwanted")._replace(task=new("unwanted").task._replace(analyze=False))
+    stale = new("stale")._replace(task=new("stale").task._replace(codes=("statistics",)))
+    assert staged([unwanted, stale], chosen, 2) == [unwanted, stale]
+
+
+def test_an_age_that_is_no_reason_does_not_come_before_dead_rows() -> None:
+    aged = step("aged", table=table("aged", xid_age=90_000_000))
+    assert names(ordered([aged, step("dirty", table=dirty("dirty"))])) == ["dirty", "aged"]
 
 
 def test_a_few_new_tables_are_no_restored_database() -> None:

@@ -16,9 +16,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.pos
     Bloat,
     TableContext,
     counters_lost,
+    insert_limit,
     is_critical,
     is_emergency,
     nearness,
+    parent_changed,
+    parent_limit,
     reasons,
     stale_share,
 )
@@ -242,6 +245,35 @@ def test_a_server_that_knows_no_such_threshold_has_no_such_reason() -> None:
     old = server(version=120_000, insert_threshold=None, insert_scale=None)
     one = table(inserted=None)
     assert reasons(TableContext(one, old, LIMITS, Horizon(None, 0, 1), 0, NO_BLOAT)) == ()
+
+
+def test_how_many_inserted_rows_a_server_lets_pass() -> None:
+    assert insert_limit(table(reltuples=-1.0), server()) == 1000.0
+    assert insert_limit(table(reltuples=0.0), server()) == 1000.0
+    assert insert_limit(table(), server(insert_scale=None)) is None
+    assert insert_limit(table(), server(insert_threshold=None)) is None
+
+
+# what a partitioned table had noted when it was analyzed, what its partitions hold, and what changed at least
+CHANGED: list[tuple[dict[str, Any], int, int]] = [
+    ({"reltuples": 0.0, "child_rows": 50}, 150_018, 50),
+    ({"reltuples": -1.0, "child_rows": 50}, 150_018, 0),
+    ({"reltuples": 0.0, "child_rows": 50}, 130_000, 0),
+    ({"reltuples": 40.0, "child_rows": 50, "child_modified": 11}, 150_018, 11),
+]
+
+
+@pytest.mark.parametrize(("given", "version", "expected"), CHANGED)
+def test_what_changed_below_a_partitioned_table(given: dict[str, Any], version: int, expected: int) -> None:
+    assert parent_changed(table(kind="p", children=2, **given), server(version=version)) == expected
+
+
+@pytest.mark.parametrize(("kind", "rows", "expected"), [("p", 500.0, 250.0), ("r", 500.0, 300.0), ("r", -1.0, 250.0)])
+def test_the_limit_of_a_parent_counts_its_own_rows_where_it_can_have_any(
+    kind: str, rows: float, expected: float
+) -> None:
+    one = table(kind=kind, reltuples=rows, children=2, child_rows=1000)
+    assert parent_limit(one, LIMITS) == expected
 
 
 PARENT = {"children": 2, "child_rows": 900_000, "reltuples": 99_999.0}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.reasons import (
+    Bloat,
     estimate,
     expected_bytes,
     fillfactor,
@@ -28,6 +29,12 @@ EXPECTED: list[tuple[dict[str, Any], int]] = [
     ({"columns": 30, "has_nulls": True}, 81),  # the bitmap of 30 columns takes 4 bytes: the header grows to 32
     ({"options": "fillfactor=50"}, 44),
     ({"row_width": 0.0}, 291),
+    ({"columns": 8, "has_nulls": True, "row_width": 8.0}, 226),  # 23 and a bitmap of one byte are 24
+    ({"columns": 9, "has_nulls": True, "row_width": 8.0}, 185),  # 25 are aligned to 32
+    ({"columns": None, "row_width": None}, 291),
+    ({"row_width": 9000.0}, 1),
+    ({"row_width": 4056.0}, 2),  # two rows of 4,084 bytes fill a page to its last byte
+    ({"row_width": 1912.0, "options": "fillfactor=95"}, 3),  # four of 1,940 would need four tenths of a byte more
 ]
 
 
@@ -54,6 +61,22 @@ def test_a_measured_share_replaces_the_estimate_even_with_stale_statistics() -> 
     assert (found.ratio, found.bytes) == (0.25, 20_000_000)
 
 
+@pytest.mark.parametrize(("measured", "ratio"), [(1.5, 1.0), (-0.5, 0.0)])
+def test_a_measured_share_is_one_of_the_table(measured: float, ratio: float) -> None:
+    assert estimate(table(exact_bloat=measured, **LARGE), server(), FLOOR).ratio == ratio
+
+
+def test_a_table_is_large_enough_from_the_floor_on_and_holds_something() -> None:
+    assert estimate(table(heap_bytes=FLOOR), server(), FLOOR).ratio is not None
+    assert estimate(table(heap_bytes=FLOOR - 1), server(), FLOOR) == Bloat(None, 0)
+    assert estimate(table(heap_bytes=0), server(), 0) == Bloat(None, 0)
+    assert estimate(table(heap_bytes=1), server(), 0).ratio is not None
+
+
+def test_a_table_that_was_empty_when_it_was_analyzed_can_be_estimated() -> None:
+    assert estimate(table(reltuples=0.0, **LARGE), server(), FLOOR).ratio == 1.0
+
+
 WITHHELD: list[tuple[dict[str, Any], str]] = [
     ({"last_analyze": None}, "no analyze is on record"),
     ({"reltuples": -1.0}, "no analyze is on record"),
@@ -69,6 +92,7 @@ def test_the_estimate_is_withheld_with_the_reason(given: dict[str, Any], reason:
     found = estimate(table(**LARGE, **given), server(), FLOOR)
     assert found.ratio is None
     assert reason in found.withheld
+    assert found == Bloat(None, 0, found.withheld)
 
 
 def test_statistics_are_fresh_until_a_fifth_of_the_rows_changed() -> None:

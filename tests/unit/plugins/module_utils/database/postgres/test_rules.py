@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.backup_gate import Gate
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.context import ServerContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.decide import Facts
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database.postgres.history import History
@@ -162,6 +163,14 @@ def test_a_rewrite_that_lacks_its_backup_is_told_by_the_gate_and_beside_the_bloa
     [gate] = told(one, "database.backup_gate")
     assert (gate.status, "it was not asked for" in gate.message) == ("warning", True)
     assert "it was not asked for: VACUUM FULL would give back" in told(one, "database.bloat")[0].message
+
+
+def test_a_rewrite_that_lacks_its_room_is_a_warning() -> None:
+    bloated = cluster(view(table(heap_bytes=900 * MB)))
+    given = settings([postgresql()], rewrite="allow", services_stopped=True, require_backup={"dir": "/backups"})
+    plan = make_plan(bloated, given, History(), Facts(Gate(True, "verified"), {}), given.window_s)
+    [space] = told(ServerContext(given.databases[0], given, bloated, History(), plan), "database.space")
+    assert (space.status, space.subject) == ("warning", "main:cryptobot.public.trades")
 
 
 def test_a_failed_step_is_critical() -> None:

@@ -96,6 +96,7 @@ GATES: list[tuple[dict[str, Any], Any]] = [
     ({"temp": None}, "database.space"),
     ({"home": None}, "database.space"),
     ({"temp": None, "temp_in_memory": True}, None),
+    ({"memory_free": NEED, "temp_in_memory": True}, None),
     ({"memory_free": NEED - 1, "temp_in_memory": True}, "database.space"),
     ({"damage": "Page 5: btreeInitPage() returns error code 11"}, "database.integrity"),
     ({"window": 1.0}, "database.window"),
