@@ -93,8 +93,8 @@ def ending(seconds: float) -> Iterator[None]:
 
 
 def _fail(module: Module, answer: dict[str, Any]) -> None:
-    told = {name: redact(answer[name]) for name in ("msg", "exception") if name in answer}
-    return module.fail_json(**_sealed(module, {**answer, **told}))
+    safe = {name: redact(answer[name]) for name in ("msg", "exception") if name in answer}
+    return module.fail_json(**_sealed(module, {**answer, **safe}))
 
 
 def _sealed(module: Module, answer: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 """Host: the only door between the core and the machine it looks at.
 
-Parsers and judges never see a Host. A unit test puts a scripted one in its place, so each gatherer can be tried on the
+Parsers and judges never see a Host. A unit test puts a scripted one in its place, so what collects can be tried on the
 recorded output of systems that are not at hand. What talks to networks is imported where it is used: few areas need it,
 and a Windows host has no compiled copy of the core, so that each file of it costs each run.
 """

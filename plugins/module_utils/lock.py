@@ -85,23 +85,23 @@ def _remove_stale(path: Path, host: Host) -> None:
     """
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     with open(os.open(path.with_name(f"{path.name}.turn"), flags, 0o600), "wb") as turn:
-        _take_turn(turn.fileno())
+        _one_at_a_time(turn.fileno())
         owner = _read_owner(path)
         if owner is not None and _is_gone(owner, host):
             patiently(path.unlink)
 
 
-def _take_turn_posix(descriptor: int) -> None:
+def _one_at_a_time_posix(descriptor: int) -> None:
     fcntl = importlib.import_module("fcntl")
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _take_turn_windows(descriptor: int) -> None:
+def _one_at_a_time_windows(descriptor: int) -> None:
     msvcrt = importlib.import_module("msvcrt")
     msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
 
 
-_take_turn = _take_turn_windows if os.name == "nt" else _take_turn_posix
+_one_at_a_time = _one_at_a_time_windows if os.name == "nt" else _one_at_a_time_posix
 
 
 def _acquire(path: Path, procedure: str, host: Host) -> dict[str, Any]:
@@ -143,12 +143,12 @@ def host_lock(state_dir: str, procedure: str, host: Host) -> Iterator[Callable[[
     except OSError as error:
         raise CoreError(f"the lock {path} cannot be made: {error}; expected a state_dir that can be written") from error
 
-    def beat() -> None:
+    def heartbeat() -> None:
         if _same_owner(path, mine):
             publish_file(path, json.dumps({**mine, "heartbeat": host.now()}).encode())
 
     try:
-        yield beat
+        yield heartbeat
     finally:
         if _same_owner(path, mine):
             patiently(lambda: path.unlink(missing_ok=True))

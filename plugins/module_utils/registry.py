@@ -21,7 +21,7 @@ from .finding import EMPTY, Check, Finding, Result
 if TYPE_CHECKING:
     from .host import Host
 
-__all__ = ["EMPTY", "Area", "Context", "Outcome", "Rule", "Rules", "area", "areas", "declare"]
+__all__ = ["EMPTY", "Area", "Context", "Outcome", "Rule", "Rules", "area", "areas", "declare", "finding_of"]
 
 Remedy = Union[str, Mapping[str, str]]
 
@@ -46,6 +46,15 @@ class Context(Protocol):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome of a check as a finding."""
+
+
+def finding_of(check: Check, outcome: Outcome, subject: str = "", kind: str = "") -> Finding:
+    """Given an outcome of a check, return it as a finding: of ``subject`` unless it names its own, with the check's
+    remedy for that kind of manager, engine or system unless it has its own.
+    """
+    status, message, expected, actual, remedy, own_subject = outcome
+    advice = check.remedy_for(kind) if remedy is None else remedy
+    return check.finding(status, own_subject or subject, message, expected=expected, actual=actual, remedy=advice)
 
 
 Judge = Callable[[Any], Iterable[Outcome]]

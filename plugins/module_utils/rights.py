@@ -47,10 +47,10 @@ def acting_with(rights: Rights) -> Iterator[None]:
     """
     ours = Rights(os.geteuid(), os.getegid(), tuple(os.getgroups()))
     with _telling(rights):
-        _take(ours)  # who may not even do this could not come back
+        _assume(ours)  # who may not even do this could not come back
     try:
         with _telling(rights):
-            _take(rights)
+            _assume(rights)
         yield
     finally:
         _come_back(ours)
@@ -71,12 +71,12 @@ def _come_back(ours: Rights) -> None:
     """Take our own rights again: the uid first, because only with it the groups may be changed."""
     try:
         os.seteuid(ours.uid)
-        _take(ours)
+        _assume(ours)
     except OSError as error:
         raise NotSwitched(f"the rights of uid {ours.uid} did not come back: {error.strerror}") from error
 
 
-def _take(rights: Rights) -> None:
+def _assume(rights: Rights) -> None:
     """Take rights: the uid last, because without root's the groups may not be changed. Raise OSError.
 
     Groups above what the system takes are left out: root of macOS is in more than its 16, and needs none of them.

@@ -7,7 +7,7 @@
 Every folder from ``/`` down is looked at, because whoever can rename one of them can put another tree in its place. A
 folder above may be open to all if it is sticky, as /tmp is: then the one below must be ours. A link is followed only
 where nobody else could have made it (macOS leads /var to /private/var by one). What has passed stays so: nobody else
-can change a name on the way. On Windows the bridge looks (bridge.ps1), and tells by ``tell`` what it saw.
+can change a name on the way. On Windows the bridge looks (bridge.ps1), and reports by ``report`` what it saw.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .writers import open_to_others
 MAX_FILE = 64 << 20
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
-_told: dict[str, str] = {}  # on Windows: why each folder that the bridge looked at cannot be believed, or ""
+_reported: dict[str, str] = {}  # on Windows: why each folder that the bridge looked at cannot be believed, or ""
 
 
 class DistrustedError(CoreError):
@@ -69,15 +69,15 @@ class Others(NamedTuple):
 NOBODY_ELSE = Others()
 
 
-def tell(folders: Mapping[str, str]) -> None:
+def report(folders: Mapping[str, str]) -> None:
     """Keep what the bridge saw: by folder why it cannot be believed, or an empty text."""
-    _told.update({_key(path): reason for path, reason in folders.items()})
+    _reported.update({_key(path): reason for path, reason in folders.items()})
 
 
 def distrust(folder: str) -> str:
     """Given a folder of ours, return why it cannot be believed; empty where it can be, or where there is none yet."""
     if sys.platform == "win32":
-        return _told.get(_key(folder), f"the bridge did not look who can write to the folder {folder}")
+        return _reported.get(_key(folder), f"the bridge did not look who can write to the folder {folder}")
     return next((fault.words for fault in _walk(folder)), "")
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Gather the results of a maintenance run into one report
+short_description: Collect the results of a maintenance run into one report
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Gathers every registered C(cryptobot_result_*) of all hosts of the play into one report and publishes it as
+  - Collects every registered C(cryptobot_result_*) of all hosts of the play into one report and publishes it as
     JSON, as a self-contained HTML page and as a Prometheus textfile, under a folder of its own for each run.
   - Hosts that failed or could not be reached are in the report as V(unknown), never left out.
   - Prints a short summary. With O(judge=true) each host fails by itself where one of its findings is as bad as

@@ -24,17 +24,14 @@ def as_argument(option: dict[str, Any]) -> dict[str, Any]:
 
 def variable(entry: dict[str, Any]) -> dict[str, Any]:
     """Given an entry of docs/inventory.yml, return the variable's argument_spec."""
-    name = entry["name"]
+    name, plain = entry["name"], sources.plain_variables()
     whole, parts = sources.options_of_variables()
     if name in parts:
         options = {part: as_argument(option) for part, option in parts[name].items()}
         return {"description": entry["description"], "type": "dict", "options": options}
-    if name not in whole:
-        return {key: entry[key] for key in ("description", "type", "choices") if key in entry}
-    shape = as_argument(whole[name])
-    shape.pop("required", None)
-    shape.pop("default", None)
-    return {**shape, "description": entry["description"]}
+    option = plain.get(name) or whole[name]
+    shape = as_argument(option if "description" not in entry else {**option, "example": None, **entry})
+    return {key: value for key, value in shape.items() if key not in ("required", "default")}
 
 
 def variables() -> dict[str, dict[str, Any]]:

@@ -71,7 +71,7 @@ def option(path: str) -> dict[str, Any]:
 def said(option: dict[str, Any]) -> Any:
     """Return what a page says of an option: a text, or several of them."""
     description = option["description"]
-    if "example" not in option:
+    if option.get("example") is None:
         return description if isinstance(description, str) else list(description)
     return [*([description] if isinstance(description, str) else description), f"Such as V({option['example']})."]
 
@@ -84,6 +84,12 @@ def options_of_variables() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         name, _dot, part = each["variable"].partition(".")
         (parts.setdefault(name, {}) if part else whole).setdefault(part or name, each)
     return whole, parts
+
+
+def plain_variables() -> dict[str, Any]:
+    """Return the variables that hold for every run, each as an option."""
+    names = importlib.import_module(f"{PACKAGE}.plugin_utils.validation.names")
+    return {**names.PLAIN, **names.ON_CONTROLLER}
 
 
 def procedures() -> list[dict]:

@@ -27,7 +27,8 @@ REPORT = CHECKOUT / "plugins" / "plugin_utils" / "report"
 DECIDES = (
     "judge*", "rules*", "policy", "plan", "decide", "reasons", "retention", "gate", "guard", "verdict*", "history",
     "crew", "tally", "claims", "exits", "order", "thresholds", "evidence", "roots", "identity", "backup_gate", "latest",
-    "verification", "levels", "aggregate", "cleanup/declared", "resources/declared", "resources/context",
+    "verification", "levels", "aggregate", "cleanup/declared", "cleanup/model", "resources/declared",
+    "resources/context",
     "services/declared",
 )  # fmt: skip
 WHOLE_FOLDERS = ("retention", "model", "rules")

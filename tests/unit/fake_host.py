@@ -4,7 +4,7 @@
 
 """A Host whose answers are written down: commands, files and replies come from tables, the clock stands still.
 
-What is not in the tables behaves as on a host that lacks it, so a gatherer that asks for something unexpected is seen.
+What is not in the tables behaves as on a host that lacks it, so a area that asks for something unexpected is seen.
 """
 
 from __future__ import annotations

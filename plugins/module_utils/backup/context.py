@@ -10,24 +10,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
 from ..finding import Check, Finding
-from ..registry import EMPTY, Outcome
+from ..registry import EMPTY, Outcome, finding_of
 from .access import Access
 from .declared import Settings
 from .model import BackupSet, Catalog, Made, Report, SourceCopy
 from .plan import SetPlan
 from .retention import Decisions
 from .space import Space
-
-
-def _finding(check: Check, outcome: Outcome, subject: str) -> Finding:
-    return check.finding(
-        outcome.status,
-        outcome.subject or subject,
-        outcome.message,
-        expected=outcome.expected,
-        actual=outcome.actual,
-        remedy=outcome.remedy,
-    )
 
 
 class Context(NamedTuple):
@@ -59,7 +48,7 @@ class Context(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding; its subject is the folder where it names no other."""
-        return _finding(check, outcome, self.dir)
+        return finding_of(check, outcome, self.dir)
 
 
 class SourceContext(NamedTuple):
@@ -76,7 +65,7 @@ class SourceContext(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding of the source."""
-        return _finding(check, outcome, self.name)
+        return finding_of(check, outcome, self.name)
 
 
 class SetContext(NamedTuple):
@@ -89,4 +78,4 @@ class SetContext(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding of the set by its name, or else its label."""
-        return _finding(check, outcome, self.settings.title)
+        return finding_of(check, outcome, self.settings.title)

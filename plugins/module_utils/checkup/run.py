@@ -22,7 +22,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 
     An area that raises is one ``unknown`` finding; the others still run. A checkup never changes anything.
     """
-    results = {name: _look(name, options, host, check_mode) for name, options in params["checks"].items()}
+    results = {name: _ask(name, options, host, check_mode) for name, options in params["checks"].items()}
     findings = [_ran(name, answer) for name, answer in results.items()]
     observed = {name: answer for name, answer in results.items() if "msg" not in answer}
     return Result(findings=findings, data={"areas": observed})
@@ -34,7 +34,7 @@ def _ran(name: str, answer: dict[str, Any]) -> Finding:
     return RAN.finding(OK, name, f"{name} was looked at in {answer['seconds']:.2f} s")
 
 
-def _look(name: str, options: dict[str, Any], host: Host, check_mode: bool) -> dict[str, Any]:
+def _ask(name: str, options: dict[str, Any], host: Host, check_mode: bool) -> dict[str, Any]:
     begun = host.now()
     try:
         asked = area(name)

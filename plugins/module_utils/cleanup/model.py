@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from ..finding import DONE, EMPTY, PLANNED, Check, Finding
-from ..registry import Outcome
+from ..registry import Outcome, finding_of
 from ..steps import Step
 
 ALL_RULES = "all rules"
@@ -176,5 +176,4 @@ class Context(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding; without a subject of its own it is about all rules."""
-        status, message, expected, actual, remedy, subject = outcome
-        return check.finding(status, subject or ALL_RULES, message, expected=expected, actual=actual, remedy=remedy)
+        return finding_of(check, outcome, ALL_RULES)

@@ -23,7 +23,7 @@ class Collector(NamedTuple):
     ``listens`` is what always listens there, if anything does: where no socket is seen, sight failed.
     """
 
-    look: Callable[[Host, Collection[int]], tuple[Snapshot, Places]]
+    collect: Callable[[Host, Collection[int]], tuple[Snapshot, Places]]
     names: Names = AS_WRITTEN
     listens: str = ""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..finding import EMPTY, Check, Finding
-from ..registry import Outcome
+from ..registry import Outcome, finding_of
 from .listeners import Listener, is_client
 from .model.exposure import Exposer, Exposure
 from .model.intervals import BITS, Intervals, merge
@@ -58,9 +58,7 @@ class Context(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding, with the remedy for this system. Each outcome names its own subject."""
-        status, message, expected, actual, _remedy, subject = outcome
-        remedy = check.remedy_for(self.snapshot.system)
-        return check.finding(status, subject, message, expected=expected, actual=actual, remedy=remedy)
+        return finding_of(check, outcome, kind=self.snapshot.system)
 
     @property
     def ruleset(self) -> Ruleset:

@@ -93,14 +93,16 @@ def _engine(context: Context) -> dict[str, Any]:
             if chain.hook == "input"
         },
         "settings": dict(context.snapshot.notes),
-        "managers": {view.name: "enabled" if view.enabled else "disabled" for view in context.snapshot.managers},
+        "managers": {
+            manager.name: "enabled" if manager.enabled else "disabled" for manager in context.snapshot.managers
+        },
     }
 
 
 def metrics(context: Context) -> list[Metric]:
     """Given an audit, return its numbers."""
-    opened = sum(1 for reach in context.reaches if any(seen.open for seen in reach.outside.values()))
-    unknown = sum(1 for reach in context.reaches if any(seen.unknown for seen in reach.outside.values()))
+    opened = sum(1 for reach in context.reaches if any(exposure.open for exposure in reach.outside.values()))
+    unknown = sum(1 for reach in context.reaches if any(exposure.unknown for exposure in reach.outside.values()))
     return [
         Metric("cryptobot_firewall_listening_sockets", len(context.reaches)),
         Metric("cryptobot_firewall_open_sockets", opened),

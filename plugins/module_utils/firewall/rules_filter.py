@@ -164,9 +164,9 @@ def _default(context: Context, family: int) -> Outcome:
     subject = f"IPv{family}"
     if not _is_active(context, family):
         return Outcome(SKIPPED, f"nothing is filtered by {subject} at all: see firewall.inactive", subject=subject)
-    asked = {proto: seen for (of_family, proto), seen in context.unthought.items() if of_family == family}
-    verdicts = {proto: seen.verdict(ANY_SOURCE[family]) for proto, seen in asked.items()}
-    decided = "; ".join(sorted({_rule(seen, family) for seen in asked.values()}))
+    asked = {proto: exposure for (of_family, proto), exposure in context.unthought.items() if of_family == family}
+    verdicts = {proto: exposure.verdict(ANY_SOURCE[family]) for proto, exposure in asked.items()}
+    decided = "; ".join(sorted({_rule(exposure, family) for exposure in asked.values()}))
     text = ", ".join(f"{proto} {verdict}" for proto, verdict in verdicts.items())
     message = f"by {subject} a port that no rule names is: {text}. Decided by: {decided}"
     if not set(verdicts.values()) - {FILTERED}:
@@ -258,26 +258,30 @@ def judge_shadowed_rule(context: Context) -> list[Outcome]:
 def judge_view_drift(context: Context) -> list[Outcome]:
     """What manages rules says what is in force: ufw, firewalld, nftables.service, profiles of Windows, pf."""
     if _some_unavailable(context):  # what is off is so without comparing it
-        return [finding for view in context.snapshot.managers if not view.enabled for finding in _view(view)]
-    found = [finding for view in context.snapshot.managers for finding in _view(view)]
+        return [
+            finding for manager in context.snapshot.managers if not manager.enabled for finding in _manager(manager)
+        ]
+    found = [finding for manager in context.snapshot.managers for finding in _manager(manager)]
     if not context.snapshot.managers:
         text = "no manager of rules (ufw, firewalld, nftables.service) is here"
         return [Outcome(SKIPPED, text, subject="managers")]
     return found
 
 
-def _view(view: Manager) -> Iterator[Outcome]:
-    if not view.enabled:
-        yield Outcome(SKIPPED, view.off or f"{view.name} is installed and not enabled", subject=view.name)
-    elif not view.loaded:
-        text = f"{view.name} is enabled, and the kernel does not hold its rules"
-        yield Outcome(CRITICAL, text, expected="its rules in the kernel", actual="none", subject=view.name)
-    elif view.differences:
-        shown = "; ".join(view.differences[:_SHOWN])
-        text = f"{view.name} and the kernel differ in {len(view.differences)} places: {shown}"
-        listed = list(view.differences[:_LISTED])
-        yield Outcome(WARNING, text, expected="what is stored", actual=listed, subject=view.name)
-    elif view.unavailable:
-        yield Outcome(UNKNOWN, f"what {view.name} has stored could not be read: {view.unavailable}", subject=view.name)
+def _manager(manager: Manager) -> Iterator[Outcome]:
+    if not manager.enabled:
+        yield Outcome(SKIPPED, manager.off or f"{manager.name} is installed and not enabled", subject=manager.name)
+    elif not manager.loaded:
+        text = f"{manager.name} is enabled, and the kernel does not hold its rules"
+        yield Outcome(CRITICAL, text, expected="its rules in the kernel", actual="none", subject=manager.name)
+    elif manager.differences:
+        shown = "; ".join(manager.differences[:_SHOWN])
+        text = f"{manager.name} and the kernel differ in {len(manager.differences)} places: {shown}"
+        listed = list(manager.differences[:_LISTED])
+        yield Outcome(WARNING, text, expected="what is stored", actual=listed, subject=manager.name)
+    elif manager.unavailable:
+        yield Outcome(
+            UNKNOWN, f"what {manager.name} has stored could not be read: {manager.unavailable}", subject=manager.name
+        )
     else:
-        yield Outcome(OK, f"the rules of {view.name} are in force", subject=view.name)
+        yield Outcome(OK, f"the rules of {manager.name} are in force", subject=manager.name)

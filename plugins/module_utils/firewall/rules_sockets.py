@@ -148,11 +148,11 @@ def _is_internal(context: Context, reach: Reach) -> bool:
 
 
 def _open_to_all(reach: Reach) -> list[int]:
-    return [family for family, seen in reach.outside.items() if seen.nearly_open(ANY_SOURCE[family])]
+    return [family for family, exposure in reach.outside.items() if exposure.nearly_open(ANY_SOURCE[family])]
 
 
 def _may_be_open(reach: Reach) -> bool:
-    return not _open_to_all(reach) and any(seen.unknown for seen in reach.outside.values())
+    return not _open_to_all(reach) and any(exposure.unknown for exposure in reach.outside.values())
 
 
 def _reachable_by_all(context: Context, reach: Reach) -> Outcome:

@@ -41,7 +41,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     table, unavailable = _sockets(host, collector.listens)
     listeners = listeners_of(table.sockets, owners_known=not table.unavailable)
     asked = _asked_pids(params, listeners)
-    snapshot, places = collector.look(host, asked)
+    snapshot, places = collector.collect(host, asked)
     chosen = _chosen(params, collector.names, listeners, inputs.policy, places)
     unavailable = {**_unavailable_in_scope(params, chosen, unavailable), **_unplaced(asked, places)}
     context = build_context(inputs, snapshot, chosen, unavailable)

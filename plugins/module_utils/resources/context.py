@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple, Union
 
 from ..finding import SKIPPED, UNKNOWN, Check, Finding
-from ..registry import Outcome, Rule, Rules
+from ..registry import Outcome, Rule, Rules, finding_of
 from ..thresholds import Bounds
 from .declared import MountLimits, Thresholds
 from .history import History
@@ -55,9 +55,7 @@ class Context(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding, with the remedy of the host's system unless it has its own."""
-        status, message, expected, actual, remedy, subject = outcome
-        advice = check.remedy_for(self.platform) if remedy is None else remedy
-        return check.finding(status, subject, message, expected=expected, actual=actual, remedy=advice)
+        return finding_of(check, outcome, kind=self.platform)
 
     def judged_by(self, rules: Rules) -> list[Finding]:
         """Return what all rules say, in their order; of those that are left out, that they are."""

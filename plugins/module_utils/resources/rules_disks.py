@@ -48,7 +48,6 @@ def unsupported(platform: str, known: str) -> Finding:
         "windows": "See what is there (`Get-Volume`, `Get-Partition`), bring the disk online, or correct "
         "cryptobot_thresholds.mounts.",
     },
-    many=True,
 )
 def judge_mounts(context: Context) -> Iterator[Outcome]:
     """Whether the table of mounts could be read, and every mount that the thresholds name is mounted.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Union
 
 from ..finding import OK
@@ -40,19 +41,15 @@ def _with_alarm(context: Context, outcome: Outcome) -> Outcome:
 
 
 def _counted(
-    subject: str, measured: Callable[[Snapshot], Measured[Counted]], write: Callable[[float], str]
-) -> Callable[[Context], Numbers]:
-    """Return what takes from a context how many there are of a limited number of things."""
-
-    def numbers(context: Context) -> Numbers:
-        counted = measured(context.snapshot)
-        if isinstance(counted, (Unavailable, Absent)):
-            yield missing(subject, counted)
-            return
-        actual = f"{percent(counted.share)} used, {write(counted.used)} of {write(counted.limit)}"
-        yield Number((counted.share,), actual, counted.what or subject, subject)
-
-    return numbers
+    subject: str, measured: Callable[[Snapshot], Measured[Counted]], write: Callable[[float], str], context: Context
+) -> Numbers:
+    """Yield how many there are of a limited number of things."""
+    counted = measured(context.snapshot)
+    if isinstance(counted, (Unavailable, Absent)):
+        yield missing(subject, counted)
+        return
+    actual = f"{percent(counted.share)} used, {write(counted.used)} of {write(counted.limit)}"
+    yield Number((counted.share,), actual, counted.what or subject, subject)
 
 
 def _load(context: Context) -> Numbers:
@@ -99,18 +96,14 @@ def _peak(busy: float, load: Measured[Union[Load, Queue]]) -> str:
     return ""
 
 
-def _share(part: Callable[[CpuShares], Union[float, Absent]]) -> Callable[[Context], Numbers]:
-    """Return what takes from a context the share of processor time that went to something."""
-
-    def numbers(context: Context) -> Numbers:
-        cpu = context.snapshot.cpu
-        share = part(cpu) if isinstance(cpu, CpuShares) else cpu
-        if isinstance(share, (Unavailable, Absent)):
-            yield missing("processors", share)
-            return
-        yield Number((share,), percent(share), subject="processors")
-
-    return numbers
+def _share(part: Callable[[CpuShares], Union[float, Absent]], context: Context) -> Numbers:
+    """Yield the share of processor time that went to something."""
+    cpu = context.snapshot.cpu
+    share = part(cpu) if isinstance(cpu, CpuShares) else cpu
+    if isinstance(share, (Unavailable, Absent)):
+        yield missing("processors", share)
+        return
+    yield Number((share,), percent(share), subject="processors")
 
 
 add_rows(
@@ -137,7 +130,7 @@ add_rows(
         "resources.swap",
         "Used swap space: swap, page files of Windows, or the swap files of macOS with the room they can grow into.",
         "D1.1",
-        _counted("swap", lambda snapshot: snapshot.swap, human_bytes),
+        partial(_counted, "swap", lambda snapshot: snapshot.swap, human_bytes),
         (Bounded("swap_used", ABOVE, percent, 80.0),),
         "{what}: {actual}",
         {
@@ -185,7 +178,7 @@ add_rows(
         "resources.iowait",
         "Processor time spent waiting for storage, in a short sample.",
         "D1.1",
-        _share(lambda cpu: cpu.iowait),
+        partial(_share, lambda cpu: cpu.iowait),
         (Bounded("iowait", ABOVE, percent, 10.0),),
         "{actual} of processor time waits for storage",
         {
@@ -199,7 +192,7 @@ add_rows(
         "resources.steal",
         "Processor time that the hypervisor gave to others, in a short sample.",
         "D1.1",
-        _share(lambda cpu: cpu.steal),
+        partial(_share, lambda cpu: cpu.steal),
         (Bounded("steal", ABOVE, percent, 10.0),),
         "{actual} of processor time went to other guests",
         {
@@ -213,7 +206,7 @@ add_rows(
         "Open files of the whole system against the kernel's limit; on Windows, which has none, the handles of the "
         "process that has the most against what one process may have.",
         "D1.1",
-        _counted("open files", lambda snapshot: snapshot.open_files, "{:.0f}".format),
+        partial(_counted, "open files", lambda snapshot: snapshot.open_files, "{:.0f}".format),
         (Bounded("open_files", ABOVE, percent, 70.0, 90.0),),
         "{what}: {actual}",
         {
@@ -228,7 +221,7 @@ add_rows(
         "resources.connections",
         "Connections that the kernel's firewall tracks, against its limit (Linux, and pf of macOS).",
         "D1.1",
-        _counted("tracked connections", lambda snapshot: snapshot.connections, "{:.0f}".format),
+        partial(_counted, "tracked connections", lambda snapshot: snapshot.connections, "{:.0f}".format),
         (Bounded("connections", ABOVE, percent, 75.0, 95.0),),
         "{what}: {actual}",
         {

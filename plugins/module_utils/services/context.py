@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple, Optional
 
 from ..finding import CRITICAL, SKIPPED, WARNING, Check, Finding
 from ..redact import redact
-from ..registry import Outcome
+from ..registry import Outcome, finding_of
 from ..units import human_seconds
 from .declared import Policy
 from .history import Growth
@@ -53,16 +54,9 @@ class Context(NamedTuple):
         """Return an outcome as a finding about this service; secrets in its texts are masked, names in the remedy are
         filled in.
         """
-        service = self.observed.service
-        advice = check.remedy_for(self.manager.name) if outcome.remedy is None else outcome.remedy
-        return check.finding(
-            outcome.status,
-            service.name,
-            redact(outcome.message),
-            expected=outcome.expected,
-            actual=outcome.actual,
-            remedy=self._filled_in(advice),
-        )
+        safe = outcome._replace(message=redact(outcome.message))
+        found = finding_of(check, safe, self.observed.name, self.manager.name)
+        return replace(found, remedy=self._filled_in(found.remedy))
 
     def _filled_in(self, advice: str) -> str:
         service, unit = self.observed.service, self.observed.unit
@@ -108,11 +102,4 @@ class HostContext(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding about what it names."""
-        return check.finding(
-            outcome.status,
-            outcome.subject,
-            outcome.message,
-            expected=outcome.expected,
-            actual=outcome.actual,
-            remedy=outcome.remedy,
-        )
+        return finding_of(check, outcome)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Optional
 
 from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Check, Finding
-from ..registry import Outcome, Rules
+from ..registry import Outcome, Rules, finding_of
 from .declared import Endpoint
 from .guard import CURE, Trading, counted, some
 
@@ -26,9 +26,7 @@ class TradingContext(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding of the trade service."""
-        status, message, expected, actual, remedy, _subject = outcome
-        name = self.endpoint.service
-        return check.finding(status, name, message, expected=expected, actual=actual, remedy=remedy)
+        return finding_of(check, outcome, self.endpoint.service)
 
 
 @RULES.rule(

@@ -162,7 +162,7 @@ def _used(folder: int) -> Iterator[tuple[str, float]]:
 def main(archive: Any, head: Mapping[str, Any]) -> int:
     """Run the core's entry with what the bridge saw of folders. Return the exit code."""
     entry = installed(frozenset(archive.namelist()), archive.read, {})
-    importlib.import_module(PACKAGE + ".trusted").tell(head["folders"])
+    importlib.import_module(PACKAGE + ".trusted").report(head["folders"])
     return int(entry.main())
 
 

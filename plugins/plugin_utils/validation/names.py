@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import option
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.spelling import nearest, normal
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import AREAS
 
@@ -26,25 +27,63 @@ OPTIONS: dict[str, dict[str, str]] = {
 }
 # What is no option of an area: these hold for every run.
 PLAIN: dict[str, dict[str, Any]] = {
-    "cryptobot_install_dir": {"type": "path"},
-    "cryptobot_state_dir": {"type": "path"},
-    "cryptobot_python": {"type": "str"},
-    "cryptobot_bridge_dir": {"type": "str"},
-    "cryptobot_carrier": {"type": "str", "choices": ["runner", "ansiballz"]},
-    "cryptobot_carrier_keep": {"type": "bool"},
-    "cryptobot_fail_on": {"type": "str", "choices": ["warning", "unknown", "critical", "never"]},
-    "cryptobot_on_mistake": {"type": "str", "choices": [LEAVE_OUT, STOP], "default": LEAVE_OUT},
+    "cryptobot_install_dir": option("path", "Folder in which Cryptobot is installed."),
+    "cryptobot_state_dir": option(
+        "path",
+        "Folder on the host in which the collection remembers what it compares with, and where its lock is held.",
+    ),
+    "cryptobot_python": option(
+        "str",
+        "The Python (3.9 or newer) that runs the collection's core on a Windows host, a path or a name on its "
+        "PATH; python.exe where it is not set. Linux and macOS hosts are asked by Ansible's own "
+        "ansible_python_interpreter.",
+    ),
+    "cryptobot_bridge_dir": option(
+        "str",
+        "Folder on a Windows host in which the core is kept, for administrators alone; "
+        "%ProgramData%\\cryptobot-maintenance\\bridge where it is not set.",
+    ),
+    "cryptobot_fail_on": option(
+        "str",
+        "From which status of a finding on a run ends non-zero.",
+        choices=["warning", "unknown", "critical", "never"],
+    ),
+    "cryptobot_on_mistake": option(
+        "str",
+        "Whether a mistake in the variables of a host leaves that host out of the run, and has it in the report as "
+        "unknown, or stops the run for all hosts. One host that says stop is enough.",
+        choices=[LEAVE_OUT, STOP],
+        default=LEAVE_OUT,
+    ),
+    "cryptobot_carrier": option(
+        "str",
+        "How a Linux or macOS host gets the collection's core. The runner sends what is asked for once, and has the "
+        "host keep it; ansiballz sends it anew with each task, as Ansible does with any module. Windows hosts have the "
+        "bridge.",
+        choices=["runner", "ansiballz"],
+    ),
+    "cryptobot_carrier_keep": option(
+        "bool",
+        "Whether a Linux or macOS host may keep what the runner has sent. If not, it is sent with each task and leaves "
+        "nothing behind.",
+    ),
 }
 ON_CONTROLLER: dict[str, dict[str, Any]] = {
-    "cryptobot_report_dir": {"type": "path"},
-    "cryptobot_report_keep": {"type": "int"},
-    "cryptobot_report_keep_size": {"type": "str"},
-    "cryptobot_report_textfile_dir": {"type": "path"},
+    "cryptobot_report_dir": option("path", "Folder of the reports on the controller."),
+    "cryptobot_report_keep": option("int", "Number of runs whose reports are kept."),
+    "cryptobot_report_keep_size": option(
+        "str",
+        "How much the reports of all runs together may hold, such as 500M or 2G; the oldest go first, the newest "
+        "stays.",
+    ),
+    "cryptobot_report_textfile_dir": option(
+        "path", "Folder of a node exporter's textfile collector on the controller; empty where there is none."
+    ),
 }
 FOLDERS = ("cryptobot_install_dir", "cryptobot_state_dir", "cryptobot_report_dir")
 OF_PLAYBOOKS: dict[str, dict[str, Any]] = {
-    "cryptobot_hosts": {"type": "list", "elements": "str"},
-    "cryptobot_serial": {"type": "list", "elements": "str"},
+    "cryptobot_hosts": option("list of str", "The hosts of a run, as patterns; given with -e."),
+    "cryptobot_serial": option("list of str", "How many of them at once; given with -e."),
 }
 KNOWN = frozenset(
     {path.partition(".")[0] for options in OPTIONS.values() for path in options.values()}
@@ -54,9 +93,12 @@ KNOWN = frozenset(
 )
 # How to say that there is nothing, where that can be meant; what has no line here has nothing but its default then.
 NOTHING = {
-    **dict.fromkeys(("cryptobot_services", "cryptobot_databases", "cryptobot_cleanup_rules"), "[]"),
-    "cryptobot_firewall_policy": "[]",
-    **dict.fromkeys(("cryptobot_thresholds", "cryptobot_trading"), "{}"),
+    **{
+        option["variable"]: {"list": "[]", "dict": "{}"}[option["type"]]
+        for area in AREAS.values()
+        for option in area.spec.values()
+        if option["type"] in ("list", "dict") and "variable" in option and "." not in option["variable"]
+    },
     "cryptobot_report_textfile_dir": "''",
 }
 

@@ -36,8 +36,8 @@ def fleet() -> Iterator[Callable[..., Fleet]]:
     numbers = itertools.count(1)
     with contextlib.ExitStack() as made:
 
-        def up(hosts: list[str], **wishes: Any) -> Fleet:
-            brought_up = Fleet.up(f"test-{os.getpid()}-{next(numbers)}", hosts, **wishes)
+        def up(hosts: list[str], **requests: Any) -> Fleet:
+            brought_up = Fleet.up(f"test-{os.getpid()}-{next(numbers)}", hosts, **requests)
             made.callback(brought_up.down)
             return brought_up
 

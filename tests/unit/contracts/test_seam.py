@@ -91,7 +91,7 @@ def test_whatever_becomes_of_a_module_leaves_sealed(
         return made
 
     monkeypatch.setattr(module, "AnsibleModule", with_a_secret)
-    if hasattr(module, "area_options"):  # the secrets of a checkup are those of its nouns
+    if hasattr(module, "area_options"):  # the secrets of a checkup are those of its areas
         monkeypatch.setattr(module, "area_options", lambda _module: ({}, {SECRET}))
     with patch_module_args(required(name)), pytest.raises(SystemExit):
         module.main()
@@ -122,7 +122,7 @@ def test_whatever_becomes_of_an_area_leaves_its_entry_sealed(
 def test_a_module_has_no_other_way_out(path: Path) -> None:
     called = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
     names = [each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in called]
-    # what is wrong with a checkup's arguments is told before its nouns run
+    # what is wrong with a checkup's arguments is told before its areas run
     # and the runner writes what the core's entry, or it itself, has to say
     allowed = {"checkup": {"fail_json"}, "runner": {"write"}}.get(path.stem, set())
     assert set(names) & {"exit_json", "fail_json", "print", "write"} - allowed == set()

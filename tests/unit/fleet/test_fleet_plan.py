@@ -40,9 +40,9 @@ def make(name="lab", hosts=("a",), release="bookworm", layers=(), groups=None) -
 
 
 @pytest.mark.parametrize(("wishes", "message"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_named(wishes, message):
+def test_what_is_wrong_is_named(requests, message):
     with pytest.raises(FleetError, match=message):
-        make(**wishes)
+        make(**requests)
 
 
 def test_a_plan_comes_back_from_json_as_it_was(planned):

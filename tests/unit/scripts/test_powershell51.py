@@ -106,9 +106,9 @@ def test_the_expressions_that_the_core_sends_are_among_what_is_looked_at(tmp_pat
     written = {path.name for path in tmp_path.iterdir()}
     core = CHECKOUT / "plugins" / "module_utils"
     files = {*core.glob("**/windows/queries.py"), *core.glob("**/windows_queries.py")}
-    nouns = {".".join(path.relative_to(core).with_suffix("").parts) for path in files}
-    assert nouns
-    assert [noun for noun in nouns if not any(name.startswith(f"{noun}.") for name in written)] == []
+    areas = {".".join(path.relative_to(core).with_suffix("").parts) for path in files}
+    assert areas
+    assert [area for area in areas if not any(name.startswith(f"{area}.") for name in written)] == []
 
 
 def test_an_expression_that_only_powershell_7_understands_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional, cast
 
 from ...finding import DONE, EMPTY, Check, Finding
-from ...registry import Outcome
+from ...registry import Outcome, finding_of
 from ...steps import Step
 from ..declared import Database, VacuumSettings
 from ..steps import Ended
@@ -41,14 +41,7 @@ class ServerContext(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return what a rule says as a finding: of the whole server, unless it names one of its databases or tables."""
-        return check.finding(
-            outcome.status,
-            outcome.subject or self.entry.name,
-            outcome.message,
-            expected=outcome.expected,
-            actual=outcome.actual,
-            remedy=outcome.remedy,
-        )
+        return finding_of(check, outcome, self.entry.name)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, cast
 
 from ...finding import Check, Finding
-from ...registry import Outcome
+from ...registry import Outcome, finding_of
 from ...steps import Step
 from ..backup_gate import Gate
 from ..declared import Database, VacuumSettings
@@ -38,14 +38,7 @@ class FileContext(NamedTuple):
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return what a rule says of the database as a finding."""
-        return check.finding(
-            outcome.status,
-            self.entry.name,
-            outcome.message,
-            expected=outcome.expected,
-            actual=outcome.actual,
-            remedy=outcome.remedy,
-        )
+        return finding_of(check, outcome, self.entry.name)
 
     @property
     def steps(self) -> tuple[Step, ...]:

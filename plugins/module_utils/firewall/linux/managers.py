@@ -29,7 +29,7 @@ def read_managers(managers: Mapping[str, Reading], ruleset: Ruleset) -> tuple[Ma
     Raise ParseError where ufw's rule files are of another form.
     """
     found = [_ufw(managers, ruleset), _firewalld(managers, ruleset), _nftables(managers, ruleset)]
-    return tuple(view for view in found if view is not None)
+    return tuple(manager for manager in found if manager is not None)
 
 
 def setting(text: str, name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import ParseError
 from ..model.ruleset import ACCEPT, DROP, INGRESS, NFT, UNKNOWN, Chain, Doubt, FilterRule, Table, Verdict
-from .nft_statements import NOT_TOLD, read_rule
+from .nft_statements import NOT_SHOWN, read_rule
 
 SOURCE = "nft -j list ruleset"
 _SHOWN = 200  # characters of a rule that could not be read
@@ -87,7 +87,7 @@ def _with_gaps(statement: dict[str, Any], version: Version) -> dict[str, Any]:
     """Given a statement, return it with a mark where this version of nft leaves out the limit of set elements."""
     if "set" not in statement or version >= _TELLS_LIMITS:
         return statement
-    return {"set": {**statement["set"], "stmt": [{NOT_TOLD: "whether a limit goes with the element"}]}}
+    return {"set": {**statement["set"], "stmt": [{NOT_SHOWN: "whether a limit goes with the element"}]}}
 
 
 def _chain(body: dict[str, Any], rules: list[FilterRule]) -> Chain:

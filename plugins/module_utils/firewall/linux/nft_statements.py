@@ -39,7 +39,7 @@ from .nft_values import NotModelled, to_address
 _ANSWERS = {"tcp reset": (TCP_ONLY,), "icmp": (IPV4_ONLY,), "icmpv6": (IPV6_ONLY,)}
 _MARKS = {"meta": "mark", "ct": "ct_mark"}
 CONTINUE = "continue"
-NOT_TOLD = "not told"  # put where a version of nft is known to leave out what a rule asks for
+NOT_SHOWN = "not told"  # put where a version of nft is known to leave out what a rule asks for
 _REWRITTEN = ("saddr", "daddr", "sport", "dport")
 
 
@@ -232,7 +232,7 @@ STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
     "limit": _limit,
     "ct count": _quiet,
     "quota": _doubt("quota"),
-    NOT_TOLD: _doubt(NOT_TOLD),
+    NOT_SHOWN: _doubt(NOT_SHOWN),
     "set": _set_update,
     "map": _set_update,
     "meter": _set_update,

@@ -32,7 +32,7 @@ def parse(readings: Readings) -> Snapshot:
     unavailable: dict[str, str] = {}
     ruleset = parse_ruleset(readings, unavailable)
     network = _network(readings, unavailable)
-    managers = _views(readings, ruleset, unavailable)
+    managers = _managers(readings, ruleset, unavailable)
     for name in network.filtered:
         unavailable[f"XDP on {name}"] = f"a program on {name} sees packets before any rule, and is not read"
     ephemeral = _ephemeral(readings.ephemeral)
@@ -86,7 +86,7 @@ def _network(readings: Readings, unavailable: dict[str, str]) -> Network:
         return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
 
 
-def _views(readings: Readings, ruleset: Ruleset, unavailable: dict[str, str]) -> tuple[Manager, ...]:
+def _managers(readings: Readings, ruleset: Ruleset, unavailable: dict[str, str]) -> tuple[Manager, ...]:
     try:
         return read_managers(readings.managers, ruleset)
     except CoreError as error:

@@ -72,7 +72,7 @@ class _Reader:
     def read(self) -> None:
         self._head()
         while self._words:
-            word = self._take()
+            word = self._read()
             if word == "->":
                 self.line.target, self._words = tuple(self._words), []
             elif word in _READ:
@@ -84,28 +84,28 @@ class _Reader:
     def _head(self) -> None:
         """Take what only one action has: how a block answers, the name of an anchor, rdr pass, no rdr."""
         if self.line.action == "no" and self._words:
-            self.line.negated, self.line.action = True, self._take()
+            self.line.negated, self.line.action = True, self._read()
         if self.line.action.endswith("anchor"):
-            self.line.name = self._take().strip('"')
+            self.line.name = self._read().strip('"')
         if self.line.action == "block" and self._words and self._words[0].split("-")[0] in ("drop", "return"):
-            self.line.returns = self._take() != "drop"
+            self.line.returns = self._read() != "drop"
             self._option()
         if self.line.action in ("rdr", "nat", "binat") and self._words[:1] == ["pass"]:
-            self.line.passes = bool(self._take())
+            self.line.passes = bool(self._read())
 
-    def _take(self) -> str:
+    def _read(self) -> str:
         return self._words.pop(0) if self._words else ""
 
     def _option(self) -> None:
         """Take what stands in brackets, if anything does."""
         if self._words and self._words[0].startswith("("):
-            self._take()
+            self._read()
 
     def _perhaps_negated(self) -> tuple[bool, str]:
         """Take a word with a ``!`` before it, if there is one, and return whether there was, and the word."""
-        word = self._take()
+        word = self._read()
         if word == "!":
-            return True, self._take()
+            return True, self._read()
         return word[:1] == "!", word.lstrip("!")
 
     def _doubt(self, text: str) -> None:
@@ -125,7 +125,7 @@ class _Reader:
 
     def skip(self) -> None:
         """Take a word and what belongs to it, both without meaning for who can connect."""
-        self._take()
+        self._read()
 
     def nothing(self) -> None:
         self._option()
@@ -138,7 +138,7 @@ class _Reader:
         self._match("family", spanning(number, number), f"IPv{number}")
 
     def protocol(self) -> None:
-        word = self._take()
+        word = self._read()
         number = PROTOCOLS.get({"icmp6": "icmpv6", "ipv6-icmp": "icmpv6"}.get(word, word))
         number = int(word) if number is None and word.isdecimal() else number
         if number is None:
@@ -149,7 +149,7 @@ class _Reader:
     def side(self, address: str, port: str) -> None:
         self._address(address)
         if self._words[:1] == ["port"]:
-            self._take()
+            self._read()
             self._port(port)
 
     def _address(self, name: str) -> None:
@@ -157,7 +157,7 @@ class _Reader:
         if word == "any":
             return
         if self._words[:1] == ["-"]:
-            word = f"{word} {self._take()} {self._take()}"
+            word = f"{word} {self._read()} {self._read()}"
         numbers = self._numbers(word)
         if numbers is None:
             self._doubt(f"the address {word}")
@@ -181,9 +181,9 @@ class _Reader:
         return address_numbers(word)
 
     def _port(self, name: str) -> None:
-        words = [self._take()]
+        words = [self._read()]
         while words[-1] in OPERATORS + BETWEEN or (self._words[:1] and self._words[0] in BETWEEN):
-            words.append(self._take())
+            words.append(self._read())
         found = port_numbers(words, self._names.services)
         if found is None:
             self._doubt(f"port {' '.join(words)}")
@@ -192,7 +192,7 @@ class _Reader:
 
     def flags(self) -> None:
         """A first packet has SYN alone. Flags are asked for of TCP only, so others pass this test."""
-        word = self._take()
+        word = self._read()
         wanted, slash, among = word.partition("/")
         unknown = set(wanted + among) - set(TCP_FLAGS)
         if word == "any":
@@ -204,11 +204,11 @@ class _Reader:
 
     def state(self) -> None:
         """Keep state and its relatives; their limits are taken as not reached."""
-        self._take()
+        self._read()
         self._option()
 
     def stateless(self) -> None:
-        self._take()
+        self._read()
         self._doubt("no state, so that answers need rules of their own")
 
     def fragments(self) -> None:

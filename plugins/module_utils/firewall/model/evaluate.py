@@ -111,7 +111,7 @@ class Evaluator:
         if chain.nat and flow.packet.ct_status:
             return [ChainEnd(flow, Verdict(ACCEPT), policy, by_policy=True)]
         ended = []
-        for end in self._walker.walk(table, chain, _as_seen(chain, flow)):
+        for end in self._walker.walk(table, chain, _as_far_as_known(chain, flow)):
             at_end = ChainEnd(end.flow, Verdict(chain.policy), policy, by_policy=True)
             settled = _settle(at_end if end.verdict.kind == RETURN else end)
             ended.append(settled._replace(flow=_as_tracked(settled.flow, flow.packet)))
@@ -138,7 +138,7 @@ class Evaluator:
         return pieces + ([Piece(rest, OPEN, NO_RULE, flow.packet)] if rest else [])
 
 
-def _as_seen(chain: Chain, flow: Flow) -> Flow:
+def _as_far_as_known(chain: Chain, flow: Flow) -> Flow:
     """Given a base chain, return a flow as it looks there: before connections are tracked they all look invalid."""
     untracked_yet = chain.hook == INGRESS or (chain.hook == PREROUTING and chain.priority < _CONNTRACK)
     if not untracked_yet or flow.packet.ct_state == CONNECTION_STATES["untracked"]:

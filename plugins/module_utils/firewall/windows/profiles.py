@@ -133,10 +133,10 @@ def _precedence(rule: InboundRule) -> int:
 
 def managers(profiles: Iterable[Profile], rules: Sequence[InboundRule]) -> tuple[Manager, ...]:
     """Given profiles and rules, return a view per profile: whether it is on, and which rules made here it ignores."""
-    return tuple(_view(profile, rules) for profile in profiles)
+    return tuple(_manager(profile, rules) for profile in profiles)
 
 
-def _view(profile: Profile, rules: Sequence[InboundRule]) -> Manager:
+def _manager(profile: Profile, rules: Sequence[InboundRule]) -> Manager:
     name = f"Windows Firewall profile {profile.name}"
     off = f"Windows Firewall is off in the profile {profile.name} ({', '.join(profile.interfaces)})"
     mine = [rule for rule in rules if rule.own and profile.name in rule.profiles and profile.on]

@@ -24,7 +24,7 @@ SECRETS = frozenset({"hunter2", "hunter22"})
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
-    """A noun that returns what it was given, and does as it is told."""
+    """An area that returns what it was given, and does as it is told."""
     print("a stray word")  # must not get between the answer
     if params.get("raise") == "core":
         raise CoreError("the orders with hunter2 cannot be read")
@@ -141,7 +141,7 @@ def test_an_option_that_was_not_given_stays_so() -> None:
     assert entry.with_paths("parrot", given) == given
 
 
-def test_the_paths_of_the_nouns_of_a_checkup_are_resolved_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_paths_of_the_areas_of_a_checkup_are_resolved_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/user")
     given = {"checks": {"parrot": {"dir": "~/x"}}, "state_dir": "~/state"}
     assert entry.with_paths("checkup", given) == {

@@ -190,13 +190,13 @@ def test_a_lock_taken_over_by_another_run_in_the_meantime_is_not_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _planted(tmp_path, boot_id="another")
-    take_turn = lock_module._take_turn
+    one_at_a_time = lock_module._one_at_a_time
 
     def be_second(descriptor: int) -> None:
         _planted(tmp_path, procedure="the faster one")
-        take_turn(descriptor)
+        one_at_a_time(descriptor)
 
-    monkeypatch.setattr(lock_module, "_take_turn", be_second)
+    monkeypatch.setattr(lock_module, "_one_at_a_time", be_second)
     with pytest.raises(LockHeld, match="the faster one"), host_lock(str(tmp_path), "W1.3", choose_host()):
         pass
     assert _owner(tmp_path)["procedure"] == "the faster one"

@@ -15,7 +15,12 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import registry
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import CRITICAL, OK, Check, Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import Outcome, Rules, first_sentence
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import (
+    Outcome,
+    Rules,
+    finding_of,
+    first_sentence,
+)
 
 
 class Subject(NamedTuple):
@@ -25,8 +30,7 @@ class Subject(NamedTuple):
     manager: str = "systemd"
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
-        remedy = check.remedy_for(self.manager) if outcome.remedy is None else outcome.remedy
-        return check.finding(outcome.status, outcome.subject or self.name, outcome.message, remedy=remedy)
+        return finding_of(check, outcome, self.name, self.manager)
 
 
 def some_rules() -> Rules:

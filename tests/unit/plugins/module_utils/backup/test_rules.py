@@ -28,6 +28,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model
     Report,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention import Decisions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_folder import RULES as FOLDER_RULES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_verification import (
+    RULES as VERIFICATION_RULES,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.run import KINDS, RULES, judge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.space import Space
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import worst
@@ -237,7 +241,9 @@ def test_what_is_said_twice_of_one_subject_is_of_a_rule_that_may():
         said = Counter((one.check, one.subject) for one in judge(context))
         twice = {one for (one, _subject), times in said.items() if times > 1}
         assert twice == ({check} if context is TWICE.get(check) else twice & set(TWICE)), check
-    assert {rule.check.id for rule in RULES.all if rule.many} == set(TWICE)
+    declared = [rule for rules in (RULES, FOLDER_RULES, VERIFICATION_RULES) for rule in rules.all]
+    assert {rule.check.id for rule in declared if rule.many} == set(TWICE)
+    assert all(rule.many for rule in declared if rule.check.id in TWICE)
 
 
 def test_a_broken_set_does_not_hide_the_others():

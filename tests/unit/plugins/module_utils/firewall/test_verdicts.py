@@ -20,7 +20,7 @@ def read_table() -> list[tuple[str, str, int, str, str]]:
 TABLE = read_table()
 # What an old nft does not tell in JSON, and the model therefore must not guess: the device of a chain at ingress
 # (before 1.1), and the limit of elements that a rule adds to a set (before 1.0).
-NOT_TOLD = {
+NOT_SHOWN = {
     ("debian-11", "nft-sets", "udp", 53, "198.51.100.7"),
     *(
         ("debian-11", "nft-ingress", "tcp", *row)
@@ -38,7 +38,7 @@ NOT_TOLD = {
 def test_the_model_says_of_each_recorded_ruleset_who_gets_through(
     system: str, scenario: str, proto: str, port: int, source: str, expected: str
 ) -> None:
-    complete = (system, scenario, proto, port, source) not in NOT_TOLD
+    complete = (system, scenario, proto, port, source) not in NOT_SHOWN
     assert verdict(exposer(system, scenario), proto, port, source) == (expected if complete else "unknown")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.declared import (
+    check_seconds,
     mount_path,
     read_thresholds,
 )
@@ -109,3 +110,13 @@ def test_a_volume_of_windows_is_known_however_its_path_is_written(written: str, 
 def test_a_volume_that_is_named_twice_in_two_ways_is_refused() -> None:
     with pytest.raises(InputError, match="each mount once"):
         read_thresholds(options(mounts=[mount_options("c:"), mount_options("C:\\")]))
+
+
+@pytest.mark.parametrize("name", ["sample_seconds", "scan_seconds"])
+def test_a_look_takes_a_minute_at_most(name: str) -> None:
+    known = {"sample_seconds": 1.0, "scan_seconds": 1.0}
+    for allowed in (0.0, 60.0):
+        check_seconds({**known, name: allowed})
+    for wrong in (-0.1, 60.1):
+        with pytest.raises(InputError, match=f"{name} is {wrong}, expected seconds, 0 to 60"):
+            check_seconds({**known, name: wrong})

@@ -112,6 +112,12 @@ def test_a_healthy_host_has_nothing_but_ok_and_what_does_not_apply() -> None:
     }
 
 
+def test_a_peak_is_said_only_of_processors_that_are_too_busy() -> None:
+    quiet = Load(0.1, 0.1, 0.1, 2)
+    assert "peak" not in the_one("cpu", observed(cpu=CpuShares(0.5, 0.0, 0.0), load=quiet)).message
+    assert "peak" in the_one("cpu", observed(cpu=CpuShares(0.9, 0.0, 0.0), load=quiet)).message
+
+
 MEASURED = ["memory", "swap", "load", "cpu", "open_files", "connections", "clock", "oom", "held"]
 CHECK_OF = {"oom": "oom_kills", "held": "deleted_open_files"}
 

@@ -56,7 +56,7 @@ def roles() -> Iterator[tuple[dict[str, Any], list[Any]]]:
 
 def variables_of(role: Path) -> dict[str, Any]:
     variables: dict[str, Any] = {}
-    for path in (role / "defaults" / "main.yml", role / "vars" / "main.yml"):
+    for path in (role / "defaults" / "main.yml", role / "vars" / "main.yml", *(role / "vars" / "main").glob("*.yml")):
         variables.update(load(path) or {} if path.is_file() else {})
     return variables
 
@@ -85,7 +85,7 @@ def told() -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
 
 def area_of(module: str) -> str:
     action = import_module(f"ansible_collections.cryptobot.maintenance.plugins.action.{module[len(COLLECTION) :]}")
-    return getattr(action.ActionModule, "noun", "")
+    return getattr(action.ActionModule, "area", "")
 
 
 def looks(area: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
