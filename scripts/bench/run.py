@@ -5,8 +5,8 @@
 """Run the benchmarks tests/benchmark/bench_*.py, one after the other, and write .bench/results.json.
 
 A benchmark prints one JSON object a line, {"id", "ours", "peer", "unit", "ratio", "aim"}, and talks to people on
-stderr. The file is a list of them. Ends with 1 when a benchmark broke off; what the others measured is written. One that
-ends with 77 cannot run on this machine: it is left out, with the last line that it said as the reason.
+stderr. The file is a list of them. Ends with 1 when a benchmark broke off; what the others measured is
+written. One that ends with 77 cannot run on this machine: it is left out, and the last line that it said is why.
 """
 
 from __future__ import annotations
