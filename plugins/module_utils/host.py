@@ -12,7 +12,6 @@ and a Windows host has no compiled copy of the core, so that each file of it cos
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import sys
 import time
@@ -139,6 +138,8 @@ class Host:
 
     def name(self) -> str:
         """Return the host's own name."""
+        import platform
+
         return platform.node()
 
     def is_admin(self) -> bool:

@@ -5,7 +5,8 @@
 """Run the benchmarks tests/benchmark/bench_*.py, one after the other, and write .bench/results.json.
 
 A benchmark prints one JSON object a line, {"id", "ours", "peer", "unit", "ratio", "aim"}, and talks to people on
-stderr. The file is a list of them. Ends with 1 when a benchmark broke off; what the others measured is written.
+stderr. The file is a list of them. Ends with 1 when a benchmark broke off; what the others measured is
+written. One that ends with 77 cannot run on this machine: it is left out, and the last line that it said is why.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RESULTS = CHECKOUT / ".bench" / "results.json"
+LEFT_OUT = 77  # as in tests/benchmark/pair.py
 KEYS = {"id", "ours", "peer", "unit", "ratio", "aim"}
 
 Row = dict[str, object]
@@ -27,6 +29,10 @@ class BenchmarkError(Exception):
     """A benchmark broke off or printed something else than results."""
 
 
+class LeftOutError(Exception):
+    """A benchmark cannot run on this machine."""
+
+
 def main() -> int:
     """Run the benchmarks that the command line names, or all; return the exit code."""
     benchmarks = {path.stem: path for path in sorted((CHECKOUT / "tests/benchmark").glob("bench_*.py"))}
@@ -34,23 +40,31 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[*benchmarks, []], metavar="NAME", help=", ".join(benchmarks))
     names = parser.parse_args().names or list(benchmarks)
     rows: list[Row] = []
-    broken = 0
+    broken: dict[str, str] = {}
+    left_out = {name: "not asked for" for name in benchmarks if name not in names}
     for name in names:
         try:
             rows += rows_of(run(benchmarks[name]))
+        except LeftOutError as reason:
+            left_out[name] = str(reason)
         except BenchmarkError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            broken += 1
+            broken[name] = str(error)
     write(rows, RESULTS)
     print(table(rows))
-    print(f"{len(rows)} results in {RESULTS}; {broken} of {len(names)} benchmarks broke off")
-    return int(broken > 0 or not rows)
+    for word, which in (("left out", left_out), ("broke off", broken)):
+        for name, why in which.items():
+            print(f"{word}: {name} ({why})")
+    print(f"{len(rows)} results in {RESULTS}; {len(broken)} of {len(names)} benchmarks broke off")
+    return int(bool(broken) or not rows)
 
 
 def run(benchmark: Path) -> str:
-    """Given a benchmark, return what it printed. Raise BenchmarkError when it ended with another code than 0."""
+    """Given a benchmark, return what it printed. Raise LeftOutError, or BenchmarkError when it ended with no 0."""
     print(f"== {benchmark.name}", flush=True)
-    ended = subprocess.run([sys.executable, benchmark], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=False)
+    ended = subprocess.run([sys.executable, benchmark], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    sys.stderr.write(ended.stderr)
+    if ended.returncode == LEFT_OUT:
+        raise LeftOutError((ended.stderr.strip().splitlines() or ["it does not say why"])[-1])
     if ended.returncode:
         raise BenchmarkError(f"ended with {ended.returncode}")
     return ended.stdout

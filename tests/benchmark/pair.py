@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+LEFT_OUT = 77  # what a benchmark ends with that this machine cannot run, its reason the last line on stderr
+
 
 @dataclass(frozen=True)
 class Cost:

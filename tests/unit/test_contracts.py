@@ -79,6 +79,26 @@ def test_every_credential_among_the_options_is_marked_as_secret() -> None:
     assert [name for name, mark in marked.items() if not mark] == []
 
 
+def fallbacks(options: dict[str, Any], path: str = "") -> list[str]:
+    """Return the options that take a value from elsewhere where none is given."""
+    found = []
+    for name, option in options.items():
+        found += [f"{path}{name}"] if "fallback" in option else []
+        found += fallbacks(option.get("options") or {}, f"{path}{name}.")
+    return found
+
+
+@pytest.mark.parametrize("module", AREA_MODULES)
+def test_no_option_falls_back_to_an_environment(module: str) -> None:
+    """Arguments are validated on the controller alone: it would be the environment of the controller."""
+    assert fallbacks(spec_of(module)) == []
+
+
+def test_a_fallback_would_be_found() -> None:
+    option = {"fallback": (print, ["HOME"])}
+    assert fallbacks({"a": option, "b": {"options": {"c": option}}}) == ["a", "b.c"]
+
+
 @pytest.mark.parametrize("module", AREA_MODULES)
 def test_every_module_has_its_half_on_the_controller_and_opts_in_to_check_mode(module: str) -> None:
     action = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import NamedTuple
 
 from ..units import human_bytes
@@ -43,6 +42,8 @@ def predict_space(settings: Settings, catalog: Catalog, measured: Measured) -> S
     if not before:
         predicted, basis = measured.total, "what the sources hold, uncompressed"
     else:
+        from statistics import median  # it brings fractions and decimals along
+
         sizes = [manifest.bytes for manifest in before]
         expected = max(sizes[-1], median(sizes) * GROWTH) * _growth(before[-1], measured)
         predicted, basis = int(expected), f"{len(sizes)} sets before it"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
-from statistics import median
 from typing import Any, NamedTuple, Optional
 
 from ..finding import EMPTY
@@ -104,4 +103,6 @@ def growth(samples: tuple[Sample, ...]) -> Optional[float]:
     """
     if len(samples) < NEEDED_SAMPLES or samples[-1].at - samples[0].at < NEEDED_SECONDS:
         return None
+    from statistics import median  # it brings fractions and decimals along
+
     return median((b.used - a.used) / (b.at - a.at) for a, b in combinations(samples, 2) if b.at > a.at)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ..errors import CoreError, SourceDenied
 from ..host import Host
-from ..tls import local_tls
-from ..web import HttpReply
 from .declared import Probe
 from .model import Answer
+
+if TYPE_CHECKING:
+    from ..web import HttpReply, Tls
 
 AT_ONCE = 8
 
@@ -26,6 +26,8 @@ def ask_all(host: Host, probes: Sequence[Probe]) -> list[Answer]:
     """Given probes, return their answers in the same order. They are asked at the same time: one may hang."""
     if not probes:
         return []
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(min(AT_ONCE, len(probes))) as pool:
         return list(pool.map(lambda probe: ask(host, probe), probes))
 
@@ -36,8 +38,7 @@ def ask(host: Host, probe: Probe) -> Answer:
     end, certificate_unavailable = _certificate(host, probe) if probe.tls else (None, "")
     for _sample in range(probe.samples):
         try:
-            tls = local_tls(verify=probe.tls_verify, ca_path=probe.ca_path) if probe.tls else None
-            reply = host.http(probe.url, probe.timeout, tls=tls)
+            reply = host.http(probe.url, probe.timeout, tls=_tls(probe))
         except (CoreError, OSError) as error:
             return Answer(
                 tuple(seconds), None, str(error).replace(probe.url, shown(probe.url)), end, certificate_unavailable
@@ -47,6 +48,15 @@ def ask(host: Host, probe: Probe) -> Answer:
             return Answer(tuple(seconds), reply.status, fault, end, certificate_unavailable)
         seconds.append(reply.seconds)
     return Answer(tuple(seconds), reply.status, "", end, certificate_unavailable)
+
+
+def _tls(probe: Probe) -> Tls:
+    """Return how to talk TLS to a probe's service, or None where it is asked without."""
+    if not probe.tls:
+        return None
+    from ..tls import local_tls
+
+    return local_tls(verify=probe.tls_verify, ca_path=probe.ca_path)
 
 
 def _certificate(host: Host, probe: Probe) -> tuple[Optional[float], str]:

@@ -44,3 +44,21 @@ def test_a_benchmark_that_breaks_off_fails_the_whole_and_keeps_what_the_others_m
 
     assert program.main() == 1
     assert json.loads((tmp_path / ".bench/results.json").read_text(encoding="utf-8")) == [ROW]
+
+
+def test_what_is_left_out_is_told_with_its_reason_and_is_no_failure(load, tmp_path, monkeypatch, capsys):
+    program = load("bench/run")
+    folder = tmp_path / "tests/benchmark"
+    folder.mkdir(parents=True)
+    (folder / "bench_good.py").write_text(f"print('''{json.dumps(ROW)}''')", encoding="utf-8")
+    source = "import sys; print('no pwsh on PATH', file=sys.stderr); sys.exit(77)"
+    (folder / "bench_none.py").write_text(source, encoding="utf-8")
+    (folder / "bench_other.py").write_text("raise SystemExit(3)", encoding="utf-8")
+    monkeypatch.setattr(program, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(program, "RESULTS", tmp_path / ".bench/results.json")
+    monkeypatch.setattr(program.sys, "argv", ["run.py", "bench_good", "bench_none"])
+
+    assert program.main() == 0
+    told = capsys.readouterr().out
+    assert "left out: bench_none (no pwsh on PATH)" in told
+    assert "left out: bench_other (not asked for)" in told

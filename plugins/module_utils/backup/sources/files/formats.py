@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tarfile
 from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple, Optional
 
@@ -55,6 +54,8 @@ def header(name: str, kind: bytes, size: int, status: os.stat_result, owner: Own
     """Given a member's name, kind and status, return its header, with pax records before it where needed."""
     if _is_plain(name, size, status, link):
         return _plain_header(name, kind, size, status, owner, link)
+    import tarfile  # few names need it
+
     member = tarfile.TarInfo(name)
     member.type, member.size, member.linkname = kind, size, link
     member.mode, member.mtime = status.st_mode & 0o7777, int(status.st_mtime)
@@ -73,6 +74,8 @@ def sparse_map(data: Sequence[tuple[int, int]], end: int) -> bytes:
 
 def sparse_header(name: str, size: int, status: os.stat_result, owner: Owner) -> bytes:
     """Given a file with holes and the bytes of its map and its data, return its header."""
+    import tarfile
+
     member = tarfile.TarInfo(f"{os.path.dirname(name)}/GNUSparseFile.0/{os.path.basename(name)}".lstrip("/"))
     member.size, member.mode, member.mtime = size, status.st_mode & 0o7777, int(status.st_mtime)
     member.uid, member.gid, member.uname, member.gname = status.st_uid, status.st_gid, owner.account, owner.group
