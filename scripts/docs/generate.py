@@ -116,7 +116,7 @@ OF_INVENTORIES = (
 
 def inventory_page() -> str:
     """Return docs/inventory.md: each variable of an inventory and what is within it."""
-    lines = ["# The inventory", NOTE]
+    lines, defaults = ["# The inventory", NOTE], inventory.defaults()
     for text in OF_INVENTORIES:
         lines += ["", paragraph(text)]
     for name, variable in inventory.variables().items():
@@ -129,7 +129,8 @@ def inventory_page() -> str:
             "| name | type | default | what it is |",
             "|---|---|---|---|",
         ]
-        for row in inventory.rows({name: variable}):
+        default = {"default": defaults[name]} if name in defaults else {}
+        for row in inventory.rows({name: {**variable, **default}}):
             lines.append(
                 f"| `{row[0].removeprefix(name + '.')}` | {row[1]} | {cell(row[2])} | {cell(plain_markup(row[3]))} |"
             )
@@ -137,8 +138,15 @@ def inventory_page() -> str:
 
 
 def plain_markup(text: str) -> str:
-    """Given a description with Ansible's markup, return it with code spans instead."""
-    return re.sub(r"\b(?:[COVMFRP]|RV)\(([^)#]*(?:#module:)?)([^)]*)\)", lambda m: f"`{m[2] or m[1]}`", text)
+    """Given a description with Ansible's markup, return it with code spans instead. Within V, O, RV and P Ansible wants
+    a backslash doubled.
+    """
+
+    def span(found: re.Match[str]) -> str:
+        inner = found[3] or found[2]
+        return f"`{inner if found[1] in ('C', 'M', 'F') else inner.replace(chr(92) * 2, chr(92))}`"
+
+    return re.sub(r"\b([COVMFRP]|RV)\(([^)#]*(?:#module:)?)([^)]*)\)", span, text)
 
 
 def inventory_spec() -> str:
@@ -164,6 +172,7 @@ def runtime() -> str:
 
 PAGES = {
     "docs/checks.md": checks.page,
+    "plugins/plugin_utils/report/checks.json": checks.of_the_report,
     "docs/procedures.md": procedures_page,
     "docs/inventory.md": inventory_page,
     "roles/inventory/meta/argument_specs.yml": inventory_spec,

@@ -72,7 +72,7 @@ class Tree(NamedTuple):
 def texts(root: Path) -> dict[str, str]:
     paths = [path for top in ("docs", "meta", "plugins", "roles") for path in (root / top).rglob("*") if path.is_file()]
     return {
-        str(path.relative_to(root)): path.read_text("utf-8") for path in paths if path.suffix in (".md", ".py", ".yml")
+        str(path.relative_to(root)): path.read_text("utf-8") for path in paths if path.suffix in (".json", ".md", ".py", ".yml")
     }
 
 
@@ -117,6 +117,7 @@ def test_all_else_is_made(tree: Tree) -> None:
         "plugins/modules/checkup.py",
         "plugins/modules/clock_check.py",
         "plugins/modules/validate.py",
+        "plugins/plugin_utils/report/checks.json",
         "roles/inventory/meta/argument_specs.yml",
         "roles/weekly/vars/main/looks.yml",
     ]
