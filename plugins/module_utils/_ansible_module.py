@@ -16,13 +16,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
-from .checkup.rules import STATE
 from .errors import CoreError, ToolTimeout
 from .finding import UNKNOWN, Result
 from .host import Host, choose_host
 from .redact import redact
 from .seam import seal
-from .trusted import distrust
+from .trusted import STATE, distrust
 
 GRACE = 15.0  # seconds that a look has beyond its bound, in which it ends by itself unless it hangs
 

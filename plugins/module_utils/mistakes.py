@@ -10,11 +10,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .option_secrets import secrets_among
 from .printable import printable
 from .redact import MASK, redact
 from .redaction.forms import TELLING
 from .refusals import Read, option_at, refused
-from .services.secret import secrets_among
 from .spelling import nearest
 from .typed import NO_OPTION, Fault, Path, fill
 

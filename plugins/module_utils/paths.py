@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+Identity = tuple[int, int]  # device and inode: what a name leads to, whatever it is called
+
 
 def is_within(path: str, folder: str) -> bool:
     """Return whether a path is a folder or lies in it; both have slashes."""

@@ -23,11 +23,23 @@ from typing import NamedTuple, Optional
 
 from .errors import CoreError
 from .folders import NotEntered, PathStep, steps
+from .registry import Rules
 from .writers import open_to_others
 
 MAX_FILE = 64 << 20
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
+RULES = Rules()
+STATE = RULES.check(
+    "checkup.state",
+    "The state folder and all folders above it can be changed by root and the account of the run alone (on Windows: by "
+    "SYSTEM and the Administrators). Where another could, nothing in it is believed: there is no memory of earlier "
+    "runs, no maintenance marker, and a module that acts refuses to.",
+    procedure="D1.1",
+    remedy="Look who made or opened the folder that is named; give it back to root (chown root, chmod go-w) with what "
+    "lies in it removed, or set cryptobot_state_dir to another.",
+    source="owner, mode and kind of each folder from / down, as OpenSSH asks it of authorized_keys (StrictModes)",
+)
 _reported: dict[str, str] = {}  # on Windows: why each folder that the bridge looked at cannot be believed, or ""
 
 

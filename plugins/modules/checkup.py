@@ -173,11 +173,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.checkup.run 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import AREA as CLEANUP
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import AREA as DATABASE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import AREA as FIREWALL
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.option_secrets import secrets_among
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import AREA as RESOURCES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import AREA as RESTART
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import AREA as SERVICES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
 
 AREAS = {
     "backup": BACKUP,

@@ -530,10 +530,10 @@ remembered:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils._ansible_module import exit_with
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.option_secrets import secrets_among
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.run import run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
 
 
 def main() -> None:

@@ -22,9 +22,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.mistakes import Mistake
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.option_secrets import secrets_among
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.redact import redact
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.seam import seal, seal_text
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in, preload
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.call import by_ansiballz, call_carrier
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.carrier.options import spec_of_host

@@ -120,7 +120,7 @@ def main(area: Any) -> str:
         f"from {core}.options import argument_spec",
     ]
     hides = area.name == "checkup" or bool(set(secret_mappings(area.spec)))
-    imported += [f"from {core}.services.secret import secrets_among"] if hides else []
+    imported += [f"from {core}.option_secrets import secrets_among"] if hides else []
     ansible = ["from ansible.module_utils.basic import AnsibleModule"]
     if area.name == "checkup":
         within = sources.looked_at()

@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from ..folders import NotEntered
+from ..paths import Identity
 from .disk import Disk, NoOwners, OpenFolder
-from .model import FOLDER, LINK, NO_UNLINK, OTHER, CleanupRule, FolderEntry, Identity, Obstacle, Scan, Usage
+from .model import FOLDER, LINK, NO_UNLINK, OTHER, CleanupRule, FolderEntry, Obstacle, Scan, Usage
 from .places import full_path
 from .sealed import Sealed, entered, located
 

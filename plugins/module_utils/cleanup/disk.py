@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from ..paths import Place
-from .model import FolderEntry, Identity
+from ..paths import Identity, Place
+from .model import FolderEntry
 
 
 class NoOwners(Exception):

@@ -18,8 +18,9 @@ from functools import partial
 from typing import Optional
 
 from ..folders import NOT_FOLLOWED, NotEntered, open_folder
+from ..paths import Identity
 from .disk import Disk, Located, OpenFolder, Placed
-from .model import FILE, FOLDER, LINK, NO_UNLINK, OTHER, FolderEntry, Identity
+from .model import FILE, FOLDER, LINK, NO_UNLINK, OTHER, FolderEntry
 
 _KINDS = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}
 Kept = Callable[[int, str, os.stat_result], str]

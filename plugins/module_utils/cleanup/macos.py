@@ -19,12 +19,12 @@ from contextlib import suppress
 from ..asking import ask
 from ..errors import CoreError, ParseError
 from ..host import Host
-from ..paths import Place, is_within
+from ..paths import Identity, Place, is_within
 from ..processes.macos_files import _add
 from ..reading import reading
 from .disk import OpenFolder
 from .folders import posix_disk
-from .model import NO_UNLINK, Identity, InUse
+from .model import NO_UNLINK, InUse
 from .places import Places, posix_absolute
 
 HOMEBREW = ("/opt/homebrew", "/usr/local")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from ..finding import DONE, EMPTY, PLANNED, Check, Finding
+from ..paths import Identity
 from ..registry import Outcome, finding_of
 from ..steps import Step
 
@@ -22,7 +23,6 @@ GONE, CHANGED = "it was gone before its turn", "it changed after the plan was ma
 FILLED, LATE = "it is no longer empty", "the time of the run was used up"
 OPEN = "a process has it open"
 NO_UNLINK = "it may not be unlinked (uunlnk or sunlnk)"  # of a folder: what is in it may be
-Identity = tuple[int, int]  # device and inode: what a name leads to, whatever it is called
 
 
 class CleanupRule(NamedTuple):

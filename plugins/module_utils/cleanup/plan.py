@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Optional
 
+from ..paths import Identity
 from ..steps import Step
 from ..units import human_seconds
 from .model import (
@@ -23,7 +24,6 @@ from .model import (
     CleanupRule,
     Deletion,
     FolderEntry,
-    Identity,
     InUse,
     Obstacle,
     Scan,

@@ -13,9 +13,8 @@ from typing import NamedTuple
 from ..errors import CoreError
 from ..finding import EMPTY
 from ..folders import NotEntered
-from ..paths import Place, below
+from ..paths import Identity, Place, below
 from .disk import Disk, OpenFolder
-from .model import Identity
 
 
 class Sealed(NamedTuple):

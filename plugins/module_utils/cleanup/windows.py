@@ -24,11 +24,11 @@ from contextlib import contextmanager, suppress
 from ..errors import InputError, SourceDenied
 from ..folders import NotEntered
 from ..host import Host
-from ..paths import Place
+from ..paths import Identity, Place
 from ..reading import reading
 from . import windows_system as system
 from .disk import Disk, NoOwners, OpenFolder
-from .model import FILE, FOLDER, LINK, OTHER, FolderEntry, Identity, InUse
+from .model import FILE, FOLDER, LINK, OTHER, FolderEntry, InUse
 from .places import Places, full_path
 from .windows_system import EXTENDED
 

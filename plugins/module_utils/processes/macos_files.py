@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..cleanup.model import Identity
 from ..errors import ParseError
+from ..paths import Identity
 from ..printable import printable
 from .model import HeldFile
 

@@ -13,12 +13,12 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolTimeout
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.option_secrets import secrets_among
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import SPEC as RESTART
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.probe import ask
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.services.secret import secrets_among
 
-from .builders import make_service
+from .services.builders import make_service
 
 ArgumentSpecValidator = pytest.importorskip(
     "ansible.module_utils.common.arg_spec", reason="the controller's: the core's own environments have no Ansible"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which options of services are secrets in an answer. Pure.
+"""Which options are secrets in an answer: those of services, where not every value is one. Pure.
 
 Ansible takes each value of an option that is ``no_log`` out of whatever leaves: right for what it writes into the log
 of the host ("Invoked with"), and too much for an answer, in which WORKERS=1 would take out every 1. There it is those
@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from ..redact import tells_secret
+from .redact import tells_secret
 
 
 def secrets_among(values: Collection[str], params: Mapping[str, Any]) -> set[str]:
