@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Made by `make docs` from plugins/module_utils/backup/__init__.py; a test compares them. Change those instead.
+# Made by `make docs` from plugins/module_utils/backup/__init__.py; a test compares them. Change that one instead.
 
 from __future__ import annotations
 

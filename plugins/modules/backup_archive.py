@@ -14,35 +14,33 @@ short_description: Take, prove, list and prune backup sets of a Cryptobot host
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Takes files, live SQLite databases and PostgreSQL databases as one set with a manifest of checksums, and
-    reads the set back before it claims success. A set is a folder of its own in O(dir), named by time.
-  - It fails closed. Whatever goes wrong with a source, a command, a compressor or the disk, no set comes of
-    it, earlier sets are untouched, and the task fails with the reason. A run that is killed leaves a folder
-    C(.partial), which nobody takes for a set. A later run of the same host sweeps it where its process is
-    gone and 6 hours have passed since its O(timeout) was over. What names no owner, or was begun by another
-    host, is named and never swept.
+  - Takes files, live SQLite databases and PostgreSQL databases as one set with a manifest of checksums, and reads the
+    set back before it claims success. A set is a folder of its own in O(dir), named by time.
+  - It fails closed. Whatever goes wrong with a source, a command, a compressor or the disk, no set comes of it,
+    earlier sets are untouched, and the task fails with the reason. A run that is killed leaves a folder C(.partial),
+    which nobody takes for a set. A later run of the same host sweeps it where its process is gone and 6 hours have
+    passed since its O(timeout) was over. What names no owner, or was begun by another host, is named and never
+    swept.
   - Several hosts may share a folder. Each removes only what it made itself.
-  - What a manifest lists is looked for, file by file with its size, whenever the folder is read. A set that
-    has lost something counts no longer, and it stops the removal of whole ones until O(retention.min_keep)
-    newer ones are there.
+  - What a manifest lists is looked for, file by file with its size, whenever the folder is read. A set that has lost
+    something counts no longer, and it stops the removal of whole ones until O(retention.min_keep) newer ones are there.
   - Nothing is asked and nothing is stopped. Databases are copied consistently while they are in use.
   - Only folders that hold a manifest of this module are ever removed, and of them only those that no rule
     of O(retention) keeps.
-  - The link C(latest) in O(dir) leads to the newest set that counts as a backup. On Windows, where links need
-    a privilege, it is a text file with the set's id. RV(latest) is what it says on every system.
-  - A set made on one system verifies on any other. Archives name files with slashes, a drive or C(UNC) as
-    the first folder. What an archive cannot hold is noted in C(attributes.jsonl) beside it.
+  - The link C(latest) in O(dir) leads to the newest set that counts as a backup. On Windows, where links need a
+    privilege, it is a text file with the set's id. RV(latest) is what it says on every system.
+  - A set made on one system verifies on any other. Archives name files with slashes, a drive or C(UNC) as the first
+    folder. What an archive cannot hold is noted in C(attributes.jsonl) beside it.
 requirements:
   - zstd on the host, for the fastest compression. Without it the standard library compresses.
   - pg_dump, pg_dumpall, pg_restore and psql of the server's version or newer, for PostgreSQL.
 options:
   state:
     description:
-      - V(present) takes a set, unless O(fresh_for) makes that unnecessary, verifies it to O(verify_level),
-        publishes it and then removes what O(retention) no longer keeps.
-      - V(verified) looks whether there is a backup, young enough, complete, of plausible size, and whether
-        it holds. The outcome is recorded in C(verified.json) beside the set as evidence, which counts as no
-        change.
+      - V(present) takes a set, unless O(fresh_for) makes that unnecessary, verifies it to O(verify_level), publishes
+        it and then removes what O(retention) no longer keeps.
+      - V(verified) looks whether there is a backup, young enough, complete, of plausible size, and whether it holds.
+        The outcome is recorded in C(verified.json) beside the set as evidence, which counts as no change.
       - V(listed) shows what is there.
       - V(pruned) only removes what O(retention) no longer keeps.
     type: str
@@ -50,10 +48,9 @@ options:
     default: present
   dir:
     description:
-      - Folder of the sets. It is made with mode 0700 where it does not exist; sets are 0700 and their files
-        0600.
-      - On Windows a new folder and each set are closed to everybody but SYSTEM and the Administrators. Keep
-        the path below 100 characters there, because the folder itself is written to in the usual way.
+      - Folder of the sets. It is made with mode 0700 where it does not exist; sets are 0700 and their files 0600.
+      - On Windows a new folder and each set are closed to everybody but SYSTEM and the Administrators. Keep the path
+        below 100 characters there, because the folder itself is written to in the usual way.
       - Give it a file system of its own. It must not be one that a source's loss would take with it.
     type: path
     required: true
@@ -66,9 +63,8 @@ options:
     default: []
     suboptions:
       name:
-        description: Name of the source, which is also the name of its folder in a set. Names that differ in
-          upper and lower case alone, and names that Windows takes for devices (V(con), V(nul)), are refused
-          on every system.
+        description: Name of the source, which is also the name of its folder in a set. Names that differ in upper and
+          lower case alone, and names that Windows takes for devices (V(con), V(nul)), are refused on every system.
         type: str
         required: true
       type:
@@ -77,24 +73,23 @@ options:
         required: true
         choices: [files, sqlite, postgresql]
       optional:
-        description: Whether a set is made without the source where it cannot be taken. Else there is no set
-          then.
+        description: Whether a set is made without the source where it cannot be taken. Else there is no set then.
         type: bool
         default: false
       may_be_empty:
-        description: Whether it is right that the source has no file, or its tables no row. Tables that were
-          empty in the last good set, or are so in the first, need no such word.
+        description: Whether it is right that the source has no file, or its tables no row. Tables that were empty in
+          the last good set, or are so in the first, need no such word.
         type: bool
         default: false
       path:
         description:
           - File or folder of a V(files) source, or the database of a V(sqlite) source.
-          - A folder is taken with all that is in it, names that begin with a dot included. Symlinks are kept
-            as symlinks and followed only where they are declared here by name. Sockets, pipes and devices
-            are noted and left out, and so are O(dir) and databases that are sources of their own.
-          - On Windows a drive or a share, such as V(C:\\CryptoBot) or V(\\\\server\\share\\folder), of any
-            length below it. Junctions are kept as what they are, like symlinks. Devices, streams and paths
-            that depend on a drive's current folder are refused.
+          - A folder is taken with all that is in it, names that begin with a dot included. Symlinks are kept as
+            symlinks and followed only where they are declared here by name. Sockets, pipes and devices are noted
+            and left out, and so are O(dir) and databases that are sources of their own.
+          - On Windows a drive or a share, such as V(C:\\CryptoBot) or V(\\\\server\\share\\folder), of any length below
+            it. Junctions are kept as what they are, like symlinks. Devices, streams and paths that depend on a drive's
+            current folder are refused.
         type: path
       paths:
         description: Several files or folders of a V(files) source.
@@ -102,12 +97,11 @@ options:
         elements: path
       exclude:
         description:
-          - Shell patterns of what a V(files) source leaves out. One with a slash is matched against the path
-            below the declared one, else against the last name alone. What is in a folder that is left out
-            is left out too.
+          - Shell patterns of what a V(files) source leaves out. One with a slash is matched against the path below the
+            declared one, else against the last name alone. What is in a folder that is left out is left out too.
           - Of a V(postgresql) source of all databases, patterns of the databases that are left out.
-          - Write them with slashes on every system. On Windows upper and lower case do not count; on macOS
-            both forms of a letter with an accent are one.
+          - Write them with slashes on every system. On Windows upper and lower case do not count; on macOS both forms
+            of a letter with an accent are one.
         type: list
         elements: str
         default: []
@@ -133,17 +127,16 @@ options:
         type: str
       system_user:
         description:
-          - Account to run PostgreSQL's tools as, for peer authentication, such as V(postgres). The module
-            then has to run as root.
+          - Account to run PostgreSQL's tools as, for peer authentication, such as V(postgres). The module then has to
+            run as root.
           - Windows knows no peer authentication. There it is an error that says so.
         type: str
       bin_dir:
-        description: Folder of C(pg_dump), C(pg_dumpall), C(pg_restore) and C(psql) where they are not on the
-          PATH. On Windows their C(.exe) is run, such as the one in V(C:\\Program Files\\PostgreSQL\\16\\bin).
+        description: Folder of C(pg_dump), C(pg_dumpall), C(pg_restore) and C(psql) where they are not on the PATH. On
+          Windows their C(.exe) is run, such as the one in V(C:\\Program Files\\PostgreSQL\\16\\bin).
         type: path
       globals:
-        description: Whether to take the roles and tablespaces too, without which a dump's owners cannot be
-          restored.
+        description: Whether to take the roles and tablespaces too, without which a dump's owners cannot be restored.
         type: bool
         default: true
       role_passwords:
@@ -151,14 +144,14 @@ options:
         type: bool
         default: true
       rows:
-        description: How the rows of each table are counted for the manifest. V(exact) counts them in the snapshot
-          that is dumped, V(estimated) takes the server's statistics.
+        description: How the rows of each table are counted for the manifest. V(exact) counts them in the snapshot that
+          is dumped, V(estimated) takes the server's statistics.
         type: str
         choices: [exact, estimated, none]
         default: exact
       lock_wait_timeout:
-        description: Seconds that a V(sqlite) or V(postgresql) source may be locked by others on end, before
-          it fails. The wait begins anew whenever the copy gets on.
+        description: Seconds that a V(sqlite) or V(postgresql) source may be locked by others on end, before it fails.
+          The wait begins anew whenever the copy gets on.
         type: int
         default: 60
   label:
@@ -166,8 +159,8 @@ options:
     type: str
     default: regular
   name:
-    description: Name of a set that a person asks for, such as V(pre_change). It is a label, so each run makes
-      a set of now. One that is there counts only where O(fresh_for) says so.
+    description: Name of a set that a person asks for, such as V(pre_change). It is a label, so each run makes a set
+      of now. One that is there counts only where O(fresh_for) says so.
     type: str
   reason:
     description: Why the set is made, for the manifest.
@@ -184,14 +177,13 @@ options:
   retention:
     description:
       - Which sets are kept. Without it no set is ever removed.
-      - For each rule the newest good set of each of the last so many days, ISO weeks, months or years that
-        have one stays. So where sets stop being made, nothing is removed any more. While a rule is not yet
-        full the oldest set stays too.
+      - For each rule the newest good set of each of the last so many days, ISO weeks, months or years that have one
+        stays. So where sets stop being made, nothing is removed any more. While a rule is not yet full the oldest set
+        stays too.
       - Each source of each O(label) counts for itself. Daily sets do not push out weekly ones of other sources,
         and the last copies of an optional source stay. Of a source whose declaration was changed the newest
         O(retention.min_keep) copies of the old one stay.
-      - The newest good set, the newest O(retention.min_keep) good sets, pinned sets and sets of other hosts
-        stay.
+      - The newest good set, the newest O(retention.min_keep) good sets, pinned sets and sets of other hosts stay.
     type: dict
     suboptions:
       daily:
@@ -216,13 +208,11 @@ options:
         default: 3
   fresh_for:
     description:
-      - Age, such as V(20h), up to which a good set of the same O(label) makes a new one needless. It has to
-        hold all O(sources) as they are declared now (type, paths, exclude, database), and with O(name) to
-        be of that name.
+      - Age, such as V(20h), up to which a good set of the same O(label) makes a new one needless. It has to hold all
+        O(sources) as they are declared now (type, paths, exclude, database), and with O(name) to be of that name.
       - Without it every run with O(state=present) takes a set.
-      - The playbook C(weekly) gives what C(cryptobot_backup.fresh_for) says, else V(20h), and names the set
-        that stands for a new one. The playbook C(backup) gives nothing, so that who asks for a backup gets
-        one.
+      - The playbook C(weekly) gives what C(cryptobot_backup.fresh_for) says, else V(20h), and names the set that stands
+        for a new one. The playbook C(backup) gives nothing, so that who asks for a backup gets one.
     type: str
   compression:
     description: How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).
@@ -242,26 +232,23 @@ options:
     default: 2
   verify_level:
     description:
-      - How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums hold,
-        V(L2) they open. Archives are then read through and compared with their index, C(pg_restore) reads
-        dumps to the last byte, and SQLite databases are unpacked and checked. V(L3) is V(L2) with the thorough
-        check of SQLite (C(PRAGMA integrity_check)), which compares each index with the rows of its table and
-        takes several times as long.
-      - V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2)
-        does not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. V(L3)
-        does not see whether the rows are the right ones, whether a dump's constraints and functions can be
-        restored on the server that is meant, nor anything of the application. Only a restore that somebody
-        looks at proves that.
-      - A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a
-        collation of the application's own) is compared to the byte, and looked into as far as the SQLite here
-        can.
+      - How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums hold, V(L2)
+        they open. Archives are then read through and compared with their index, C(pg_restore) reads dumps to the last
+        byte, and SQLite databases are unpacked and checked. V(L3) is V(L2) with the thorough check of SQLite (C(PRAGMA
+        integrity_check)), which compares each index with the rows of its table and takes several times as long.
+      - V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) does
+        not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. V(L3) does not
+        see whether the rows are the right ones, whether a dump's constraints and functions can be restored on the
+        server that is meant, nor anything of the application. Only a restore that somebody looks at proves that.
+      - A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a collation
+        of the application's own) is compared to the byte, and looked into as far as the SQLite here can.
       - A set that is made is always looked into to V(L1) at least, because what is published is what was written.
     type: str
     choices: [L0, L1, L2, L3]
     default: L2
   subset:
-    description: Share of the sources that is read at O(verify_level), such as V(2/7). After a run with each
-      part every source of every set was read. All files are looked for at V(L0) each time. Meant for O(set=all).
+    description: Share of the sources that is read at O(verify_level), such as V(2/7). After a run with each part every
+      source of every set was read. All files are looked for at V(L0) each time. Meant for O(set=all).
     type: str
   set:
     description: What O(state=verified) looks into. V(newest), V(all), or the id or name of one set.
@@ -270,8 +257,8 @@ options:
   max_leap:
     description:
       - Gap between two sets that is taken for a clock that jumped. Nothing is removed then before O(retention.min_keep)
-        good sets were made after the gap. A set that is dated in the future is set aside and named, and never
-        removed by itself.
+        good sets were made after the gap. A set that is dated in the future is set aside and named, and never removed
+        by itself.
       - The default is longer than a month, so that monthly sets alone are no leaps.
     type: str
     default: 35d
@@ -280,8 +267,8 @@ options:
     type: float
     default: 26.0
   max_shrink:
-    description: Share of its data that a source may have lost against the last good set. A set that lost more,
-      or has a source without any content, is kept but does not count as a backup, and removes none.
+    description: Share of its data that a source may have lost against the last good set. A set that lost more, or has
+      a source without any content, is kept but does not count as a backup, and removes none.
     type: float
     default: 0.5
   accept_anomaly:
@@ -293,34 +280,30 @@ options:
     type: float
     default: 2.0
   scratch_dir:
-    description: Folder in which O(state=verified) unpacks SQLite databases for V(L2). Default is the system's
-      folder for temporary files. What is unpacked is removed again.
+    description: Folder in which O(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder
+      for temporary files. What is unpacked is removed again.
     type: path
   sign_key_file:
     description:
-      - File with a key of at least 32 bytes on the host, of mode 0600 and owned by root or the account of
-        the run. With it the manifest of each new set is signed (HMAC-SHA256, C(manifest.hmac)), and a set
-        counts as a backup only where it was signed with that key. On Windows the permissions of its folder
-        have to keep it to yourself.
+      - File with a key of at least 32 bytes on the host, of mode 0600 and owned by root or the account of the run. With
+        it the manifest of each new set is signed (HMAC-SHA256, C(manifest.hmac)), and a set counts as a backup only
+        where it was signed with that key. On Windows the permissions of its folder have to keep it to yourself.
       - Keep a copy of the key where the backups are not. It is part of no result and no set.
     type: path
   trusted_accounts:
     description:
-      - Who may own O(dir), a folder above it or its sets beside root and the account of the run, by name or
-        uid, such as V(nobody) on a share that takes root for nobody; and which groups may write there, as
-        V(group:backup).
-      - For anybody else nothing is written or removed there, and no set counts. Whoever is named here can
-        replace whole sets and become root while a run writes, so name nobody whom you would not give root.
+      - Who may own O(dir), a folder above it or its sets beside root and the account of the run, by name or uid, such
+        as V(nobody) on a share that takes root for nobody; and which groups may write there, as V(group:backup).
+      - For anybody else nothing is written or removed there, and no set counts. Whoever is named here can replace whole
+        sets and become root while a run writes, so name nobody whom you would not give root.
       - A symlink of theirs is not followed all the same. Without effect on Windows.
     type: list
     elements: str
     default: []
   state_dir:
     description:
-      - Folder in which the collection remembers what it compares with at the next run, and where its lock
-        is held.
-      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot
-        be written.
+      - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be written.
     type: path
     default: /var/lib/cryptobot-maintenance
   timeout:
@@ -341,24 +324,22 @@ attributes:
     support: full
     platforms: linux, macos, windows
     details:
-      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests run the real
-        code on Linux with what these systems tell played. The questions to Windows were evaluated by the real
-        engine of PowerShell 7, over stand-ins for C(Get-Acl), C(Set-Acl) and streams.
-      - On Windows no shadow copies (VSS) are taken. A file that another program has open and does not share
-        is tried again for a second and a half. Then its source cannot be taken, which fails the set unless
-        it is optional. Others may read, write, rename and delete a file while it is read.
-      - On Windows the attributes (C(readonly), C(hidden), C(system)) of each file are noted, and for up to
-        20000 files and folders the security descriptor (SDDL) and the names of alternate data streams. Streams
-        themselves are not taken, and those of folders are seen by PowerShell 7.2 and newer alone. Names that
-        no ordinary program there can make (V(nul), a dot at the end) and unknown kinds of reparse points are
-        left out and named.
-      - On macOS extended attributes with resource forks, flags, and access control lists (C(ls -lde)) are
-        noted. Run by an account without Full Disk Access, protected folders cannot be read and fail their
-        source.
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests run the real code
+        on Linux with what these systems tell played. The questions to Windows were evaluated by the real engine
+        of PowerShell 7, over stand-ins for C(Get-Acl), C(Set-Acl) and streams.
+      - On Windows no shadow copies (VSS) are taken. A file that another program has open and does not share is
+        tried again for a second and a half. Then its source cannot be taken, which fails the set unless it is optional.
+        Others may read, write, rename and delete a file while it is read.
+      - On Windows the attributes (C(readonly), C(hidden), C(system)) of each file are noted, and for up to 20000 files
+        and folders the security descriptor (SDDL) and the names of alternate data streams. Streams themselves are not
+        taken, and those of folders are seen by PowerShell 7.2 and newer alone. Names that no ordinary program there
+        can make (V(nul), a dot at the end) and unknown kinds of reparse points are left out and named.
+      - On macOS extended attributes with resource forks, flags, and access control lists (C(ls -lde)) are noted. Run
+        by an account without Full Disk Access, protected folders cannot be read and fail their source.
 notes:
   - Run it as root, or as an account that may read all sources. What cannot be read fails the set.
-  - A set can be read without this module. C(zstd -dc archive.tar.zst | tar -x) unpacks files, a SQLite database
-    is the unpacked file itself, and C(zstd -dc main.dump.zst | pg_restore -d main) restores a dump.
+  - A set can be read without this module. C(zstd -dc archive.tar.zst | tar -x) unpacks files, a SQLite database is the
+    unpacked file itself, and C(zstd -dc main.dump.zst | pg_restore -d main) restores a dump.
   - Extended attributes, access control lists, flags and security descriptors of files are noted in C(attributes.jsonl),
     values of up to 64 KiB in base64. Unpacking an archive does not bring them back by itself.
 seealso:

@@ -14,18 +14,14 @@ short_description: Run several read-only checks of a Cryptobot host in one trip
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Runs any of the collection's read-only areas in a single module call and returns
-    each one's result under its name.
-  - A trip to a host costs more than everything that these checks do there, so a cadence
-    uses one checkup instead of one task for each procedure. Every area is also a
-    module of its own.
-  - Nothing is ever changed. Areas whose module acts are run as in check mode, and
-    V(changed) stays V(false).
+  - Runs any of the collection's read-only areas in a single module call and returns each one's result under its name.
+  - A trip to a host costs more than everything that these checks do there, so a cadence uses one checkup instead of
+    one task for each procedure. Every area is also a module of its own.
+  - Nothing is ever changed. Areas whose module acts are run as in check mode, and V(changed) stays V(false).
 options:
   checks:
     description:
-      - What to look at. The keys are areas, the values are the options of that area's
-        module.
+      - What to look at. The keys are areas, the values are the options of that area's module.
       - V(backup) takes the options of M(cryptobot.maintenance.backup_archive) with
         O(cryptobot.maintenance.backup_archive#module:state=verified), V(cleanup)
         those of M(cryptobot.maintenance.disk_cleanup), V(database) those of M(cryptobot.maintenance.db_vacuum)
@@ -33,29 +29,24 @@ options:
         of M(cryptobot.maintenance.firewall_audit), V(resources) those of M(cryptobot.maintenance.resource_check),
         V(restart) those of M(cryptobot.maintenance.service_restart), V(services)
         those of M(cryptobot.maintenance.service_check).
-      - They are validated as that module would. O(state_dir) is handed to each area
-        that does not name its own.
+      - They are validated as that module would. O(state_dir) is handed to each area that does not name its own.
     type: dict
     required: true
   state_dir:
     description:
-      - Folder in which the collection remembers what it compares with at the next
-        run, and where its lock is held.
-      - It is made, readable by its owner only, where it does not exist. An audit
-        also works where it cannot be written.
+      - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be written.
     type: path
     default: /var/lib/cryptobot-maintenance
   timeout:
-    description: Seconds that the whole run may take. Areas not reached by then are
-      reported as V(unknown).
+    description: Seconds that the whole run may take. Areas not reached by then are reported as V(unknown).
     type: int
     default: 600
 extends_documentation_fragment: [cryptobot.maintenance.attributes]
 attributes:
   check_mode:
     support: full
-    details: It changes nothing in either mode. In check mode it does not write its
-      memory in O(state_dir) either.
+    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir) either.
   diff_mode:
     support: none
   idempotent:

@@ -18,15 +18,14 @@ description:
   - In PostgreSQL a table is vacuumed or analyzed where it has too many dead rows, an old transaction id, bloat
     that a vacuum can use, stale or no statistics. The order is the risk of wraparound, then dead bytes. The reason
     is returned for each table, also where nothing is done about it.
-  - It never cancels anybody. A table that somebody else has locked, and a vacuum that could remove nothing because
-    an old transaction, a prepared transaction, a replication slot or a standby holds the xmin horizon, is skipped,
-    and who is in the way is named.
+  - It never cancels anybody. A table that somebody else has locked, and a vacuum that could remove nothing because an
+    old transaction, a prepared transaction, a replication slot or a standby holds the xmin horizon, is skipped, and
+    who is in the way is named.
   - A table whose age is critical is vacuumed with emergency parameters whatever the window says.
-  - In SQLite the integrity comes first. A damaged file is never written to. A file is made smaller where enough
-    of it is free, where there is room for it, and where a verified backup is there.
+  - In SQLite the integrity comes first. A damaged file is never written to. A file is made smaller where enough of it
+    is free, where there is room for it, and where a verified backup is there.
   - What was decided decides V(changed). A second run right after the first finds no candidate and changes nothing.
-  - An audit (O(mode=plan)) never writes, and reads a SQLite file without leaving a trace wherever SQLite allows
-    that.
+  - An audit (O(mode=plan)) never writes, and reads a SQLite file without leaving a trace wherever SQLite allows that.
 requirements:
   - psycopg2 where a database has O(databases[].engine=postgresql)
   - PostgreSQL 11 or later
@@ -87,19 +86,18 @@ options:
       system_user:
         description:
           - Account of the host to connect as, which peer authentication asks for.
-          - The module must run as root (C(become)) to use another account than its own. It only takes it on for
-            the moment of connecting.
+          - The module must run as root (C(become)) to use another account than its own. It only takes it on for the
+            moment of connecting.
           - Windows knows no peer authentication. There, it is an error that says so.
         type: str
       include:
-        description: Regular expressions. Only tables are looked at whose C(database.schema.table) one of them is
-          found in. Without any, all are.
+        description: Regular expressions. Only tables are looked at whose C(database.schema.table) one of them is found
+          in. Without any, all are.
         type: list
         elements: str
         default: []
       exclude:
-        description: Regular expressions. Tables whose C(database.schema.table) one of them is found in are left
-          out.
+        description: Regular expressions. Tables whose C(database.schema.table) one of them is found in are left out.
         type: list
         elements: str
         default: []
@@ -157,15 +155,15 @@ options:
     description:
       - How hard a vacuum may work. V(gentle) keeps autovacuum's own pace (40 MB/s of changed pages), V(normal)
         ten times that, V(fast) has no throttle and uses parallel workers.
-      - V(emergency) vacuums every candidate as an emergency, which leaves indexes alone and ignores the window.
-        Tables of critical age are treated so in every profile.
+      - V(emergency) vacuums every candidate as an emergency, which leaves indexes alone and ignores the window. Tables
+        of critical age are treated so in every profile.
     type: str
     choices: [gentle, normal, fast, emergency]
     default: normal
   window_minutes:
     description:
-      - How long the work may take. What is predicted not to end within the window is not started, and what does
-        not end is stopped by the server and undone.
+      - How long the work may take. What is predicted not to end within the window is not started, and what does not
+        end is stopped by the server and undone.
       - The prediction is the speed that earlier runs had on the same table.
     type: int
     default: 120
@@ -207,8 +205,7 @@ options:
     choices: [never, advise, allow]
     default: advise
   exact:
-    description: Ask the extension pgstattuple, where it is installed, instead of estimating bloat. It reads the
-      table.
+    description: Ask the extension pgstattuple, where it is installed, instead of estimating bloat. It reads the table.
     type: bool
     default: false
   max_xmin_age:
@@ -298,8 +295,7 @@ options:
   require_backup:
     description:
       - The verified backup that must be there before a SQLite file is rewritten in place or a table is rewritten.
-      - A set counts that lists the database among its sources, was verified to level L2 or higher, and is young
-        enough.
+      - A set counts that lists the database among its sources, was verified to level L2 or higher, and is young enough.
     type: dict
     suboptions:
       dir:
@@ -324,15 +320,15 @@ options:
   integrity:
     description:
       - V(quick) runs C(quick_check) on a SQLite file (about 1 GB/s).
-      - V(full) runs C(integrity_check) and C(foreign_key_check), which takes ten times as long. A database that
-        is not in WAL mode cannot be written to meanwhile.
+      - V(full) runs C(integrity_check) and C(foreign_key_check), which takes ten times as long. A database that is not
+        in WAL mode cannot be written to meanwhile.
     type: str
     choices: [quick, full]
     default: quick
   sqlite_strategy:
     description:
-      - How a SQLite file is made smaller. V(in_place) is C(VACUUM). V(incremental) frees pages in slices of at
-        most 0.2 s, in a file made with C(auto_vacuum=INCREMENTAL).
+      - How a SQLite file is made smaller. V(in_place) is C(VACUUM). V(incremental) frees pages in slices of at most
+        0.2 s, in a file made with C(auto_vacuum=INCREMENTAL).
       - V(into_swap) writes a compact copy, proves it and puts it in place of the file, while nobody has it open.
         Windows refuses to replace a file that anybody has open; it is then left as it was, and the finding says
         so.
@@ -348,8 +344,7 @@ options:
   state_dir:
     description:
       - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
-      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be
-        written.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be written.
     type: path
     default: /var/lib/cryptobot-maintenance
   timeout:
@@ -371,17 +366,16 @@ attributes:
     platforms: linux, macos, windows
     details:
       - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for C(lsof),
-        C(mount) and what Windows answers. The questions to Windows were evaluated by the real engine of PowerShell
-        7.
+        C(mount) and what Windows answers. The questions to Windows were evaluated by the real engine of PowerShell 7.
 notes:
   - Linux and macOS (C(lsof), as root) name who has a SQLite file open. Windows only tells whether somebody has,
     because it refuses to open it for one alone then. Where not even that can be found out, a file is rewritten
     only while O(services_stopped=true).
-  - On Windows a database on a network drive or a server (UNC path) is never written to, as on any network file
-    system. A replaced file is given the owner and access rights of the old one.
+  - On Windows a database on a network drive or a server (UNC path) is never written to, as on any network file system.
+    A replaced file is given the owner and access rights of the old one.
   - Connect to the server itself, not through a pooler in transaction mode, which loses the session's settings.
-  - Sizes of PostgreSQL tables are those of their last vacuum or analyze while less than 20 % of their rows have
-    changed since.
+  - Sizes of PostgreSQL tables are those of their last vacuum or analyze while less than 20 % of their rows have changed
+    since.
 seealso:
   - module: cryptobot.maintenance.checkup
   - module: cryptobot.maintenance.backup_archive
@@ -459,8 +453,7 @@ findings:
       type: str
       sample: database.dead_rows
     subject:
-      description: What it speaks of, the database's name, and for PostgreSQL the database or table after a
-        colon.
+      description: What it speaks of, the database's name, and for PostgreSQL the database or table after a colon.
       type: str
       sample: main:cryptobot
     status:
@@ -485,8 +478,7 @@ findings:
       type: str
       sample: W1.3
 metrics:
-  description: Sizes, ages, dead rows, freed bytes, seconds and forecasts as numbers with Prometheus-style
-    names.
+  description: Sizes, ages, dead rows, freed bytes, seconds and forecasts as numbers with Prometheus-style names.
   returned: always
   type: list
   elements: dict
@@ -499,8 +491,8 @@ metrics:
         engine: postgresql
         name: cryptobot
 actions:
-  description: What was done (V(done)), would be done in check mode (V(planned)), was decided against (V(skipped))
-    or did not succeed (V(failed)), with the reason.
+  description: What was done (V(done)), would be done in check mode (V(planned)), was decided against (V(skipped)) or
+    did not succeed (V(failed)), with the reason.
   returned: always
   type: list
   elements: dict
@@ -539,9 +531,9 @@ databases:
       type: int
       sample: 150018
     databases:
-      description: The databases of the server, each with C(xid_age_max), C(oldest_xmin) with its holder, and
-        C(tables), which lists the tables that have a reason with C(reason), C(before), C(after), C(seconds),
-        C(mb_s), C(result) and C(why).
+      description: The databases of the server, each with C(xid_age_max), C(oldest_xmin) with its holder, and C(tables),
+        which lists the tables that have a reason with C(reason), C(before), C(after), C(seconds), C(mb_s), C(result)
+        and C(why).
       type: list
       elements: dict
     next_candidates:
@@ -552,8 +544,8 @@ databases:
         - table: cryptobot.public.audit_logs
           nearness: 0.82
     forecast:
-      description: Days until autovacuum is forced to freeze (C(days_to_freeze_trigger)), or the reason why
-        they cannot be told.
+      description: Days until autovacuum is forced to freeze (C(days_to_freeze_trigger)), or the reason why they cannot
+        be told.
       type: dict
       sample:
         days_to_freeze_trigger: 118.4

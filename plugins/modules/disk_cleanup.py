@@ -14,15 +14,14 @@ short_description: Delete old files by declared rules, with guards
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Deletes what the declared rules allow, oldest first, and nothing else. A rule names a folder, and patterns,
-    an age or both.
-  - Never follows a symlink and never enters another file system, not even one that is put in place while it
-    runs. Every folder is opened by name from the one before it, and every file is looked at again right before
-    its turn.
-  - On Windows the same holds for junctions, mount points and every other reparse point, and for other volumes.
-    A folder is held open while it is worked in, so that nobody can put something else in its place.
-  - Spares what a process has open, databases, special files, and whatever is protected. Rules that lie at,
-    in or above a protected folder are refused before anything is looked at.
+  - Deletes what the declared rules allow, oldest first, and nothing else. A rule names a folder, and patterns, an age
+    or both.
+  - Never follows a symlink and never enters another file system, not even one that is put in place while it runs. Every
+    folder is opened by name from the one before it, and every file is looked at again right before its turn.
+  - On Windows the same holds for junctions, mount points and every other reparse point, and for other volumes. A folder
+    is held open while it is worked in, so that nobody can put something else in its place.
+  - Spares what a process has open, databases, special files, and whatever is protected. Rules that lie at, in or above
+    a protected folder are refused before anything is looked at.
   - In check mode it returns exactly the deletions that a run would do.
   - With O(usage_roots) it also says what takes the space.
 options:
@@ -38,11 +37,11 @@ options:
         required: true
       path:
         description:
-          - The folder that the rule speaks of, absolute, and without a symlink anywhere on the way. The folder
-            itself is never deleted.
-          - On Windows a drive and long names, such as V(C:\\CryptoBot\\logs), of any length and with either
-            kind of slashes. Shares, devices, short names (8.3), names that end in a dot or a space, and streams
-            are refused, because they hide where a path ends.
+          - The folder that the rule speaks of, absolute, and without a symlink anywhere on the way. The folder itself
+            is never deleted.
+          - On Windows a drive and long names, such as V(C:\\CryptoBot\\logs), of any length and with either kind of
+            slashes. Shares, devices, short names (8.3), names that end in a dot or a space, and streams are refused,
+            because they hide where a path ends.
           - On macOS F(/tmp), F(/var) and F(/etc) are taken for what they are links to, below F(/private),
             and F(/System/Volumes/Data) for the folders that are joined to it.
         type: path
@@ -50,8 +49,8 @@ options:
       patterns:
         description:
           - Shell patterns of file names. A file that fits any of them is meant; without any, every file is.
-          - They are compared with the name alone, so they have no slash. A leading dot is a character like
-            others. Upper and lower case count on every platform.
+          - They are compared with the name alone, so they have no slash. A leading dot is a character like others.
+            Upper and lower case count on every platform.
         type: list
         elements: str
         default: []
@@ -63,8 +62,8 @@ options:
       age_by:
         description:
           - Which of its times an age is counted from, and what O(rules[].keep) calls new.
-          - V(newest) takes the latest of the three, as C(systemd-tmpfiles) does. It suits F(/tmp), where an
-            unpacked file has the old V(mtime) of its origin.
+          - V(newest) takes the latest of the three, as C(systemd-tmpfiles) does. It suits F(/tmp), where an unpacked
+            file has the old V(mtime) of its origin.
           - On Windows V(ctime) is when the file was made there, and V(atime) is often not kept.
         type: str
         choices: [mtime, ctime, atime, newest]
@@ -72,8 +71,8 @@ options:
       owner:
         description:
           - Account, by name or number, that must own a file. Files of others are not meant.
-          - Windows has no such numbers, and an owner that is not known never matches. There a rule with an
-            owner deletes nothing and is V(unknown).
+          - Windows has no such numbers, and an owner that is not known never matches. There a rule with an owner
+            deletes nothing and is V(unknown).
         type: str
       keep:
         description: So many of the newest files that the rule speaks of stay, however old they are.
@@ -87,8 +86,8 @@ options:
         description: Size that a file must have at least, such as V(10M).
         type: str
       empty_dirs:
-        description: Whether folders below that are as old as O(rules[].age) are removed when they are empty,
-          or become so by this run. It needs O(rules[].recurse).
+        description: Whether folders below that are as old as O(rules[].age) are removed when they are empty, or become
+          so by this run. It needs O(rules[].recurse).
         type: bool
         default: false
       optional:
@@ -100,13 +99,12 @@ options:
     type: path
   protected:
     description:
-      - Folders and files that nothing may touch, such as backups and databases. No rule may lie at, in or
-        above one.
-      - The data is protected, by whatever path it is reached. A symlink, a second name, a bind mount, a subvolume,
-        an overlay or a drive made by C(subst) does not get around it. O(state_dir) and the folders of the
-        system itself are always protected.
-      - On Windows a path without a drive is protected on every drive. Upper and lower case do not count there
-        and on macOS.
+      - Folders and files that nothing may touch, such as backups and databases. No rule may lie at, in or above one.
+      - The data is protected, by whatever path it is reached. A symlink, a second name, a bind mount, a subvolume, an
+        overlay or a drive made by C(subst) does not get around it. O(state_dir) and the folders of the system itself
+        are always protected.
+      - On Windows a path without a drive is protected on every drive. Upper and lower case do not count there and on
+        macOS.
     type: list
     elements: path
     default: []
@@ -120,8 +118,7 @@ options:
     type: int
     default: 100000
   max_entries:
-    description: Look at at most so many names in one run. A rule that is not looked through to the end is
-      V(unknown).
+    description: Look at at most so many names in one run. A rule that is not looked through to the end is V(unknown).
     type: int
     default: 200000
   scan_seconds:
@@ -139,10 +136,8 @@ options:
     default: []
   state_dir:
     description:
-      - Folder in which the collection remembers what it compares with at the next run, and where its lock
-        is held.
-      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot
-        be written.
+      - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be written.
     type: path
     default: /var/lib/cryptobot-maintenance
   timeout:
@@ -159,29 +154,26 @@ attributes:
   idempotent:
     support: partial
     details:
-      - A second run right after the first changes nothing, unless O(free_bytes) or O(max_files) left something
-        over.
+      - A second run right after the first changes nothing, unless O(free_bytes) or O(max_files) left something over.
   platform:
     support: full
     platforms: linux, macos, windows
     details:
-      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in
-        for their file systems, C(lsof) and the calls of Windows.
-      - On Windows no list of open files is made. Each file is asked for alone right before its turn, and one
-        that a process has open is spared. Check mode cannot tell these.
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for their
+        file systems, C(lsof) and the calls of Windows.
+      - On Windows no list of open files is made. Each file is asked for alone right before its turn, and one that a
+        process has open is spared. Check mode cannot tell these.
       - On Windows the bytes of a file are its size, also where it is compressed or sparse.
 notes:
-  - On Windows F(C:\Windows), F(C:\Program Files) and other folders of the system are protected on every drive,
-    and so is a profile below F(C:\Users) as a whole, and its F(AppData). F(C:\Windows\Temp) is not cleaned
-    either.
-  - Files that are read-only or of the system, that are kept elsewhere (offline, in a cloud), or that are a
-    reparse point themselves (deduplicated ones, too) are spared on Windows. On macOS those are spared that
-    have a flag against it (C(restricted), C(uchg), C(schg), C(uappnd), C(sunlnk), C(dataless)); see C(ls -lO).
-  - Files with the name of a database (C(*.db), C(*.sqlite) and their journals) are never deleted, whatever
-    a rule says.
+  - On Windows F(C:\Windows), F(C:\Program Files) and other folders of the system are protected on every drive, and so
+    is a profile below F(C:\Users) as a whole, and its F(AppData). F(C:\Windows\Temp) is not cleaned either.
+  - Files that are read-only or of the system, that are kept elsewhere (offline, in a cloud), or that are a reparse
+    point themselves (deduplicated ones, too) are spared on Windows. On macOS those are spared that have a flag
+    against it (C(restricted), C(uchg), C(schg), C(uappnd), C(sunlnk), C(dataless)); see C(ls -lO).
+  - Files with the name of a database (C(*.db), C(*.sqlite) and their journals) are never deleted, whatever a rule says.
   - A file with several names gives its space back only when its last name goes. The bytes are counted so.
-  - Without root not every process can be looked at. Rules without an age then do nothing, and the rest is
-    guarded by its age alone; the finding C(cleanup.in_use) says so.
+  - Without root not every process can be looked at. Rules without an age then do nothing, and the rest is guarded by
+    its age alone; the finding C(cleanup.in_use) says so.
   - A deletion that the system refuses is the finding C(cleanup.failed). It stops neither the run nor the play.
 seealso:
   - module: cryptobot.maintenance.resource_check

@@ -14,34 +14,31 @@ short_description: Find out who can reach which socket of a host, beside who sho
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Joins the listening sockets of a host with the packet filter that the kernel holds and compares
-    the outcome with a policy. For each socket it says who can open a connection, and which rule
-    decides.
-  - On Linux the rules are those of the kernel, from nftables and from both back ends of iptables,
-    for IPv4 and IPv6. What ufw, firewalld or C(nftables.service) have stored is compared with them,
-    and decides nothing.
-  - On Windows they are those of Windows Firewall as it applies them (C(ActiveStore), local rules
-    and group policy together), with the profile of the network that each interface is in. A rule
-    that blocks beats one that allows, and rules for programs and services count for their sockets
-    only.
-  - On macOS they are those of pf with its anchors and tables, and the list of the application firewall.
-    Where pf is off the result says so.
-  - It sends no packet and changes nothing. The verdict comes from a model of the packet's way. It
-    follows base chains by hook and priority, jumps, sets, maps, connection states, marks and redirects,
-    for the first packet of a connection.
-  - What the model does not know (a match by time of day, a rule that hands packets to a program)
-    makes the verdict V(unknown) where it matters, and the finding names the rule.
+  - Joins the listening sockets of a host with the packet filter that the kernel holds and compares the outcome with
+    a policy. For each socket it says who can open a connection, and which rule decides.
+  - On Linux the rules are those of the kernel, from nftables and from both back ends of iptables, for IPv4 and IPv6.
+    What ufw, firewalld or C(nftables.service) have stored is compared with them, and decides nothing.
+  - On Windows they are those of Windows Firewall as it applies them (C(ActiveStore), local rules and group policy
+    together), with the profile of the network that each interface is in. A rule that blocks beats one that allows,
+    and rules for programs and services count for their sockets only.
+  - On macOS they are those of pf with its anchors and tables, and the list of the application firewall. Where pf is
+    off the result says so.
+  - It sends no packet and changes nothing. The verdict comes from a model of the packet's way. It follows base
+    chains by hook and priority, jumps, sets, maps, connection states, marks and redirects, for the first packet
+    of a connection.
+  - What the model does not know (a match by time of day, a rule that hands packets to a program) makes the verdict
+    V(unknown) where it matters, and the finding names the rule.
 options:
   policy:
-    description: All that may be reached, in the shape of the inventory variable C(cryptobot_firewall_policy).
-      What it does not name may be reached from the host itself only.
+    description: All that may be reached, in the shape of the inventory variable C(cryptobot_firewall_policy). What it
+      does not name may be reached from the host itself only.
     type: list
     elements: dict
     default: []
     suboptions:
       port:
-        description: Port, or range of ports such as V(8000-8004). Of a range each port that is served
-          must be reachable.
+        description: Port, or range of ports such as V(8000-8004). Of a range each port that is served must
+          be reachable.
         type: str
         required: true
       proto:
@@ -64,66 +61,58 @@ options:
         description: Who answers for the entry.
         type: str
       expires:
-        description: Last day of the entry, such as V(2027-06-30), in UTC. After it the entry allows
-          nothing any more, and is a finding itself.
+        description: Last day of the entry, such as V(2027-06-30), in UTC. After it the entry allows nothing any more,
+          and is a finding itself.
         type: str
       required:
-        description: Whether the port must be served and be reachable. If not, the entry only allows
-          it.
+        description: Whether the port must be served and be reachable. If not, the entry only allows it.
         type: bool
         default: true
   scope:
     description:
       - V(all) looks at every listening socket of the host.
-      - V(policy) looks only at sockets of ports that O(policy) names, and at those of Cryptobot's
-        own processes, which O(own_paths), O(own_units) and O(own_users) tell from others. It suits
-        a host that has other masters too.
+      - V(policy) looks only at sockets of ports that O(policy) names, and at those of Cryptobot's own processes, which
+        O(own_paths), O(own_units) and O(own_users) tell from others. It suits a host that has other masters too.
     type: str
     choices: [all, policy]
     default: all
   own_paths:
-    description: Folders of Cryptobot. A process whose executable, working folder or a word of its
-      command line lies in one of them is Cryptobot's own. Windows does not say in which folder a
-      process works. Used with O(scope=policy).
+    description: Folders of Cryptobot. A process whose executable, working folder or a word of its command
+      line lies in one of them is Cryptobot's own. Windows does not say in which folder a process works. Used
+      with O(scope=policy).
     type: list
     elements: path
     default: []
   own_units:
-    description: Shell patterns of systemd units, Windows services (in any case) and launchd labels
-      that are Cryptobot's own. Of a label such as C(com.cryptobot.auth) what stands behind a dot
-      counts as well. Used with O(scope=policy).
+    description: Shell patterns of systemd units, Windows services (in any case) and launchd labels that are Cryptobot's
+      own. Of a label such as C(com.cryptobot.auth) what stands behind a dot counts as well. Used with O(scope=policy).
     type: list
     elements: str
     default: [cryptobot*]
   own_users:
-    description: Accounts whose sockets are Cryptobot's own, on Windows in any case and without their
-      domain. Used with O(scope=policy).
+    description: Accounts whose sockets are Cryptobot's own, on Windows in any case and without their domain. Used with
+      O(scope=policy).
     type: list
     elements: str
     default: [cryptobot]
   require_filter:
-    description: Whether this host itself must filter what comes in. If not (a network firewall does
-      it), a filter that is absent or lets everything through is reported as V(skipped). What is
-      open beyond the policy stays V(critical).
+    description: Whether this host itself must filter what comes in. If not (a network firewall does it), a filter that
+      is absent or lets everything through is reported as V(skipped). What is open beyond the policy stays V(critical).
     type: bool
     default: true
   internal_ports:
-    description: TCP ports of services that must not be reachable from everywhere, whatever O(policy)
-      says.
+    description: TCP ports of services that must not be reachable from everywhere, whatever O(policy) says.
     type: list
     elements: int
     default: [5432, 6379, 9092, 9200, 5601, 9090, 9093, 9100, 9121, 9187]
   limit:
-    description: How many sockets are returned at most with their exposures. Findings are never left
-      out.
+    description: How many sockets are returned at most with their exposures. Findings are never left out.
     type: int
     default: 500
   state_dir:
     description:
-      - Folder in which the collection remembers what it compares with at the next run, and where
-        its lock is held.
-      - It is made, readable by its owner only, where it does not exist. An audit also works where
-        it cannot be written.
+      - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be written.
     type: path
     default: /var/lib/cryptobot-maintenance
   timeout:
@@ -143,35 +132,31 @@ attributes:
     support: full
     platforms: linux, macos, windows
     details:
-      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests
-        stand in for what their tools answer. The questions to Windows were evaluated by the real
-        engine of PowerShell 7.
-      - Windows needs Windows PowerShell 5.1, the service of Windows Firewall running and an elevated
-        account. macOS needs root, for pf.
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for what
+        their tools answer. The questions to Windows were evaluated by the real engine of PowerShell 7.
+      - Windows needs Windows PowerShell 5.1, the service of Windows Firewall running and an elevated account. macOS
+        needs root, for pf.
 notes:
-  - Run it as root, on Windows by an elevated administrator. Other accounts see neither the packet
-    filter nor the owners of others' sockets. The verdicts are then V(unknown) with that reason,
-    except where the policy allows a socket anyway or it is bound to loopback.
-  - It looks at unicast packets of TCP and UDP for this host. Rate limits count as not reached. A
-    sender is looked at on the interface by which the host would answer it.
-  - A source counts as let in where all but one 64th of its addresses get through, so that a few
-    that are banned do not make a port closed. What is open beyond O(policy) is counted to the last
-    address.
+  - Run it as root, on Windows by an elevated administrator. Other accounts see neither the packet filter nor the
+    owners of others' sockets. The verdicts are then V(unknown) with that reason, except where the policy allows
+    a socket anyway or it is bound to loopback.
+  - It looks at unicast packets of TCP and UDP for this host. Rate limits count as not reached. A sender is looked at
+    on the interface by which the host would answer it.
+  - A source counts as let in where all but one 64th of its addresses get through, so that a few that are banned do not
+    make a port closed. What is open beyond O(policy) is counted to the last address.
   - UDP has no listening state. A UDP socket on a port that the system gives to clients (on Linux
     C(net.ipv4.ip_local_port_range), on Windows and macOS the dynamic range), or on port 68 or 546,
     which DHCP clients must use, counts as a client's own and is only listed in RV(client_sockets),
     unless O(policy) names its port.
-  - On Linux it needs C(nft) on the host, or the proof of the kernel that it has no nf_tables. It
-    needs C(iptables-save) and its relatives only where rules of iptables are loaded, and C(ip) of
-    iproute2 for the routes.
-  - On Windows a socket whose rule names what only Windows knows (RPC ports, the address words Internet
-    and Intranet, IPsec, interface types, app packages) is V(unknown) where that matters. So is every
-    socket on a network whose profile is off while another firewall product is registered. What such
-    products filter is not read, and no more is what Hyper-V lets through to virtual machines.
-  - On macOS the application firewall asks for the program alone. Of a program that is not in its
-    list the signature would decide, which is not read, so such a socket is V(unknown) unless the
-    program came with macOS. Rules of pf that route, ask for users or keep no state are V(unknown)
-    where they matter.
+  - On Linux it needs C(nft) on the host, or the proof of the kernel that it has no nf_tables. It needs C(iptables-save)
+    and its relatives only where rules of iptables are loaded, and C(ip) of iproute2 for the routes.
+  - On Windows a socket whose rule names what only Windows knows (RPC ports, the address words Internet and Intranet,
+    IPsec, interface types, app packages) is V(unknown) where that matters. So is every socket on a network whose
+    profile is off while another firewall product is registered. What such products filter is not read, and no more
+    is what Hyper-V lets through to virtual machines.
+  - On macOS the application firewall asks for the program alone. Of a program that is not in its list the signature
+    would decide, which is not read, so such a socket is V(unknown) unless the program came with macOS. Rules of pf that
+    route, ask for users or keep no state are V(unknown) where they matter.
 seealso:
   - module: cryptobot.maintenance.service_check
   - module: community.general.listen_ports_facts
@@ -249,8 +234,8 @@ findings:
     - check: firewall.unexpected_open
       subject: tcp 0.0.0.0:5432
       status: critical
-      message: 'tcp 0.0.0.0:5432, postgresql@15-main.service (pid 812), is open to any by IPv4. The policy does
-        not name it. Decided by: inet filter input: policy accept'
+      message: 'tcp 0.0.0.0:5432, postgresql@15-main.service (pid 812), is open to any by IPv4. The policy does not name
+        it. Decided by: inet filter input: policy accept'
       expected: no other sources than the policy's
       actual:
         sources:
@@ -370,9 +355,9 @@ client_sockets:
   type: list
   elements: str
 engine:
-  description: The packet filter of the host. Per family whether it is visible and active, the back ends and tables
-    that hold rules, the policies of the input chains, settings in words (profiles of Windows; stealth mode and
-    pf of macOS), and the managers of rules that were found.
+  description: The packet filter of the host. Per family whether it is visible and active, the back ends and tables that
+    hold rules, the policies of the input chains, settings in words (profiles of Windows; stealth mode and pf of macOS),
+    and the managers of rules that were found.
   returned: always, except on a platform that cannot be looked at
   type: dict
   sample:

@@ -13,8 +13,8 @@ short_description: Collect the results of a maintenance run into one report
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Collects every registered C(cryptobot_result_*) of all hosts of the play into one report and publishes it as
-    JSON, as a self-contained HTML page and as a Prometheus textfile, under a folder of its own for each run.
+  - Collects every registered C(cryptobot_result_*) of all hosts of the play into one report and publishes it as JSON,
+    as a self-contained HTML page and as a Prometheus textfile, under a folder of its own for each run.
   - Hosts that failed or could not be reached are in the report as V(unknown), never left out.
   - Prints a short summary. With O(judge=true) each host fails by itself where one of its findings is as bad as
     O(fail_on), where it was lost, or where a procedure failed, so that C(ansible-playbook) ends non-zero and its
@@ -28,8 +28,8 @@ options:
     description:
       - Folder of the reports on the controller. Each run gets C(<dir>/<run id>/) with C(report.json), C(report.html)
         and C(cryptobot.prom), readable by its owner only, and C(<dir>/latest) is switched to it in one step.
-      - A run in check mode is kept in C(<dir>/check), one narrowed by tags, limit or the like in C(<dir>/partial),
-        each with a C(latest) of its own.
+      - A run in check mode is kept in C(<dir>/check), one narrowed by tags, limit or the like in C(<dir>/partial), each
+        with a C(latest) of its own.
     type: path
     required: true
   title:
@@ -55,8 +55,8 @@ options:
     type: str
     default: 2G
   textfile_dir:
-    description: Folder of a node exporter's textfile collector on the controller. The metrics of a whole run are
-      put there as C(cryptobot_<title>.prom), readable by everybody.
+    description: Folder of a node exporter's textfile collector on the controller. The metrics of a whole run are put
+      there as C(cryptobot_<title>.prom), readable by everybody.
     type: path
   hosts_asked:
     description: Names of the hosts that a whole run is about. A run that targets fewer is a part.

@@ -14,26 +14,25 @@ short_description: Judge disk, memory, load, clock and other resources of a host
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Looks once at the resources of a host and judges them, without an agent and without a time series
-    database.
-  - Free space and inodes of each mounted file system, and when each will be full; memory, swap,
-    load, processor time, waiting for storage, stolen time, open files, tracked connections, killed
-    processes, the clock, and deleted files that still take space because a process has them open.
+  - Looks once at the resources of a host and judges them, without an agent and without a time series database.
+  - Free space and inodes of each mounted file system, and when each will be full; memory, swap, load, processor time,
+    waiting for storage, stolen time, open files, tracked connections, killed processes, the clock, and deleted files
+    that still take space because a process has them open.
   - What could not be looked at is a finding V(unknown) with the reason, never V(ok).
-  - The forecast comes from what earlier runs measured, which is kept in O(state_dir). It needs three
-    samples, a day apart in all.
+  - The forecast comes from what earlier runs measured, which is kept in O(state_dir). It needs three samples, a day
+    apart in all.
 options:
   thresholds:
     description:
       - From where on a number is bad. Percentages are 0 to 100. What is left out keeps its default.
-      - This is the inventory variable C(cryptobot_thresholds). Where the defaults come from stands
-        with each check in C(docs/checks.md).
+      - This is the inventory variable C(cryptobot_thresholds). Where the defaults come from stands with each check in
+        C(docs/checks.md).
     type: dict
     default: {}
     suboptions:
       disk_free_warning:
-        description: Percentage of a file system that must stay free, counted as C(df) does, so space
-          reserved for root is no space.
+        description: Percentage of a file system that must stay free, counted as C(df) does, so space reserved for root
+          is no space.
         type: float
         default: 20.0
       disk_free_critical:
@@ -41,8 +40,7 @@ options:
         type: float
         default: 5.0
       disk_free_bytes_warning:
-        description: Size that must stay free beside the percentage, such as V(10G). Not looked at
-          by default.
+        description: Size that must stay free beside the percentage, such as V(10G). Not looked at by default.
         type: str
       disk_free_bytes_critical:
         description: The same, below which it is critical.
@@ -95,8 +93,7 @@ options:
         type: str
         default: 24h
       forecast_critical:
-        description: The same, within which it is critical, if less than O(thresholds.forecast_free_critical)
-          is free.
+        description: The same, within which it is critical, if less than O(thresholds.forecast_free_critical) is free.
         type: str
         default: 4h
       forecast_free_warning:
@@ -127,12 +124,11 @@ options:
         type: float
         default: 2.0
       load_critical:
-        description: The same, above which it is critical. Not looked at by default, because waiting
-          counts as load.
+        description: The same, above which it is critical. Not looked at by default, because waiting counts as load.
         type: float
       cpu_busy_warning:
-        description: Percentage of processor time that may be used. It counts only where the load
-          of 5 minutes is at least 1 for each processor too, because the sample is short.
+        description: Percentage of processor time that may be used. It counts only where the load of 5 minutes is at
+          least 1 for each processor too, because the sample is short.
         type: float
         default: 80.0
       iowait_warning:
@@ -176,8 +172,7 @@ options:
         type: str
         default: 1G
       skip:
-        description: Checks that are left out on this host, so that an inventory can say it. O(skip)
-          adds to them.
+        description: Checks that are left out on this host, so that an inventory can say it. O(skip) adds to them.
         type: list
         elements: str
         choices:
@@ -199,8 +194,7 @@ options:
           - swap
         default: []
   skip:
-    description: Checks that are left out. Each is reported as V(skipped), so a report shows that
-      nobody looked.
+    description: Checks that are left out. Each is reported as V(skipped), so a report shows that nobody looked.
     type: list
     elements: str
     choices:
@@ -222,8 +216,8 @@ options:
       - swap
     default: []
   sample_seconds:
-    description: Seconds over which processor time is measured, at most 60. The module is busy with
-      other looks meanwhile and waits only for the rest. V(0) takes no sample.
+    description: Seconds over which processor time is measured, at most 60. The module is busy with other looks
+      meanwhile and waits only for the rest. V(0) takes no sample.
     type: float
     default: 0.5
   scan_seconds:
@@ -232,10 +226,8 @@ options:
     default: 10.0
   state_dir:
     description:
-      - Folder in which the collection remembers what it compares with at the next run, and where
-        its lock is held.
-      - It is made, readable by its owner only, where it does not exist. An audit also works where
-        it cannot be written.
+      - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be written.
     type: path
     default: /var/lib/cryptobot-maintenance
   timeout:
@@ -246,8 +238,7 @@ extends_documentation_fragment: [cryptobot.maintenance.attributes]
 attributes:
   check_mode:
     support: full
-    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir)
-      either.
+    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir) either.
   diff_mode:
     support: none
   idempotent:
@@ -256,26 +247,24 @@ attributes:
     support: full
     platforms: linux, macos, windows
     details:
-      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests
-        stand in for the tools of macOS and for what Windows answers. The questions to Windows were
-        evaluated by the real engine of PowerShell 7.
+      - Tried on real Linux hosts. On macOS and Windows nothing was tried on real ones; the tests stand in for the tools
+        of macOS and for what Windows answers. The questions to Windows were evaluated by the real engine of PowerShell
+        7.
 notes:
-  - Without root the open files of other accounts and the kernel's log cannot be seen. Deleted open
-    files are then V(unknown), and so are killed processes where their count alone does not say when.
-  - In a container the load, the open files and the clock are those of the machine that holds it,
-    and the findings say so. A clock that nothing keeps is V(skipped) there, because it is the one
-    of that machine. Memory is that of the container's own limit, where it has one.
-  - 'Windows: volumes are named by their letter or by the folder they are mounted in (C(D:\), C(C:\mnt\data)).
-    Memory is that of the machine or the commit limit, whichever is scarcer; page files are the swap.
-    It has no load averages, so the processor queue of the moment is judged by the same bounds; no
-    limit of open files, so the process that has the most handles is judged; and it notes exhausted
-    memory (event 2004) instead of whom it killed. Inodes, waiting for storage, stolen time, tracked
-    connections and deleted open files are V(skipped).'
-  - 'macOS: an APFS container is looked at once, at C(/System/Volumes/Data) where it holds that,
-    and the sealed system volume not at all. Swap files are judged with the room they can grow into.
-    The kernel''s own word on memory pressure counts. JetsamEvent reports take the place of killed
-    processes. Waiting for storage and stolen time are V(skipped). The offset of the clock is asked
-    of the time server (C(sntp)), which changes nothing.'
+  - Without root the open files of other accounts and the kernel's log cannot be seen. Deleted open files are then
+    V(unknown), and so are killed processes where their count alone does not say when.
+  - In a container the load, the open files and the clock are those of the machine that holds it, and the findings say
+    so. A clock that nothing keeps is V(skipped) there, because it is the one of that machine. Memory is that of the
+    container's own limit, where it has one.
+  - 'Windows: volumes are named by their letter or by the folder they are mounted in (C(D:\), C(C:\mnt\data)). Memory
+    is that of the machine or the commit limit, whichever is scarcer; page files are the swap. It has no load averages,
+    so the processor queue of the moment is judged by the same bounds; no limit of open files, so the process that has
+    the most handles is judged; and it notes exhausted memory (event 2004) instead of whom it killed. Inodes, waiting
+    for storage, stolen time, tracked connections and deleted open files are V(skipped).'
+  - 'macOS: an APFS container is looked at once, at C(/System/Volumes/Data) where it holds that, and the sealed system
+    volume not at all. Swap files are judged with the room they can grow into. The kernel''s own word on memory pressure
+    counts. JetsamEvent reports take the place of killed processes. Waiting for storage and stolen time are V(skipped).
+    The offset of the clock is asked of the time server (C(sntp)), which changes nothing.'
   - A file system whose server does not answer within 5 seconds is V(unknown) and holds nobody.
 seealso:
   - module: cryptobot.maintenance.disk_cleanup
@@ -290,7 +279,7 @@ EXAMPLES = r"""
   become: true
   register: cryptobot_result_resources
 
-- name: A large data disk needs less in per cent, the backup disk must be mounted, a container has no clock of its own
+- name: Look with bounds of single disks, and leave the clock of a container out
   cryptobot.maintenance.resource_check:
     thresholds:
       disk_free_bytes_critical: 1G

@@ -14,21 +14,19 @@ short_description: Look at the services of a Cryptobot host and never touch one
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Compares the services that the inventory declares with what is there. It looks at the state and how
-    it came about, whether a service starts at boot, automatic restarts, and whether the port is held
-    by that very service and on the declared address. It asks each service's own health probe, and looks
-    for contradicting ports, pending restarts, open files and memory.
-  - Services of systemd, launchd and Windows, and services that a script starts and a pid file names,
-    are looked at together. One call of C(systemctl) serves all units, one C(powershell.exe) everything
-    on a Windows host.
-  - Where a service does not run, what the services that depend on it suffer from that alone is V(skipped),
-    names its finding in C(consequence_of) and is not counted again. What has a cause of its own stays
-    what it is.
+  - Compares the services that the inventory declares with what is there. It looks at the state and how it came about,
+    whether a service starts at boot, automatic restarts, and whether the port is held by that very service and on the
+    declared address. It asks each service's own health probe, and looks for contradicting ports, pending restarts, open
+    files and memory.
+  - Services of systemd, launchd and Windows, and services that a script starts and a pid file names, are looked
+    at together. One call of C(systemctl) serves all units, one C(powershell.exe) everything on a Windows host.
+  - Where a service does not run, what the services that depend on it suffer from that alone is V(skipped), names its
+    finding in C(consequence_of) and is not counted again. What has a cause of its own stays what it is.
   - An answer to a probe counts only if the service itself holds the port; a stranger there is not asked.
-  - What could not be looked at is a finding V(unknown) with its reason, never V(ok). Run it as root to
-    see the owners of sockets and the open files of other accounts.
-  - While the file C(maintenance) in O(state_dir) names an end in the future, in ISO 8601 with a zone
-    such as C(2026-11-22T03:00:00Z), findings are reported as V(skipped).
+  - What could not be looked at is a finding V(unknown) with its reason, never V(ok). Run it as root to see the owners
+    of sockets and the open files of other accounts.
+  - While the file C(maintenance) in O(state_dir) names an end in the future, in ISO 8601 with a zone such
+    as C(2026-11-22T03:00:00Z), findings are reported as V(skipped).
 options:
   services:
     description: The services that are meant to be on this host, in the shape of the inventory variable
@@ -42,23 +40,23 @@ options:
         type: str
         required: true
       unit:
-        description: Name of its systemd unit. C(.service) is added where no type is named. Only Linux
-          hosts use it; each platform takes the name of its own, so that all three may be given.
+        description: Name of its systemd unit. C(.service) is added where no type is named. Only Linux hosts use it;
+          each platform takes the name of its own, so that all three may be given.
         type: str
       label:
         description:
           - Label of its launchd job. Only macOS hosts use it.
-          - A label alone is looked for in the domain C(system), and where O(services[].user) is given,
-            or where the module does not run as root, in the domains of that user too. A domain may also
-            stand before it, as in V(gui/501/com.cryptobot.auth).
+          - A label alone is looked for in the domain C(system), and where O(services[].user) is given, or where
+            the module does not run as root, in the domains of that user too. A domain may also stand before it,
+            as in V(gui/501/com.cryptobot.auth).
         type: str
       service:
-        description: Name of its Windows service, in capitals or not; it may differ from what Windows
-          shows for it. Only Windows hosts use it.
+        description: Name of its Windows service, in capitals or not; it may differ from what Windows shows for it. Only
+          Windows hosts use it.
         type: str
       pid_file:
-        description: Pid file of a service that a script starts. O(services[].unit), O(services[].label)
-          or O(services[].service), whichever the platform has, goes before it.
+        description: Pid file of a service that a script starts. O(services[].unit), O(services[].label) or
+          O(services[].service), whichever the platform has, goes before it.
         type: path
       command:
         description:
@@ -69,43 +67,38 @@ options:
       stop_command:
         description:
           - Command that ends a script-started service, as a list of words. No secret may be among them.
-          - Windows has no signal to end a process by. There a script-started service is not restarted
-            unless this is given, and its processes are waited for, not killed.
-          - On Linux and macOS the processes that the command leaves are ended by signals, as without
-            it.
-          - There it runs as the service does, with its account, folder and environment. Where the service
-            is root's, it is run only if nobody else may have written its program and the files that it
-            names, and never where an interpreter is given a text or a module in place of a file, as in
-            C(sh -c) and C(python -m). Where it would not be run, the service is left running, and what
-            depends on it.
+          - Windows has no signal to end a process by. There a script-started service is not restarted unless this is
+            given, and its processes are waited for, not killed.
+          - On Linux and macOS the processes that the command leaves are ended by signals, as without it.
+          - There it runs as the service does, with its account, folder and environment. Where the service is root's,
+            it is run only if nobody else may have written its program and the files that it names, and never where an
+            interpreter is given a text or a module in place of a file, as in C(sh -c) and C(python -m). Where it would
+            not be run, the service is left running, and what depends on it.
         type: list
         elements: str
       process:
         description:
-          - Regular expression that the command line of the service's process matches. It decides whether
-            the process that the pid file names is the service.
-          - Without it, a process is the service if it runs O(services[].command). Times of the file prove
-            nothing. Where neither is given, nobody knows whether it runs, and the validation of an inventory
-            refuses it.
+          - Regular expression that the command line of the service's process matches. It decides whether the process
+            that the pid file names is the service.
+          - Without it, a process is the service if it runs O(services[].command). Times of the file prove nothing.
+            Where neither is given, nobody knows whether it runs, and the validation of an inventory refuses it.
         type: str
       chdir:
-        description: Folder in which a script-started service is started. Default is the one that it ran
-          in before.
+        description: Folder in which a script-started service is started. Default is the one that it ran in before.
         type: path
       output:
-        description: File that the output of a script-started service is appended to. It is opened with
-          the rights of the service's account. Default is to discard it.
+        description: File that the output of a script-started service is appended to. It is opened with the rights of
+          the service's account. Default is to discard it.
         type: path
       user:
-        description: Account that a script-started service is started as. Default is the one that it ran
-          as before, if nobody but that account and root could have written the pid file, and if that
-          is no older than the process. A clock that was set on, or a machine that was paused, makes a
-          file look older; then declare the account.
+        description: Account that a script-started service is started as. Default is the one that it ran as before, if
+          nobody but that account and root could have written the pid file, and if that is no older than the process.
+          A clock that was set on, or a machine that was paused, makes a file look older; then declare the account.
         type: str
       environment:
-        description: Environment variables that a script-started service is started with, in addition
-          to those that it ran with before. Put no secrets here; services read them from their own files.
-          A name is not empty and has no equals sign; neither names nor values have a NUL.
+        description: Environment variables that a script-started service is started with, in addition to those that it
+          ran with before. Put no secrets here; services read them from their own files. A name is not empty and has
+          no equals sign; neither names nor values have a NUL.
         type: dict
         default: {}
       state:
@@ -121,9 +114,9 @@ options:
         description: TCP port that the service listens on.
         type: int
       bind:
-        description: Address that the service listens on. V(0.0.0.0) stands for all IPv4 addresses, V(::)
-          for all, V(any) for either, V(localhost) for the loopback address of either family. Without
-          it every address will do.
+        description: Address that the service listens on. V(0.0.0.0) stands for all IPv4 addresses, V(::) for all,
+          V(any) for either, V(localhost) for the loopback address of either family. Without it every address will
+          do.
         type: str
       ports:
         description: Further ports that the service listens on.
@@ -145,8 +138,7 @@ options:
             type: str
       health:
         description:
-          - How the service shows that it is well. There is no common page for that, so each service names
-            its own.
+          - How the service shows that it is well. There is no common page for that, so each service names its own.
           - Without it the service is not asked.
         type: dict
         suboptions:
@@ -160,8 +152,7 @@ options:
             choices: [http, https]
             default: http
           host:
-            description: Address that is asked. Default is O(services[].bind) where that is one address,
-              else loopback.
+            description: Address that is asked. Default is O(services[].bind) where that is one address, else loopback.
             type: str
           port:
             description: Port that is asked. Default is O(services[].port).
@@ -196,8 +187,8 @@ options:
             type: int
             default: 21
           tls_verify:
-            description: Whether the certificate must be signed by a known authority. Its name is not
-              compared, because the service is asked by a local address.
+            description: Whether the certificate must be signed by a known authority. Its name is not compared, because
+              the service is asked by a local address.
             type: bool
             default: true
           ca_path:
@@ -223,22 +214,21 @@ options:
             type: str
             required: true
       config_files:
-        description: Files that the service reads when it starts. Where one is newer than the process,
-          a restart is pending. Unit files and C(EnvironmentFile=) of systemd are known by themselves.
+        description: Files that the service reads when it starts. Where one is newer than the process, a restart
+          is pending. Unit files and C(EnvironmentFile=) of systemd are known by themselves.
         type: list
         elements: path
         default: []
       start_grace:
-        description: How long after its start the service may still be getting ready, such as V(30s) or
-          V(2m).
+        description: How long after its start the service may still be getting ready, such as V(30s) or V(2m).
         type: str
         default: 30s
       memory_max:
         description: Resident memory that the service may use, such as V(512M).
         type: str
   patterns:
-    description: Patterns of the names of units, launchd labels or Windows services, so that also those
-      that nobody declared are seen. On Windows capitals do not matter.
+    description: Patterns of the names of units, launchd labels or Windows services, so that also those that nobody
+      declared are seen. On Windows capitals do not matter.
     type: list
     elements: dict
     default: []
@@ -248,13 +238,11 @@ options:
         type: str
         required: true
       min_match:
-        description: How many units must fit. A pattern that fits none is V(critical), because it checks
-          nothing.
+        description: How many units must fit. A pattern that fits none is V(critical), because it checks nothing.
         type: int
         default: 1
       expected:
-        description: Units that must fit. A unit that fits and is neither here nor in O(services) is a
-          finding.
+        description: Units that must fit. A unit that fits and is neither here nor in O(services) is a finding.
         type: list
         elements: str
         default: []
@@ -300,10 +288,8 @@ options:
     default: 50M
   state_dir:
     description:
-      - Folder in which the collection remembers what it compares with at the next run, and where its
-        lock is held.
-      - It is made, readable by its owner only, where it does not exist. An audit also works where it
-        cannot be written.
+      - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
+      - It is made, readable by its owner only, where it does not exist. An audit also works where it cannot be written.
     type: path
     default: /var/lib/cryptobot-maintenance
   timeout:
@@ -314,8 +300,7 @@ extends_documentation_fragment: [cryptobot.maintenance.attributes]
 attributes:
   check_mode:
     support: full
-    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir)
-      either.
+    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir) either.
   diff_mode:
     support: none
   idempotent:
@@ -323,27 +308,25 @@ attributes:
   platform:
     support: full
     platforms: linux, macos, windows
-    details: The same findings on all three, with C(skipped) and the reason where a platform has no equivalent;
-      see the notes. What was tried on real macOS and Windows hosts is in the pages of the collection
-      about them.
+    details: The same findings on all three, with C(skipped) and the reason where a platform has no equivalent; see the
+      notes. What was tried on real macOS and Windows hosts is in the pages of the collection about them.
 notes:
-  - 'On macOS a job is what C(launchctl print) says of it, or where that does not answer C(launchctl list).
-    A job that waits because it keeps ending (C(spawn scheduled)) is down. RV(services[].restarts) counts
-    by C(runs), which begins anew whenever the job is loaded. C(services.enabled) expects the plist in
-    C(/Library/LaunchDaemons): one in C(/Library/LaunchAgents) waits for a login.'
-  - On Windows a service of NSSM is the program that NSSM runs; where that has ended the service is down,
-    although Windows calls it running. Restarts are the events 7031 and 7034 of the System log and NSSM's
-    own 1014. An automatic delayed start counts as started at boot.
-  - 'C(services.daemon_reload) and C(services.open_files) are V(skipped) on macOS and Windows: neither
-    has a copy of settings to reload, macOS does not show the limit of another process, and Windows sets
-    none.'
-  - C(services.restart_pending) compares the times of the program, of the plist and of configuration files
-    with the begin of the process on macOS and Windows. Replaced libraries are seen on Linux only, and
-    so are processes that were ended because memory ran out.
-  - C(services.memory) counts resident pages on Linux and macOS, and the working set on Windows. Threads
-    are not counted on macOS.
-  - Without root on macOS the owners of other accounts' sockets, and without elevation on Windows the
-    paths and command lines of other accounts' processes and the event logs, cannot be seen.
+  - 'On macOS a job is what C(launchctl print) says of it, or where that does not answer C(launchctl list). A job
+    that waits because it keeps ending (C(spawn scheduled)) is down. RV(services[].restarts) counts by C(runs),
+    which begins anew whenever the job is loaded. C(services.enabled) expects the plist in C(/Library/LaunchDaemons):
+    one in C(/Library/LaunchAgents) waits for a login.'
+  - On Windows a service of NSSM is the program that NSSM runs; where that has ended the service is down, although
+    Windows calls it running. Restarts are the events 7031 and 7034 of the System log and NSSM's own 1014. An automatic
+    delayed start counts as started at boot.
+  - 'C(services.daemon_reload) and C(services.open_files) are V(skipped) on macOS and Windows: neither has a copy of
+    settings to reload, macOS does not show the limit of another process, and Windows sets none.'
+  - C(services.restart_pending) compares the times of the program, of the plist and of configuration files with
+    the begin of the process on macOS and Windows. Replaced libraries are seen on Linux only, and so are processes
+    that were ended because memory ran out.
+  - C(services.memory) counts resident pages on Linux and macOS, and the working set on Windows. Threads are not counted
+    on macOS.
+  - Without root on macOS the owners of other accounts' sockets, and without elevation on Windows the paths and command
+    lines of other accounts' processes and the event logs, cannot be seen.
 seealso:
   - module: cryptobot.maintenance.service_restart
   - module: cryptobot.maintenance.firewall_audit

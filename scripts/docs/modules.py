@@ -42,10 +42,37 @@ def _list(dumper: Dumper, data: list[Any]) -> yaml.Node:
 Dumper.add_representer(list, _list)
 
 
-def as_yaml(content: Any) -> str:
-    """Given plain data, return it as YAML in lines of at most 120 characters."""
-    texts = (_dumped(content, width) for width in range(115, 40, -5))  # it breaks a line after the word that exceeds it
-    return next(text for text in texts if max(map(len, text.splitlines())) <= LINE)
+class Items(list):  # type: ignore[type-arg]
+    """A list of which each member has a line of its own."""
+
+
+def _items(dumper: Dumper, data: Items) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=False)
+
+
+Dumper.add_representer(Items, _items)
+
+
+def as_yaml(content: Mapping[str, Any], room: int = LINE) -> str:
+    """Given a mapping of plain data, return it as YAML in lines of at most so many characters."""
+    return "".join(_entry(key, value, room) for key, value in content.items())
+
+
+def _entry(key: str, value: Any, room: int) -> str:
+    """Return an entry of a mapping. Each text in it has lines as long as it allows, whatever another allows."""
+    if value and isinstance(value, dict):
+        within = as_yaml(value, room - 2)
+    elif isinstance(value, list) and any(isinstance(each, str) and " " in each for each in value):
+        within = "".join(_fitting(Items([each]), room - 2) for each in value)
+    else:
+        return _fitting({key: value}, room)
+    return _dumped({key: None}, room).replace(" null", "") + textwrap.indent(within, "  ")
+
+
+def _fitting(content: Any, room: int) -> str:
+    """Return data as YAML in the longest lines that fit. A line is broken after the word that exceeds its width."""
+    texts = (_dumped(content, width) for width in range(room - 5, room - 80, -5))
+    return next(text for text in texts if max(map(len, text.splitlines())) <= room)
 
 
 def _dumped(content: Any, width: int) -> str:
@@ -136,7 +163,8 @@ def action_page(area: Any) -> str:
 
 def note(*made_from: str) -> str:
     """Return the lines that say what a page is made of."""
-    text = f"Made by `make docs` from {' and '.join(made_from)}; a test compares them. Change those instead."
+    change = "those" if len(made_from) > 1 else "that one"
+    text = f"Made by `make docs` from {' and '.join(made_from)}; a test compares them. Change {change} instead."
     return "\n".join(textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False))
 
 

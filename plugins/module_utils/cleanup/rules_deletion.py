@@ -36,7 +36,7 @@ def unsupported(platform: str, known: Iterable[str]) -> Finding:
 @RULES.rule(
     "cleanup.reclaimable",
     procedure="W1.2",
-    remedy="Run disk_cleanup without check mode (`ansible-playbook playbooks/weekly.yml --tags W1.2`).",
+    remedy="Run disk_cleanup without check mode (`ansible-playbook cryptobot.maintenance.weekly --tags W1.2`).",
     source="The bound of 1 GiB is ours: below it nobody is in a hurry.",
 )
 def judge_reclaimable(context: Context) -> Iterator[Outcome]:

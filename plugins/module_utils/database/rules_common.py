@@ -50,7 +50,8 @@ BACKUP_GATE = RULES.check(
     "database.backup_gate",
     "A verified backup of the database, young enough, is there before it is rewritten.",
     procedure="W1.3",
-    remedy="Run the backup and its verification first (playbooks/backup.yml, playbooks/verify_backup.yml).",
+    remedy="Run the backup and its verification first: ansible-playbook cryptobot.maintenance.backup, then "
+    "cryptobot.maintenance.verify_backup.",
 )
 SPACE = RULES.check(
     "database.space",

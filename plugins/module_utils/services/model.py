@@ -122,8 +122,9 @@ class Request(NamedTuple):
 class Units(NamedTuple):
     """The units of a host by name, and the ids that each pattern matched.
 
-    ``problem`` says why there are none to see, ``problems`` why single ones, by name, cannot be seen, and
-    ``unmatched`` why patterns could not be compared with anything, ``unclimbed`` why not all that starts them is known.
+    ``unavailable`` says why there are none to see, ``unavailable_units`` why single ones, by name, cannot be seen,
+    ``unmatched`` why patterns could not be compared with anything, and ``unclimbed`` why not all that starts them is
+    known.
     """
 
     by_name: Mapping[str, Unit] = EMPTY
@@ -147,7 +148,7 @@ def no_details(_pid: int) -> Details:
 class PidFile(NamedTuple):
     """A pid file: the ``pid`` in it (0: none) and when it was ``written`` (epoch).
 
-    ``problem`` says why there is no pid; ``denied`` whether that is only because this account may not look.
+    ``unavailable`` says why there is no pid; ``denied`` whether that is only because this account may not look.
     """
 
     path: str
@@ -178,7 +179,7 @@ class Answer(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A place that names a port of a service: ``source`` says which, ``problem`` why it could not be read."""
+    """A place that names a port of a service: ``source`` says which, ``unavailable`` why it could not be read."""
 
     source: str
     port: int = 0
@@ -187,7 +188,7 @@ class Claim(NamedTuple):
 
 class Turnover(NamedTuple):
     """What was seen of a service's workers in the ``seconds`` after the first look, as (pid, began): all that were
-    there ``ever``, and those of the ``last`` look. ``problem`` says why there was no such look.
+    there ``ever``, and those of the ``last`` look. ``unavailable`` says why there was no such look.
     """
 
     seconds: float
@@ -205,8 +206,8 @@ class Observation(NamedTuple):
     those whose time lies in the future, and ``unread_files`` why declared ones cannot be looked at.
     ``idle_socket`` is the socket unit that starts it on demand, ``idle_timer`` the timer or path that starts it at
     times. ``turnover`` is what became of its workers, where they were looked at again.
-    ``unasked`` says why its probe was not asked, ``unproven`` why nothing tells whose answer it is, ``blind`` why
-    nothing could be seen.
+    ``unasked`` says why its probe was not asked, ``unproven`` why nothing tells whose answer it is,
+    ``unavailable`` why nothing could be seen.
     """
 
     service: Service

@@ -31,7 +31,7 @@ PLATFORM = RULES.check(
     "The services of this platform can be looked at.",
     procedure="D1.2",
     remedy="Look at the services of this host with its own tools.",
-    source="unknown is never ok: a platform without a gatherer is not a healthy one",
+    source="unknown is never ok: a platform that cannot be looked at is not a healthy one",
 )
 VITAL = RULES.vital  # what a service must be well in before a restart of it has succeeded
 

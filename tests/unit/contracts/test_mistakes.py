@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import copy
-import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils import errors, typed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import areas
+from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.areas import mistakes_in
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CORE = CHECKOUT / "plugins" / "module_utils"
@@ -843,9 +844,20 @@ def test_what_only_a_host_can_know_is_still_refused_there() -> None:
     assert set(OF_THE_HOST) <= there
 
 
-@pytest.mark.parametrize("area", [area.name for area in areas() if area.procedures])
+LOOKED_AT = [area.name for area in areas() if area.procedures]
+# One whose options mean no more than their types has no such file: plugin_utils/areas.py compares those by itself.
+WITH_MEANINGS = [area for area in LOOKED_AT if importlib.util.find_spec(f"{PACKAGE}.{area}.mistakes")]
+
+
+@pytest.mark.parametrize("area", WITH_MEANINGS)
 def test_every_area_has_its_mistakes_by_the_same_signature(area: str) -> None:
     assert list(inspect.signature(mistakes_of(area)).parameters)[:2] == ["given", "platform"]
+
+
+@pytest.mark.parametrize("area", LOOKED_AT)
+def test_every_area_says_what_is_no_option_of_it(area: str) -> None:
+    lines = [str(mistake) for mistake in mistakes_in(area, {"zzz": 1}, ("linux",))]
+    assert [line for line in lines if line.startswith("zzz: not an option")]
 
 
 # (area, options in which mistakes meet, a line for each and none for what follows from another)
