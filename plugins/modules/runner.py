@@ -11,7 +11,9 @@ import sys
 
 # Nothing is imported from where this file lies, nor from where it was started: that may be another account's folder.
 HERE = globals().get("__file__", "").rpartition("/")[0]
-sys.path = [path for path in sys.path if path not in ("", ".", HERE)]
+for place in ("", ".", HERE):
+    while place in sys.path:
+        sys.path.remove(place)
 
 import binascii
 import errno
@@ -304,7 +306,7 @@ def main() -> None:
         told = {"failed": True, "msg": f"{seen}, expected 3.9 or newer: set ansible_python_interpreter to one"}
     stdout.write(json.dumps(told) + "\n")
     stdout.flush()
-    sys.exit(1 if told.get("failed") else 0)
+    raise SystemExit(1 if told.get("failed") else 0)
 
 
 if __name__ == "__main__":

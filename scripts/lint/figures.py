@@ -45,17 +45,17 @@ class Aim(NamedTuple):
 
 # A bound that is not the aim yet goes towards it with each change that allows that, and never back.
 AIMS = (
-    Aim(CORE, "lines", 45_634, 31_000),
-    Aim(CORE, "median lines of a file", 104, 150, least=True),
-    Aim(CORE, "class names for three things", 2, 0),
+    Aim(CORE, "lines", 45_400, 31_000),
+    Aim(CORE, "median lines of a file", 119, 150, least=True),
+    Aim(CORE, "class names for three things", 0, 0),
     Aim(PLUGINS, "files over 400 lines, documentation apart", 0, 0),
     Aim(PLUGINS, "median lines of a function", 10, 10),
     Aim(PLUGINS, "lines of 90 % of the functions", 25, 25),
     Aim(PLUGINS, "lines of the longest function", 40, 40),
     Aim(PLUGINS, "classes over 200 lines", 0, 0),
-    Aim(HOUSE, "options typed again", 27, 0),
-    Aim(HOUSE, "files that a new area touches", None, 12),
-    Aim(HOUSE, "hand-kept lists of areas", 5, 0),
+    Aim(HOUSE, "options typed again", 3, 0),
+    Aim(HOUSE, "files that a new area touches", 12, 12),
+    Aim(HOUSE, "hand-kept lists of areas", 0, 0),
 )
 AIM_OF = {(aim.scope, aim.name): aim for aim in AIMS}
 

@@ -84,7 +84,9 @@ def main() -> None:
         folder, root = Path(name), Path(name, "demo")
         manage("up", root)
         try:
-            play(CHECKOUT / "playbooks" / "weekly.yml", inventory(folder, 2), root, "--limit", "h0")  # takes the backup
+            first = inventory(folder, 1)
+            play(CHECKOUT / "playbooks" / "weekly.yml", first, root)  # takes the backup
+            play(CHECKOUT / "playbooks" / "weekly.yml", first, root, "--tags", CHECKS)  # brings the core
             for count in COUNTS:
                 compare(folder, root, count)
         finally:

@@ -83,12 +83,21 @@ def told(lab: Lab) -> dict[str, dict[str, Any]]:
     return found
 
 
+LOAD = re.compile(r"resources\.(cpu|load|memory|swap|pressure\w*|io\w*|inodes|disk\w*)")
+
+
 def plain(value: Any) -> Any:
-    """Return a result without what differs between two runs: measured numbers, times, ids, the names of sets."""
+    """Return a result without what differs between two runs: measured numbers, times, ids, the names of sets, and what
+    is said of how busy the machine is.
+    """
+    if isinstance(value, dict) and LOAD.fullmatch(str(value.get("check"))):
+        return {name: value[name] for name in ("check", "procedure", "subject")}
     if isinstance(value, dict):
-        return {plain(key): plain(each) for key, each in value.items() if key not in ("seconds", "warnings")}
+        left_out = {"seconds", "warnings", *(["status"] if "resources." in str(value.get("findings")) else [])}
+        return {plain(key): plain(each) for key, each in value.items() if key not in left_out}
     if isinstance(value, list):
-        return [plain(each) for each in value]
+        parts = [plain(each) for each in value]
+        return sorted(parts, key=str) if value and isinstance(value[0], dict) and "check" in value[0] else parts
     if isinstance(value, str):
         return re.sub(r"[0-9a-f]{6,}|\d+(\.\d+)?( [kMGT]i?B| s\b| min\b)?", "N", value)
     return 0 if isinstance(value, (int, float)) and not isinstance(value, bool) else value

@@ -39,7 +39,7 @@ def make(name="lab", hosts=("a",), release="bookworm", layers=(), groups=None) -
     )
 
 
-@pytest.mark.parametrize(("wishes", "message"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("requests", "message"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_named(requests, message):
     with pytest.raises(FleetError, match=message):
         make(**requests)
