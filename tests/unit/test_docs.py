@@ -68,6 +68,7 @@ def test_a_check_with_bounds_names_what_changes_them() -> None:
 
 def test_the_page_of_variables_calls_each_by_its_name_and_values_as_yaml_has_them() -> None:
     page = (CHECKOUT / "docs" / "inventory.md").read_text("utf-8")
-    assert re.findall(r"`(?:services|databases|rules|policy|trading)\b(?:\[\])?\.\w+`", page) == []
+    rows = "\n".join(line for line in page.splitlines() if line.startswith("| "))
+    assert re.findall(r"`(?:services|databases|rules|policy|trading)\b(?:\[\])?\.\w+`", rows) == []
     assert re.findall(r"\| (?:True|False) \|", page) == []
     assert re.findall(r"[\w:]\\\\", page) == []  # a name of a share begins with two
