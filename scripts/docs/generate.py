@@ -119,9 +119,9 @@ MARKER = (
     "While somebody works on a host, the findings of its services can be silenced for a stated time. The file"
     " `maintenance` in `cryptobot_state_dir` of that host holds one line, the end as ISO 8601 with a zone. On Linux the"
     " account of the run makes it by `date -u -d '+2 hours' +%FT%TZ > /var/lib/cryptobot-maintenance/maintenance`."
-    " Until then what is not ok of services is `skipped` and says what it was, and `services.maintenance` is `unknown` and"
-    " says until when. A marker that is over, or whose end cannot be read, silences nothing and is a warning. It is not"
-    " believed where another account could change that folder (`checkup.state`). It does not keep a run from acting."
+    " Until then what is not ok of services is `skipped` and says what it was, and `services.maintenance` is `unknown`"
+    " and says until when. A marker that is over, or whose end cannot be read, silences nothing and is a warning. It is"
+    " not believed where another account could change that folder (`checkup.state`). It does not keep a run from acting."
 )
 
 
