@@ -121,7 +121,7 @@ MARKER = (
     " account of the run makes it by `date -u -d '+2 hours' +%FT%TZ > /var/lib/cryptobot-maintenance/maintenance`."
     " Until then what is not ok of services is `skipped` and says what it was, and `services.maintenance` is `unknown`"
     " and says until when. A marker that is over, or whose end cannot be read, silences nothing and is a warning. It is"
-    " not believed where another account could change that folder (`checkup.state`). It does not keep a run from acting."
+    " not believed where another account could change that folder (`checkup.state`). It keeps no run from acting."
 )
 
 
