@@ -24,8 +24,8 @@ INTRO = (
     "Each finding names its check by an id of this page. Its status is one of `ok`, `warning`, `critical`, `unknown`"
     " and `skipped`; what could not be looked at is `unknown`, never `ok`. An id leads to the line that declares it,"
     " beside the code that judges. Where systems or managers differ, what to do is said for Linux or systemd; a finding"
-    " has that of its own system. A check that compares a number with bounds names the variable that changes them, with"
-    " the default."
+    " has that of its own system. What changes bounds, where a row says so, is a variable of the inventory, with its"
+    " default."
 )
 
 
