@@ -106,43 +106,72 @@ options:
         type: dict
         suboptions:
           dead_rows:
-            description: As O(thresholds.dead_rows).
+            description:
+              - Dead rows, if they are also more than O(databases[].thresholds.dead_ratio).
+              - Default is V(10000), or what the option O(thresholds.dead_rows) of the module says.
             type: int
           dead_ratio:
-            description: As O(thresholds.dead_ratio).
+            description:
+              - Dead rows as a share of the live rows, if they are also more than O(databases[].thresholds.dead_rows).
+              - Default is V(0.1), or what the option O(thresholds.dead_ratio) of the module says.
             type: float
           analyze_rows:
-            description: As O(thresholds.analyze_rows).
+            description:
+              - Rows that may change before statistics are stale, added to O(databases[].thresholds.analyze_ratio).
+              - Default is V(50), or what the option O(thresholds.analyze_rows) of the module says.
             type: int
           analyze_ratio:
-            description: As O(thresholds.analyze_ratio).
+            description:
+              - Share of the rows that may change before statistics are stale, added to
+                O(databases[].thresholds.analyze_rows).
+              - Default is V(0.1), or what the option O(thresholds.analyze_ratio) of the module says.
             type: float
           xid_ratio:
-            description: As O(thresholds.xid_ratio).
+            description:
+              - Share of C(autovacuum_freeze_max_age) from which on a table is frozen.
+              - Default is V(0.5), or what the option O(thresholds.xid_ratio) of the module says.
             type: float
           wraparound_warning_ratio:
-            description: As O(thresholds.wraparound_warning_ratio).
+            description:
+              - Share of C(autovacuum_freeze_max_age) from which on a database's age is a warning.
+              - Default is V(0.9), or what the option O(thresholds.wraparound_warning_ratio) of the module says.
             type: float
           wraparound_critical_age:
-            description: As O(thresholds.wraparound_critical_age).
+            description:
+              - Age in transactions from which on it is critical and the table an emergency.
+              - Default is V(1300000000), or what the option O(thresholds.wraparound_critical_age) of the module says.
             type: int
           wraparound_critical_left:
-            description: As O(thresholds.wraparound_critical_left).
+            description:
+              - Transactions left until writes stop, below which it is critical.
+              - Default is V(10000000), or what the option O(thresholds.wraparound_critical_left) of the module says.
             type: int
           bloat_ratio:
-            description: As O(thresholds.bloat_ratio).
+            description:
+              - Share of a table that may be empty, if it is also more than O(databases[].thresholds.bloat_bytes).
+              - Default is V(0.2), or what the option O(thresholds.bloat_ratio) of the module says.
             type: float
           bloat_bytes:
-            description: As O(thresholds.bloat_bytes).
+            description:
+              - Size of a table from which on its bloat is estimated, and bytes of it that may be empty.
+              - Default is V(100M), or what the option O(thresholds.bloat_bytes) of the module says.
             type: str
           freelist_ratio:
-            description: As O(thresholds.freelist_ratio).
+            description:
+              - Share of a SQLite file that may be free, if it is also more than
+                O(databases[].thresholds.freelist_bytes).
+              - Default is V(0.2), or what the option O(thresholds.freelist_ratio) of the module says.
             type: float
           freelist_bytes:
-            description: As O(thresholds.freelist_bytes).
+            description:
+              - Bytes of a SQLite file that may be free, if they are also more than
+                O(databases[].thresholds.freelist_ratio).
+              - Default is V(64M), or what the option O(thresholds.freelist_bytes) of the module says.
             type: str
           wal_bytes:
-            description: As O(thresholds.wal_bytes).
+            description:
+              - Size of a SQLite database's write-ahead log from which on it is checkpointed.
+              - Default is V(64M), or what the option O(thresholds.wal_bytes) of the module says.
             type: str
   mode:
     description:

@@ -114,9 +114,20 @@ OF_INVENTORIES = (
 )
 
 
+# What it ends with: no variable, and yet something that a site says to a run.
+MARKER = (
+    "While somebody works on a host, the findings of its services can be silenced for a stated time. The file"
+    " `maintenance` in `cryptobot_state_dir` of that host holds one line, the end as ISO 8601 with a zone. On Linux the"
+    " account of the run makes it by `date -u -d '+2 hours' +%FT%TZ > /var/lib/cryptobot-maintenance/maintenance`."
+    " Until then what is not ok of services is `skipped` and says what it was, and `services.maintenance` is `unknown`"
+    " and says until when. A marker that is over, or whose end cannot be read, silences nothing and is a warning. It is"
+    " not believed where another account could change that folder (`checkup.state`). It does not keep a run from acting."
+)
+
+
 def inventory_page() -> str:
     """Return docs/inventory.md: each variable of an inventory and what is within it."""
-    lines = ["# The inventory", NOTE]
+    lines, defaults = ["# The inventory", NOTE], inventory.defaults()
     for text in OF_INVENTORIES:
         lines += ["", paragraph(text)]
     for name, variable in inventory.variables().items():
@@ -129,16 +140,25 @@ def inventory_page() -> str:
             "| name | type | default | what it is |",
             "|---|---|---|---|",
         ]
-        for row in inventory.rows({name: variable}):
+        default = {"default": defaults[name]} if name in defaults else {}
+        for row in inventory.rows({name: {**variable, **default}}):
             lines.append(
                 f"| `{row[0].removeprefix(name + '.')}` | {row[1]} | {cell(row[2])} | {cell(plain_markup(row[3]))} |"
             )
+    lines += ["", "## The maintenance marker", "", paragraph(MARKER)]
     return "\n".join(lines) + "\n"
 
 
 def plain_markup(text: str) -> str:
-    """Given a description with Ansible's markup, return it with code spans instead."""
-    return re.sub(r"\b(?:[COVMFRP]|RV)\(([^)#]*(?:#module:)?)([^)]*)\)", lambda m: f"`{m[2] or m[1]}`", text)
+    """Given a description with Ansible's markup, return it with code spans instead. Within V, O, RV and P Ansible wants
+    a backslash doubled.
+    """
+
+    def span(found: re.Match[str]) -> str:
+        inner = found[3] or found[2]
+        return f"`{inner if found[1] in ('C', 'M', 'F') else inner.replace(chr(92) * 2, chr(92))}`"
+
+    return re.sub(r"\b([COVMFRP]|RV)\(([^)#]*(?:#module:)?)([^)]*)\)", span, text)
 
 
 def inventory_spec() -> str:
@@ -164,6 +184,7 @@ def runtime() -> str:
 
 PAGES = {
     "docs/checks.md": checks.page,
+    "plugins/plugin_utils/report/checks.json": checks.of_the_report,
     "docs/procedures.md": procedures_page,
     "docs/inventory.md": inventory_page,
     "roles/inventory/meta/argument_specs.yml": inventory_spec,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,17 +28,38 @@ def variable(entry: dict[str, Any]) -> dict[str, Any]:
     name, plain = entry["name"], sources.plain_variables()
     whole, parts = sources.options_of_variables()
     if name in parts:
-        options = {part: as_argument(option) for part, option in parts[name].items()}
+        runs = {
+            part: {key: said[key] for key in ("default", "description")} for part, said in entry.get("runs", {}).items()
+        }
+        options = {part: {**as_argument(option), **runs.get(part, {})} for part, option in parts[name].items()}
         return {"description": entry["description"], "type": "dict", "options": options}
     option = plain.get(name) or whole[name]
     shape = as_argument(option if "description" not in entry else {**option, "example": None, **entry})
     return {key: value for key, value in shape.items() if key not in ("required", "default")}
 
 
+def entries() -> list[dict[str, Any]]:
+    """Return what docs/inventory.yml says."""
+    return list(yaml.safe_load((sources.CHECKOUT / "docs" / "inventory.yml").read_text("utf-8")))
+
+
 def variables() -> dict[str, dict[str, Any]]:
     """Return all variables with their argument_specs, in the order of docs/inventory.yml."""
-    text = (sources.CHECKOUT / "docs" / "inventory.yml").read_text("utf-8")
-    return {entry["name"]: variable(entry) for entry in yaml.safe_load(text)}
+    return {entry["name"]: variable(entry) for entry in entries()}
+
+
+def defaults() -> dict[str, Any]:
+    """Return what holds where an inventory says nothing: the plain values among the defaults of the role inventory."""
+    text = (sources.CHECKOUT / "roles" / "inventory" / "defaults" / "main.yml").read_text("utf-8")
+    found = yaml.safe_load(text)
+    return {
+        name: value for name, value in found.items() if not isinstance(value, (dict, list)) and "{{" not in str(value)
+    }
+
+
+def written(default: Any) -> str:
+    """Given a default, return it as YAML writes it."""
+    return default if isinstance(default, str) else json.dumps(default)
 
 
 def rows(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
@@ -47,5 +69,5 @@ def rows(options: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, 
         text = option["description"]
         choices = f" One of {', '.join(map(str, option['choices']))}." if option.get("choices") else ""
         default = "required" if option.get("required") else option.get("default", "")
-        yield f"{prefix}{name}", kind, str(default), (" ".join(text) if isinstance(text, list) else text) + choices
+        yield f"{prefix}{name}", kind, written(default), (" ".join(text) if isinstance(text, list) else text) + choices
         yield from rows(option.get("options", {}), f"{prefix}{name}.")

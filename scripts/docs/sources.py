@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,32 @@ def said(option: dict[str, Any]) -> Any:
 
 
 def options_of_variables() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the option that each variable of an inventory becomes, and those that the parts of each become."""
+    """Return the option that each variable of an inventory becomes, and those that the parts of each become.
+
+    They speak of each other as options do; there each is called by its variable, where it has one.
+    """
     whole: dict[str, Any] = {}
     parts: dict[str, dict[str, Any]] = {}
-    for each in (option for area in areas() for option in area.spec.values() if "variable" in option):
-        name, _dot, part = each["variable"].partition(".")
-        (parts.setdefault(name, {}) if part else whole).setdefault(part or name, each)
+    for area in areas():
+        variables = {name: option["variable"] for name, option in area.spec.items() if "variable" in option}
+        for option, variable in variables.items():
+            name, _dot, part = variable.partition(".")
+            renamed = called_by_variables(area.spec[option], variables)
+            (parts.setdefault(name, {}) if part else whole).setdefault(part or name, renamed)
     return whole, parts
+
+
+def called_by_variables(option: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Given an option and the variables that options become, return it with these in what it says of others."""
+
+    def renamed(text: str) -> str:
+        return re.sub(r"\bO\((\w+)(?=[\[.=)])", lambda m: f"O({variables.get(m[1], m[1])}", text)
+
+    said, within = option["description"], option.get("options", {})
+    found = {**option, "description": renamed(said) if isinstance(said, str) else [renamed(text) for text in said]}
+    if within:
+        found["options"] = {name: called_by_variables(each, variables) for name, each in within.items()}
+    return found
 
 
 def plain_variables() -> dict[str, Any]:

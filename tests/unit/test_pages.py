@@ -21,6 +21,7 @@ MADE = re.compile(r"plugins/(?:modules|action)/clock_check\.py")  # what `make d
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/carrier.md",
     "docs/extending.md",
     "docs/from-inventory-to-finding.md",

@@ -51,8 +51,8 @@ def judge_present(context: Context) -> Iterator[Outcome]:
     "backup.age",
     procedure="D1.4",
     remedy="Read backup.last_run, look at the schedule, take a set now: ansible-playbook cryptobot.maintenance.backup.",
-    source="Default 26 h: yesterday's backup with two hours of grace. Barman ships this check switched off, "
-    "pgBackRest's info does not say it.",
+    source="Default of the module 26 h: yesterday's backup with two hours of grace; of the playbooks eight days, for a "
+    "weekly run. Barman ships this check switched off, pgBackRest's info does not say it.",
 )
 def judge_age(context: Context) -> Iterator[Outcome]:
     """The newest set that counts is younger than max_age_hours."""

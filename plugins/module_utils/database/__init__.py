@@ -62,7 +62,14 @@ THRESHOLDS: dict[str, Any] = {
 
 # A database of the list may override any of them, so these have no defaults.
 _OVERRIDES: dict[str, Any] = {
-    name: option(each["type"], f"As O(thresholds.{name}).") for name, each in THRESHOLDS.items()
+    name: option(
+        each["type"],
+        [
+            each["description"].replace("O(thresholds.", "O(databases[].thresholds."),
+            f"Default is V({each['default']}), or what the option O(thresholds.{name}) of the module says.",
+        ],
+    )
+    for name, each in THRESHOLDS.items()
 }
 
 _DATABASE: dict[str, Any] = {

@@ -26,8 +26,7 @@ from .view import view_of
 
 HERE = Path(__file__).parent
 TEMPLATE, PARTS, SCRIPT, STYLE = "report.html.j2", "parts.html.j2", "report.js", "report.css"
-# What a check looks at, and the line that judges it. The id of a finding leads there; nothing is fetched before that.
-CHECKS_PAGE = "https://example.org/cryptobot/maintenance/docs/checks.md"
+CHECKS = "checks.json"  # made by `make docs`: what each check looks at, why, and the line that declares it
 MAX_TEXT = 1_500  # characters of one text; all of it is in report.json
 
 
@@ -42,11 +41,13 @@ def parts_of_page(report: Mapping[str, Any]) -> Iterator[str]:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(when=_when, plain=_plain, percent=_percent, words=_words, short=_short)
+    known = json.loads((HERE / CHECKS).read_text("utf-8"))
+    environment.globals.update(checks=known["checks"])
     script, style = (HERE / SCRIPT).read_text("utf-8"), (HERE / STYLE).read_text("utf-8")
     yield from environment.get_template(TEMPLATE).generate(
         report=report,
-        view=view_of(report, environment.get_template(PARTS).module),
-        checks_page=CHECKS_PAGE,
+        view=view_of(report, environment.get_template(PARTS).module, known["checks"]),
+        collection=known["collection"],
         script=script,
         style=style,
         script_hash=_hash(script),

@@ -9,7 +9,7 @@ there is room. All that is not ok in full, then hosts and actions, then what is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -69,10 +69,11 @@ class Sum(NamedTuple):
     hosts: int
 
 
-def view_of(report: Mapping[str, Any], parts: Any) -> dict[str, Any]:
-    """Given a report and the macros that make the parts of its page, return what the page shows."""
+def view_of(report: Mapping[str, Any], parts: Any, checks: Collection[str] = ()) -> dict[str, Any]:
+    """Given a report, the macros that make the parts of its page and the known checks, return what the page shows."""
     room, hosts = Room(PAGE - FRAME), report["hosts"]
     bad, fine = report["findings"].bad, report["findings"].fine
+    rules = room.fill(_rules(bad, fine, checks), parts.rule)
     rows = room.fill(_with_followers(bad, fine), parts.row, AFTER)
     more = room.fill(_left(bad[len(rows) :]), parts.more, AFTER // 2)
     shown = [host for host in hosts if is_bad(host) or host["failed"]] if len(hosts) > MAX_CARDS else hosts
@@ -84,6 +85,7 @@ def view_of(report: Mapping[str, Any], parts: Any) -> dict[str, Any]:
     each = _listed(hosts, fine, room, parts) or room.fill(_counted(hosts, fine), parts.counted)
     return {
         "scope": in_words(report["run"]["scope"]),
+        "rules": _joined(rules),
         "rows": _joined(rows),
         "rows_left": len(bad) - len(rows),
         "more": _joined(more),
@@ -110,6 +112,12 @@ def _with_followers(bad: Sequence[Found], fine: Sequence[Said]) -> Iterator[tupl
         if said.finding.get("consequence_of"):
             follow.setdefault((said.host, str(said.finding["consequence_of"])), []).append(said.whole())
     return ((each, follow.get((each["host"], f"{each['check']} {each['subject']}"), [])) for each in bad)
+
+
+def _rules(bad: Sequence[Found], fine: Sequence[Said], checks: Collection[str]) -> list[str]:
+    """Return the known checks of what is not ok and of what follows from it: those that the page leads to."""
+    follow = {said.check for said in fine if said.finding.get("consequence_of")}
+    return sorted(({str(each["check"]) for each in bad} | follow) & set(checks))
 
 
 def _left(bad: Iterable[Found]) -> list[tuple[Left]]:

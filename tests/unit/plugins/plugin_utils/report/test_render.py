@@ -34,7 +34,8 @@ from .samples import HOSTILE, RUN, document, finding, result
 
 METRIC = {"name": "cryptobot_disk_used_ratio", "value": 0.5, "unit": "ratio", "labels": {"mount": '/a "b"\n'}}
 ACTION = {"action": "vacuum", "subject": "audit_logs", "state": "done", "reason": HOSTILE, "details": {}}
-SCHEMA = Path(__file__).parents[5] / "docs" / "report.schema.json"
+CHECKOUT = Path(__file__).parents[5]
+SCHEMA = CHECKOUT / "docs" / "report.schema.json"
 
 
 @pytest.fixture
@@ -97,22 +98,33 @@ def test_the_page_loads_nothing_from_elsewhere(report: dict) -> None:
     assert re.findall(r"<(?!a\b|base\b)[a-z]+\b[^>]*\b(?:src|href)=", render_html(report)) == []
 
 
-def test_a_finding_leads_to_its_rule_in_the_documentation_of_the_collection(report: dict) -> None:
-    page, galaxy = render_html(report), (Path(__file__).resolve().parents[5] / "galaxy.yml").read_text("utf-8")
-    (documentation,) = re.findall(r"^documentation: (\S+)$", galaxy, re.M)
-    assert re.findall(r'<base href="([^"]*)"', page) == [f"{documentation}/checks.md"]
-    bad = {found["check"] for found in report["findings"].bad}
-    links = set(re.findall(r'<a href="#([^"]*)"><code>([^<]*)</code></a>', page))
-    assert {(check, check) for check in bad} <= links
-    assert all(link == check for link, check in links)
+def test_a_finding_leads_to_its_rule_in_the_page_itself_and_that_to_its_line() -> None:
+    follows = {**finding("services.http", "skipped"), "consequence_of": "services.port_owner x"}
+    answer = result(finding("services.port_owner", "critical"), finding("resources.cpu", "warning"), follows)
+    page = render_html(build_report({"h1": {"cryptobot_result_x": answer}}, RUN))
+    links = re.findall(r'<a href="#([^"]*)"><code>([^<]*)</code></a>', page)
+    assert {("services.port_owner",) * 2, ("resources.cpu",) * 2} <= set(links)
+    assert all(link == check and page.count(f'<dt id="{link}">') == 1 for link, check in links)
+    (place,) = re.findall(r'<dt id="services.port_owner">.*?Declared in <code>([^<]*)</code>', page, re.S)
+    path, line = place.split(":")
+    assert '"services.port_owner",' in (CHECKOUT / path).read_text("utf-8").splitlines()[int(line) - 1]
+    assert "Changed by `cryptobot_thresholds.cpu_busy_warning` (80)." in page
+    assert "example.org" not in page
 
 
-def test_an_id_that_no_check_has_is_only_a_fragment() -> None:
+def test_the_page_says_of_which_release_its_rules_are() -> None:
+    page = render_html(build_report({"h1": {"cryptobot_result_x": result(finding("resources.cpu", "warning"))}}, RUN))
+    (version,) = re.findall(r"^version: (\S+)$", (CHECKOUT / "galaxy.yml").read_text("utf-8"), re.M)
+    assert f"as cryptobot.maintenance {version} has them" in page
+
+
+def test_an_id_that_no_check_has_leads_nowhere() -> None:
     """Ids come from hosts, like all else on the page."""
     odd = finding('a.b" onclick="x', "critical")
     page = render_html(build_report({"h1": {"cryptobot_result_x": result(odd)}}, RUN))
-    assert 'href="#a.b%22%20onclick%3D%22x"' in page
+    assert "<code>a.b&#34; onclick=&#34;x</code>" in page
     assert 'onclick="' not in page
+    assert "<a href" not in re.sub(r'<a href="#run\.', "", page)
 
 
 def test_the_textfile_escapes_labels_and_groups_names(report: dict) -> None:
