@@ -10,6 +10,7 @@
 
 $spec = @{
     options = @{
+        detached = @{ type = 'bool'; default = $false }
         dir = @{ type = 'path'; default = '%ProgramData%\cryptobot-maintenance\bridge' }
         payload = @{ type = 'str'; no_log = $true }
         payload_sha256 = @{ type = 'str'; required = $true }
@@ -602,6 +603,9 @@ try {
     $module.Params.dir = Get-WholePath $module.Params.dir 'cryptobot_bridge_dir'
     $payload = Get-Payload $module.Params
     $module.Result.payload_present = $null -ne $payload
+    if (-not $payload -and $module.Params.detached) {
+        throw 'nothing was run: the core was removed from this host since it was asked for; run the task again'
+    }
     if ($payload -and $module.Params.request) {
         $folders = @{}
         if ($module.Params.state_dir) {

@@ -20,6 +20,11 @@ description:
   - Before each use it verifies who owns the folder and who is granted what in it, and the SHA-256 of the zip, which it
     holds open meanwhile so that nobody can exchange it.
 options:
+  detached:
+    description:
+      - Whether nobody will bring the core where it is missing, as in a job of C(async). Then that is a failure.
+    type: bool
+    default: false
   dir:
     description:
       - Folder for the zip. It is made, protected, where it does not exist.

@@ -7,11 +7,12 @@
 # account's own, and runs it in this process. Ansible sends this file as it is, with the arguments in it (the kind
 # JSONARGS), so it is short. It parses on Python 3.6, to be able to say that it needs 3.9. Documentation: runner.yml.
 
+import os  # Python's own start has imported it: it is not looked for any more
 import sys
 
 # Nothing is imported from where this file lies, nor from where it was started: that may be another account's folder.
-HERE = globals().get("__file__", "").rpartition("/")[0]
-for place in ("", ".", HERE):
+HERE = os.path.dirname(globals().get("__file__", ""))
+for place in ("", ".", HERE, os.path.realpath(HERE)):  # Python itself follows a link to the folder
     while place in sys.path:
         sys.path.remove(place)
 
@@ -20,7 +21,6 @@ import errno
 import hashlib
 import json
 import marshal
-import os
 import re
 import stat
 import time
@@ -30,6 +30,7 @@ from importlib import import_module
 
 ARGS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""  # no JSON has three quotes in a row
 SPEC = {
+    "detached": {"type": "bool", "default": False},
     "dir": {"type": "path"},
     "keep": {"type": "bool", "default": True},
     "payload": {"type": "str", "no_log": True},
@@ -154,10 +155,13 @@ class Folder:
         except OSError as error:
             raise Unkept(f"{self.path}/{name}: {error.strerror}") from None
 
-    def remove(self, name: str) -> None:
-        """Remove a file, where that is possible."""
-        with suppress(OSError):
+    def remove(self, name: str) -> bool:
+        """Remove a file, and return whether that was possible."""
+        try:
             os.unlink(name, dir_fd=self.descriptor)
+        except OSError:
+            return False
+        return True
 
 
 def check_file(place: str, status: os.stat_result) -> None:
@@ -199,12 +203,12 @@ class Kept:
         content = self.folder.read(f"{self.sha256}.zip")
         seen = self.sha256 if content is None else hashlib.sha256(content).hexdigest()
         if seen != self.sha256:
-            for name in os.listdir(self.folder.descriptor):
-                if name.startswith(self.sha256):
-                    self.folder.remove(name)
+            ours = [name for name in os.listdir(self.folder.descriptor) if name.startswith(self.sha256)]
+            left = [name for name in ours if not self.folder.remove(name)]
+            then = "and cannot be removed: remove it" if left else "and was removed; the next run brings it again"
             raise Tampered(
                 f"the payload {self.folder.path}/{self.sha256}.zip had the SHA-256 {seen}: it was changed on this host "
-                "and was removed; the next run brings it again. Look who can write to that folder"
+                f"{then}. Look who can write to that folder, and whether its disk is sound"
             )
         return content
 
@@ -271,12 +275,21 @@ def checksum(name: str, content: bytes) -> bytes:
 # --- the whole of it ---
 
 
+def absent(detached: bool) -> dict:
+    """Return that this host has not got the core. Where nobody would bring it, that is a failure."""
+    found = {"changed": False, "payload_present": False}
+    why = "nothing was run: the core was removed from this host since it was asked for; run the task again"
+    return {**found, "failed": True, "msg": why} if detached else found
+
+
 def answer(options: dict) -> dict:
     """Given the module's options, return its answer: the core's, where there is a request and the core is here."""
+    if not options.get("payload_sha256"):
+        return {"failed": True, "changed": False, "msg": "payload_sha256 is missing; playbooks use the other modules"}
     try:
         kept = Kept(options)
         if kept.content is None:
-            return {"changed": False, "payload_present": False}
+            return absent(options.get("detached"))
         if not options.get("request"):
             return {"changed": False, "payload_present": True, "kept": bool(kept.folder) and not kept.why}
         main = kept.main()

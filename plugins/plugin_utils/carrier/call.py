@@ -59,8 +59,10 @@ class Trip(NamedTuple):
     keep: bool = True
 
     def ask(self, *, wrap_async: int = 0, without: Iterable[str] = (), bring: bool = False) -> dict[str, Any]:
-        """Run the module once; ``bring`` the payload with it."""
+        """Run the module once; ``bring`` the payload with it. A job of async fails where it is gone by then."""
         options = {name: value for name, value in self.options.items() if name not in without}
+        if wrap_async:
+            options["detached"] = True
         if bring:
             options["payload"] = self.payload.to_travel()
         return self.action._execute_module(

@@ -143,7 +143,8 @@ def sweep(folder: int, sha256: str) -> None:
     now, used = time.time(), dict(_used(folder))
     for name, when in used.items():
         last = max(each for other, each in used.items() if other[:64] == name[:64])
-        if (name[:64] != sha256 and now - last > SWEEP_AFTER) or (name.endswith(".partial") and now - when > DAY):
+        idle, age = abs(now - last), abs(now - when)  # a time to come is none: the clock was wrong
+        if (name[:64] != sha256 and idle > SWEEP_AFTER) or (name.endswith(".partial") and age > DAY):
             with suppress(OSError):
                 os.unlink(name, dir_fd=folder)
 

@@ -162,6 +162,13 @@ def test_a_python_on_the_path_is_used_where_the_inventory_names_none(windows: Wi
     assert ansible(inventory, "service_check", arguments).results["win"]["findings"]
 
 
+def test_a_job_that_nobody_would_bring_the_core_to_fails_where_it_is_gone(windows: WindowsHost) -> None:
+    options = {"payload_sha256": "0" * 64, "request": "{}", "detached": True, "dir": str(windows.bridge_dir)}
+    result = ansible(windows.inventory(), "bridge", options).results["win"]
+    assert result["failed"] is True
+    assert result["msg"].startswith("nothing was run: the core was removed from this host since")
+
+
 def test_a_module_without_a_request_only_looks(windows: WindowsHost) -> None:
     printed = ansible(windows.inventory(), "bridge", {"payload_sha256": "0" * 64, "dir": str(windows.bridge_dir)})
     assert printed.results["win"]["payload_present"] is False

@@ -90,7 +90,7 @@ def test_what_is_refused_is_no_answer(recorded: WindowsHost, how: Mapping[str, A
     assert set(empty_or_whole(answers)) == {"folders"}  # the environment of the process, which nobody refuses
     table = parse_answers(answers)
     assert (set(table.unread), table.sockets) == ({"tcp", "udp"}, ())
-    assert "cannot be read" in table.blind
+    assert "cannot be read" in table.unavailable
 
 
 def test_an_empty_answer_about_what_every_windows_has_is_none(recorded: WindowsHost) -> None:

@@ -65,6 +65,17 @@ def test_a_payload_that_was_changed_is_removed_and_not_run_and_the_next_run_brin
     assert host.ask(made(), bring=True)["said"] == "the payload"
 
 
+def test_a_payload_that_was_changed_and_cannot_be_removed_is_not_said_to_be(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that has become read-only, which a failing one does, the next run would find the same."""
+    zipped(host).write_bytes(PLANTED.content)
+    monkeypatch.setattr(os, "unlink", mock.Mock(side_effect=OSError(errno.EROFS, "Read-only file system")))
+    runner = load()
+    with pytest.raises(runner.Tampered, match="and cannot be removed: remove it"):
+        runner.Kept({"payload_sha256": made().sha256, "dir": str(host.folder)})
+
+
 def test_a_payload_that_was_changed_is_noticed_where_it_is_brought_as_well(host: Host) -> None:
     zipped(host).write_bytes(b"")
     refused(host.ask(made(), bring=True))

@@ -263,6 +263,7 @@ def test_a_job_of_its_own_is_started_only_when_the_host_has_the_core(cached: boo
     assert call(host, async_val=60, windows=windows)["ansible_job_id"] == "j1"
     assert host.detached == [False] * (trips - 1) + [True]
     assert ["request" in options for options in host.asked] == [False] * (trips - 1) + [True]
+    assert [options.get("detached", False) for options in host.asked] == host.detached  # it fails where it is gone
     assert ["payload" in options for options in host.asked][-1] is False
 
 

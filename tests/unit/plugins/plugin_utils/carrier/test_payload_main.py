@@ -170,6 +170,7 @@ SWEPT = [
     (f"{'c' * 64}.zip", 8, False),
     (f"{'c' * 64}.cpython-39-610d0d0a.code", 30, False),
     (f"{'d' * 64}.zip", 6, True),
+    (f"{'f' * 64}.zip", -900, False),  # of a day to come: the clock was wrong
     ("README", 900, True),  # none of ours
     (f"{'e' * 63}.zip", 900, True),
 ]
