@@ -62,9 +62,12 @@ def default_folder() -> str:
     if account == 0:
         return os.path.join("/var/db" if sys.platform == "darwin" else "/var/cache", NAME)
     try:
-        return os.path.join(import_module("pwd").getpwuid(account).pw_dir, ".cache", NAME)
+        home = import_module("pwd").getpwuid(account).pw_dir
     except KeyError:
         raise Unkept(f"the account with the uid {account} is in no password database") from None
+    if not os.path.isabs(home):
+        raise Unkept(f"the home of the account with the uid {account} is {home!r}, which is no absolute path")
+    return os.path.join(home, ".cache", NAME)
 
 
 def open_folder(path: str) -> "tuple[str, int]":
@@ -72,6 +75,7 @@ def open_folder(path: str) -> "tuple[str, int]":
 
     Raise Unkept, or OSError. What was found good on the way down stays so: nobody else can change a name in it.
     """
+    check_links(os.path.dirname(path))
     above, name, way = os.path.realpath(os.path.dirname(path)), os.path.basename(path), ""
     for part in above.rstrip("/").split("/"):
         way = f"{way.rstrip('/')}/{part}"
@@ -84,6 +88,16 @@ def open_folder(path: str) -> "tuple[str, int]":
     folder = os.open(real, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     check(real, os.fstat(folder))
     return real, folder
+
+
+def check_links(path: str) -> None:
+    """Raise Unkept where a link on the way is another account's: it leads where that account says."""
+    way = ""
+    for part in path.strip("/").split("/"):
+        way = f"{way}/{part}"
+        status = os.lstat(way) if os.path.lexists(way) else None
+        if status and stat.S_ISLNK(status.st_mode) and status.st_uid not in (0, os.geteuid()):
+            raise Unkept(f"{way} is a link of the account with the uid {status.st_uid}")
 
 
 def make(path: str) -> None:
@@ -131,7 +145,10 @@ class Folder:
         with os.fdopen(descriptor, "rb") as stream:
             if time.time() - status.st_mtime > FRESH:
                 self.touch(name)
-            return stream.read(MAX_PAYLOAD + 1)
+            try:
+                return stream.read(MAX_PAYLOAD + 1)
+            except OSError as error:
+                raise Unkept(f"{place}: {error.strerror}") from None
 
     def touch(self, name: str) -> None:
         """Note that a file is used, so that it is not swept."""
@@ -258,7 +275,10 @@ class Kept:
 
     def stored_code(self, name: str) -> dict:
         """Return the code of the folder, or an empty dict where there is none that is whole."""
-        content = (self.folder.read(name) if self.folder and not self.why else None) or b""
+        try:
+            content = (self.folder.read(name) if self.folder and not self.why else None) or b""
+        except Unkept as reason:
+            self.why, content = str(reason), b""
         if len(content) < 5 or content[:4] != checksum(name, content[4:]):
             return {}
         try:

@@ -24,7 +24,7 @@ from .answers import LEFT_OUT, Answer, answers_of, ended, findings_of, reached, 
 from .findings import FINE, Findings, Said, in_order, said_by_us, uncollected
 from .scope import Call, scope_of
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @uncollected

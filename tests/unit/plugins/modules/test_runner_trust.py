@@ -307,6 +307,49 @@ def test_where_nothing_can_be_kept_it_runs_from_memory(call: str, code: int, tmp
     assert host.files() == []
 
 
+@pytest.mark.parametrize("ending", [".zip", ".code"])
+def test_a_kept_file_that_cannot_be_read_is_done_without(ending: str, host: Host) -> None:
+    """As on a failing disk, or a share whose server is gone: opened, and then an error."""
+    runner = load()
+    real, size = runner.os.fdopen, (host.files(ending)[0]).stat().st_size
+
+    class Failing:
+        def __init__(self, stream: Any) -> None:
+            self.stream = stream
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_error: object) -> None:
+            self.stream.close()
+
+        def read(self, _most: int) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def opened(descriptor: int, mode: str) -> Any:
+        fails = mode == "rb" and os.fstat(descriptor).st_size == size
+        return Failing(real(descriptor, mode)) if fails else real(descriptor, mode)
+
+    with mock.patch.object(runner.os, "fdopen", opened):
+        told = in_this_process(host, **made().options())
+    assert told["said"] == "the payload"
+    assert "Input/output error" in told["warnings"][0]
+
+
+@ROOT
+def test_a_link_of_another_account_on_the_way_is_not_followed(tmp_path: Path) -> None:
+    """In a sticky folder anybody can put a link where this account has nothing yet."""
+    tmp_path.chmod(0o1777)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = tmp_path / ".cache"
+    link.symlink_to(elsewhere)
+    os.lchown(link, STRANGER, STRANGER)
+    told = Host(link / "kept").ask(made(), bring=True)
+    assert (told["said"], list(elsewhere.iterdir())) == ("the payload", [])
+    assert f"{link} is a link of the account with the uid {STRANGER}" in told["warnings"][0]
+
+
 def test_what_is_kept_on_a_disk_that_can_only_be_read_is_used(host: Host) -> None:
     code_of(host).unlink()
     with mock.patch("os.open", wraps=os.open) as opened:

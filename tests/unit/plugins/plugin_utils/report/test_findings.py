@@ -100,7 +100,7 @@ def test_a_reader_of_the_document_gets_the_report(said: list[dict[str, Any]], ho
 def test_the_document_has_a_host_and_a_finding_a_line_and_no_blanks(count: int) -> None:
     report = build_report(fleet(count), RUN)
     head, *lines = "".join(parts_of_document(report)).split("\n")
-    assert (head[:12], head[-1]) == ('{"schema":1,', ",")
+    assert (head[:12], head[-1]) == ('{"schema":2,', ",")
     assert [line for line in lines if not line.startswith("{")] == ['"hosts":[', "],", '"findings":[', "]}", ""]
     members = [line.removesuffix(",") for line in lines if line.startswith("{")]
     told = [*report["hosts"], *report["findings"]]
