@@ -93,7 +93,7 @@ def test_no_secret_is_left_on_a_host(played: Played, lab: Lab, host: str) -> Non
     job = f"/root/.ansible_async/{played.results[host]['left']['ansible_job_id']}"
     lab.sh(host, f"timeout 60 sh -c 'until grep -q findings {job}; do sleep 0.2; done'")
     # the wrapper of a job cleans up behind it only after its answer is there
-    lab.sh(host, "timeout 60 sh -c 'while pgrep -f async_wrapper >/dev/null; do sleep 0.2; done'")
+    lab.sh(host, "timeout 60 sh -c 'while pgrep -f [a]sync_wrapper >/dev/null; do sleep 0.2; done'")
     assert lab.holding(host, forms(SECRET)) == []
 
 
