@@ -133,7 +133,7 @@ def test_a_check_has_a_procedure_a_title_and_a_remedy_for_what_is_known(check: C
 def test_an_id_stands_whole_where_it_is_declared_and_is_declared_once(check: Check) -> None:
     """Whoever greps for the id of a finding finds the rule."""
     declared = re.compile(rf'\b(?:rule|check|Check|Threshold)\(\s*"{re.escape(check.id)}"')
-    assert len([path for path, text in SOURCES.items() for _ in declared.finditer(text)]) == 1
+    assert len([path for path, text in SOURCES.items() for _found in declared.finditer(text)]) == 1
 
 
 def test_no_file_keeps_a_list_of_the_areas() -> None:

@@ -27,8 +27,8 @@ VACUUMED = state(vacuums=1, dead=0, bytes=9_000_000)
 
 def run(host: Any = None, version: int = 150_018, brake: Any = None, window: float = 600.0) -> ServerRun:
     chosen = host or FakeHost()
-    return ServerRun(server(version=version), settings([postgresql()]), chosen, chosen.now() + window,
-                  brake or (lambda _session, _step: ""))  # fmt: skip
+    chosen_brake = brake or (lambda _session, _step: "")
+    return ServerRun(server(version=version), settings([postgresql()]), chosen, chosen.now() + window, chosen_brake)
 
 
 def session(**answers: Any) -> FakeSession:
