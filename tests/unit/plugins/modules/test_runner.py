@@ -172,7 +172,7 @@ def test_an_announced_hash_is_never_a_path(host: Host) -> None:
 
 
 def test_the_module_is_short_because_python_reads_it_byte_by_byte() -> None:
-    assert RUNNER.stat().st_size < 15 * 1024
+    assert RUNNER.stat().st_size < 16 * 1024
 
 
 def test_it_imports_nothing_of_ansible_and_is_filled_in_once() -> None:
