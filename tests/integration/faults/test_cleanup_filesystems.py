@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import RULE, SPEC
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import linux
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import run as run_module
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
@@ -187,8 +187,9 @@ def test_a_full_file_system_is_cleaned_and_the_space_is_really_there(tmp_path: P
 UNPRIVILEGED = """
 import json, os, sys
 sys.path[:0] = [sys.argv[1]]
-import conftest  # what is imported below is read while that is still allowed
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import run as run_module
+import conftest
+# what is imported here can be read: after the rights are given up it cannot
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup import linux
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.run import run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
