@@ -14,7 +14,7 @@ import yaml
 from .conftest import CHECKOUT, PLAYBOOKS, known_to_git, run
 
 # What a user needs of a checkout; everything else, known to git or not, stays out.
-SHIPPED_FILES = {"CHANGELOG.rst", "CONTRIBUTING.md", "LICENSE", "README.md"}
+SHIPPED_FILES = {"CHANGELOG.rst", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
 SHIPPED_FOLDERS = {"changelogs", "docs", "inventories", "meta", "playbooks", "plugins", "roles"}
 NOT_SHIPPED = ("inventories/demo/",)  # it drives tests/demo
 MADE_BY_THE_BUILD = {"FILES.json", "MANIFEST.json"}
