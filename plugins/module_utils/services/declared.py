@@ -173,7 +173,9 @@ def _ports(raw: Mapping[str, Any], where: str) -> tuple[Port, ...]:
 def _probe(raw: Optional[Mapping[str, Any]], ports: Sequence[Port], where: str) -> Optional[Probe]:
     if raw is None:
         return None
-    port = raw.get("port") or next((entry.port for entry in ports if entry.proto == "tcp"), None)
+    port = raw.get("port")
+    if port is None:
+        port = next((entry.port for entry in ports if entry.proto == "tcp"), None)
     _require(port is not None, f"{where}.health.port", port, "a port here, or one of the service")
     _require(0 < int(port or 0) < 65536, f"{where}.health.port", port, "a port between 1 and 65535")
     path = raw.get("path") or "/health"

@@ -53,6 +53,7 @@ ONE: list[tuple[str, dict[str, Any], FolderEntry, bool]] = [
     ("a folder is never meant", {}, entry("a.log", kind=FOLDER), False),
     ("a socket, pipe or device is never meant", {}, entry("a.log", kind=OTHER), False),
     ("it is large enough", {"min_size": 1000}, entry("a.log", size=1000), True),
+    ("without a least size an empty file is large enough", {}, entry("a.log", size=0), True),
     ("it is too small", {"min_size": 1001}, entry("a.log", size=1000), False),
     ("an age may be counted by ctime", {"age_by": "ctime"}, entry("a.log", ctime=NOW - DAY), False),
     ("an age may be counted by atime", {"age_by": "atime"}, entry("a.log", atime=NOW - DAY), False),
@@ -61,6 +62,8 @@ ONE: list[tuple[str, dict[str, Any], FolderEntry, bool]] = [
     ("by mtime a young ctime does not matter", {}, entry("a.log", ctime=NOW), True),
     ("without an age it is always old enough", {"age": None}, entry("a.log", 0), True),
     ("it has the name of a database", {"patterns": ()}, entry("orders.db"), False),
+    ("it lies in a folder below and has that name", {"patterns": ()}, entry("old/orders.db"), False),
+    ("its folder alone has that name", {"patterns": ()}, entry("orders.db/a.log"), True),
     ("a journal belongs to a database", {"patterns": ()}, entry("orders.sqlite3-WAL"), False),
     ("also where a pattern names it", {"patterns": ("*.db-journal",)}, entry("orders.db-journal"), False),
 ]

@@ -141,3 +141,7 @@ def test_without_a_bound_the_first_byte_that_could_go_is_told(freed: int, status
     plan = CleanupPlan((step("a", freed),))
     (found,) = [f for f in RULES.judge(Context([scanned()], InUse(), plan, ())) if f.check == "cleanup.reclaimable"]
     assert found.status == status
+
+
+def test_only_guards_and_refusals_may_be_said_of_one_file_twice() -> None:
+    assert {rule.check.id for rule in RULES.all if rule.many} == {"cleanup.guard", "cleanup.failed"}

@@ -392,6 +392,11 @@ def test_a_folder_to_be_measured_that_is_not_there_is_unknown(logs: Path) -> Non
     assert findings(clean(logs, check_mode=True, usage_roots=[gone]), "usage") == {gone: UNKNOWN}
 
 
+def test_the_least_bounds_are_one_file_and_one_name(logs: Path) -> None:
+    done = clean(logs, max_files=1, max_entries=1)
+    assert len([action for action in done.actions if action.state == "done"]) <= 1
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"free_bytes": "much"}, "free_bytes is 'much'"),
     ({"max_files": 0}, "max_files is 0"),

@@ -288,6 +288,23 @@ def test_a_marker_silences_findings_only_until_its_end(marker, statuses):
     assert {finding.subject: finding.status for finding in found} == statuses
 
 
+def test_a_marker_changes_nothing_of_what_was_skipped_anyway():
+    aside = Finding("services.http", "trade", "skipped", "auth is down", consequence_of="services.state auth")
+    assert apply_marker("2030-01-01T00:00:00Z", NOW, [aside])[0] == aside
+
+
+@pytest.mark.parametrize(("marker", "shown"), [("x" * 40, "x" * 40), ("x" * 41, "x" * 40)])
+def test_a_marker_that_is_no_time_is_quoted_with_its_first_40_characters(marker, shown):
+    assert f"the maintenance marker says '{shown}', expected" in apply_marker(marker, NOW, [])[0].message
+
+
+def test_which_rules_may_pass_by_themselves_and_which_say_more_than_one_thing():
+    """A run looks again before it believes the vital ones, and a restart has succeeded only where they are ok."""
+    assert RULES.vital == {"services.state", "services.port_owner", "services.http"}
+    many = {rule.check.id for rule in RULES.all if rule.many}
+    assert many == {"services.port_owner", "services.bind", "services.expected_units"}
+
+
 def test_a_silenced_finding_still_says_what_it_was():
     silenced = apply_marker("2030-01-01T00:00:00Z", NOW, [BAD])[0]
     assert silenced.message == "down (critical, maintenance until 2030-01-01T00:00:00Z)"

@@ -40,6 +40,17 @@ STATES = [
     ("masked", {"load": "masked"}, f"systemctl unmask {UNIT} && systemctl start {UNIT}"),
     ("not loadable", {"load": "bad-setting", "files": ("/etc/x.service",)}, "systemd-analyze verify /etc/x.service"),
     (
+        "not loadable, with a drop-in",
+        {"load": "bad-setting", "files": ("/etc/x.service", "/run/y.conf")},
+        "systemd-analyze verify /etc/x.service",
+    ),
+    (
+        "no program, with arguments",
+        {"active": "failed", "exit_code": 1, "exit_status": 203, "exec_start": "/opt/no --port 8000"},
+        "ls -lL /opt/no;",
+    ),
+    ("failed, and nothing says how", {"active": "failed", "result": ""}, f"then systemctl restart {UNIT}"),
+    (
         "no program",
         {"active": "failed", "exit_code": 1, "exit_status": 203, "exec_start": "/opt/no"},
         "ls -lL /opt/no",
@@ -122,6 +133,14 @@ def test_a_stray_process_is_only_spoken_of_where_there_is_one(sockets, platform,
     assert (finding.status, words in finding.remedy) == ("critical", True)
     assert ("nginx.service" in finding.remedy) == bool(sockets)
     assert "stray" not in finding.remedy
+
+
+@pytest.mark.case("SV17")
+def test_of_several_strangers_the_first_is_looked_at():
+    strangers = {pid: make_process(pid, command=("nginx",), unit=f"nginx-{pid}.service") for pid in (98, 99)}
+    case = make_case(make_observed(PORT), sockets=[make_socket(8000, pids=(98, 99))], processes=strangers)
+    remedy = _only(findings_of(judge_port_owner, case)).remedy
+    assert remedy.startswith("ps -o pid,user,lstart,args -p 98; if it (of nginx-98.service) does not belong there")
 
 
 @pytest.mark.case("SV17")

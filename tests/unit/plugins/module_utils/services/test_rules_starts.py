@@ -115,6 +115,7 @@ def test_a_graph_that_cannot_be_followed_is_unknown(units, unclimbed):
     case = make_case(make_observed(unit=unit), units=units, unclimbed=unclimbed)
     (finding,) = findings_of(judge_enabled, case)
     assert (finding.status, "nothing tells" in finding.message) == ("unknown", True)
+    assert finding.message.endswith(f": {unclimbed or 'default.target is not known'}")
 
 
 PLISTS = [
