@@ -176,8 +176,9 @@ def _probe(raw: Optional[Mapping[str, Any]], ports: Sequence[Port], where: str) 
     port = raw.get("port")
     if port is None:
         port = next((entry.port for entry in ports if entry.proto == "tcp"), None)
-    _require(port is not None, f"{where}.health.port", port, "a port here, or one of the service")
-    _require(0 < int(port or 0) < 65536, f"{where}.health.port", port, "a port between 1 and 65535")
+    if port is None:
+        raise InputError(f"{where}.health.port", port, "a port here, or one of the service")
+    _require(0 < port < 65536, f"{where}.health.port", port, "a port between 1 and 65535")
     path = raw.get("path") or "/health"
     _require(path.startswith("/"), f"{where}.health.path", path, "a path that begins with /")
     _regex(f"{where}.health.body_regex", raw.get("body_regex") or "", groups=0)
@@ -185,7 +186,7 @@ def _probe(raw: Optional[Mapping[str, Any]], ports: Sequence[Port], where: str) 
     check_health(f"{where}.health", raw)
     url = f"{raw.get('scheme') or 'http'}://{f'[{host}]' if ':' in host else host}:{port}{path}"
     given = {key: raw[key] for key in _PROBE_OPTIONS if raw.get(key) is not None}
-    return Probe(url, host, int(port or 0), tuple(raw.get("status") or (200,)), **given)
+    return Probe(url, host, port, tuple(raw.get("status") or (200,)), **given)
 
 
 def _local_address(ports: Sequence[Port]) -> str:

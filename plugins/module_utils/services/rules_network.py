@@ -215,12 +215,13 @@ def judge_certificate(context: Context) -> Iterator[Outcome]:
     yield Outcome(status, text, expected=f"{probe.tls_min_days} days", actual=round(left / DAY, 1))
 
 
-def _port_remedy(context: Context, port: Port, pids: object) -> str:
+def _port_remedy(context: Context, port: Port, actual: object) -> str:
     """Given a port that is not listened on as declared, and the pids of strangers on it, return what to do."""
+    pids = actual if isinstance(actual, list) else []
     kind = "TCPConnection" if port.proto == "tcp" else "UDPEndpoint"
     listing = _LISTENERS.get(context.snapshot.platform, _LISTENERS["linux"])
     listeners = listing.format(port=port.port, proto=port.proto.upper(), flag=port.proto[0], kind=kind)
-    if not isinstance(pids, list) or not pids:
+    if not pids:
         return f"{listeners}; read the log of {context.observed.name} for why it does not listen there."
     process, pid = context.snapshot.processes.get(pids[0]), pids[0]
     first = _PROCESS.get(context.snapshot.platform, _PROCESS["linux"]).format(pid=pid)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.declared import (
     matches_everything,
+    read_options,
     read_rules,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.linux import LINUX
@@ -22,7 +23,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.cleanup.mode
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.paths import is_within
 
-from .examples import DAY, declared
+from .examples import DAY, declared, parameters
 
 INSTALL = "/opt/cryptobot"
 PROTECTED = ["/srv/backups", "/opt/cryptobot/database/cryptobot.db"]
@@ -200,3 +201,10 @@ def test_a_path_is_within_a_folder_exactly_when_its_names_begin_with_the_folders
 def test_a_pattern_that_needs_no_letter_counts_as_everything(pattern: str) -> None:
     if not any(letter in pattern for letter in "a9_["):
         assert matches_everything(pattern)
+
+
+@pytest.mark.parametrize("option", ["max_files", "max_entries"])
+def test_a_bound_is_one_at_least(option: str) -> None:
+    assert getattr(read_options(parameters(declared(), state_dir="/srv/state", **{option: 1}), LINUX), option) == 1
+    with pytest.raises(InputError, match=f"{option} is 0, expected 1 or more"):
+        read_options(parameters(declared(), state_dir="/srv/state", **{option: 0}), LINUX)

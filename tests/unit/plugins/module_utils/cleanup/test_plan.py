@@ -200,8 +200,9 @@ def test_an_empty_folder_stays_where(_why: str, scan: dict[str, Any], options: d
 
 
 def test_without_a_guard_that_same_folder_goes() -> None:
-    steps = made(scanned(folder("a", identity=(7, 7)), entry("x.log"), of=FOLDERS)).steps
-    assert [step.subject for step in steps if step.action == REMOVE_FOLDER] == ["/opt/logs/a"]
+    planned = made(scanned(folder("a", identity=(7, 7)), entry("x.log"), of=FOLDERS))
+    assert [step.subject for step in planned.steps if step.action == REMOVE_FOLDER] == ["/opt/logs/a"]
+    assert planned.freed == 2 * 4096  # the file's blocks, and the folder's own
 
 
 # why, what differs in rule and look, what is in use, whether the rule does nothing
