@@ -65,8 +65,6 @@ def default_folder() -> str:
         home = import_module("pwd").getpwuid(account).pw_dir
     except KeyError:
         raise Unkept(f"the account with the uid {account} is in no password database") from None
-    if not os.path.isabs(home):
-        raise Unkept(f"the home of the account with the uid {account} is {home!r}, which is no absolute path")
     return os.path.join(home, ".cache", NAME)
 
 
@@ -75,6 +73,8 @@ def open_folder(path: str) -> "tuple[str, int]":
 
     Raise Unkept, or OSError. What was found good on the way down stays so: nobody else can change a name in it.
     """
+    if not os.path.isabs(path):
+        raise Unkept(f"{path} is no absolute path")
     check_links(os.path.dirname(path))
     above, name, way = os.path.realpath(os.path.dirname(path)), os.path.basename(path), ""
     for part in above.rstrip("/").split("/"):

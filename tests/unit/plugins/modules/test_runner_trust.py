@@ -336,6 +336,13 @@ def test_a_kept_file_that_cannot_be_read_is_done_without(ending: str, host: Host
     assert "Input/output error" in told["warnings"][0]
 
 
+def test_a_folder_that_is_relative_to_where_it_was_started_is_not_used(tmp_path: Path) -> None:
+    """A home of the password database may be one."""
+    told = Host(Path("kept")).ask(made(), bring=True)
+    assert told["said"] == "the payload"
+    assert told["warnings"][0].endswith("kept is no absolute path")
+
+
 @ROOT
 def test_a_link_of_another_account_on_the_way_is_not_followed(tmp_path: Path) -> None:
     """In a sticky folder anybody can put a link where this account has nothing yet."""
