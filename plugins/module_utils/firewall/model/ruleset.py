@@ -18,9 +18,10 @@ from .intervals import Intervals, complement, merge
 
 ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO = "accept", "drop", "reject", "return", "jump", "goto"
 DIVERT = "divert"  # the packet goes on with another address or port (DNAT, redirect)
+TRANSLATE = "translate"  # the packet goes on with another source (SNAT, masquerade)
 AWAY = "away"  # the packet leaves the way to this host's sockets for one that is not modelled
 UNKNOWN = "unknown"  # something decides that is not modelled: a program (queue), an unknown target
-INGRESS, PREROUTING = "ingress", "prerouting"
+INGRESS, PREROUTING, OUTPUT, POSTROUTING, EGRESS = "ingress", "prerouting", "output", "postrouting", "egress"
 HOOKS = (INGRESS, PREROUTING, "input")  # what a packet for this host passes, in this order
 LEGACY, XTABLES, NFT = "iptables-legacy", "iptables-nft", "nft"
 
@@ -52,7 +53,8 @@ class Match(NamedTuple):
     """One test of a rule: the named fields of a packet, taken together, are one of the rows.
 
     A row holds a set of numbers per field, or interface names (a ``*`` at the end stands for any rest). ``mask`` is put
-    over the field first. ``negated``: the test holds where no row fits.
+    over the field first. ``negated``: the test holds where no row fits. Where the packet lacks a field at that hook
+    (``ct_mark`` without a connection) the test does not hold in either form, as in the kernel.
     """
 
     fields: tuple[str, ...]
@@ -89,7 +91,7 @@ Test = Union[Match, Fixed, Doubt]
 
 
 class Effect(NamedTuple):
-    """What a rule changes of a packet: ``field`` (mark, ct_mark, ct_state) gets ``value`` in the bits of ``mask``.
+    """What a rule changes of a packet: ``field`` (mark, ct_mark, ct_state, a port) gets ``value`` in ``mask``'s bits.
 
     ``value`` None: it gets something that cannot be foretold.
     """
@@ -113,7 +115,7 @@ class Verdict(NamedTuple):
 class FilterRule(NamedTuple):
     """A rule: where it stands (``inet filter input handle 7``), its text, tests, effects, and verdict if it has one.
 
-    ``implied``: nobody wrote it, the filter does so by itself.
+    ``implied``: nobody wrote it, the filter does so by itself. ``packets`` is its counter, None where it has none.
     """
 
     where: str
@@ -122,6 +124,8 @@ class FilterRule(NamedTuple):
     effects: tuple[Effect, ...] = ()
     verdict: Optional[Verdict] = None
     implied: bool = False
+    packets: Optional[int] = None
+    comment: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"
@@ -143,12 +147,15 @@ class Chain(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of one backend. ``family`` is ip, ip6, inet, netdev, bridge or arp."""
+    """A table of one backend. ``family`` is ip, ip6, inet, netdev, bridge or arp. The chains of a ``dormant`` one are
+    not registered: it decides nothing.
+    """
 
     backend: str
     family: str
     name: str
     chains: Mapping[str, Chain] = EMPTY
+    dormant: bool = False
 
     def serves(self, family: int) -> bool:
         """Return whether packets of IPv4 (4) or IPv6 (6) for this host pass this table."""
@@ -171,18 +178,30 @@ class Table(NamedTuple):
         return any(chain.rules or chain.policy != ACCEPT for chain in self.chains.values())
 
 
+class Gap(NamedTuple):
+    """Something that may stop or let in packets and is not modelled: a bridge table, rules of arp, an unknown hook.
+
+    It counts for those ``families`` on those ``devices`` (none named: on all but loopback).
+    """
+
+    text: str
+    families: tuple[int, ...] = (4, 6)
+    devices: tuple[str, ...] = ()
+
+
 class Ruleset(NamedTuple):
-    """All tables of a host, and for IPv4 (4) and IPv6 (6) why some could not be seen."""
+    """All tables of a host, for IPv4 (4) and IPv6 (6) why some could not be seen, and what is not modelled of them."""
 
     tables: tuple[Table, ...] = ()
     unavailable: Mapping[int, tuple[str, ...]] = EMPTY
+    gaps: tuple[Gap, ...] = ()
 
     def base_chains(self, family: int) -> list[tuple[Table, Chain]]:
         """Return what a packet of that family for this host passes, in the kernel's order: by hook, then priority."""
         passed = [
             (table, chain)
             for table in self.tables
-            if table.serves(family)
+            if table.serves(family) and not table.dormant
             for chain in table.chains.values()
             if chain.hook in HOOKS
         ]
