@@ -144,7 +144,7 @@ def program(text: str, around: Words) -> Alternatives:
     if is_any([text]):
         return ANY
     path = re.sub(r"%([^%]+)%", lambda found: around.folders.get(found.group(1).lower(), found.group(0)), text)
-    if not path.strip() or "%" in path:
+    if not path.strip() or "%" in path or re.search(r"~\d", path):  # a short name stands for one that is not known
         return [(Doubt(f"the program {text!r}"),)]
     return [(_among("program", frozenset([path.lower()]), f"program {text}"),)]
 
