@@ -4,7 +4,7 @@
 
 """What earlier runs saw open, and to whom, and which rules never counted a packet. Pure, and lenient towards damage.
 
-The memory is ``{"at": when, "open": {"tcp 0.0.0.0:22 IPv4": [since, last seen, bounds or digest]}, "boot_id": text,
+The memory is ``{"at": when, "open": {"tcp 0.0.0.0:22 IPv4": [since, last time, bounds or digest]}, "boot_id": text,
 "packets": sum of all counters, "unused": {digest of a rule: since}}``.
 """
 
@@ -24,8 +24,8 @@ KEPT_SECONDS = 90 * DAY  # a service that is away for less, and comes back as it
 _MOST_BOUNDS, _MOST_RULES = 64, 2000
 
 
-class Seen(NamedTuple):
-    """To whom something was open: ``since`` when, ``at`` what time it was last seen, sources or the digest of many."""
+class Known(NamedTuple):
+    """To whom something was open: ``since`` when, ``at`` what time it was last so, sources or the digest of many."""
 
     since: float
     at: float
@@ -40,17 +40,17 @@ class History(NamedTuple):
     """
 
     at: float = 0.0
-    open: Mapping[str, Seen] = EMPTY
+    open: Mapping[str, Known] = EMPTY
     boot_id: str = ""
     packets: int = 0
     unused: Mapping[str, float] = EMPTY
 
     def beyond(self, name: str, sources: Intervals) -> Intervals:
         """Given something open and to whom, return to whom of them it was not: of many other ones before, all."""
-        seen = self.open.get(name)
-        if seen is None or isinstance(seen.open, str):
-            return () if seen and seen.open == _compact(sources) else sources
-        return subtract(sources, seen.open)
+        known = self.open.get(name)
+        if known is None or isinstance(known.open, str):
+            return () if known and known.open == _compact(sources) else sources
+        return subtract(sources, known.open)
 
 
 NO_HISTORY = History()
@@ -59,12 +59,12 @@ NO_HISTORY = History()
 def read_history(memory: Mapping[str, Any]) -> History:
     """Given what was remembered, return it as a History; a memory that is damaged is none."""
     try:
-        seen = {
-            str(name): Seen(float(since), float(at), str(sources) if isinstance(sources, str) else _bounds(sources))
+        known = {
+            str(name): Known(float(since), float(at), str(sources) if isinstance(sources, str) else _bounds(sources))
             for name, (since, at, sources) in memory["open"].items()
         }
         unused = {str(rule): float(since) for rule, since in memory["unused"].items()}
-        return History(float(memory["at"]), seen, str(memory["boot_id"]), int(memory["packets"]), unused)
+        return History(float(memory["at"]), known, str(memory["boot_id"]), int(memory["packets"]), unused)
     except (AttributeError, KeyError, TypeError, ValueError):
         return NO_HISTORY
 
@@ -78,22 +78,21 @@ def _bounds(numbers: Iterable[Any]) -> Intervals:
 
 def as_memory(history: History) -> dict[str, Any]:
     """Return a history as plain JSON values."""
-    opened = {name: list(seen) for name, seen in history.open.items()}
+    opened = {name: list(known) for name, known in history.open.items()}
     return {**history._asdict(), "open": opened, "unused": dict(history.unused)}
 
 
 def moved(history: History, now: float, opened: Mapping[str, Optional[Intervals]]) -> History:
     """Given what is open now (None: not known, so what is remembered stays), return the history with that baseline."""
-    known = {name: sources for name, sources in opened.items() if sources is not None}
-    fresh = {name: _seen(history, name, sources, now) for name, sources in known.items()}
-    kept = {name: seen for name, seen in history.open.items() if seen.at > now - KEPT_SECONDS}
+    fresh = {name: _known(history, name, part, now) for name, part in opened.items() if part is not None}
+    kept = {name: known for name, known in history.open.items() if known.at > now - KEPT_SECONDS}
     return history._replace(at=now, open={**kept, **fresh})
 
 
-def _seen(history: History, name: str, sources: Intervals, now: float) -> Seen:
+def _known(history: History, name: str, sources: Intervals, now: float) -> Known:
     before = history.open.get(name)
     stays = before is not None and not history.beyond(name, sources)
-    return Seen(before.since if before and stays else now, now, _compact(sources))
+    return Known(before.since if before and stays else now, now, _compact(sources))
 
 
 def _compact(sources: Intervals) -> Union[Intervals, str]:

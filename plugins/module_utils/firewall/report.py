@@ -121,12 +121,12 @@ def remembered(context: Context, *, keep: bool) -> History:
     history = inputs.history._replace(boot_id=inputs.boot_id, packets=packets, unused=unused(context))
     if keep and history.at:
         return history
-    seen = {
+    opened = {
         reach.name(family): None if exposure.unknown else exposure.open
         for reach in context.reaches
         for family, exposure in reach.outside.items()
     }
-    return moved(history, inputs.now, seen)
+    return moved(history, inputs.now, opened)
 
 
 def metrics(context: Context, findings: Sequence[Finding]) -> list[Metric]:

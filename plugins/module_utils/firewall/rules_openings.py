@@ -68,7 +68,7 @@ def openings(context: Context) -> list[Opening]:
         _opening(context, proto, family, ports, subtract(ports, served))
         for proto in PROTOCOL_NUMBERS
         for served in [_served(context, proto)]
-        for ports in _told_apart(context, proto)[:_MOST]
+        for ports in _port_ranges(context, proto)[:_MOST]
         for family in families
     ]
 
@@ -80,7 +80,7 @@ def _served(context: Context, proto: str) -> Intervals:
     return merge(spanning(port, port) for port in (*ports, *(DHCP_CLIENT_PORTS if proto == "udp" else ())))
 
 
-def _told_apart(context: Context, proto: str) -> list[Intervals]:
+def _port_ranges(context: Context, proto: str) -> list[Intervals]:
     """Given a protocol, return the ranges of ports that are treated alike; without the one that no rule thinks of."""
     rules = [rule for _table, chains in on_the_way(context.ruleset) for each in chains for rule in each.rules]
     tests = [test for rule in rules for test in rule.tests if isinstance(test, Match) and "dport" in test.fields]
@@ -166,7 +166,7 @@ def _latent(context: Context, key: tuple[str, Intervals], by: By) -> Outcome:
 
 
 def _left_out(context: Context) -> Iterator[Outcome]:
-    more = sum(max(0, len(_told_apart(context, proto)) - _MOST) for proto in PROTOCOL_NUMBERS)
+    more = sum(max(0, len(_port_ranges(context, proto)) - _MOST) for proto in PROTOCOL_NUMBERS)
     if more:
         text = f"{more} further ranges of ports that rules tell apart are not looked at"
         yield Outcome(UNKNOWN, text, expected=f"at most {_MOST} of a protocol", actual=more, subject=PORTS_SUBJECT)

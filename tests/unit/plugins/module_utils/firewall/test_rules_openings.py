@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import History, Seen
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import History, Known
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals, merge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
@@ -271,7 +271,7 @@ AT = 1_800_000_000.0
 
 
 def knowing(sources: Any, name: str = "tcp 0.0.0.0:8000 IPv4") -> History:
-    return History(at=AT, open={name: Seen(AT, AT, sources)})
+    return History(at=AT, open={name: Known(AT, AT, sources)})
 
 
 NEW: list[tuple[str, History, Ruleset, list[dict[str, Any]], list[tuple[str, str]]]] = [
