@@ -14,23 +14,7 @@ from typing import Any, NamedTuple, Optional
 
 from .errors import InputError
 from .finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
-from .options import option
 
-ACCEPTED: dict[str, Any] = {
-    "check": option("str", "Id of the check, such as V(firewall.latent_opening).", required=True),
-    "subject": option(
-        "str",
-        "Subject of the finding as a report shows it, or a shell pattern of it. All subjects of the check by default.",
-        default="*",
-    ),
-    "owner": option("str", "Who answers for it.", required=True),
-    "reason": option("str", "Why it may be so.", required=True),
-    "expires": option(
-        "str",
-        "Last day on which it counts, in UTC, such as V(2027-06-30). After it it is a finding.",
-        required=True,
-    ),
-}
 _BAD = (WARNING, UNKNOWN, CRITICAL)
 
 

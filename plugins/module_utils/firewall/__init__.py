@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..accepted import ACCEPTED
-from ..options import common_options, option
+from ..options import EXCEPTION, common_options, option
 from ..registry import declare
 
 POLICY: dict[str, Any] = {
@@ -119,7 +118,7 @@ SPEC: dict[str, Any] = {
             "One that has expired excuses nothing and is a finding itself. One that nothing is found for is named.",
         ],
         default=[],
-        options=ACCEPTED,
+        options=EXCEPTION,
         variable="cryptobot_firewall_exceptions",
     ),
     "baseline": option(
