@@ -19,9 +19,8 @@ from ...powershell import Answers
 from ..model.intervals import spanning
 from ..model.ruleset import ACCEPT, CONNECTION_STATES, DROP, UNKNOWN, Chain, FilterRule, Match, Table, Verdict
 from ..snapshot import Manager
-from .conditions import lines
 from .network import own_addresses
-from .rules import PROFILES, InboundRule
+from .rules import PROFILES, InboundRule, lines
 
 BACKEND = "windows-firewall"
 _CATEGORIES = {"DomainAuthenticated": "Domain", "Private": "Private", "Public": "Public"}
