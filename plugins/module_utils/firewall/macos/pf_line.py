@@ -142,8 +142,12 @@ class _Reader:
             word = self._read()
             if word == "->":
                 self.line.target, self._words = tuple(self._words), []
+            elif word in _SETS:
+                setattr(self.line, *_SETS[word])
             elif word in _READ:
                 _READ[word](self)
+            elif word in _NO_MATTER:
+                del self._words[: _NO_MATTER[word]]
             else:
                 self._doubt(f"{word} {' '.join(self._words)}".strip())
                 self._words = []
@@ -156,14 +160,14 @@ class _Reader:
             self.line.name = self._read().strip('"')
         if self.line.action == "block" and self._words and self._words[0].split("-")[0] in ("drop", "return"):
             self.line.returns = self._read() != "drop"
-            self._option()
+            self.option()
         if self.line.action in ("rdr", "nat", "binat") and self._words[:1] == ["pass"]:
             self.line.passes = bool(self._read())
 
     def _read(self) -> str:
         return self._words.pop(0) if self._words else ""
 
-    def _option(self) -> None:
+    def option(self) -> None:
         """Take what stands in brackets, if anything does."""
         if self._words and self._words[0].startswith("("):
             self._read()
@@ -180,22 +184,6 @@ class _Reader:
 
     def _match(self, name: str, values: Values, text: str, *, negated: bool = False) -> None:
         self.line.tests.append(Match((name,), ((values,),), text, negated))
-
-    def out(self) -> None:
-        self.line.inbound = False
-
-    def into(self) -> None:
-        self.line.inbound = True
-
-    def quick(self) -> None:
-        self.line.quick = True
-
-    def skip(self) -> None:
-        """Take a word and what belongs to it, both without meaning for who can connect."""
-        self._read()
-
-    def nothing(self) -> None:
-        self._option()
 
     def interface(self) -> None:
         negated, name = self._perhaps_negated()
@@ -272,7 +260,7 @@ class _Reader:
     def state(self) -> None:
         """Keep state and its relatives; their limits are taken as not reached."""
         self._read()
-        self._option()
+        self.option()
 
     def stateless(self) -> None:
         self._read()
@@ -282,32 +270,22 @@ class _Reader:
         self.line.tests.append(Fixed(False, "fragments"))
 
 
+_SETS = {"in": ("inbound", True), "out": ("inbound", False), "quick": ("quick", True)}
 _READ: dict[str, Callable[[_Reader], None]] = {
-    "in": _Reader.into,
-    "out": _Reader.out,
-    "quick": _Reader.quick,
-    "log": _Reader.nothing,
+    "log": lambda reader: reader.option(),
     "on": _Reader.interface,
     "inet": lambda reader: reader.family(4),
     "inet6": lambda reader: reader.family(6),
     "proto": _Reader.protocol,
-    "all": lambda _reader: None,
     "from": lambda reader: reader.side("saddr", "sport"),
     "to": lambda reader: reader.side("daddr", "dport"),
     "flags": _Reader.flags,
-    "keep": _Reader.state,
-    "modulate": _Reader.state,
-    "synproxy": _Reader.state,
+    **dict.fromkeys(("keep", "modulate", "synproxy"), _Reader.state),
     "no": _Reader.stateless,
     "fragment": _Reader.fragments,
-    "allow-opts": lambda _reader: None,
-    "label": _Reader.skip,
-    "tag": _Reader.skip,
-    "queue": _Reader.skip,
-    "dnpipe": _Reader.skip,
-    "dnqueue": _Reader.skip,
-    "reply-to": _Reader.skip,
-    "icmp-type": _Reader.skip,  # such a rule asks for the protocol, too
-    "icmp6-type": _Reader.skip,
-    "code": _Reader.skip,
+}
+# Words that mean nothing for who can connect, with how many belong to them. A rule with a type asks for ICMP, too.
+_NO_MATTER = {
+    **dict.fromkeys(("all", "allow-opts"), 0),
+    **dict.fromkeys(("label", "tag", "queue", "dnpipe", "dnqueue", "reply-to", "icmp-type", "icmp6-type", "code"), 1),
 }
