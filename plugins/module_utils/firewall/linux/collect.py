@@ -20,6 +20,7 @@ from ..reading import Reading, command
 from .nft import needs_iptables
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables
 from .readings import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Readings
+from .stack import collect_stack
 
 NO_TABLES = '{"nftables": []}'
 NOT_ROOT = "the kernel shows its packet filter to root only, and this account is not root"
@@ -42,6 +43,7 @@ def collect(host: Host) -> Readings:
         {family: command(host, ["ip", "-j", f"-{family}", "route", "show", "table", "all"]) for family in BITS},
         _file(host, EPHEMERAL),
         {**{path: _file(host, path) for path in UFW_FILES}, **_services(host)},
+        stack=collect_stack(host),
     )
 
 
