@@ -154,7 +154,7 @@ class Holders:
 
 
 class Tables(NamedTuple):
-    """The kernel's tables as it gave them: text by protocol and family, its answers about sockets, interfaces' names."""
+    """The kernel's tables as it gave them: text by protocol and family, answers about sockets, interfaces' names."""
 
     texts: dict[tuple[str, int], str]
     diagnosis: tuple[bytes, ...] = ()
@@ -174,11 +174,12 @@ def read_tables(host: Host) -> Tables:
 
 
 def _diagnosis(host: Host) -> tuple[bytes, ...]:
-    """Return the kernel's answers about sockets, or nothing where it gives none: v6only then stays unknown."""
-    try:
-        return tuple(host.ask_kernel(NETLINK_SOCK_DIAG, listeners_request(*table)) for table in TABLES)
-    except CoreError:
-        return ()
+    """Return the kernel's answers about sockets; where it gives none, v6only stays unknown."""
+    answers = []
+    for table in TABLES:
+        with suppress(CoreError):
+            answers.append(host.ask_kernel(NETLINK_SOCK_DIAG, listeners_request(*table)))
+    return tuple(answers)
 
 
 def _devices(host: Host, diagnosis: Iterable[bytes]) -> dict[int, str]:

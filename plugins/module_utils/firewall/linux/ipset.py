@@ -27,7 +27,10 @@ _WITH_PORTS = {PROTOCOLS[name] for name in ("tcp", "udp", "udplite", "dccp", "sc
 _FIELDS = {
     **{("src", kind): "saddr" for kind in _ADDRESSES},
     **{("dst", kind): "daddr" for kind in _ADDRESSES},
-    ("src", "port"): "sport", ("dst", "port"): "dport", ("src", "iface"): "iif", ("dst", "iface"): "oif",
+    ("src", "port"): "sport",
+    ("dst", "port"): "dport",
+    ("src", "iface"): "iif",
+    ("dst", "iface"): "oif",
 }
 
 

@@ -21,8 +21,15 @@ from .ipset import IpSets, Membership, Ways, addresses, membership, number_of, r
 TARGET, GOTO = "-j", "-g"
 _BASIC = {
     **{word: word for word in ("-s", "-d", "-p", "-i", "-o", "-f", TARGET, GOTO)},
-    "--source": "-s", "--destination": "-d", "--protocol": "-p", "--in-interface": "-i", "--out-interface": "-o",
-    "--jump": TARGET, "--goto": GOTO, "-m": "-m", "--match": "-m",
+    "--source": "-s",
+    "--destination": "-d",
+    "--protocol": "-p",
+    "--in-interface": "-i",
+    "--out-interface": "-o",
+    "--jump": TARGET,
+    "--goto": GOTO,
+    "-m": "-m",
+    "--match": "-m",
 }
 # Options whose one word is text and may look like anything: iptables-save quotes blanks, but no dashes.
 _TEXT = {
@@ -457,6 +464,11 @@ _WHOLE: dict[str, Callable[[Part, Around], Ways]] = {
     **dict.fromkeys(("conntrack", "state"), _conntrack),
     **dict.fromkeys(("limit", "hashlimit"), _rate),
     **dict.fromkeys(("rt", "frag", "hbh", "dst", "mh", "srh", "ah"), _extension_header),
-    "addrtype": _address_types, "connlimit": _connections, "recent": _recent, "rpfilter": _reverse_path,
-    "helper": _helper, "owner": _owner, "set": _set,
+    "addrtype": _address_types,
+    "connlimit": _connections,
+    "recent": _recent,
+    "rpfilter": _reverse_path,
+    "helper": _helper,
+    "owner": _owner,
+    "set": _set,
 }

@@ -84,32 +84,36 @@ def with_stack(known: Network, readings: StackReadings, routes: Mapping[int, lis
     owned = _owned(links)
     stray = {family: _stray(family, routes.get(family, ())) for family in BITS}
     own = known.local
+    gone = {family: merge([stray[family], own[family]]) for family in BITS}
     ways = {
         family: {
-            name: subtract(
-                subtract(numbers, stray[family]), () if _accepts_own(readings, family, name) else own[family]
-            )
+            name: subtract(numbers, stray[family] if _accepts_own(readings, family, name) else gone[family])
             for name, numbers in known.ways[family].items()
         }
         for family in known.ways
     }
-    near = {family: _near(routes.get(family, ())) for family in BITS}
     stack = Stack(
         local=own,
         owned=owned,
         indexes={str(link.get("ifname")): int(link["ifindex"]) for link in links if "ifindex" in link},
-        near={family: {name: subtract(each, own[family]) for name, each in near[family].items()} for family in BITS},
+        near={family: _near(routes.get(family, ()), own[family]) for family in BITS},
         localnet=frozenset(name for name in names if _is_set(readings, 4, name, "route_localnet")),
-        forwards={4: frozenset(name for name in names if readings.sysctls.get((4, name, "forwarding")) not in (None, "0")),
-                  6: frozenset(names if readings.sysctls.get((6, "all", "forwarding"), "0") != "0" else ())},
+        forwards=_forwarding(readings, names),
         routes={family: _leaving(routes.get(family, ())) for family in BITS},
         below=_below(links),
         strict=frozenset(name for name in names if _is_set(readings, 4, name, "rp_filter")),
         stray=stray,
         reflects=readings.reflects,
-        doubts=tuple(doubt for family in BITS for doubt in _odd_rules(family, readings.rules.get(family, NOTHING_READ))),
-    )  # fmt: skip
+        doubts=tuple(doubt for family, reading in readings.rules.items() for doubt in _odd_rules(family, reading)),
+    )
     return known._replace(ways=ways, stack=stack)
+
+
+def _forwarding(readings: StackReadings, names: set[str]) -> dict[int, frozenset[str]]:
+    """Return by family from which interfaces packets are passed on: IPv6 has one switch for all."""
+    sysctls = readings.sysctls
+    four = frozenset(name for name in names if sysctls.get((4, name, "forwarding"), "0") != "0")
+    return {4: four, 6: frozenset(names if sysctls.get((6, "all", "forwarding"), "0") != "0" else ())}
 
 
 def _is_set(readings: StackReadings, family: int, name: str, setting: str) -> bool:
@@ -143,13 +147,13 @@ def _below(links: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
     return below
 
 
-def _near(routes: Iterable[Route]) -> dict[str, Intervals]:
-    """Given routes, return by interface whom it reaches without a gateway."""
+def _near(routes: Iterable[Route], own: Intervals) -> dict[str, Intervals]:
+    """Given routes and the host's addresses, return by interface whom it reaches without a gateway."""
     found: dict[str, list[Intervals]] = {}
     for route in routes:
         for name in route.interfaces if route.direct else ():
             found.setdefault(name, []).append(route.destinations)
-    return {name: merge(parts) for name, parts in found.items()}
+    return {name: subtract(merge(parts), own) for name, parts in found.items()}
 
 
 def _leaving(routes: Iterable[Route]) -> dict[str, Intervals]:

@@ -107,7 +107,7 @@ def test_every_source_gets_exactly_one_verdict_whatever_the_rules(
         + ["-A B -s 10.2.0.0/16 -j ACCEPT"]
     )
     lines = [line for line in lines if not line.startswith("-A A") or "-j B" in line or "-j A" not in line]
-    pieces = ask(ruleset(filter_table(*lines, policy=policy, chains="A B")), Packet(4, 6, OWN4, 22, 40000, "eth0"), ANY_SOURCE[4]
-    )
+    rules = ruleset(filter_table(*lines, policy=policy, chains="A B"))
+    pieces = ask(rules, Packet(4, 6, OWN4, 22, 40000, "eth0"), ANY_SOURCE[4])
     assert merge(piece.sources for piece in pieces) == ANY_SOURCE[4]
     assert sum(count(piece.sources) for piece in pieces) == count(ANY_SOURCE[4])
