@@ -25,10 +25,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 
 from .recorded import FIXTURES
 
+from .small import STACK
+
 EMPTY_NFT = '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}'
 WITH_XT = '{"nftables": [{"table": {"family": "ip", "name": "filter"}}, {"xt": null}]}'
 SAVE = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n"
-IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]"}
+IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]", **STACK}
 
 
 def kernel_says(name: str) -> bytes:
