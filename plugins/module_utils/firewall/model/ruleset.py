@@ -82,9 +82,10 @@ class Fixed(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """A test that is not modelled: it may hold or not."""
+    """A test that is not modelled: it may hold or not. ``chosen``: just as the sender likes (options, headers beside)."""
 
     text: str
+    chosen: bool = False
 
 
 Test = Union[Match, Fixed, Doubt]
