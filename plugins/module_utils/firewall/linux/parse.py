@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...errors import CoreError
 from ..model.intervals import BITS
 from ..model.network import Network
-from ..model.ruleset import XTABLES, Ruleset, Table
+from ..model.ruleset import LEGACY, XTABLES, Ruleset, Table
 from ..reading import Reading
 from ..snapshot import Manager, Snapshot
 from .ipset import IpSets, parse_ipsets
@@ -17,7 +17,7 @@ from .iptables import Dump, parse_save
 from .managers import read_managers
 from .nft import parse_nft
 from .readings import Readings
-from .routes import parse_network
+from .routes import parse_json, parse_network
 
 NEVER_SEEN = (
     "eBPF programs (XDP, tc, cgroup: for one systemd's IPAddressDeny=) are not read",
@@ -43,24 +43,37 @@ def parse_ruleset(readings: Readings, unavailable: dict[str, str]) -> Ruleset:
     """Given what was read, return the rules of all back ends. What else cannot be seen is added to ``unavailable``."""
     ipsets = _ipsets(readings, unavailable)
     unseen: dict[int, list[str]] = {family: [] for family in BITS}
-    tables = _read_nft(readings.nft, unseen)
+    saved: dict[str, list[Table]] = {LEGACY: [], XTABLES: []}
     for (backend, family), reading in readings.saves.items():
         try:
-            saved = parse_save(Dump(backend, family, reading.sure(), ipsets, f"{backend} of IPv{family}"))
+            saved[backend] += parse_save(Dump(backend, family, reading.sure(), ipsets, f"{backend} of IPv{family}"))
         except CoreError as error:
             unseen[family].append(str(error))
-            continue
-        tables = _replaced(tables, saved) if backend == XTABLES else [*tables, *saved]
-    return Ruleset(tuple(tables), {family: tuple(reasons) for family, reasons in unseen.items()})
-
-
-def _read_nft(reading: Reading, unseen: dict[int, list[str]]) -> list[Table]:
     try:
-        return list(parse_nft(reading.sure()))
+        if readings.listing.unavailable:
+            unavailable["flags and devices of nf_tables"] = readings.listing.unavailable
+        listed = parse_nft(readings.nft.sure(), readings.listing.text, saved[XTABLES], _links(readings.links))
     except CoreError as error:
+        listed = Ruleset()
         for reasons in unseen.values():
             reasons.append(str(error))
-        return []
+    tables = (*listed.tables, *_not_in(listed, saved[XTABLES]), *saved[LEGACY])
+    return Ruleset(tables, {family: tuple(reasons) for family, reasons in unseen.items()}, listed.gaps)
+
+
+def _links(reading: Reading) -> dict[str, int]:
+    """Return the numbers of the interfaces by name; none where they could not be read, which is told elsewhere."""
+    try:
+        entries = parse_json("ip -j link", reading.text)
+    except CoreError:
+        return {}
+    return {entry["ifname"]: entry["ifindex"] for entry in entries if "ifname" in entry and "ifindex" in entry}
+
+
+def _not_in(listed: Ruleset, saved: list[Table]) -> list[Table]:
+    """Return the tables of iptables-nft that nft did not list: without nft its own save command is all that tells."""
+    known = {(table.family, table.name) for table in listed.tables}
+    return [table for table in saved if (table.family, table.name) not in known]
 
 
 def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:
@@ -69,12 +82,6 @@ def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:
     except CoreError as error:
         unavailable["ipsets"] = f"rules name ipsets, and those could not be read: {error}"
         return {}
-
-
-def _replaced(tables: list[Table], saved: tuple[Table, ...]) -> list[Table]:
-    """Given tables as nft lists them and as iptables-nft-save spells them out, return the latter where both are."""
-    spelled = {(table.family, table.name) for table in saved}
-    return [table for table in tables if (table.family, table.name) not in spelled] + list(saved)
 
 
 def _network(readings: Readings, unavailable: dict[str, str]) -> Network:
