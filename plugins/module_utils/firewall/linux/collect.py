@@ -20,6 +20,7 @@ from ..reading import Reading, command
 from .nft import XTABLES_NAMES, needs_iptables, needs_listing
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables, proves_absence
 from .readings import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Readings
+from .stack import collect_stack
 
 NO_TABLES = '{"nftables": []}'
 NO_NFT = "nft is not installed"
@@ -42,7 +43,8 @@ def collect(host: Host) -> Readings:
         {family: command(host, ["ip", "-j", f"-{family}", "route", "show", "table", "all"]) for family in BITS},
         _file(host, EPHEMERAL),
         {**{path: _file(host, path) for path in UFW_FILES}, **_services(host)},
-        command(host, ["nft", "-t", "list", "ruleset"]) if needs_listing(nft.text) else Reading(),
+        stack=collect_stack(host),
+        listing=command(host, ["nft", "-t", "list", "ruleset"]) if needs_listing(nft.text) else Reading(),
     )
 
 

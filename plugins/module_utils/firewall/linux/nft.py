@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import Any, NamedTuple, Optional
 
 from ...errors import ParseError
@@ -34,7 +33,6 @@ from ..model.ruleset import (
     Doubt,
     FilterRule,
     Gap,
-    Match,
     Ruleset,
     Table,
     Verdict,
@@ -64,16 +62,16 @@ _OBJECTS = {
 _GO_ON = (ACCEPT, RETURN, JUMP, GOTO)  # verdicts that stop nothing
 _FLAGS = {"owner", "dormant", "persist"}
 
-Place = tuple[str, str]  # family and name of a table
-# By family and table, by chain: the rules of the model for each rule that iptables-nft-save prints.
-Spelled = Mapping[Place, Mapping[str, list[list[FilterRule]]]]
+Named = tuple[str, str]  # family and name of a table
+Place = tuple[str, str, str]  # and a chain of it
+Spelled = Mapping[Place, list[tuple[FilterRule, ...]]]  # the rules of the model for each line of iptables-nft-save
 
 
 class Listing(NamedTuple):
     """What only the text tells: the flags of tables, and the devices of chains at ingress and egress."""
 
-    flags: Mapping[Place, frozenset[str]] = EMPTY
-    devices: Mapping[tuple[str, str, str], tuple[str, ...]] = EMPTY
+    flags: Mapping[Named, frozenset[str]] = EMPTY
+    devices: Mapping[Place, tuple[str, ...]] = EMPTY
 
 
 class Draft:
@@ -86,9 +84,9 @@ class Draft:
         self.objects = Objects(links)
 
 
-def parse_nft(text: str, listing: str = "", saves: Iterable[Table] = (), links: Mapping[str, int] = EMPTY) -> Ruleset:
-    """Given the JSON of a ruleset, the terse text of it where that was needed, the tables that iptables-nft-save spells
-    out and the numbers of the interfaces, return tables and gaps.
+def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Mapping[str, int] = EMPTY) -> Ruleset:
+    """Given the JSON of a ruleset, the terse text of it where that was needed, what iptables-nft-save spells out and
+    the numbers of the interfaces, return tables and gaps.
 
     Raise ParseError where it is of another form, or larger than what is read.
     """
@@ -98,13 +96,13 @@ def parse_nft(text: str, listing: str = "", saves: Iterable[Table] = (), links: 
         entries = list(json.loads(text)["nftables"])
     except (*ODD, RecursionError) as error:
         raise ParseError(SOURCE, 1, text, f"not the JSON of a ruleset ({error!r})") from error
-    drafts: dict[Place, Draft] = {}
+    drafts: dict[Named, Draft] = {}
     gaps = [gap for entry in entries for gap in _collect(drafts, entry, links)]
-    told, spelled, version = read_listing(listing), _spelled(saves), _version(entries)
+    told, version = read_listing(listing), _version(entries)
     tables: list[Table] = []
     for place, draft in drafts.items():
         try:
-            table, more = _table(place, draft, told, spelled.get(place, {}), version)
+            table, more = _table(place, draft, told, spelled, version)
         except ODD as error:  # a chain of another form
             gaps.append(Gap(f"table {' '.join(place)} cannot be read: {error!r}", _families(place)))
             continue
@@ -120,7 +118,7 @@ def _version(entries: list[Any]) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
-def _collect(drafts: dict[Place, Draft], entry: Any, links: Mapping[str, int]) -> Iterable[Gap]:
+def _collect(drafts: dict[Named, Draft], entry: Any, links: Mapping[str, int]) -> Iterable[Gap]:
     """Given one entry of the list, put it where it belongs. What cannot be read, or is not known, is a gap."""
     try:
         ((kind, body),) = entry.items()
@@ -132,7 +130,7 @@ def _collect(drafts: dict[Place, Draft], entry: Any, links: Mapping[str, int]) -
         yield Gap(f"nft lists what is not modelled ({error!r}): {str(entry)[:_SHOWN]}")
 
 
-def _families(place: Place) -> tuple[int, ...]:
+def _families(place: Named) -> tuple[int, ...]:
     return _FAMILIES.get(place[0], (4, 6))
 
 
@@ -148,7 +146,7 @@ def _place(draft: Draft, kind: str, body: dict[str, Any]) -> None:
 
 
 def _table(
-    place: Place, draft: Draft, told: Listing, spelled: Mapping[str, list[list[FilterRule]]], version: tuple[int, ...]
+    place: Named, draft: Draft, told: Listing, spelled: Spelled, version: tuple[int, ...]
 ) -> tuple[Table, list[Gap]]:
     """Given what was listed of a table, return it, and what of it is not modelled."""
     family, name = place
@@ -200,9 +198,9 @@ def _changes(statement: dict[str, Any]) -> Optional[str]:
 class _Reader(NamedTuple):
     """Reading the rules of one table. ``numbered``: named by their place in the chain, as iptables names them."""
 
-    place: Place
+    place: Named
     draft: Draft
-    spelled: Mapping[str, list[list[FilterRule]]]
+    spelled: Spelled
     version: tuple[int, ...]
     numbered: bool
 
@@ -211,12 +209,12 @@ class _Reader(NamedTuple):
 
         Those with extensions are taken from iptables-nft-save where it prints as many rules as there are.
         """
-        listed, spelled = self.draft.rules.get(chain, []), self.spelled.get(chain, [])
-        beside = spelled if len(spelled) == len(listed) else [[] for _rule in listed]
+        listed, spelled = self.draft.rules.get(chain, []), self.spelled.get((*self.place, chain), [])
+        beside = spelled if len(spelled) == len(listed) else [() for _rule in listed]
         pairs = enumerate(zip(listed, beside), start=1)
         return [rule for number, (raw, saved) in pairs for rule in self._rule(raw, saved, chain, number)]
 
-    def _rule(self, raw: dict[str, Any], saved: list[FilterRule], chain: str, number: int) -> list[FilterRule]:
+    def _rule(self, raw: dict[str, Any], saved: tuple[FilterRule, ...], chain: str, number: int) -> list[FilterRule]:
         where = " ".join((*self.place, chain, f"rule {number}" if self.numbered else f"handle {raw.get('handle')}"))
         comment = str(raw.get("comment", ""))
         try:
@@ -252,11 +250,6 @@ def _chain(name: str, body: dict[str, Any], rules: list[FilterRule], told: tuple
         rules = [rule._replace(tests=(_SOME_DEVICE, *rule.tests)) for rule in rules]
         rules += [FilterRule(name, f"policy {policy}", (_SOME_DEVICE,), (), Verdict(policy), implied=True)]
         policy = ACCEPT
-    elif any(device.endswith("*") for device in devices):
-        field = "iif" if hook == INGRESS else "oif"
-        elsewhere = Match((field,), ((frozenset(devices),),), f"another device than {', '.join(devices)}", negated=True)
-        rules = [FilterRule(name, elsewhere.text, (elsewhere,), (), Verdict(ACCEPT), implied=True), *rules]
-        devices = ()
     return Chain(name, tuple(rules), hook, int(body.get("prio", 0)), str(policy), devices, body.get("type") == "nat")
 
 
@@ -276,8 +269,8 @@ def _gaps(table: Table, bodies: Mapping[str, dict[str, Any]]) -> Iterable[Gap]:
 
 def read_listing(text: str) -> Listing:
     """Given what ``nft -t list ruleset`` prints, return the flags of its tables and the devices of its chains."""
-    flags: dict[Place, frozenset[str]] = {}
-    devices: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    flags: dict[Named, frozenset[str]] = {}
+    devices: dict[Place, tuple[str, ...]] = {}
     place, chain = ("", ""), ""
     for line in re.sub(r'comment "[^"]*"', "", text).splitlines():  # a comment may hold any line
         words = line.replace('"', " ").split()
@@ -290,16 +283,6 @@ def read_listing(text: str) -> Listing:
         elif found := re.match(r"\t\ttype \w+ hook \w+ devices? (.*) priority ", line):
             devices[(*place, chain)] = tuple(re.findall(r'[^\s",={}]+', found[1]))
     return Listing(flags, devices)
-
-
-def _spelled(saves: Iterable[Table]) -> Spelled:
-    return {
-        (table.family, table.name): {
-            chain.name: [list(rules) for _where, rules in groupby(chain.rules, key=lambda rule: rule.where)]
-            for chain in table.chains.values()
-        }
-        for table in saves
-    }
 
 
 def needs_iptables(text: str) -> bool:

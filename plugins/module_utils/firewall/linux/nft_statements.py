@@ -15,7 +15,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Optional
 
-from ..model.intervals import EVERYTHING
 from ..model.ruleset import (
     ACCEPT,
     AWAY,
@@ -26,6 +25,7 @@ from ..model.ruleset import (
     JUMP,
     REJECT,
     RETURN,
+    SAME,
     TRANSLATE,
     UNKNOWN,
     Doubt,
@@ -37,7 +37,7 @@ from ..model.ruleset import (
     Verdict,
 )
 from .nft_tests import IPV4_ONLY, IPV6_ONLY, TCP_ONLY, Asked, among, asked_of, name_of, narrowed, read_match
-from .nft_values import ODD, PLAIN, NotModelled, Objects, render, render_rule, to_address
+from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, render, render_rule, to_address
 
 CONTINUE = "continue"
 NOT_SHOWN = "not told"  # put where a version of nft is known to leave out what a rule asks for
@@ -214,7 +214,7 @@ def _need(draft: Draft, key: Any) -> None:
     except NotModelled:
         return draft.test(*narrowed(key), Doubt(render(key)))
     lacking = [field for field in asked.fields if field in _MAY_LACK]
-    return draft.test(*asked.guards, *(Match((field,), ((EVERYTHING,),), render(key)) for field in lacking))
+    return draft.test(*asked.guards, *(Match((field,), ((ANYTHING,),), render(key)) for field in lacking))
 
 
 def _is_full(objects: Objects, name: Optional[str]) -> bool:
@@ -340,23 +340,28 @@ def _notrack(draft: Draft, _body: Any) -> None:
     draft.effects.append(Effect("ct_state", CONNECTION_STATES["untracked"]))
 
 
-def _divert(draft: Draft, body: Any) -> None:
+def _divert(kept: str) -> Callable[[Draft, Any], None]:
+    return lambda draft, body: _to_destination(draft, body, kept)
+
+
+def _to_destination(draft: Draft, body: Any, kept: str) -> None:
     """DNAT and redirect: to a constant address and port, or to those that a map names."""
     body = body or {}
     draft.test(*_FAMILY_ONLY.get(body.get("family", ""), ()))
     address, port = body.get("addr"), body.get("port")
     if isinstance(address, dict) and "map" in address:
         chosen = address["map"]
-        _decide_by_map(draft, chosen["key"], chosen["data"], lambda target: _destination(target, port), AWAY)
+        _decide_by_map(draft, chosen["key"], chosen["data"], lambda target: _destination(target, port, kept), AWAY)
     elif isinstance(port, dict) and "map" in port:
         chosen = port["map"]
-        _decide_by_map(draft, chosen["key"], chosen["data"], lambda target: _destination(address, target), AWAY)
+        _decide_by_map(draft, chosen["key"], chosen["data"], lambda target: _destination(address, target, kept), AWAY)
     else:
-        draft.decide(_destination(address, port))
+        draft.decide(_destination(address, port, kept))
 
 
-def _destination(address: Any, port: Any) -> Verdict:
+def _destination(address: Any, port: Any, kept: str) -> Verdict:
     """Given an address (with its port, where a map gives both) and a port, return the divert to there.
+    Without an address, ``kept`` says whose it is.
 
     What is not a constant leads to somewhere that is not modelled.
     """
@@ -364,7 +369,9 @@ def _destination(address: Any, port: Any) -> Verdict:
         address, port = address["concat"]
     if isinstance(address, (dict, list)) or not (port is None or isinstance(port, int)):
         return Verdict(AWAY)
-    return Verdict(DIVERT, "", None if address is None else to_address(address), port)
+    if address is None:
+        return Verdict(DIVERT, kept, port=port)
+    return Verdict(DIVERT, "", to_address(address), port)
 
 
 def _translate(draft: Draft, body: Any) -> None:
@@ -400,8 +407,8 @@ STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
     "synproxy": _final(UNKNOWN, TCP_ONLY),
     "tproxy": _final(AWAY),
     "fwd": _final(AWAY),
-    "dnat": _divert,
-    "redirect": _divert,
+    "dnat": _divert(SAME),
+    "redirect": _divert(""),
     "snat": _translate,
     "masquerade": _translate,
     "mangle": _mangle,

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ..model.intervals import EVERYTHING, TOP, spanning
+from ..model.intervals import TOP, spanning
 from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Match, Test
 from .nft_values import (
+    ANYTHING,
     ODD,
     Left,
     NotModelled,
@@ -56,7 +57,7 @@ def _all_numbers(value: Any) -> int:
 
 
 IPV4_ONLY, IPV6_ONLY, TCP_ONLY = _is("family", 4, "IPv4"), _is("family", 6, "IPv6"), _is("proto", 6, "tcp")
-_FRAME = Match(("ether_saddr",), ((EVERYTHING,),), "an Ethernet header")
+_FRAME = Match(("ether_saddr",), ((ANYTHING,),), "an Ethernet header")
 _GUARDS: dict[str, tuple[Match, ...]] = {
     **{name: (_is("proto", number, name),) for name, number in PROTOCOLS.items()},
     **dict.fromkeys(("ip", "ip option"), (IPV4_ONLY,)),

@@ -15,13 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ...finding import EMPTY
-from ..model.intervals import EVERYTHING, Intervals, merge
+from ..model.intervals import TOP, Intervals, merge
 from ..model.ruleset import Match, Values
 
 Convert = Callable[[Any], int]
 Row = tuple[Values, ...]
 ODD = (ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, StopIteration)  # what another form raises
 PLAIN = {"val", "timeout", "expires", "comment", "counter"}  # of an element; anything else may keep it from matching
+ANYTHING: Intervals = (0, TOP - 1)  # any value, but there has to be one; with EVERYTHING a field may be missing
 _SHOWN = 6  # elements of a set that are spelled out
 _SILENT = ("counter", "last", "comment")
 
@@ -170,7 +171,7 @@ def span(left: Left, value: Any) -> Intervals:
     """Given a field and a constant, range or prefix, return its numbers. Raise one of ODD, or NotModelled."""
     if not isinstance(value, dict) or "|" in value:
         if value == "*":
-            return EVERYTHING
+            return ANYTHING
         number = left.read(value)  # type: ignore[misc]
         return (number, number + 1)
     if left.ordered is None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from ...errors import CoreError
 from ..model.intervals import BITS
 from ..model.network import Network
-from ..model.ruleset import LEGACY, XTABLES, Ruleset, Table
+from ..model.ruleset import XTABLES, FilterRule, Ruleset
 from ..reading import Reading
 from ..snapshot import Manager, Snapshot
 from .ipset import IpSets, parse_ipsets
-from .iptables import Dump, parse_save
+from .iptables import Dump, parse_lines, parse_save
 from .managers import read_managers
-from .nft import parse_nft
+from .nft import Place, parse_nft
 from .readings import Readings
 from .routes import parse_json, parse_network
+from .stack import with_stack
 
+FAMILIES = {4: "ip", 6: "ip6"}
 NEVER_SEEN = (
     "eBPF programs (XDP, tc, cgroup: for one systemd's IPAddressDeny=) are not read",
     "packets that are routed or bridged through this host (containers, virtual machines) are not judged",
@@ -42,23 +44,38 @@ def parse(readings: Readings) -> Snapshot:
 def parse_ruleset(readings: Readings, unavailable: dict[str, str]) -> Ruleset:
     """Given what was read, return the rules of all back ends. What else cannot be seen is added to ``unavailable``."""
     ipsets = _ipsets(readings, unavailable)
-    unseen: dict[int, list[str]] = {family: [] for family in BITS}
-    saved: dict[str, list[Table]] = {LEGACY: [], XTABLES: []}
+    if readings.listing.unavailable:
+        unavailable["flags and devices of nf_tables"] = readings.listing.unavailable
+    listed = _listed(readings, ipsets, unavailable)
+    tables, unseen = list(listed.tables), {family: list(listed.unavailable.get(family, ())) for family in BITS}
     for (backend, family), reading in readings.saves.items():
+        if backend == XTABLES and any(table.family == FAMILIES[family] for table in listed.tables):
+            continue  # nft lists them itself
         try:
-            saved[backend] += parse_save(Dump(backend, family, reading.sure(), ipsets, f"{backend} of IPv{family}"))
+            tables += parse_save(_dump(backend, family, reading, ipsets))
         except CoreError as error:
             unseen[family].append(str(error))
+    return Ruleset(tuple(tables), {family: tuple(reasons) for family, reasons in unseen.items()}, listed.gaps)
+
+
+def _listed(readings: Readings, ipsets: IpSets, unavailable: dict[str, str]) -> Ruleset:
+    """Return what nft lists, with the extensions of iptables-nft as its own save command spells them out."""
+    spelled: dict[Place, list[tuple[FilterRule, ...]]] = {}
+    for (backend, family), reading in readings.saves.items():
+        if backend == XTABLES:
+            try:
+                lines = parse_lines(_dump(backend, family, reading, ipsets))
+                spelled.update({(FAMILIES[family], *place): rules for place, rules in lines.items()})
+            except CoreError as error:
+                unavailable[f"extensions of {backend} of IPv{family}"] = str(error)
     try:
-        if readings.listing.unavailable:
-            unavailable["flags and devices of nf_tables"] = readings.listing.unavailable
-        listed = parse_nft(readings.nft.sure(), readings.listing.text, saved[XTABLES], _links(readings.links))
+        return parse_nft(readings.nft.sure(), readings.listing.text, spelled, _links(readings.links))
     except CoreError as error:
-        listed = Ruleset()
-        for reasons in unseen.values():
-            reasons.append(str(error))
-    tables = (*listed.tables, *_not_in(listed, saved[XTABLES]), *saved[LEGACY])
-    return Ruleset(tables, {family: tuple(reasons) for family, reasons in unseen.items()}, listed.gaps)
+        return Ruleset(unavailable=dict.fromkeys(BITS, (str(error),)))
+
+
+def _dump(backend: str, family: int, reading: Reading, ipsets: IpSets) -> Dump:
+    return Dump(backend, family, reading.sure(), ipsets, f"{backend} of IPv{family}")
 
 
 def _links(reading: Reading) -> dict[str, int]:
@@ -68,12 +85,6 @@ def _links(reading: Reading) -> dict[str, int]:
     except CoreError:
         return {}
     return {entry["ifname"]: entry["ifindex"] for entry in entries if "ifname" in entry and "ifindex" in entry}
-
-
-def _not_in(listed: Ruleset, saved: list[Table]) -> list[Table]:
-    """Return the tables of iptables-nft that nft did not list: without nft its own save command is all that tells."""
-    known = {(table.family, table.name) for table in listed.tables}
-    return [table for table in saved if (table.family, table.name) not in known]
 
 
 def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:
@@ -87,7 +98,8 @@ def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:
 def _network(readings: Readings, unavailable: dict[str, str]) -> Network:
     try:
         routes = {family: reading.sure() for family, reading in readings.routes.items()}
-        return parse_network(readings.links.sure(), routes)
+        known, found = parse_network(readings.links.sure(), routes)
+        return with_stack(known, readings.stack, found)
     except CoreError as error:
         unavailable["routes"] = str(error)
         return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
