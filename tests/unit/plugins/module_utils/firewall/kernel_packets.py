@@ -27,37 +27,21 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 from .recorded import FIXTURES
 
 Fields = dict[str, Union[int, str]]
-_SYN: Fields = {
-    "proto": 6,
-    "sport": 40000,
-    "dport": 8000,
-    "tcp_flags": 2,
-    "mark": 0,
-    "packet_type": 0,
-    "iif": "va",
-    "iif_index": 2,
-    "oif": "",
-    "oif_index": 0,
-    "ether_saddr": 0x020000000002,
-    "ct_state": 8,
-    "ct_status": 0,
-    "ct_mark": 0,
-    "ct_direction": 0,
-    "daddr_type": 2,
-    "daddr_type_iif": 2,
-    "saddr_type": 1,
-    "saddr_route": 1,
-    "saddr_route_any": 1,
-}  # a SYN has no skuid on input: neither form of such a test holds (pitfalls-firewall 1.5)
-PACKETS: dict[int, Fields] = {
-    family: {
-        **_SYN,
-        "family": family,
-        "saddr": int(ipaddress.ip_address(source)),
-        "daddr": int(ipaddress.ip_address(own)),
-    }
-    for family, source, own in ((4, "10.1.0.2", "10.1.0.1"), (6, "fd01::2", "fd01::1"))
-}
+# A SYN has no skuid on input: neither form of such a test holds (pitfalls-firewall 1.5).
+_NUMBERS = """
+proto 6, sport 40000, dport 8000, tcp_flags 2, mark 0, packet_type 0, iif_index 2, oif_index 0,
+ct_state 8, ct_status 0, ct_mark 0, ct_direction 0, ether_saddr 0x020000000002,
+daddr_type 2, daddr_type_iif 2, saddr_type 1, saddr_route 1, saddr_route_any 1
+"""
+_SYN: Fields = {name: int(number, 0) for name, number in (pair.split() for pair in _NUMBERS.split(","))}
+
+
+def _packet(family: int, source: str, own: str) -> Fields:
+    addresses = {"saddr": int(ipaddress.ip_address(source)), "daddr": int(ipaddress.ip_address(own))}
+    return {**_SYN, **addresses, "family": family, "iif": "va", "oif": ""}
+
+
+PACKETS = {4: _packet(4, "10.1.0.2", "10.1.0.1"), 6: _packet(6, "fd01::2", "fd01::1")}
 
 
 class Recorded(NamedTuple):
@@ -106,7 +90,7 @@ def _holds(test: Test, packet: Fields) -> Optional[bool]:
         return test.holds
     if not all(field in packet for field in test.fields):
         return False
-    return any(map(lambda row: _fits(test, row, packet), test.rows)) != test.negated
+    return any(_fits(test, row, packet) for row in test.rows) != test.negated
 
 
 def _fits(test: Match, row: tuple[Any, ...], packet: Fields) -> bool:
