@@ -22,7 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import count, merge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES, Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES
 
 from .recorded import FIXTURES, scenarios
 from .small import OWN4, ask, filter_table, ruleset
@@ -61,8 +61,7 @@ def test_a_ruleset_with_a_damaged_part_is_parsed_or_named_and_stays_a_ruleset(da
     path = data.draw(st.sampled_from(places(text)))
     damaged = json.dumps(replaced(text, path, data.draw(JUNK)))
     with contextlib.suppress(ParseError):
-        tables = parse_nft(damaged)
-        pieces = ask(Ruleset(tables), Packet(4, 6, OWN4, 22, 40000, "eth0"), ANY_SOURCE[4])
+        pieces = ask(parse_nft(damaged), Packet(4, 6, OWN4, 22, 40000, "eth0"), ANY_SOURCE[4])
         assert {piece.verdict for piece in pieces} <= {"open", "filtered", "unknown"}
 
 
