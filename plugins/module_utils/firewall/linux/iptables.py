@@ -21,7 +21,8 @@ from ..model import ruleset as to
 from ..model.intervals import TOP, spanning
 from ..model.ruleset import CONNECTION_STATES, XTABLES, Chain, Doubt, Effect, FilterRule, Match, Table, Test, Verdict
 from .ipset import IpSets, number_of, whole_lines
-from .iptables_tests import GOTO, TARGET, TRACKED, Around, Part, opens_only, read_tests, split_parts
+from .iptables_options import GOTO, TARGET, Part, split_parts, words_of
+from .iptables_tests import TRACKED, Around, opens_only, read_tests
 
 # Priority of the built-in chains (enum nf_ip_hook_priorities); iptables-nft has another one for `security` (kernel).
 _PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
@@ -80,9 +81,8 @@ def rules_of(tables: tuple[Table, ...], chain: str) -> Iterator[FilterRule]:
 
 def _blocks(dump: Dump) -> Iterator[_Block]:
     block, number, line = None, 0, ""
-    for number, line in whole_lines(dump.text):
-        if not line.strip() or line.startswith("#"):
-            continue
+    lines = (entry for entry in whole_lines(dump.text) if entry[1].strip() and entry[1][0] != "#")
+    for number, line in lines:
         reason = ""
         if block is None:
             block = _Block(line[1:].strip(), {}, {})
@@ -137,7 +137,7 @@ def _read(dump: Dump, block: _Block, chain: str, rule: FilterRule) -> tuple[Filt
     """Given a rule with its text, return the rules of the model that it stands for; at most one fits a packet."""
     odd = (rule._replace(tests=(Doubt(rule.text),), verdict=Verdict(to.UNKNOWN)),)
     try:
-        parts = split_parts(rule.text)
+        parts = split_parts(words_of(rule.text))
     except (ValueError, IndexError):
         return odd
     outcomes = _outcomes(parts, block, chain)
