@@ -88,7 +88,7 @@ SITUATIONS = {"rules": (many_rules(10_000), 20), "set": (large_set(100_000), 20)
 
 @contextmanager
 def host(rules: str, sockets: int) -> Iterator[list[str]]:
-    """Have a namespace with these rules and listening sockets for a block; yields the words that run a command there."""
+    """Have a namespace with rules and sockets for a block; yields the words that run a command in it."""
     name = f"fwbench{os.getpid()}"
     inside = ["ip", "netns", "exec", name]
     subprocess.run(["ip", "netns", "add", name], check=True)
