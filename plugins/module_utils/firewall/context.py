@@ -15,7 +15,7 @@ from ..finding import EMPTY, Check, Finding
 from ..registry import Outcome, finding_of
 from .history import NO_HISTORY, History
 from .listeners import Listener, is_client
-from .model.exposure import Exposer, Exposure
+from .model.exposure import Exposer, Exposure, Published
 from .model.intervals import BITS, Intervals, merge
 from .model.network import Network
 from .model.ruleset import Ruleset
@@ -58,14 +58,16 @@ class Reach(NamedTuple):
 class Context(NamedTuple):
     """What was asked for, what is known, and the joins of both.
 
-    ``unthought`` is, by family and protocol, the exposure of a port that no rule thinks of. ``clients`` are UDP sockets
-    left aside as clients' own. ``unavailable`` says by subject what could not be seen.
+    ``published`` are ports that rules lead to other hosts. ``clients`` are UDP sockets left aside as clients' own.
+    ``unthought`` is, by family and protocol, the exposure of a port that no rule thinks of. ``unavailable`` says by
+    subject what could not be seen.
     """
 
     inputs: Inputs
     snapshot: Snapshot
     reaches: tuple[Reach, ...]
     exposer: Exposer
+    published: tuple[Published, ...] = ()
     clients: tuple[Listener, ...] = ()
     unthought: Mapping[tuple[int, str], Exposure] = EMPTY
     shadows: tuple[Shadow, ...] = ()
@@ -128,6 +130,7 @@ def build_context(
         snapshot,
         tuple(_reach(exposer, listener) for listener in servers),
         exposer,
+        exposer.published(),
         tuple(clients),
         _unthought(exposer, snapshot.network),
         tuple(find_shadows(snapshot.ruleset)),

@@ -13,12 +13,13 @@ from ..finding import CRITICAL, WARNING, Finding, Metric
 from . import rules_hygiene, rules_openings
 from .context import Context, Reach
 from .history import History, moment, moved
-from .model.exposure import Exposure
+from .model.exposure import Exposure, Published
 from .model.intervals import Intervals, network
 from .model.network import ANY_SOURCE
 from .policy import ANY, LOOPBACK, is_loopback
 from .rules_filter import stops
 from .rules_hygiene import allowing, unused
+from .rules_openings import place
 from .rules_sockets import describe
 
 # What no program on the host itself can see: said in every report, with what the platform adds.
@@ -34,6 +35,7 @@ def report(context: Context, limit: int) -> dict[str, Any]:
         "left_out": len(context.reaches) - len(shown),
         "client_sockets": [str(listener) for listener in context.clients[:limit]],
         "engine": _engine(context),
+        "published": [_published(each) for each in context.published],
         "baseline": _baseline(context),
         "blind_spots": [
             *(f"{subject}: {reason}" for subject, reason in sorted(context.unavailable.items())),
@@ -102,6 +104,14 @@ def _engine(context: Context) -> dict[str, Any]:
             manager.name: "enabled" if manager.enabled else "disabled" for manager in context.snapshot.managers
         },
     }
+
+
+def _published(each: Published) -> dict[str, Any]:
+    everybody = ANY_SOURCE[each.family]
+    verdict = each.exposure.verdict(everybody)
+    found = {"port": place(each), "family": each.family, "led_by": each.rule, "verdict": verdict}
+    found["decided_by"] = each.exposure.decided_by(everybody)
+    return {**found, "open_to": describe(each.family, each.exposure.open)} if verdict == "limited" else found
 
 
 def _baseline(context: Context) -> dict[str, Any]:

@@ -10,18 +10,19 @@ What any port is open to is left to firewall.default_deny, so an opening is what
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ..finding import OK, SKIPPED, UNKNOWN, WARNING
+from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from .context import Context, Reach
 from .history import moment
 from .listeners import DHCP_CLIENT_PORTS
 from .model.choices import PORTS
-from .model.exposure import PROTOCOL_NUMBERS
+from .model.exposure import PROTOCOL_NUMBERS, Published
 from .model.intervals import Intervals, count, intersect, merge, network, spanning, subtract
-from .model.network import LINK_LOCAL
+from .model.network import ANY_SOURCE, LINK_LOCAL
 from .model.ruleset import Match
 from .model.shadow import on_the_way
 from .rules_hygiene import unseen
@@ -192,6 +193,50 @@ def judge_too_broad(context: Context) -> list[Outcome]:
 
 
 @RULES.rule(
+    "firewall.published_port",
+    procedure="W2.3",
+    remedy=(
+        "Publish the port on one address (docker run -p 127.0.0.1:8000:8000), filter in the forward chain (for Docker "
+        "in DOCKER-USER), or add it to cryptobot_firewall_policy."
+    ),
+    source="rules for this host's own sockets, so those of ufw, never meet what is passed on: moby#22054",
+    many=True,
+)
+def judge_published_port(context: Context) -> list[Outcome]:
+    """Ports that rules lead to other hosts, such as containers, are open to those only whom the policy allows."""
+    findings = [outcome for each in context.published for outcome in _published(context, each)]
+    if findings or unseen(context):
+        return findings
+    text = f"none of {len(context.published)} ports that are led to other hosts is open to more than the policy allows"
+    return [Outcome(OK, text, subject="published ports")]
+
+
+def _published(context: Context, each: Published) -> Iterator[Outcome]:
+    """Given a port that a rule leads elsewhere, return what is wrong with it: an unknown beside what is open."""
+    opened, doubtful = each.exposure.open, each.exposure.unknown
+    if context.snapshot.system != "linux":  # elsewhere what filters on that way is not read
+        opened, doubtful = (), ANY_SOURCE[each.family]
+    allowed = context.allowed_at(each.proto, each.port, each.family)
+    for status, verb, part in (CRITICAL, "is", opened), (UNKNOWN, "may be", doubtful):
+        beyond = subtract(part, allowed)
+        if beyond:
+            sources = {f"IPv{each.family}": describe(each.family, beyond)}
+            decided = each.exposure.decided_by(beyond)
+            text = (
+                f"{place(each)} {verb} open to {describe_all(sources)}, past the rules for sockets of this host: it is "
+                f"led there by {each.rule}. {allowed_text(context, each.proto, each.port)} Decided by: {decided}"
+            )
+            actual = {"sources": sources, "led_by": each.rule, "decided_by": decided}
+            yield Outcome(status, text, "no other sources than the policy's", actual, subject=place(each))
+
+
+def place(each: Published) -> str:
+    """Return a published port and where it leads, in words."""
+    address = ipaddress.IPv4Address(each.address) if each.family == 4 else ipaddress.IPv6Address(each.address)
+    return f"{each.proto}/{each.port} to {address} port {each.target}"
+
+
+@RULES.rule(
     "firewall.new_exposure",
     procedure="W2.3",
     remedy="Ask who opened it. A real run with baseline=move takes what it sees as known.",
@@ -231,7 +276,7 @@ def _newly(context: Context, reach: Reach, new: dict[int, Intervals]) -> Outcome
     rules = sorted({reach.outside[family].decided_by(part) for family, part in new.items()})
     text = (
         f"{listener}, {listener.owner()}, is open to {describe_all(sources)}, and was not on {at}. "
-        f"{allowed_text(context, reach)} Decided by: {'; '.join(rules)}"
+        f"{allowed_text(context, listener.proto, listener.port)} Decided by: {'; '.join(rules)}"
     )
     actual = {"sources": sources, "since": f"after {at}"}
     return Outcome(OK if meant else WARNING, text, "as at the baseline", actual, subject=str(listener))

@@ -74,7 +74,8 @@ def _unexpected(context: Context, reach: Reach, beyond: dict[int, Intervals], st
     verb = "is open to" if status == CRITICAL else "may be open to"
     because = "; ".join(sorted(set(rules.values())))
     message = (
-        f"{listener}, {listener.owner()}, {verb} {describe_all(sources)}. {allowed_text(context, reach)} "
+        f"{listener}, {listener.owner()}, {verb} {describe_all(sources)}. "
+        f"{allowed_text(context, listener.proto, listener.port)} "
         f"Decided by: {because}"
     )
     actual = {
@@ -91,9 +92,9 @@ def _named(rules: dict[int, str]) -> dict[str, str]:
     return {f"IPv{family}": rule for family, rule in rules.items()}
 
 
-def allowed_text(context: Context, reach: Reach) -> str:
-    """Return what the policy says of a listener, as a sentence."""
-    entries = context.allowances(reach.listener.proto, reach.listener.port)
+def allowed_text(context: Context, proto: str, port: int) -> str:
+    """Return what the policy says of a port, as a sentence."""
+    entries = context.allowances(proto, port)
     if not entries:
         return "The policy does not name it."
     return "The policy says: " + "; ".join(_entry_text(context, entry) for entry in entries) + "."
@@ -169,7 +170,7 @@ def _reachable_by_all(context: Context, reach: Reach) -> Outcome:
     rules = {family: reach.outside[family].decided_by(ANY_SOURCE[family]) for family in families}
     message = (
         f"{listener}, {listener.owner()}, is an internal service and is open to everybody by "
-        f"{' and '.join(f'IPv{family}' for family in families)}. {allowed_text(context, reach)}"
+        f"{' and '.join(f'IPv{family}' for family in families)}. {allowed_text(context, listener.proto, listener.port)}"
     )
     return Outcome(
         WARNING if meant else CRITICAL,

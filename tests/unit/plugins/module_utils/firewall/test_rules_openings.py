@@ -13,8 +13,12 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import History, Known
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals, merge
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import (
+    Intervals,
+    merge,
+    subtract,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Stack
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 
@@ -348,3 +352,84 @@ def test_each_family_has_a_baseline_of_its_own() -> None:
 def test_sockets_that_were_not_read_may_be_new() -> None:
     made = audit(DENY, [socket()], history=knowing(()))._replace(unavailable={"udp sockets": "denied"})
     assert found(made, "new_exposure") == [("unknown", "listening sockets")]
+
+
+CONTAINER = numbers("172.17.0.0/16")
+ROUTER = HOST._replace(
+    stack=Stack(
+        forwards={4: frozenset({"eth0", "lo"})},
+        routes={4: {"docker0": CONTAINER, "eth0": subtract(ANY_SOURCE[4], CONTAINER)}},
+    )
+)
+ASLEEP = HOST._replace(stack=Stack(routes=ROUTER.stack.routes, forwards={4: frozenset({"lo"})}))
+
+
+def led(
+    *forward: str, policy: str = "ACCEPT", line: str = "-p tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80"
+) -> Ruleset:
+    """Return rules that lead a port to a container; nothing comes in to this host's own sockets, as ufw has it."""
+    chain = "".join(f"-A FORWARD {rule}\n" for rule in forward)
+    filters = f"*filter\n:INPUT DROP [0:0]\n:FORWARD {policy} [0:0]\n{chain}COMMIT\n"
+    return ruleset(f"*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING {line}\nCOMMIT\n{filters}", filter_table())
+
+
+BACK = "-m conntrack --ctstate ESTABLISHED -j ACCEPT"
+PORT = "tcp/8080 to 172.17.0.2 port 80"
+PUBLISHED: list[tuple[str, Context, list[tuple[str, str]]]] = [
+    ("past a filter that denies", audit(led(), network=ROUTER), [("critical", PORT)]),
+    ("allowed by the policy", audit(led(), (), [allow(8080)], network=ROUTER), [("ok", "published ports")]),
+    ("allowed in part", audit(led(), (), [allow(8080, "10.0.0.0/8")], network=ROUTER), [("critical", PORT)]),
+    ("the policy of the port behind", audit(led(), (), [allow(80)], network=ROUTER), [("critical", PORT)]),
+    ("closed on the way", audit(led(policy="DROP"), network=ROUTER), [("ok", "published ports")]),
+    (
+        "closed there for the port behind",
+        audit(led("-p tcp --dport 80 -j DROP"), network=ROUTER),
+        [("ok", "published ports")],
+    ),
+    (
+        "closed there for the port before",
+        audit(led("-p tcp --dport 8080 -j DROP"), network=ROUTER),
+        [("critical", PORT)],
+    ),
+    ("perhaps closed", audit(led(f"{MAYBE} -j DROP"), network=ROUTER), [("unknown", PORT)]),
+    (
+        "open to some, perhaps to others",
+        audit(led(BACK, "-s 10.0.0.0/8 -j ACCEPT", f"{MAYBE} -j DROP"), network=ROUTER),
+        [("critical", PORT), ("unknown", PORT)],
+    ),
+    (
+        "perhaps, and allowed",
+        audit(led(f"{MAYBE} -j DROP"), (), [allow(8080)], network=ROUTER),
+        [("ok", "published ports")],
+    ),
+    ("nothing is passed on", audit(led(), network=ASLEEP), [("ok", "published ports")]),
+    ("nothing is led away", audit(DENY, network=ROUTER), [("ok", "published ports")]),
+    ("not seen", audit(Ruleset(DENY.tables, {6: ("x",)}), network=ROUTER), []),
+]
+
+
+@pytest.mark.case("FW44")
+@pytest.mark.parametrize(("made", "expected"), [case[1:] for case in PUBLISHED], ids=[case[0] for case in PUBLISHED])
+def test_a_port_that_is_led_to_a_container_is_held_against_the_policy(
+    made: Context, expected: list[tuple[str, str]]
+) -> None:
+    assert found(made, "published_port") == expected
+
+
+@pytest.mark.case("FW44")
+def test_a_published_port_is_told_with_the_rule_that_leads_it_there() -> None:
+    finding = only(audit(led(BACK, "-s 10.0.0.0/8 -j ACCEPT", policy="DROP"), network=ROUTER), "published_port")
+    assert finding.message.startswith(
+        "tcp/8080 to 172.17.0.2 port 80 is open to 10.0.0.0/8 by IPv4, past the rules for sockets of this host: it is "
+        "led there by ip nat PREROUTING rule 1: -p tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80. The policy "
+        "does not name it. Decided by: ip filter FORWARD rule 2"
+    )
+    assert finding.actual["sources"] == {"IPv4": ["10.0.0.0/8"]}
+
+
+def test_what_is_led_elsewhere_on_another_system_is_not_known() -> None:
+    made = audit(led(), network=HOST)
+    there = made._replace(snapshot=made.snapshot._replace(system="darwin"))
+    assert found(there, "published_port") == [("unknown", PORT)]
+    allowed = audit(led(), (), [allow(8080)], network=HOST)
+    assert found(allowed._replace(snapshot=there.snapshot), "published_port") == [("ok", "published ports")]
