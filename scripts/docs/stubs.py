@@ -11,7 +11,7 @@ from typing import Any
 
 import sources
 
-OWN_ACTION = {"checkup"}  # it validates the options of other areas
+OWN_ACTION = {"checkup", "firewall_probe"}  # they validate the options of other areas, or hold them against the inventory
 
 MODULE = """\
 #!/usr/bin/python
