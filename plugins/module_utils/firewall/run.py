@@ -17,7 +17,7 @@ from ..sockets.collect import listening
 from ..sockets.model import SocketTable
 from . import rules_filter, rules_policy, rules_sockets
 from .collect import COLLECTORS
-from .context import SOCKETS, Inputs, build_context
+from .context import SOCKETS, Context, Inputs, build_context
 from .listeners import Listener, listeners_of
 from .policy import Allowance, parse_policy
 from .report import metrics, report
@@ -32,21 +32,34 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     Check mode makes no difference: nothing is ever changed.
     """
     inputs = _wanted(params, host)
-    collector = COLLECTORS.get(host.platform)
-    if collector is None:
+    if host.platform not in COLLECTORS:
         text = (
             f"the packet filter of a {host.platform} host cannot be read by this release, expected {sorted(COLLECTORS)}"
         )
         return Result([RULES["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
+    context, outside_scope = _look(params, host, inputs)
+    data = {**report(context, params["limit"]), "outside_scope": outside_scope}
+    return Result(RULES.judge(context), metrics(context), data=data)
+
+
+def look(params: dict[str, Any], host: Host) -> Context:
+    """Given the options of firewall_audit, return what is known of who can reach which socket, before it is judged.
+
+    Raise InputError where the policy is wrong, and KeyError on a platform that is not read.
+    """
+    return _look(params, host, _wanted(params, host))[0]
+
+
+def _look(params: dict[str, Any], host: Host, inputs: Inputs) -> tuple[Context, int]:
+    """Return what is known, and how many listeners lie outside the scope that was asked for."""
+    collector = COLLECTORS[host.platform]
     table, unavailable = _sockets(host, collector.listens)
     listeners = listeners_of(table.sockets, owners_known=not table.unavailable)
     asked = _asked_pids(params, listeners)
     snapshot, places = collector.collect(host, asked)
     chosen = _chosen(params, collector.names, listeners, inputs.policy, places)
     unavailable = {**_unavailable_in_scope(params, chosen, unavailable), **_unplaced(asked, places)}
-    context = build_context(inputs, snapshot, chosen, unavailable)
-    data = {**report(context, params["limit"]), "outside_scope": len(listeners) - len(chosen)}
-    return Result(RULES.judge(context), metrics(context), data=data)
+    return build_context(inputs, snapshot, chosen, unavailable), len(listeners) - len(chosen)
 
 
 def _wanted(params: dict[str, Any], host: Host) -> Inputs:
