@@ -29,7 +29,7 @@ class ActionModule(MaintenanceAction):
 
 
 def strangers(targets: Any, inventory: Mapping[str, Mapping[str, Any]]) -> Iterator[Mistake]:
-    """Given targets and the variables of all hosts, yield a mistake for each host or address that is not the inventory's.
+    """Given targets and the variables of all hosts, yield a mistake for each host or address that is none of them.
 
     What is no list of mappings is for the validation of the options to say.
     """

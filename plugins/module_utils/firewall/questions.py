@@ -57,7 +57,9 @@ class Questions:
         return Arrival(FILTERED, NO_ROUTE)
 
     def _pieces(self, packet: Packet, peer: Intervals) -> Iterator[Piece]:
-        receivers = [each for listener in self._listeners(packet) for each in self._context.snapshot.receivers(listener)]
+        receivers = [
+            each for listener in self._listeners(packet) for each in self._context.snapshot.receivers(listener)
+        ]
         for interface, sources in self._network.ways[packet.family].items():
             for receiver in (receivers or [NOBODY_KNOWN]) if intersect(sources, peer) else ():
                 yield from self._evaluator.connect(packet._replace(iif=interface).to(receiver), peer)

@@ -46,10 +46,14 @@ SPEC: dict[str, Any] = {
     "step": option(
         "str",
         [
-            "V(knock) tries, from this host, a TCP connection to each declared port of O(targets), and closes it at "
-            "once. It sends no data. In check mode it only says at what it would knock.",
-            "V(compare) holds what other hosts got when they knocked here (O(heard)) against this host's packet filter "
-            "and listening sockets. It sends nothing.",
+            (
+                "V(knock) tries, from this host, a TCP connection to each declared port of O(targets), and closes it "
+                "at once. It sends no data. In check mode it only says at what it would knock."
+            ),
+            (
+                "V(compare) holds what other hosts got when they knocked here (O(heard)) against this host's packet "
+                "filter and listening sockets. It sends nothing."
+            ),
         ],
         choices=["knock", "compare"],
         default="knock",
@@ -57,7 +61,7 @@ SPEC: dict[str, Any] = {
     **OWN,
     "targets": option(
         "list of dict",
-        "The other hosts, as each declares itself. An address that the inventory does not name for its host is refused.",
+        "The other hosts, as each declares itself. An address that the inventory has not for its host is refused.",
         default=[],
         options={"host": option("str", "Its name in the inventory.", required=True), **OWN},
     ),
@@ -69,8 +73,12 @@ SPEC: dict[str, Any] = {
     "rate": option(
         "int", f"Connections that this host begins a second at most, from 1 to {MOST_A_SECOND}.", default=MOST_A_SECOND
     ),
-    "wait": option("float", "Seconds to wait for an answer, up to 10. Windows takes 2 to say that it refuses.", default=3.0),
-    "limit": option("int", "Connections that this host tries at most, up to 1000. What is left out is named.", default=500),
+    "wait": option(
+        "float", "Seconds to wait for an answer, up to 10. Windows takes 2 to say that it refuses.", default=3.0
+    ),
+    "limit": option(
+        "int", "Connections that this host tries at most, up to 1000. What is left out is named.", default=500
+    ),
     **common_options(180),
 }
 

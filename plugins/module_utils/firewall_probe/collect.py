@@ -43,13 +43,6 @@ class Knock(NamedTuple):
         return {"address": address, "port": port, "proto": "tcp", "source": self.source, **self.reply._asdict()}
 
 
-class Door(NamedTuple):
-    """What there is of the network: what a test puts something else in place of."""
-
-    source: Callable[[str], str]
-    connect: Callable[[str, int, float], Reply]
-
-
 def source_of(address: str) -> str:
     """Given a peer's address, return the address of this host that packets to it leave with. Raise OSError."""
     with socket.socket(_family(address), socket.SOCK_DGRAM) as unsent:
@@ -72,7 +65,7 @@ def connect(address: str, port: int, wait: float) -> Reply:
 
 def name_of(error: OSError) -> tuple[str, str]:
     """Given what ended a connection, return which answer that is and what the system said."""
-    if isinstance(error, (socket.timeout, TimeoutError)) or error.errno == errno.ETIMEDOUT:  # noqa: UP041 - Python 3.9
+    if isinstance(error, (socket.timeout, TimeoutError)) or error.errno == errno.ETIMEDOUT:
         return TIMEOUT, ""
     if isinstance(error, ConnectionRefusedError):
         return REFUSED, ""
@@ -80,13 +73,18 @@ def name_of(error: OSError) -> tuple[str, str]:
     return (UNREACHABLE if error.errno in _UNREACHABLE else ERROR), said
 
 
+class Door(NamedTuple):
+    """What there is of the network: what a test puts something else in place of."""
+
+    source: Callable[[str], str] = source_of
+    connect: Callable[[str, int, float], Reply] = connect
+
+
 def _family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def knock_all(
-    host: Host, pairs: Sequence[Pair], rate: int, wait: float, door: Door = Door(source_of, connect)
-) -> list[Knock]:
+def knock_all(host: Host, pairs: Sequence[Pair], rate: int, wait: float, door: Door) -> list[Knock]:
     """Given pairs, knock at each, and return what came of it in the same order.
 
     No more than ``rate`` are begun a second, by this host in all; one that hangs holds up no other.

@@ -63,7 +63,14 @@ class Compared(NamedTuple):
         _host, address, port = self.pair
         told = {"by": self.by, "address": address, "port": port, "proto": "tcp", "source": self.heard.source}
         judged = {"verdict": self.arrival.verdict, "decided_by": self.arrival.rule, "listener": self.arrival.listener}
-        return {**told, "answer": self.heard.answer, "ms": self.heard.ms, **judged, "status": self.status, "why": self.why}
+        return {
+            **told,
+            "answer": self.heard.answer,
+            "ms": self.heard.ms,
+            **judged,
+            "status": self.status,
+            "why": self.why,
+        }
 
 
 def compare(own: Declared, heard: Mapping[str, Any], ask: Ask) -> list[Compared]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
@@ -48,7 +48,7 @@ class Context(NamedTuple):
     per=KNOCK,
 )
 def judge_knocks(context: Context) -> Iterator[Outcome]:
-    """This host could knock at every declared port of the other hosts."""
+    """Every declared port of the other hosts could be knocked at from this one."""
     plan, hosts = context.plan, len({pair.host for pair in context.plan.pairs})
     done = f"knocked at {len(plan.pairs)} declared ports of {hosts} other hosts"
     if not context.own.enabled:
@@ -121,13 +121,13 @@ def _remedy(each: Compared) -> str:
     port, peer = each.pair.port, each.heard.source
     if each.status == CRITICAL:
         return (
-            f"Something answers that the rules do not know. On {each.by}: `ss -tn dst {each.pair.address}` and its NAT "
-            f"rules (`nft list ruleset | grep -i dnat`); on this host `tcpdump -ni any host {peer} and tcp port {port}` "
-            "shows whether its connections come here at all. Until then take the port for open."
+            f"Something answers that the rules do not know. On {each.by} look for NAT (`nft list ruleset`); "
+            f"on this host `tcpdump -ni any host {peer} and tcp port {port}` shows whether they come here at "
+            "all. Until then take the port for open."
         )
     return (
-        f"A filter, NAT or route beyond this host stops {peer}: look at the security group or network ACL of the cloud, "
-        f"the routers, and what {each.by} lets out. Where that is meant, narrow `from` of the port in "
+        f"A filter, NAT or route beyond this host stops {peer}: look at the security group or network ACL of the "
+        f"cloud, the routers, and what {each.by} lets out. Where that is meant, narrow `from` of the port in "
         "`cryptobot_firewall_policy`, and this host's rules with it."
     )
 

@@ -17,14 +17,14 @@ from ..host import Host
 from ..registry import Rules
 from ..steps import Step
 from . import rules_probe
-from .collect import Door, connect, knock_all, source_of
+from .collect import Door, knock_all
 from .compare import Compared, compare
 from .declared import OPT_IN, Options, Plan, plan, read_options
 from .rules_probe import COMPARE, KNOCK, Context
 
 RULES = Rules(rules_probe.RULES)
 PLANNED_ONLY = "nothing was knocked at: check mode only plans"
-DOOR = Door(source_of, connect)
+DOOR = Door()
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
