@@ -48,7 +48,8 @@ options:
     elements: str
     default: []
   policy:
-    description: 'The ports that are knocked at: those of C(cryptobot_firewall_policy), whoever may reach them.'
+    description: All that may be reached, in the shape of the inventory variable C(cryptobot_firewall_policy). What it
+      does not name may be reached from the host itself only.
     type: list
     elements: dict
     default: []
@@ -112,7 +113,8 @@ options:
         elements: str
         default: []
       policy:
-        description: 'The ports that are knocked at: those of C(cryptobot_firewall_policy), whoever may reach them.'
+        description: All that may be reached, in the shape of the inventory variable C(cryptobot_firewall_policy). What
+          it does not name may be reached from the host itself only.
         type: list
         elements: dict
         default: []

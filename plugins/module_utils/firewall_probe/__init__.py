@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..firewall import POLICY
+from ..firewall import SPEC as FIREWALL
 from ..options import common_options, option
 from ..registry import declare
 
@@ -33,13 +33,7 @@ OWN: dict[str, Any] = {
         example="[10.0.0.5, 'fd12:3456::5']",
         variable="cryptobot_firewall_probe_addresses",
     ),
-    "policy": option(
-        "list of dict",
-        "The ports that are knocked at: those of C(cryptobot_firewall_policy), whoever may reach them.",
-        default=[],
-        options=POLICY,
-        variable="cryptobot_firewall_policy",
-    ),
+    "policy": FIREWALL["policy"],  # its ports are what is knocked at, whoever may reach them
 }
 
 SPEC: dict[str, Any] = {

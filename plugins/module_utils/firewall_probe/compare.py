@@ -61,10 +61,10 @@ class Compared(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         _host, address, port = self.pair
-        told = {"by": self.by, "address": address, "port": port, "proto": "tcp", "source": self.heard.source}
+        given = {"by": self.by, "address": address, "port": port, "proto": "tcp", "source": self.heard.source}
         judged = {"verdict": self.arrival.verdict, "decided_by": self.arrival.rule, "listener": self.arrival.listener}
         return {
-            **told,
+            **given,
             "answer": self.heard.answer,
             "ms": self.heard.ms,
             **judged,

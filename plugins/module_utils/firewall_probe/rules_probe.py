@@ -17,7 +17,7 @@ from .declared import OPT_IN, Declared, Plan
 RULES = Rules()
 KNOCK, COMPARE = "knock", "compare"  # the steps, each with rules of its own
 _NAMED = 8
-_GOT = {"open": "connects", "refused": "is refused", "timeout": "times out", "unreachable": "is told: unreachable"}
+_GOT = {"open": "connects", "refused": "is refused", "timeout": "times out", "unreachable": "gets that it is unreachable"}
 
 
 class Context(NamedTuple):
@@ -155,6 +155,6 @@ def _reasons(context: Context) -> dict[str, list[str]]:
 
 
 def _some(names: Iterable[str]) -> str:
-    told = list(dict.fromkeys(names))
-    more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
-    return ", ".join(told[:_NAMED]) + more
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - _NAMED} more" if len(distinct) > _NAMED else ""
+    return ", ".join(distinct[:_NAMED]) + more

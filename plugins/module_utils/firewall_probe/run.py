@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..finding import OK, UNKNOWN, Action, Metric, Result
-from ..firewall import SPEC as AUDIT
+from ..firewall import SPEC as FIREWALL
 from ..firewall.collect import COLLECTORS
 from ..firewall.questions import Arrival, Questions
 from ..firewall.run import look
@@ -71,7 +71,7 @@ def _compared(params: dict[str, Any], options: Options, host: Host) -> list[Comp
     if host.platform not in COLLECTORS:
         unread = Arrival(UNKNOWN, f"the packet filter of a {host.platform} host cannot be read by this release")
         return compare(options.own, params["heard"], lambda _address, _port, _source: unread)
-    asked = {name: option.get("default") for name, option in AUDIT.items()}
+    asked = {name: option.get("default") for name, option in FIREWALL.items()}
     context = look({**asked, "policy": params["policy"], "timeout": params["timeout"]}, host)
     return compare(options.own, params["heard"], Questions(context).ask)
 
