@@ -17,7 +17,7 @@ from .declared import OPT_IN, Declared, Plan
 RULES = Rules()
 KNOCK, COMPARE = "knock", "compare"  # the steps, each with rules of its own
 _NAMED = 8
-_GOT = {"open": "connects", "refused": "is refused", "timeout": "times out", "unreachable": "gets that it is unreachable"}
+_GOT = {"open": "connects", "refused": "is refused", "timeout": "times out", "unreachable": "gets no further"}
 
 
 class Context(NamedTuple):

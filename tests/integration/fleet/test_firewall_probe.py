@@ -188,7 +188,8 @@ def _as_table(lab: Lab, planted: Planted) -> str:
     words = " ".join(rule)
     for host in HOSTS:
         words = words.replace(host.upper(), lab.addresses[host][4])
-    return f"table {family} {table} {{ chain c {{ type {kind} hook {hook} priority {number}; policy accept;\n{words}\n}}\n}}"
+    hooked = f"type {kind} hook {hook} priority {number}; policy accept;"
+    return f"table {family} {table} {{ chain c {{ {hooked}\n{words}\n}}\n}}"
 
 
 def _in_network(lab: Lab, planted: Planted, *words: str, text: str = "") -> None:

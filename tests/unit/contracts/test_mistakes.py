@@ -795,8 +795,10 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "firewall_probe",
         "windows",
         {"targets": [{"host": "db1", "addresses": ["169.254.169.254"]}]},
-        "targets[0].addresses is '169.254.169.254': expected an address at which other hosts reach this one, not a"
-        " link-local one",
+        (
+            "targets[0].addresses is '169.254.169.254': expected an address at which other hosts reach this one, not a"
+            " link-local one"
+        ),
     ),
     (
         "firewall_probe",
