@@ -72,7 +72,6 @@ def judge_knocks(context: Context) -> Iterator[Outcome]:
     "of the inventory take part.",
     source="an answer of the network is held against the verdict of firewall_audit's model",
     per=COMPARE,
-    many=True,
 )
 def judge_probe(context: Context) -> Iterator[Outcome]:
     """What other hosts get at the declared ports of this one is what its packet filter says."""
@@ -108,13 +107,12 @@ def judge_disagreement(context: Context) -> Iterator[Outcome]:
     groups: dict[tuple[Any, ...], list[Compared]] = {}
     for each in _disagreeing(context):
         groups.setdefault((each.pair, each.heard.answer, each.arrival), []).append(each)
-    for (pair, answer, arrival), found in groups.items():
-        who = ", ".join(f"{each.by} ({each.heard.source})" for each in found[:_NAMED])
-        who += f" and {len(found) - _NAMED} more hosts" if len(found) > _NAMED else ""
-        got = {"answer": answer, "by": [each.by for each in found], "ms": found[0].heard.ms}
+    for (pair, answer, arrival), (first, *others) in groups.items():
+        who = _some(f"{each.by} ({each.heard.source})" for each in (first, *others))
+        got = {"answer": answer, "by": [first.by, *(each.by for each in others)], "ms": first.heard.ms}
         said = f"{arrival.verdict}: {arrival.rule}"
         text = f"{pair} {_GOT[answer]} from {who}, but the rules of this host say {said}; {_listens(arrival.listener)}"
-        yield Outcome(found[0].status, text, said, got, _remedy(found[0]), str(pair))
+        yield Outcome(first.status, text, said, got, _remedy(first), str(pair))
 
 
 def _remedy(each: Compared) -> str:

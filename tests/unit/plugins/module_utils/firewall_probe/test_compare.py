@@ -238,10 +238,22 @@ def test_hosts_that_got_the_same_are_one_finding_and_others_another() -> None:
     assert "security group" in late.remedy
 
 
-def test_of_many_hosts_some_are_named_and_all_are_counted() -> None:
-    (told,) = judged([pair(f"h{at}", "critical") for at in range(20)])["firewall.probe_disagrees"]
-    assert "and 12 more hosts" in told.message
-    assert len(told.actual["by"]) == 20
+@pytest.mark.parametrize(("count", "more"), [(8, ""), (9, " and 1 more"), (20, " and 12 more")])
+def test_of_many_hosts_some_are_named_and_all_are_counted(count: int, more: str) -> None:
+    (told,) = judged([pair(f"h{at}", "critical") for at in range(count)])["firewall.probe_disagrees"]
+    named = ", ".join(f"h{at} (10.0.0.7)" for at in range(8))
+    assert f"connects from {named}{more}, but" in told.message
+    assert told.message.endswith("; nobody is known to listen")
+    assert len(told.actual["by"]) == count
+
+
+def test_where_somebody_listens_that_is_named_and_the_first_host_is_the_one_to_look_at() -> None:
+    listened = [pair(by, "critical")._replace(arrival=Arrival("filtered", "a rule", SSHD)) for by in ("app1", "app2")]
+    slow = [listened[0]._replace(heard=listened[0].heard._replace(ms=7.0)), listened[1]]
+    (told,) = judged(slow)["firewall.probe_disagrees"]
+    assert told.message.endswith(f"; {SSHD} listens")
+    assert told.actual["ms"] == 7.0
+    assert "On app1 look for NAT" in told.remedy
 
 
 PAIRS = (Place("db1", "10.0.0.5", 22), Place("db2", "10.0.0.6", 22))

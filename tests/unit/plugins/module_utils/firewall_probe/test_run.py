@@ -105,8 +105,8 @@ def test_a_system_that_is_not_read_compares_nothing_and_says_so() -> None:
 
 def test_the_steps_have_rules_of_their_own() -> None:
     assert isinstance(run.RULES, Rules)
-    assert {rule.check.id: rule.per for rule in run.RULES.all} == {
-        "firewall.probe_knocks": "knock",
-        "firewall.probe": "compare",
-        "firewall.probe_disagrees": "compare",
+    assert {rule.check.id: (rule.per, rule.many) for rule in run.RULES.all} == {
+        "firewall.probe_knocks": ("knock", False),
+        "firewall.probe": ("compare", False),
+        "firewall.probe_disagrees": ("compare", True),  # hosts that got different answers at one port
     }
