@@ -16,7 +16,7 @@ from .model.exposure import Exposure
 from .model.intervals import BITS
 from .model.network import ANY_SOURCE
 from .model.packet import TCP, UDP, is_among
-from .model.ruleset import ACCEPT, AWAY, DROP, LEGACY, REJECT, Chain, FilterRule, Match, Table
+from .model.ruleset import AWAY, DROP, LEGACY, REJECT, Chain, FilterRule, Match, Table
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .snapshot import Manager
 
@@ -216,31 +216,6 @@ def _name(table: Table) -> str:
 
 def _some_unavailable(context: Context) -> bool:
     return any(context.ruleset.why_unavailable(family) for family in BITS)
-
-
-@RULES.rule(
-    "firewall.shadowed_rule",
-    procedure="W2.3",
-    remedy={
-        "linux": "Put the narrower rule first (ufw: delete the rule, then `ufw insert 1 ...`), or remove it.",
-        "darwin": "Take the wider rule's 'quick' away, or put the narrower rule where it decides.",
-        "windows": "Narrow the rule that blocks (Set-NetFirewallRule), or remove the other.",
-    },
-    source=(
-        "Linux: the first match decides; Windows: a block beats an allow; pf: the last match, or the first quick one"
-    ),
-)
-def judge_shadowed_rule(context: Context) -> list[Outcome]:
-    """No rule is made void by one that takes precedence and says the opposite."""
-    findings = []
-    for shadow in context.shadows:
-        kind, earlier = (rule.verdict.kind if rule.verdict else "" for rule in (shadow.rule, shadow.by))
-        effect = "what it allows stays closed" if kind == ACCEPT else "what it stops stays open"
-        text = f"{shadow.rule} never decides, because {shadow.by} takes precedence; {effect}"
-        findings.append(Outcome(WARNING, text, expected=kind, actual=earlier, subject=shadow.rule.where))
-    if findings or _some_unavailable(context):
-        return findings
-    return [Outcome(OK, "no rule on the way to a socket is made void by an earlier one", subject=RULES_SUBJECT)]
 
 
 @RULES.rule(

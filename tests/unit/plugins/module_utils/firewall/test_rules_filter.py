@@ -211,7 +211,7 @@ SHADOWS = [
         ("-p tcp --dport 5432 -j DROP", "-s 10.0.0.5 -p tcp --dport 5432 -j ACCEPT"),
         (
             "ip filter INPUT rule 2: -s 10.0.0.5 -p tcp --dport 5432 -j ACCEPT never decides, because ip filter INPUT "
-            "rule 1: -p tcp --dport 5432 -j DROP takes precedence; what it allows stays closed"
+            "rule 1: -p tcp --dport 5432 -j DROP takes precedence; what it allows stays closed to the outside"
         ),
         ("accept", "drop"),
     ),
@@ -219,7 +219,7 @@ SHADOWS = [
         ("-p tcp --dport 80:90 -j ACCEPT", "-p tcp --dport 85 -j REJECT"),
         (
             "ip filter INPUT rule 2: -p tcp --dport 85 -j REJECT never decides, because ip filter INPUT "
-            "rule 1: -p tcp --dport 80:90 -j ACCEPT takes precedence; what it stops stays open"
+            "rule 1: -p tcp --dport 80:90 -j ACCEPT takes precedence; what it stops stays open to the outside"
         ),
         ("reject", "accept"),
     ),
