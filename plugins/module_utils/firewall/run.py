@@ -15,7 +15,7 @@ from ..host import Host
 from ..registry import Rules
 from ..sockets.collect import listening
 from ..sockets.model import SocketTable
-from . import rules_filter, rules_policy, rules_sockets
+from . import rules_filter, rules_managers, rules_policy, rules_sockets
 from .collect import COLLECTORS
 from .context import SOCKETS, Inputs, build_context
 from .listeners import Listener, listeners_of
@@ -23,7 +23,7 @@ from .policy import Allowance, parse_policy
 from .report import metrics, report
 from .scope import Names, OwnProcesses, Places, in_scope
 
-RULES = Rules(rules_filter.RULES, rules_sockets.RULES, rules_policy.RULES)
+RULES = Rules(rules_filter.RULES, rules_managers.RULES, rules_sockets.RULES, rules_policy.RULES)
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
