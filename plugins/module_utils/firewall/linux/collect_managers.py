@@ -38,7 +38,7 @@ _AT_BOOT = (
     *("/etc/systemd/system/*.service", "/usr/local/lib/systemd/system/*.service"),
     *("/etc/NetworkManager/dispatcher.d/*", "/etc/networkd-dispatcher/routable.d/*"),
 )
-_LOADS = re.compile(r"^[^#\n]*\b(?:ip6?tables(?:-nft|-legacy)?(?:-restore)?|nft|ipset|firewall)\b", re.MULTILINE)
+_LOADS = re.compile(r"^[^#\n]*\b(?:ip6?tables(?:-nft|-legacy)?(?:-restore)?|nft|ipset|firewall(?!/))\b", re.MULTILINE)
 
 
 def collect_managers(host: Host) -> dict[str, Reading]:
