@@ -19,8 +19,8 @@ PREPARED = {
     "ufw1": "ufw --force enable && ufw allow 22/tcp && ufw deny 9 && ufw allow 9/tcp",
     "fwd1": "firewall-cmd --permanent --add-port=8000/tcp && firewall-cmd --reload",
     "nft1": (
-        "printf 'flush ruleset\\ntable inet filter {\\n chain input {\\n type filter hook input priority 0; policy drop\\n"
-        " ct state {established, related} accept\\n iif lo accept\\n tcp dport {ssh, 80} accept\\n }\\n}\\n'"
+        "printf 'flush ruleset\\ntable inet filter {\\n chain input {\\n type filter hook input priority 0\\n"
+        " policy drop\\n ct state {established, related} accept\\n iif lo accept\\n tcp dport {ssh, 80} accept\\n }\\n}\\n'"
         " > /etc/nftables.conf && systemctl enable --now nftables"
     ),
 }
@@ -83,7 +83,8 @@ ROUNDS: list[dict[str, Deed]] = [
             "direct rule ipv4 filter INPUT 0 -p tcp --dport 7",
         ),
         "nft1": Deed(
-            "nft add table inet own; nft add chain inet own c '{ type filter hook input priority 9; policy drop; }'",
+            "nft add table inet own; nft add chain inet own c '{ type filter hook input priority 9; }'; "
+            "nft add rule inet own c tcp dport 9 drop",
             BOOT,
             "inet own (nft)",
             "warning",

@@ -121,7 +121,7 @@ class _Coming:
             tables = dict.fromkeys(table for table, _chain in rules.chains)
             compared = {"filter"} if any("ufw" in chain for _table, chain in rules.chains) else set()
             if NFTABLES in self.units.enabled:
-                compared |= {table for table in tables if f"{_IP[family]} {table}" in self.stored.tables}
+                compared |= {table for table in tables if f"{_IP[family]} {table}" in self.stored}
             if ("filter", "INPUT_ZONES") not in rules.chains:  # else firewalld with iptables behind it
                 stored = self._stored(family)
                 for table in tables.keys() - compared:
@@ -139,7 +139,7 @@ class _Coming:
             if loads:
                 return load([(path, reading.sure())]), path, f"{path} does not have them"
         except CoreError as error:
-            return _NO_RULES, path, str(error)
+            self.hooks.append(f"what cannot be told ({error})")
         kept = f" ({path} is there, and nothing loads it)" if reading.text else ""
         return _NO_RULES, "", f"nothing that is enabled loads them{kept}"
 
@@ -177,7 +177,7 @@ class _Coming:
         """Return the tables of nft that nothing enabled loads."""
         for table in self.ruleset.tables:
             name = f"{table.family} {table.name}"
-            known = name in self.stored.tables
+            known = name in self.stored
             made = table.backend != NFT or table.name == "firewalld" or DAEMONS.search(table.name)
             if table.holds_rules and not made and not (known and NFTABLES in self.units.enabled):
                 why = f"nftables.conf has it, but {NFTABLES} is not enabled" if known else "nftables.conf lacks it"
@@ -198,7 +198,7 @@ class _Coming:
         loading = {
             "ufw": self.ufw_loads,
             "firewalld": FIREWALLD in self.units.enabled,
-            "nftables": NFTABLES in self.units.enabled and self.stored.flushes,
+            "nftables": NFTABLES in self.units.enabled and nft_stored.FLUSHES in self.stored[""],
             "netfilter-persistent": PERSISTENT in self.units.enabled and bool(self._text(PLUGINS)),
         }
         names = [name for name, loads in loading.items() if loads]

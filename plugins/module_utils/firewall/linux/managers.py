@@ -118,7 +118,7 @@ def _nftables(read: Mapping[str, Reading], ruleset: Ruleset, units: Units) -> Op
         return None
     conf, runs = read.get(NFT_CONF, NOTHING_READ), read.get(NFT_RUNS, NOTHING_READ)
     stored = nft_stored.parse(conf.text)
-    wanted = [table for table, blocks in stored.tables.items() if blocks]
+    wanted = [name for name in stored if name]
     there = {f"{table.family} {table.name}" for table in ruleset.tables}
     loaded = not wanted or not there.isdisjoint(wanted)
     found, doubts = nft_stored.differences(stored, nft_stored.parse(runs.text)) if runs.text else ([], [])

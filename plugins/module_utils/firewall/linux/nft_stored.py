@@ -13,24 +13,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-Blocks = dict[str, list[str]]  # by "chain input" or "set banned", the statements in it
-_TABLE = re.compile(r"(?:add )?table (?:(ip6?|inet|arp|bridge|netdev) )?(\S+) \{(.*)\}")
-_BLOCK = re.compile(r"((?:add )?[a-z]+(?: helper| timeout| expectation)? \S+) \{(.*)\}")
-_DEFINE = re.compile(r"(?:re)?define (\w+) = (.+)")
-_BASE = re.compile(r"(type \w+ hook .*) priority (.+)")
+Blocks = dict[str, list[str]]  # by "inet filter" or "chain input of inet filter": the statements in it
+FLUSHES = "flush ruleset"  # is among the statements of no block
+_BLOCK = re.compile(
+    r"(?:add )?((?:table|chain|set|map|counter|quota|limit|flowtable|ct [a-z]+|synproxy) [^{}]+?) \{ .*\}"
+)
+_BASE = re.compile(r"(type \w+ hook .*) priority (?:([a-z]+)|(-?\d+))(?: ?([+-]) ?(\d+))?")
 _NAMES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "out": 100, "security": 50, "srcnat": 100}
 _BRIDGE = {"dstnat": -300, "filter": -200, "out": 100, "srcnat": 300}
-_PORTS = {
-    "ssh": "22",
-    "domain": "53",
-    "http": "80",
-    "ntp": "123",
-    "https": "443",
-    "postgresql": "5432",
-    "redis": "6379",
-}
+_PORTS = {"ssh": "22", "domain": "53", "http": "80", "ntp": "123", "https": "443", "postgresql": "5432"}
 
 
 def _sorted(match: re.Match[str]) -> str:
@@ -42,7 +35,6 @@ def _numbers(match: re.Match[str]) -> str:
 
 
 _SAME: tuple[tuple[re.Pattern[str], Any], ...] = (  # what the kernel leaves out, adds or spells otherwise
-    (re.compile(r"\bcounter packets \d+ bytes \d+"), "counter"),
     (re.compile(r"(limit rate [^ ]+) burst 5 packets"), r"\1"),
     (re.compile(r"(reject with icmp(?:x|v6)?) type "), r"\1 "),
     (re.compile(r"\{ ([^{},:]+) \}"), r"\1"),
@@ -51,15 +43,23 @@ _SAME: tuple[tuple[re.Pattern[str], Any], ...] = (  # what the kernel leaves out
 )
 
 
-class Stored(NamedTuple):
-    """What a text loads: by "family name" the blocks of each table, whether it flushes first, what is not followed."""
+def parse(text: str) -> Blocks:
+    """Given the text of a file or of a listing, return what it loads; what no block holds is under the empty name."""
+    plain = re.sub(r"^((?:[^\"#\n]|\"[^\"\n]*\")*)#.*$", r"\1", text.replace("\\\n", " "), flags=re.MULTILINE)
+    made: Blocks = {"": []}
+    defined: dict[str, str] = {}
+    for written in _statements(plain):
+        statement = re.sub(r"\$(\w+)", lambda match: defined.get(str(match[1]), str(match[0])), written)
+        if found := re.fullmatch(r"\s*(?:re)?define (\w+) *= *(.+?)\s*", statement, re.DOTALL):
+            defined[found[1]] = found[2]
+        elif " ".join(statement.split()) == FLUSHES:
+            made = {"": [FLUSHES]}
+        else:
+            _add(made, "", statement)
+    return made
 
-    tables: dict[str, Blocks]
-    flushes: bool = False
-    odd: tuple[str, ...] = ()
 
-
-def statements(text: str) -> Iterator[str]:
+def _statements(text: str) -> Iterator[str]:
     """Given a text, return its statements: they end with a line or a semicolon outside of braces and quotes."""
     depth, begin, quoted = 0, 0, False
     for place, letter in enumerate(text):
@@ -71,83 +71,43 @@ def statements(text: str) -> Iterator[str]:
     yield text[begin:]
 
 
-def parse(text: str) -> Stored:
-    """Given the text of a file or of a listing, return what it loads."""
-    plain = re.sub(r"^((?:[^\"#\n]|\"[^\"\n]*\")*)#.*$", r"\1", text.replace("\\\n", " "), flags=re.MULTILINE)
-    defined: dict[str, str] = {}
-    made: dict[str, Blocks] = {}
-    odd, flushes = [], False
-    for written in statements(plain):
-        statement = re.sub(r"\$(\w+)", lambda match: defined.get(str(match[1]), str(match[0])), written)
-        line = _one_line(statement)
-        if found := _DEFINE.fullmatch(line):
-            defined[found[1]] = found[2]
-        elif found := _TABLE.fullmatch(line):
-            family = found[1] or "ip"
-            made.setdefault(f"{family} {found[2]}", {}).update(_blocks(_inside(statement), family))
-        elif line == "flush ruleset":
-            made, flushes = {}, True
-        elif line:
-            odd.append(line)
-    return Stored(made, flushes, tuple(odd))
+def _add(made: Blocks, block: str, statement: str) -> None:
+    """Add a statement to a block; one that is a block itself begins with its kind and name."""
+    line = " ".join(statement.replace("{", " { ").replace("}", " } ").split())
+    if found := _BLOCK.fullmatch(line):
+        name = re.sub(r"^table (?=\S+$)", "table ip ", found[1]).replace("table ", "")
+        inner = f"{name} of {block}" if block else name
+        made.setdefault(inner, [])
+        for part in _statements(statement[statement.index("{") + 1 : statement.rindex("}")]):
+            _add(made, inner, part)
+        hooks = [place for place, one in enumerate(made[inner]) if _BASE.fullmatch(one)]
+        if hooks and not any(one.startswith("policy ") for one in made[inner]):
+            made[inner].insert(hooks[0] + 1, "policy accept")
+    elif line:
+        made[block].append(_one_form(line.replace('"', ""), block))
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.replace("{", " { ").replace("}", " } ").split())
-
-
-def _inside(text: str) -> str:
-    return text[text.index("{") + 1 : text.rindex("}")]
-
-
-def _blocks(body: str, family: str) -> Blocks:
-    made: Blocks = {}
-    for statement in statements(body):
-        line = _one_line(statement)
-        if found := _BLOCK.fullmatch(line):
-            made.setdefault(found[1].replace("add ", ""), []).extend(_normal(_inside(statement), family))
-        elif line:
-            made[line] = []
-    return made
-
-
-def _normal(body: str, family: str) -> Iterator[str]:
-    """Given the inside of a chain or set, return its statements in one form; a hook without a policy has accept."""
-    lines = [_one_line(line).replace('"', "") for line in statements(body)]
-    if any(map(_BASE.fullmatch, lines)) and not any(line.startswith("policy ") for line in lines):
-        lines.insert(lines.index(next(filter(_BASE.fullmatch, lines))) + 1, "policy accept")
-    for line in filter(None, lines):
-        found = _BASE.fullmatch(line)
-        yield f"{found[1]} priority {_priority(found[2], family)}" if found else _plain(line)
-
-
-def _plain(line: str) -> str:
+def _one_form(line: str, block: str) -> str:
+    if found := _BASE.fullmatch(line):
+        names = _BRIDGE if " of bridge " in block else _NAMES
+        number = names.get(found[2], 0) if found[2] else int(found[3])
+        return f"{found[1]} priority {number + int(found[4] + found[5] if found[4] else 0)}"
     for pattern, form in _SAME:
         line = pattern.sub(form, line)
     return line
 
 
-def _priority(text: str, family: str) -> str:
-    """Given a priority such as ``filter - 5``, return it as a number; as it is where it is of another form."""
-    found = re.fullmatch(r"(?:([a-z]+)|(-?\d+))(?: ?([+-]) ?(\d+))?", text)
-    names = _BRIDGE if family == "bridge" else _NAMES
-    if not found or (found[1] and found[1] not in names):
-        return text
-    return str((names[found[1]] if found[1] else int(found[2])) + int(f"{found[3]}{found[4]}" if found[4] else 0))
-
-
-def differences(stored: Stored, running: Stored) -> tuple[list[str], list[str]]:
-    """Given what a file loads and what runs, return how they differ, and what cannot be told."""
-    found: list[str] = []
-    doubts = [f"nftables.conf has `{line}`, which is not followed" for line in stored.odd]
-    for table, blocks in stored.tables.items():
-        there = running.tables.get(table, {})
-        found += [f"only in the kernel: {block} of {table}" for block in there if block not in blocks]
-        for block, lines in blocks.items():
-            if block not in there:
-                found.append(f"only in nftables.conf: {block} of {table}")
-            elif lines != there[block]:
-                _compare(f"{block} of {table}", lines, there[block], found, doubts)
+def differences(stored: Blocks, running: Blocks) -> tuple[list[str], list[str]]:
+    """Given what nftables.conf loads and what runs, return how they differ, and what cannot be told."""
+    tables = [name for name in stored if name and " of " not in name]
+    ours = [name for name in running if name.rpartition(" of ")[2] in tables]
+    found = [f"only in the kernel: {name}" for name in ours if name not in stored]
+    doubts = [f"nftables.conf has `{line}`, which is not followed" for line in stored[""] if line != FLUSHES]
+    for name, lines in stored.items():
+        if name and name not in running:
+            found.append(f"only in nftables.conf: {name}")
+        elif name and lines != running[name]:
+            _compare(name, lines, running[name], found, doubts)
     return found, doubts
 
 

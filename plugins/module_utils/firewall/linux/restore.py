@@ -128,8 +128,12 @@ def _load_line(made: Rules, table: str, source: str, line: str) -> str:
 
 
 def _line(source: str, text: str, words: list[str]) -> Line:
-    # a part gets its options after it was yielded
-    options = {item for part in list(split_parts(words)) for item in _items(part)} - _DEFAULTS
+    """Given a rule, return it; one of another form is a doubt of its own."""
+    try:
+        parts = list(split_parts(words))  # a part gets its options after it was yielded
+        options = {item for part in parts for item in _items(part)} - _DEFAULTS
+    except (ValueError, IndexError):
+        options = {("rule", text)}
     exact = frozenset(item for item in options if item[0].lstrip("! ") in _EXACT)
     return Line(text, source, exact, frozenset(options) - exact)
 
