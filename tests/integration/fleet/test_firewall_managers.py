@@ -20,8 +20,8 @@ PREPARED = {
     "fwd1": "firewall-cmd --permanent --add-port=8000/tcp && firewall-cmd --reload",
     "nft1": (
         "printf 'flush ruleset\\ntable inet filter {\\n chain input {\\n type filter hook input priority 0\\n"
-        " policy drop\\n ct state {established, related} accept\\n iif lo accept\\n tcp dport {ssh, 80} accept\\n }\\n}\\n'"
-        " > /etc/nftables.conf && systemctl enable --now nftables"
+        " policy drop\\n ct state {established, related} accept\\n iif lo accept\\n"
+        " tcp dport {ssh, 80} accept\\n }\\n}\\n' > /etc/nftables.conf && systemctl enable --now nftables"
     ),
 }
 DRIFT, BOOT = "firewall.view_drift", "firewall.boot"
