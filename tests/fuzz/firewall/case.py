@@ -56,14 +56,15 @@ def read(path: Path) -> Case:
     return Case(path.stem, **{**fields, "ids": tuple(fields.get("ids", ()))})
 
 
-def write(case: Case) -> None:
+def write(case: Case, folder: Path = FOLDER) -> None:
     """Keep a case in its file."""
     fields: dict[str, Any] = {"about": case.about, "load": case.load}
     fields["answers"] = [[*pair, answer] for pair, answer in case.answers.items()]
     fields.update({name: value for name, value in (("ids", list(case.ids)), ("lab", case.lab)) if value})
     fields.update({"unknown_because": case.unknown_because} if case.unknown_because else {})
     fields.update({"sockets": [one._asdict() for one in case.sockets]} if case.sockets else {})
-    (FOLDER / f"{case.name}.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{case.name}.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
 
 
 def names() -> list[str]:

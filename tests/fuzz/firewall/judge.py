@@ -4,9 +4,9 @@
 
 """Hold what the product says of a ruleset to what the kernel does with real connections.
 
-The truth of a pair (socket, family, source) is "open" where any knock that the source can send reaches that socket with
-data both ways. What the product says otherwise is tried again by itself, under rules loaded anew: only a difference that
-stays is wrong. What the product calls open and a plain knock does not get through is tried with a sender's choices too.
+The truth of a pair (socket, family, source) is "open" where any knock that the source can send reaches that socket,
+with data both ways. What the product says otherwise is tried again by itself, under rules loaded anew: only a
+difference that stays is wrong. Where no plain knock comes through, it is tried with a sender's choices too.
 """
 
 from __future__ import annotations
@@ -72,10 +72,16 @@ def reached(knocks: Sequence[Knock], answers: Sequence[str]) -> set[tuple[str, K
     return {(answer, knock) for knock, answer in zip(knocks, answers) if answer not in ("", "half")}
 
 
-def judge(lab: Lab, loads: Sequence[Load], *, ports: Sequence[int] = PORTS, most: int = 3) -> Outcome:
-    """Load a ruleset and return its outcome; of what differs, at most so many are tried again. Raise LoadError."""
-    lab.fresh()
-    lab.load(loads)
+def judge(
+    lab: Lab, loads: Sequence[Load], *, ports: Sequence[int] = PORTS, most: int = 3, loaded: bool = False
+) -> Outcome:
+    """Load a ruleset (unless it is ``loaded``) and return its outcome. Raise LoadError.
+
+    Of the kinds of differences, ``most`` are tried until they are certain.
+    """
+    if not loaded:
+        lab.fresh()
+        lab.load(loads)
     lab.begin_asking()
     knocks = all_knocks(ports)
     answers = reached(knocks, lab.knock(knocks))
@@ -143,8 +149,8 @@ def settle(
 
 
 def alone(lab: Lab, loads: Sequence[Load], pair: Pair, ports: Sequence[int] = PORTS) -> bool:
-    """Return whether a pair is open, tried by itself under rules loaded anew, then with all that a sender may choose."""
-    direct, others = _knocks_of(pair, ports)
+    """Return whether a pair is open, tried by itself under rules loaded anew, and with a sender's choices."""
+    direct, others = knocks_of(pair, ports)
     plain = [[(knock, {})] for knock in direct] + [[(knock, {}) for knock in others]]
     if _tried(lab, loads, pair, plain):
         return True
@@ -180,7 +186,7 @@ def _tried(
     return False
 
 
-def _knocks_of(pair: Pair, ports: Sequence[int]) -> tuple[list[Knock], list[Knock]]:
+def knocks_of(pair: Pair, ports: Sequence[int]) -> tuple[list[Knock], list[Knock]]:
     """Return the knocks that can tell of a pair: at the socket's own port, and at ports that may be redirected."""
     proto, own = pair.socket.split()[0], int(pair.socket.removesuffix(" v6only").rpartition(":")[2])
     if pair.source == HOST:

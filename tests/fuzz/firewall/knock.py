@@ -33,7 +33,7 @@ class Attempt:
 
     def __init__(
         self, proto: str, family: int, source: str, device: str, target: str, port: int, options: dict[str, int]
-    ) -> None:  # noqa: E501
+    ) -> None:
         self.proto, self.answer = proto, ""
         self.one = socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6, KINDS[proto])
         self.one.setblocking(False)
