@@ -20,40 +20,38 @@ export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bi
 cd "$1" || exit 1
 id=$2 how=$3 now=armed-$2
 
-listed() { nft -s list table "$1" "$2" 2>/dev/null; }
 plain() { sed -e '/^#/d' -e 's/\[[0-9]*:[0-9]*\]//'; }
-differing() {
-    nft list tables | while read -r _ family name; do
-        grep -q "^[0-9]* $family $name " "$now/index" || echo "- $family $name new"
-    done
-    while read -r number family name way; do
-        listed "$family" "$name" | cmp -s - "$now/$number.list" || echo "$number $family $name $way"
+tool() { [ "$1" = ip6 ] && echo "ip6tables-$2" || echo "iptables-$2"; }
+same() { nft -s list table "$2" "$3" 2>/dev/null | cmp -s - "$now/$1.list"; }
+load() {
+    if [ "$4" = iptables ]; then
+        "$(tool "$2" nft-restore)" -c -T "$3" < "$now/$1.nft"
+    else
+        { echo "table $2 $3"; echo "delete table $2 $3"; cat "$now/$1.nft"; } | nft -f -
+    fi
+}
+exact() {
+    while read -r number family name _; do
+        same "$number" "$family" "$name" || { echo "the table $family $name is not as it was" >&2; return 1; }
     done < "$now/index"
+    [ "$(nft list tables | wc -l)" -eq "$(wc -l < "$now/index")" ] && same_legacy ip 4 && same_legacy ip6 6
 }
-tool() { [ "$1" = ip6 ] && echo ip6tables-$2 || echo iptables-$2; }
-native() {
-    while read -r number family name way; do
-        [ "$way" = iptables ] && continue
-        echo "table $family $name"
-        echo "delete table $family $name"
-        [ "$way" = new ] || cat "$now/$number.nft"
-    done
-}
+# Each table is exchanged in one step, so none is ever missing. From the first one that differs on all are made anew,
+# for they act in the order in which they were made; but not firewalld's, which knows its rules by their numbers.
 rules() {
     [ -s "$now/sets" ] && ipset -exist restore < "$now/sets"
-    differing > "$now/differing"
-    # all of nft's in one step; where one table cannot be had, such as another's own, the others are not given up
-    native < "$now/differing" > "$now/change.nft"
-    nft -f "$now/change.nft" || while read -r line; do
-        echo "$line" | native > "$now/change.nft"
-        nft -f "$now/change.nft"
-    done < "$now/differing"
-    while read -r number family name way; do
-        [ "$way" = iptables ] && "$(tool "$family" nft-restore)" -c -T "$name" < "$now/$number.nft"
-    done < "$now/differing"
+    changed=
+    while read -r number family name way <&3; do
+        same "$number" "$family" "$name" && { [ -z "$changed" ] || [ "$name" = firewalld ]; } && continue
+        changed=yes
+        load "$number" "$family" "$name" "$way"
+    done 3< "$now/index"
+    nft list tables | while read -r _ family name; do
+        grep -q "^[0-9]* $family $name " "$now/index" || nft delete table "$family" "$name"
+    done
     legacy ip 4
     legacy ip6 6
-    [ -z "$(differing)" ] && same_legacy ip 4 && same_legacy ip6 6
+    exact
 }
 present() { [ -n "$(cat "/proc/net/$1_tables_names" 2>/dev/null)" ]; }
 same_legacy() {

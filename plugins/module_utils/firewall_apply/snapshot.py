@@ -78,8 +78,8 @@ def rehearse(host: Host, folder: Path) -> str:
     done = host.run(argv, expect=None, env={"PATH": plain_environment(None)["PATH"]})
     if not done.rc:
         return ""
-    last = done.stderr.strip().splitlines()[-1:] or ["a table is listed otherwise after it was loaded"]
-    return last[0]
+    said = [line for line in done.stderr.splitlines() if line.strip(" \t^~")]
+    return "; ".join(said[:3]) or "they are listed otherwise after they were loaded"
 
 
 def _write(folder: Path, name: str, text: str) -> None:
@@ -137,12 +137,26 @@ def _keep_tables(host: Host, folder: Path, ways: Sequence[str]) -> None:
     listed = host.run(["nft", "list", "tables"]).stdout.splitlines()
     for number, (family, name) in enumerate(line.split()[1:3] for line in listed):
         way = BY_IPTABLES if family in ("ip", "ip6") and name in IPTABLES and BY_IPTABLES in ways else NATIVE
-        text = _saved(host, family, name) if way == BY_IPTABLES else ""
+        listing = host.run(["nft", "-s", "list", "table", family, name]).stdout
+        text = in_order(_saved(host, family, name), listing) if way == BY_IPTABLES else ""
         way = way if text else NATIVE
-        _write(folder, f"{number}.list", host.run(["nft", "-s", "list", "table", family, name]).stdout)
+        _write(folder, f"{number}.list", listing)
         _write(folder, f"{number}.nft", text or host.run(["nft", "list", "table", family, name]).stdout)
         lines.append(f"{number} {family} {name} {way}\n")
     _write(folder, "index", "".join(lines))
+
+
+def in_order(saved: str, listing: str) -> str:
+    """Given what iptables would restore a table from, and nft's listing of it, return it with the chains made in the
+    listing's order: iptables sorts them. Empty where it does not have them all.
+    """
+    chains = {line[1:].split()[0]: line for line in saved.splitlines() if line.startswith(":")}
+    order = re.findall(r"^\tchain (\S+) {$", listing, re.M)
+    rest = [line for line in saved.splitlines() if line and line[0] not in ":#*"]
+    table = [line for line in saved.splitlines() if line.startswith("*")]
+    if set(order) != set(chains) or len(table) != 1:
+        return ""
+    return "\n".join([*table, *(chains[name] for name in order), *rest, ""])
 
 
 def _saved(host: Host, family: str, name: str) -> str:
