@@ -90,7 +90,8 @@ options:
     description: Which change is meant, as V(armed) returned it in RV(firewall_commit.id).
     type: str
   seconds:
-    description: Seconds after which the host restores what was there, from 20 to 600.
+    description: Seconds after which the host has restored what was there, from 20 to 600. It begins a few seconds
+      before they are over.
     type: int
     default: 60
   state_dir:

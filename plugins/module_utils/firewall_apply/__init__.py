@@ -60,7 +60,14 @@ SPEC: dict[str, Any] = {
         default=5986,
     ),
     "commit": option("str", "Which change is meant, as V(armed) returned it in RV(firewall_commit.id)."),
-    "seconds": option("int", "Seconds after which the host restores what was there, from 20 to 600.", default=60),
+    "seconds": option(
+        "int",
+        (
+            "Seconds after which the host has restored what was there, from 20 to 600. It begins a few seconds before "
+            "they are over."
+        ),
+        default=60,
+    ),
     **common_options(60),
 }
 

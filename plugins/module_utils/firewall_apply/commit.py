@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from .. import trusted
-from ..errors import ActionFailed, CoreError, InputError
+from ..errors import ActionFailed, CoreError
 from ..host import Host
 from ..publish import fsync_path, publish_file
 from . import ARMED, CONFIRMED, ROLLED_BACK
@@ -27,13 +26,13 @@ from .rollback import BOOT_UNIT, BOOT_WANTED, SCRIPT, UNITS_FOLDER, boot_unit
 from .snapshot import keep
 
 GOING = "going"
+RESERVE = 6  # seconds that a rollback may take: by so many it begins before the time is over
 GRACE = 15.0  # seconds after its deadline in which a rollback may still be at work
 REASONS = {
     "timer": "it was not confirmed in time: the host did not answer by a new connection, or the run ended",
     "boot": "the host was booted before it was confirmed",
     "run": "the run took it back",
 }
-_PLAIN = re.compile(r"[\w./+@-]+")
 
 
 class Change(NamedTuple):
@@ -57,9 +56,7 @@ class Change(NamedTuple):
 
 
 def changes_folder(state_dir: str) -> Path:
-    """Return the folder of changes. Raise InputError where a unit of systemd could not name it."""
-    if not _PLAIN.fullmatch(state_dir):
-        raise InputError("state_dir", state_dir, "a path of letters, digits and ._+@- alone, for a unit names it")
+    """Return the folder of changes."""
     return Path(state_dir, "firewall_apply")
 
 
@@ -125,7 +122,7 @@ def arm(host: Host, folder: Path, record: Mapping[str, Any], seconds: int) -> Ch
 
 
 def _set_deadline(host: Host, place: Path, seconds: float) -> None:
-    publish_file(place / "deadline", f"{int(uptime(host) + seconds)}\n".encode())
+    publish_file(place / "deadline", f"{int(uptime(host) + seconds - RESERVE)}\n".encode())
 
 
 def renew(host: Host, change: Change, seconds: float) -> None:
@@ -157,7 +154,11 @@ def start_timer(host: Host, folder: Path, change_id: str, seconds: int) -> None:
     """Start what outlives this connection, and Ansible. Raise CoreError."""
     script = ["/bin/sh", str(folder / "rollback.sh"), str(folder), change_id, "timer"]
     if runs_systemd(host):
-        unit = [f"--unit={timer_of(change_id)}", f"--on-active={seconds}", "--timer-property=AccuracySec=100ms"]
+        unit = [
+            f"--unit={timer_of(change_id)}",
+            f"--on-active={seconds - RESERVE}",
+            "--timer-property=AccuracySec=100ms",
+        ]
         host.run(["systemd-run", "--collect", *unit, "--quiet", *script])
     else:
         detach = 'setsid "$@" < /dev/null > /dev/null 2>&1 &'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from ..steps import Step
 
 LOAD, STORE = "load", "store"  # what acts at once, and what only the next boot reads
 FEWEST, MOST = 20, 600
+_NAMED = re.compile(r"[\w.+@%:~/\\-]+")
 
 
 class Refused(CoreError):
@@ -66,6 +68,9 @@ def read_options(params: Mapping[str, Any]) -> tuple[Allowance, ...]:
     """Given the options, return the policy. Raise InputError."""
     if not FEWEST <= params["seconds"] <= MOST:
         raise InputError("seconds", params["seconds"], f"{FEWEST} to {MOST}")
+    if not _NAMED.fullmatch(params["state_dir"]):
+        text = "a path of letters, digits and ._+@%:~/\\- alone, because what restores the rules is started by it"
+        raise InputError("state_dir", params["state_dir"], text)
     return parse_policy(params["policy"])
 
 

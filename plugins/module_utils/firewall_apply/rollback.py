@@ -138,6 +138,7 @@ BOOT_WANTED = f"{UNITS_FOLDER}/sysinit.target.wants/{BOOT_UNIT}"
 
 def boot_unit(folder: str) -> str:
     """Given the folder of changes, return the unit that restores files before any manager reads them."""
+    folder = folder.replace("%", "%%")
     return f"""\
 # Made by cryptobot.maintenance for as long as a change of the firewall is not confirmed.
 [Unit]

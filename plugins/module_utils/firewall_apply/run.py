@@ -55,6 +55,8 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     with host_lock(params["state_dir"], LOCK_NAME, host):
         if state == ROLLED_BACK:
             return _rolled_back(params, host, folder)
+        if state == ARMED and params["commit"]:
+            return _renewed(params, host, folder)
         if state == ARMED:
             return _armed(params, host, folder, _look(params, host, policy))
         return _confirmed(params, host, folder, _look(params, host, policy))
@@ -92,11 +94,8 @@ def _diff(steps: Sequence[Step]) -> dict[str, str]:
 
 
 def _armed(params: Mapping[str, Any], host: Host, folder: Path, seen: Situation) -> Result:
-    """Arm, or renew what is armed. What an earlier run left is restored first, and nobody else's is touched."""
+    """Arm, where anything differs. What an earlier run left is restored first, and nobody else's is touched."""
     changes = find_changes(host, folder)
-    if params["commit"]:
-        renew(host, _own(changes, params["commit"]), params["seconds"])
-        return _result(host, seen, find_changes(host, folder), [], changed=False, change_id=params["commit"])
     for change in (each for each in changes if each.state in (ARMED, GOING)):
         if change.state == ARMED and change.left > -GRACE:
             raise Refused(f"the change {change.id} is armed; it is confirmed or rolled back in {change.left:.0f} s")
@@ -147,6 +146,19 @@ def _confirmed(params: Mapping[str, Any], host: Host, folder: Path, seen: Situat
     return _result(host, seen, find_changes(host, folder), actions, changed=True, change_id=change.id)
 
 
+def _renewed(params: Mapping[str, Any], host: Host, folder: Path) -> Result:
+    """Begin the seconds of a change anew; nothing else is looked at, for its time runs."""
+    change = _own(find_changes(host, folder), params["commit"])
+    renew(host, change, params["seconds"])
+    return _of_change(host, folder, change, ARMED, changed=False)
+
+
+def _of_change(host: Host, folder: Path, change: Change, state: str, *, changed: bool) -> Result:
+    context = Context(host.name(), host.platform, change.manager, None, Plan(()), find_changes(host, folder))
+    findings = [finding for finding in RULES.judge(context) if not finding.check.endswith("_planned")]
+    return Result(findings, data={"firewall_commit": {"id": change.id, "state": state}}, changed=changed)
+
+
 def _rolled_back(params: Mapping[str, Any], host: Host, folder: Path) -> Result:
     change = next((each for each in find_changes(host, folder) if each.id == params["commit"]), None)
     if change is None:
@@ -155,9 +167,7 @@ def _rolled_back(params: Mapping[str, Any], host: Host, folder: Path) -> Result:
         after = roll_back(host, folder, change)
     except ActionFailed as error:
         return Result(failure=str(error), changed=True)
-    context = Context(host.name(), host.platform, after.manager, None, Plan(()), find_changes(host, folder))
-    findings = [finding for finding in RULES.judge(context) if not finding.check.endswith("_planned")]
-    return Result(findings, data={"firewall_commit": {"id": after.id, "state": ROLLED_BACK}}, changed=True)
+    return _of_change(host, folder, after, ROLLED_BACK, changed=True)
 
 
 def _result(

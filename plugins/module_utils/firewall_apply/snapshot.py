@@ -148,13 +148,13 @@ def _keep_tables(host: Host, folder: Path, ways: Sequence[str]) -> None:
 
 def in_order(saved: str, listing: str) -> str:
     """Given what iptables would restore a table from, and nft's listing of it, return it with the chains made in the
-    listing's order: iptables sorts them. Empty where it does not have them all.
+    listing's order: iptables sorts them, and names some that are not there. Empty where it does not have them all.
     """
     chains = {line[1:].split()[0]: line for line in saved.splitlines() if line.startswith(":")}
     order = re.findall(r"^\tchain (\S+) {$", listing, re.M)
     rest = [line for line in saved.splitlines() if line and line[0] not in ":#*"]
     table = [line for line in saved.splitlines() if line.startswith("*")]
-    if set(order) != set(chains) or len(table) != 1:
+    if not set(order) <= set(chains) or len(table) != 1:
         return ""
     return "\n".join([*table, *(chains[name] for name in order), *rest, ""])
 

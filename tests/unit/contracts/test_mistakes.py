@@ -782,6 +782,16 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         policy(expires="2027-02-30"),
         "policy[0] (22).expires is '2027-02-30': expected a date such as 2027-01-31",
     ),
+    ("firewall_apply", "linux", {"seconds": 19}, "seconds is 19: expected 20 to 600"),
+    (
+        "firewall_apply",
+        "linux",
+        {"state_dir": "/var/lib/the state"},
+        (
+            "state_dir is '/var/lib/the state': expected a path of letters, digits and ._+@%:~/\\- alone, because what"
+            " restores the rules is started by it"
+        ),
+    ),
 ]
 
 
