@@ -71,4 +71,6 @@ SPEC: dict[str, Any] = {
     **common_options(60),
 }
 
-AREA = declare(__name__, module="firewall_commit", spec=SPEC, procedures=(), acts=True, low_priority=False)
+AREA = declare(
+    __name__, module="firewall_commit", spec=SPEC, procedures=(), plan_only=True, acts=True, low_priority=False
+)

@@ -51,18 +51,18 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     folder = changes_folder(params["state_dir"])
     state = params["state"]
     if state == PLANNED or check_mode:
-        return _planned(params, host, folder, _look(params, host, policy), check_mode=check_mode)
+        return _planned(params, host, folder, _survey(params, host, policy), check_mode=check_mode)
     with host_lock(params["state_dir"], LOCK_NAME, host):
         if state == ROLLED_BACK:
             return _rolled_back(params, host, folder)
         if state == ARMED and params["commit"]:
             return _renewed(params, host, folder)
         if state == ARMED:
-            return _armed(params, host, folder, _look(params, host, policy))
-        return _confirmed(params, host, folder, _look(params, host, policy))
+            return _armed(params, host, folder, _survey(params, host, policy))
+        return _confirmed(params, host, folder, _survey(params, host, policy))
 
 
-def _look(params: Mapping[str, Any], host: Host, policy: Sequence[Any]) -> Situation:
+def _survey(params: Mapping[str, Any], host: Host, policy: Sequence[Any]) -> Situation:
     """Validate everything, and plan. Raise Refused."""
     manager = choose_manager(host, params["manager"])
     require_programs(host)
@@ -79,11 +79,11 @@ def _look(params: Mapping[str, Any], host: Host, policy: Sequence[Any]) -> Situa
     return Situation(manager, peer, wanted, plan, text)
 
 
-def _planned(params: Mapping[str, Any], host: Host, folder: Path, seen: Situation, *, check_mode: bool) -> Result:
+def _planned(params: Mapping[str, Any], host: Host, folder: Path, found: Situation, *, check_mode: bool) -> Result:
     changes = find_changes(host, folder)
-    actions = [step.planned() for step in seen.plan.steps]
-    result = _result(host, seen, changes, actions, changed=check_mode and bool(seen.plan.steps))
-    result.diff = _diff(seen.plan.steps) if seen.plan.steps else None
+    actions = [step.planned() for step in found.plan.steps]
+    result = _result(host, found, changes, actions, changed=check_mode and bool(found.plan.steps))
+    result.diff = _diff(found.plan.steps) if found.plan.steps else None
     return result
 
 
@@ -93,7 +93,7 @@ def _diff(steps: Sequence[Step]) -> dict[str, str]:
     return {"before": "".join(before), "after": "".join(after)}
 
 
-def _armed(params: Mapping[str, Any], host: Host, folder: Path, seen: Situation) -> Result:
+def _armed(params: Mapping[str, Any], host: Host, folder: Path, found: Situation) -> Result:
     """Arm, where anything differs. What an earlier run left is restored first, and nobody else's is touched."""
     changes = find_changes(host, folder)
     for change in (each for each in changes if each.state in (ARMED, GOING)):
@@ -101,14 +101,14 @@ def _armed(params: Mapping[str, Any], host: Host, folder: Path, seen: Situation)
             raise Refused(f"the change {change.id} is armed; it is confirmed or rolled back in {change.left:.0f} s")
         roll_back(host, folder, change)
         raise Refused(f"the change {change.id} of an earlier run was left armed, and is rolled back now; run it again")
-    if not seen.plan.steps:
-        return _result(host, seen, changes, [], changed=False)
-    if seen.manager == "firewalld":
+    if not found.plan.steps:
+        return _result(host, found, changes, [], changed=False)
+    if found.manager == "firewalld":
         _require_stored(host)
-    steps = [{"action": s.action, "subject": s.subject, "reason": s.reason} for s in seen.plan.steps]
-    record = {"manager": seen.manager, "peer": list(seen.peer), "steps": steps}
+    steps = [{"action": s.action, "subject": s.subject, "reason": s.reason} for s in found.plan.steps]
+    record = {"manager": found.manager, "peer": list(found.peer), "steps": steps}
     change = arm(host, folder, record, params["seconds"])
-    return _result(host, seen, find_changes(host, folder), [], changed=True, change_id=change.id)
+    return _result(host, found, find_changes(host, folder), [], changed=True, change_id=change.id)
 
 
 def _require_stored(host: Host) -> None:
@@ -131,19 +131,19 @@ def _own(changes: Sequence[Change], change_id: str) -> Change:
     return own
 
 
-def _confirmed(params: Mapping[str, Any], host: Host, folder: Path, seen: Situation) -> Result:
+def _confirmed(params: Mapping[str, Any], host: Host, folder: Path, found: Situation) -> Result:
     change = _own(find_changes(host, folder), params["commit"] or "")
-    if change.peer == seen.peer:
+    if change.peer == found.peer:
         raise Refused(
-            f"this came by the connection that armed the change (from {seen.peer}), which proves nothing; expected a "
+            f"this came by the connection that armed the change (from {found.peer}), which proves nothing; expected a "
             "new one (meta: reset_connection)"
         )
-    if seen.plan.steps:
-        said = "; ".join(f"{step.action} {step.subject}" for step in seen.plan.steps[:5])
+    if found.plan.steps:
+        said = "; ".join(f"{step.action} {step.subject}" for step in found.plan.steps[:5])
         raise Refused(f"not all that was planned is done: {said}")
     confirm(host, folder, change)
     actions = [Action(s["action"], s["subject"], "done", s["reason"]) for s in change.steps]
-    return _result(host, seen, find_changes(host, folder), actions, changed=True, change_id=change.id)
+    return _result(host, found, find_changes(host, folder), actions, changed=True, change_id=change.id)
 
 
 def _renewed(params: Mapping[str, Any], host: Host, folder: Path) -> Result:
@@ -172,28 +172,28 @@ def _rolled_back(params: Mapping[str, Any], host: Host, folder: Path) -> Result:
 
 def _result(
     host: Host,
-    seen: Situation,
+    found: Situation,
     changes: tuple[Change, ...],
     actions: list[Action],
     *,
     changed: bool,
     change_id: Optional[str] = None,
 ) -> Result:
-    context = Context(host.name(), host.platform, seen.manager, seen.peer, seen.plan, changes)
-    data = {"firewall_commit": _data(seen, change_id)}
+    context = Context(host.name(), host.platform, found.manager, found.peer, found.plan, changes)
+    data = {"firewall_commit": _data(found, change_id)}
     return Result(RULES.judge(context), actions=actions, changed=changed, data=data)
 
 
-def _data(seen: Situation, change_id: Optional[str]) -> dict[str, Any]:
+def _data(found: Situation, change_id: Optional[str]) -> dict[str, Any]:
     """Return what the role needs to do what is planned, and what an operator may want to know."""
-    calls = [step.task for step in seen.plan.steps]
+    calls = [step.task for step in found.plan.steps]
     return {
         "id": change_id or "",
-        "manager": seen.manager,
-        "management": dict(seen.peer._asdict()),
-        "openings": [str(opening) for opening in seen.wanted],
+        "manager": found.manager,
+        "management": dict(found.peer._asdict()),
+        "openings": [str(opening) for opening in found.wanted],
         "load": [{**call, "phase": "load"} for call in calls if call.get("phase", "load") == "load"],
         "store": [call for call in calls if call.get("phase") == "store"],
-        "left": list(seen.plan.left),
-        "ruleset": seen.text,
+        "left": list(found.plan.left),
+        "ruleset": found.text,
     }

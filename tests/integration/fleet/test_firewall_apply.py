@@ -321,7 +321,7 @@ def test_what_was_confirmed_stays_a_second_run_changes_nothing_and_the_next_boot
         eventually(lambda host=host: site.connects(host, 22), 30, f"{host} is up")  # type: ignore[misc]
     code, said = site.run(*GOOD, extra=("--check",))
     assert code == 0, said
-    assert "planned" not in said.partition("Maintenance run")[2], said
+    assert "firewall.apply_planned" not in said.partition("Maintenance run")[2], said
 
 
 def _recap(said: str, host: str) -> list[str]:

@@ -65,7 +65,7 @@ def test_what_an_area_is_imports_the_core_and_shapes_of_other_areas_only(area: A
     tree = ast.parse(SOURCES[CORE / area.name / "__init__.py"])
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
     assert {node.level for node in imported} <= {2}
-    assert {node.module for node in imported} <= {"options", "registry", "services", "trading"}
+    assert {node.module for node in imported} <= {"firewall", "options", "registry", "services", "trading"}
     assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(tree))
 
 
@@ -113,10 +113,8 @@ def test_the_checks_that_can_be_left_out_are_those_of_the_area() -> None:
 @each_area
 def test_an_id_begins_with_its_area_or_with_a_part_that_is_no_area_of_its_own(area: Area) -> None:
     begins = {check_id.partition(".")[0] for check_id in area.rules().checks}
-    own = {
-        area.name,
-        area.name.partition("_")[0],
-    }  # no id has an underscore there: firewall_apply's are firewall.apply_...
+    # no id has an underscore there: those of firewall_apply are firewall.apply_...
+    own = {area.name, area.name.partition("_")[0]}
     assert own & begins
     for name in begins - own:
         assert (CORE / name).is_dir()
