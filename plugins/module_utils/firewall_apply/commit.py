@@ -122,7 +122,11 @@ def arm(host: Host, folder: Path, record: Mapping[str, Any], seconds: int) -> Ch
 
 
 def _set_deadline(host: Host, place: Path, seconds: float) -> None:
-    publish_file(place / "deadline", f"{int(uptime(host) + seconds - RESERVE)}\n".encode())
+    """Raise FileNotFoundError where the folder has another name by now: publish_file would make it anew."""
+    text = f"{int(uptime(host) + seconds - RESERVE)}\n"
+    with open(os.open(place / "deadline.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(text)
+    os.replace(place / "deadline.new", place / "deadline")
 
 
 def renew(host: Host, change: Change, seconds: float) -> None:

@@ -89,6 +89,16 @@ def unstored(there: Firewalld) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def require_stored(there: Firewalld) -> None:
+    """Raise Refused where a reload would lose something."""
+    lines = unstored(there) if there.running else ()
+    if lines:
+        raise Refused(
+            f"what firewalld has and what it has stored differ ({'; '.join(lines[:5])}), and a rollback by a reload "
+            "would lose that; firewall-cmd --runtime-to-permanent stores it, firewall-cmd --reload drops it"
+        )
+
+
 def make_plan(there: Firewalld, openings: Sequence[Opening]) -> Plan:
     """Given what firewalld has and what is to be open, return its module's calls, and what is left."""
     accepting = [zone for zone in there.zones if "ACCEPT" in there.acts[zone].get("target", ())]

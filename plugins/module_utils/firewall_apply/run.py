@@ -17,7 +17,7 @@ from ..host import Host
 from ..lock import host_lock
 from ..registry import Rules
 from ..steps import Step
-from . import ARMED, NFTABLES, PLANNED, ROLLED_BACK, UFW, firewalld, nftables, rules_apply, ufw
+from . import ARMED, CONFIRMED, NFTABLES, PLANNED, ROLLED_BACK, UFW, firewalld, nftables, rules_apply, ufw
 from .commit import GOING, GRACE, Change, arm, changes_folder, confirm, find_changes, renew, roll_back
 from .declared import Opening, Peer, Plan, Refused, openings, read_options
 from .linux import choose_manager, management
@@ -75,7 +75,10 @@ def _survey(params: Mapping[str, Any], host: Host, policy: Sequence[Any]) -> Sit
         text = nftables.ruleset(wanted)
         plan = nftables.make_plan(nftables.collect(host, text), text, wanted)
     else:
-        plan = firewalld.make_plan(firewalld.collect(host), wanted)
+        there = firewalld.collect(host)
+        plan = firewalld.make_plan(there, wanted)
+        if plan.steps and params["state"] != CONFIRMED:
+            firewalld.require_stored(there)
     return Situation(manager, peer, wanted, plan, text)
 
 
@@ -103,22 +106,10 @@ def _armed(params: Mapping[str, Any], host: Host, folder: Path, found: Situation
         raise Refused(f"the change {change.id} of an earlier run was left armed, and is rolled back now; run it again")
     if not found.plan.steps:
         return _result(host, found, changes, [], changed=False)
-    if found.manager == "firewalld":
-        _require_stored(host)
     steps = [{"action": s.action, "subject": s.subject, "reason": s.reason} for s in found.plan.steps]
     record = {"manager": found.manager, "peer": list(found.peer), "steps": steps}
     change = arm(host, folder, record, params["seconds"])
     return _result(host, found, find_changes(host, folder), [], changed=True, change_id=change.id)
-
-
-def _require_stored(host: Host) -> None:
-    there = firewalld.collect(host)
-    lines = firewalld.unstored(there) if there.running else ()
-    if lines:
-        raise Refused(
-            f"what firewalld has and what it has stored differ ({'; '.join(lines[:5])}), and a rollback by a reload "
-            "would lose that; firewall-cmd --runtime-to-permanent stores it, firewall-cmd --reload drops it"
-        )
 
 
 def _own(changes: Sequence[Change], change_id: str) -> Change:

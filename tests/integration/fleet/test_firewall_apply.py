@@ -75,6 +75,7 @@ DROPS = {
     "ufw": "iptables -I INPUT 1 -p tcp --dport 22 -j DROP",
     "fwd": "nft insert rule inet firewalld filter_INPUT tcp dport 22 drop",
 }
+BUSY = 200  # seconds until a run has come that far, on a machine on which others work, too
 LISTENER = "import socket,time; s=[socket.create_server(('',p)) for p in (9001,7000)]; time.sleep(999)"
 
 
@@ -122,7 +123,7 @@ class Site:
     def run(self, *hosts: str, extra: tuple[str, ...] = ()) -> tuple[int, str]:
         """Run the playbook for some hosts to its end; return its exit code and what it said."""
         process = self.start(*hosts, extra=extra)
-        return process.wait(300), process.log.read_text()  # type: ignore[attr-defined]
+        return process.wait(400), process.log.read_text()  # type: ignore[attr-defined]
 
     def sh(self, host: str, script: str) -> str:
         """Have a host's shell run a script by the second route."""
@@ -229,7 +230,7 @@ def runs(site: Site) -> Iterator[Runs]:
 
 def cut_off_for(site: Site, host: str) -> float:
     """Return for how many seconds no new connection got through after the rule that drops."""
-    eventually(lambda: site.holds(host, "test -e /run/dropped"), 90, f"{host}: the rule that drops ssh is there")
+    eventually(lambda: site.holds(host, "test -e /run/dropped"), BUSY, f"{host}: the rule that drops ssh is there")
     dropped = float(site.sh(host, "cat /run/dropped"))
     assert not site.connects(host, 22), "the rule that should cut the controller off does not"
     return eventually(lambda: site.connects(host, 22), 90, f"{host} is reachable again") - dropped
@@ -238,7 +239,7 @@ def cut_off_for(site: Site, host: str) -> float:
 def kill_in_the_middle(site: Site) -> str:
     """Kill a run as soon as the rules are other ones; return what a second run says in the meantime."""
     process = site.start(KILLED)
-    eventually(lambda: site.holds(KILLED, APPEARS["nft"]), 90, "the policy is being applied")
+    eventually(lambda: site.holds(KILLED, APPEARS["nft"]), BUSY, "the policy is being applied")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     _code, said = site.run(KILLED)
@@ -249,7 +250,7 @@ def kill_in_the_middle(site: Site) -> str:
 def cut_the_power(site: Site) -> str:
     """Cut a host's power when ufw has written its files and nothing is confirmed; return what it has after its boot."""
     process = site.start(DARK)
-    eventually(lambda: site.holds(DARK, APPEARS["ufw"]), 90, "the policy is being applied")
+    eventually(lambda: site.holds(DARK, APPEARS["ufw"]), BUSY, "the policy is being applied")
     site.boot_anew(DARK)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

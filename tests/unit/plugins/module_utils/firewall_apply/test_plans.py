@@ -102,7 +102,7 @@ def gone(rule: str = "allow", **words: Any) -> dict[str, Any]:
         (there(SSH4, SSH6), [], [gone(proto="tcp", to_port="22")]),
         (there("allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 OpenSSH - in"), [], [gone(name="OpenSSH")]),
         (there("allow_log any 7 0.0.0.0/0 any 10.0.0.1 in_eth0"), [], [
-            {"rule": "allow", "delete": True, "log": True, "to_port": "7", "from_ip": "10.0.0.1", "direction": "in", "interface": "eth0"}
+            {**gone(to_port="7", from_ip="10.0.0.1", interface="eth0"), "log": True}
         ]),
         (there("allow tcp 5432 0.0.0.0/0 any 10.0.0.0/8 in"), [DATABASE], []),
         (there("", "allow udp 9000:9004 ::/0 any fd00::/8 in"), [RANGE], []),
@@ -192,7 +192,7 @@ def test_a_zone_that_accepts_everything_is_named_and_never_the_only_one() -> Non
 
 def test_what_is_not_stored_is_told_apart_and_interfaces_are_not() -> None:
     text = (
-        "public (active)\n  target: default\n  interfaces: eth0\n  services: b a\n  rich rules: \n\trule x\n\trule y\n"
+        "public (active)\n  target: default\n  interfaces: eth0\n  services: b a\n  rich rules:\n\trule x\n\trule y\n"
     )
     acts = firewalld.parse_zones(text)
     assert acts["public"]["services"] == ("a", "b")
@@ -213,7 +213,7 @@ def nft(**more: Any) -> nftables.Nftables:
         "stored": text,
         "included": True,
         "enabled": True,
-        "main": "/etc/nftables.conf",
+        "main": "/etc/main",
     }
     return nftables.Nftables(**{**whole, **more})
 

@@ -42,7 +42,7 @@ def host(
         "/proc/self/stat": "5 (python (3)) S 1 5",
         "/proc/net/tcp": TCP + rows,
     }
-    return FakeHost(commands={**commands, **more}, files=files)
+    return FakeHost(commands=commands, files=files)
 
 
 @pytest.fixture(autouse=True)
