@@ -830,6 +830,16 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         exception(expires=""),
         "exceptions[0].expires is '': expected a date such as 2027-01-31",
     ),
+    ("firewall_apply", "linux", {"seconds": 19}, "seconds is 19: expected 20 to 600"),
+    (
+        "firewall_apply",
+        "linux",
+        {"state_dir": "/var/lib/the state"},
+        (
+            "state_dir is '/var/lib/the state': expected a path of letters, digits and ._+@%:~/\\- alone, because what"
+            " restores the rules is started by it"
+        ),
+    ),
 ]
 
 
