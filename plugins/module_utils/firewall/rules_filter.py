@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from .context import Context
@@ -33,12 +31,9 @@ from .model.ruleset import (
 )
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .model.walk import MAX_DEPTH
-from .snapshot import Manager
 
 RULES = Rules()
 RULES_SUBJECT = "kernel rules"
-_SHOWN = 5  # differences that a message spells out
-_LISTED = 50  # differences that are listed beside it
 
 
 @RULES.rule(
@@ -261,47 +256,3 @@ def _name(table: Table) -> str:
 
 def _some_unavailable(context: Context) -> bool:
     return any(context.ruleset.why_unavailable(family) for family in BITS)
-
-
-@RULES.rule(
-    "firewall.view_drift",
-    procedure="W2.3",
-    remedy={
-        "linux": (
-            "Load what is stored (ufw reload; firewall-cmd --reload; systemctl restart nftables), or store what runs."
-        ),
-        "darwin": "Load the rules (pfctl -f /etc/pf.conf) and turn pf on (pfctl -E).",
-        "windows": "Turn the profile on, put the rules into the group policy, or remove them here.",
-    },
-    source="rules that run and are not stored are gone at the next boot, and the other way round",
-)
-def judge_view_drift(context: Context) -> list[Outcome]:
-    """What manages rules says what is in force: ufw, firewalld, nftables.service, profiles of Windows, pf."""
-    if _some_unavailable(context):  # what is off is so without comparing it
-        return [
-            finding for manager in context.snapshot.managers if not manager.enabled for finding in _manager(manager)
-        ]
-    found = [finding for manager in context.snapshot.managers for finding in _manager(manager)]
-    if not context.snapshot.managers:
-        text = "no manager of rules (ufw, firewalld, nftables.service) is here"
-        return [Outcome(SKIPPED, text, subject="managers")]
-    return found
-
-
-def _manager(manager: Manager) -> Iterator[Outcome]:
-    if not manager.enabled:
-        yield Outcome(SKIPPED, manager.off or f"{manager.name} is installed and not enabled", subject=manager.name)
-    elif not manager.loaded:
-        text = f"{manager.name} is enabled, and the kernel does not hold its rules"
-        yield Outcome(CRITICAL, text, expected="its rules in the kernel", actual="none", subject=manager.name)
-    elif manager.differences:
-        shown = "; ".join(manager.differences[:_SHOWN])
-        text = f"{manager.name} and the kernel differ in {len(manager.differences)} places: {shown}"
-        listed = list(manager.differences[:_LISTED])
-        yield Outcome(WARNING, text, expected="what is stored", actual=listed, subject=manager.name)
-    elif manager.unavailable:
-        yield Outcome(
-            UNKNOWN, f"what {manager.name} has stored could not be read: {manager.unavailable}", subject=manager.name
-        )
-    else:
-        yield Outcome(OK, f"the rules of {manager.name} are in force", subject=manager.name)

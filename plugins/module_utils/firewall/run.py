@@ -17,7 +17,7 @@ from ..memory import recall, remember
 from ..registry import Rules
 from ..sockets.collect import listening
 from ..sockets.model import SocketTable
-from . import rules_filter, rules_hygiene, rules_openings, rules_policy, rules_sockets
+from . import rules_filter, rules_hygiene, rules_managers, rules_openings, rules_policy, rules_sockets
 from .collect import COLLECTORS
 from .context import SOCKETS, Context, Inputs, build_context
 from .history import as_memory, read_history
@@ -26,7 +26,14 @@ from .policy import Allowance, parse_policy
 from .report import metrics, remembered, report
 from .scope import Names, OwnProcesses, Places, in_scope
 
-RULES = Rules(rules_filter.RULES, rules_hygiene.RULES, rules_sockets.RULES, rules_openings.RULES, rules_policy.RULES)
+RULES = Rules(
+    rules_filter.RULES,
+    rules_hygiene.RULES,
+    rules_managers.RULES,
+    rules_sockets.RULES,
+    rules_openings.RULES,
+    rules_policy.RULES,
+)
 ACCEPTED = RULES.check(
     "firewall.exceptions",
     "No exception has passed its date, and each is in force for something.",

@@ -13,7 +13,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.con
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Manager
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Boot, Manager
 
 from .audits import DENY, ESTABLISHED, MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
 from .small import HOST, OWN4, filter_table, ruleset
@@ -202,6 +202,14 @@ CASES: list[tuple[str, Context, list[tuple[str, str]]]] = [
     ("view_drift", audit(managers=(Manager("ufw", enabled=False),)), [("skipped", "ufw")]),
     ("view_drift", audit(), [("skipped", "managers")]),
     ("view_drift", audit(NOT_SEEN, managers=(Manager("ufw", enabled=True),)), []),
+    (
+        "boot",
+        audit(boot=(Boot("ufw", True, "x"), Boot("ip filter", None, "x"))),
+        [("ok", "ufw"), ("unknown", "ip filter")],
+    ),
+    ("boot", audit(boot=(Boot("ufw", False, "x", "ufw enable"),)), [("warning", "ufw")]),
+    ("boot", audit(), [("skipped", "next boot")]),
+    ("boot", audit(NOT_SEEN, boot=(Boot("ufw", True, "x"),)), []),
 ]
 
 
