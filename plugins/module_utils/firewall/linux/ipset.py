@@ -122,8 +122,8 @@ def _ipset(created: list[str], added: list[list[str]]) -> IpSet:
         rows = [(row, "nomatch" in words) for words in added for row in shape.rows(words)]
     except ValueError as error:
         return IpSet(odd=str(error))
-    settled, holes = (_settled(rows, kinds, nomatch=nomatch) for nomatch in (False, True))
-    return IpSet(family, kinds, settled, holes, mask=mask)
+    holes = _settled(rows, kinds, nomatch=True) if exceptions else ()
+    return IpSet(family, kinds, _settled(rows, kinds, nomatch=False), holes, mask=mask)
 
 
 class _Shape(NamedTuple):
@@ -172,8 +172,8 @@ def _settled(rows: list[tuple[Row, bool]], kinds: tuple[str, ...], *, nomatch: b
 
 def _topmost(spans: list[tuple[Intervals, bool]], nomatch: bool) -> Intervals:
     """Given networks, return the addresses whose smallest one is one with or without ``nomatch``."""
-    if not any(exception for _span, exception in spans):
-        return NOTHING if nomatch else merge([span for span, _exception in spans])
+    if not nomatch and not any(exception for _span, exception in spans):
+        return merge([span for span, _exception in spans])
     found = NOTHING
     for size in sorted({span[1] - span[0] for span, _exception in spans}, reverse=True):
         level = [(span, exception) for span, exception in spans if span[1] - span[0] == size]

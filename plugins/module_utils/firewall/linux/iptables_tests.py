@@ -80,18 +80,17 @@ def _one(name: str, numbers: Intervals, text: str, given: object = None, mask: O
 
 def _extension(part: Part, around: Around) -> Ways:
     """Given a part with the options of an extension, return the ways in which they hold."""
-    normal = Part("-m", part.name, options=part.options)  # ``-p tcp --dport 22`` is ``-p tcp -m tcp --dport 22``
     if part.kind == "-p" and not part.options:
         return [[]]
-    doubt = Doubt(str(normal), part.name in _CHOSEN)
-    if part.option(*_SPOILING) or (part.name not in _READ_BY_OPTION and part.name not in _READ_AS_WHOLE):
-        return [[doubt]]
+    normal = Part("-m", part.name, options=part.options)  # ``-p tcp --dport 22`` is ``-p tcp -m tcp --dport 22``
     try:
-        if part.name in _READ_AS_WHOLE:
+        if part.name in _READ_AS_WHOLE and not part.option(*_SPOILING):
             return _READ_AS_WHOLE[part.name](normal, around)
+        if part.name in _READ_BY_OPTION and not part.option(*_SPOILING):
+            return [[test for option in part.options for test in _read(part.name, option)]]
     except (ValueError, KeyError, IndexError):
-        return [[doubt]]
-    return [[test for option in part.options for test in _read(part.name, option)]]
+        pass
+    return [[Doubt(str(normal), part.name in _CHOSEN)]]
 
 
 def _read(extension: str, option: Option) -> list[Test]:
