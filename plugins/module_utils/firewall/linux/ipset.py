@@ -167,7 +167,7 @@ def _settled(rows: list[tuple[Row, bool]], kinds: tuple[str, ...], *, nomatch: b
         groups.setdefault(row[:axis] + row[axis + 1 :], []).append((row[axis], exception))  # type: ignore[arg-type]
     found = [(*rest[:axis], _topmost(spans, nomatch), *rest[axis:]) for rest, spans in groups.items()]
     found = [row for row in found if row[axis]]
-    return joined(found, kinds.index("port")) if "port" in kinds else tuple(found)
+    return _joined(found, kinds.index("port")) if "port" in kinds else tuple(found)
 
 
 def _topmost(spans: list[tuple[Intervals, bool]], nomatch: bool) -> Intervals:
@@ -182,7 +182,7 @@ def _topmost(spans: list[tuple[Intervals, bool]], nomatch: bool) -> Intervals:
     return found
 
 
-def joined(rows: Iterable[Row], at: int) -> tuple[Row, ...]:
+def _joined(rows: Iterable[Row], at: int) -> tuple[Row, ...]:
     """Given rows, return them with those put together that differ by the numbers of one column only."""
     groups: dict[Row, list[Intervals]] = {}
     for row in rows:
