@@ -2,129 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The words of an iptables rule, put together by what they belong to, and its tests (iptables-extensions(8)).
+"""The tests of iptables rules (iptables(8), iptables-extensions(8)), exact or a ``Doubt`` with its text.
 
-What has no entry in the tables at the end is a ``Doubt`` with its text. Facts marked "kernel" were tried on one.
+What has no entry in the tables at the end is a doubt. Facts marked "kernel" were tried on one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import NamedTuple, Optional
 
 from ..model.intervals import BITS, EVERYTHING, TOP, Intervals, complement, intersect, merge, spanning
 from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test, Values
-from .ipset import PORTED, IpSet, IpSets, addresses, joined, number_of, rising
-
-TARGET, GOTO = "-j", "-g"
-_BASIC = {
-    **{word: word for word in ("-s", "-d", "-p", "-i", "-o", "-f", "-m", TARGET, GOTO)},
-    **dict(zip(("--source", "--destination", "--protocol", "--in-interface"), ("-s", "-d", "-p", "-i"))),
-    **dict(zip(("--out-interface", "--fragment", "--match", "--jump", "--goto"), ("-o", "-f", "-m", TARGET, GOTO))),
-}
-# Options whose one word is text and may look like anything: iptables-save quotes blanks, but no dashes (kernel).
-_TEXT = {
-    *("--comment", "--log-prefix", "--nflog-prefix", "--name", "--hashlimit-name", "--helper", "--string", "--path"),
-    *({*_BASIC} - {"-f", "--fragment"}),
-}
-_OF_PROTOCOL = {"--dport", "--sport", "--destination-port", "--source-port", "--syn", "--tcp-flags", "--icmp-type"}
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\S)|(\S+)', re.DOTALL)
+from .ipset import PORTED, IpSet, IpSets, addresses, number_of, rising
+from .iptables_options import GOTO, TARGET, Option, Part
 
 Ways = list[list[Test]]  # conjunctions of tests, of which at most one holds for a packet
-
-
-class _Quoted(str):
-    """A word that stood in quotes: it is text, whatever it looks like."""
-
-    __slots__ = ()
-
-
-class Option(NamedTuple):
-    """One option with its words; ``negated`` by an exclamation mark before it."""
-
-    name: str
-    words: tuple[str, ...]
-    negated: bool = False
-
-    @property
-    def value(self) -> str:
-        """The first word. Raise IndexError where there is none."""
-        return self.words[0]
-
-    def __str__(self) -> str:
-        return " ".join([*(["!"] if self.negated else []), self.name, *self.words])
-
-
-@dataclass
-class Part:
-    """A basic option (``kind`` -s, -p ...), an extension (-m) or the target (-j, -g), with the options behind it."""
-
-    kind: str
-    name: str
-    negated: bool = False
-    options: list[Option] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return " ".join([*(["!"] if self.negated else []), self.kind, self.name, *map(str, self.options)])
-
-    def option(self, *names: str) -> Optional[Option]:
-        """Given spellings of an option, return the first that is there."""
-        return next((option for option in self.options if option.name in names), None)
-
-    def value(self, *names: str) -> str:
-        """Given spellings of an option, return its first word; empty where it is not there."""
-        option = self.option(*names)
-        return "" if option is None else option.value
-
-
-def split_parts(text: str) -> list[Part]:
-    """Given a rule behind the chain's name, return its parts in order. Raise ValueError or IndexError."""
-    parts: list[Part] = []
-    part, protocol = Part("", ""), Part("", "")
-    for option in _options(_words_of(text)):
-        if option.name not in _BASIC:
-            # in ufw's own files -s may stand between a protocol and its ports, and so may other extensions
-            owner = protocol if option.name in _OF_PROTOCOL and part.name not in PROTOCOLS else part
-            if not owner.kind:
-                raise ValueError(f"{option.name} stands before anything that it could belong to")
-            owner.options.append(option)
-            continue
-        kind = _BASIC[option.name]
-        parts.append(Part(kind, option.value if kind != "-f" else "", option.negated))
-        part = parts[-1] if kind in ("-m", "-p", TARGET, GOTO) else part
-        protocol = parts[-1] if kind == "-p" else protocol
-    return parts
-
-
-def _words_of(text: str) -> list[str]:
-    """Given a rule, return its words; what stands in quotes is one, and never an option."""
-    if '"' not in text:
-        return text.split()
-    found = _WORD.finditer(text)
-    return [word[2] or _Quoted(re.sub(r"\\(.)", r"\1", word[1], flags=re.DOTALL)) for word in found]
-
-
-def _options(words: list[str]) -> Iterator[Option]:
-    """Given words, return options, each with the words up to the next one."""
-    place, negated = 0, False
-    while place < len(words):
-        if words[place] == "!":
-            negated, place = True, place + 1
-        if not _begins_option(words[place]):
-            raise ValueError(f"{words[place]!r} where an option was expected")
-        end = place + (2 if words[place] in _TEXT else 1)
-        while words[place] not in _TEXT and end < len(words) and not _begins_option(words[end]):
-            end += 1
-        yield Option(words[place], tuple(words[place + 1 : end]), negated)
-        place, negated = end, False
-
-
-def _begins_option(word: str) -> bool:
-    if isinstance(word, _Quoted):
-        return False
-    return word == "!" or (word.startswith("-") and not word[1:2].isdigit() and len(word) > 1)
 
 
 class Around(NamedTuple):
@@ -156,16 +49,20 @@ def _basic(part: Part, family: int) -> list[Test]:
     if part.kind in ("-s", "-d"):
         return [_addressed("saddr" if part.kind == "-s" else "daddr", part, family, text)]
     if part.kind == "-p":
-        name = part.name.lower()
-        # A name that is not known here (vrrp, ospf) is neither TCP's nor UDP's: it gets a number that no packet has.
-        number = int(name) if name.isdigit() else PROTOCOLS.get(name, 256)
-        return [] if name in ("all", "0", "ip", "hopopt") else [_one("proto", spanning(number, number), text, part)]
+        whole = part.name in ("all", "0", "ip", "hopopt")
+        return [] if whole else [_of_protocol(part.name, text, part)]
     if part.kind == "-f":
         return [Fixed(part.negated, text)]  # a later fragment: who sends whole packets sends none
     if part.name == "+":
         return [Fixed(False, text)] if part.negated else []  # kernel: any device, or none
     name = f"{part.name[:-1]}*" if part.name.endswith("+") else part.name
     return [Match(("iif" if part.kind == "-i" else "oif",), ((frozenset([name]),),), text, part.negated)]
+
+
+def _of_protocol(name: str, text: str, given: object) -> Match:
+    """A name that is not known here (vrrp, ospf) is neither TCP's nor UDP's: it gets a number that no packet has."""
+    number = int(name) if name.isdigit() else PROTOCOLS.get(name.lower(), 256)
+    return _one("proto", spanning(number, number), text, given)
 
 
 def _addressed(name: str, part: Part, family: int, text: str) -> Match:
@@ -187,17 +84,17 @@ def _one(name: str, numbers: Intervals, text: str, given: object = None, mask: O
 
 def _extension(part: Part, around: Around) -> Ways:
     """Given a part with the options of an extension, return the ways in which they hold."""
-    normal = Part("-m", part.name, options=part.options)  # ``-p tcp --dport 22`` is ``-p tcp -m tcp --dport 22``
     if part.kind == "-p" and not part.options:
         return [[]]
-    if part.option(*_SPOILING) or (part.name not in _READ_BY_OPTION and part.name not in _READ_AS_WHOLE):
-        return [[Doubt(str(normal))]]
+    normal = Part("-m", part.name, options=part.options)  # ``-p tcp --dport 22`` is ``-p tcp -m tcp --dport 22``
     try:
-        if part.name in _READ_AS_WHOLE:
+        if part.name in _READ_AS_WHOLE and not part.option(*_SPOILING):
             return _READ_AS_WHOLE[part.name](normal, around)
+        if part.name in _READ_BY_OPTION and not part.option(*_SPOILING):
+            return [[test for option in part.options for test in _read(part.name, option)]]
     except (ValueError, KeyError, IndexError):
-        return [[Doubt(str(normal))]]
-    return [[test for option in part.options for test in _read(part.name, option)]]
+        pass
+    return [[Doubt(str(normal), part.name in _CHOSEN)]]
 
 
 def _read(extension: str, option: Option) -> list[Test]:
@@ -227,18 +124,13 @@ def _ports(text: str) -> Intervals:
     return merge(rising(int(low or 0), int(high or 65535) if colon else int(low)) for low, colon, high in ranges)
 
 
-def _number(text: str) -> Intervals:
-    return spanning(int(text, 0), int(text, 0))
-
-
-def _identities(text: str) -> Intervals:
+def _span(text: str) -> Intervals:
     first, _dash, last = text.partition("-")
-    return rising(int(first), int(last or first))
+    return rising(int(first, 0), int(last or first, 0))
 
 
-def _address_range(text: str) -> Intervals:
-    first, _dash, last = text.partition("-")
-    return addresses(f"{first}-{last or first}", 6 if ":" in first else 4)
+def _addresses(text: str) -> Intervals:
+    return addresses(text, 6 if ":" in text else 4)
 
 
 def _tcp_flags(option: Option) -> list[Test]:
@@ -252,12 +144,6 @@ def _either_port(option: Option) -> list[Test]:
     return [Match(("sport", "dport"), rows, str(option), option.negated)]
 
 
-def _icmp_type(option: Option) -> list[Test]:
-    """Of ICMP nothing is modelled; by number both spellings of a rule are one."""
-    number = _ICMP_TYPES.get((option.name, option.value), option.value)
-    return [Doubt(f"-m icmp {option._replace(words=(number,))}")]
-
-
 _NO_ENTRY = merge(spanning(CONNECTION_STATES[name], CONNECTION_STATES[name]) for name in ("invalid", "untracked"))
 TRACKED = _one("ct_state", complement(_NO_ENTRY), "a connection")
 _VIRTUAL = {"SNAT": 0x10, "DNAT": 0x20}  # what --ctstate asks of the status bits of an entry
@@ -269,10 +155,10 @@ def opens_only(parts: list[Part]) -> bool:
     return any(Option(name, ("NEW",)) in part.options for part in parts for name in ("--ctstate", "--state"))
 
 
-def _conntrack(part: Part, around: Around) -> Ways:
+def _conntrack(part: Part, _around: Around) -> Ways:
     """``conntrack``: without an entry the state alone counts, and where none is asked for nothing holds (kernel)."""
     state = part.option("--ctstate", "--state")
-    others = [test for option in part.options if option is not state for test in _of_entry(option, around)]
+    others = [test for option in part.options if option is not state for test in _read("conntrack", option)]
     if state is None:
         return [[TRACKED, *others]]
     ways = _states(state)
@@ -295,14 +181,9 @@ def _states(option: Option) -> Ways:
     return [[among], [among._replace(negated=True), done]] if plain else [[done]]
 
 
-def _of_entry(option: Option, around: Around) -> list[Test]:
-    """Given what is asked of a connection's entry beside its state, return the test."""
-    if option.name == "--ctproto":
-        return _basic(Part("-p", option.value, option.negated), around.family)
-    if option.name == "--ctstatus":
-        bits = sum(_STATUS[name] for name in option.value.split(","))
-        return [_one("ct_status", (1, TOP), str(option), option, bits)]
-    return _read("conntrack", option)
+def _status(option: Option) -> list[Test]:
+    bits = sum(_STATUS[name] for name in option.value.split(","))
+    return [_one("ct_status", (1, TOP), str(option), option, bits)]
 
 
 def _address_types(part: Part, around: Around) -> Ways:
@@ -341,7 +222,7 @@ def _steady(read: Callable[[Part, Around], Optional[bool]]) -> Callable[[Part, A
 
     def reader(part: Part, around: Around) -> Ways:
         holds = read(part, around)
-        return [[Doubt(str(part)) if holds is None else Fixed(holds, str(part))]]
+        return [[Doubt(str(part), part.name in _CHOSEN) if holds is None else Fixed(holds, str(part))]]
 
     return reader
 
@@ -368,16 +249,6 @@ def _recent(part: Part, around: Around) -> Optional[bool]:
     return looked.negated if looked is not None and often and part.value("--seconds") else None
 
 
-def _header(_part: Part, around: Around) -> Optional[bool]:
-    """A header of IPv6 that a sender may add: without it neither form holds (kernel), so no rule stops who does not."""
-    return False if around.closes else None
-
-
-def _helper(part: Part, _around: Around) -> Optional[bool]:
-    """Nobody's first packet is one that a helper expects (kernel)."""
-    return part.options[0].negated
-
-
 def _set(part: Part, around: Around) -> Ways:
     """Given ``-m set``, return its ways: a list is as many as its members have kinds of elements."""
     asked = part.option("--match-set")
@@ -388,8 +259,11 @@ def _set(part: Part, around: Around) -> Ways:
     known = around.ipsets.get(asked.value)
     members = known.members if known is not None and known.kinds == ("set",) else (asked.value,)
     nomatch = part.option("--return-nomatch") is not None
+    nowhere = Fixed(False, str(asked))
     found = [_inside(around.ipsets.get(name), directions, around.family, nomatch, str(asked)) for name in members]
-    tests = _together([Fixed(False, str(asked)), *found])
+    tests = [test for test in found if test != nowhere] or [nowhere]
+    if len(tests) > _MEMBERS:
+        return [[Doubt(str(part))]]
     if asked.negated:
         return [[_turned(test) for test in tests]]
     return [[*map(_turned, tests[:at]), test] for at, test in enumerate(tests)]
@@ -408,20 +282,6 @@ def _inside(known: Optional[IpSet], directions: list[str], family: int, nomatch:
     return Match((*fields, *typed), rows, text, mask=known.mask)
 
 
-def _together(tests: list[Test]) -> list[Test]:
-    """Given tests of which one is to hold, return them with those of the same fields as one, and without the vain."""
-    alike: dict[object, Match] = {}
-    others: list[Test] = []
-    for test in tests:
-        if isinstance(test, Match):
-            before = alike.get((test.fields, test.mask))
-            rows = test.rows if before is None else joined([*before.rows, *test.rows], 0)
-            alike[test.fields, test.mask] = test._replace(rows=rows)
-        elif test not in others:
-            others.append(test)
-    return [*alike.values(), *(test for test in others if isinstance(test, Doubt))] or others
-
-
 def _turned(test: Test) -> Test:
     if isinstance(test, Match):
         return test._replace(negated=not test.negated)
@@ -430,23 +290,13 @@ def _turned(test: Test) -> Test:
 
 EXCHANGE = 5  # packets that a short exchange sends: SYN, ACK, a question, ACK, FIN
 _ALL_FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
+_MEMBERS = 8  # sets of a list that are told apart
 _FIELDS = {"port": "{}port", "iface": "{}iif"}
 # What ipv6_addr_type() says of a number: mapped addresses (::ffff:0:0/96) are nothing of these.
 _KINDS_6 = {
     "unspec": spanning(0, 0),
     "multicast": addresses("ff00::/8", 6),
     "unicast": complement(merge([spanning(0, 0), addresses("ff00::/8", 6), addresses("::ffff:0:0/96", 6)])),
-}
-_ICMP = "echo-reply 0 destination-unreachable 3 source-quench 4 echo-request 8 time-exceeded 11 parameter-problem 12"
-_ICMP_6 = (
-    "destination-unreachable 1 packet-too-big 2 time-exceeded 3 parameter-problem 4 echo-request 128 echo-reply 129 "
-    "router-solicitation 133 router-advertisement 134 neighbour-solicitation 135 neighbor-solicitation 135 "
-    "neighbour-advertisement 136 neighbor-advertisement 136"
-)
-_ICMP_TYPES = {
-    (option, name): number
-    for option, words in (("--icmp-type", _ICMP.split()), ("--icmpv6-type", _ICMP_6.split()))
-    for name, number in zip(words[::2], words[1::2])
 }
 _OPTIONS: dict[str, Reader] = {
     **{
@@ -455,33 +305,38 @@ _OPTIONS: dict[str, Reader] = {
         for name in names
         for option in (f"sport{plural}", f"dport{plural}", f"source-port{plural}", f"destination-port{plural}")
     },
-    **{f"{name} --icmp-type": _icmp_type for name in ("icmp", "icmpv6", "ipv6-icmp")},
-    **{f"{name} --icmpv6-type": _icmp_type for name in ("icmp6", "icmpv6", "ipv6-icmp")},
     "tcp --tcp-flags": _tcp_flags,
     "tcp --syn": lambda option: _tcp_flags(option._replace(words=("FIN,SYN,RST,ACK", "SYN"))),
+    "tcp --tcp-option": lambda option: [Doubt(f"-m tcp {option}", chosen=True)],
     "multiport --ports": _either_port,
     "comment --comment": lambda _option: [],
-    "mark --mark": _field("mark", _number),
-    "connmark --mark": _field("ct_mark", _number),
+    "mark --mark": _field("mark", _span),
+    "connmark --mark": _field("ct_mark", _span),
+    "conntrack --ctproto": lambda option: [_of_protocol(option.value, str(option), option)],
+    "conntrack --ctstatus": _status,
     "conntrack --ctdir": _field("ct_direction", _named({"original": 0, "reply": 1})),
-    "iprange --src-range": _field("saddr", _address_range),
-    "iprange --dst-range": _field("daddr", _address_range),
+    "iprange --src-range": _field("saddr", _addresses),
+    "iprange --dst-range": _field("daddr", _addresses),
     "pkttype --pkt-type": _field("packet_type", _named({**PACKET_TYPES, "otherhost": PACKET_TYPES["other"]})),
-    "mac --mac-source": _field("ether_saddr", lambda text: _number(f"0x{text.replace(':', '')}")),
-    "owner --uid-owner": _field("skuid", _identities),
-    "owner --gid-owner": _field("skgid", _identities),
+    "mac --mac-source": _field("ether_saddr", lambda text: _span(f"0x{text.replace(':', '')}")),
+    "owner --uid-owner": _field("skuid", _span),
+    "owner --gid-owner": _field("skgid", _span),
 }
 _READ_BY_OPTION = {name.split()[0] for name in _OPTIONS}
 _READ_AS_WHOLE: dict[str, Callable[[Part, Around], Ways]] = {
     **dict.fromkeys(("conntrack", "state"), _conntrack),
     **dict.fromkeys(("limit", "hashlimit"), _steady(_rate)),
-    **dict.fromkeys(("rt", "frag", "hbh", "dst", "mh", "srh", "ah"), _steady(_header)),
+    # Headers of IPv6 that no packet need have: without them neither form holds (kernel), so no rule stops who does not.
+    **dict.fromkeys(
+        ("rt", "frag", "hbh", "dst", "mh", "srh", "ah"), _steady(lambda _part, around: False if around.closes else None)
+    ),
     "addrtype": _address_types,
     "connlimit": _steady(_connections),
     "recent": _steady(_recent),
-    "helper": _steady(_helper),
+    "helper": _steady(lambda part, _around: part.options[0].negated),  # kernel: nobody's first packet is expected
     "rpfilter": _reverse_path,
     "set": _set,
 }
+_CHOSEN = ("rt", "frag", "hbh", "dst", "dscp", "ecn", "tcpmss")  # what a sender puts in as it likes
 # Options that change what the others of their extension mean, in a way that is not modelled.
 _SPOILING = ("--suppl-groups", "--hashlimit-rate-match", "--validmark", "--limit-iface-out")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ...errors import ParseError
 from ..model.ruleset import PROTOCOLS
-from .iptables_tests import Option, Part, split_parts
+from .iptables_options import Option, Part, split_parts
 
 Place = tuple[str, str]  # a table and one of its chains
 _ICMP = (
