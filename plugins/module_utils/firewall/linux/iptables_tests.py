@@ -2,128 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The words of an iptables rule, put together by what they belong to, and its tests (iptables-extensions(8)).
+"""The tests of iptables rules (iptables(8), iptables-extensions(8)), exact or a ``Doubt`` with its text.
 
-What has no entry in the tables at the end is a ``Doubt`` with its text. Facts marked "kernel" were tried on one.
+What has no entry in the tables at the end is a doubt. Facts marked "kernel" were tried on one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import NamedTuple, Optional
 
 from ..model.intervals import BITS, EVERYTHING, TOP, Intervals, complement, intersect, merge, spanning
 from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test, Values
-from .ipset import IpSets, Membership, Ways, addresses, membership, number_of, rising
+from .ipset import PORTED, IpSet, IpSets, addresses, joined, number_of, rising
+from .iptables_options import GOTO, TARGET, Option, Part
 
-TARGET, GOTO = "-j", "-g"
-_BASIC = {
-    **{word: word for word in ("-s", "-d", "-p", "-i", "-o", "-f", TARGET, GOTO)},
-    "--source": "-s",
-    "--destination": "-d",
-    "--protocol": "-p",
-    "--in-interface": "-i",
-    "--out-interface": "-o",
-    "--jump": TARGET,
-    "--goto": GOTO,
-    "-m": "-m",
-    "--match": "-m",
-}
-# Options whose one word is text and may look like anything: iptables-save quotes blanks, but no dashes.
-_TEXT = {
-    *("--comment", "--log-prefix", "--nflog-prefix", "--name", "--hashlimit-name", "--helper", "--string", "--path"),
-    *("--nfacct-name", "--label", "--genre", "--selctx", "--led-trigger-id", "--timeout", *_BASIC),
-} - {"-f"}
-_OF_PROTOCOL = {"--dport", "--sport", "--destination-port", "--source-port", "--syn", "--tcp-flags", "--icmp-type"}
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\S)|(\S+)', re.DOTALL)
-
-
-class _Quoted(str):
-    """A word that stood in quotes: it is text, whatever it looks like."""
-
-    __slots__ = ()
-
-
-class Option(NamedTuple):
-    """One option with its words; ``negated`` by an exclamation mark before it."""
-
-    name: str
-    words: tuple[str, ...]
-    negated: bool = False
-
-    @property
-    def value(self) -> str:
-        """The first word. Raise IndexError where there is none."""
-        return self.words[0]
-
-    def __str__(self) -> str:
-        return " ".join([*(["!"] if self.negated else []), self.name, *self.words])
-
-
-@dataclass
-class Part:
-    """A basic option (``kind`` -s, -p ...), an extension (-m) or the target (-j, -g), with the options behind it."""
-
-    kind: str
-    name: str
-    negated: bool = False
-    options: list[Option] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return " ".join([*(["!"] if self.negated else []), self.kind, self.name, *map(str, self.options)])
-
-    def option(self, *names: str) -> Optional[Option]:
-        """Given spellings of an option, return the first that is there."""
-        return next((option for option in self.options if option.name in names), None)
-
-
-def words_of(text: str) -> list[str]:
-    """Given a rule, return its words; what stands in quotes is one, and never an option."""
-    if '"' not in text:
-        return text.split()
-    found = _WORD.finditer(text)
-    return [word[2] or _Quoted(re.sub(r"\\(.)", r"\1", word[1], flags=re.DOTALL)) for word in found]
-
-
-def split_parts(words: list[str]) -> Iterator[Part]:
-    """Given the words of a rule behind the chain's name, return its parts in order. Raise ValueError or IndexError."""
-    part, protocol = Part("", ""), Part("", "")
-    for option in _options(words):
-        if option.name not in _BASIC:
-            # in ufw's own files -s may stand between a protocol and its ports, and so may other extensions
-            owner = protocol if option.name in _OF_PROTOCOL and part.name not in PROTOCOLS else part
-            if not owner.kind:
-                raise ValueError(f"{option.name} stands before anything that it could belong to")
-            owner.options.append(option)
-            continue
-        kind = _BASIC[option.name]
-        current = Part(kind, option.value if kind != "-f" else "", option.negated)
-        yield current
-        part = current if kind in ("-m", "-p", TARGET, GOTO) else part
-        protocol = current if kind == "-p" else protocol
-
-
-def _options(words: list[str]) -> Iterator[Option]:
-    """Given words, return options, each with the words up to the next one."""
-    place, negated = 0, False
-    while place < len(words):
-        if words[place] == "!":
-            negated, place = True, place + 1
-        if not _begins_option(words[place]):
-            raise ValueError(f"{words[place]!r} where an option was expected")
-        end = place + (2 if words[place] in _TEXT else 1)
-        while end < len(words) and words[place] not in _TEXT and not _begins_option(words[end]):
-            end += 1
-        yield Option(words[place], tuple(words[place + 1 : end]), negated)
-        place, negated = end, False
-
-
-def _begins_option(word: str) -> bool:
-    if isinstance(word, _Quoted):
-        return False
-    return word == "!" or (word.startswith("-") and not word[1:2].isdigit() and len(word) > 1)
+Ways = list[list[Test]]  # conjunctions of tests, of which at most one holds for a packet
 
 
 class Around(NamedTuple):
@@ -136,11 +30,6 @@ class Around(NamedTuple):
     ipsets: IpSets
     closes: bool = False
     opening: bool = False
-
-
-def opens_only(parts: list[Part]) -> bool:
-    """Given the parts of a rule, return whether one of them asks for new connections and nothing else."""
-    return any(Option(name, ("NEW",)) in part.options for part in parts for name in ("--ctstate", "--state"))
 
 
 def read_tests(part: Part, around: Around) -> Ways:
@@ -160,8 +49,10 @@ def _basic(part: Part, family: int) -> list[Test]:
     if part.kind in ("-s", "-d"):
         return [_addressed("saddr" if part.kind == "-s" else "daddr", part, family, text)]
     if part.kind == "-p":
-        whole = part.name.lower() in ("all", "0", "ip", "hopopt")  # protocol 0 stands for any
-        return [] if whole else [_one("proto", _protocol(part.name.lower()), text, negated=part.negated)]
+        name = part.name.lower()
+        # A name that is not known here (vrrp, ospf) is neither TCP's nor UDP's: it gets a number that no packet has.
+        number = int(name) if name.isdigit() else PROTOCOLS.get(name, 256)
+        return [] if name in ("all", "0", "ip", "hopopt") else [_one("proto", spanning(number, number), text, part)]
     if part.kind == "-f":
         return [Fixed(part.negated, text)]  # a later fragment: who sends whole packets sends none
     if part.name == "+":
@@ -174,131 +65,103 @@ def _addressed(name: str, part: Part, family: int, text: str) -> Match:
     """Given ``-s`` or ``-d``, return its test; the mask may have holes (10.0.0.0/255.0.255.0)."""
     address, _slash, mask = part.name.partition("/")
     if not mask or mask.isdigit():
-        found = merge([addresses(one, family) for one in part.name.split(",")])
-        return Match((name,), ((found,),), text, part.negated)
+        return _one(name, merge([addresses(one, family) for one in part.name.split(",")]), text, part)
     bits = number_of(mask, family)
-    wanted = number_of(address, family) & bits
-    holes = ~bits & ((1 << BITS[family]) - 1)
-    if holes & (holes + 1) == 0:
-        return Match((name,), ((spanning(wanted, wanted | holes),),), text, part.negated)
-    return Match((name,), ((spanning(wanted, wanted),),), text, part.negated, bits)
+    wanted, free = number_of(address, family) & bits, ~bits & ((1 << BITS[family]) - 1)
+    if free & (free + 1) == 0:
+        return _one(name, spanning(wanted, wanted | free), text, part)
+    return _one(name, spanning(wanted, wanted), text, part, bits)
 
 
-def _one(name: str, numbers: Intervals, text: str, *, negated: bool = False, mask: Optional[int] = None) -> Match:
-    return Match((name,), ((numbers,),), text, negated, mask)
-
-
-def _protocol(name: str) -> Intervals:
-    """Given a protocol, return its number. A name that is not known here (vrrp, ospf) is neither TCP's nor UDP's: it
-    gets a number that no packet has.
-    """
-    number = int(name) if name.isdigit() else PROTOCOLS.get(name, 256)
-    return spanning(number, number)
-
-
-def _port_list(text: str) -> Intervals:
-    ranges = [part.partition(":") for part in text.split(",")]
-    return merge(rising(int(low or 0), int(high or 65535) if colon else int(low)) for low, colon, high in ranges)
+def _one(name: str, numbers: Intervals, text: str, given: object = None, mask: Optional[int] = None) -> Match:
+    """Return a test of one field; negated as the option or part that it was given by."""
+    return Match((name,), ((numbers,),), text, getattr(given, "negated", False), mask)
 
 
 def _extension(part: Part, around: Around) -> Ways:
     """Given a part with the options of an extension, return the ways in which they hold."""
     normal = Part("-m", part.name, options=part.options)  # ``-p tcp --dport 22`` is ``-p tcp -m tcp --dport 22``
+    if part.kind == "-p" and not part.options:
+        return [[]]
+    doubt = Doubt(str(normal), part.name in _CHOSEN)
+    if part.option(*_SPOILING) or (part.name not in _READ_BY_OPTION and part.name not in _READ_AS_WHOLE):
+        return [[doubt]]
     try:
-        if part.name in _WHOLE and part.kind == "-m":
-            return _WHOLE[part.name](normal, around)
+        if part.name in _READ_AS_WHOLE:
+            return _READ_AS_WHOLE[part.name](normal, around)
     except (ValueError, KeyError, IndexError):
-        return [[Doubt(str(normal))]]
-    if part.name not in _OPTIONS:
-        return [[Doubt(str(normal))] if part.kind == "-m" or part.options else []]
-    tests = [_option(_OPTIONS[part.name], option, part.name) for option in part.options]
-    return [[test for test in tests if test is not None]]
+        return [[doubt]]
+    return [[test for option in part.options for test in _read(part.name, option)]]
 
 
-def _option(readers: dict[str, Reader], option: Option, extension: str) -> Optional[Test]:
+def _read(extension: str, option: Option) -> list[Test]:
     try:
-        return readers[option.name](option)
+        return _OPTIONS[f"{extension} {option.name}"](option)
     except (ValueError, KeyError, IndexError):
-        return Doubt(f"-m {extension} {option}")
+        return [Doubt(f"-m {extension} {option}")]
 
 
-Reader = Callable[[Option], Optional[Test]]
+Reader = Callable[[Option], list[Test]]
 
 
-def _numbers(name: str, read: Callable[[str], Intervals]) -> Reader:
-    return lambda option: _one(name, read(option.value), str(option), negated=option.negated)
+def _field(name: str, read: Callable[[str], Intervals]) -> Reader:
+    def reader(option: Option) -> list[Test]:
+        value, slash, mask = option.value.partition("/")
+        return [_one(name, read(value), str(option), option, int(mask, 0) if slash else None)]
+
+    return reader
 
 
-def _named(name: str, numbers: dict[str, int]) -> Reader:
-    return _numbers(name, lambda text: _numbers_of(text, numbers))
+def _named(numbers: dict[str, int]) -> Callable[[str], Intervals]:
+    return lambda text: merge(spanning(numbers[name], numbers[name]) for name in text.lower().split(","))
 
 
-def _numbers_of(text: str, numbers: dict[str, int]) -> Intervals:
-    return merge(spanning(numbers[name], numbers[name]) for name in text.lower().split(","))
+def _ports(text: str) -> Intervals:
+    ranges = [part.partition(":") for part in text.split(",")]
+    return merge(rising(int(low or 0), int(high or 65535) if colon else int(low)) for low, colon, high in ranges)
 
 
-def _tcp_flags(option: Option) -> Test:
-    mask, wanted = (sum(_ALL_FLAGS[name] for name in set(word.split(","))) for word in option.words)
-    return _one("tcp_flags", spanning(wanted, wanted), str(option), negated=option.negated, mask=mask)
-
-
-def _syn(option: Option) -> Test:
-    return _tcp_flags(option._replace(words=("FIN,SYN,RST,ACK", "SYN")))
-
-
-def _either_port(option: Option) -> Test:
-    ports = _port_list(option.value)
-    rows: tuple[tuple[Values, ...], ...] = ((ports, EVERYTHING), (EVERYTHING, ports))
-    return Match(("sport", "dport"), rows, str(option), option.negated)
-
-
-def _mark(name: str) -> Reader:
-    def read(option: Option) -> Test:
-        value, _slash, mask = option.value.partition("/")
-        number = int(value, 0)
-        bits = int(mask, 0) if mask else None
-        return _one(name, spanning(number, number), str(option), negated=option.negated, mask=bits)
-
-    return read
-
-
-def _address_range(name: str) -> Reader:
-    def read(text: str) -> Intervals:
-        first, _dash, last = text.partition("-")
-        family = 6 if ":" in first else 4
-        return rising(number_of(first, family), number_of(last or first, family))
-
-    return _numbers(name, read)
-
-
-def _identity(text: str) -> Intervals:
+def _span(text: str) -> Intervals:
     first, _dash, last = text.partition("-")
-    return rising(int(first), int(last or first))
+    return rising(int(first, 0), int(last or first, 0))
 
 
-def _icmp_type(option: Option) -> Test:
-    """Of ICMP nothing is modelled; by number both spellings of a rule are one."""
-    words = (_ICMP_TYPES.get((option.name, option.value), option.value),)
-    return Doubt(f"-m icmp {option._replace(words=words)}")
+def _addresses(text: str) -> Intervals:
+    return addresses(text, 6 if ":" in text else 4)
+
+
+def _tcp_flags(option: Option) -> list[Test]:
+    mask, wanted = (sum(_ALL_FLAGS[name] for name in set(word.split(","))) for word in option.words)
+    return [_one("tcp_flags", spanning(wanted, wanted), str(option), option, mask)]
+
+
+def _either_port(option: Option) -> list[Test]:
+    ports = _ports(option.value)
+    rows: tuple[tuple[Values, ...], ...] = ((ports, EVERYTHING), (EVERYTHING, ports))
+    return [Match(("sport", "dport"), rows, str(option), option.negated)]
 
 
 _NO_ENTRY = merge(spanning(CONNECTION_STATES[name], CONNECTION_STATES[name]) for name in ("invalid", "untracked"))
+TRACKED = _one("ct_state", complement(_NO_ENTRY), "a connection")
 _VIRTUAL = {"SNAT": 0x10, "DNAT": 0x20}  # what --ctstate asks of the status bits of an entry
 _STATUS = {"NONE": 0, "EXPECTED": 1, "SEEN_REPLY": 2, "ASSURED": 4, "CONFIRMED": 8}
 
 
-def _conntrack(part: Part, _around: Around) -> Ways:
+def opens_only(parts: list[Part]) -> bool:
+    """Given the parts of a rule, return whether one of them asks for new connections and nothing else."""
+    return any(Option(name, ("NEW",)) in part.options for part in parts for name in ("--ctstate", "--state"))
+
+
+def _conntrack(part: Part, around: Around) -> Ways:
     """``conntrack``: without an entry the state alone counts, and where none is asked for nothing holds (kernel)."""
     state = part.option("--ctstate", "--state")
-    others = [_of_entry(option) for option in part.options if option is not state]
-    tracked = _one("ct_state", _NO_ENTRY, "a connection", negated=True)
+    others = [test for option in part.options if option is not state for test in _of_entry(option, around)]
     if state is None:
-        return [[tracked, *others]]
+        return [[TRACKED, *others]]
     ways = _states(state)
     if not others:
         return ways
-    alone = [[*way, tracked._replace(text="no connection", negated=False)] for way in ways]
-    return [[*way, tracked, *others] for way in ways] + alone
+    return [way for each in ways for way in ([*each, TRACKED, *others], [*each, TRACKED._replace(negated=True)])]
 
 
 def _states(option: Option) -> Ways:
@@ -306,169 +169,184 @@ def _states(option: Option) -> Ways:
     names, text = option.value.split(","), str(option)
     virtual = sum(_VIRTUAL[name] for name in {*names} & {*_VIRTUAL})
     plain = [CONNECTION_STATES[name.lower()] for name in names if name not in _VIRTUAL]
-    among = _one("ct_state", merge(spanning(bit, bit) for bit in plain), text, negated=option.negated)
+    among = _one("ct_state", merge(spanning(bit, bit) for bit in plain), text, option)
+    done = _one("ct_status", (1, TOP), text, option, virtual)
     if not virtual:
         return [[among]]
-    done = _one("ct_status", (1, TOP), text, negated=option.negated, mask=virtual)
     if option.negated:
         return [[among, _one("ct_state", _NO_ENTRY, text)], [among, done]]
     return [[among], [among._replace(negated=True), done]] if plain else [[done]]
 
 
-def _of_entry(option: Option) -> Test:
+def _of_entry(option: Option, around: Around) -> list[Test]:
     """Given what is asked of a connection's entry beside its state, return the test."""
-    if option.name == "--ctdir":
-        return _named("ct_direction", {"original": 0, "reply": 1})(option)  # type: ignore[return-value]
     if option.name == "--ctproto":
-        return _one("proto", _protocol(option.value.lower()), str(option), negated=option.negated)
+        return _basic(Part("-p", option.value, option.negated), around.family)
     if option.name == "--ctstatus":
         bits = sum(_STATUS[name] for name in option.value.split(","))
-        return _one("ct_status", (1, TOP), str(option), negated=option.negated, mask=bits)
-    return Doubt(f"-m conntrack {option}")
+        return [_one("ct_status", (1, TOP), str(option), option, bits)]
+    return _read("conntrack", option)
 
 
 def _address_types(part: Part, around: Around) -> Ways:
     strong = part.option("--limit-iface-in") is not None
-    return [[_of_type(option, around, strong=strong) for option in part.options if option.name != "--limit-iface-in"]]
+    return [[_of_type(option, around, strong) for option in part.options if option.name != "--limit-iface-in"]]
 
 
-def _of_type(option: Option, around: Around, *, strong: bool) -> Test:
+def _of_type(option: Option, around: Around, strong: bool) -> Test:
     """IPv4 looks the address up, and a list is "one of". IPv6 asks what kind of number it is, and a list is "all of",
-    but for the kinds that are looked up (xt_addrtype.c, kernel).
+    but for the kinds that are looked up (xt_addrtype.c, kernel). ``strong``: on the incoming device only.
     """
     side, text = {"--src-type": "saddr", "--dst-type": "daddr"}[option.name], str(option)
     if strong and side == "saddr":
         return Doubt(f"{text} --limit-iface-in")
     kind = f"{side}_type_iif" if strong else f"{side}_type"
     names = {*option.value.lower().split(",")}
-    if around.family == 4:
-        return _one(kind, _numbers_of(option.value, ADDRESS_TYPES), text, negated=option.negated)
+    by_number = names & {*_KINDS_6} if around.family == 6 else set()
     numbers = EVERYTHING
-    for name in names & {*_KINDS_6}:
+    for name in by_number:
         numbers = intersect(numbers, _KINDS_6[name])
-    looked_up = [spanning(ADDRESS_TYPES[name], ADDRESS_TYPES[name]) for name in names - {*_KINDS_6}]
-    if not looked_up:
-        return _one(side, numbers, text, negated=option.negated)
-    return Match((side, kind), ((numbers, merge(looked_up)),), text, option.negated)
-
-
-def _rate(part: Part, _around: Around) -> Ways:
-    """``limit`` and ``hashlimit``: they hold while a burst lasts, which a quiet sender's few packets stay within."""
-    rate, burst = part.option("--limit", *_RATES), part.option("--limit-burst", "--hashlimit-burst")
-    enough = burst is None or int(burst.value) >= EXCHANGE
-    if rate is None or not enough or rate.value.endswith("b/s") or part.option("--hashlimit-rate-match"):
-        return [[Doubt(str(part))]]
-    return [[Fixed(rate.name != "--hashlimit-above", str(part))]]
-
-
-def _connections(part: Part, _around: Around) -> Ways:
-    """``connlimit`` counts the connection that asks, too: above 0 holds for all, above more for nobody's first."""
-    above, upto = part.option("--connlimit-above"), part.option("--connlimit-upto")
-    limit = above or upto
-    if limit is None:
-        return [[Doubt(str(part))]]
-    return [[Fixed((int(limit.value) == 0) == (above is not None), str(part))]]
-
-
-def _recent(part: Part, around: Around) -> Ways:
-    """``recent``: adding holds; "seen so many times lately" does not of a quiet sender; else a list decides."""
-    added, looked, hits = part.option("--set"), part.option("--rcheck", "--update"), part.option("--hitcount")
-    if added is not None:
-        return [[Fixed(not added.negated, str(part))]]
-    if looked and hits and part.option("--seconds") and int(hits.value) > (1 if around.opening else EXCHANGE):
-        return [[Fixed(looked.negated, str(part))]]
-    return [[Doubt(str(part))]]
+    if names == by_number:
+        return _one(side, numbers, text, option)
+    looked_up = _named(ADDRESS_TYPES)(",".join(names - by_number))
+    if not by_number:
+        return _one(kind, looked_up, text, option)
+    return Match((side, kind), ((numbers, looked_up),), text, option.negated)
 
 
 def _reverse_path(part: Part, _around: Around) -> Ways:
-    if part.option("--validmark"):
-        return [[Doubt(str(part))]]
     name = "saddr_route_any" if part.option("--loose") else "saddr_route"
-    return [[_one(name, spanning(1, 1), str(part), negated=part.option("--invert") is not None)]]
+    return [[Match((name,), ((spanning(1, 1),),), str(part), part.option("--invert") is not None)]]
 
 
-def _extension_header(part: Part, around: Around) -> Ways:
-    """A packet without that header fits in neither form (kernel), and a sender has the choice."""
-    return [[Fixed(False, str(part)) if around.closes else Doubt(str(part))]]
+def _steady(read: Callable[[Part, Around], Optional[bool]]) -> Callable[[Part, Around], Ways]:
+    """Given what says whether a test holds for all packets of a quiet sender (None: who knows), return its reader."""
+
+    def reader(part: Part, around: Around) -> Ways:
+        holds = read(part, around)
+        return [[Doubt(str(part), part.name in _CHOSEN) if holds is None else Fixed(holds, str(part))]]
+
+    return reader
 
 
-def _helper(part: Part, _around: Around) -> Ways:
-    return [[Fixed(option.negated, str(option)) for option in part.options]]  # kernel: nobody's first is expected
+def _rate(part: Part, _around: Around) -> Optional[bool]:
+    """``limit`` and ``hashlimit`` let a burst through, which a quiet sender's few packets stay within."""
+    above, upto = part.value("--hashlimit-above"), part.value("--limit", "--hashlimit-upto", "--hashlimit")
+    enough = int(part.value("--limit-burst", "--hashlimit-burst") or 5) >= EXCHANGE
+    return upto != "" if enough and above + upto and not (above + upto).endswith("b/s") else None
 
 
-def _owner(part: Part, _around: Around) -> Ways:
-    if part.option("--suppl-groups"):
-        return [[Doubt(str(part))]]
-    readers = {"--uid-owner": _numbers("skuid", _identity), "--gid-owner": _numbers("skgid", _identity)}
-    tests = [_option(readers, option, "owner") for option in part.options]
-    return [[test for test in tests if test is not None]]
+def _connections(part: Part, _around: Around) -> bool:
+    """``connlimit`` counts the connection that asks, too: above 0 holds for all, above more for nobody's first."""
+    above = part.option("--connlimit-above") is not None
+    return (int(part.value("--connlimit-above", "--connlimit-upto")) == 0) == above
+
+
+def _recent(part: Part, around: Around) -> Optional[bool]:
+    """``recent``: adding holds; "seen so many times lately" does not of a quiet sender; else a list decides."""
+    added, looked = part.option("--set"), part.option("--rcheck", "--update")
+    if added is not None:
+        return not added.negated
+    often = int(part.value("--hitcount") or 0) > (1 if around.opening else EXCHANGE)
+    return looked.negated if looked is not None and often and part.value("--seconds") else None
 
 
 def _set(part: Part, around: Around) -> Ways:
+    """Given ``-m set``, return its ways: a list is as many as its members have kinds of elements."""
     asked = part.option("--match-set")
     neutral = {"--match-set", "--return-nomatch", "--update-counters", "--update-subcounters"}
-    directions = tuple(asked.words[1].split(",")) if asked is not None else ()
+    directions = asked.words[1].split(",") if asked is not None else []
     if asked is None or {option.name for option in part.options} - neutral or {*directions} - {"src", "dst"}:
         return [[Doubt(str(part))]]
+    known = around.ipsets.get(asked.value)
+    members = known.members if known is not None and known.kinds == ("set",) else (asked.value,)
     nomatch = part.option("--return-nomatch") is not None
-    question = Membership(asked.value, directions, str(asked), negated=asked.negated, nomatch=nomatch)
-    return membership(around.ipsets, question, around.family)
+    found = [_inside(around.ipsets.get(name), directions, around.family, nomatch, str(asked)) for name in members]
+    tests = _together([Fixed(False, str(asked)), *found])
+    if asked.negated:
+        return [[_turned(test) for test in tests]]
+    return [[*map(_turned, tests[:at]), test] for at, test in enumerate(tests)]
 
 
-def _mac(text: str) -> Intervals:
-    number = int(text.replace(":", ""), 16)
-    return spanning(number, number)
+def _inside(known: Optional[IpSet], directions: list[str], family: int, nomatch: bool, text: str) -> Test:
+    """Return the test of being in a set; with fewer directions than it has dimensions nothing is (kernel)."""
+    if known is None or known.odd:
+        return Doubt(text)
+    if len(directions) < len(known.kinds) or known.family not in (0, family):
+        return Fixed(False, text)
+    fields = tuple(_FIELDS.get(kind, "{}addr").format(way[0]) for way, kind in zip(directions, known.kinds))
+    fields = tuple({"siif": "iif", "diif": "oif"}.get(name, name) for name in fields)
+    rows = known.holes if nomatch and "net" in known.kinds else known.rows
+    typed = ("proto",) if any(len(row) > len(fields) for row in rows) else ()
+    return Match((*fields, *typed), rows, text, mask=known.mask)
+
+
+def _together(tests: list[Test]) -> list[Test]:
+    """Given tests of which one is to hold, return them with those of the same fields as one, and without the vain."""
+    alike: dict[object, Match] = {}
+    others: list[Test] = []
+    for test in tests:
+        if isinstance(test, Match):
+            before = alike.get((test.fields, test.mask))
+            rows = test.rows if before is None else joined([*before.rows, *test.rows], 0)
+            alike[test.fields, test.mask] = test._replace(rows=rows)
+        elif test not in others:
+            others.append(test)
+    return [*alike.values(), *(test for test in others if isinstance(test, Doubt))] or others
+
+
+def _turned(test: Test) -> Test:
+    if isinstance(test, Match):
+        return test._replace(negated=not test.negated)
+    return test._replace(holds=not test.holds) if isinstance(test, Fixed) else test
 
 
 EXCHANGE = 5  # packets that a short exchange sends: SYN, ACK, a question, ACK, FIN
 _ALL_FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
-_RATES = ("--hashlimit-upto", "--hashlimit-above", "--hashlimit")
+_FIELDS = {"port": "{}port", "iface": "{}iif"}
 # What ipv6_addr_type() says of a number: mapped addresses (::ffff:0:0/96) are nothing of these.
 _KINDS_6 = {
     "unspec": spanning(0, 0),
     "multicast": addresses("ff00::/8", 6),
     "unicast": complement(merge([spanning(0, 0), addresses("ff00::/8", 6), addresses("::ffff:0:0/96", 6)])),
 }
-_ICMP = "echo-reply 0 destination-unreachable 3 source-quench 4 echo-request 8 time-exceeded 11 parameter-problem 12"
-_ICMP_6 = (
-    "destination-unreachable 1 packet-too-big 2 time-exceeded 3 parameter-problem 4 echo-request 128 echo-reply 129 "
-    "router-solicitation 133 router-advertisement 134 neighbour-solicitation 135 neighbor-solicitation 135 "
-    "neighbour-advertisement 136 neighbor-advertisement 136"
-)
-_ICMP_TYPES = {
-    (option, name): number
-    for option, words in (("--icmp-type", _ICMP.split()), ("--icmpv6-type", _ICMP_6.split()))
-    for name, number in zip(words[::2], words[1::2])
-}
-_PORTS: dict[str, Reader] = {
-    **dict.fromkeys(("--dport", "--destination-port"), _numbers("dport", _port_list)),
-    **dict.fromkeys(("--sport", "--source-port"), _numbers("sport", _port_list)),
-}
-_OPTIONS: dict[str, dict[str, Reader]] = {
-    **dict.fromkeys(("udp", "udplite", "dccp", "sctp"), _PORTS),
-    "tcp": {**_PORTS, "--tcp-flags": _tcp_flags, "--syn": _syn},
-    **dict.fromkeys(("icmp", "icmp6", "icmpv6", "ipv6-icmp"), {"--icmp-type": _icmp_type, "--icmpv6-type": _icmp_type}),
-    "multiport": {
-        **dict.fromkeys(("--dports", "--destination-ports"), _numbers("dport", _port_list)),
-        **dict.fromkeys(("--sports", "--source-ports"), _numbers("sport", _port_list)),
-        "--ports": _either_port,
+_OPTIONS: dict[str, Reader] = {
+    **{
+        f"{name} --{option}": _field(f"{option[0]}port", _ports)
+        for names, plural in ((PORTED, ""), (("multiport",), "s"))
+        for name in names
+        for option in (f"sport{plural}", f"dport{plural}", f"source-port{plural}", f"destination-port{plural}")
     },
-    "comment": {"--comment": lambda _option: None},
-    "mark": {"--mark": _mark("mark")},
-    "connmark": {"--mark": _mark("ct_mark")},
-    "iprange": {"--src-range": _address_range("saddr"), "--dst-range": _address_range("daddr")},
-    "pkttype": {"--pkt-type": _named("packet_type", {**PACKET_TYPES, "otherhost": PACKET_TYPES["other"]})},
-    "mac": {"--mac-source": _numbers("ether_saddr", _mac)},
+    "tcp --tcp-flags": _tcp_flags,
+    "tcp --syn": lambda option: _tcp_flags(option._replace(words=("FIN,SYN,RST,ACK", "SYN"))),
+    "tcp --tcp-option": lambda option: [Doubt(f"-m tcp {option}", chosen=True)],
+    "multiport --ports": _either_port,
+    "comment --comment": lambda _option: [],
+    "mark --mark": _field("mark", _span),
+    "connmark --mark": _field("ct_mark", _span),
+    "conntrack --ctdir": _field("ct_direction", _named({"original": 0, "reply": 1})),
+    "iprange --src-range": _field("saddr", _addresses),
+    "iprange --dst-range": _field("daddr", _addresses),
+    "pkttype --pkt-type": _field("packet_type", _named({**PACKET_TYPES, "otherhost": PACKET_TYPES["other"]})),
+    "mac --mac-source": _field("ether_saddr", lambda text: _span(f"0x{text.replace(':', '')}")),
+    "owner --uid-owner": _field("skuid", _span),
+    "owner --gid-owner": _field("skgid", _span),
 }
-_WHOLE: dict[str, Callable[[Part, Around], Ways]] = {
+_READ_BY_OPTION = {name.split()[0] for name in _OPTIONS}
+_READ_AS_WHOLE: dict[str, Callable[[Part, Around], Ways]] = {
     **dict.fromkeys(("conntrack", "state"), _conntrack),
-    **dict.fromkeys(("limit", "hashlimit"), _rate),
-    **dict.fromkeys(("rt", "frag", "hbh", "dst", "mh", "srh", "ah"), _extension_header),
+    **dict.fromkeys(("limit", "hashlimit"), _steady(_rate)),
+    # Headers of IPv6 that no packet need have: without them neither form holds (kernel), so no rule stops who does not.
+    **dict.fromkeys(
+        ("rt", "frag", "hbh", "dst", "mh", "srh", "ah"), _steady(lambda _part, around: False if around.closes else None)
+    ),
     "addrtype": _address_types,
-    "connlimit": _connections,
-    "recent": _recent,
+    "connlimit": _steady(_connections),
+    "recent": _steady(_recent),
+    "helper": _steady(lambda part, _around: part.options[0].negated),  # kernel: nobody's first packet is expected
     "rpfilter": _reverse_path,
-    "helper": _helper,
-    "owner": _owner,
     "set": _set,
 }
+_CHOSEN = ("rt", "frag", "hbh", "dst", "dscp", "ecn", "tcpmss")  # what a sender puts in as it likes
+# Options that change what the others of their extension mean, in a way that is not modelled.
+_SPOILING = ("--suppl-groups", "--hashlimit-rate-match", "--validmark", "--limit-iface-out")

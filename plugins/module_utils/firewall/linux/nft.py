@@ -41,7 +41,7 @@ from .nft_statements import NOT_SHOWN, changes_of, read_rule
 from .nft_values import ODD, NotModelled, Objects
 
 SOURCE = "nft -j list ruleset"
-MOST = 16 << 20  # characters of JSON: 150,000 to 800,000 elements, or 45,000 rules; more takes memory that a host may need
+MOST = 16 << 20  # characters of JSON: 150,000 elements and more, or 45,000 rules; beyond it reading takes much memory
 XTABLES_NAMES = ("filter", "nat", "mangle", "raw", "security")
 _SHOWN = 200  # characters of what could not be read
 

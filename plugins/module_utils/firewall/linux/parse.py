@@ -18,7 +18,6 @@ from .managers import read_managers
 from .nft import Place, parse_nft
 from .readings import Readings
 from .routes import parse_json, parse_network
-from .stack import with_stack
 
 FAMILIES = {4: "ip", 6: "ip6"}
 NEVER_SEEN = (
@@ -98,8 +97,7 @@ def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:
 def _network(readings: Readings, unavailable: dict[str, str]) -> Network:
     try:
         routes = {family: reading.sure() for family, reading in readings.routes.items()}
-        known, found = parse_network(readings.links.sure(), routes)
-        return with_stack(known, readings.stack, found)
+        return parse_network(readings.links.sure(), routes, readings.stack)
     except CoreError as error:
         unavailable["routes"] = str(error)
         return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ...finding import EMPTY
 from ..reading import NOTHING_READ, Reading
-from .stack import StackReadings
+from .stack import NO_STACK, StackReadings
 
 UFW_FILES = ("/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 SERVICES = ("firewalld.service", "nftables.service")
@@ -32,4 +32,4 @@ class Readings(NamedTuple):
     ephemeral: Reading = NOTHING_READ
     managers: Mapping[str, Reading] = EMPTY
     listing: Reading = NOTHING_READ
-    stack: StackReadings = StackReadings()
+    stack: StackReadings = NO_STACK

@@ -6,27 +6,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ...errors import ParseError
 from ..model.intervals import BITS, Intervals, count, merge, network, subtract
 from ..model.network import LOOPBACK_SOURCES, Network, Route, ways_of
 from ..model.packet import LOOPBACK
+from .stack import NO_STACK, StackReadings, parse_json, with_stack
 
 _NOT_A_WAY = ("local", "broadcast", "multicast", "anycast", "throw")
 
 
-def parse_json(source: str, text: str) -> list[dict[str, Any]]:
-    """Given what an ``ip -j`` command printed, return its entries. Raise ParseError."""
-    try:
-        return [dict(entry) for entry in json.loads(text or "[]") if entry]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ParseError(source, 1, text, f"not a JSON list of records ({error})") from error
+def parse_network(links: str, routes: dict[int, str], stack: StackReadings = NO_STACK) -> Network:
+    """Given the interfaces, the routes by family and what was read of the stack, return the network.
 
-
-def parse_network(links: str, routes: dict[int, str]) -> tuple[Network, dict[int, list[Route]]]:
-    """Given the interfaces and the routes by family, return the network, and the routes. Raise ParseError."""
+    Raise CoreError.
+    """
     found_links = parse_json("ip -j link", links)
     interfaces = [str(entry.get("ifname")) for entry in found_links if entry.get("ifname") != LOOPBACK]
     found: dict[int, list[Route]] = {}
@@ -47,7 +42,7 @@ def parse_network(links: str, routes: dict[int, str]) -> tuple[Network, dict[int
         filtered=tuple(str(entry.get("ifname")) for entry in found_links if "xdp" in entry),
         ranges={family: merge(each for each in beyond[family] if count(each) > 1) for family in BITS},
     )
-    return known, found
+    return with_stack(known, stack, found)
 
 
 def _is_loopback(family: int, numbers: Intervals) -> bool:

@@ -10,16 +10,16 @@ Sources: ip-sysctl in the kernel's documentation, ip-rule(8), ``ip -j address``.
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ...errors import CoreError, SourceDenied, SourceMissing
+from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...finding import EMPTY
 from ...host import Host
 from ..model.intervals import BITS, Intervals, complement, intersect, merge, subtract
 from ..model.network import ANY_SOURCE, Network, Route, Stack, most_specific
 from ..reading import NOTHING_READ, Reading, command
-from .routes import parse_json
 
 _CONF = "/proc/sys/net/ipv{}/conf"
 _SETTINGS = {4: ("route_localnet", "rp_filter", "forwarding", "accept_local"), 6: ("forwarding",)}
@@ -39,6 +39,17 @@ class StackReadings(NamedTuple):
     rules: Mapping[int, Reading] = EMPTY
     sysctls: Mapping[tuple[int, str, str], str] = EMPTY
     reflects: bool = False
+
+
+NO_STACK = StackReadings()  # nothing was read
+
+
+def parse_json(source: str, text: str) -> list[dict[str, Any]]:
+    """Given what an ``ip -j`` command printed, return its entries. Raise ParseError."""
+    try:
+        return [dict(entry) for entry in json.loads(text or "[]") if entry]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ParseError(source, 1, text, f"not a JSON list of records ({error})") from error
 
 
 def collect_stack(host: Host) -> StackReadings:
@@ -77,7 +88,7 @@ def with_stack(known: Network, readings: StackReadings, routes: Mapping[int, lis
 
     Raise ParseError where the addresses are of another form.
     """
-    if readings == StackReadings():
+    if readings is NO_STACK:
         return known
     links = parse_json("ip -j address", readings.addresses.sure())
     names = {str(link.get("ifname")) for link in links}

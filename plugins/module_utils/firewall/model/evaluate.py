@@ -214,9 +214,12 @@ class _Exchange:
                 if hook == INPUT or flow.packet.turn:
                     self._end(end.flow, UNKNOWN, f"{end.rule} ({LEADS_AWAY})")
                     continue
+                unsure = end.flow.unsure or (
+                    end.rule if flow.packet.proto != TCP else ""
+                )  # what answers may be another
                 known = end.flow.packet.connection._replace(masked=True)
                 masked = end.flow.packet._replace(saddr=None, ct_status=None, connection=known)
-                onward.append(_nat_done(Flow(end.flow.sources, masked, (), end.flow.unsure), done))
+                onward.append(_nat_done(Flow(end.flow.sources, masked, (), unsure), done))
             elif kind in (DROP, REJECT) and not self._orders.tracks:
                 self._passed.append(end)
                 onward.append(Flow(end.flow.sources, end.flow.packet, (), f"{end.rule} ({UNTRACKED_NAT})"))

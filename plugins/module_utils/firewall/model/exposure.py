@@ -34,16 +34,21 @@ _BLOCKLIST_SHARE = 64
 _MANY_PUBLISHED = 256  # ports of other hosts that are looked at
 NO_ROUTE = "no route of this host leads to them"
 SOME_ADDRESS = "to which address of this host it leads is not known"
+OTHER_SOURCE = "a socket of all addresses may answer from another one"
 ONE_WAY = "a datagram may arrive, but no route leads back, so no answer leaves"
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """What becomes of the first packets of one family for one listener: which sources get through, which may."""
+    """What becomes of the packets of one family for one listener: which sources get through, which may.
+
+    ``own`` are the host's addresses: nobody outside has them, so they are none of the sources that are asked about.
+    """
 
     family: int
     pieces: tuple[Piece, ...] = ()
     why_none: str = ""
+    own: Intervals = ()
 
     @cached_property
     def open(self) -> Intervals:
@@ -72,8 +77,9 @@ class Exposure:
 
     def _answer(self, sources: Intervals) -> tuple[str, str]:
         if sources not in self._answers:
-            verdict = self._verdict(sources)
-            self._answers[sources] = (verdict, self._decider(sources, OPEN if verdict == LIMITED else verdict))
+            asked = subtract(sources, self.own)
+            verdict = self._verdict(asked)
+            self._answers[sources] = (verdict, self._decider(asked, OPEN if verdict == LIMITED else verdict))
         return self._answers[sources]
 
     def _verdict(self, sources: Intervals) -> str:
@@ -162,7 +168,8 @@ class Exposer:
         key = (number, same, family, addresses, device)
         if key not in self._known:
             begin = Packet(family, number, None, port, USUAL_SOURCE_PORT, "").to(receiver)
-            self._known[key] = Exposure(family, tuple(self._pieces(begin, addresses, device)))
+            pieces = tuple(self._pieces(begin, addresses, device))
+            self._known[key] = Exposure(family, pieces, own=self._stack.local[family])
         return self._known[key]
 
     def unthought(self, proto: str, family: int, addresses: tuple[int, ...]) -> Exposure:
@@ -184,7 +191,7 @@ class Exposer:
                 return Exposure(family, (), f"it is bound to {listener.device}, which has no IPv{family} address")
             asked = mine[0]
         same = (self._choices.port_class(listener.port), self._choices.receiver_class(receiver))
-        key = (number, same, family, (LOOPBACK, asked))
+        key = (number, same, family, (LOOPBACK, asked, address))
         if key not in self._known:
             begin = Packet(family, number, asked, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
             entries = dict.fromkeys((listener.port, *self._choices.entries(begin, (asked,))))
@@ -232,11 +239,15 @@ class Exposer:
                         yield rule, family, number, port
 
     def _pieces(self, begin: Packet, addresses: tuple[int, ...], device: str) -> Iterator[Piece]:
-        for sent in self._sent(begin, self._own(begin, addresses), addresses):
-            for interface, sources in self._network.ways.get(begin.family, {}).items():
-                if device in ("", interface):
-                    possible = self._possible(sent, interface, sources)
-                    yield from self._landing(sent._replace(iif=interface), possible, begin.dport, addresses)
+        sent_to = self._own(begin, addresses)
+        for interface, sources in self._network.ways.get(begin.family, {}).items():
+            if device not in ("", interface):
+                continue
+            primary = self._stack.owned.get(interface, {}).get(begin.family, ())[:1]
+            ordered = tuple(sorted(sent_to, key=lambda address: address in primary))  # it stands for those like it
+            for sent in self._sent(begin._replace(iif=interface), ordered, addresses):
+                for piece in self._landing(sent, self._possible(sent, interface, sources), begin.dport, addresses):
+                    yield _from_another(piece, primary) if begin.proto == UDP and len(addresses) > 1 else piece
         if begin.proto == UDP and not device:
             yield from self._stray(begin)
 
@@ -300,6 +311,15 @@ def _most_open(exposures: Iterator[Exposure]) -> Exposure:
     if not others:
         return first
     return replace(first, pieces=tuple(piece for each in (first, *others) for piece in each.pieces))
+
+
+def _from_another(piece: Piece, primary: tuple[int, ...]) -> Piece:
+    """Given what becomes of a datagram for a socket of all addresses, return it as unknown where it is not for the
+    address that answers leave from.
+    """
+    if piece.verdict != OPEN or not primary or piece.packet.daddr in (*primary, None):
+        return piece
+    return piece._replace(verdict=UNKNOWN, rule=f"{piece.rule} ({OTHER_SOURCE})")
 
 
 def _place(packet: Packet) -> str:

@@ -96,11 +96,12 @@ def orders_of(ruleset: Ruleset, family: int) -> Orders:
     clashes: list[str] = []
     for hook in EVERY_HOOK:
         for group in _groups([base for base in bases if base.chain.hook == hook], hook, bases):
-            clashing = len(group) > 1 and _clash(group)
+            clashing = _clashing(group)
             if clashing:
-                clashes.append(" and ".join(map(str, group)))
-            choices.append(list(islice(permutations(group), _MANY)) if clashing else [tuple(group)])
-            hooks.append(hook)
+                clashes.append(" and ".join(map(str, clashing)))
+            choices.append([tuple(each for each in group if each not in clashing)])
+            choices.append(list(islice(permutations(clashing), _MANY + 1)))
+            hooks += [hook, hook]
     found = list(islice(product(*choices), _MANY + 1))
     paths = tuple(_path(hooks, order) for order in found[:_MANY])
     why = f"{'; '.join(clashes)}: of the same priority, and which runs first cannot be read" if clashes else ""
@@ -140,9 +141,16 @@ def _needs_tracking(rule: FilterRule) -> bool:
     )  # fmt: skip
 
 
-def _clash(group: list[Station]) -> bool:
-    touched = [_touched(station) for station in group]
-    return any(one[1] & (other[0] | other[1]) for one, other in permutations(touched, 2))
+def _clashing(group: list[Station]) -> list[Station]:
+    """Given what is passed at one priority, return what does not commute with others: the order of it matters."""
+    touched = [(station, *_touched(station)) for station in group] if len(group) > 1 else []
+    return [
+        station
+        for station, reads, writes in touched
+        if any(
+            writes & (others | changed) or changed & reads for other, others, changed in touched if other is not station
+        )
+    ]
 
 
 def _touched(station: Station) -> tuple[frozenset[str], frozenset[str]]:

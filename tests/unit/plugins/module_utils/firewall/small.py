@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Optional
 
@@ -18,6 +19,11 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 
 OWN4, OWN6 = 0xCB00710A, (0x20010DB8 << 96) + 0x10  # 203.0.113.10, 2001:db8::10
 HOST = Network({4: (OWN4,), 6: (OWN6,)}, {family: {"eth0": ANY_SOURCE[family]} for family in (4, 6)})
+
+RULES = json.dumps(
+    [{"priority": at, "src": "all", "table": name} for at, name in ((0, "local"), (32766, "main"), (32767, "default"))]
+)
+STACK = {"ip -j address": "[]", "ip -j -4 rule": RULES, "ip -j -6 rule": RULES}  # what a plain stack answers
 
 
 def numbers(text: str) -> Intervals:

@@ -27,6 +27,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
 
 from .recorded import FIXTURES
+from .small import STACK
 
 PLACE = {"family": "ip", "table": "filter"}
 NO_NF_TABLES = (1, "", "netlink: Error: cache initialization failed: Protocol not supported")  # as recorded, input 12
@@ -48,7 +49,7 @@ WITH_XT = json.dumps(
     }
 )
 SAVE = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n"
-IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]"}
+IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]", **STACK}
 
 
 def kernel_says(name: str) -> bytes:

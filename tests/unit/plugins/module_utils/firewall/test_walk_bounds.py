@@ -131,8 +131,8 @@ EXCHANGES = [
     ("the answer is in doubt", ("-A INPUT -p tcp -m tcp --sport 22 -m time --timestart 08:00 -j DROP",), "unknown",
      "ip filter INPUT rule 1: -p tcp -m tcp --sport 22 -m time --timestart 08:00 -j DROP"),
     ("the question is in doubt and the answer stopped",
-     ("-A INPUT -p tcp -m tcp --sport 22 -j DROP", "-A INPUT -m time --timestart 08:00 -j DROP"), "unknown",
-     "ip filter INPUT rule 2: -m time --timestart 08:00 -j DROP"),
+     ("-A INPUT -p tcp -m tcp --sport 22 -j DROP", "-A INPUT -m time --timestart 08:00 -j DROP"), "filtered",
+     "ip filter INPUT rule 1: -p tcp -m tcp --sport 22 -j DROP"),
     ("an answer from elsewhere is none of it", ("-A INPUT -s 127.0.0.2 -j DROP",), "open",
      "ip filter INPUT: policy accept"),
 ]  # fmt: skip
