@@ -77,11 +77,10 @@ class Listing(NamedTuple):
 class Draft:
     """A table while the entries of the JSON are read."""
 
-    def __init__(self, flags: Any, links: Mapping[str, int]) -> None:
-        self.flags = flags
+    def __init__(self, flags: Any, objects: Objects) -> None:
+        self.flags, self.objects = flags, objects
         self.chains: dict[str, dict[str, Any]] = {}
         self.rules: dict[str, list[dict[str, Any]]] = {}
-        self.objects = Objects(links)
 
 
 def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Mapping[str, int] = EMPTY) -> Ruleset:
@@ -123,7 +122,8 @@ def _collect(drafts: dict[Named, Draft], entry: Any, links: Mapping[str, int]) -
     try:
         ((kind, body),) = entry.items()
         if kind == "table":
-            drafts[str(body["family"]), str(body["name"])] = Draft(body.get("flags"), links)
+            place = str(body["family"]), str(body["name"])
+            drafts[place] = Draft(body.get("flags"), Objects(place[0], links))
         elif kind not in _OBJECTS:
             _place(drafts[str(body["family"]), str(body["table"])], kind, body)
     except ODD as error:
