@@ -17,7 +17,8 @@ from .iptables import Dump, parse_lines, parse_save
 from .managers import read_managers
 from .nft import Place, parse_nft
 from .readings import Readings
-from .routes import parse_json, parse_network
+from .routes import parse_network
+from .stack import parse_json
 
 FAMILIES = {4: "ip", 6: "ip6"}
 NEVER_SEEN = (

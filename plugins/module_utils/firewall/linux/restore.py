@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ...errors import ParseError
 from ..model.ruleset import PROTOCOLS
-from .iptables_options import Option, Part, split_parts
+from .iptables_options import Option, Part, split_parts, words_of
 
 Place = tuple[str, str]  # a table and one of its chains
 _ICMP = (
@@ -130,7 +130,7 @@ def _load_line(made: Rules, table: str, source: str, line: str) -> str:
 def _line(source: str, text: str) -> Line:
     """Given a rule, return it; one of another form is a doubt of its own."""
     try:
-        options = {item for part in split_parts(text) for item in _items(part)} - _DEFAULTS
+        options = {item for part in split_parts(words_of(text)) for item in _items(part)} - _DEFAULTS
     except (ValueError, IndexError):
         options = {("rule", text)}
     exact = frozenset(item for item in options if item[0].lstrip("! ") in _EXACT)
