@@ -249,8 +249,8 @@ def _chain(pair: _Pair, place: Place, name: str, running: list[Line], doubts: li
 
 def _where(pair: _Pair, running: list[Line], number: int) -> str:
     """Return where a rule that somebody added stands: before ufw's chains it decides alone."""
-    ours = [place for place, line in enumerate(running, start=1) if pair.ours(line)]
-    return ", before ufw's chains" if number < min(ours, default=0) else ", after ufw's chains"
+    ours = [place for place, line in enumerate(running, start=1) if pair.ours(line)] or [0]
+    return f", {'before' if number < ours[0] else 'after' if number > ours[-1] else 'between'} ufw's chains"
 
 
 def _texts(ruleset: Ruleset, backend: str, name: str, count: int) -> Optional[dict[int, tuple[str, str]]]:

@@ -168,6 +168,12 @@ UFW: list[tuple[str, Readings, list[str], str]] = [
         f"iptables -D INPUT {HAND}",
     ),
     (
+        "iptables -I INPUT 3",
+        ufw_host(replaced("-A INPUT -j ufw-after-input\n", f"-A INPUT {HAND}\n-A INPUT -j ufw-after-input\n")),
+        [f"only in the kernel: rule 3 of ip filter INPUT, between ufw's chains: {HAND}"],
+        f"iptables -D INPUT {HAND}",
+    ),
+    (
         "ip6tables -A INPUT",
         ufw_host(v6=replaced("-A INPUT -j ufw6-track-input\n", f"-A INPUT -j ufw6-track-input\n-A INPUT {HAND}\n")),
         [f"only in the kernel: rule 7 of ip6 filter INPUT, after ufw's chains: {HAND}"],
@@ -393,6 +399,10 @@ def boots(made: Readings) -> list[tuple[str, Optional[bool]]]:
     return [(boot.subject, boot.kept) for boot in parse(made).boot]
 
 
+def with_units(made: Readings, enabled: str, active: str) -> Readings:
+    return made._replace(managers={**made.managers, ENABLED: Reading(enabled), ACTIVE: Reading(active)})
+
+
 def iptables_host(enabled: str = "", saved: str = "", plugins: str = "", hooks: str = "") -> Readings:
     """Return a host on which somebody ran iptables: rules for IPv4 and IPv6 that no manager knows."""
     made = readings("debian-12", "iptables-nft")
@@ -419,6 +429,7 @@ BOOT: list[tuple[str, Readings, list[tuple[str, Optional[bool]]]]] = [
         ufw_host(replaced(FIRST_JUMP, f"-A INPUT {HAND}\n{FIRST_JUMP}")),
         [("next boot", True)],
     ),
+    ("ufw, disabled", with_units(ufw_host(), "", ""), [("ufw", False)]),
     ("ufw's rules run and ufw.conf says no", ufw_host(ufw_conf=replaced("=yes", "=no")), [("ufw", False)]),
     ("nftables.conf, disabled", nft_host(CONF, LISTED, "x"), [("inet filter (nft)", False)]),
     ("nftables.conf, enabled", nft_host(CONF, LISTED), [("next boot", True)]),
@@ -438,10 +449,6 @@ def test_what_runs_and_nothing_loads_is_gone_at_the_next_boot(
     made: Readings, expected: list[tuple[str, Optional[bool]]]
 ) -> None:
     assert boots(made) == expected
-
-
-def with_units(made: Readings, enabled: str, active: str) -> Readings:
-    return made._replace(managers={**made.managers, ENABLED: Reading(enabled), ACTIVE: Reading(active)})
 
 
 @pytest.mark.case("FW45")
@@ -464,6 +471,28 @@ def test_a_port_that_is_not_permanent_is_named_with_its_zone() -> None:
     (view,) = facts("debian-12", "firewalld-g7").managers
     assert "public: ports 8000/tcp runs and is not permanent: gone at the next reload or boot" in view.differences
     assert view.remedy.startswith("To keep what runs: firewall-cmd --runtime-to-permanent")
+
+
+ZONES = "public (active)\n  interfaces: eth0 {0}\n  ports: 80/tcp\n\ntrusted\n  interfaces: {1}\n"
+
+
+def test_an_interface_is_drift_where_it_is_in_another_zone_than_the_default_one() -> None:
+    made = readings("debian-12", "firewalld-zones")
+    stored = Reading("public\n  interfaces: \n  ports: 80/tcp\n\ntrusted\n  interfaces: \n")
+    for zones, expected in ((ZONES.format("eth1", ""), ()), (ZONES.format("", "eth1"), ("trusted: interfaces eth1",))):
+        asked = {"--list-all-zones": Reading(zones), "--permanent --list-all-zones": stored}
+        (view,) = parse(made._replace(managers={**made.managers, **asked})).managers
+        assert tuple(line.partition(" runs")[0] for line in view.differences) == expected
+
+
+def test_rules_are_appended_and_inserted_as_iptables_restore_does() -> None:
+    made = load(
+        [("x", "*filter\n:C -\n-A C -j A\n-I C -j B\n-I C 2 -j D\n"), ("y", "*filter\n:E -\n[1:2] -A C -j F\n")]
+    )
+    assert [line.text for line in made.chains["filter", "C"]] == ["-j B", "2 -j D", "-j A", "-j F"]
+    again = load([("x", "*filter\n:C -\n:INPUT DROP\n-A C -j A\n-A INPUT -j C\n:C -\n:INPUT ACCEPT\n")])
+    assert (again.chains["filter", "C"], len(again.chains["filter", "INPUT"])) == ([], 1)  # a built-in chain is kept
+    assert again.policies == {("filter", "INPUT"): "ACCEPT"}
 
 
 def test_what_decides_before_firewalld_is_named() -> None:
