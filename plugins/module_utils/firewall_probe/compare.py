@@ -46,6 +46,9 @@ class Heard(NamedTuple):
     why: str
 
 
+NOTHING = Heard("", "", 0.0, "")
+
+
 class Compared(NamedTuple):
     """A pair as one host knocked at it: ``status`` is ok where it agrees, critical or warning where it does not, and
     unknown where it is not compared: ``why``.
@@ -55,7 +58,7 @@ class Compared(NamedTuple):
     pair: Pair
     status: str
     why: str = ""
-    heard: Heard = Heard("", "", 0.0, "")
+    heard: Heard = NOTHING
     arrival: Arrival = Arrival(UNKNOWN, "")
 
     def as_dict(self) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def _compared(by: str, pair: Pair, heard: Any, ask: Ask) -> Compared:
     if heard is None:
         return Compared(by, pair, UNKNOWN, f"{by} did not knock")
     if heard.answer not in ANSWERS or heard.answer == ERROR:
-        return Compared(by, pair, UNKNOWN, f"{by} could not tell: {heard.why or heard.answer or 'no answer'}", heard)
+        return Compared(by, pair, UNKNOWN, f"{by} could not tell: {heard.why or heard.answer}", heard)
     if not heard.source:
         return Compared(by, pair, UNKNOWN, f"{by} has no route to {pair.address}", heard)
     arrival = ask(pair.address, pair.port, heard.source)

@@ -76,6 +76,29 @@ def test_an_answer_that_tells_nothing_says_why() -> None:
     assert found.why == "app1 could not tell: Too many open files"
 
 
+@pytest.mark.parametrize(("answer", "why"), [("planned", "planned"), ("open-ish", "open-ish")])
+def test_an_answer_that_is_none_is_quoted(answer: str, why: str) -> None:
+    assert one(answer, "open", SSHD).why == f"app1 could not tell: {why}"
+
+
+def test_a_pair_of_which_nothing_was_heard_is_not_compared() -> None:
+    (found,) = compare(OWN._replace(ports=(22, 23)), {"app1": []}, lambda *_a: Arrival("open", "a rule", SSHD))
+    assert found.as_dict() == {
+        "by": "app1",
+        "address": "10.0.0.5",
+        "port": 22,
+        "proto": "tcp",
+        "source": "",
+        "answer": "",
+        "ms": 0.0,
+        "verdict": "unknown",
+        "decided_by": "",
+        "listener": "",
+        "status": "unknown",
+        "why": "app1 did not knock",
+    }
+
+
 def test_where_no_route_leads_the_rules_are_not_asked() -> None:
     asked: list[Any] = []
 
@@ -291,4 +314,12 @@ def test_a_pair_is_shown_with_all_that_led_to_its_outcome() -> None:
         "listener": SSHD,
         "status": "ok",
         "why": "",
+    }
+
+
+def test_the_steps_have_rules_of_their_own() -> None:
+    assert {rule.check.id: (rule.per, rule.many) for rule in RULES.all} == {
+        "firewall.probe_knocks": ("knock", False),
+        "firewall.probe": ("compare", False),
+        "firewall.probe_disagrees": ("compare", True),  # hosts that got different answers at one port
     }
