@@ -26,12 +26,13 @@ from .model.ruleset import UNKNOWN
 
 class Arrival(NamedTuple):
     """What becomes of a connection: open, filtered or unknown, by which rule, and the listener that it comes to (empty:
-    nobody listens there).
+    nobody listens there). ``elsewhere`` is the other host that NAT leads it to, of which nothing more is known.
     """
 
     verdict: str
     rule: str
     listener: str = ""
+    elsewhere: str = ""
 
 
 class Questions:
