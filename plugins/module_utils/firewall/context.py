@@ -114,8 +114,11 @@ def build_context(
 
 
 def _reach(exposer: Exposer, listener: Listener) -> Reach:
-    outside = {family: exposer.outside(listener, family) for family in listener.bound}
-    return Reach(listener, outside, {family: exposer.inside(listener, family) for family in listener.inside})
+    """What is bound to loopback is reached from outside only where a rule or a setting leads there."""
+    families = {**listener.bound, **listener.inside}
+    outside = {family: exposer.outside(listener, family) for family in families}
+    shown = {family: each for family, each in outside.items() if family in listener.bound or each.open or each.unknown}
+    return Reach(listener, shown, {family: exposer.inside(listener, family) for family in listener.inside})
 
 
 def _unthought(exposer: Exposer, network: Network) -> dict[tuple[int, str], Exposure]:

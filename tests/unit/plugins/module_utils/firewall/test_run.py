@@ -16,6 +16,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
 
+from .small import STACK
+
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 LISTEN = (
     "   {n}: {address}:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0\n"
@@ -28,6 +30,7 @@ COMMANDS = {
     "ip -j -4": ROUTES,
     "ip -j -6": "[]",
     "nft": '{"nftables": []}',
+    **STACK,
 }
 
 
