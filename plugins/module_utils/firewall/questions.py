@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from .context import Context
@@ -19,19 +20,20 @@ from .listeners import Listener
 from .model.choices import USUAL_SOURCE_PORT
 from .model.evaluate import FILTERED, OPEN, Evaluator, Piece
 from .model.exposure import NO_ROUTE
-from .model.intervals import Intervals, intersect, spanning
+from .model.intervals import Intervals, contains, intersect, spanning
 from .model.packet import NOBODY_KNOWN, TCP, Packet
 from .model.ruleset import UNKNOWN
 
 
 class Arrival(NamedTuple):
     """What becomes of a connection: open, filtered or unknown, by which rule, and the listener that it comes to (empty:
-    nobody listens there).
+    nobody listens there). ``elsewhere`` is the other host that NAT leads it to, of which nothing more is known.
     """
 
     verdict: str
     rule: str
     listener: str = ""
+    elsewhere: str = ""
 
 
 class Questions:
@@ -39,48 +41,63 @@ class Questions:
 
     def __init__(self, context: Context) -> None:
         self._context, self._network = context, context.network
-        self._evaluator = Evaluator(context.ruleset, context.network.local)
+        self._evaluator = Evaluator(context.ruleset, replace(context.network.stack, local=context.network.local))
 
     def ask(self, address: str, port: int, source: str) -> Arrival:
         """Given an address and a port that a peer connects to and the peer's address, return what becomes of it."""
         at, peer = ipaddress.ip_address(address), ipaddress.ip_address(source)
-        if int(at) not in self._network.addresses[at.version]:
+        if not contains(self._network.local[at.version], int(at)):
             return Arrival(UNKNOWN, f"{address} is no address of this host: something on the way translates it")
         if self._network.unavailable:
             return Arrival(UNKNOWN, self._network.unavailable)
         packet = Packet(at.version, TCP, int(at), port, USUAL_SOURCE_PORT, "")
-        pieces = list(self._pieces(packet, spanning(int(peer), int(peer))))
-        for verdict in (OPEN, UNKNOWN, FILTERED):  # of several interfaces that it may come by the most open counts
-            for piece in pieces:
-                if piece.verdict == verdict:
-                    return self._arrival(piece)
+        arrivals = list(self._arrivals(packet, spanning(int(peer), int(peer))))
+        for verdict in (OPEN, UNKNOWN, FILTERED):  # of several ways that it may come by the most open counts
+            for arrival in arrivals:
+                if arrival.verdict == verdict:
+                    return arrival
         return Arrival(FILTERED, NO_ROUTE)
 
-    def _pieces(self, packet: Packet, peer: Intervals) -> Iterator[Piece]:
-        receivers = [
-            each for listener in self._listeners(packet) for each in self._context.snapshot.receivers(listener)
-        ]
-        for interface, sources in self._network.ways[packet.family].items():
+    def _arrivals(self, packet: Packet, peer: Intervals) -> Iterator[Arrival]:
+        """Yield what becomes of it on each interface by which it may come: here, and where NAT leads it away."""
+        served = self._listeners(packet, "")
+        receivers = [each for listener in served for each in self._context.snapshot.receivers(listener)]
+        for interface, sources in self._network.ways.get(packet.family, {}).items():
             for receiver in (receivers or [NOBODY_KNOWN]) if intersect(sources, peer) else ():
-                yield from self._evaluator.connect(packet._replace(iif=interface).to(receiver), peer)
+                sent = packet._replace(iif=interface).to(receiver)
+                yield from (self._here(piece, interface) for piece in self._evaluator.exchange(sent, peer))
+                yield from map(_elsewhere, self._evaluator.exchange(sent, peer, through=True))
 
-    def _arrival(self, piece: Piece) -> Arrival:
+    def _here(self, piece: Piece, interface: str) -> Arrival:
         if piece.verdict != OPEN:
             return Arrival(piece.verdict, piece.rule)
-        listeners = self._listeners(piece.packet)
+        listeners = self._listeners(piece.packet, interface)
         if not listeners and self._context.unread("tcp"):
             return Arrival(UNKNOWN, f"who listens cannot be seen: {self._context.unread('tcp')}")
         return Arrival(OPEN, piece.rule, ", ".join(map(str, listeners)))
 
-    def _listeners(self, packet: Packet) -> list[Listener]:
-        """Given a packet as it arrives, return who gets it. A redirect leaves open which address of the host it is."""
+    def _listeners(self, packet: Packet, interface: str) -> list[Listener]:
+        """Given a packet as it arrives by an interface (empty: by any), return who gets it.
+
+        A redirect may leave open which address of the host it is.
+        """
         family, address = packet.family, packet.daddr
         return [
             listener
             for listener in (reach.listener for reach in self._context.reaches)
             if (listener.proto, listener.port) == ("tcp", packet.dport)
+            and (not interface or listener.device in ("", interface))
             and (
                 (family in listener.bound and (address is None or listener.bound[family] in (None, address)))
                 or (address is not None and listener.inside.get(family) == address)
             )
         ]
+
+
+def _elsewhere(piece: Piece) -> Arrival:
+    """Given what becomes of a connection on its way to another host, return it so: whether that one listens is open."""
+    kind = ipaddress.IPv4Address if piece.packet.family == 4 else ipaddress.IPv6Address
+    at = piece.packet.daddr
+    return Arrival(
+        piece.verdict, piece.rule, "", f"{kind(at) if isinstance(at, int) else at} port {piece.packet.dport}"
+    )

@@ -21,14 +21,20 @@ from .declared import Declared, Pair
 
 Ask = Callable[[str, int, str], Arrival]
 FILTERED = "filtered"
-SOMEBODY, NOBODY = True, False  # whether a socket of this host listens where the rules lead
+SOMEBODY, NOBODY, ELSEWHERE = "listens", "nobody", "elsewhere"  # who is where the rules lead
 
-# By verdict of the rules, whether somebody listens, and answer. Refused is what a closed port answers, and what a rule
+# By verdict of the rules, who is there, and answer. Refused is what a closed port answers, and what a rule
 # that rejects may: where the rules stop a connection every answer but an open one is as they say. Where they let it in
-# to a listener, whatever else it gets was made on the way.
-_TABLE: Mapping[tuple[str, bool, str], str] = {
-    **{(FILTERED, listens, answer): OK for listens in (SOMEBODY, NOBODY) for answer in (REFUSED, TIMEOUT, UNREACHABLE)},
-    **{(FILTERED, listens, OPEN): CRITICAL for listens in (SOMEBODY, NOBODY)},
+# to a listener, whatever else it gets was made on the way. What another host
+# that NAT leads to lets in is not known, so that of there only what must be so counts.
+_TABLE: Mapping[tuple[str, str, str], str] = {
+    **{
+        (FILTERED, who, answer): OK
+        for who in (SOMEBODY, NOBODY, ELSEWHERE)
+        for answer in (REFUSED, TIMEOUT, UNREACHABLE)
+    },
+    **{(FILTERED, who, OPEN): CRITICAL for who in (SOMEBODY, NOBODY, ELSEWHERE)},
+    **{(OPEN, ELSEWHERE, answer): OK for answer in (OPEN, REFUSED)},
     (OPEN, SOMEBODY, OPEN): OK,
     **{(OPEN, SOMEBODY, answer): WARNING for answer in (REFUSED, TIMEOUT, UNREACHABLE)},
     (OPEN, NOBODY, OPEN): CRITICAL,
@@ -46,6 +52,9 @@ class Heard(NamedTuple):
     why: str
 
 
+NOTHING = Heard("", "", 0.0, "")
+
+
 class Compared(NamedTuple):
     """A pair as one host knocked at it: ``status`` is ok where it agrees, critical or warning where it does not, and
     unknown where it is not compared: ``why``.
@@ -55,22 +64,17 @@ class Compared(NamedTuple):
     pair: Pair
     status: str
     why: str = ""
-    heard: Heard = Heard("", "", 0.0, "")
+    heard: Heard = NOTHING
     arrival: Arrival = Arrival(UNKNOWN, "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         _host, address, port = self.pair
-        given = {"by": self.by, "address": address, "port": port, "proto": "tcp", "source": self.heard.source}
-        judged = {"verdict": self.arrival.verdict, "decided_by": self.arrival.rule, "listener": self.arrival.listener}
-        return {
-            **given,
-            "answer": self.heard.answer,
-            "ms": self.heard.ms,
-            **judged,
-            "status": self.status,
-            "why": self.why,
-        }
+        source, answer, ms, _said = self.heard
+        verdict, rule, listener, elsewhere = self.arrival
+        place = {"by": self.by, "address": address, "port": port, "proto": "tcp", "source": source}
+        judged = {"verdict": verdict, "decided_by": rule, "listener": listener or elsewhere}
+        return {**place, "answer": answer, "ms": ms, **judged, "status": self.status, "why": self.why}
 
 
 def compare(own: Declared, heard: Mapping[str, Any], ask: Ask) -> list[Compared]:
@@ -102,10 +106,12 @@ def _compared(by: str, pair: Pair, heard: Any, ask: Ask) -> Compared:
     if heard is None:
         return Compared(by, pair, UNKNOWN, f"{by} did not knock")
     if heard.answer not in ANSWERS or heard.answer == ERROR:
-        return Compared(by, pair, UNKNOWN, f"{by} could not tell: {heard.why or heard.answer or 'no answer'}", heard)
+        return Compared(by, pair, UNKNOWN, f"{by} could not tell: {heard.why or heard.answer}", heard)
     if not heard.source:
         return Compared(by, pair, UNKNOWN, f"{by} has no route to {pair.address}", heard)
     arrival = ask(pair.address, pair.port, heard.source)
-    status = _TABLE.get((arrival.verdict, bool(arrival.listener), heard.answer), UNKNOWN)
-    why = f"the rules do not tell: {arrival.rule}" if status == UNKNOWN else ""
+    who = ELSEWHERE if arrival.elsewhere else SOMEBODY if arrival.listener else NOBODY
+    status = _TABLE.get((arrival.verdict, who, heard.answer), UNKNOWN)
+    beyond = f", and what {arrival.elsewhere} lets in is not known" if arrival.elsewhere else ""
+    why = f"the rules do not tell: {arrival.rule}{beyond}" if status == UNKNOWN else ""
     return Compared(by, pair, status, why, heard, arrival)

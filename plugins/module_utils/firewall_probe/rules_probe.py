@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
+from ..firewall.questions import Arrival
 from ..registry import Outcome, Rules, finding_of
 from .compare import Compared
 from .declared import OPT_IN, Declared, Plan
@@ -111,7 +112,7 @@ def judge_disagreement(context: Context) -> Iterator[Outcome]:
         who = _some(f"{each.by} ({each.heard.source})" for each in (first, *others))
         got = {"answer": answer, "by": [first.by, *(each.by for each in others)], "ms": first.heard.ms}
         said = f"{arrival.verdict}: {arrival.rule}"
-        text = f"{pair} {_GOT[answer]} from {who}, but the rules of this host say {said}; {_listens(arrival.listener)}"
+        text = f"{pair} {_GOT[answer]} from {who}, but the rules of this host say {said}; {_who(arrival)}"
         yield Outcome(first.status, text, said, got, _remedy(first), str(pair))
 
 
@@ -130,8 +131,10 @@ def _remedy(each: Compared) -> str:
     )
 
 
-def _listens(listener: str) -> str:
-    return f"{listener} listens" if listener else "nobody is known to listen"
+def _who(arrival: Arrival) -> str:
+    if arrival.elsewhere:
+        return f"NAT leads it to {arrival.elsewhere}"
+    return f"{arrival.listener} listens" if arrival.listener else "nobody is known to listen"
 
 
 def _disagreeing(context: Context) -> Iterator[Compared]:

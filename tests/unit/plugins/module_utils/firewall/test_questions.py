@@ -62,7 +62,7 @@ def test_a_peer_that_no_route_leads_to_gets_nothing() -> None:
 
 def test_where_routes_or_sockets_cannot_be_seen_it_is_not_known() -> None:
     blind = HOST._replace(unavailable="no ip")
-    assert Questions(audit(OPEN_ALL, [SSHD], network=blind)).ask(OWN, 22, PEER) == ("unknown", "no ip", "")
+    assert Questions(audit(OPEN_ALL, [SSHD], network=blind)).ask(OWN, 22, PEER) == ("unknown", "no ip", "", "")
     unread = audit(OPEN_ALL, unavailable={"sockets": "no ss"})
     assert Questions(unread).ask(OWN, 22, PEER).verdict == "unknown"
     assert "no ss" in Questions(unread).ask(OWN, 22, PEER).rule

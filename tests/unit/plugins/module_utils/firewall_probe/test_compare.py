@@ -40,10 +40,12 @@ def row(port: int = 22, answer: str = "open", **more: Any) -> dict[str, Any]:
     return {**source, "port": port, "answer": answer, "ms": 1.5, "why": "", **more}
 
 
-def one(answer: str, verdict: str, listener: str = "") -> Compared:
+def one(answer: str, verdict: str, listener: str = "", elsewhere: str = "") -> Compared:
     """Return how one answer compares with what the rules say."""
     own = OWN._replace(ports=(22, 23))
-    (found,) = compare(own, {"app1": [row(answer=answer)]}, lambda *_asked: Arrival(verdict, "a rule", listener))
+    (found,) = compare(
+        own, {"app1": [row(answer=answer)]}, lambda *_asked: Arrival(verdict, "a rule", listener, elsewhere)
+    )
     return found
 
 
@@ -74,6 +76,42 @@ def test_an_answer_that_tells_nothing_says_why() -> None:
         lambda *_a: Arrival("", ""),
     )
     assert found.why == "app1 could not tell: Too many open files"
+
+
+# Where NAT leads to another host: what that one lets in is its own matter.
+BEYOND = [("open", "ok ok unknown unknown"), ("filtered", "critical ok ok ok"), ("unknown", "unknown " * 4)]
+
+
+@pytest.mark.parametrize(("verdict", "statuses"), BEYOND)
+def test_what_nat_leads_to_another_host_agrees_as_far_as_it_must(verdict: str, statuses: str) -> None:
+    found = [one(answer, verdict, elsewhere="10.9.0.2 port 80") for answer in ANSWERS]
+    assert [each.status for each in found] == [*statuses.split(), "unknown", "unknown", "unknown"]
+    assert found[2].as_dict()["listener"] == "10.9.0.2 port 80"
+    if verdict == "open":
+        assert found[2].why == "the rules do not tell: a rule, and what 10.9.0.2 port 80 lets in is not known"
+
+
+@pytest.mark.parametrize(("answer", "why"), [("planned", "planned"), ("open-ish", "open-ish")])
+def test_an_answer_that_is_none_is_quoted(answer: str, why: str) -> None:
+    assert one(answer, "open", SSHD).why == f"app1 could not tell: {why}"
+
+
+def test_a_pair_of_which_nothing_was_heard_is_not_compared() -> None:
+    (found,) = compare(OWN._replace(ports=(22, 23)), {"app1": []}, lambda *_a: Arrival("open", "a rule", SSHD))
+    assert found.as_dict() == {
+        "by": "app1",
+        "address": "10.0.0.5",
+        "port": 22,
+        "proto": "tcp",
+        "source": "",
+        "answer": "",
+        "ms": 0.0,
+        "verdict": "unknown",
+        "decided_by": "",
+        "listener": "",
+        "status": "unknown",
+        "why": "app1 did not knock",
+    }
 
 
 def test_where_no_route_leads_the_rules_are_not_asked() -> None:
@@ -252,6 +290,8 @@ def test_where_somebody_listens_that_is_named_and_the_first_host_is_the_one_to_l
     slow = [listened[0]._replace(heard=listened[0].heard._replace(ms=7.0)), listened[1]]
     (told,) = judged(slow)["firewall.probe_disagrees"]
     assert told.message.endswith(f"; {SSHD} listens")
+    beyond = [slow[0]._replace(arrival=Arrival("filtered", "a rule", "", "10.9.0.2 port 80"))]
+    assert judged(beyond)["firewall.probe_disagrees"][0].message.endswith("; NAT leads it to 10.9.0.2 port 80")
     assert told.actual["ms"] == 7.0
     assert "On app1 look for NAT" in told.remedy
 
@@ -291,4 +331,12 @@ def test_a_pair_is_shown_with_all_that_led_to_its_outcome() -> None:
         "listener": SSHD,
         "status": "ok",
         "why": "",
+    }
+
+
+def test_the_steps_have_rules_of_their_own() -> None:
+    assert {rule.check.id: (rule.per, rule.many) for rule in RULES.all} == {
+        "firewall.probe_knocks": ("knock", False),
+        "firewall.probe": ("compare", False),
+        "firewall.probe_disagrees": ("compare", True),  # hosts that got different answers at one port
     }

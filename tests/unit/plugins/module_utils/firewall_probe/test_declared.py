@@ -89,6 +89,11 @@ def test_what_ansible_reaches_a_host_by_is_no_mistake_and_no_address_where_it_is
     assert told.left_out["h2"] == "no address of it is declared"
 
 
+def test_a_name_without_an_end_is_cut() -> None:
+    (why,) = planned(own(host_address="x" * 1000)).left_out.values()
+    assert why.startswith(f"ansible_host is '{'x' * 60}', expected")
+
+
 def test_a_wrong_declared_address_is_a_mistake_with_its_place() -> None:
     with pytest.raises(InputError) as raised:
         asked(own(), own(addresses=["10.0.0.6", "db1"]))

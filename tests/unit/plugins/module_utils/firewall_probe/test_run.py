@@ -13,7 +13,6 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe import AREA, SPEC, run
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe.collect import Door, Reply
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry import Rules
 
 from ..firewall.audits import audit, opening, socket
 
@@ -101,12 +100,3 @@ def test_a_system_that_is_not_read_compares_nothing_and_says_so() -> None:
     result = AREA.run(params(**own, heard={"app1": [row]}), FakeHost("sunos"), False)
     assert result.status == "unknown"
     assert "the packet filter of a sunos host cannot be read" in result.findings[0].message
-
-
-def test_the_steps_have_rules_of_their_own() -> None:
-    assert isinstance(run.RULES, Rules)
-    assert {rule.check.id: (rule.per, rule.many) for rule in run.RULES.all} == {
-        "firewall.probe_knocks": ("knock", False),
-        "firewall.probe": ("compare", False),
-        "firewall.probe_disagrees": ("compare", True),  # hosts that got different answers at one port
-    }
