@@ -14,9 +14,9 @@ short_description: Change a firewall so that the host takes it back by itself un
 version_added: 0.2.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Says what ufw, firewalld or nftables would have to be told so that a host lets in what a policy has and nothing
-    else, keeps what is there, and has the host restore that by itself unless the change is confirmed. It changes
-    no rule itself. The role C(firewall_apply) makes the changes by existing modules in between.
+  - Says what ufw, firewalld, nftables or Windows would have to be told so that a host lets in what a policy has
+    and nothing else, keeps what is there, and has the host restore that by itself unless the change is confirmed.
+    It changes no rule itself. The role C(firewall_apply) makes the changes by existing modules in between.
   - The connection by which it comes stays allowed, whether or not the policy has it.
   - Nothing is armed where the rules of the host could not be restored exactly. To find out, they are loaded in an empty
     network namespace, and must be listed there as they are here.
@@ -116,11 +116,17 @@ attributes:
     details: Where nothing differs from the policy, nothing is armed.
   platform:
     support: full
-    platforms: linux
+    platforms: linux, windows
     details:
       - Tried on real hosts with systemd, with ufw, firewalld and nftables. macOS has none of these and is refused.
+      - Nothing was tried on a real Windows. What is asked of it is answered by stand-ins in the tests; the script that
+        restores its rules was run by the real engine of PowerShell 7. Try it on a host that you can reach otherwise.
+      - On Windows the change is kept by C(netsh advfirewall export), and a task of the scheduler, which runs as SYSTEM
+        and also at the start of the system, imports it. Whether a rule of ours was edited by hand is not seen, only
+        whether it works.
 notes:
-  - It runs as root, and comes by ssh.
+  - It runs as root and comes by ssh; on Windows by WinRM as an administrator. Whoever is connected to
+    O(management_port) there stays allowed.
   - A change takes as long as it takes. O(state=armed) with O(commit) begins the seconds anew; they count from the last
     time.
   - A rollback restores the kernel's rules of that moment, all tables of nftables and both back ends of iptables. What

@@ -42,7 +42,7 @@ class Change(NamedTuple):
     state: str
     folder: Path
     manager: str
-    peer: Optional[Peer]
+    peers: tuple[Peer, ...]
     steps: tuple[Mapping[str, Any], ...]
     left: float
     how: str = ""
@@ -75,10 +75,10 @@ def _read(host: Host, folder: Path, state: str, change_id: str) -> Change:
     record = json.loads(_text(place, "record.json") or "{}")
     how, _blank, when = _text(place, "rolled").strip().partition(" ")
     left = float(_text(place, "deadline") or 0) - uptime(host)
-    peer = Peer(*record["peer"]) if record.get("peer") else None
+    peers = tuple(Peer(*peer) for peer in record.get("peers", ()))
     steps = tuple(record.get("steps", ()))
     verified = _text(place, "verified").strip()
-    return Change(change_id, state, place, record.get("manager", ""), peer, steps, left, how, when, verified)
+    return Change(change_id, state, place, record.get("manager", ""), peers, steps, left, how, when, verified)
 
 
 def _text(place: Path, name: str) -> str:

@@ -74,11 +74,12 @@ def read_options(params: Mapping[str, Any]) -> tuple[Allowance, ...]:
     return parse_policy(params["policy"])
 
 
-def openings(policy: Sequence[Allowance], today: dt.date, peer: Peer) -> tuple[Opening, ...]:
-    """Given the policy and the management connection, return what is to be open, each once, in a stable order."""
+def openings(policy: Sequence[Allowance], today: dt.date, peers: Sequence[Peer]) -> tuple[Opening, ...]:
+    """Given the policy and the management connections, return what is to be open, each once, in a stable order."""
     wanted = {each for entry in policy if not entry.expired(today) for each in _of_entry(entry)}
-    if not any(_lets_in(each, peer) for each in wanted):
-        wanted.add(Opening("tcp", peer.own_port, peer.own_port, str(ipaddress.ip_network(peer.address))))
+    for peer in peers:
+        if not any(_lets_in(each, peer) for each in wanted):
+            wanted.add(Opening("tcp", peer.own_port, peer.own_port, str(ipaddress.ip_network(peer.address))))
     return tuple(sorted(_without_covered(wanted)))
 
 

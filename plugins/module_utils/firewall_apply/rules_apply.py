@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ..finding import CRITICAL, OK, UNKNOWN, WARNING, Check, Finding
 from ..registry import Outcome, Rules, finding_of
 from . import ARMED, ROLLED_BACK
 from .commit import GRACE, Change
-from .declared import Peer, Plan
+from .declared import Plan
 
 RULES = Rules()
 
@@ -24,7 +24,6 @@ class Context(NamedTuple):
     host: str
     system: str
     manager: str
-    peer: Optional[Peer]
     plan: Plan
     changes: tuple[Change, ...]
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -17,8 +17,22 @@ from ..host import Host
 from ..lock import host_lock
 from ..registry import Rules
 from ..steps import Step
-from . import ARMED, CONFIRMED, NFTABLES, PLANNED, ROLLED_BACK, UFW, firewalld, nftables, rules_apply, ufw
-from .commit import GOING, GRACE, Change, arm, changes_folder, confirm, find_changes, renew, roll_back
+from . import (
+    ARMED,
+    CONFIRMED,
+    NFTABLES,
+    PLANNED,
+    ROLLED_BACK,
+    UFW,
+    WINDOWS,
+    commit,
+    firewalld,
+    nftables,
+    rules_apply,
+    ufw,
+    windows,
+)
+from .commit import GOING, GRACE, Change
 from .declared import Opening, Peer, Plan, Refused, openings, read_options
 from .linux import choose_manager, management
 from .rules_apply import Context
@@ -28,11 +42,30 @@ RULES = Rules(rules_apply.RULES)
 LOCK_NAME = "W2.3 firewall_commit"
 
 
+class Store(NamedTuple):
+    """How a change is kept on one system."""
+
+    folder: Callable[[str], Path]
+    find: Callable[[Host, Path], tuple[Change, ...]]
+    arm: Callable[[Host, Path, Mapping[str, Any], int], Change]
+    renew: Callable[[Host, Change, float], None]
+    confirm: Callable[[Host, Path, Change], None]
+    roll_back: Callable[[Host, Path, Change], Change]
+
+
+STORES = {
+    "linux": Store(
+        commit.changes_folder, commit.find_changes, commit.arm, commit.renew, commit.confirm, commit.roll_back
+    ),
+    "windows": Store(Path, windows.find_changes, windows.arm, windows.renew, windows.confirm, windows.roll_back),
+}
+
+
 class Situation(NamedTuple):
     """What was found out before anything is done. ``text`` is the table of nftables, and empty elsewhere."""
 
     manager: str
-    peer: Peer
+    peers: tuple[Peer, ...]
     wanted: tuple[Opening, ...]
     plan: Plan
     text: str = ""
@@ -44,11 +77,11 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     Raise InputError or Refused before anything is done, LockHeld where another maintenance run is at work.
     """
     policy = read_options(params)
-    if host.platform != "linux":
+    if host.platform not in STORES:
         raise Refused(f"the firewall of a {host.platform} host cannot be changed by this release")
     if not host.is_admin():
         raise Refused("the rules of a host are root's; expected to run as root (become)")
-    folder = changes_folder(params["state_dir"])
+    folder = STORES[host.platform].folder(params["state_dir"])
     state = params["state"]
     if state == PLANNED or check_mode:
         return _planned(params, host, folder, _survey(params, host, policy), check_mode=check_mode)
@@ -64,10 +97,13 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 
 def _survey(params: Mapping[str, Any], host: Host, policy: Sequence[Any]) -> Situation:
     """Validate everything, and plan. Raise Refused."""
+    today = dt.datetime.fromtimestamp(host.now(), tz=dt.timezone.utc).date()
+    if host.platform == WINDOWS:
+        return _survey_windows(params, host, policy, today)
     manager = choose_manager(host, params["manager"])
     require_programs(host)
-    peer = management(host)
-    wanted = openings(policy, dt.datetime.fromtimestamp(host.now(), tz=dt.timezone.utc).date(), peer)
+    peers = (management(host),)
+    wanted = openings(policy, today, peers)
     text = ""
     if manager == UFW:
         plan = ufw.make_plan(ufw.collect(host), wanted)
@@ -79,11 +115,19 @@ def _survey(params: Mapping[str, Any], host: Host, policy: Sequence[Any]) -> Sit
         plan = firewalld.make_plan(there, wanted)
         if plan.steps and params["state"] != CONFIRMED:
             firewalld.require_stored(there)
-    return Situation(manager, peer, wanted, plan, text)
+    return Situation(manager, peers, wanted, plan, text)
+
+
+def _survey_windows(params: Mapping[str, Any], host: Host, policy: Sequence[Any], today: dt.date) -> Situation:
+    if params["manager"] not in ("auto", WINDOWS):
+        raise Refused(f"the manager is {params['manager']}, expected windows: this is a Windows host")
+    there, peers = windows.collect(host, params["management_port"])
+    wanted = openings(policy, today, peers)
+    return Situation(WINDOWS, peers, wanted, windows.make_plan(there, wanted))
 
 
 def _planned(params: Mapping[str, Any], host: Host, folder: Path, found: Situation, *, check_mode: bool) -> Result:
-    changes = find_changes(host, folder)
+    changes = STORES[host.platform].find(host, folder)
     actions = [step.planned() for step in found.plan.steps]
     result = _result(host, found, changes, actions, changed=check_mode and bool(found.plan.steps))
     result.diff = _diff(found.plan.steps) if found.plan.steps else None
@@ -98,18 +142,18 @@ def _diff(steps: Sequence[Step]) -> dict[str, str]:
 
 def _armed(params: Mapping[str, Any], host: Host, folder: Path, found: Situation) -> Result:
     """Arm, where anything differs. What an earlier run left is restored first, and nobody else's is touched."""
-    changes = find_changes(host, folder)
+    changes = STORES[host.platform].find(host, folder)
     for change in (each for each in changes if each.state in (ARMED, GOING)):
         if change.state == ARMED and change.left > -GRACE:
             raise Refused(f"the change {change.id} is armed; it is confirmed or rolled back in {change.left:.0f} s")
-        roll_back(host, folder, change)
+        STORES[host.platform].roll_back(host, folder, change)
         raise Refused(f"the change {change.id} of an earlier run was left armed, and is rolled back now; run it again")
     if not found.plan.steps:
         return _result(host, found, changes, [], changed=False)
     steps = [{"action": s.action, "subject": s.subject, "reason": s.reason} for s in found.plan.steps]
-    record = {"manager": found.manager, "peer": list(found.peer), "steps": steps}
-    change = arm(host, folder, record, params["seconds"])
-    return _result(host, found, find_changes(host, folder), [], changed=True, change_id=change.id)
+    record = {"manager": found.manager, "peers": [list(peer) for peer in found.peers], "steps": steps}
+    change = STORES[host.platform].arm(host, folder, record, params["seconds"])
+    return _result(host, found, STORES[host.platform].find(host, folder), [], changed=True, change_id=change.id)
 
 
 def _own(changes: Sequence[Change], change_id: str) -> Change:
@@ -123,39 +167,39 @@ def _own(changes: Sequence[Change], change_id: str) -> Change:
 
 
 def _confirmed(params: Mapping[str, Any], host: Host, folder: Path, found: Situation) -> Result:
-    change = _own(find_changes(host, folder), params["commit"] or "")
-    if change.peer == found.peer:
+    change = _own(STORES[host.platform].find(host, folder), params["commit"] or "")
+    if set(found.peers) <= set(change.peers):
         raise Refused(
-            f"this came by the connection that armed the change (from {found.peer}), which proves nothing; expected a "
-            "new one (meta: reset_connection)"
+            f"this came by the connection that armed the change (from {found.peers[0]}), which proves nothing; "
+            "expected a new one (meta: reset_connection)"
         )
     if found.plan.steps:
         said = "; ".join(f"{step.action} {step.subject}" for step in found.plan.steps[:5])
         raise Refused(f"not all that was planned is done: {said}")
-    confirm(host, folder, change)
+    STORES[host.platform].confirm(host, folder, change)
     actions = [Action(s["action"], s["subject"], "done", s["reason"]) for s in change.steps]
-    return _result(host, found, find_changes(host, folder), actions, changed=True, change_id=change.id)
+    return _result(host, found, STORES[host.platform].find(host, folder), actions, changed=True, change_id=change.id)
 
 
 def _renewed(params: Mapping[str, Any], host: Host, folder: Path) -> Result:
     """Begin the seconds of a change anew; nothing else is looked at, for its time runs."""
-    change = _own(find_changes(host, folder), params["commit"])
-    renew(host, change, params["seconds"])
+    change = _own(STORES[host.platform].find(host, folder), params["commit"])
+    STORES[host.platform].renew(host, change, params["seconds"])
     return _of_change(host, folder, change, ARMED, changed=False)
 
 
 def _of_change(host: Host, folder: Path, change: Change, state: str, *, changed: bool) -> Result:
-    context = Context(host.name(), host.platform, change.manager, None, Plan(()), find_changes(host, folder))
+    context = Context(host.name(), host.platform, change.manager, Plan(()), STORES[host.platform].find(host, folder))
     findings = [finding for finding in RULES.judge(context) if not finding.check.endswith("_planned")]
     return Result(findings, data={"firewall_commit": {"id": change.id, "state": state}}, changed=changed)
 
 
 def _rolled_back(params: Mapping[str, Any], host: Host, folder: Path) -> Result:
-    change = next((each for each in find_changes(host, folder) if each.id == params["commit"]), None)
+    change = next((each for each in STORES[host.platform].find(host, folder) if each.id == params["commit"]), None)
     if change is None:
         raise Refused(f"there is no change {params['commit']!r} on this host")
     try:
-        after = roll_back(host, folder, change)
+        after = STORES[host.platform].roll_back(host, folder, change)
     except ActionFailed as error:
         return Result(failure=str(error), changed=True)
     return _of_change(host, folder, after, ROLLED_BACK, changed=True)
@@ -170,7 +214,7 @@ def _result(
     changed: bool,
     change_id: Optional[str] = None,
 ) -> Result:
-    context = Context(host.name(), host.platform, found.manager, found.peer, found.plan, changes)
+    context = Context(host.name(), host.platform, found.manager, found.plan, changes)
     data = {"firewall_commit": _data(found, change_id)}
     return Result(RULES.judge(context), actions=actions, changed=changed, data=data)
 
@@ -181,7 +225,7 @@ def _data(found: Situation, change_id: Optional[str]) -> dict[str, Any]:
     return {
         "id": change_id or "",
         "manager": found.manager,
-        "management": dict(found.peer._asdict()),
+        "management": dict(found.peers[0]._asdict()),
         "openings": [str(opening) for opening in found.wanted],
         "load": [{**call, "phase": "load"} for call in calls if call.get("phase", "load") == "load"],
         "store": [call for call in calls if call.get("phase") == "store"],

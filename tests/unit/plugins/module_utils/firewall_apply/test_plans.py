@@ -57,7 +57,7 @@ def entry(port: str, *sources: str, **more: Any) -> dict[str, Any]:
 def test_what_is_open_is_the_policy_of_today_and_the_connection_of_this_moment(
     entries: list[dict[str, Any]], peer: Peer, expected: list[str]
 ) -> None:
-    assert [str(each) for each in openings(parse_policy(entries), TODAY, peer)] == expected
+    assert [str(each) for each in openings(parse_policy(entries), TODAY, (peer,))] == expected
 
 
 # --- ufw ---
