@@ -64,7 +64,8 @@ class Waiting(NamedTuple):
     def __str__(self) -> str:
         place = f"[{self.address}]" if ":" in self.address else self.address
         only = " v6only" if self.v6only and self.address == "::" else ""
-        return f"{self.proto} {place}{'%' if self.device else ''}{self.device}:{self.port}{only}"
+        device = self.device or self.scope
+        return f"{self.proto} {place}{'%' if device else ''}{device}:{self.port}{only}"
 
     @property
     def families(self) -> tuple[int, ...]:
