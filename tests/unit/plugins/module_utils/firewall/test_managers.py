@@ -489,7 +489,7 @@ def test_rules_are_appended_and_inserted_as_iptables_restore_does() -> None:
     made = load(
         [("x", "*filter\n:C -\n-A C -j A\n-I C -j B\n-I C 2 -j D\n"), ("y", "*filter\n:E -\n[1:2] -A C -j F\n")]
     )
-    assert [line.text for line in made.chains["filter", "C"]] == ["-j B", "2 -j D", "-j A", "-j F"]
+    assert [line.text for line in made.chains["filter", "C"]] == ["-j B", "-j D", "-j A", "-j F"]
     again = load([("x", "*filter\n:C -\n:INPUT DROP\n-A C -j A\n-A INPUT -j C\n:C -\n:INPUT ACCEPT\n")])
     assert (again.chains["filter", "C"], len(again.chains["filter", "INPUT"])) == ([], 1)  # a built-in chain is kept
     assert again.policies == {("filter", "INPUT"): "ACCEPT"}
