@@ -413,11 +413,13 @@ def test_a_header_that_a_sender_may_add_opens_what_it_is_accepted_for(verdict: s
 
 
 # Every match that iptables 1.8.9 has (/usr/lib/x86_64-linux-gnu/xtables), as it prints one, and whether it is exact.
-RECORDED = """ah addrtype bpf:- cgroup:- cluster:- comment connbytes:- connlabel:- connlimit connmark conntrack cpu:-
-dccp:- devgroup:- dscp:- dst ecn:- esp:- eui64:- frag hashlimit hbh helper hl:- icmp:- icmp6:- ipcomp:- iprange
-ipv6header:- ipvs:- length:- limit mac mark mh multiport nfacct:- osf:- owner physdev:- pkttype policy:- quota:- rateest:- realm:-
-recent rpfilter rt sctp:- set socket:- srh state statistic:- string:- tcp tcpmss:- time:- tos:- ttl:- u32:- udp:-
-udplite:- l2tp:-"""
+RECORDED = """
+ah addrtype bpf:- cgroup:- cluster:- comment connbytes:- connlabel:- connlimit connmark conntrack cpu:- dccp:-
+devgroup:- dscp:- dst ecn:- esp:- eui64:- frag hashlimit hbh helper hl:- icmp:- icmp6:- ipcomp:- iprange
+ipv6header:- ipvs:- length:- limit mac mark mh multiport nfacct:- osf:- owner physdev:- pkttype policy:- quota:-
+rateest:- realm:- recent rpfilter rt sctp:- set socket:- srh state statistic:- string:- tcp tcpmss:- time:- tos:-
+ttl:- u32:- udp:- udplite:- l2tp:-
+"""
 PRINTED = {
     "ah": "-p ah -m ah --ahspi 1",
     "addrtype": "-m addrtype --dst-type LOCAL",

@@ -147,7 +147,7 @@ def test_a_manager_of_rules_is_enabled_loaded_and_differs(system: str, scenario:
 def test_the_difference_names_the_rule_that_was_added_behind_ufws_back() -> None:
     (view,) = facts("debian-12", "ufw-rich").managers
     assert view.differences == (
-        "only in the kernel: ip filter ufw-user-input rule 8: -p tcp -m tcp --dport 9999 -j ACCEPT",
+        "only in the kernel: ip filter ufw-user-input rule 8: tcp dport 9999 accept",
     )
 
 
