@@ -84,7 +84,7 @@ class Fixed(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """A test that is not modelled: it may hold or not. ``chosen``: just as the sender likes (options, headers beside)."""
+    """A test that is not modelled: it may hold or not. ``chosen``: as the sender likes (options, headers beside)."""
 
     text: str
     chosen: bool = False
