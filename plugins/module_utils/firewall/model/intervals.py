@@ -53,6 +53,8 @@ def _clip(numbers: Intervals, first: int, end: int) -> Intervals:
 
 def intersect(one: Intervals, other: Intervals) -> Intervals:
     """Given two sets, return what both hold. The time grows with the smaller one."""
+    if one == other:
+        return one
     smaller, larger = sorted((one, other), key=len)
     common: list[int] = []
     for at in range(0, len(smaller), 2):
@@ -69,6 +71,11 @@ def complement(numbers: Intervals) -> Intervals:
 def subtract(numbers: Intervals, without: Intervals) -> Intervals:
     """Given a set and what to take away, return the rest."""
     return intersect(numbers, complement(without)) if without else numbers
+
+
+def rest_of(numbers: Intervals, part: Intervals) -> Intervals:
+    """Given a set and a part of it, return the rest: every boundary of both but the common ones."""
+    return tuple(sorted(set(numbers).symmetric_difference(part))) if part else numbers
 
 
 def contains(numbers: Intervals, number: int) -> bool:
