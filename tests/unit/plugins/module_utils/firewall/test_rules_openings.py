@@ -433,3 +433,44 @@ def test_what_is_led_elsewhere_on_another_system_is_not_known() -> None:
     assert found(there, "published_port") == [("unknown", PORT)]
     allowed = audit(led(), (), [allow(8080)], network=HOST)
     assert found(allowed._replace(snapshot=there.snapshot), "published_port") == [("ok", "published ports")]
+
+
+LED_AND_MEANT = [
+    (led(), [allow(8080)], [("ok", "tcp/8080 from any")]),
+    (led(policy="DROP"), [allow(8080)], [("critical", "tcp/8080 from any")]),
+    (led(f"{MAYBE} -j DROP"), [allow(8080)], [("unknown", "tcp/8080 from any")]),
+    (led(), [allow(80)], [("warning", "tcp/80 from any")]),
+    (led(), [allow(8080, "loopback")], [("critical", "tcp/8080 from loopback")]),
+]
+
+
+@pytest.mark.parametrize(("rules", "policy", "expected"), LED_AND_MEANT)
+def test_an_entry_of_the_policy_is_served_by_a_port_that_is_led_elsewhere(
+    rules: Ruleset, policy: list[dict[str, Any]], expected: list[tuple[str, str]]
+) -> None:
+    assert found(audit(rules, (), policy, network=ROUTER), "expected_closed") == expected
+
+
+def test_an_address_of_the_host_among_the_sources_is_no_hole_in_them() -> None:
+    own = HOST._replace(ways={4: {"eth0": subtract(ANY_SOURCE[4], numbers("203.0.113.10"))}, 6: {}})
+    site = audit(v4("-s 203.0.113.0/24 -j ACCEPT"), [socket()], network=own)
+    assert only(site, "unexpected_open").actual["sources"] == {"IPv4": ["203.0.113.0/24"]}
+    assert only(audit(v4("-j ACCEPT"), [socket()], network=own), "unexpected_open").actual["sources"] == {
+        "IPv4": ["any"]
+    }
+    beside = audit(v4("-s 203.0.113.8/31 -j ACCEPT"), [socket()], network=own)
+    assert only(beside, "unexpected_open").actual["sources"] == {"IPv4": ["203.0.113.8/31", "203.0.113.10/32"]}
+    apart = audit(v4("-s 10.0.0.0/8 -j ACCEPT"), [socket()], network=own)
+    assert only(apart, "unexpected_open").actual["sources"] == {"IPv4": ["10.0.0.0/8"]}
+
+
+def test_an_address_that_the_host_gives_up_is_no_news() -> None:
+    def at(own: int) -> Network:
+        ways = {4: {"eth0": subtract(ANY_SOURCE[4], spanning(own, own))}, 6: {}}
+        return HOST._replace(addresses={4: (own,), 6: ()}, ways=ways)
+
+    before = remembered(audit(v4("-j ACCEPT"), [socket()], network=at(OWN4), now=AT), keep=False)
+    made = audit(v4("-j ACCEPT"), [socket()], network=at(OWN4 + 1), history=before)
+    assert found(made, "new_exposure") == [("ok", "listening sockets")]
+    closed = remembered(audit(v4("-j DROP"), [socket()], network=at(OWN4), now=AT), keep=False)
+    assert closed.open["tcp 0.0.0.0:8000 IPv4"].open == ()
