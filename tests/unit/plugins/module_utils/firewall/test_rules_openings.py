@@ -16,14 +16,20 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.his
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import (
     Intervals,
     merge,
+    spanning,
     subtract,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Stack
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import (
+    ANY_SOURCE,
+    Network,
+    Stack,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.report import remembered
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 
 from .audits import DENY, MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
-from .small import HOST, filter_table, numbers, ruleset
+from .small import HOST, OWN4, filter_table, numbers, ruleset
 
 
 def several(made: Context, check: str) -> list[Finding]:
