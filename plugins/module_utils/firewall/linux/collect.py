@@ -17,7 +17,7 @@ from ...host import Host
 from ..model.intervals import BITS
 from ..model.ruleset import LEGACY, XTABLES
 from ..reading import Reading, command
-from .nft import XTABLES_NAMES, needs_iptables, needs_listing
+from .nft import XTABLES_NAMES, is_whole, needs_iptables, needs_listing, read_listing
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables, proves_absence
 from .readings import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Readings
 from .stack import collect_stack
@@ -26,6 +26,7 @@ NO_TABLES = '{"nftables": []}'
 NO_NFT = "nft is not installed"
 NOT_ROOT = "the kernel shows its packet filter to root only, and this account is not root"
 EPHEMERAL = "/proc/sys/net/ipv4/ip_local_port_range"
+_LIST = ["nft", "-j", "list"]
 _ZONES = ["firewall-cmd", "--list-all-zones"]
 _IPTABLES, _INET = {4: "iptables", 6: "ip6tables"}, ("ip", "ip6")
 _LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
@@ -33,7 +34,7 @@ _LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"
 
 def collect(host: Host) -> Readings:
     """Return what this account may read of a Linux host's packet filter. Raise ToolTimeout when the time is used up."""
-    nft = _nft(host)
+    nft, listing = _nft(host)
     saves = {**_nft_saves(host, nft), **_legacy_saves(host)}
     return Readings(
         nft,
@@ -44,7 +45,7 @@ def collect(host: Host) -> Readings:
         _file(host, EPHEMERAL),
         {**{path: _file(host, path) for path in UFW_FILES}, **_services(host)},
         stack=collect_stack(host),
-        listing=command(host, ["nft", "-t", "list", "ruleset"]) if needs_listing(nft.text) else Reading(),
+        listing=listing,
     )
 
 
@@ -55,11 +56,29 @@ def _file(host: Host, path: str) -> Reading:
         return Reading(unavailable=str(error))
 
 
-def _nft(host: Host) -> Reading:
+def _nft(host: Host) -> tuple[Reading, Reading]:
+    """Return the rules of nftables as JSON, and as text where the JSON leaves something out."""
     if not host.is_admin():
-        return Reading(unavailable=NOT_ROOT)
-    listed = command(host, ["nft", "-j", "list", "ruleset"]) if host.which("nft") else Reading(unavailable=NO_NFT)
-    return _by_kernel(host, listed.unavailable) if listed.unavailable else listed
+        return Reading(unavailable=NOT_ROOT), Reading()
+    listed = command(host, [*_LIST, "ruleset"]) if host.which("nft") else Reading(unavailable=NO_NFT)
+    if listed.unavailable:
+        return _by_kernel(host, listed.unavailable), Reading()
+    if not needs_listing(listed.text):
+        return listed, Reading()
+    listing = command(host, ["nft", "-t", "list", "ruleset"])
+    return listed if is_whole(listed.text) else _table_by_table(host, listed, listing), listing
+
+
+def _table_by_table(host: Host, listed: Reading, listing: Reading) -> Reading:
+    """Given JSON that ends in the middle, and the text of the rules, return the JSON of each table that is not dormant.
+
+    1.0.6 may end it at the flags of a table (seen: exit code 0); a table that ends so alone, too, is left out.
+    """
+    told = read_listing(listing.text).flags
+    if not told and not listing.unavailable:
+        return listed
+    asked = [command(host, [*_LIST, "table", *place]).text for place, flags in told.items() if "dormant" not in flags]
+    return Reading("\n".join([NO_TABLES, *filter(is_whole, asked)]), listing.unavailable)
 
 
 def _by_kernel(host: Host, why: str) -> Reading:
