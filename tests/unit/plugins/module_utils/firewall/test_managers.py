@@ -71,6 +71,7 @@ def test_a_setting_is_the_last_one_unquoted(text: str, expected: str) -> None:
     assert setting(text, "ENABLED") == expected
 
 
+NO_RULES = '{"nftables": []}'
 Change = Callable[[str], str]
 
 
@@ -92,7 +93,7 @@ def ufw_host(v4: Change = str, v6: Change = str, *, scenario: str = "ufw-g7", **
     for name, change in files.items():
         path = next(path for path in managers if path.endswith(f"/{name.replace('_', '.')}"))
         managers[path] = Reading(change(managers[path].text)) if change else Reading(unavailable=f"{path} is denied")
-    return made._replace(saves=saves, managers=managers)
+    return made._replace(nft=Reading(NO_RULES), saves=saves, managers=managers)  # what iptables-save prints is all
 
 
 def ufw_view(made: Readings) -> Manager:
@@ -511,7 +512,6 @@ def test_docker_and_fail2ban_make_their_chains_anew_while_they_are_enabled() -> 
 
 
 SYSTEMD = {"/run/systemd/system/x": ""}
-NO_RULES = '{"nftables": []}'
 IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]"}
 
 
