@@ -217,7 +217,7 @@ def _reached(pair: _Pair) -> list[Place]:
         if place in pair.stored.chains and place not in found:
             found.append(place)
             lines = [*pair.stored.chains[place], *pair.running.chains.get(place, [])]
-            waiting += [(place[0], value) for line in lines for name, value in line.options if name in ("-j", "-g")]
+            waiting += [(place[0], to) for line in lines for to in re.findall(r"-[jg] (\S+)", line.text)]
     return found
 
 

@@ -404,6 +404,9 @@ def with_units(made: Readings, enabled: str, active: str) -> Readings:
     return made._replace(managers={**made.managers, ENABLED: Reading(enabled), ACTIVE: Reading(active)})
 
 
+BOTH = "15-ip4tables 25-ip6tables"
+
+
 def iptables_host(enabled: str = "", saved: str = "", plugins: str = "", hooks: str = "") -> Readings:
     """Return a host on which somebody ran iptables: rules for IPv4 and IPv6 that no manager knows."""
     made = readings("debian-12", "iptables-nft")
@@ -412,8 +415,12 @@ def iptables_host(enabled: str = "", saved: str = "", plugins: str = "", hooks: 
     return made._replace(managers={**read, **(files if saved is not None else {})})
 
 
+def flushed() -> Readings:
+    made = iptables_host("netfilter-persistent.service", "", BOTH)
+    return made._replace(nft=Reading(NO_RULES), saves={})
+
+
 V4, V6 = "ip filter (iptables-nft)", "ip6 filter (iptables-nft)"
-BOTH = "15-ip4tables 25-ip6tables"
 MORE = "*filter\n:INPUT DROP\n-A INPUT -p tcp --dport 9 -j ACCEPT\nCOMMIT\n"
 BOOT: list[tuple[str, Readings, list[tuple[str, Optional[bool]]]]] = [
     ("iptables rules that nothing loads", iptables_host(), [(V4, False), (V6, False)]),
@@ -421,6 +428,7 @@ BOOT: list[tuple[str, Readings, list[tuple[str, Optional[bool]]]]] = [
     ("it lacks its plugins", iptables_host("netfilter-persistent.service"), [(V4, False), (V6, False)]),
     ("of IPv4 alone", iptables_host("netfilter-persistent.service", "", "15-ip4tables"), [(V6, False)]),
     ("its files have more", iptables_host("netfilter-persistent.service", MORE, BOTH), [(V4, False), (V6, False)]),
+    ("they are flushed, and come back", flushed(), [(V4, False), (V6, False)]),
     ("a hook may load them", iptables_host(hooks="/etc/network/if-pre-up.d/fw"), [(V4, None), (V6, None)]),
     ("an unknown loader may", iptables_host("shorewall.service enabled\n"), [(V4, None), (V6, None)]),
     ("no systemd", iptables_host()._replace(managers={}), [("next boot", None)]),
@@ -490,7 +498,7 @@ def test_rules_are_appended_and_inserted_as_iptables_restore_does() -> None:
     made = load(
         [("x", "*filter\n:C -\n-A C -j A\n-I C -j B\n-I C 2 -j D\n"), ("y", "*filter\n:E -\n[1:2] -A C -j F\n")]
     )
-    assert [line.text for line in made.chains["filter", "C"]] == ["-j B", "2 -j D", "-j A", "-j F"]
+    assert [line.text for line in made.chains["filter", "C"]] == ["-j B", "-j D", "-j A", "-j F"]
     again = load([("x", "*filter\n:C -\n:INPUT DROP\n-A C -j A\n-A INPUT -j C\n:C -\n:INPUT ACCEPT\n")])
     assert (again.chains["filter", "C"], len(again.chains["filter", "INPUT"])) == ([], 1)  # a built-in chain is kept
     assert again.policies == {("filter", "INPUT"): "ACCEPT"}
