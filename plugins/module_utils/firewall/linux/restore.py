@@ -11,7 +11,6 @@ one form. An option that is not listed here and differs makes a doubt, never a d
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -19,12 +18,11 @@ from typing import NamedTuple
 
 from ...errors import ParseError
 from ..model.ruleset import PROTOCOLS
-from .iptables_options import Option, Part, split_parts
+from .iptables_options import Option, Part, split_parts, words_of
 
 Place = tuple[str, str]  # a table and one of its chains
 Item = tuple[str, str]  # an option and its value
 Key = tuple[frozenset[Item], frozenset[str]]
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|(\S+)')
 _ICMP = (
     "echo-reply=0 destination-unreachable=3 port-unreachable=3/3 redirect=5 echo-request=8 time-exceeded=11 "
     "parameter-problem=12"
@@ -133,10 +131,8 @@ class _Form(NamedTuple):
 @lru_cache(maxsize=1 << 16)
 def _form(text: str) -> _Form:
     """Given a rule, return its form; one that cannot be read is a doubt of its own."""
-    words = [found[1] or found[2] or found[3] or "" for found in _WORD.finditer(text)]
     try:
-        parts = list(split_parts(words))  # a part gets its options after it was yielded
-        options = {item for part in parts for item in _items(part)} - _DEFAULTS
+        options = {item for part in split_parts(words_of(text.replace("'", '"'))) for item in _items(part)} - _DEFAULTS
     except (ValueError, IndexError):
         options = {("rule", text)}
     exact = frozenset(item for item in options if item[0].lstrip("! ") in _EXACT)

@@ -10,6 +10,7 @@ command that it names does (tried with ufw 0.36.2 in a namespace; the fleet test
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, Optional
@@ -234,6 +235,30 @@ def test_what_ufw_has_stored_and_what_runs_is_compared_chain_by_chain_in_order(
     assert view.remedy.startswith(remedy) and bool(view.remedy) == bool(remedy)
 
 
+def native(text: str) -> Readings:
+    """Return a host on which nft added a rule to a table of ufw's: iptables-save prints it without what it matches."""
+    made = readings("debian-12", "ufw-g7")
+    body = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "192.0.2.1"}}
+    rule = {"family": "ip", "table": "filter", "chain": "INPUT", "handle": 999, "expr": [body, {"drop": None}]}
+    objects = json.loads(made.nft.text)["nftables"]
+    at = next(place for place, one in enumerate(objects) if one.get("rule", {}).get("chain") == "INPUT")
+    saves = {**made.saves, (XTABLES, 4): Reading(replaced(FIRST_JUMP, text)(made.saves[XTABLES, 4].text))}
+    nft = Reading(json.dumps({"nftables": [*objects[:at], {"rule": rule}, *objects[at:]]}))
+    return made._replace(nft=nft, saves=saves)
+
+
+@pytest.mark.case("FW1")
+def test_a_rule_that_nft_added_is_named_with_the_kernels_own_text() -> None:
+    view = ufw_view(native(f"-A INPUT -j DROP\n{FIRST_JUMP}"))
+    shown = "only in the kernel: rule 1 of ip filter INPUT, before ufw's chains: ip saddr 192.0.2.1 drop"
+    assert (view.differences, view.remedy) == ((shown,), "iptables -D INPUT -j DROP")
+
+
+def test_a_rule_that_iptables_save_does_not_print_is_a_doubt() -> None:
+    view = ufw_view(native(FIRST_JUMP))
+    assert view.unavailable == "iptables-save prints 6 rules of ip filter INPUT, and the kernel has another number"
+
+
 def test_a_flushed_input_is_mended_by_the_jumps_because_a_reload_does_not_make_them() -> None:
     view = ufw_view(ufw_host(lambda text: re.sub(r"-A INPUT .*\n", "", text)))
     assert (view.loaded, view.differences) == (False, ("ip filter INPUT does not lead to ufw's chains",))
@@ -285,6 +310,7 @@ APART = [
     ("-p tcp --dport 22 -j ACCEPT", "-p udp -m udp --dport 22 -j ACCEPT"),
     ("! -s 10.0.0.0/8 -j ACCEPT", "-s 10.0.0.0/8 -j ACCEPT"),
     ("-m limit --limit 3/min -j ACCEPT", "-m limit --limit 3/sec -j ACCEPT"),
+    ('-m comment --comment "-s 10.0.0.1"', '-m comment --comment "-s 10.0.0.2"'),
 ]
 
 
