@@ -59,6 +59,11 @@ def database(**options: Any) -> dict[str, Any]:
     return {"databases": [{"name": "main", "engine": "sqlite", "path": "/main.db", **options}]}
 
 
+def exception(**options: Any) -> dict[str, Any]:
+    whole = {"check": "firewall.blind", "owner": "operations", "reason": "a test", "expires": "2027-01-31"}
+    return {"exceptions": [{**whole, **options}]}
+
+
 def policy(**options: Any) -> dict[str, Any]:
     return {"policy": [{"port": "22", "from": ["any"], **options}]}
 
@@ -805,6 +810,35 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "linux",
         {"targets": [{"host": "db1", "policy": [{"port": "80000", "from": ["any"]}]}]},
         "targets[0].policy[0] (80000).port is '80000': expected a port from 1 to 65535 or a range such as 8000-8004",
+    ),
+    (
+        "firewall",
+        "linux",
+        exception(check="firewall.latent_openin"),
+        "exceptions[0].check is 'firewall.latent_openin': expected the id of a check of this module; did you mean "
+        "firewall.latent_opening?",
+    ),
+    (
+        "firewall",
+        "linux",
+        exception(owner=" "),
+        "exceptions[0].owner is ' ': expected a text: nobody else can be asked about it",
+    ),
+    (
+        "firewall",
+        "linux",
+        exception(expires=""),
+        "exceptions[0].expires is '': expected a date such as 2027-01-31",
+    ),
+    ("firewall_apply", "linux", {"seconds": 19}, "seconds is 19: expected 20 to 600"),
+    (
+        "firewall_apply",
+        "linux",
+        {"state_dir": "/var/lib/the state"},
+        (
+            "state_dir is '/var/lib/the state': expected a path of letters, digits and ._+@%:~/\\- alone, because what"
+            " restores the rules is started by it"
+        ),
     ),
 ]
 

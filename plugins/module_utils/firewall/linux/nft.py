@@ -41,7 +41,7 @@ from .nft_statements import NOT_SHOWN, changes_of, read_rule
 from .nft_values import ODD, NotModelled, Objects
 
 SOURCE = "nft -j list ruleset"
-MOST = 32 << 20  # characters of JSON: 300,000 elements or 60,000 rules; reading more takes memory that a host may need
+MOST = 16 << 20  # characters of JSON: 150,000 elements and more, or 45,000 rules; beyond it reading takes much memory
 XTABLES_NAMES = ("filter", "nat", "mangle", "raw", "security")
 _SHOWN = 200  # characters of what could not be read
 
@@ -77,11 +77,10 @@ class Listing(NamedTuple):
 class Draft:
     """A table while the entries of the JSON are read."""
 
-    def __init__(self, flags: Any, links: Mapping[str, int]) -> None:
-        self.flags = flags
+    def __init__(self, flags: Any, objects: Objects) -> None:
+        self.flags, self.objects = flags, objects
         self.chains: dict[str, dict[str, Any]] = {}
         self.rules: dict[str, list[dict[str, Any]]] = {}
-        self.objects = Objects(links)
 
 
 def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Mapping[str, int] = EMPTY) -> Ruleset:
@@ -123,7 +122,8 @@ def _collect(drafts: dict[Named, Draft], entry: Any, links: Mapping[str, int]) -
     try:
         ((kind, body),) = entry.items()
         if kind == "table":
-            drafts[str(body["family"]), str(body["name"])] = Draft(body.get("flags"), links)
+            place = str(body["family"]), str(body["name"])
+            drafts[place] = Draft(body.get("flags"), Objects(place[0], links))
         elif kind not in _OBJECTS:
             _place(drafts[str(body["family"]), str(body["table"])], kind, body)
     except ODD as error:

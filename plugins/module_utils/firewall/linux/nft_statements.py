@@ -73,9 +73,10 @@ class Draft:
 
     def test(self, *tests: Test) -> None:
         """Add tests."""
-        if tests:
+        asked = [test for test in tests if test not in _FAMILY_ONLY.get(self.objects.family, ())]
+        if asked:
             self.settle()
-            self.tests += tests
+            self.tests += asked
 
     def settle(self) -> None:
         """End a rule here: what was changed is changed whether or not the tests to come hold.

@@ -14,7 +14,6 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ...finding import EMPTY
 from ..model.intervals import TOP, Intervals, merge
 from ..model.ruleset import Match, Values
 
@@ -87,9 +86,13 @@ def bits(names: Mapping[str, int]) -> Convert:
 
 
 class Objects:
-    """What the rules of one table name (sets and maps, limits, interfaces), and which fields they change."""
+    """What the rules of one table name (sets and maps, limits, interfaces), and which fields they change.
 
-    def __init__(self, links: Mapping[str, int] = EMPTY) -> None:
+    ``family`` is the one that all its packets have: nobody has to ask for it.
+    """
+
+    def __init__(self, family: str, links: Mapping[str, int]) -> None:
+        self.family = family
         self._links = links
         self.bodies: dict[tuple[str, str], dict[str, Any]] = {}
         self.changed: set[str] = set()
@@ -204,6 +207,11 @@ def render_rule(statements: Sequence[Any]) -> str:
     return " ".join(render(part) for part in statements if not any(name in part for name in _SILENT))
 
 
+def _goes_unsaid(body: dict[str, Any]) -> bool:
+    """Return whether nft leaves out the comparison of a test: equality, but for that of some bits."""
+    return body["op"] in ("==", "in") and not (isinstance(body["left"], dict) and "&" in body["left"])
+
+
 def _set(elements: list[Any]) -> str:
     shown = [": ".join(map(render, part)) if isinstance(part, list) else render(part) for part in elements[:_SHOWN]]
     return "{ " + ", ".join(shown) + (f", ... {len(elements) - _SHOWN} more" if elements[_SHOWN:] else "") + " }"
@@ -235,7 +243,7 @@ def _listed(value: Any) -> list[Any]:
 
 _FORMS: dict[str, Callable[[Any], str]] = {
     "match": lambda body: (
-        f"{render(body['left'])} {'' if body['op'] in ('==', 'in') else body['op'] + ' '}{render(body['right'])}"
+        f"{render(body['left'])} {'' if _goes_unsaid(body) else body['op'] + ' '}{render(body['right'])}"
     ),
     "payload": lambda body: (
         f"{body['protocol']} {body['field']}"

@@ -278,17 +278,18 @@ def _type_of(packet: Packet, address: Value) -> Value:
 
 def _type_on_device(packet: Packet) -> Value:
     owned = packet.stack.owned.get(packet.iif)
-    if owned is None or not isinstance(packet.daddr, int):
+    address = packet.saddr if packet.itself and packet.daddr is PEER else packet.daddr  # both ends are one address
+    if owned is None or not isinstance(address, int):
         return None
-    on_loopback = packet.iif == LOOPBACK and contains(LOOPBACK_SOURCES[packet.family], packet.daddr)
-    mine = packet.daddr in owned.get(packet.family, ()) or on_loopback
+    on_loopback = packet.iif == LOOPBACK and contains(LOOPBACK_SOURCES[packet.family], address)
+    mine = address in owned.get(packet.family, ()) or on_loopback
     return ADDRESS_TYPES["local" if mine else "unicast"]
 
 
 def _way_back(packet: Packet) -> Value:
     """The sources of each interface are those that a route leads to by it: see Network."""
     known = packet.saddr is PEER and packet.hook in (INGRESS, PREROUTING, INPUT, FORWARD)
-    return 1 if known else None
+    return 1 if known or packet.itself else None
 
 
 _AT_HOOK = {

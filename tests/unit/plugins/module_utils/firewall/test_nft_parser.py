@@ -420,8 +420,8 @@ def test_what_is_no_ruleset_is_an_error_that_names_the_source(text: str) -> None
 
 @pytest.mark.case("FW48")
 def test_a_ruleset_beyond_the_size_that_is_read_is_refused_with_its_size() -> None:
-    with pytest.raises(ParseError, match="33 MiB of rules, more than the 32 that are read"):
-        parse_nft(" " * (33 << 20))
+    with pytest.raises(ParseError, match="17 MiB of rules, more than the 16 that are read"):
+        parse_nft(" " * (17 << 20))
 
 
 def entries(*more: dict[str, Any], family: str = "inet", listing: str = "", **chain: Any) -> Ruleset:
