@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ SCENARIOS = [
     for path in sorted((HERE / "scenarios").glob("*.sh"))
     if path.stem != "fail2ban" or shutil.which("fail2ban-client")  # Debian switches it on where it is installed
 ]
-KEEP = Path(__file__).with_name("keep.py")
+KEEP, ARM = (Path(__file__).with_name(name) for name in ("keep.py", "arm.py"))
 # Another program's doing: all gone, a table of everybody's name with other rules, chains in another order.
 BROKEN = {
     "all is gone": "nft flush ruleset\n{legacy}",
@@ -116,3 +118,20 @@ def test_what_cannot_be_restored_exactly_is_refused(tmp_path: Path) -> None:
         assert "could not be restored exactly" in lab.run(
             sys.executable, "-c", BEGIN, str(HERE.parents[1]), str(KEEP), str(tmp_path)
         )
+
+
+def test_where_systemd_does_not_run_a_process_of_its_own_restores_it(tmp_path: Path) -> None:
+    """The folder of units is hidden, so that nothing is written into the machine's own."""
+    with Lab() as lab:
+        lab.run("nft", "add table inet own; add chain inet own c { type filter hook input priority 0; }")
+        then, began = state(lab), time.monotonic()
+        hidden = "mount --make-rprivate /; mount -t tmpfs none /etc/systemd/system; mount -t tmpfs none /run; exec "
+        argv = [sys.executable, "-c", BEGIN, str(HERE.parents[1]), str(ARM), str(tmp_path)]
+        lab.run("unshare", "--mount", "sh", "-ec", hidden + shlex.join(argv))
+        lab.run("nft", "flush ruleset; add table ip other")
+        while not list(tmp_path.glob("rolled_back-*")):
+            assert time.monotonic() - began < 25, sorted(path.name for path in tmp_path.iterdir())
+            time.sleep(0.2)
+        assert 10 < time.monotonic() - began <= 21
+        assert state(lab) == then
+        assert (next(tmp_path.glob("rolled_back-*")) / "verified").read_text() == "restored\n"
