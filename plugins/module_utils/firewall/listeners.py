@@ -14,15 +14,16 @@ from ..sockets.model import Socket
 from .model.intervals import BITS
 from .model.network import LOOPBACK_ADDRESS, Network
 
-_DHCP_CLIENT_PORTS = (68, 546)  # RFC 2131, section 4.1; RFC 8415, section 7.2: a client must use these
+DHCP_CLIENT_PORTS = (68, 546)  # RFC 2131, section 4.1; RFC 8415, section 7.2: a client must use these
 
 
 class Listener(NamedTuple):
-    """All sockets of one protocol, address and port (several share a port with SO_REUSEPORT).
+    """All sockets of one protocol, address, port and device (several share a port with SO_REUSEPORT).
 
     ``bound`` is, for each family that it serves beyond loopback, its one address, or None for all addresses of the
     host. ``inside`` is, for each family that it serves at all, the address at which the host itself reaches it.
-    ``services`` are the Windows services that its processes host, None where that could not be learned.
+    ``services`` are the Windows services that its processes host, None where that could not be learned. ``device`` is
+    the interface that it is bound to, or empty.
     """
 
     proto: str
@@ -35,10 +36,11 @@ class Listener(NamedTuple):
     users: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     services: Optional[tuple[str, ...]] = ()
+    device: str = ""
 
     def __str__(self) -> str:
-        place = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{self.proto} {place}:{self.port}"
+        address = f"{self.address}%{self.device}" if self.device else self.address
+        return f"{self.proto} {f'[{address}]' if ':' in self.address else address}:{self.port}"
 
     def owner(self) -> str:
         """Return who it is, as far as that is known: unit or executable, and process ids."""
@@ -74,9 +76,9 @@ def listeners_of(sockets: Iterable[Socket], *, owners_known: bool = True) -> tup
 
     Where not all owners are known, a process without services may host some all the same.
     """
-    groups: dict[tuple[str, int, str], list[Socket]] = {}
+    groups: dict[tuple[str, int, str, str], list[Socket]] = {}
     for socket in sockets:
-        groups.setdefault((socket.proto, socket.port, socket.address), []).append(socket)
+        groups.setdefault((socket.proto, socket.port, socket.address, socket.device), []).append(socket)
     found = tuple(_listener(group) for _key, group in sorted(groups.items()))
     return found if owners_known else tuple(each if each.services else each._replace(services=None) for each in found)
 
@@ -95,6 +97,7 @@ def _listener(group: list[Socket]) -> Listener:
         users=_distinct(group, "user"),
         units=_distinct(group, "unit"),
         services=tuple(sorted({service for socket in group for service in socket.services})),
+        device=first.device,
     )
 
 
@@ -128,4 +131,4 @@ def is_client(listener: Listener, ephemeral: tuple[int, int]) -> bool:
     """
     if listener.proto != "udp":
         return False
-    return ephemeral[0] <= listener.port <= ephemeral[1] or listener.port in _DHCP_CLIENT_PORTS
+    return ephemeral[0] <= listener.port <= ephemeral[1] or listener.port in DHCP_CLIENT_PORTS

@@ -9,50 +9,94 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from ..accepted import accept, parse_accepted
 from ..errors import CoreError
 from ..finding import UNKNOWN, Result
 from ..host import Host
+from ..memory import recall, remember
 from ..registry import Rules
 from ..sockets.collect import listening
 from ..sockets.model import SocketTable
-from . import rules_filter, rules_policy, rules_sockets
+from . import rules_filter, rules_hygiene, rules_managers, rules_openings, rules_policy, rules_sockets
 from .collect import COLLECTORS
-from .context import SOCKETS, Inputs, build_context
+from .context import SOCKETS, Context, Inputs, build_context
+from .history import as_memory, read_history
 from .listeners import Listener, listeners_of
 from .policy import Allowance, parse_policy
-from .report import metrics, report
+from .report import metrics, remembered, report
 from .scope import Names, OwnProcesses, Places, in_scope
 
-RULES = Rules(rules_filter.RULES, rules_sockets.RULES, rules_policy.RULES)
+RULES = Rules(
+    rules_filter.RULES,
+    rules_hygiene.RULES,
+    rules_managers.RULES,
+    rules_sockets.RULES,
+    rules_openings.RULES,
+    rules_policy.RULES,
+)
+ACCEPTED = RULES.check(
+    "firewall.exceptions",
+    "No exception has passed its date, and each is in force for something.",
+    procedure="W2.3",
+    remedy="Ask its owner: mend what it was for, or give the exception a new date and reason.",
+    source="an accepted risk has an owner and an end: NIST SP 800-39, section 3.3",
+)
+MEMORY = "firewall"
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """Given the options of firewall_audit, return what is found. Raise InputError where the policy is wrong.
 
-    Check mode makes no difference: nothing is ever changed.
+    Nothing is ever changed but what is remembered, and that not in check mode.
     """
     inputs = _wanted(params, host)
-    collector = COLLECTORS.get(host.platform)
-    if collector is None:
+    if host.platform not in COLLECTORS:
         text = (
             f"the packet filter of a {host.platform} host cannot be read by this release, expected {sorted(COLLECTORS)}"
         )
         return Result([RULES["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
+    context, outside_scope = _look(params, host, inputs)
+    findings = accept(ACCEPTED, RULES.judge(context), inputs.accepted, inputs.today)
+    data = {**report(context, params["limit"]), "outside_scope": outside_scope}
+    if not check_mode:
+        memory = as_memory(remembered(context, keep=params["baseline"] == "keep"))
+        data["remembered"] = remember(params["state_dir"], MEMORY, memory)
+    return Result(findings, metrics(context, findings), data=data)
+
+
+def look(params: dict[str, Any], host: Host) -> Context:
+    """Given the options of firewall_audit, return what is known of who can reach which socket, before it is judged.
+
+    Raise InputError where the policy is wrong, and KeyError on a platform that is not read.
+    """
+    return _look(params, host, _wanted(params, host))[0]
+
+
+def _look(params: dict[str, Any], host: Host, inputs: Inputs) -> tuple[Context, int]:
+    """Return what is known, and how many listeners lie outside the scope that was asked for."""
+    collector = COLLECTORS[host.platform]
     table, unavailable = _sockets(host, collector.listens)
     listeners = listeners_of(table.sockets, owners_known=not table.unavailable)
     asked = _asked_pids(params, listeners)
     snapshot, places = collector.collect(host, asked)
     chosen = _chosen(params, collector.names, listeners, inputs.policy, places)
     unavailable = {**_unavailable_in_scope(params, chosen, unavailable), **_unplaced(asked, places)}
-    context = build_context(inputs, snapshot, chosen, unavailable)
-    data = {**report(context, params["limit"]), "outside_scope": len(listeners) - len(chosen)}
-    return Result(RULES.judge(context), metrics(context), data=data)
+    return build_context(inputs, snapshot, chosen, unavailable), len(listeners) - len(chosen)
 
 
 def _wanted(params: dict[str, Any], host: Host) -> Inputs:
     today = dt.datetime.fromtimestamp(host.now(), tz=dt.timezone.utc).date()
-    internal = frozenset(params["internal_ports"])
-    return Inputs(parse_policy(params["policy"]), today, params["require_filter"], internal)
+    return Inputs(
+        parse_policy(params["policy"]),
+        today,
+        params["require_filter"],
+        frozenset(params["internal_ports"]),
+        parse_accepted("exceptions", params["exceptions"], RULES.checks),
+        read_history(recall(params["state_dir"], MEMORY)),
+        host.now(),
+        host.boot_id(),
+        params["scope"] == "policy",
+    )
 
 
 def _sockets(host: Host, listens: str) -> tuple[SocketTable, dict[str, str]]:

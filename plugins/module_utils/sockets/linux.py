@@ -5,20 +5,22 @@
 """The listening sockets of a Linux kernel, who holds which of them, and which process took a connection.
 
 Formats: proc(5) for ``/proc/net/tcp`` and its relatives and for ``/proc/PID/cgroup``. The kernel's socket diagnosis
-(sock_diag(7)) is the one place that says whether an IPv6 socket also takes IPv4 peers.
+(sock_diag(7)) is the one place that says whether an IPv6 socket also takes IPv4 peers, and which device it is bound to.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple, Optional
 
 from ..errors import CoreError, ParseError, SourceDenied, SourceMissing
+from ..finding import EMPTY
 from ..host import Host
 from ..netlink import HEADER, messages
 from ..processes.linux import executable, pids, unit_of
@@ -75,26 +77,25 @@ NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
 INET_DIAG_SKV6ONLY = 11
 _PROTOCOLS = {"tcp": (socket.IPPROTO_TCP, 1 << 10), "udp": (socket.IPPROTO_UDP, 1 << 7)}  # with the bit of the state
 _REQUEST = struct.Struct("=BBBxI48x")  # family, protocol, extensions, states, any socket
-_MESSAGE = struct.Struct("=4x48x16xI")  # inet_diag_msg of linux/inet_diag.h: of it only the inode, its last field
+_MESSAGE = struct.Struct("=4x36xI8x16xI")  # inet_diag_msg of linux/inet_diag.h: of it idiag_if and the inode, its last
 _ATTRIBUTE = struct.Struct("=HH")
 
 
-def listeners_request(proto: str) -> bytes:
-    """Given tcp or udp, return the request for all its IPv6 sockets that wait for peers."""
+def listeners_request(proto: str, family: int = 6) -> bytes:
+    """Given tcp or udp and 4 or 6, return the request for all its sockets that wait for peers."""
     protocol, states = _PROTOCOLS[proto]
-    body = _REQUEST.pack(socket.AF_INET6, protocol, 0, states)
+    body = _REQUEST.pack(socket.AF_INET6 if family == 6 else socket.AF_INET, protocol, 0, states)
     return HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body
 
 
-def parse_v6only(dump: bytes) -> dict[int, bool]:
-    """Given the kernel's answer, return by inode whether the socket takes IPv6 peers only."""
+def parse_diagnosis(dump: bytes) -> dict[int, tuple[Optional[bool], int]]:
+    """Given the kernel's answer, return by inode whether the socket takes IPv6 peers only, and its device's number."""
     answer = {}
     for kind, payload in messages(dump):
         if kind == SOCK_DIAG_BY_FAMILY and len(payload) >= _MESSAGE.size:
-            inode = _MESSAGE.unpack_from(payload)[0]
-            values = [value for name, value in _attributes(payload) if name == INET_DIAG_SKV6ONLY]
-            if values:
-                answer[inode] = bool(values[0][0])
+            device, inode = _MESSAGE.unpack_from(payload)
+            values = [bool(value[0]) for name, value in _attributes(payload) if name == INET_DIAG_SKV6ONLY and value]
+            answer[inode] = (values[0] if values else None, device)
     return answer
 
 
@@ -110,12 +111,17 @@ def _attributes(payload: bytes) -> Iterator[tuple[int, bytes]]:
 
 def parse_tables(tables: Tables) -> list[Socket]:
     """Given the kernel's tables, return the listening sockets in a stable order, without owners."""
-    v6only: dict[int, bool] = {}
+    diagnosed: dict[int, tuple[Optional[bool], int]] = {}
     for dump in tables.diagnosis:
-        v6only.update(parse_v6only(dump))
+        diagnosed.update(parse_diagnosis(dump))
     found = [entry for (proto, family), text in tables.texts.items() for entry in parse_sockets(proto, family, text)]
     found.sort(key=lambda entry: (entry.proto, entry.port, entry.family, entry.address, entry.inode))
-    return [entry._replace(v6only=v6only.get(entry.inode)) if entry.family == 6 else entry for entry in found]
+    return [_diagnosed(entry, tables.devices, *diagnosed.get(entry.inode, (None, 0))) for entry in found]
+
+
+def _diagnosed(entry: Socket, devices: Mapping[int, str], v6only: Optional[bool], device: int) -> Socket:
+    name = devices.get(device, f"interface {device}") if device else ""
+    return entry._replace(v6only=v6only if entry.family == 6 else None, device=name)
 
 
 def parse_connections(family: int, text: str, wanted: Collection[Ends]) -> dict[Ends, int]:
@@ -148,10 +154,11 @@ class Holders:
 
 
 class Tables(NamedTuple):
-    """The kernel's tables as it gave them: text by protocol and family, and the answers about IPv6 sockets."""
+    """The kernel's tables as it gave them: text by protocol and family, answers about sockets, interfaces' names."""
 
     texts: dict[tuple[str, int], str]
     diagnosis: tuple[bytes, ...] = ()
+    devices: Mapping[int, str] = EMPTY
 
 
 def read_tables(host: Host) -> Tables:
@@ -162,15 +169,28 @@ def read_tables(host: Host) -> Tables:
             texts[proto, family] = host.read(f"/proc/net/{proto}{'6' if family == 6 else ''}", MAX_TABLE)
         except SourceMissing:  # a kernel without IPv6 has no tables for it
             continue
-    return Tables(texts, _diagnosis(host))
+    diagnosis = _diagnosis(host)
+    return Tables(texts, diagnosis, _devices(host, diagnosis))
 
 
 def _diagnosis(host: Host) -> tuple[bytes, ...]:
-    """Return the kernel's answers about IPv6 sockets, or nothing where it gives none: v6only then stays unknown."""
+    """Return the kernel's answers about sockets; where it gives none, v6only stays unknown."""
+    answers = []
+    for table in TABLES:
+        with suppress(CoreError):
+            answers.append(host.ask_kernel(NETLINK_SOCK_DIAG, listeners_request(*table)))
+    return tuple(answers)
+
+
+def _devices(host: Host, diagnosis: Iterable[bytes]) -> dict[int, str]:
+    """Return the interfaces by number where a socket is bound to one, as far as their names can be learned."""
+    if not any(device for dump in diagnosis for _v6only, device in parse_diagnosis(dump).values()):
+        return {}
     try:
-        return tuple(host.ask_kernel(NETLINK_SOCK_DIAG, listeners_request(proto)) for proto in ("tcp", "udp"))
-    except CoreError:
-        return ()
+        links = json.loads(host.run(["ip", "-j", "link", "show"]).stdout)
+        return {int(link["ifindex"]): str(link["ifname"]) for link in links}
+    except (CoreError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def find_holders(host: Host, inodes: Collection[int]) -> Holders:

@@ -22,7 +22,8 @@ class Socket(NamedTuple):
     its name where the path is hidden), ``unit`` and ``services`` are those of the first. ``unit`` is what the system's
     service manager calls it: the systemd unit, the launchd label, or the Windows service; where one process hosts
     several Windows services, ``services`` has them all and ``unit`` is empty. Without ``pids`` nothing is known of
-    processes. ``inode`` is 0 where the platform has none.
+    processes. ``inode`` is 0 where the platform has none. ``device`` is the interface that the
+    socket is bound to (SO_BINDTODEVICE, or the scope of a link-local address), or empty.
     """
 
     proto: str
@@ -37,6 +38,7 @@ class Socket(NamedTuple):
     user: str = ""
     unit: str = ""
     services: tuple[str, ...] = ()
+    device: str = ""
 
 
 class SocketTable(NamedTuple):

@@ -6,28 +6,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 TARGET, GOTO = "-j", "-g"
 _BASIC = {
-    "-s": "-s",
-    "--source": "-s",
-    "-d": "-d",
-    "--destination": "-d",
-    "-p": "-p",
-    "--protocol": "-p",
-    "-i": "-i",
-    "--in-interface": "-i",
-    "-o": "-o",
-    "--out-interface": "-o",
-    "-f": "-f",
-    "-j": TARGET,
-    "--jump": TARGET,
-    "-g": GOTO,
-    "--goto": GOTO,
+    **{word: word for word in ("-s", "-d", "-p", "-i", "-o", "-f", "-m", TARGET, GOTO)},
+    **dict(zip(("--source", "--destination", "--protocol", "--in-interface"), ("-s", "-d", "-p", "-i"))),
+    **dict(zip(("--out-interface", "--fragment", "--match", "--jump", "--goto"), ("-o", "-f", "-m", TARGET, GOTO))),
 }
+# Options whose one word is text and may look like anything: iptables-save quotes blanks, but no dashes (kernel).
+_TEXT = {
+    *("--comment", "--log-prefix", "--nflog-prefix", "--name", "--hashlimit-name", "--helper", "--string", "--path"),
+    *({*_BASIC} - {"-f", "--fragment"}),
+}
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\S)|(\S+)', re.DOTALL)
+
+
+class _Quoted(str):
+    """A word that stood in quotes: it is text, whatever it looks like."""
+
+    __slots__ = ()
 
 
 class Option(NamedTuple):
@@ -35,7 +36,7 @@ class Option(NamedTuple):
 
     name: str
     words: tuple[str, ...]
-    negated: bool
+    negated: bool = False
 
     @property
     def value(self) -> str:
@@ -58,21 +59,39 @@ class Part:
     def __str__(self) -> str:
         return " ".join([*(["!"] if self.negated else []), self.kind, self.name, *map(str, self.options)])
 
+    def option(self, *names: str) -> Optional[Option]:
+        """Given spellings of an option, return the first that is there."""
+        return next((option for option in self.options if option.name in names), None)
 
-def split_parts(words: list[str]) -> Iterator[Part]:
+    def value(self, *names: str) -> str:
+        """Given spellings of an option, return its first word; empty where it is not there."""
+        option = self.option(*names)
+        return "" if option is None else option.value
+
+
+def split_parts(words: list[str]) -> list[Part]:
     """Given the words of a rule behind the chain's name, return its parts in order. Raise ValueError or IndexError."""
-    part: Optional[Part] = None
+    parts: list[Part] = []
+    part = Part("", "")
     for option in _options(words):
-        if option.name not in _BASIC and option.name not in ("-m", "--match"):
-            if part is None:
-                raise ValueError(f"{option.name} stands before anything that it could belong to")
+        if option.name in _BASIC:
+            kind = _BASIC[option.name]
+            parts.append(Part(kind, option.value if kind != "-f" else "", option.negated))
+            # -s between the parts of ufw's own files must not take over the options of the protocol before it
+            part = parts[-1] if kind in ("-m", "-p", TARGET, GOTO) else part
+        elif part.kind:
             part.options.append(option)
-            continue
-        kind = _BASIC.get(option.name, "-m")
-        # -s between the parts of ufw's own files must not take over the options of the protocol before it
-        current = Part(kind, option.value if kind != "-f" else "", option.negated)
-        yield current
-        part = current if kind in ("-m", "-p", TARGET, GOTO) else part
+        else:
+            raise ValueError(f"{option.name} stands before anything that it could belong to")
+    return parts
+
+
+def words_of(text: str) -> list[str]:
+    """Given a rule, return its words; what stands in quotes is one, and never an option."""
+    if '"' not in text:
+        return text.split()
+    found = _WORD.finditer(text)
+    return [word[2] or _Quoted(re.sub(r"\\(.)", r"\1", word[1], flags=re.DOTALL)) for word in found]
 
 
 def _options(words: list[str]) -> Iterator[Option]:
@@ -81,14 +100,16 @@ def _options(words: list[str]) -> Iterator[Option]:
     while place < len(words):
         if words[place] == "!":
             negated, place = True, place + 1
-        if not words[place].startswith("-"):
+        if not _begins_option(words[place]):
             raise ValueError(f"{words[place]!r} where an option was expected")
-        end = place + 1
-        while end < len(words) and not _begins_option(words[end]):
+        end = place + (2 if words[place] in _TEXT else 1)
+        while words[place] not in _TEXT and end < len(words) and not _begins_option(words[end]):
             end += 1
         yield Option(words[place], tuple(words[place + 1 : end]), negated)
         place, negated = end, False
 
 
 def _begins_option(word: str) -> bool:
+    if isinstance(word, _Quoted):
+        return False
     return word == "!" or (word.startswith("-") and not word[1:2].isdigit() and len(word) > 1)

@@ -2,107 +2,295 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``nft -j list ruleset`` prints, as tables (format: libnftables-json(5); nft 0.9.8 to 1.1 are recorded)."""
+"""What ``nft -j list ruleset`` prints, as tables (format: libnftables-json(5); nft 0.9.8 to 1.1 are recorded).
+
+The JSON is the truth, also for what iptables-nft loaded; only the extensions (``xt``) that it names without their
+content are taken from iptables-nft-save. Up to 1.0.6 it does not tell which tables are dormant and which devices a
+chain sits on: the text of ``nft -t list ruleset`` does. What decides and is not modelled becomes a ``Gap``.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Optional
 
 from ...errors import ParseError
-from ..model.ruleset import ACCEPT, DROP, INGRESS, NFT, UNKNOWN, Chain, Doubt, FilterRule, Table, Verdict
-from .nft_statements import NOT_SHOWN, read_rule
+from ...finding import EMPTY
+from ..model.ruleset import (
+    ACCEPT,
+    AWAY,
+    DROP,
+    EGRESS,
+    GOTO,
+    INGRESS,
+    JUMP,
+    NFT,
+    RETURN,
+    XTABLES,
+    Chain,
+    Doubt,
+    FilterRule,
+    Gap,
+    Ruleset,
+    Table,
+    Verdict,
+)
+from .nft_statements import NOT_SHOWN, changes_of, read_rule
+from .nft_values import ODD, NotModelled, Objects
 
 SOURCE = "nft -j list ruleset"
-_SHOWN = 200  # characters of a rule that could not be read
+MOST = 16 << 20  # characters of JSON: 150,000 elements and more, or 45,000 rules; beyond it reading takes much memory
+XTABLES_NAMES = ("filter", "nat", "mangle", "raw", "security")
+_SHOWN = 200  # characters of what could not be read
 
 # Seen to print the limits that go with elements added by rules: 1.0.6 does, 0.9.8 does not.
 _TELLS_LIMITS = (1, 0, 6)
-# Up to 1.0.6 the JSON does not say which device a chain at ingress sits on.
-_SOME_DEVICE = Doubt("the packet comes by a device of this chain, which nft does not tell")
+_SOME_DEVICE = Doubt("the packet passes a device of this chain, which nft does not tell")
+_HOOKS = {
+    **dict.fromkeys(("ip", "ip6"), ("prerouting", "input", "forward", "output", "postrouting")),
+    "inet": (INGRESS, "prerouting", "input", "forward", "output", "postrouting", EGRESS),
+    "netdev": (INGRESS, EGRESS),
+}
+_FAMILIES: dict[Any, tuple[int, ...]] = {"ip": (4,), "ip6": (6,), "arp": (4,)}
+# Objects that decide nothing by themselves: rules name them, and a statement that does so is read or a doubt (nft(8)).
+_OBJECTS = {
+    *("metainfo", "counter", "quota", "secmark", "synproxy", "flowtable"),
+    *("ct helper", "ct timeout", "ct expectation", "tunnel"),
+}
+_GO_ON = (ACCEPT, RETURN, JUMP, GOTO)  # verdicts that stop nothing
+_FLAGS = {"owner", "dormant", "persist"}
 
-# What reading JSON of another form than expected can raise.
-_OTHER_FORM = (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration, RecursionError)
-
-Key = tuple[str, str]  # family and name of a table
-Version = tuple[int, ...]
+Named = tuple[str, str]  # family and name of a table
+Place = tuple[str, str, str]  # and a chain of it
+Spelled = Mapping[Place, list[tuple[FilterRule, ...]]]  # the rules of the model for each line of iptables-nft-save
 
 
-def parse_nft(text: str) -> tuple[Table, ...]:
-    """Given the JSON of a ruleset, return its tables. Raise ParseError where it is of another form."""
+class Listing(NamedTuple):
+    """What only the text tells: the flags of tables, and the devices of chains at ingress and egress."""
+
+    flags: Mapping[Named, frozenset[str]] = EMPTY
+    devices: Mapping[Place, tuple[str, ...]] = EMPTY
+
+
+class Draft:
+    """A table while the entries of the JSON are read."""
+
+    def __init__(self, flags: Any, objects: Objects) -> None:
+        self.flags, self.objects = flags, objects
+        self.chains: dict[str, dict[str, Any]] = {}
+        self.rules: dict[str, list[dict[str, Any]]] = {}
+
+
+def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Mapping[str, int] = EMPTY) -> Ruleset:
+    """Given the JSON of a ruleset, the terse text of it where that was needed, what iptables-nft-save spells out and
+    the numbers of the interfaces, return tables and gaps.
+
+    Raise ParseError where it is of another form, or larger than what is read.
+    """
+    if len(text) > MOST:
+        raise ParseError(SOURCE, 1, text, f"{len(text) >> 20} MiB of rules, more than the {MOST >> 20} that are read")
     try:
-        entries = json.loads(text)["nftables"]
-        drafts: dict[Key, dict[str, Any]] = {}
-        for entry in entries:
-            _collect(drafts, entry)
-        version = _version(entries)
-        return tuple(_table(key, draft, version) for key, draft in drafts.items())
-    except _OTHER_FORM as error:
+        entries = list(json.loads(text)["nftables"])
+    except (*ODD, RecursionError) as error:
         raise ParseError(SOURCE, 1, text, f"not the JSON of a ruleset ({error!r})") from error
+    drafts: dict[Named, Draft] = {}
+    gaps = [gap for entry in entries for gap in _collect(drafts, entry, links)]
+    told, version = read_listing(listing), _version(entries)
+    tables: list[Table] = []
+    for place, draft in drafts.items():
+        try:
+            table, more = _table(place, draft, told, spelled, version)
+        except ODD as error:  # a chain of another form
+            gaps.append(Gap(f"table {' '.join(place)} cannot be read: {error!r}", _families(place)))
+            continue
+        tables.append(table)
+        gaps += more
+    return Ruleset(tuple(tables), gaps=tuple(dict.fromkeys(gaps)))
 
 
-def _version(entries: list[Any]) -> Version:
+def _version(entries: list[Any]) -> tuple[int, ...]:
     """Return the version of nft that printed the entries; the lowest where it does not say."""
-    text = next((entry["metainfo"].get("version", "") for entry in entries if "metainfo" in entry), "")
+    known = [entry["metainfo"] for entry in entries if isinstance(entry, dict) and "metainfo" in entry]
+    text = str(known[0].get("version", "")) if known and isinstance(known[0], dict) else ""
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
-def _collect(drafts: dict[Key, dict[str, Any]], entry: dict[str, Any]) -> None:
-    """Given one entry of the list, put it where it belongs. Kinds that decide nothing are left out."""
-    kind, body = next(iter(entry.items()))
-    if kind == "table":
-        drafts[body["family"], body["name"]] = {"chains": {}, "sets": {}, "rules": {}}
-    elif kind == "chain":
-        draft = drafts[body["family"], body["table"]]
-        draft["chains"][body["name"]] = body
-    elif kind in ("set", "map"):
-        drafts[body["family"], body["table"]]["sets"][body["name"]] = body.get("elem", [])
-    elif kind == "rule":
-        draft = drafts[body["family"], body["table"]]
-        draft["rules"].setdefault(body["chain"], []).append(body)
-
-
-def _table(key: Key, draft: dict[str, Any], version: Version) -> Table:
-    family, name = key
-    chains = {}
-    for chain, body in draft["chains"].items():
-        rules = [rule for raw in draft["rules"].get(chain, ()) for rule in _rules(raw, draft["sets"], version)]
-        chains[chain] = _chain(body, rules)
-    return Table(NFT, family, name, chains)
-
-
-def _rules(raw: dict[str, Any], sets: dict[str, Any], version: Version) -> list[FilterRule]:
-    where = f"{raw['family']} {raw['table']} {raw['chain']} handle {raw['handle']}"
+def _collect(drafts: dict[Named, Draft], entry: Any, links: Mapping[str, int]) -> Iterable[Gap]:
+    """Given one entry of the list, put it where it belongs. What cannot be read, or is not known, is a gap."""
     try:
-        statements = [_with_gaps(statement, version) for statement in raw.get("expr", [])]
-        return read_rule(where, statements, sets)
-    except _OTHER_FORM:
-        # one rule of another form must not hide the others: what it does is unknown, and it says so
-        text = str(raw.get("expr"))[:_SHOWN]
-        return [FilterRule(where, text, (Doubt(text),), (), Verdict(UNKNOWN))]
+        ((kind, body),) = entry.items()
+        if kind == "table":
+            place = str(body["family"]), str(body["name"])
+            drafts[place] = Draft(body.get("flags"), Objects(place[0], links))
+        elif kind not in _OBJECTS:
+            _place(drafts[str(body["family"]), str(body["table"])], kind, body)
+    except ODD as error:
+        yield Gap(f"nft lists what is not modelled ({error!r}): {str(entry)[:_SHOWN]}")
 
 
-def _with_gaps(statement: dict[str, Any], version: Version) -> dict[str, Any]:
+def _families(place: Named) -> tuple[int, ...]:
+    return _FAMILIES.get(place[0], (4, 6))
+
+
+def _place(draft: Draft, kind: str, body: dict[str, Any]) -> None:
+    if kind == "chain":
+        draft.chains[str(body["name"])] = body
+    elif kind in ("set", "map", "limit"):
+        draft.objects.bodies["set" if kind == "map" else kind, body["name"]] = body
+    elif kind == "rule":
+        draft.rules.setdefault(str(body["chain"]), []).append(body)
+    else:
+        raise ValueError(f"the kind {kind!r}")
+
+
+def _table(
+    place: Named, draft: Draft, told: Listing, spelled: Spelled, version: tuple[int, ...]
+) -> tuple[Table, list[Gap]]:
+    """Given what was listed of a table, return it, and what of it is not modelled."""
+    family, name = place
+    flags = _flags(draft.flags, told.flags.get(place))
+    for rules in draft.rules.values():
+        draft.objects.changed.update(filter(None, (_changes(part) for rule in rules for part in _parts(rule))))
+    of_iptables = family in ("ip", "ip6") and name in XTABLES_NAMES and any(map(_is_iptables, draft.chains.values()))
+    reader = _Reader(place, draft, spelled, version, numbered=of_iptables)
+    chains = {
+        chain: _chain(chain, body, reader.rules(chain), told.devices.get((*place, chain), ()))
+        for chain, body in draft.chains.items()
+    }
+    table = Table(XTABLES if of_iptables else NFT, family, name, chains, dormant="dormant" in (flags or ()))
+    if table.dormant:
+        return table, []
+    gaps = [Gap(f"table {family} {name} has flags that nft does not tell", _families(place))]
+    return table, [*(gaps if flags is None else []), *_gaps(table, draft.chains)]
+
+
+def _flags(given: Any, told: Optional[frozenset[str]]) -> Optional[frozenset[str]]:
+    """Given the flags of a table as JSON and text tell them, return them, None where neither does.
+
+    Up to 1.0.6 the JSON has some other word there; a list of words is told by later ones.
+    """
+    if given is None:
+        return frozenset()
+    if isinstance(given, list) and _FLAGS.issuperset(map(str, given)):
+        return frozenset(given)
+    return told or None
+
+
+def _is_iptables(chain: dict[str, Any]) -> bool:
+    """Return whether a chain is one of those that iptables-nft makes for the kernel's hooks."""
+    return bool(chain["name"]) and str(chain.get("hook", "")).upper() == str(chain["name"])
+
+
+def _parts(rule: dict[str, Any]) -> list[Any]:
+    statements = rule.get("expr")
+    return [part for part in statements if isinstance(part, dict)] if isinstance(statements, list) else []
+
+
+def _changes(statement: dict[str, Any]) -> Optional[str]:
+    try:
+        return changes_of(statement)
+    except ODD:  # of another form: the rule itself is unknown
+        return None
+
+
+class _Reader(NamedTuple):
+    """Reading the rules of one table. ``numbered``: named by their place in the chain, as iptables names them."""
+
+    place: Named
+    draft: Draft
+    spelled: Spelled
+    version: tuple[int, ...]
+    numbered: bool
+
+    def rules(self, chain: str) -> list[FilterRule]:
+        """Given a chain, return its rules as the model has them.
+
+        Those with extensions are taken from iptables-nft-save where it prints as many rules as there are.
+        """
+        listed, spelled = self.draft.rules.get(chain, []), self.spelled.get((*self.place, chain), [])
+        beside = spelled if len(spelled) == len(listed) else [() for _rule in listed]
+        pairs = enumerate(zip(listed, beside), start=1)
+        return [rule for number, (raw, saved) in pairs for rule in self._rule(raw, saved, chain, number)]
+
+    def _rule(self, raw: dict[str, Any], saved: tuple[FilterRule, ...], chain: str, number: int) -> list[FilterRule]:
+        where = " ".join((*self.place, chain, f"rule {number}" if self.numbered else f"handle {raw.get('handle')}"))
+        comment = str(raw.get("comment", ""))
+        try:
+            statements = [_with_gaps(statement, self.version) for statement in raw.get("expr", [])]
+            rules = read_rule(where, statements, self.draft.objects, comment)
+        except (*ODD, NotModelled, RecursionError):
+            # one rule of another form must not hide the others: what it does is unknown, and it says so
+            text = str(raw.get("expr"))[:_SHOWN]
+            return [FilterRule(where, text, (Doubt(text),), (), Verdict(AWAY), comment=comment)]
+        if saved and any("xt" in statement for statement in statements):
+            packets = next((rule.packets for rule in rules if rule.packets is not None), _counted(statements))
+            return [rule._replace(where=where, packets=packets) for rule in saved]
+        return rules
+
+
+def _counted(statements: list[dict[str, Any]]) -> Optional[int]:
+    counters = [statement["counter"] for statement in statements if isinstance(statement.get("counter"), dict)]
+    return counters[0].get("packets") if counters else None
+
+
+def _with_gaps(statement: dict[str, Any], version: tuple[int, ...]) -> dict[str, Any]:
     """Given a statement, return it with a mark where this version of nft leaves out the limit of set elements."""
     if "set" not in statement or version >= _TELLS_LIMITS:
         return statement
     return {"set": {**statement["set"], "stmt": [{NOT_SHOWN: "whether a limit goes with the element"}]}}
 
 
-def _chain(body: dict[str, Any], rules: list[FilterRule]) -> Chain:
-    hook, policy, devices = body.get("hook", ""), body.get("policy", ACCEPT), body.get("dev", ())
-    priority = int(body.get("prio", 0))
-    if policy not in (ACCEPT, DROP):
-        raise ValueError(f"the policy {policy!r} of a chain")
-    if hook == INGRESS and not devices:
+def _chain(name: str, body: dict[str, Any], rules: list[FilterRule], told: tuple[str, ...]) -> Chain:
+    hook, policy = str(body.get("hook", "")), body.get("policy", ACCEPT)
+    given = body.get("dev", told)
+    devices = (given,) if isinstance(given, str) else tuple(given)
+    if hook in (INGRESS, EGRESS) and not devices:
         rules = [rule._replace(tests=(_SOME_DEVICE, *rule.tests)) for rule in rules]
-        rules += [FilterRule(body["name"], f"policy {policy}", (_SOME_DEVICE,), (), Verdict(policy))]
+        rules += [FilterRule(name, f"policy {policy}", (_SOME_DEVICE,), (), Verdict(policy), implied=True)]
         policy = ACCEPT
-    names = (devices,) if isinstance(devices, str) else tuple(devices)
-    return Chain(body["name"], tuple(rules), hook, priority, policy, names, body.get("type") == "nat")
+    return Chain(name, tuple(rules), hook, int(body.get("prio", 0)), str(policy), devices, body.get("type") == "nat")
+
+
+def _gaps(table: Table, bodies: Mapping[str, dict[str, Any]]) -> Iterable[Gap]:
+    """Given a table, return its base chains that are not on the way of packets as the model knows it, and may stop any:
+    those of bridges and of ARP, and those at hooks or with policies that are not known.
+    """
+    for chain in table.chains.values():
+        if not chain.hook or (chain.hook in _HOOKS.get(table.family, ()) and chain.policy in (ACCEPT, DROP)):
+            continue
+        rules = [rule for reached in table.reached_from(chain.name) for rule in reached.rules]
+        stops = any(rule.verdict is not None and rule.verdict.kind not in _GO_ON for rule in rules)
+        if stops or chain.policy != ACCEPT or any(rule.effects for rule in rules):
+            text = f"{table.family} {table.name} {chain.name} (hook {chain.hook}, policy {chain.policy})"
+            yield Gap(f"{text} may stop packets, and is not modelled", _families((table.family, table.name)))
+
+
+def read_listing(text: str) -> Listing:
+    """Given what ``nft -t list ruleset`` prints, return the flags of its tables and the devices of its chains."""
+    flags: dict[Named, frozenset[str]] = {}
+    devices: dict[Place, tuple[str, ...]] = {}
+    place, chain = ("", ""), ""
+    for line in re.sub(r'comment "[^"]*"', "", text).splitlines():  # a comment may hold any line
+        words = line.replace('"', " ").split()
+        if line.startswith("table ") and len(words) > 2:
+            place = (words[1], words[2])
+        elif line.startswith("\tchain ") and len(words) > 1:
+            chain = words[1]
+        elif line.startswith("\tflags "):
+            flags[place] = frozenset(" ".join(words[1:]).replace(",", " ").split())
+        elif found := re.match(r"\t\ttype \w+ hook \w+ devices? (.*) priority ", line):
+            devices[(*place, chain)] = tuple(re.findall(r'[^\s",={}]+', found[1]))
+    return Listing(flags, devices)
 
 
 def needs_iptables(text: str) -> bool:
     """Given the JSON of a ruleset, return whether iptables-nft wrote rules that only iptables-nft-save spells out."""
     return '"xt"' in text
+
+
+def needs_listing(text: str) -> bool:
+    """Given the JSON of a ruleset, return whether it may leave out what only the text tells: flags, devices."""
+    found = re.search(r'"table": \{[^{}]*"flags"|"hook": "(in|e)gress"', text)
+    return found is not None

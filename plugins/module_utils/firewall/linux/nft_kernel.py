@@ -4,11 +4,14 @@
 
 """What the kernel says of its nf_tables over netlink, for hosts without nft: only which tables there are.
 
-An empty answer proves that there are none. Messages: linux/netfilter/nf_tables.h and nfnetlink.h.
+An empty answer proves that there are none, and so does a kernel that knows no nf_tables: it says EINVAL to what its
+nfnetlink has no subsystem for (tried), and has no such netlink family at all where nfnetlink is not built.
+Messages: linux/netfilter/nf_tables.h and nfnetlink.h.
 """
 
 from __future__ import annotations
 
+import errno
 import struct
 
 from ...errors import SourceDenied
@@ -29,13 +32,17 @@ def parse_tables(dump: bytes) -> list[tuple[str, str]]:
     """Given the kernel's answer, return family and name of each table. Raise SourceDenied where it is an error."""
     tables = []
     for kind, payload in messages(dump):
-        if kind == NLMSG_ERROR and _ERROR.unpack_from(payload)[0] != 0:
-            raise SourceDenied(
-                "the list of nf_tables tables", f"the kernel says error {-_ERROR.unpack_from(payload)[0]}"
-            )
+        code = -_ERROR.unpack_from(payload)[0] if kind == NLMSG_ERROR else 0
+        if code not in (0, errno.EINVAL):
+            raise SourceDenied("the list of nf_tables tables", f"the kernel says error {code}")
         if kind == _SUBSYSTEM | _NEW_TABLE:
             tables.append((_FAMILIES.get(payload[0], str(payload[0])), _name(payload[_NFGENMSG.size :])))
     return tables
+
+
+def proves_absence(error: Exception) -> bool:
+    """Given why the kernel could not be asked, return whether it cannot have nf_tables."""
+    return getattr(error.__cause__, "errno", 0) == errno.EPROTONOSUPPORT
 
 
 def _name(attributes: bytes) -> str:

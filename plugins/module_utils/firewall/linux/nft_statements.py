@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the statements of nftables' JSON rules do to a first packet (libnftables-json(5), "STATEMENTS").
+"""What the statements of nftables' JSON rules do to a packet (libnftables-json(5), "STATEMENTS").
 
 Each statement is one small function that adds to the draft of a rule. A statement that is not listed may decide
 anything, so the rule's verdict is unknown from there on.
@@ -10,7 +10,9 @@ anything, so the rule's verdict is unknown from there on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Optional
 
 from ..model.ruleset import (
@@ -23,35 +25,111 @@ from ..model.ruleset import (
     JUMP,
     REJECT,
     RETURN,
+    SAME,
+    TRANSLATE,
     UNKNOWN,
     Doubt,
     Effect,
     FilterRule,
     Fixed,
     Match,
+    Test,
     Verdict,
 )
-from .nft_draft import Draft
-from .nft_tests import IPV4_ONLY, IPV6_ONLY, TCP_ONLY, Left, Sets, keys_of, read_left, read_match, rows_of
-from .nft_text import render, render_rule
-from .nft_values import NotModelled, to_address
+from .nft_tests import IPV4_ONLY, IPV6_ONLY, TCP_ONLY, Asked, among, asked_of, name_of, narrowed, read_match
+from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, render, render_rule, to_address
 
-_ANSWERS = {"tcp reset": (TCP_ONLY,), "icmp": (IPV4_ONLY,), "icmpv6": (IPV6_ONLY,)}
-_MARKS = {"meta": "mark", "ct": "ct_mark"}
 CONTINUE = "continue"
 NOT_SHOWN = "not told"  # put where a version of nft is known to leave out what a rule asks for
-_REWRITTEN = ("saddr", "daddr", "sport", "dport")
+_FAMILY_ONLY = {"ip": (IPV4_ONLY,), "ip6": (IPV6_ONLY,)}
+_ANSWERS = {"tcp reset": (TCP_ONLY,), "icmp": (IPV4_ONLY,), "icmpv6": (IPV6_ONLY,)}
+_MAY_LACK = {"ct_mark", "ct_status", "ct_direction", "ether_saddr", "skuid", "skgid"}  # fields that a packet may lack
+_XT_HARMLESS = ("comment", "LOG", "NFLOG", "TRACE")
+_EXCHANGE = 5  # packets that a whole short exchange takes: what lets through fewer at once opens nothing for certain
+# What rules may write into a packet or its connection: the field of the model that is another one then.
+_WRITTEN = {
+    **dict(zip(("meta mark", "ct mark", "tcp flags"), ("mark", "ct_mark", "tcp_flags"))),
+    **dict.fromkeys(("ip daddr", "ip6 daddr"), "daddr"),
+    **{f"{header} {field}": field for header in ("tcp", "udp", "th") for field in ("sport", "dport")},
+}
+# What may be written without any rule of the model, or socket, seeing it.
+_WRITTEN_UNSEEN = {
+    *("meta nftrace", "meta priority", "meta secmark", "ct event", "ct label", "ct helper", "tcp option"),
+    *("ip dscp", "ip ecn", "ip ttl", "ip id", "ip6 dscp", "ip6 ecn", "ip6 hoplimit", "ip6 flowlabel"),
+}
 
 
-def read_rule(where: str, statements: list[Any], sets: Sets) -> list[FilterRule]:
-    """Given the statements of a rule, return the rules of the model that do the same to a first packet."""
-    draft = Draft(where, render_rule(statements), sets)
+class Draft:
+    """A rule while its statements are read from left to right; it may stand for several rules of the model."""
+
+    def __init__(self, where: str, text: str, objects: Objects, comment: str) -> None:
+        self.where, self.text, self.objects, self.comment = where, text, objects, comment
+        self.tests: list[Test] = []
+        self.effects: list[Effect] = []
+        self.packets: Optional[int] = None
+        self.ended = False
+        self.unnamed = False  # an extension was met of which not even the kind is known
+        self.rules: list[FilterRule] = []
+
+    def test(self, *tests: Test) -> None:
+        """Add tests."""
+        asked = [test for test in tests if test not in _FAMILY_ONLY.get(self.objects.family, ())]
+        if asked:
+            self.settle()
+            self.tests += asked
+
+    def settle(self) -> None:
+        """End a rule here: what was changed is changed whether or not the tests to come hold.
+
+        Behind it, what was asked of the packet as it was before cannot be asked again.
+        """
+        if self.effects:
+            self._add(None, ())
+            changed = {effect.field for effect in self.effects}
+            kept = [test for test in self.tests if not isinstance(test, Match) or changed.isdisjoint(test.fields)]
+            again = [] if len(kept) == len(self.tests) else [Doubt(f"{self.text} (asks for what it changes)")]
+            self.tests, self.effects = [*kept, *again], []
+
+    def decide(self, verdict: Verdict, *tests: Test) -> None:
+        """Add a verdict, under further tests where it is one of several."""
+        self._add(verdict, tests)
+        self.ended = self.ended or not tests
+
+    def _add(self, verdict: Optional[Verdict], tests: Sequence[Test]) -> None:
+        asked, done = (*self.tests, *tests), tuple(self.effects)
+        self.rules.append(
+            FilterRule(self.where, self.text, asked, done, verdict, packets=self.packets, comment=self.comment)
+        )
+
+    def done(self) -> list[FilterRule]:
+        """Return the rules that were made."""
+        if self.unnamed and not self.ended:
+            self.decide(Verdict(AWAY))
+        if self.effects and not self.ended:
+            self._add(None, ())
+        return self.rules
+
+
+def read_rule(where: str, statements: Sequence[Any], objects: Objects, comment: str = "") -> list[FilterRule]:
+    """Given the statements of a rule, return the rules of the model that do the same to a packet."""
+    draft = Draft(where, render_rule(statements), objects, comment)
     for statement in statements:
-        name, body = next(iter(statement.items()))
-        STATEMENTS.get(name, _unlisted)(draft, body)
+        _apply(draft, statement)
         if draft.ended:
             break
     return draft.done()
+
+
+def _apply(draft: Draft, statement: dict[str, Any]) -> None:
+    name, body = next(iter(statement.items()))
+    STATEMENTS.get(name, _unlisted)(draft, body)
+
+
+def changes_of(statement: dict[str, Any]) -> Optional[str]:
+    """Given a statement, return the field of the model that it changes, if it does."""
+    if "notrack" in statement:
+        return "ct_state"
+    return _WRITTEN.get(name_of(statement["mangle"]["key"])) if "mangle" in statement else None
 
 
 def read_verdict(statement: Any) -> Verdict:
@@ -63,15 +141,25 @@ def read_verdict(statement: Any) -> Verdict:
 
 
 def _nothing(_draft: Draft, _body: Any) -> None:
-    """Say what has no part in the verdict: counters, logs, copies, priorities."""
+    """Say what has no part in the verdict: logs, copies of packets, labels, what only forwarded packets feel."""
 
 
 def _unlisted(draft: Draft, _body: Any) -> None:
-    draft.decide(Verdict(UNKNOWN))
+    """It may decide, and it may change the packet: nothing behind it is certain."""
+    draft.decide(Verdict(AWAY))
 
 
-def _final(kind: str) -> Callable[[Draft, Any], None]:
-    return lambda draft, _body: draft.decide(Verdict(kind))
+def _final(kind: str, *guards: Test) -> Callable[[Draft, Any], None]:
+    def decide(draft: Draft, _body: Any) -> None:
+        draft.test(*guards)
+        draft.decide(Verdict(kind))
+
+    return decide
+
+
+def _counter(draft: Draft, body: Any) -> None:
+    if isinstance(body, dict):  # one by name counts for several rules
+        draft.packets = body.get("packets")
 
 
 def _reject(draft: Draft, body: Any) -> None:
@@ -85,73 +173,150 @@ def _chain(kind: str) -> Callable[[Draft, Any], None]:
 
 
 def _match(draft: Draft, body: Any) -> None:
-    draft.test(*read_match(body, draft.sets))
-
-
-def _quiet(draft: Draft, body: Any) -> None:
-    """A limit holds for the first packet of a quiet sender, and "over a limit" does not."""
-    over = bool(body.get("inv", False))
-    draft.test(Fixed(not over, f"{'over ' if over else ''}a limit"))
+    draft.test(*read_match(body, draft.objects))
 
 
 def _limit(draft: Draft, body: Any) -> None:
-    """Limits by name (``@name``) are objects of their own, which are not read."""
-    if isinstance(body, dict):
-        _quiet(draft, body)
-    else:
-        draft.test(Doubt(f"limit {body}"))
+    """A limit that lets a whole exchange through at once holds for a quiet sender; "over" it does not."""
+    text = render({"limit": body})
+    if not isinstance(body, dict):
+        try:
+            body = draft.objects.body("limit", body)
+        except NotModelled:
+            body = {"rate_unit": "unknown"}
+    enough = "rate_unit" not in body and body.get("burst", _EXCHANGE) >= _EXCHANGE
+    draft.test(Fixed(not body.get("inv", False), text) if enough else Doubt(text))
+
+
+def _connections(draft: Draft, body: Any) -> None:
+    """A quiet sender has one connection, this one: no number but 0 is too few for it."""
+    draft.test(Fixed((body["val"] < 1) == bool(body.get("inv", False)), render({"ct count": body})))
 
 
 def _doubt(name: str) -> Callable[[Draft, Any], None]:
     return lambda draft, body: draft.test(Doubt(render({name: body})))
 
 
-def _set_update(draft: Draft, body: Any) -> None:
-    """Adding to a set holds always, unless a limit goes with the element."""
+def _update(draft: Draft, body: Any) -> None:
+    """Adding to a set ends the rule where the set is full; a limit that goes with the element is asked as elsewhere."""
+    key = body.get("elem", body.get("key"))
+    _need(draft, key["elem"]["val"] if isinstance(key, dict) and "elem" in key else key)
+    if body.get("op") != "delete" and _is_full(draft.objects, body.get("set", body.get("map"))):
+        draft.test(Doubt(f"{body.get('set', body.get('map'))} is full"))
     inner = body.get("stmt") or []
     for statement in inner if isinstance(inner, list) else [inner]:
-        name, content = next(iter(statement.items()))
-        STATEMENTS.get(name, _unlisted)(draft, content)
+        _apply(draft, statement)
+
+
+def _need(draft: Draft, key: Any) -> None:
+    """Add that a packet has what a statement takes from it: else the kernel ends the rule."""
+    try:
+        asked = asked_of(key)
+    except NotModelled:
+        return draft.test(*narrowed(key), Doubt(render(key)))
+    lacking = [field for field in asked.fields if field in _MAY_LACK]
+    return draft.test(*asked.guards, *(Match((field,), ((ANYTHING,),), render(key)) for field in lacking))
+
+
+def _is_full(objects: Objects, name: Optional[str]) -> bool:
+    """Return whether a set may have no room. How full the hidden set of a meter is nobody tells: like limits, it is
+    taken to be quiet.
+    """
+    if name is None:
+        return False
+    body = objects.body("set", name[1:])
+    return len(body.get("elem") or ()) >= int(body.get("size", 0xFFFF))
 
 
 def _vmap(draft: Draft, body: Any) -> None:
+    _decide_by_map(draft, body["key"], body["data"], read_verdict, UNKNOWN)
+
+
+def _decide_by_map(draft: Draft, key: Any, data: Any, read_target: Callable[[Any], Verdict], otherwise: str) -> None:
+    """Add what a map decides, ``otherwise`` where it is not modelled. Where no key fits the kernel ends the rule."""
+    draft.settle()
     try:
-        _add_map(draft, body["key"], body["data"], read_verdict)
-    except NotModelled:
-        draft.decide(Verdict(UNKNOWN), Doubt(render({"vmap": body})))
-    draft.ended = True  # where no key fits, the kernel ends the rule
-
-
-def _add_map(draft: Draft, key: Any, data: Any, read_target: Callable[[Any], Verdict]) -> None:
-    """Add a map as one verdict per different target; the key ``*`` stands for all that are not named."""
-    lefts = [read_left(part) for part in (key["concat"] if isinstance(key, dict) and "concat" in key else [key])]
-    by_target: dict[Verdict, list[Any]] = {}
-    pairs = keys_of(data, draft.sets)
-    for entry, target in pairs:
-        if entry != "*":
-            by_target.setdefault(read_target(target), []).append(entry)
-    tests = {verdict: _key_test(lefts, keys) for verdict, keys in by_target.items()}
-    draft.test(*(guard for left in lefts for guard in left.guards))
-    for verdict, test in tests.items():
+        entries = _entries(asked_of(key), draft.objects, data, read_target, render(key))
+        draft.test(*asked_of(key).guards)
+    except (NotModelled, *ODD):
+        draft.test(*narrowed(key))
+        entries = [(Verdict(otherwise), Doubt(draft.text))]
+    for verdict, test in entries:
         if verdict.kind != CONTINUE:
             draft.decide(verdict, test)
-    for target in [target for entry, target in pairs if entry == "*"]:
-        rest = _key_test(lefts, [entry for entry, _target in pairs if entry != "*"], negated=True)
-        draft.decide(read_target(target), rest)
+    draft.ended = True
 
 
-def _key_test(lefts: list[Left], keys: list[Any], *, negated: bool = False) -> Match:
-    text = f"{' . '.join(left.field for left in lefts)} {render({'set': keys})}"
-    return Match(tuple(left.field for left in lefts), rows_of(lefts, "==", {"set": keys}, {}), text, negated)
+def _entries(
+    asked: Asked, objects: Objects, data: Any, read_target: Callable[[Any], Verdict], text: str
+) -> list[tuple[Verdict, Test]]:
+    """Given a map, return its verdicts, each with the test for its keys. Raise NotModelled, or one of ODD.
+
+    Keys do not overlap, and so their order is free, but for ranges of several fields: there the first listed wins
+    (tried on kernel 6.18). The key ``*`` is for all that are not named. Jumps come last: what a chain changes must not
+    fit another key of the same map.
+    """
+    pairs = [(_bare(key), read_target(target)) for key, target in objects.elements(data)]
+    named, rest = [pair for pair in pairs if pair[0] != "*"], [target for key, target in pairs if key == "*"]
+    groups: list[tuple[Verdict, list[Any]]] = []
+    if len(asked.lefts) > 1 and any(_spans(key) for key, _target in named):
+        groups = [(verdict, [key for key, _target in run]) for verdict, run in groupby(named, key=itemgetter(1))]
+        if any(verdict.kind in (CONTINUE, JUMP) for verdict, _keys in groups):
+            raise NotModelled("keys that may overlap, and verdicts that are none")
+    else:
+        by_target: dict[Verdict, list[Any]] = {}
+        for key, target in named:
+            by_target.setdefault(target, []).append(key)
+        groups = list(by_target.items())
+    entries: list[tuple[Verdict, Test]] = []
+    for verdict, keys in groups:
+        entries += [(verdict, test) for test in among(asked, objects, {"set": keys}, f"{text} {render({'set': keys})}")]
+    beside = {"set": [key for key, _target in named]}
+    entries += [(target, test) for target in rest for test in among(asked, objects, beside, f"{text} *", negated=True)]
+    jumps = [verdict for verdict, _test in entries if verdict.kind == JUMP]
+    if len(entries) > len(groups) + len(rest) or (len(jumps) > 1 and not objects.changed.isdisjoint(asked.fields)):
+        raise NotModelled("elements with limits, or keys that the chains of other keys change")
+    return sorted(entries, key=lambda entry: entry[0].kind == JUMP)
+
+
+def _bare(key: Any) -> Any:
+    """Given an element's key, return it without what goes with the element, unless that may keep it from matching."""
+    return key["elem"]["val"] if isinstance(key, dict) and PLAIN.issuperset(key.get("elem", ("no element",))) else key
+
+
+def _spans(key: Any) -> bool:
+    """Return whether a key of several fields holds a range."""
+    parts = key["concat"] if isinstance(key, dict) and "concat" in key else [key]
+    return any(part == "*" or isinstance(part, dict) or (isinstance(part, str) and part[-1:] == "*") for part in parts)
 
 
 def _mangle(draft: Draft, body: Any) -> None:
-    kind, key = next(iter(body["key"].items()))
-    if kind == "payload" and key.get("field") in _REWRITTEN:
+    """Add what is written into a packet. What is written where the model has no field makes all behind it unknown."""
+    key, value, name = body["key"], body["value"], name_of(body["key"])
+    draft.test(*narrowed(key))
+    if isinstance(value, dict) and "map" in value:
+        _have_key(draft, value["map"])
+    if name == "tcp option":
+        draft.test(Doubt(render(key), chosen=True))
+    elif name == "ct zone":
+        draft.decide(Verdict(UNKNOWN))
+    elif name in ("meta mark", "ct mark"):
+        kept, added = _affine(value, key) or (0, None)
+        draft.effects.append(Effect(_WRITTEN[name], added, ~kept))
+    elif name in _WRITTEN:
+        draft.effects.append(Effect(_WRITTEN[name], None))
+    elif name not in _WRITTEN_UNSEEN:
         draft.decide(Verdict(AWAY))
-    elif kind in _MARKS and key.get("key") == "mark":
-        kept, added = _affine(body["value"], body["key"]) or (0, None)
-        draft.effects.append(Effect(_MARKS[kind], added, ~kept))
+
+
+def _have_key(draft: Draft, body: Any) -> None:
+    """Add that a map has a value for the packet: else the kernel ends the rule."""
+    try:
+        keys = [key for key, _value in draft.objects.elements(body["data"])]
+        asked = asked_of(body["key"])
+        draft.test(*asked.guards, *among(asked, draft.objects, {"set": keys}, render({"map": body})))
+    except (NotModelled, *ODD):
+        draft.test(*narrowed(body["key"]), Doubt(render({"map": body})))
 
 
 def _affine(value: Any, key: Any) -> Optional[tuple[int, int]]:
@@ -161,35 +326,43 @@ def _affine(value: Any, key: Any) -> Optional[tuple[int, int]]:
     if value == key:
         return (-1, 0)
     sign = next(iter(value)) if isinstance(value, dict) else ""
-    if sign not in ("&", "|") or not isinstance(value[sign][1], int):
+    if sign not in ("&", "|") or not all(isinstance(number, int) for number in value[sign][1:]):
         return None
-    inner, number = _affine(value[sign][0], key), value[sign][1]
-    if inner is None:
+    found = _affine(value[sign][0], key)
+    if found is None:
         return None
-    return (inner[0] & number, inner[1] & number) if sign == "&" else (inner[0] & ~number, inner[1] | number)
+    kept, added = found
+    for number in value[sign][1:]:
+        kept, added = (kept & number, added & number) if sign == "&" else (kept & ~number, added | number)
+    return (kept, added)
 
 
 def _notrack(draft: Draft, _body: Any) -> None:
     draft.effects.append(Effect("ct_state", CONNECTION_STATES["untracked"]))
 
 
-def _divert(draft: Draft, body: Any) -> None:
+def _divert(kept: str) -> Callable[[Draft, Any], None]:
+    return lambda draft, body: _to_destination(draft, body, kept)
+
+
+def _to_destination(draft: Draft, body: Any, kept: str) -> None:
     """DNAT and redirect: to a constant address and port, or to those that a map names."""
     body = body or {}
+    draft.test(*_FAMILY_ONLY.get(body.get("family", ""), ()))
     address, port = body.get("addr"), body.get("port")
-    chosen = address.get("map") if isinstance(address, dict) else None
-    try:
-        if chosen is None:
-            return draft.decide(_destination(address, port))
-        _add_map(draft, chosen["key"], chosen["data"], lambda target: _destination(target, port))
-    except NotModelled:
-        draft.decide(Verdict(AWAY), Doubt(draft.text))
-    draft.ended = True
-    return None
+    if isinstance(address, dict) and "map" in address:
+        chosen = address["map"]
+        _decide_by_map(draft, chosen["key"], chosen["data"], lambda target: _destination(target, port, kept), AWAY)
+    elif isinstance(port, dict) and "map" in port:
+        chosen = port["map"]
+        _decide_by_map(draft, chosen["key"], chosen["data"], lambda target: _destination(address, target, kept), AWAY)
+    else:
+        draft.decide(_destination(address, port, kept))
 
 
-def _destination(address: Any, port: Any) -> Verdict:
+def _destination(address: Any, port: Any, kept: str) -> Verdict:
     """Given an address (with its port, where a map gives both) and a port, return the divert to there.
+    Without an address, ``kept`` says whose it is.
 
     What is not a constant leads to somewhere that is not modelled.
     """
@@ -197,21 +370,33 @@ def _destination(address: Any, port: Any) -> Verdict:
         address, port = address["concat"]
     if isinstance(address, (dict, list)) or not (port is None or isinstance(port, int)):
         return Verdict(AWAY)
-    return Verdict(DIVERT, "", None if address is None else to_address(address), port)
+    if address is None:
+        return Verdict(DIVERT, kept, port=port)
+    return Verdict(DIVERT, "", to_address(address), port)
+
+
+def _translate(draft: Draft, body: Any) -> None:
+    body = body or {}
+    draft.test(*_FAMILY_ONLY.get(body.get("family", ""), ()))
+    for part in (body.get("addr"), body.get("port")):
+        if isinstance(part, dict) and "map" in part:
+            _have_key(draft, part["map"])
+    draft.decide(Verdict(TRANSLATE))
 
 
 def _xt(draft: Draft, body: Any) -> None:
     """An extension of iptables-nft, which this JSON does not spell out; old versions do not even name it."""
-    kind = (body or {}).get("type")
-    if kind == "target":
-        return draft.decide(Verdict(UNKNOWN))
-    draft.test(Doubt(render({"xt": body})))
-    draft.unnamed = draft.unnamed or kind is None
-    return None
+    kind, name = (body or {}).get("type"), (body or {}).get("name")
+    if kind == "target" and name not in _XT_HARMLESS:
+        draft.decide(Verdict(REJECT if name == "REJECT" else AWAY))
+    elif name not in _XT_HARMLESS:
+        draft.test(Doubt(render({"xt": body})))
+        draft.unnamed = draft.unnamed or kind is None
 
 
 STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
     "match": _match,
+    "counter": _counter,
     "vmap": _vmap,
     "accept": _final(ACCEPT),
     "drop": _final(DROP),
@@ -220,23 +405,23 @@ STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
     "jump": _chain(JUMP),
     "goto": _chain(GOTO),
     "queue": _final(UNKNOWN),
-    "synproxy": _final(UNKNOWN),
+    "synproxy": _final(UNKNOWN, TCP_ONLY),
     "tproxy": _final(AWAY),
     "fwd": _final(AWAY),
-    "dnat": _divert,
-    "redirect": _divert,
-    "snat": _final(ACCEPT),
-    "masquerade": _final(ACCEPT),
+    "dnat": _divert(SAME),
+    "redirect": _divert(""),
+    "snat": _translate,
+    "masquerade": _translate,
     "mangle": _mangle,
     "notrack": _notrack,
     "limit": _limit,
-    "ct count": _quiet,
+    "ct count": _connections,
     "quota": _doubt("quota"),
     NOT_SHOWN: _doubt(NOT_SHOWN),
-    "set": _set_update,
-    "map": _set_update,
-    "meter": _set_update,
+    "set": _update,
+    "map": _update,
+    "meter": _update,
     "xt": _xt,
-    **dict.fromkeys(("counter", "log", "last", "comment", "continue", "dup", "flow", "secmark", "reset"), _nothing),
+    **dict.fromkeys(("log", "last", "comment", "continue", "dup", "flow", "secmark", "reset"), _nothing),
     **dict.fromkeys(("ct helper", "ct timeout", "ct expectation"), _nothing),
 }

@@ -2,177 +2,119 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The tests of nftables' JSON rules: what is compared (left), with what (right), and how that is for a first packet.
+"""The tests of nftables' JSON rules: which field of a packet they look at, and what it has to be.
 
-Format: libnftables-json(5). nftables adds silent tests: ``tcp dport 22`` in an inet table also asks for TCP, and
-``ip saddr 10.0.0.0/8`` for IPv4, even where the test itself is negated. They are spelled out here.
+Format: libnftables-json(5); nft(8), "EXPRESSIONS". nftables adds silent tests: ``tcp dport 22`` in an inet table also
+asks for TCP, and ``ip saddr 10.0.0.0/8`` for IPv4, even where the test itself is negated. They are spelled out here.
+Whether a field has a value at a hook is the model's to know: here it is only said what is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..model.intervals import TOP, spanning
-from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test
-from .nft_text import render
-from .nft_values import Convert, NotModelled, Row, elements_of, named, read_rows, read_values, to_address, to_number
+from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Match, Test
+from .nft_values import (
+    ANYTHING,
+    ODD,
+    Left,
+    NotModelled,
+    Objects,
+    bits,
+    named,
+    render,
+    to_address,
+    to_hardware,
+    to_number,
+)
 
 TCP_FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
-_FAMILIES = {"ipv4": 4, "ipv6": 6}
-_ETHER_TYPES = {"ip": 4, "ip6": 6, "arp": 0, "vlan": 0, "8021q": 0, "8021ad": 0}
-_DIRECTIONS = {"original": 0, "reply": 1}
-
-_NOT_ON_INPUT = ("oif", "oifname", "skuid", "skgid")  # not known there: the kernel ends the rule
-_EXTENSION_HEADERS = ("exthdr", "rt", "frag", "mh", "dst", "hbh")  # a plain first packet has none
-
-Sets = Mapping[str, Any]  # the elements of the sets of one table, by name
-
-
-class Left(NamedTuple):
-    """What a test looks at: a field of the packet, how its values are read, and the silent tests before it."""
-
-    field: str
-    convert: Convert
-    guards: tuple[Match, ...] = ()
+# linux/netfilter/nf_conntrack_common.h, enum ip_conntrack_status
+CONNECTION_STATUS = {
+    **dict(zip(("expected", "seen-reply", "assured", "confirmed", "snat", "dnat"), (1, 2, 4, 8, 0x10, 0x20))),
+    "dying": 0x200,
+}
+_STATES = {name: CONNECTION_STATES[name] for name in ("invalid", "established", "related", "new", "untracked")}
+_OTHER = 256  # what nobody has a number for is another protocol than those of this model, for packets and families
+_FAMILIES = {"ipv4": 4, "ipv6": 6, 2: 4, 10: 6}
+_ETHER_TYPES = {"ip": 4, "ip6": 6, 0x0800: 4, 0x86DD: 6}
+_CHOSEN = {  # headers and fields that a sender fills as it likes
+    *("tcp option", "ip option", "exthdr", "ip dscp", "ip ecn", "ip id", "ip hdrlength", "ip length", "ip frag-off"),
+    *("ip6 dscp", "ip6 ecn", "ip6 flowlabel", "ip6 nexthdr", "meta length"),
+    *(f"tcp {field}" for field in ("sequence", "ackseq", "doff", "reserved", "window", "urgptr")),
+}
 
 
 def _is(field: str, number: int, text: str) -> Match:
     return Match((field,), ((spanning(number, number),),), text)
 
 
+def _all_numbers(value: Any) -> int:
+    """Given a bound of a range as a number, return it; words are not in the order of their numbers."""
+    return int(value)
+
+
 IPV4_ONLY, IPV6_ONLY, TCP_ONLY = _is("family", 4, "IPv4"), _is("family", 6, "IPv6"), _is("proto", 6, "tcp")
-_LEFT = {
-    ("payload", "ip", "saddr"): Left("saddr", to_address, (IPV4_ONLY,)),
-    ("payload", "ip", "daddr"): Left("daddr", to_address, (IPV4_ONLY,)),
-    ("payload", "ip", "protocol"): Left("proto", named(PROTOCOLS), (IPV4_ONLY,)),
-    ("payload", "ip6", "saddr"): Left("saddr", to_address, (IPV6_ONLY,)),
-    ("payload", "ip6", "daddr"): Left("daddr", to_address, (IPV6_ONLY,)),
-    ("payload", "ip6", "nexthdr"): Left("proto", named(PROTOCOLS), (IPV6_ONLY,)),
-    ("payload", "ether", "type"): Left("family", named(_ETHER_TYPES)),
-    ("payload", "th", "sport"): Left("sport", to_number),
-    ("payload", "th", "dport"): Left("dport", to_number),
-    ("payload", "tcp", "flags"): Left("tcp_flags", named(TCP_FLAGS), (TCP_ONLY,)),
-    ("meta", "iif"): Left("iif", to_number),
-    ("meta", "iifname"): Left("iif", to_number),
-    ("meta", "l4proto"): Left("proto", named(PROTOCOLS)),
-    ("meta", "nfproto"): Left("family", named(_FAMILIES)),
-    ("meta", "protocol"): Left("family", named(_ETHER_TYPES)),
-    ("meta", "mark"): Left("mark", to_number),
-    ("meta", "pkttype"): Left("packet_type", named(PACKET_TYPES)),
-    ("ct", "state"): Left("ct_state", named(CONNECTION_STATES)),
-    ("ct", "status"): Left("ct_status", named(CONNECTION_STATES)),
-    ("ct", "mark"): Left("ct_mark", to_number),
-    ("ct", "direction"): Left("ct_direction", named(_DIRECTIONS)),
-    ("fib", "type", "daddr"): Left("daddr_type", named(ADDRESS_TYPES)),
-    ("fib", "type", "saddr"): Left("saddr_type", named(ADDRESS_TYPES)),
+_FRAME = Match(("ether_saddr",), ((ANYTHING,),), "an Ethernet header")
+_GUARDS: dict[str, tuple[Match, ...]] = {
+    **{name: (_is("proto", number, name),) for name, number in PROTOCOLS.items()},
+    **dict.fromkeys(("ip", "ip option"), (IPV4_ONLY,)),
+    **dict.fromkeys(("ip6", "exthdr"), (IPV6_ONLY,)),
+    "tcp option": (TCP_ONLY,),
+    "arp": (_is("family", 0, "ARP"),),
+    "ether": (_FRAME,),
 }
 
 
-def _key(left: Any) -> tuple[str, ...]:
-    """Given the left side of a test, return its key in the table above, or of a form that is not there."""
-    kind, body = next(iter(left.items())) if isinstance(left, dict) and left else ("", {})
-    if kind == "payload":
-        return (kind, str(body.get("protocol")), str(body.get("field")))
-    if kind == "fib":
-        return (kind, str(body.get("result")), *[flag for flag in body.get("flags", []) if flag in ("saddr", "daddr")])
-    return (kind, str(body.get("key"))) if kind in ("meta", "ct") and "dir" not in body else (kind,)
+def _numbers(field: str, *guards: Match) -> Left:
+    return Left(field, to_number, guards, to_number)
 
 
-def read_left(left: Any) -> Left:
-    """Given the left side of a test, return what it looks at. Raise NotModelled."""
-    key = _key(left)
-    if key in _LEFT:
-        return _LEFT[key]
-    if key[0] == "payload" and key[1] in PROTOCOLS and key[2] in ("sport", "dport"):
-        return Left(key[2], to_number, (_protocol(key[1]),))
-    raise NotModelled(" ".join(key))
+def _protocol_number(value: Any) -> int:
+    return value if isinstance(value, int) else PROTOCOLS.get(value.lower(), _OTHER)
 
 
-def read_match(body: Mapping[str, Any], sets: Sets) -> list[Test]:
-    """Given a match of a rule, return the tests that it stands for; a Doubt where it is not modelled."""
-    text = render({"match": body})
-    try:
-        constant = _constant(body["left"], body["op"], body["right"])
-        return _tests(body, sets, text) if constant is None else [Fixed(constant, text)]
-    except NotModelled:
-        return [*_guards(body["left"]), Doubt(text)]
+def _way_back(value: Any) -> int:
+    """Given what the lookup of an interface has to find, return 1 for any, 0 for none. Raise ValueError."""
+    if isinstance(value, bool):
+        return int(value)
+    if int(value) == 0:
+        return 0
+    raise ValueError("the way back by one interface")
 
 
-def _protocol(name: str) -> Match:
-    return _is("proto", PROTOCOLS[name], name)
-
-
-def _guards(left: Any) -> list[Test]:
-    """Given the left side of a test that is not modelled, return the silent tests before it, which are."""
-    key = _key(left)
-    if key[0] != "payload":
-        return []
-    families = {"ip": [IPV4_ONLY], "ip6": [IPV6_ONLY]}
-    return [*families.get(key[1], ()), *([_protocol(key[1])] if key[1] in PROTOCOLS else [])]
-
-
-def _constant(left: Any, op: str, right: Any) -> Optional[bool]:
-    """Given a comparison, return how it comes out for every packet that is modelled; None where that depends."""
-    key = _key(left)
-    if key[0] == "meta" and key[1] in _NOT_ON_INPUT:
-        return False
-    if not isinstance(right, bool):
-        return None
-    if key[0] == "fib" and "saddr" in key:
-        return right == (op != "!=")  # the reverse-path check: see Network for why it holds
-    if key[0] in _EXTENSION_HEADERS:
-        return right == (op == "!=")
-    return None
-
-
-def _tests(body: Mapping[str, Any], sets: Sets, text: str) -> list[Test]:
-    left, right, op = body["left"], body["right"], body["op"]
-    mask = None
-    if isinstance(left, dict) and "&" in left:
-        left, mask_value = left["&"]
-        mask = _or(read_left(left).convert, mask_value)
-    if isinstance(left, dict) and "concat" in left:
-        lefts = [read_left(part) for part in left["concat"]]
-    else:
-        lefts = [read_left(left)]
-    fields = tuple(part.field for part in lefts)
-    if fields == ("tcp_flags",):
-        match = _flags_match(lefts[0], op, right, mask, text)
-    else:
-        match = Match(fields, rows_of(lefts, op, right, sets), text, op in ("!=", "!"), mask)
-    return [*(guard for part in lefts for guard in part.guards), match]
-
-
-def _or(convert: Convert, value: Any) -> int:
-    """Given names of bits in any of the ways that the JSON joins them, return the number that they make."""
-    if isinstance(value, dict) and "|" in value:
-        value = value["|"]
-    if not isinstance(value, list):
-        return read_values(convert, value)[0]
-    total = 0
-    for part in value:
-        total |= _or(convert, part)
-    return total
-
-
-def _flags_match(left: Left, op: str, right: Any, mask: Optional[int], text: str) -> Match:
-    """TCP flags are bits: ``in`` and ``!`` ask for any of them, ``==`` and ``!=`` for exactly them under the mask."""
-    wanted = _or(left.convert, right)
-    if op in ("in", "!"):
-        return Match(("tcp_flags",), (((1, TOP),),), text, op == "!", wanted)
-    return Match(("tcp_flags",), ((spanning(wanted, wanted),),), text, op == "!=", mask)
-
-
-def rows_of(lefts: list[Left], op: str, right: Any, sets: Sets) -> tuple[Row, ...]:
-    """Given what is looked at and what it is compared with, return the rows of a Match. Raise NotModelled."""
-    fields = tuple((part.field, part.convert) for part in lefts)
-    if op in _ORDER:
-        low, high = _ORDER[op](read_values(lefts[0].convert, right)[0])
-        return (((low, high),),)
-    return read_rows(fields, keys_of(right, sets))
-
-
+_LEFT = {
+    **{f"ip {field}": Left(field, to_address, (IPV4_ONLY,), to_address) for field in ("saddr", "daddr")},
+    **{f"ip6 {field}": Left(field, to_address, (IPV6_ONLY,), to_address) for field in ("saddr", "daddr")},
+    **{f"th {field}": _numbers(field) for field in ("sport", "dport")},
+    **{
+        f"{name} {field}": _numbers(field, *_GUARDS[name])
+        for name in ("tcp", "udp", "udplite", "sctp", "dccp")
+        for field in ("sport", "dport")
+    },
+    "ip protocol": Left("proto", _protocol_number, (IPV4_ONLY,), _all_numbers),
+    "meta l4proto": Left("proto", _protocol_number, (), _all_numbers),
+    "meta nfproto": Left("family", named(_FAMILIES, _OTHER)),
+    "meta protocol": Left("family", named(_ETHER_TYPES, _OTHER)),
+    "ether type": Left("family", named(_ETHER_TYPES, _OTHER), (_FRAME,)),
+    "ether saddr": Left("ether_saddr", to_hardware, (), to_hardware),
+    "tcp flags": Left("tcp_flags", bits(TCP_FLAGS), (TCP_ONLY,), _all_numbers, bits=True),
+    **{f"meta {name}{kind}": Left(name, None) for name in ("iif", "oif") for kind in ("", "name")},
+    **{f"meta {key}": _numbers(key) for key in ("mark", "skuid", "skgid")},
+    "meta pkttype": Left("packet_type", named(PACKET_TYPES)),
+    "ct state": Left("ct_state", bits(_STATES), (), _all_numbers, bits=True),
+    "ct status": Left("ct_status", bits(CONNECTION_STATUS), (), _all_numbers, bits=True),
+    "ct mark": _numbers("ct_mark"),
+    "ct direction": Left("ct_direction", named({"original": 0, "reply": 1})),
+    "fib daddr type": Left("daddr_type", named(ADDRESS_TYPES)),
+    "fib saddr type": Left("saddr_type", named(ADDRESS_TYPES)),
+    "fib daddr iif type": Left("daddr_type_iif", named(ADDRESS_TYPES)),
+    # with the packet's mark only where rules of routing ask for marks, and where they do the model knows no way back
+    **{f"fib saddr{mark} iif oif": Left("saddr_route", _way_back) for mark in ("", " mark")},
+    **{f"fib saddr{mark} oif": Left("saddr_route_any", _way_back) for mark in ("", " mark")},
+}
 _ORDER: dict[str, Callable[[int], tuple[int, int]]] = {
     "<": lambda bound: (0, bound),
     "<=": lambda bound: (0, bound + 1),
@@ -181,12 +123,134 @@ _ORDER: dict[str, Callable[[int], tuple[int, int]]] = {
 }
 
 
-def keys_of(right: Any, sets: Sets) -> list[Any]:
-    """Given the right side of a test, return the keys that it allows: of a set, of a set by name, or itself."""
-    if isinstance(right, str) and right.startswith("@"):
-        if right[1:] not in sets:
-            raise NotModelled(f"the set {right}, which was not listed")
-        return elements_of(sets[right[1:]])
-    if isinstance(right, dict) and "set" in right:
-        return elements_of(right["set"])
-    return elements_of(right) if isinstance(right, list) else [right]
+class Asked(NamedTuple):
+    """What a test or map looks at: fields taken together, or one of which only the bits of ``mask`` count."""
+
+    lefts: tuple[Left, ...]
+    mask: Optional[int] = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return tuple(left.field for left in self.lefts)
+
+    @property
+    def guards(self) -> list[Test]:
+        """The silent tests, each once."""
+        return list(dict.fromkeys(guard for left in self.lefts for guard in left.guards))
+
+
+def name_of(left: Any) -> str:
+    """Given the left side of a test, or what a statement changes, return its name as nft writes it.
+
+    Of what has further parameters it is a name that no table holds.
+    """
+    kind, body = next(iter(left.items())) if isinstance(left, dict) and len(left) == 1 else ("", {})
+    if kind == "payload":
+        return f"{body['protocol']} {body['field']}" if "protocol" in body else f"raw @{body.get('base')}"
+    if kind == "fib":
+        flags = body.get("flags", [])
+        given = [flags] if isinstance(flags, str) else flags
+        order = [flag for flag in ("saddr", "daddr", "mark", "iif", "oif") if flag in given]
+        return " ".join(("fib", *order, str(body.get("result"))))
+    return f"{kind} {body['key']}" if kind in ("meta", "ct") and "dir" not in body else str(kind)
+
+
+def asked_of(left: Any) -> Asked:
+    """Given the left side of a test, or the key of a map, return what it looks at. Raise NotModelled."""
+    kind, body = next(iter(left.items())) if isinstance(left, dict) and len(left) == 1 else ("", left)
+    if kind == "concat":
+        return Asked(tuple(_left(part) for part in body))
+    if kind != "&":
+        return Asked((_left(left),))
+    part = _left(body[0])
+    if part.ordered is None or part.read is None:
+        raise NotModelled("a part of what has no bits")
+    return Asked((part,), part.read(body[1]))
+
+
+def _left(left: Any) -> Left:
+    name = name_of(left)
+    if name not in _LEFT or name == "ip6 nexthdr":
+        raise NotModelled(name)
+    return _LEFT[name]
+
+
+def read_match(body: Mapping[str, Any], objects: Objects) -> list[Test]:
+    """Given a match of a rule, return the tests that it stands for; a Doubt where it is not modelled."""
+    text = render({"match": body})
+    left, op, right = body["left"], body["op"], body["right"]
+    try:
+        asked = asked_of(left)
+        if name_of(left) in ("meta iif", "meta oif") and (op in _ORDER or _by_number(objects.elements(right))):
+            asked = Asked((Left(f"{asked.fields[0]}_index", objects.index, (), objects.index),))
+        return [*asked.guards, *_compared(asked, op, right, objects, text)]
+    except (NotModelled, *ODD):
+        return [*narrowed(left, op, right), Doubt(text, chosen=_is_chosen(left))]
+
+
+def _by_number(keys: Sequence[Any]) -> bool:
+    """Return whether interfaces are asked for by number: ranges of them, and what nft knows no name for."""
+    return any(isinstance(key, dict) or str(key).isdigit() for key in keys)
+
+
+def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
+    """Given the left side of a test that is not modelled, return what has to hold for it to hold."""
+    parts = left["concat"] if isinstance(left, dict) and "concat" in left else [left]
+    guards: list[Test] = []
+    for part in parts:
+        name = name_of(_operand(part))
+        known = _LEFT.get(name)
+        guards += known.guards if known else _GUARDS.get(name, _GUARDS.get(name.split(" ")[0], ()))
+    if name_of(left) == "ip6 nexthdr" and op == "==" and isinstance(right, (str, int)):
+        guards.append(_is("proto", _protocol_number(right), str(right)))  # the first header; there may be others
+    return guards
+
+
+def _operand(part: Any) -> Any:
+    """Given an expression, return what its bits are taken of."""
+    while isinstance(part, dict) and next(iter(part), "") in ("&", "|", "^", "<<", ">>"):
+        part = part[next(iter(part))][0]
+    return part
+
+
+def _is_chosen(left: Any) -> bool:
+    return name_of(left) in _CHOSEN
+
+
+def _compared(asked: Asked, op: str, right: Any, objects: Objects, text: str) -> list[Test]:
+    """Given what is looked at and what with, return the tests. Raise NotModelled, or one of ODD."""
+    if asked.lefts[0].bits and len(asked.lefts) == 1 and op in ("in", "!"):
+        return [_any_bit(asked, op, right, text)]
+    if op in _ORDER:
+        return [_ordered(asked, op, right, text)]
+    if op not in ("==", "!="):
+        raise NotModelled(f"the comparison {op}")
+    return among(asked, objects, right, text, negated=op == "!=")
+
+
+def _any_bit(asked: Asked, op: str, right: Any, text: str) -> Match:
+    """``in`` asks for any of some bits, and ``!`` for none of them."""
+    left = asked.lefts[0]
+    if asked.mask is not None or left.read is None:
+        raise NotModelled("some of some bits")
+    return Match(asked.fields, (((1, TOP),),), text, op == "!", left.read(right))
+
+
+def _ordered(asked: Asked, op: str, right: Any, text: str) -> Match:
+    left = asked.lefts[0]
+    if len(asked.lefts) > 1 or left.ordered is None:
+        raise NotModelled("an order of what has none")
+    return Match(asked.fields, ((_ORDER[op](left.ordered(right)),),), text, mask=asked.mask)
+
+
+def among(asked: Asked, objects: Objects, right: Any, text: str, *, negated: bool = False) -> list[Test]:
+    """Given what is looked at, return the tests for its being one of what ``right`` holds. Raise NotModelled.
+
+    A set whose elements have limits or counters of connections holds less than it lists.
+    """
+    rows, limited = objects.rows(asked.lefts, right)
+    test = Match(asked.fields, rows, text, negated, asked.mask)
+    if not limited:
+        return [test]
+    return [Doubt(text)] if negated else [test, Doubt(f"{text} (elements with limits)")]

@@ -9,16 +9,18 @@ from __future__ import annotations
 from ...errors import CoreError
 from ..model.intervals import BITS
 from ..model.network import Network
-from ..model.ruleset import XTABLES, Ruleset, Table
+from ..model.ruleset import XTABLES, FilterRule, Ruleset
 from ..reading import Reading
-from ..snapshot import Manager, Snapshot
+from ..snapshot import Boot, Manager, Snapshot
 from .ipset import IpSets, parse_ipsets
-from .iptables import Dump, parse_save
+from .iptables import Dump, parse_lines, parse_save
 from .managers import read_managers
-from .nft import parse_nft
+from .nft import Place, parse_nft
 from .readings import Readings
 from .routes import parse_network
+from .stack import parse_json
 
+FAMILIES = {4: "ip", 6: "ip6"}
 NEVER_SEEN = (
     "eBPF programs (XDP, tc, cgroup: for one systemd's IPAddressDeny=) are not read",
     "packets that are routed or bridged through this host (containers, virtual machines) are not judged",
@@ -32,35 +34,57 @@ def parse(readings: Readings) -> Snapshot:
     unavailable: dict[str, str] = {}
     ruleset = parse_ruleset(readings, unavailable)
     network = _network(readings, unavailable)
-    managers = _managers(readings, ruleset, unavailable)
+    managers, boot = _managers(readings, ruleset, unavailable)
     for name in network.filtered:
         unavailable[f"XDP on {name}"] = f"a program on {name} sees packets before any rule, and is not read"
     ephemeral = _ephemeral(readings.ephemeral)
-    return Snapshot(ruleset, network, managers, ephemeral, unavailable, never_seen=NEVER_SEEN)
+    return Snapshot(ruleset, network, managers, ephemeral, unavailable, never_seen=NEVER_SEEN, boot=boot)
 
 
 def parse_ruleset(readings: Readings, unavailable: dict[str, str]) -> Ruleset:
     """Given what was read, return the rules of all back ends. What else cannot be seen is added to ``unavailable``."""
     ipsets = _ipsets(readings, unavailable)
-    unseen: dict[int, list[str]] = {family: [] for family in BITS}
-    tables = _read_nft(readings.nft, unseen)
+    if readings.listing.unavailable:
+        unavailable["flags and devices of nf_tables"] = readings.listing.unavailable
+    listed = _listed(readings, ipsets, unavailable)
+    tables, unseen = list(listed.tables), {family: list(listed.unavailable.get(family, ())) for family in BITS}
     for (backend, family), reading in readings.saves.items():
+        if backend == XTABLES and any(table.family == FAMILIES[family] for table in listed.tables):
+            continue  # nft lists them itself
         try:
-            saved = parse_save(Dump(backend, family, reading.sure(), ipsets, f"{backend} of IPv{family}"))
+            tables += parse_save(_dump(backend, family, reading, ipsets))
         except CoreError as error:
             unseen[family].append(str(error))
-            continue
-        tables = _replaced(tables, saved) if backend == XTABLES else [*tables, *saved]
-    return Ruleset(tuple(tables), {family: tuple(reasons) for family, reasons in unseen.items()})
+    return Ruleset(tuple(tables), {family: tuple(reasons) for family, reasons in unseen.items()}, listed.gaps)
 
 
-def _read_nft(reading: Reading, unseen: dict[int, list[str]]) -> list[Table]:
+def _listed(readings: Readings, ipsets: IpSets, unavailable: dict[str, str]) -> Ruleset:
+    """Return what nft lists, with the extensions of iptables-nft as its own save command spells them out."""
+    spelled: dict[Place, list[tuple[FilterRule, ...]]] = {}
+    for (backend, family), reading in readings.saves.items():
+        if backend == XTABLES:
+            try:
+                lines = parse_lines(_dump(backend, family, reading, ipsets))
+                spelled.update({(FAMILIES[family], *place): rules for place, rules in lines.items()})
+            except CoreError as error:
+                unavailable[f"extensions of {backend} of IPv{family}"] = str(error)
     try:
-        return list(parse_nft(reading.sure()))
+        return parse_nft(readings.nft.sure(), readings.listing.text, spelled, _links(readings.links))
     except CoreError as error:
-        for reasons in unseen.values():
-            reasons.append(str(error))
-        return []
+        return Ruleset(unavailable=dict.fromkeys(BITS, (str(error),)))
+
+
+def _dump(backend: str, family: int, reading: Reading, ipsets: IpSets) -> Dump:
+    return Dump(backend, family, reading.sure(), ipsets, f"{backend} of IPv{family}")
+
+
+def _links(reading: Reading) -> dict[str, int]:
+    """Return the numbers of the interfaces by name; none where they could not be read, which is told elsewhere."""
+    try:
+        entries = parse_json("ip -j link", reading.text)
+    except CoreError:
+        return {}
+    return {entry["ifname"]: entry["ifindex"] for entry in entries if "ifname" in entry and "ifindex" in entry}
 
 
 def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:
@@ -71,27 +95,23 @@ def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:
         return {}
 
 
-def _replaced(tables: list[Table], saved: tuple[Table, ...]) -> list[Table]:
-    """Given tables as nft lists them and as iptables-nft-save spells them out, return the latter where both are."""
-    spelled = {(table.family, table.name) for table in saved}
-    return [table for table in tables if (table.family, table.name) not in spelled] + list(saved)
-
-
 def _network(readings: Readings, unavailable: dict[str, str]) -> Network:
     try:
         routes = {family: reading.sure() for family, reading in readings.routes.items()}
-        return parse_network(readings.links.sure(), routes)
+        return parse_network(readings.links.sure(), routes, readings.stack)
     except CoreError as error:
         unavailable["routes"] = str(error)
         return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
 
 
-def _managers(readings: Readings, ruleset: Ruleset, unavailable: dict[str, str]) -> tuple[Manager, ...]:
+def _managers(
+    readings: Readings, ruleset: Ruleset, unavailable: dict[str, str]
+) -> tuple[tuple[Manager, ...], tuple[Boot, ...]]:
     try:
-        return read_managers(readings.managers, ruleset)
+        return read_managers(readings, ruleset)
     except CoreError as error:
-        unavailable["ufw"] = str(error)
-        return ()
+        unavailable["managers"] = str(error)
+        return (), ()
 
 
 def _ephemeral(reading: Reading) -> tuple[int, int]:

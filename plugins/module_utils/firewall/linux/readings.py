@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from ...finding import EMPTY
 from ..reading import NOTHING_READ, Reading
-
-UFW_FILES = ("/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
-SERVICES = ("firewalld.service", "nftables.service")
-FIREWALLD_RUNNING, FIREWALLD_STORED = "firewalld runtime", "firewalld permanent"
+from .stack import NO_STACK, StackReadings
 
 
 class Readings(NamedTuple):
-    """All that was read: rules by back end and family (4, 6), routes, interfaces, and what manages the rules."""
+    """All that was read: rules by back end and family (4, 6), routes, interfaces, and what manages the rules.
+
+    ``listing`` is the text of the rules without sets' elements, where the JSON leaves something out.
+    """
 
     nft: Reading
     saves: Mapping[tuple[str, int], Reading] = EMPTY
@@ -27,3 +27,5 @@ class Readings(NamedTuple):
     routes: Mapping[int, Reading] = EMPTY
     ephemeral: Reading = NOTHING_READ
     managers: Mapping[str, Reading] = EMPTY
+    listing: Reading = NOTHING_READ
+    stack: StackReadings = NO_STACK

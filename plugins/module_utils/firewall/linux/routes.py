@@ -6,54 +6,63 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 from typing import Any
 
 from ...errors import ParseError
-from ..model.intervals import BITS, network
-from ..model.network import Network, Route, ways_of
+from ..model.intervals import BITS, Intervals, count, merge, network, subtract
+from ..model.network import LOOPBACK_SOURCES, Network, Route, ways_of
 from ..model.packet import LOOPBACK
+from .stack import NO_STACK, StackReadings, parse_json, with_stack
 
 _NOT_A_WAY = ("local", "broadcast", "multicast", "anycast", "throw")
 
 
-def parse_json(source: str, text: str) -> list[dict[str, Any]]:
-    """Given what an ``ip -j`` command printed, return its entries. Raise ParseError."""
-    try:
-        return [dict(entry) for entry in json.loads(text or "[]") if entry]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ParseError(source, 1, text, f"not a JSON list of records ({error})") from error
+def parse_network(links: str, routes: dict[int, str], stack: StackReadings = NO_STACK) -> Network:
+    """Given the interfaces, the routes by family and what was read of the stack, return the network.
 
-
-def parse_network(links: str, routes: dict[int, str]) -> Network:
-    """Given the interfaces and the routes by family, return the network. Raise ParseError."""
+    Raise CoreError.
+    """
     found_links = parse_json("ip -j link", links)
     interfaces = [str(entry.get("ifname")) for entry in found_links if entry.get("ifname") != LOOPBACK]
-    addresses, ways = {}, {}
+    found: dict[int, list[Route]] = {}
+    own: dict[int, list[Intervals]] = {}
     for family in BITS:
         entries = parse_json(f"ip -j -{family} route show table all", routes.get(family, ""))
         try:
-            addresses[family] = _addresses(entries)
-            found = [_route(family, entry) for entry in entries if entry.get("type") not in _NOT_A_WAY]
+            own[family] = [_destinations(family, entry) for entry in entries if _is_own(entry)]
+            found[family] = [_route(family, entry) for entry in entries if entry.get("type") not in _NOT_A_WAY]
         except (KeyError, ValueError, TypeError) as error:
             raise ParseError(
                 f"ip -j -{family} route", 1, str(entries), f"a route of another form ({error!r})"
             ) from error
-        ways[family] = ways_of(family, found, interfaces)
-    return Network(addresses, ways, filtered=tuple(str(entry.get("ifname")) for entry in found_links if "xdp" in entry))
+    beyond = {family: [each for each in own[family] if not _is_loopback(family, each)] for family in BITS}
+    known = Network(
+        {family: tuple(sorted({each[0] for each in beyond[family] if count(each) == 1})) for family in BITS},
+        {family: ways_of(family, found[family], interfaces) for family in BITS},
+        filtered=tuple(str(entry.get("ifname")) for entry in found_links if "xdp" in entry),
+        ranges={family: merge(each for each in beyond[family] if count(each) > 1) for family in BITS},
+    )
+    return with_stack(known, stack, found)
 
 
-def _addresses(entries: list[dict[str, Any]]) -> tuple[int, ...]:
-    """Given routes, return the host's own addresses: those of type local, but for the loopback's."""
-    own = [ipaddress.ip_network(entry["dst"]) for entry in entries if entry.get("type") == "local"]
-    return tuple(sorted({int(net.network_address) for net in own if not net.is_loopback}))
+def _is_own(entry: dict[str, Any]) -> bool:
+    """Return whether a route says that the host has its destinations; other tables count only by an ip rule."""
+    return entry.get("type") == "local" and entry.get("table", "main") in ("local", "main", "default")
+
+
+def _destinations(family: int, entry: dict[str, Any]) -> Intervals:
+    everything = "0.0.0.0/0" if family == 4 else "::/0"
+    return network(everything if entry["dst"] == "default" else entry["dst"])[1]
+
+
+def _is_loopback(family: int, numbers: Intervals) -> bool:
+    return not subtract(numbers, LOOPBACK_SOURCES[family])
 
 
 def _route(family: int, entry: dict[str, Any]) -> Route:
-    everything = "0.0.0.0/0" if family == 4 else "::/0"
-    destinations = network(everything if entry["dst"] == "default" else entry["dst"])[1]
+    destinations = _destinations(family, entry)
     hops = [entry.get("dev", ""), *(hop.get("dev", "") for hop in entry.get("nexthops", ()))]
     leads = entry.get("type", "unicast") == "unicast"
     names = tuple(sorted({name for name in hops if name and name != LOOPBACK})) if leads else ()
-    return Route(destinations, names, str(entry.get("table", "main")))
+    direct = not any("gateway" in hop or "via" in hop for hop in (entry, *entry.get("nexthops", ())))
+    return Route(destinations, names, str(entry.get("table", "main")), direct)

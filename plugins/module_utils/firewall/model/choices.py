@@ -17,11 +17,12 @@ from typing import Optional
 from .index import PortIndex, concerns
 from .intervals import contains, spanning
 from .network import LINK_LOCAL
-from .packet import Packet, Receiver, is_among
-from .ruleset import FilterRule, Match, Ruleset, Values
+from .packet import ECN, SYN, TCP, Packet, Receiver, is_among
+from .ruleset import AWAY, DIVERT, EGRESS, OUTPUT, POSTROUTING, FilterRule, Match, Ruleset, Values
 
 USUAL_SOURCE_PORT = 40000  # what the kernel gives to clients: see net.ipv4.ip_local_port_range
 PORTS = spanning(1, 65535)
+_ON_THE_WAY_OUT = (OUTPUT, POSTROUTING, EGRESS)
 _OF_RECEIVER = ("program", "services", "package")
 
 
@@ -29,15 +30,31 @@ class Choices:
     """The values at which rules begin or cease to hold."""
 
     def __init__(self, ruleset: Ruleset) -> None:
-        rules = [rule for table in ruleset.tables for chain in table.chains.values() for rule in chain.rules]
-        self._diverts: dict[int, list[tuple[Optional[int], FilterRule]]] = defaultdict(list)  # by port: address, rule
+        tables = [table for table in ruleset.tables if not table.dormant]
+        rules = [rule for table in tables for chain in table.chains.values() for rule in chain.rules]
+        self._diverts: dict[Optional[int], list[FilterRule]] = defaultdict(list)  # by the port that they lead to
+        self._away = [rule for rule in rules if rule.verdict is not None and rule.verdict.kind == AWAY]
         for rule in rules:
-            if rule.verdict is not None and rule.verdict.port is not None:
-                self._diverts[rule.verdict.port].append((rule.verdict.address, rule))
-        targets = {bound for port in self._diverts for bound in spanning(port, port)}
+            if rule.verdict is not None and rule.verdict.kind == DIVERT:
+                self._diverts[rule.verdict.port].append(rule)
+        targets = {bound for port in self._diverts if port is not None for bound in spanning(port, port)}
         self._ports = sorted({*_bounds(rules, "dport"), *_bounds(rules, "sport"), *targets})
         self._named = _named_receivers(rules)
         self._choosy = PortIndex(rule for rule in rules if _bounds([rule], "sport") or _bounds([rule], "daddr"))
+        answering = [
+            rule
+            for table in tables
+            for chain in table.reached_from(
+                *(name for name, each in table.chains.items() if each.hook in _ON_THE_WAY_OUT)
+            )
+            for rule in chain.rules
+        ]
+        self._answers = PortIndex(
+            (rule for rule in answering if _bounds([rule], "dport") or _bounds([rule], "saddr")), "sport"
+        )
+        self._flags = any(
+            isinstance(test, Match) and "tcp_flags" in test.fields for rule in rules for test in rule.tests
+        )
 
     def port_class(self, port: int) -> int:
         """Given a port, return the number that it shares with all ports which no rule tells apart from it."""
@@ -56,25 +73,51 @@ class Choices:
     def _within(self) -> list[int]:
         return [bound for bound in self._ports if contains(PORTS, bound)]
 
+    @property
+    def diverts(self) -> list[FilterRule]:
+        """The rules of DNAT and redirect."""
+        return [rule for rules in self._diverts.values() for rule in rules]
+
     def entries(self, packet: Packet, addresses: Iterable[int]) -> list[int]:
         """Given a packet and the addresses that it may be for, return the ports from which rules redirect to its port.
 
-        Of those that no rule tells apart it is the first.
+        Of those that no rule tells apart it is the first. A rule that leads nobody knows where may lead there.
         """
         own = {None, *addresses}
-        diverts = [rule for address, rule in self._diverts.get(packet.dport, ()) if address in own]
+        diverts = [rule for rule in self._diverts.get(packet.dport, ()) if rule.verdict and rule.verdict.address in own]
+        diverts += self._away
         firsts = (PORTS[0], *self._within()) if diverts else ()
         return [first for first in firsts if any(concerns(rule, packet._replace(dport=first)) for rule in diverts)]
 
-    def packets(self, packet: Packet, addresses: Iterable[int], port: int) -> Iterator[Packet]:
+    def leads_to(self, packet: Packet, addresses: Iterable[int]) -> bool:
+        """Return whether a rule may lead what is sent to another address of the host to one of these."""
+        own = set(addresses)
+        rules = [*self._diverts.get(packet.dport, ()), *self._diverts.get(None, ())]
+        return any(rule.verdict is not None and rule.verdict.address in {None, *own} for rule in rules)
+
+    def packets(
+        self, packet: Packet, addresses: Iterable[int], port: int, apart: Iterable[int] = ()
+    ) -> Iterator[Packet]:
         """Given a packet, the addresses that it may be for and the port at which it may arrive (redirected perhaps),
-        return it with each choice of source port and address that rules tell apart.
+        return it with each choice of source port, address and flags that rules tell apart.
+
+        ``apart`` are addresses that are told apart from the others in any case.
         """
         rules = [*self._choosy.rules(packet), *self._choosy.rules(packet._replace(dport=port))]
-        bounds = sorted({*_bounds(rules, "daddr"), *LINK_LOCAL})  # whose sources are others than those of the rest
-        by_class = {bisect_right(bounds, address): address for address in addresses}
-        ports = _source_ports(sorted(_bounds(rules, "sport")))
-        return (packet._replace(daddr=address, sport=port) for address in by_class.values() for port in ports)
+        answers = [
+            rule for own in {packet.dport, port} for rule in self._answers.rules(packet._replace(sport=own, turn=1))
+        ]
+        alone = set(apart)
+        bounds = sorted({*_bounds(rules, "daddr"), *_bounds(answers, "saddr"), *LINK_LOCAL})
+        by_class = {(bisect_right(bounds, address), address in alone and address): address for address in addresses}
+        ports = _source_ports(sorted(_bounds(rules, "sport") | _bounds(answers, "dport")))
+        flags = (SYN, SYN | ECN) if self._flags and packet.proto == TCP else (SYN,)
+        return (
+            packet._replace(daddr=address, sport=own, tcp_flags=bits)
+            for address in by_class.values()
+            for own in ports
+            for bits in flags
+        )
 
 
 def _bounds(rules: Iterable[FilterRule], field: str) -> set[int]:

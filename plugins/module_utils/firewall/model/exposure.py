@@ -14,30 +14,41 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
+from typing import NamedTuple
 
 from ..listeners import Listener
 from .choices import USUAL_SOURCE_PORT, Choices
 from .evaluate import FILTERED, OPEN, Evaluator, Piece
-from .intervals import Intervals, contains, count, intersect, merge, subtract
-from .network import ANY_SOURCE, LINK_LOCAL, Network
-from .packet import LOOPBACK, NOBODY_KNOWN, TCP, UDP, Packet, Receiver
-from .ruleset import UNKNOWN, Ruleset
+from .index import concerns
+from .intervals import BITS, Intervals, contains, count, few, intersect, merge, spanning, subtract
+from .network import ANY_SOURCE, LINK_LOCAL, LOOPBACK_ADDRESS, LOOPBACK_SOURCES, Network
+from .packet import LOOPBACK, NOBODY_KNOWN, TCP, UDP, Packet, Receiver, Value
+from .ruleset import UNKNOWN, FilterRule, Match, Ruleset
 
 LIMITED = "limited"  # open to a part of the sources that were asked for
 PROTOCOL_NUMBERS = {"tcp": TCP, "udp": UDP}
 # Banned addresses (fail2ban, a blocklist) and private networks that come from nowhere do not make a port closed: up to
 # one 64th of the sources that are asked for. All private networks of IPv4 are one 200th of its addresses.
 _BLOCKLIST_SHARE = 64
+_MANY_PUBLISHED = 256  # ports of other hosts that are looked at
 NO_ROUTE = "no route of this host leads to them"
+SOME_ADDRESS = "to which address of this host it leads is not known"
+OTHER_SOURCE = "a socket of all addresses may answer from another one"
+ONE_WAY = "a datagram may arrive, but no route leads back, so no answer leaves"
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """What becomes of the first packets of one family for one listener: which sources get through, which may."""
+    """What becomes of the packets of one family for one listener: which sources get through, which may.
+
+    ``own`` are the host's addresses: nobody outside has them, so they are none of the sources that are asked about.
+    """
 
     family: int
     pieces: tuple[Piece, ...] = ()
     why_none: str = ""
+    own: Intervals = ()
 
     @cached_property
     def open(self) -> Intervals:
@@ -66,8 +77,9 @@ class Exposure:
 
     def _answer(self, sources: Intervals) -> tuple[str, str]:
         if sources not in self._answers:
-            verdict = self._verdict(sources)
-            self._answers[sources] = (verdict, self._decider(sources, OPEN if verdict == LIMITED else verdict))
+            asked = subtract(sources, self.own)
+            verdict = self._verdict(asked)
+            self._answers[sources] = (verdict, self._decider(asked, OPEN if verdict == LIMITED else verdict))
         return self._answers[sources]
 
     def _verdict(self, sources: Intervals) -> str:
@@ -96,6 +108,18 @@ def same_for_all(_listener: Listener) -> tuple[Receiver, ...]:
     return (NOBODY_KNOWN,)
 
 
+class Published(NamedTuple):
+    """A port that rules lead to another host (a container): where to, who gets through to it, and the rule."""
+
+    family: int
+    proto: str
+    port: int
+    address: int
+    target: int
+    exposure: Exposure
+    rule: str
+
+
 class Exposer:
     """Rules and routes ready to be asked about listeners; what was asked before is remembered.
 
@@ -105,7 +129,8 @@ class Exposer:
     def __init__(self, ruleset: Ruleset, network: Network, receivers: Receivers = same_for_all) -> None:
         self._network = network
         self._receivers = receivers
-        self._evaluator = Evaluator(ruleset, network.local)
+        self._stack = replace(network.stack, local=network.local)
+        self._evaluator = Evaluator(ruleset, self._stack)
         self._choices = Choices(ruleset)
         self._known: dict[tuple[object, ...], Exposure] = {}
 
@@ -115,25 +140,36 @@ class Exposer:
             packet = Packet(family, PROTOCOL_NUMBERS[listener.proto], None, listener.port, USUAL_SOURCE_PORT, "")
             return Exposure(family, (Piece(ANY_SOURCE[family], UNKNOWN, self._network.unavailable, packet),))
         addresses = listener.addresses(family, self._network)
+        if not addresses and family in listener.inside and family not in listener.bound:
+            addresses = (listener.inside[family],)  # loopback, to which a rule or a setting may lead
         if not addresses:
             return Exposure(family, (), _nowhere(listener, family))
-        return _most_open(
-            self.port(listener.proto, listener.port, family, addresses, receiver)
+        exposure = _most_open(
+            self.port(listener.proto, listener.port, family, addresses, receiver, listener.device)
             for receiver in self._receivers(listener)
         )
+        return exposure if family in listener.bound else replace(exposure, why_none=_nowhere(listener, family))
 
     def port(
-        self, proto: str, port: int, family: int, addresses: tuple[int, ...], receiver: Receiver = NOBODY_KNOWN
+        self,
+        proto: str,
+        port: int,
+        family: int,
+        addresses: tuple[int, ...],
+        receiver: Receiver = NOBODY_KNOWN,
+        device: str = "",
     ) -> Exposure:
         """Given a port and the host's addresses at which it is served, return its exposure to the outside.
 
         Ports and processes that no rule tells apart share one answer.
         """
         number = PROTOCOL_NUMBERS[proto]
-        key = (number, self._choices.port_class(port), family, addresses, self._choices.receiver_class(receiver))
+        same = (self._choices.port_class(port), self._choices.receiver_class(receiver))
+        key = (number, same, family, addresses, device)
         if key not in self._known:
             begin = Packet(family, number, None, port, USUAL_SOURCE_PORT, "").to(receiver)
-            self._known[key] = Exposure(family, tuple(self._pieces(begin, addresses)))
+            pieces = tuple(self._pieces(begin, addresses, device))
+            self._known[key] = Exposure(family, pieces, own=self._stack.local[family])
         return self._known[key]
 
     def unthought(self, proto: str, family: int, addresses: tuple[int, ...]) -> Exposure:
@@ -148,30 +184,128 @@ class Exposer:
 
     def _inside(self, listener: Listener, family: int, receiver: Receiver) -> Exposure:
         address, number = listener.inside[family], PROTOCOL_NUMBERS[listener.proto]
+        asked, shown = address, spanning(address, address)
+        if listener.device not in ("", LOOPBACK) and address == LOOPBACK_ADDRESS[family]:
+            mine = self._stack.owned.get(listener.device, {}).get(family, ())
+            if not self._stack.owned:
+                why = f"it is bound to {listener.device}, whose addresses are not known"
+                return Exposure(family, (Piece(shown, UNKNOWN, why, Packet(family, number, asked, 0, 0, LOOPBACK)),))
+            if not mine:
+                return Exposure(family, (), f"it is bound to {listener.device}, which has no IPv{family} address")
+            asked = mine[0]
         same = (self._choices.port_class(listener.port), self._choices.receiver_class(receiver))
-        key = (number, same, family, (LOOPBACK, address))
+        key = (number, same, family, (LOOPBACK, asked, address))
         if key not in self._known:
-            packet = Packet(family, number, address, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
-            self._known[key] = Exposure(family, (self._evaluator.exchange(packet, address),))
+            begin = Packet(family, number, asked, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
+            entries = dict.fromkeys((listener.port, *self._choices.entries(begin, (asked,))))
+            found = [
+                piece._replace(sources=shown)
+                for entry in entries
+                for piece in self._landing(begin._replace(dport=entry), spanning(asked, asked), listener.port, (asked,))
+            ]
+            self._known[key] = Exposure(family, tuple(found))
         return self._known[key]
 
-    def _pieces(self, begin: Packet, addresses: tuple[int, ...]) -> Iterator[Piece]:
-        for entry in dict.fromkeys((begin.dport, *self._choices.entries(begin, addresses))):
-            for packet in self._choices.packets(begin._replace(dport=entry), addresses, begin.dport):
-                for interface, sources in self._network.ways[begin.family].items():
-                    sent = packet._replace(iif=interface)
-                    yield from self._landing(sent, _possible(sent, sources), begin.dport, addresses)
+    def published(self) -> tuple[Published, ...]:
+        """Return the ports that rules lead to other hosts, each with who gets through to there."""
+        found = []
+        for rule, family, number, port in islice(self._published_by_rules(), _MANY_PUBLISHED):
+            verdict = rule.verdict
+            if verdict is None or verdict.address is None:
+                continue
+            begin = Packet(family, number, None, port, USUAL_SOURCE_PORT, "")
+            target = port if verdict.port is None else verdict.port
+            pieces = [
+                piece
+                for sent in self._choices.packets(begin, self._network.addresses.get(family, ()), target)
+                for interface, sources in self._network.ways.get(family, {}).items()
+                for piece in self._evaluator.exchange(sent._replace(iif=interface), sources, through=True)
+                if piece.packet.connection.given in ((verdict.address, target), None)
+            ]
+            name = next(word for word, each in PROTOCOL_NUMBERS.items() if each == number)
+            exposure = Exposure(family, tuple(pieces))
+            found.append(Published(family, name, port, verdict.address, target, exposure, str(rule)))
+        return tuple(found)
 
-    def _landing(self, sent: Packet, sources: Intervals, port: int, addresses: tuple[int, ...]) -> Iterator[Piece]:
+    def _published_by_rules(self) -> Iterator[tuple[FilterRule, int, int, int]]:
+        """Return the rules that lead to other hosts, with family, protocol and port of what they lead there."""
+        for rule in self._choices.diverts:
+            address = rule.verdict.address if rule.verdict else None
+            family = 6 if address is not None and address >= 1 << BITS[4] else 4
+            if address is None or contains(self._stack.local[family], address):
+                continue
+            numbers = [test.numbers() for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
+            ports = few(numbers[0]) if numbers and numbers[0] else []
+            for number in PROTOCOL_NUMBERS.values():
+                for port in ports or [self._choices.widest()]:
+                    if concerns(rule, Packet(family, number, None, port, USUAL_SOURCE_PORT, "")):
+                        yield rule, family, number, port
+
+    def _pieces(self, begin: Packet, addresses: tuple[int, ...], device: str) -> Iterator[Piece]:
+        sent_to = self._own(begin, addresses)
+        for interface, sources in self._network.ways.get(begin.family, {}).items():
+            if device not in ("", interface):
+                continue
+            primary = self._stack.owned.get(interface, {}).get(begin.family, ())[:1]
+            ordered = tuple(sorted(sent_to, key=lambda address: address in primary))  # it stands for those like it
+            for sent in self._sent(begin._replace(iif=interface), ordered, addresses):
+                for piece in self._landing(sent, self._possible(sent, interface, sources), begin.dport, addresses):
+                    yield _from_another(piece, primary) if begin.proto == UDP and len(addresses) > 1 else piece
+        if begin.proto == UDP and not device:
+            yield from self._stray(begin)
+
+    def _sent(self, begin: Packet, sent_to: tuple[int, ...], addresses: tuple[int, ...]) -> Iterator[Packet]:
+        """Return what may be sent to arrive at a port: to which port and address, with which choices of the sender."""
+        for entry in dict.fromkeys((begin.dport, *self._choices.entries(begin, addresses))):
+            yield from self._choices.packets(begin._replace(dport=entry), sent_to, begin.dport, addresses)  # type: ignore[arg-type]
+
+    def _own(self, begin: Packet, addresses: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the addresses that a sender may name: the listener's, and all where NAT may lead there."""
+        mine = self._network.addresses.get(begin.family, ())
+        spread = self._network.ranges.get(begin.family, ())
+        all_served = set(mine) <= set(addresses)
+        known: list[int] = [*addresses]
+        if begin.family == 4 and all_served and self._stack.localnet:
+            known.append(LOOPBACK_ADDRESS[4])
+        if all_served:
+            known += spread[::2]
+        if self._choices.leads_to(begin, addresses) or self._choices.entries(begin, addresses):
+            known += mine
+        return tuple(dict.fromkeys(known))
+
+    def _possible(self, packet: Packet, interface: str, sources: Intervals) -> Intervals:
+        """Given a packet, return the sources that can send it: to a link-local or loopback address only neighbours."""
+        address, family = packet.daddr, packet.family
+        if not isinstance(address, int):
+            return sources
+        near = self._stack.near.get(family, {}).get(interface, ())
+        if contains(LINK_LOCAL, address):
+            owners = [name for name, owned in self._stack.owned.items() if address in owned.get(6, ())]
+            return intersect(sources, merge([LINK_LOCAL, near])) if not owners or interface in owners else ()
+        if contains(LOOPBACK_SOURCES[family], address):
+            return intersect(sources, near) if interface in (self._stack.localnet or ()) else ()
+        return sources
+
+    def _stray(self, begin: Packet) -> Iterator[Piece]:
+        """Return datagrams from where no route leads back to: they may arrive, but no answer leaves."""
+        sources = self._stack.stray.get(begin.family, ())
+        if sources and set(self._network.ways.get(begin.family, ())) - self._stack.strict:
+            yield Piece(sources, UNKNOWN, ONE_WAY, begin)
+
+    def _landing(self, sent: Packet, sources: Intervals, port: Value, addresses: tuple[int, ...]) -> Iterator[Piece]:
         """Given a packet, return what becomes of it as far as that concerns what listens on ``port``."""
-        for piece in self._evaluator.connect(sent, sources) if sources else ():
+        for piece in self._evaluator.exchange(sent, sources) if sources else ():
             final = piece.packet
-            if final.dport == port and (final.daddr is None or final.daddr in addresses):
+            served = sent.daddr in addresses or sent.daddr is None or not addresses
+            if final.dport == port and final.daddr in addresses:
                 yield piece
-            elif sent.dport == port:
-                yield Piece(piece.sources, FILTERED, f"port {port} is redirected to {_place(final)}", final)
-            elif piece.verdict == UNKNOWN and not final.ct_status:
+            elif final.dport == port and final.daddr is None:
+                anywhere = piece.verdict != OPEN or set(self._network.addresses[sent.family]) <= set(addresses)
+                yield piece if anywhere else piece._replace(verdict=UNKNOWN, rule=f"{piece.rule} ({SOME_ADDRESS})")
+            elif piece.verdict == UNKNOWN and (served or sent.dport != port) and not final.connection.given:
                 yield piece  # it may have been redirected here
+            elif sent.dport == port and served:
+                yield Piece(piece.sources, FILTERED, f"port {port} is redirected to {_place(final)}", final)
 
 
 def _most_open(exposures: Iterator[Exposure]) -> Exposure:
@@ -182,20 +316,24 @@ def _most_open(exposures: Iterator[Exposure]) -> Exposure:
     return replace(first, pieces=tuple(piece for each in (first, *others) for piece in each.pieces))
 
 
+def _from_another(piece: Piece, primary: tuple[int, ...]) -> Piece:
+    """Given what becomes of a datagram for a socket of all addresses, return it as unknown where it is not for the
+    address that answers leave from.
+    """
+    if piece.verdict != OPEN or not primary or piece.packet.daddr in (*primary, None):
+        return piece
+    return piece._replace(verdict=UNKNOWN, rule=f"{piece.rule} ({OTHER_SOURCE})")
+
+
 def _place(packet: Packet) -> str:
     """Given a packet behind a redirect, return where it goes, as far as the redirect names it."""
     kind = ipaddress.IPv4Address if packet.family == 4 else ipaddress.IPv6Address
     return f"port {packet.dport}" + ("" if packet.daddr is None else f" of {kind(packet.daddr)}")
 
 
-def _possible(packet: Packet, sources: Intervals) -> Intervals:
-    """Given a packet, return the sources that can send it: a link-local address is reached from its link only."""
-    if packet.daddr is None or not contains(LINK_LOCAL, packet.daddr):
-        return sources
-    return intersect(sources, LINK_LOCAL)
-
-
 def _nowhere(listener: Listener, family: int) -> str:
     if family in listener.bound:
+        if listener.device:
+            return f"it is bound to {listener.device}"
         return f"this host has no IPv{family} address beyond loopback"
     return f"it serves no IPv{family}" if family not in listener.inside else "it is bound to loopback"

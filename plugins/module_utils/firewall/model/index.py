@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 
 from .intervals import NOTHING, few
-from .packet import Packet, fitting_sources
+from .packet import Packet, fit
 from .ruleset import FilterRule, Match
 
 Placed = tuple[int, FilterRule]
@@ -19,7 +19,8 @@ Placed = tuple[int, FilterRule]
 class PortIndex:
     """Rules in their order. Those of a few ports are noted by port; those of many ports, or of any, are kept apart."""
 
-    def __init__(self, rules: Iterable[FilterRule]) -> None:
+    def __init__(self, rules: Iterable[FilterRule], field: str = "dport") -> None:
+        self._field = field
         self._of_port: dict[int, list[Placed]] = {}
         self._of_many: list[Placed] = []
         self._of_any: list[Placed] = []
@@ -30,7 +31,7 @@ class PortIndex:
                 notes.append(placed)
 
     def _notes_for(self, rule: FilterRule) -> list[list[Placed]]:
-        asked = [test for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
+        asked = [test for test in rule.tests if isinstance(test, Match) and test.fields == (self._field,)]
         if not asked:
             return [self._of_any]
         ports = next((found for found in (few(test.numbers() or NOTHING) for test in asked) if found), [])
@@ -38,23 +39,26 @@ class PortIndex:
 
     def rules(self, packet: Packet) -> list[FilterRule]:
         """Given a packet, return the rules that can match its protocol and destination port, in their order."""
-        key = (packet.proto, packet.dport)
+        port = getattr(packet, self._field)
+        key = (packet.proto, port)
         if key not in self._known:
-            narrow = [*self._of_port.get(packet.dport, ()), *self._of_many]
-            placed = [entry for entry in narrow if concerns(entry[1], packet)] + self._any_port(packet)
+            narrow = [*self._of_port.get(port, ()), *self._of_many]
+            placed = [entry for entry in narrow if concerns(entry[1], packet, self._field)] + self._any_port(packet)
             self._known[key] = [rule for _place, rule in sorted(placed, key=itemgetter(0))]
         return self._known[key]
 
     def _any_port(self, packet: Packet) -> list[Placed]:
         """Return the rules that ask for no port and can match the protocol of a packet."""
         if packet.proto not in self._of_any_by_proto:
-            self._of_any_by_proto[packet.proto] = [entry for entry in self._of_any if concerns(entry[1], packet)]
+            self._of_any_by_proto[packet.proto] = [
+                entry for entry in self._of_any if concerns(entry[1], packet, self._field)
+            ]
         return self._of_any_by_proto[packet.proto]
 
 
-def concerns(rule: FilterRule, packet: Packet) -> bool:
+def concerns(rule: FilterRule, packet: Packet, field: str = "dport") -> bool:
     """Return whether a rule can match this protocol and port at all: what else the packet is does not matter here."""
     return not any(
-        isinstance(test, Match) and test.fields in (("proto",), ("dport",)) and fitting_sources(test, packet) == NOTHING
+        isinstance(test, Match) and test.fields in (("proto",), (field,)) and not fit(test, packet)[0]
         for test in rule.tests
     )

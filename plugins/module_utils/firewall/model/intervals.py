@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from typing import Optional
 
 Intervals = tuple[int, ...]
 NOTHING: Intervals = ()
@@ -77,6 +78,18 @@ def contains(numbers: Intervals, number: int) -> bool:
 def count(numbers: Intervals) -> int:
     """Return how many numbers the set holds."""
     return sum(numbers[1::2]) - sum(numbers[::2])
+
+
+def under_mask(numbers: Intervals, mask: int, bits: int) -> Optional[Intervals]:
+    """Given a set, return every number of so many bits that lies in it once the mask is put over it.
+
+    None where the mask is not that of a network: then they lie scattered.
+    """
+    size = (1 << bits) - mask
+    if mask < 0 or size & (size - 1) or size <= 0:
+        return None
+    spans = [(-(-numbers[at] // size) * size, -(-numbers[at + 1] // size) * size) for at in range(0, len(numbers), 2)]
+    return merge((max(first, 0), min(end, 1 << bits)) for first, end in spans if first < min(end, 1 << bits))
 
 
 def few(numbers: Intervals) -> list[int]:

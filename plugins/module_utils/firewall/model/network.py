@@ -12,9 +12,11 @@ every interface, so that nothing is called closed for want of a route.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
 
-from .intervals import BITS, Intervals, contains, count, intersect, merge, network, spanning, subtract
+from ...finding import EMPTY
+from .intervals import BITS, NOTHING, Intervals, contains, count, intersect, merge, network, spanning, subtract
 
 LOOPBACK_SOURCES = {4: network("127.0.0.0/8")[1], 6: network("::1")[1]}
 LOOPBACK_ADDRESS = {4: 0x7F000001, 6: 1}
@@ -38,24 +40,69 @@ class Address(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A route: its destinations, the interfaces it leaves by (none: it leads nowhere), and its table's name."""
+    """A route: its destinations, the interfaces it leaves by (none: it leads nowhere), and its table's name.
+
+    ``direct``: what it leads to is on the link, not behind a gateway.
+    """
 
     destinations: Intervals
     interfaces: tuple[str, ...]
     table: str
+    direct: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """How the host's own settings treat packets, as far as that is known.
+
+    ``local`` are its addresses by family, loopback included; ``owned`` those of each interface, the primary one first,
+    and ``indexes`` the interfaces' numbers. ``near`` are by family and interface the neighbours on its link.
+    ``localnet`` are the interfaces by which packets for 127.0.0.0/8 may come in (route_localnet); None: those that a
+    redirect leads there may by all. ``forwards`` are by family the interfaces from which packets are passed on,
+    ``routes`` by family where to. ``below`` are the devices that an interface is made of: ports of a bridge, of a bond.
+    ``strict`` are interfaces that take nothing from where no route leads back (rp_filter), ``stray`` such sources.
+    ``reflects``: answers may carry the mark of what they answer. ``doubts`` is what may send packets another way.
+    """
+
+    local: Mapping[int, Intervals] = field(default_factory=dict)
+    owned: Mapping[str, Mapping[int, tuple[int, ...]]] = field(default_factory=dict)
+    indexes: Mapping[str, int] = field(default_factory=dict)
+    near: Mapping[int, Mapping[str, Intervals]] = field(default_factory=dict)
+    localnet: Optional[frozenset[str]] = None
+    forwards: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    routes: Mapping[int, Mapping[str, Intervals]] = field(default_factory=dict)
+    below: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    strict: frozenset[str] = frozenset()
+    stray: Mapping[int, Intervals] = field(default_factory=dict)
+    reflects: bool = False
+    doubts: tuple[str, ...] = ()
+
+    def primary(self, interface: str, family: int) -> Optional[int]:
+        """Return the address of an interface that a redirect leads to; None where that is not certain."""
+        mine = self.owned.get(interface, EMPTY).get(family, ())
+        chosen = mine[:1] if family == 4 else [each for each in mine if not contains(LINK_LOCAL, each)]
+        return chosen[0] if len(chosen) == 1 else None
+
+    def way_to(self, family: int, address: int) -> str:
+        """Return the interface by which packets for an address leave; empty where no route leads there."""
+        ways = self.routes.get(family, EMPTY)
+        return next((name for name, numbers in ways.items() if contains(numbers, address)), "")
 
 
 class Network(NamedTuple):
     """The host's own addresses beyond loopback, and the sources by interface, each for IPv4 (4) and IPv6 (6).
 
     ``unavailable`` says why routes could not be read; then nothing is known of what comes from outside.
-    ``filtered`` are interfaces on which a program (XDP) sees packets before any rule does.
+    ``filtered`` are interfaces on which a program (XDP) sees packets before any rule does. ``ranges`` are networks of
+    which every address is the host's own.
     """
 
     addresses: Mapping[int, tuple[int, ...]]
     ways: Mapping[int, Mapping[str, Intervals]]
     unavailable: str = ""
     filtered: tuple[str, ...] = ()
+    ranges: Mapping[int, Intervals] = EMPTY
+    stack: Stack = Stack()
 
     def only_link_local(self, family: int) -> bool:
         """Return whether nobody but the neighbours on its links can reach this host by that family."""
@@ -65,7 +112,13 @@ class Network(NamedTuple):
     def local(self) -> dict[int, Intervals]:
         """All addresses of this host, loopback included."""
         return {
-            family: merge([LOOPBACK_SOURCES[family], *(spanning(number, number) for number in self.addresses[family])])
+            family: merge(
+                [
+                    LOOPBACK_SOURCES[family],
+                    self.ranges.get(family, NOTHING),
+                    *(spanning(number, number) for number in self.addresses.get(family, ())),
+                ]
+            )
             for family in BITS
         }
 
@@ -78,7 +131,7 @@ def ways_of(family: int, routes: Iterable[Route], interfaces: Iterable[str]) -> 
     shares: dict[str, list[Intervals]] = {name: [] for name in interfaces}
     routed: list[Intervals] = []
     for table in tables.values():
-        for destinations, share in _most_specific(table):
+        for destinations, share in most_specific(table):
             routed.append(share)
             for name in table[destinations]:
                 shares.setdefault(name, []).append(share)
@@ -86,7 +139,7 @@ def ways_of(family: int, routes: Iterable[Route], interfaces: Iterable[str]) -> 
     return {name: intersect(ANY_SOURCE[family], merge([*parts, stray])) for name, parts in shares.items()}
 
 
-def _most_specific(table: Iterable[Intervals]) -> Iterable[tuple[Intervals, Intervals]]:
+def most_specific(table: Iterable[Intervals]) -> Iterable[tuple[Intervals, Intervals]]:
     """Given the destinations of one table, return each with the part of it that no narrower one takes."""
     taken: Intervals = ()
     for destinations in sorted(table, key=count):

@@ -18,11 +18,13 @@ from .intervals import Intervals, complement, merge
 
 ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO = "accept", "drop", "reject", "return", "jump", "goto"
 DIVERT = "divert"  # the packet goes on with another address or port (DNAT, redirect)
+SAME = "same"  # the target of a divert that keeps the address
 TRANSLATE = "translate"  # the packet goes on with another source (SNAT, masquerade)
 AWAY = "away"  # the packet leaves the way to this host's sockets for one that is not modelled
 UNKNOWN = "unknown"  # something decides that is not modelled: a program (queue), an unknown target
-INGRESS, PREROUTING, OUTPUT, POSTROUTING, EGRESS = "ingress", "prerouting", "output", "postrouting", "egress"
-HOOKS = (INGRESS, PREROUTING, "input")  # what a packet for this host passes, in this order
+INGRESS, PREROUTING, INPUT, FORWARD = "ingress", "prerouting", "input", "forward"
+OUTPUT, POSTROUTING, EGRESS = "output", "postrouting", "egress"
+HOOKS = (INGRESS, PREROUTING, INPUT)  # what a packet for this host passes, in this order
 LEGACY, XTABLES, NFT = "iptables-legacy", "iptables-nft", "nft"
 
 # The numbers of linux/rtnetlink.h, linux/if_packet.h and nf_conntrack_common.h that rules name.
@@ -82,9 +84,10 @@ class Fixed(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """A test that is not modelled: it may hold or not."""
+    """A test that is not modelled: it may hold or not. ``chosen``: as the sender likes (options, headers)."""
 
     text: str
+    chosen: bool = False
 
 
 Test = Union[Match, Fixed, Doubt]
@@ -102,8 +105,10 @@ class Effect(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Where a rule sends the packet. ``target`` is the chain of a jump or goto, ``address`` and ``port`` of a divert
-    (None: as before for a port; for an address, one of this host's).
+    """Where a rule sends the packet. ``target`` is the chain of a jump or goto, ``address`` and ``port`` of a divert.
+
+    A divert without a port keeps the port. One without an address leads to the incoming interface's own (redirect), or,
+    with ``target`` SAME, keeps the address (``dnat to :8080``).
     """
 
     kind: str
@@ -196,16 +201,16 @@ class Ruleset(NamedTuple):
     unavailable: Mapping[int, tuple[str, ...]] = EMPTY
     gaps: tuple[Gap, ...] = ()
 
-    def base_chains(self, family: int) -> list[tuple[Table, Chain]]:
-        """Return what a packet of that family for this host passes, in the kernel's order: by hook, then priority."""
+    def base_chains(self, family: int, hooks: tuple[str, ...] = HOOKS) -> list[tuple[Table, Chain]]:
+        """Return what a packet of that family passes at some hooks (those for this host), by hook, then priority."""
         passed = [
             (table, chain)
             for table in self.tables
             if table.serves(family) and not table.dormant
             for chain in table.chains.values()
-            if chain.hook in HOOKS
+            if chain.hook in hooks
         ]
-        return sorted(passed, key=lambda pair: (HOOKS.index(pair[1].hook), pair[1].priority))
+        return sorted(passed, key=lambda pair: (hooks.index(pair[1].hook), pair[1].priority))
 
     @property
     def rule_count(self) -> int:

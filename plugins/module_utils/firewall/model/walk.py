@@ -10,15 +10,34 @@ carries along the verdict that it may have met already; where both ways end alik
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ...errors import CoreError
 from .index import PortIndex
-from .intervals import EVERYTHING, Intervals, intersect, merge, subtract
-from .packet import Packet, fitting_sources
-from .ruleset import ACCEPT, DROP, GOTO, JUMP, REJECT, RETURN, UNKNOWN, Chain, FilterRule, Table, Verdict
+from .intervals import NOTHING, Intervals, intersect, merge, subtract
+from .packet import ALL, PEER, Fit, Packet, fit
+from .ruleset import (
+    ACCEPT,
+    AWAY,
+    DROP,
+    GOTO,
+    JUMP,
+    REJECT,
+    RETURN,
+    UNKNOWN,
+    Chain,
+    Doubt,
+    FilterRule,
+    Match,
+    Table,
+    Test,
+    Verdict,
+)
 
+_MARKS = ("mark", "ct_mark", "ct_state")  # what rules may write without touching the packet's own bytes
+_ROWS = 8  # so many rows of a test are as much work as a rule
+_LARGE = 256  # boundaries of sets from which on what was cut is remembered
 _MANY = 64  # flows through one chain that are told apart by the rules of their doubts
 MAX_DEPTH = 64  # the kernel itself allows 16 nested jumps (NFT_JUMP_STACK_SIZE)
 FINAL = (ACCEPT, DROP, REJECT)
@@ -64,11 +83,37 @@ def join(flows: Sequence[Flow]) -> list[Flow]:
     return [group[0]._replace(sources=merge(flow.sources for flow in group)) for group in alike.values()]
 
 
+class Spent(Exception):
+    """The work that a question, or all of them together, may take is done."""
+
+
+class Budget:
+    """How much work may be done: applications of rules and pieces of sets, so a run ends alike each time."""
+
+    def __init__(self, total: int = 8_000_000, question: int = 2_000_000) -> None:
+        self._total, self._question = total, question
+        self._left = 0
+
+    def ask(self) -> None:
+        """Begin another question."""
+        self._left = self._question
+
+    def spend(self, work: int) -> None:
+        """Note work that is done. Raise Spent where it was the last."""
+        self._left -= work
+        self._total -= work
+        if self._left < 0 or self._total < 0:
+            raise Spent
+
+
 class Walker:
     """Chains whose rules are indexed once, so that no packet has to pass the rules of other ports."""
 
-    def __init__(self) -> None:
-        self._indexes: dict[int, PortIndex] = {}
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._indexes: dict[tuple[int, bool], PortIndex] = {}
+        self._fits: dict[tuple[int, int], Fit] = {}
+        self._cuts: dict[tuple[int, int], tuple[Intervals, Intervals, Intervals, Intervals]] = {}
 
     def walk(self, table: Table, chain: Chain, flow: Flow, depth: int = 0) -> list[ChainEnd]:
         """Given a chain, return its verdicts on a flow, in parts that cover it; at the chain's end that is ``return``.
@@ -89,34 +134,87 @@ class Walker:
                 break
         return ends + [ChainEnd(left, Verdict(RETURN)) for left in pending]
 
-    def _rules(self, chain: Chain, packet: Packet) -> list[FilterRule]:
-        key = id(chain)  # the ruleset outlives this object, so an id stays one chain's
+    def _rules(self, chain: Chain, packet: Packet) -> Iterable[FilterRule]:
+        """Return the rules that can match: those of the port of this host, which an answer comes from."""
+        answers = packet.turn % 2 == 1
+        if not isinstance(packet.sport if answers else packet.dport, int):
+            return chain.rules
+        key = (id(chain), answers)  # the ruleset outlives this object, so an id stays one chain's
         if key not in self._indexes:
-            self._indexes[key] = PortIndex(chain.rules)
+            self._indexes[key] = PortIndex(chain.rules, "sport" if answers else "dport")
         return self._indexes[key].rules(packet)
 
     def _apply(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> tuple[list[Flow], list[ChainEnd]]:
         """Given a rule, return what of a flow goes on to the next rule, and the verdicts on what does not."""
-        hit, certain = _hit(rule, flow)
-        if not hit:
+        may, must = self._hit(rule, flow)
+        if not may:
             return [flow], []
-        rest = subtract(flow.sources, hit)
-        beside = [flow._replace(sources=rest)] if rest else []
-        taken = flow._replace(sources=hit)
-        if not certain:
-            return beside + self._perhaps(table, rule, taken, depth), []
-        if rule.effects:
-            taken = taken._replace(packet=taken.packet.changed(rule.effects))
-        if rule.verdict is None:
-            return [*beside, taken], []
-        ends = self._follow(table, rule, rule.verdict, taken, depth)
-        if rule.verdict.kind != JUMP:
-            return beside, ends
-        back = [end.flow for end in ends if end.verdict.kind == RETURN]
-        return beside + back, [end for end in ends if end.verdict.kind != RETURN]
+        chosen = flow.packet.turn % 2 == 0 and any(isinstance(test, Doubt) and test.chosen for test in rule.tests)
+        rest, perhaps = flow.sources if chosen else self._cut(flow.sources, may)[1], self._cut(may, must)[1]
+        onward = [flow._replace(sources=rest)] if rest else []
+        if perhaps:
+            onward += self._perhaps(table, rule, flow._replace(sources=perhaps), depth)
+        if not must:
+            return onward, []
+        more, ends = self._taken(table, rule, flow._replace(sources=must), depth)
+        return onward + more, ends
 
-    def _follow(self, table: Table, rule: FilterRule, verdict: Verdict, flow: Flow, depth: int) -> list[ChainEnd]:
+    def _taken(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> tuple[list[Flow], list[ChainEnd]]:
+        """Given a rule that matches, return what goes on behind it, and the verdicts on the rest."""
+        if rule.effects:
+            flow = flow._replace(packet=flow.packet.changed(flow.packet.counting(rule.effects)))
+        if rule.verdict is None and not _rewrites(rule):
+            return [flow], []
+        ends = self._follow(table, rule, flow, depth)
+        if rule.verdict is None or rule.verdict.kind != JUMP:
+            return [], ends
+        back = [end.flow for end in ends if end.verdict.kind == RETURN]
+        return back, [end for end in ends if end.verdict.kind != RETURN]
+
+    def _hit(self, rule: FilterRule, flow: Flow) -> Fit:
+        """Given a rule, return the sources of a flow that may fit its tests, and those that surely do."""
+        self._budget.spend(1)
+        may = must = flow.sources
+        for test in rule.tests:
+            here = self._fit(test, flow.packet)
+            if here is ALL:
+                continue
+            same = may is must and here[0] is here[1]
+            may = self._cut(may, here[0])[0]
+            must = may if same else self._cut(must, here[1])[0]
+            if not may:
+                break
+        return may, must
+
+    def _fit(self, test: Test, packet: Packet) -> Fit:
+        """Return whom a test fits; where it asks for the peer alone, that is always the same set."""
+        if not isinstance(test, Match) or len(test.fields) > 1 or getattr(packet, test.fields[0], None) is not PEER:
+            if isinstance(test, Match) and len(test.rows) > 1:
+                self._budget.spend(len(test.rows) // _ROWS)
+            chosen = packet.turn % 2 == 0 and isinstance(test, Doubt) and test.chosen
+            return ALL if chosen else fit(test, packet)
+        key = (id(test), packet.family)
+        if key not in self._fits:
+            self._fits[key] = fit(test, packet)
+        return self._fits[key]
+
+    def _cut(self, sources: Intervals, part: Intervals) -> tuple[Intervals, Intervals]:
+        """Return what of the sources lies in a part, and what does not; large sets are remembered by their identity."""
+        if sources is part:
+            return sources, NOTHING
+        if len(sources) + len(part) < _LARGE:
+            inside = intersect(sources, part)
+            return inside, subtract(sources, inside) if inside else sources
+        key = (id(sources), id(part))
+        if key not in self._cuts:
+            self._budget.spend((len(sources) + len(part)) // _LARGE)
+            inside = intersect(sources, part)
+            self._cuts[key] = (inside, subtract(sources, inside) if inside else sources, sources, part)
+        return self._cuts[key][:2]
+
+    def _follow(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[ChainEnd]:
         """Given a rule that matches, return the verdicts that it leads to."""
+        verdict = Verdict(AWAY) if rule.verdict is None or _rewrites(rule) else rule.verdict
         if verdict.kind not in (JUMP, GOTO):
             return [ChainEnd(flow, verdict, str(rule))]
         chain = table.chains.get(verdict.target)
@@ -126,15 +224,16 @@ class Walker:
 
     def _perhaps(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[Flow]:
         """Given a rule that may match, return the flow as it goes on, with the verdicts that it may have met."""
-        if rule.effects:
-            flow = flow._replace(packet=flow.packet.blurred({effect.field for effect in rule.effects}))
-        if rule.verdict is None:
+        if rule.effects and not _rewrites(rule):
+            flow = flow._replace(
+                packet=flow.packet.blurred({effect.field for effect in flow.packet.counting(rule.effects)})
+            )
+        if rule.verdict is None and not _rewrites(rule):
             return [flow]
-        ends = self._follow(table, rule, rule.verdict, flow, depth)
-        return [_doubting(end, rule, flow.packet) for end in ends]
+        return [doubting(end, rule, flow.packet) for end in self._follow(table, rule, flow, depth)]
 
 
-def _doubting(end: ChainEnd, rule: FilterRule, before: Packet) -> Flow:
+def doubting(end: ChainEnd, rule: FilterRule, before: Packet) -> Flow:
     """Given where a flow may have ended by a rule that may match, return it as it goes on instead."""
     flow = end.flow
     changed = {name for name, value in flow.packet._asdict().items() if value != getattr(before, name)}
@@ -147,15 +246,6 @@ def _doubting(end: ChainEnd, rule: FilterRule, before: Packet) -> Flow:
     return flow._replace(doubts=(*flow.doubts, (met, str(rule))))
 
 
-def _hit(rule: FilterRule, flow: Flow) -> tuple[Intervals, bool]:
-    """Given a rule, return the sources of a flow that fit its tests, and whether that is certain."""
-    sources, certain = flow.sources, True
-    for test in rule.tests:
-        fitting = fitting_sources(test, flow.packet)
-        if fitting is None:
-            certain = False
-        elif fitting is not EVERYTHING:
-            sources = intersect(sources, fitting)
-            if not sources:
-                break
-    return sources, certain
+def _rewrites(rule: FilterRule) -> bool:
+    """Return whether a rule writes into the packet itself: what becomes of it then is not modelled."""
+    return any(effect.field not in _MARKS for effect in rule.effects)

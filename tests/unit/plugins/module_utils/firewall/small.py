@@ -6,15 +6,24 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Optional
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.iptables import Dump, parse_save
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Evaluator, Piece
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals, network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES, Ruleset
 
 OWN4, OWN6 = 0xCB00710A, (0x20010DB8 << 96) + 0x10  # 203.0.113.10, 2001:db8::10
 HOST = Network({4: (OWN4,), 6: (OWN6,)}, {family: {"eth0": ANY_SOURCE[family]} for family in (4, 6)})
+
+RULES = json.dumps(
+    [{"priority": at, "src": "all", "table": name} for at, name in ((0, "local"), (32766, "main"), (32767, "default"))]
+)
+STACK = {"ip -j address": "[]", "ip -j -4 rule": RULES, "ip -j -6 rule": RULES}  # what a plain stack answers
 
 
 def numbers(text: str) -> Intervals:
@@ -34,3 +43,8 @@ def ruleset(
     """Return the rules of both families."""
     tables = [table for family, text in ((4, ipv4), (6, ipv6)) for table in parse_save(Dump(backend, family, text, {}))]
     return Ruleset(tuple(tables), unavailable or {4: (), 6: ()})
+
+
+def ask(rules: Ruleset, packet: Packet, sources: Intervals, network: Network = HOST) -> list[Piece]:
+    """Return what becomes of an exchange that a packet begins."""
+    return Evaluator(rules, replace(network.stack, local=network.local)).exchange(packet, sources)

@@ -191,7 +191,7 @@ def test_a_packet_is_compared_with_the_rules_of_its_port_and_those_of_very_many_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked: list[FilterRule] = []
-    monkeypatch.setattr(index, "concerns", lambda rule, packet: looked.append(rule) or True)
+    monkeypatch.setattr(index, "concerns", lambda rule, packet, field: looked.append(rule) or True)
     spans = [*((port, port + 1) for port in range(100, 200)), (1000, 1064), (2000, 2065), (3000, 60000)]
     rules = [FilterRule(str(span[0]), "", (Match(("dport",), ((span,),), ""),)) for span in spans]
     PortIndex(rules).rules(Packet(4, 6, OWN4, 150, 40000, "eth0"))

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import struct
 from typing import Any, Optional
 
 import pytest
@@ -24,11 +27,29 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
 
 from .recorded import FIXTURES
+from .small import STACK
 
+PLACE = {"family": "ip", "table": "filter"}
+NO_NF_TABLES = (1, "", "netlink: Error: cache initialization failed: Protocol not supported")  # as recorded, input 12
 EMPTY_NFT = '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}'
-WITH_XT = '{"nftables": [{"table": {"family": "ip", "name": "filter"}}, {"xt": null}]}'
+WITH_XT = json.dumps(
+    {
+        "nftables": [
+            {"table": {"family": "ip", "name": "filter"}},
+            {"chain": {**PLACE, "name": "INPUT", "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}},
+            {
+                "rule": {
+                    **PLACE,
+                    "chain": "INPUT",
+                    "handle": 5,
+                    "expr": [{"xt": {"type": "match", "name": "multiport"}}],
+                }
+            },
+        ]
+    }
+)
 SAVE = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n"
-IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]"}
+IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]", **STACK}
 
 
 def kernel_says(name: str) -> bytes:
@@ -113,21 +134,92 @@ FAILURES = [
         "'nft' ended with exit code 1: netlink: Error: Operation not permitted",
     ),
     ({"nft": "Error: JSON support not compiled-in"}, "nft -j list ruleset, line 1: not the JSON of a ruleset"),
-    ({"nft": WITH_XT}, "the kernel has iptables-nft tables of IPv4, and iptables-nft-save is not installed"),
-    (
-        {"nft": WITH_XT, "iptables-nft-save": (4, "", "no"), "ip6tables-nft-save": ""},
-        "'iptables-nft-save' ended with exit code 4: no",
-    ),
-    (
-        {"nft": WITH_XT, "iptables-nft-save": "*filter\n"},
-        "iptables-nft of IPv4, line 1: the table does not end with COMMIT",
-    ),
 ]
 
 
 @pytest.mark.parametrize(("commands", "expected"), FAILURES)
 def test_a_tool_that_fails_is_named_with_its_reason(commands: dict[str, Any], expected: str) -> None:
     assert any(reason.startswith(expected) for reason in unavailable(host(commands))[4])
+
+
+SAVE_FAILURES = [
+    ({}, "the kernel has iptables-nft tables of IPv4, and iptables-nft-save is not installed"),
+    ({"iptables-nft-save": (4, "", "no")}, "'iptables-nft-save' ended with exit code 4: no"),
+    ({"iptables-nft-save": "*filter\n"}, "iptables-nft of IPv4, line "),
+]
+
+
+@pytest.mark.case("FW1")
+@pytest.mark.parametrize(("commands", "expected"), SAVE_FAILURES)
+def test_where_iptables_save_fails_only_rules_with_extensions_are_unknown(commands: Any, expected: str) -> None:
+    found = parse(collect(host({"nft": WITH_XT, "ip6tables-nft-save": "", **commands})))
+    assert found.unavailable["extensions of iptables-nft of IPv4"].startswith(expected)
+    assert found.ruleset.unavailable == {4: (), 6: ()}
+    assert found.ruleset.tables[0].chains["INPUT"].policy == "drop"
+
+
+def error(code: int) -> bytes:
+    """What the kernel answers where it refuses: netlink(7), NLMSG_ERROR."""
+    return struct.pack("=IHHIIi", 20, 2, 0, 1, 0, -code)
+
+
+NO_SUCH_NETLINK = SourceDenied("netlink family 12", "Protocol not supported")
+NO_SUCH_NETLINK.__cause__ = OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+
+
+@pytest.mark.case("FW41")
+@pytest.mark.parametrize(
+    ("answer", "known"),
+    [
+        (error(errno.EINVAL), True),  # tried: what nfnetlink has no subsystem for
+        (NO_SUCH_NETLINK, True),
+        (kernel_says("no-tables"), True),
+        (error(errno.EPERM), False),
+        (kernel_says("tables"), False),
+        (only_xtables(), False),
+        (None, False),
+    ],
+)
+def test_where_nft_fails_the_kernel_may_prove_that_there_are_no_tables(answer: Any, known: bool) -> None:
+    files = {"/proc/net/ip_tables_names": "filter\n"}
+    commands = {"nft": NO_NF_TABLES, "iptables-legacy-save": SAVE}
+    found = parse(collect(Asked(commands={**IP, **commands}, files=files, answer=answer))).ruleset
+    assert [table.backend for table in found.tables] == [LEGACY]
+    assert (found.unavailable == {4: (), 6: ()}) is known
+    assert known or "Protocol not supported" in found.unavailable[4][0]
+
+
+class Asked(FakeHost):
+    """A host whose kernel answers, or refuses to be asked."""
+
+    def __init__(self, answer: Any, **values: Any) -> None:
+        super().__init__(**values)
+        self.answer = answer
+
+    def ask_kernel(self, family: int, request: bytes) -> bytes:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return super().ask_kernel(family, request) if self.answer is None else self.answer
+
+
+LISTED = "table inet t {\n\tflags dormant\n}\n"
+GARBLED = '{"nftables": [{"table": {"family": "inet", "name": "t", "handle": 4, "flags": "inet"}}]}'
+AT_INGRESS = '{"nftables": [{"table": {"family": "netdev", "name": "t"}}, {"chain": {"hook": "ingress"}}]}'
+
+
+@pytest.mark.case("FW2")
+@pytest.mark.parametrize(("text", "asked"), [(EMPTY_NFT, False), (WITH_XT, False), (GARBLED, True), (AT_INGRESS, True)])
+def test_the_text_of_the_rules_is_asked_for_only_where_the_json_leaves_something_out(text: str, asked: bool) -> None:
+    commands = {"nft -j": text, "nft -t": LISTED, "iptables-nft-save": "", "ip6tables-nft-save": ""}
+    assert ("nft -t list ruleset" in asked_lines(commands)) is asked
+
+
+@pytest.mark.case("FW2")
+def test_a_table_is_dormant_by_the_text_and_unknown_without_it() -> None:
+    told = parse(collect(host({"nft -j": GARBLED, "nft -t": LISTED}))).ruleset
+    untold = parse(collect(host({"nft -j": GARBLED, "nft -t": (1, "", "no")})))
+    assert ([table.dormant for table in told.tables], told.gaps) == ([True], ())
+    assert (len(untold.ruleset.gaps), next(iter(untold.unavailable))) == (1, "flags and devices of nf_tables")
 
 
 def test_legacy_tools_are_only_asked_about_tables_that_the_kernel_has() -> None:
@@ -164,12 +256,12 @@ def test_ipsets_are_read_where_rules_name_them_and_their_absence_is_told() -> No
     with_set = SAVE.replace("-p tcp", "-m set --match-set office src -p tcp")
     asked = host({"nft": WITH_XT, "iptables-nft-save": with_set, "ip6tables-nft-save": ""})
     assert "rules name ipsets" in parse(collect(asked)).unavailable["ipsets"]
-    assert "ipset save" not in gather_lines(
+    assert "ipset save" not in asked_lines(
         {"nft": WITH_XT, "iptables-nft-save": SAVE, "ip6tables-nft-save": "", "ipset save": ""}
     )
 
 
-def gather_lines(commands: dict[str, Any]) -> list[str]:
+def asked_lines(commands: dict[str, Any]) -> list[str]:
     asked = host(commands)
     collect(asked)
     return asked.ran
@@ -188,36 +280,6 @@ RANGES = [("1024\t2048\n", (1024, 2048)), ("", (32768, 60999)), ("strange", (327
 def test_the_range_of_clients_ports_is_the_kernels_or_its_default(text: str, expected: tuple[int, int]) -> None:
     files = {"/proc/sys/net/ipv4/ip_local_port_range": text} if text else {}
     assert parse(collect(host({"nft": EMPTY_NFT}, files=files))).ephemeral == expected
-
-
-def test_services_are_asked_about_only_where_systemd_runs() -> None:
-    commands = {"nft": EMPTY_NFT, "systemctl is-enabled": (1, "disabled\n", "")}
-    assert not any("systemctl" in line for line in gather_lines(commands))
-    asked = host(commands, files={"/run/systemd/system/x": ""})
-    assert parse(collect(asked)).managers == ()
-    assert [line for line in asked.ran if "systemctl" in line] == [
-        "systemctl is-enabled firewalld.service",
-        "systemctl is-enabled nftables.service",
-    ]
-
-
-def test_a_service_that_is_enabled_and_not_in_the_kernel_is_seen() -> None:
-    commands = {
-        "nft": EMPTY_NFT,
-        "systemctl is-enabled": "enabled\n",
-        "firewall-cmd": (252, "", "FirewallD is not running"),
-    }
-    (firewalld, nftables) = parse(collect(host(commands, files={"/run/systemd/system/x": ""}))).managers
-    assert [(view.name, view.loaded, view.unavailable) for view in (firewalld, nftables)] == [
-        ("firewalld", False, ""),
-        ("nftables.service", False, ""),
-    ]
-
-
-def test_ufw_files_that_may_not_be_read_are_told_with_the_view() -> None:
-    files = {"/etc/ufw/ufw.conf": "ENABLED=yes\n", "/etc/ufw/user.rules": SourceDenied("/etc/ufw/user.rules")}
-    (ufw,) = parse(collect(host({"nft": EMPTY_NFT}, files=files))).managers
-    assert (ufw.enabled, ufw.loaded, "user.rules cannot be read" in ufw.unavailable) == (True, False, True)
 
 
 def test_the_places_of_processes_are_what_this_account_may_see() -> None:

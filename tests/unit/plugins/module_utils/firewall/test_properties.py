@@ -19,14 +19,13 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.iptables import Dump, parse_save
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft import parse_nft
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.routes import parse_network
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Evaluator
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import count, merge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES, Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES
 
 from .recorded import FIXTURES, scenarios
-from .small import HOST, OWN4, filter_table, ruleset
+from .small import OWN4, ask, filter_table, ruleset
 
 RECORDED = [
     json.loads((FIXTURES / f"nft/debian-12/{name}.json").read_text(encoding="utf-8"))
@@ -62,8 +61,7 @@ def test_a_ruleset_with_a_damaged_part_is_parsed_or_named_and_stays_a_ruleset(da
     path = data.draw(st.sampled_from(places(text)))
     damaged = json.dumps(replaced(text, path, data.draw(JUNK)))
     with contextlib.suppress(ParseError):
-        tables = parse_nft(damaged)
-        pieces = Evaluator(Ruleset(tables), HOST.local).connect(Packet(4, 6, OWN4, 22, 40000, "eth0"), ANY_SOURCE[4])
+        pieces = ask(parse_nft(damaged), Packet(4, 6, OWN4, 22, 40000, "eth0"), ANY_SOURCE[4])
         assert {piece.verdict for piece in pieces} <= {"open", "filtered", "unknown"}
 
 
@@ -108,8 +106,7 @@ def test_every_source_gets_exactly_one_verdict_whatever_the_rules(
         + ["-A B -s 10.2.0.0/16 -j ACCEPT"]
     )
     lines = [line for line in lines if not line.startswith("-A A") or "-j B" in line or "-j A" not in line]
-    pieces = Evaluator(ruleset(filter_table(*lines, policy=policy, chains="A B")), HOST.local).send(
-        Packet(4, 6, OWN4, 22, 40000, "eth0"), ANY_SOURCE[4]
-    )
+    rules = ruleset(filter_table(*lines, policy=policy, chains="A B"))
+    pieces = ask(rules, Packet(4, 6, OWN4, 22, 40000, "eth0"), ANY_SOURCE[4])
     assert merge(piece.sources for piece in pieces) == ANY_SOURCE[4]
     assert sum(count(piece.sources) for piece in pieces) == count(ANY_SOURCE[4])

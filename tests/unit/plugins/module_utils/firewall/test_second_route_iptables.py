@@ -20,18 +20,23 @@ from hypothesis import strategies as st
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning, subtract
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import (
+    ANY_SOURCE,
+    Network,
+    Stack,
+)
 
 from .small import filter_table, numbers, ruleset
 
 ONE, OTHER = "203.0.113.10", "203.0.113.11"  # the addresses of this host
-SOME = "one of them"  # where a REDIRECT leads to
+PRIMARY = {"eth0": ONE, "eth1": OTHER}  # where a REDIRECT leads to
 SOURCES = {"10.0.0.7": "eth1", "10.1.0.7": "eth1", "192.0.2.9": "eth0"}
 EDGES = (0, 1, 2, 5, 8, 40000, 65534, 65535)
 PORTS = sorted({port for edge in EDGES for port in (edge, edge + 1) if 1 <= port <= 65535})
 HOST = Network(
     {4: (int(ipaddress.ip_address(ONE)), int(ipaddress.ip_address(OTHER))), 6: ()},
     {4: {"eth0": subtract(ANY_SOURCE[4], numbers("10.0.0.0/8")), "eth1": numbers("10.0.0.0/8")}, 6: {}},
+    stack=Stack(owned={name: {4: (int(ipaddress.ip_address(own)),)} for name, own in PRIMARY.items()}),
 )
 
 FilterRule = dict[str, Any]
@@ -129,7 +134,9 @@ def redirected(rules: list[FilterRule], sent: Sent) -> Sent:
             kind, _blank, where = rule["do"].partition(" ")
             if kind == "ACCEPT":
                 return sent
-            address, _colon, port = where.partition(":") if kind == "DNAT" else (SOME, "", where)
+            address, _colon, port = (
+                where.partition(":") if kind == "DNAT" else (PRIMARY[SOURCES[sent.source]], "", where)
+            )
             return sent._replace(target=address, dport=int(port) if port else sent.dport, redirected=True)
     return sent
 
@@ -152,17 +159,17 @@ def reached(rules: tuple[Any, ...], waiting: Listener, source: str) -> bool:
     """Say whether any packet of a source opens a connection: TCP needs the next one as well, but behind a redirect."""
     early, nat, base, inner, policy = rules
     addresses = (ONE, OTHER) if waiting.address == "0.0.0.0" else (waiting.address,)
-    for target, sport, dport in product(addresses, PORTS, PORTS):
+    for target, sport, dport in product((ONE, OTHER), PORTS, PORTS):
         first = Sent(source, target, waiting.proto, sport, dport)
         sent = redirected(nat, first)
         if not accepted(early, [], first, "ACCEPT"):
             continue
-        if sent.dport != waiting.port or sent.target not in (*addresses, SOME):
+        if sent.dport != waiting.port or sent.target not in addresses:
             continue
         if not accepted(base, inner, sent, policy):
             continue
         following = sent._replace(state="ESTABLISHED")
-        if waiting.proto == "udp" or sent.redirected or accepted(base, inner, following, policy):
+        if waiting.proto == "udp" or accepted(base, inner, following, policy):
             return True
     return False
 
@@ -189,8 +196,6 @@ def test_what_any_packet_of_a_sender_opens_is_open_and_nothing_else(
     rules: Any, proto: str, port: int, address: str
 ) -> None:
     early, nat, base, inner, policy = rules
-    if any(rule["do"].startswith("REDIRECT") for rule in nat):  # which address it leads to is not known
-        base, inner = ([{**rule, "target": ""} for rule in part] for part in (base, inner))
     lines = [f"-A INPUT {line(rule)}" for rule in base] + [f"-A A {line(rule)}" for rule in inner]
     before = "".join(_prerouting(name, part) for name, part in (("mangle", early), ("nat", nat)))
     text = before + filter_table(*lines, policy=policy, chains="A")

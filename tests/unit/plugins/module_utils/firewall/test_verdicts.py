@@ -66,7 +66,7 @@ def test_a_verdict_names_the_rule_that_decides() -> None:
         for port in (8000, 5432, 8002)
     }
     assert rules == {
-        8000: "ip filter ufw-user-input rule 2: -p tcp -m tcp --dport 8000 -j ACCEPT",
-        5432: "ip filter ufw-user-input rule 8: -p tcp -m tcp --dport 5432 -j DROP",
+        8000: "ip filter ufw-user-input rule 2: tcp dport 8000 accept",
+        5432: "ip filter ufw-user-input rule 8: tcp dport 5432 drop",
         8002: "ip filter INPUT: policy drop",
     }

@@ -15,7 +15,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linu
     parse_address,
     parse_inode,
     parse_sockets,
-    parse_v6only,
+    parse_diagnosis,
 )
 
 PROC = Path(__file__).resolve().parents[4] / "fixtures" / "proc"
@@ -79,13 +79,21 @@ def test_only_sockets_have_a_socket_inode(link, inode):
 
 def test_the_kernel_says_which_ipv6_sockets_also_take_ipv4():
     dump = bytes.fromhex((FIXTURES / "sock_diag_tcp6.hex").read_text())
-    assert parse_v6only(dump) == {42871: False, 42872: False, 42869: True}
+    assert parse_diagnosis(dump) == {42871: (False, 0), 42872: (False, 0), 42869: (True, 0)}
+
+
+def test_the_kernel_says_which_device_a_socket_is_bound_to():
+    """As sock_diag answered for a socket of IPv4 with SO_BINDTODEVICE; sockets of IPv4 have no v6only."""
+    body = bytearray(72)
+    body[40:44], body[68:72] = (3).to_bytes(4, "little"), (77).to_bytes(4, "little")
+    header = (88).to_bytes(4, "little") + (20).to_bytes(2, "little") + bytes(10)
+    assert parse_diagnosis(header + bytes(body)) == {77: (None, 3)}
 
 
 def test_a_cut_off_answer_of_the_kernel_gives_what_is_whole():
     dump = bytes.fromhex((FIXTURES / "sock_diag_tcp6.hex").read_text())
-    assert parse_v6only(dump[:140]) == {42871: False}
-    assert parse_v6only(b"") == {}
+    assert parse_diagnosis(dump[:140]) == {42871: (False, 0)}
+    assert parse_diagnosis(b"") == {}
 
 
 def test_the_request_asks_for_listeners_only():

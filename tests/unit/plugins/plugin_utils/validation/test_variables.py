@@ -33,6 +33,7 @@ COMPOSED = {
     ("database", "require_backup"),
     ("database", "backup_expected"),
     ("firewall", "own_paths"),
+    ("firewall_probe", "heard"),
     ("firewall", "policy"),
 }
 # "{{ a }}", "{{ a.b | default(c) }}", "{{ a or omit }}", "{{ omit if x else a }}": one variable as it is.
