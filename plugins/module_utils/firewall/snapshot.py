@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ..finding import EMPTY
 from .model.exposure import Receivers, same_for_all
@@ -18,7 +18,8 @@ from .model.ruleset import Ruleset
 class Manager(NamedTuple):
     """A manager of rules: whether it is enabled, whether the kernel holds its rules, and what differs.
 
-    ``unavailable`` says why its stored rules could not be read. ``off`` says what it means that it is not enabled.
+    ``unavailable`` says what could not be read or compared, and why. ``off`` says what it means that it is not enabled.
+    ``stored`` is where it keeps what it loads at the next boot, ``remedy`` the commands that fit what differs.
     """
 
     name: str
@@ -27,6 +28,17 @@ class Manager(NamedTuple):
     differences: tuple[str, ...] = ()
     unavailable: str = ""
     off: str = ""
+    stored: str = ""
+    remedy: str = ""
+
+
+class Boot(NamedTuple):
+    """What the next boot makes of rules that run now: whether they are loaded again (None: not known), and a remedy."""
+
+    subject: str
+    kept: Optional[bool]
+    text: str
+    remedy: str = ""
 
 
 class Snapshot(NamedTuple):
@@ -34,7 +46,8 @@ class Snapshot(NamedTuple):
 
     ``receivers`` says which processes a listener stands for, where rules tell processes apart. ``never_seen`` is what
     no run sees on this platform. ``system`` chooses the remedies.
-    ``notes`` are settings of the filter that decide nothing about who can connect, for the report.
+    ``notes`` are settings of the filter that decide nothing about who can connect, for the report. ``boot`` is what the
+    next boot makes of the rules.
     """
 
     ruleset: Ruleset
@@ -46,3 +59,4 @@ class Snapshot(NamedTuple):
     never_seen: tuple[str, ...] = ()
     system: str = "linux"
     notes: Mapping[str, str] = EMPTY
+    boot: tuple[Boot, ...] = ()

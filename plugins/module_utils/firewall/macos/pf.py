@@ -36,11 +36,10 @@ from ..model.ruleset import (
     Verdict,
 )
 from ..reading import Reading
-from .pf_line import Line, parse_line
-from .pf_words import NO_NAMES, PfNames, interface_name
-from .readings import MAIN
+from .pf_line import NO_NAMES, Line, PfNames, interface_name, parse_line
 
 BACKEND = "pf"
+MAIN = ""  # the ruleset that is no anchor
 _PASSED = 1  # the mark of what a translation passes by itself
 _DEEPEST = 16
 _STATUS = re.compile(r"^Status:\s+(Enabled|Disabled)", re.MULTILINE)

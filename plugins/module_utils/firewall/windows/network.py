@@ -15,7 +15,7 @@ from ...fields import Fields, fields_of
 from ...powershell import Answers
 from ..model.intervals import BITS, Intervals, merge, network, spanning
 from ..model.network import Address, Network, Route, ways_of
-from .conditions import Words, lines
+from .rules import Words, lines
 
 _IN_USE = ("preferred", "deprecated", "")  # other states: not yet, no longer, or somebody else's as well
 _WIFI_DIRECT = "wi-fi direct"

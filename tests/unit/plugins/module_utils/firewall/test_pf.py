@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf import (
+    MAIN,
     PfSources,
     filter_table,
     is_enabled,
@@ -23,9 +24,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mac
     parse_skipped,
     parse_table,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_line import parse_line
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_words import PfNames
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.readings import MAIN
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_line import PfNames, parse_line
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import contains
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Doubt, Ruleset

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos import collect as macos
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.network import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.parse import (
     by_interface,
     network_of,
     parse_ifconfig,
