@@ -84,11 +84,7 @@ class Fixed(NamedTuple):
 
 
 class Doubt(NamedTuple):
-<<<<<<< HEAD
-    """A test that is not modelled: it may hold or not. ``chosen``: as the sender likes (options, headers beside)."""
-=======
     """A test that is not modelled: it may hold or not. ``chosen``: as the sender likes (options, headers)."""
->>>>>>> main
 
     text: str
     chosen: bool = False
