@@ -290,9 +290,11 @@ def _turned(test: Test) -> Test:
 EXCHANGE = 5  # packets that a short exchange sends: SYN, ACK, a question, ACK, FIN
 _ALL_FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
 _MEMBERS = 8  # sets of a list that are told apart
-_FIELDS = dict(
-    zip("sip snet sport siface dip dnet dport diface".split(), "saddr saddr sport iif daddr daddr dport oif".split())
-)
+_FIELDS = {
+    **{way + kind: way + name for way in "sd" for kind, name in (("ip", "addr"), ("net", "addr"), ("port", "port"))},
+    "siface": "iif",
+    "diface": "oif",
+}
 # What ipv6_addr_type() says of a number: mapped addresses (::ffff:0:0/96) are nothing of these.
 _KINDS_6 = {
     "unspec": spanning(0, 0),
