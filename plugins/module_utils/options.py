@@ -60,6 +60,24 @@ def common_options(timeout: int, seconds: str = "Seconds that the whole run may 
     }
 
 
+# An entry of exceptions: findings that somebody answers for (accepted.py).
+EXCEPTION: dict[str, Any] = {
+    "check": option("str", "Id of the check, such as V(firewall.latent_opening).", required=True),
+    "subject": option(
+        "str",
+        "Subject of the finding as a report shows it, or a shell pattern of it. All subjects of the check by default.",
+        default="*",
+    ),
+    "owner": option("str", "Who answers for it.", required=True),
+    "reason": option("str", "Why it may be so.", required=True),
+    "expires": option(
+        "str",
+        "Last day on which it counts, in UTC, such as V(2027-06-30). After it it is a finding.",
+        required=True,
+    ),
+}
+
+
 def expand(path: str) -> str:
     """Given a path as an operator writes it, return it absolute with ``~`` resolved. Symlinks are left as they are.
 

@@ -23,6 +23,15 @@ description:
     and rules for programs and services count for their sockets only.
   - On macOS they are those of pf with its anchors and tables, and the list of the application firewall. Where pf is
     off the result says so.
+  - Beyond the sockets it looks at the rules themselves. It names those that never decide, that only repeat others,
+    whose counters have stood for a month, whose own comment says that they are past, and what they open that nobody
+    serves or that is broader than the policy. What each rule opens is asked of the model, so a finding is what
+    is shown.
+  - Ports that rules lead to other hosts (a published port of a container) never meet the rules for this host's
+    own sockets, such as those of ufw. They are held against O(policy) by the port that a peer connects to. Where
+    this host passes packets on, its forward chains are looked at, too, for what they do with what no rule names.
+  - It remembers what was open to whom, and says what is new (O(baseline)). Findings that somebody answers for are
+    skipped with who, why and until when (O(exceptions)).
   - It sends no packet and changes nothing. The verdict comes from a model of the packet's way. It follows base
     chains by hook and priority, jumps, sets, maps, connection states, marks and redirects, for the first packet
     of a connection.
@@ -105,6 +114,44 @@ options:
     type: list
     elements: int
     default: [5432, 6379, 9092, 9200, 5601, 9090, 9093, 9100, 9121, 9187]
+  exceptions:
+    description:
+      - Findings that somebody answers for until a day, in the shape of the inventory variable
+        C(cryptobot_firewall_exceptions). They are V(skipped), with who, why and until when.
+      - One that has expired excuses nothing and is a finding itself. One that nothing is found for is named.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      check:
+        description: Id of the check, such as V(firewall.latent_opening).
+        type: str
+        required: true
+      subject:
+        description: Subject of the finding as a report shows it, or a shell pattern of it. All subjects of the check
+          by default.
+        type: str
+        default: '*'
+      owner:
+        description: Who answers for it.
+        type: str
+        required: true
+      reason:
+        description: Why it may be so.
+        type: str
+        required: true
+      expires:
+        description: Last day on which it counts, in UTC, such as V(2027-06-30). After it it is a finding.
+        type: str
+        required: true
+  baseline:
+    description:
+      - What becomes of the memory of what was open to whom, with which V(firewall.new_exposure) compares.
+      - V(move) remembers what this run sees, so that what is new is reported once. V(keep) leaves it as it is, so that
+        what is new is reported until a run with V(move) takes it as known. Check mode never moves it.
+    type: str
+    choices: [move, keep]
+    default: move
   limit:
     description: How many sockets are returned at most with their exposures. Findings are never left out.
     type: int
@@ -123,7 +170,7 @@ extends_documentation_fragment: [cryptobot.maintenance.attributes]
 attributes:
   check_mode:
     support: full
-    details: It changes nothing in either mode.
+    details: It changes nothing in either mode. In check mode it does not write its memory in O(state_dir) either.
   diff_mode:
     support: none
   idempotent:
@@ -157,6 +204,14 @@ notes:
   - On macOS the application firewall asks for the program alone. Of a program that is not in its list the signature
     would decide, which is not read, so such a socket is V(unknown) unless the program came with macOS. Rules of pf that
     route, ask for users or keep no state are V(unknown) where they matter.
+  - A rule counts as unused after 30 days in which its counter is known to have stood at 0. Counters begin anew with
+    each boot and when rules are loaded, which is noticed by the boot and by the sum of all counters. Rules without a
+    counter are named as such.
+  - C(firewall.new_exposure) is V(ok) for what is new and allowed by O(policy), else V(warning), and V(unknown) where
+    it could not be seen. A first run makes the baseline. A run that cannot see a socket leaves the memory of it as it
+    is, and a service that is away for less than 90 days is not new when it comes back as it was.
+  - With O(scope=policy) the listeners of other masters are left out, so that of no port it is known that nobody serves
+    it.
 seealso:
   - module: cryptobot.maintenance.service_check
   - module: community.general.listen_ports_facts
@@ -192,6 +247,17 @@ EXAMPLES = r"""
     scope: policy
     own_paths: ["{{ cryptobot_install_dir }}"]
     require_filter: false
+- name: Leave one finding to its owner until the end of the year, and take what is open now as known only when asked
+  cryptobot.maintenance.firewall_audit:
+    policy: "{{ cryptobot_firewall_policy }}"
+    exceptions:
+      - check: firewall.latent_opening
+        subject: "tcp/9100*"
+        owner: operations
+        reason: the exporter is installed in December
+        expires: 2026-12-31
+    baseline: "{{ 'move' if cryptobot_firewall_accept | default(false) else 'keep' }}"
+  become: true
 """
 
 RETURN = r"""
@@ -248,7 +314,8 @@ findings:
       remedy: Stop it, bind it to loopback or close the port; or add it to cryptobot_firewall_policy with its reason.
       procedure: W2.3
 metrics:
-  description: Numbers of listening, open and unknown sockets and of rules, with Prometheus-style names.
+  description: Numbers of listening, open and unknown sockets and of rules, with Prometheus-style names, and of
+    bad findings of each check of the rules themselves.
   returned: always
   type: list
   elements: dict
@@ -377,6 +444,50 @@ engine:
     settings: {}
     managers:
       nftables.service: enabled
+published:
+  description: The ports that rules lead to other hosts, and what becomes of everybody who connects to them.
+  returned: always, except on a platform that cannot be looked at
+  type: list
+  elements: dict
+  contains:
+    port:
+      description: The port and where it leads.
+      type: str
+    family:
+      description: Family of the peers, 4 or 6.
+      type: int
+    led_by:
+      description: The rule that leads it there.
+      type: str
+    verdict:
+      description: As of an exposure.
+      type: str
+    decided_by:
+      description: The rule, chain policy or circumstance that decides for most of the sources.
+      type: str
+    open_to:
+      description: Who gets through, where that is a part.
+      type: list
+      elements: str
+  sample:
+    - port: tcp/8080 to 172.17.0.2 port 80
+      family: 4
+      led_by: 'ip nat DOCKER rule 2: ! -i docker0 -p tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80'
+      verdict: open
+      decided_by: 'ip filter DOCKER rule 1: -d 172.17.0.2/32 -p tcp --dport 80 -j ACCEPT'
+baseline:
+  description: The memory that this run compares with. When it was taken (empty where there is none), and by socket and
+    family since when nobody was added to those who get through.
+  returned: always, except on a platform that cannot be looked at
+  type: dict
+  sample:
+    at: 2026-11-22 08:00 UTC
+    open_since:
+      tcp 0.0.0.0:22 IPv4: 2026-08-30 08:00 UTC
+remembered:
+  description: Whether the run could write what the next one compares with into O(state_dir).
+  returned: outside check mode, except on a platform that cannot be looked at
+  type: bool
 blind_spots:
   description: What this audit cannot see or does not look at, with the reason.
   returned: always, except on a platform that cannot be looked at

@@ -32,8 +32,24 @@ options:
     description: What the playbook looks at. A mistake in what it does not is named and does not count.
     type: list
     elements: str
-    choices: [resources, services, backup, cleanup, database, restart, firewall]
-    default: [resources, services, backup, cleanup, database, restart, firewall]
+    choices:
+      - resources
+      - services
+      - backup
+      - firewall_probe
+      - cleanup
+      - database
+      - restart
+      - firewall
+    default:
+      - resources
+      - services
+      - backup
+      - firewall_probe
+      - cleanup
+      - database
+      - restart
+      - firewall
   run_tags:
     description: The tags that were asked for, C(ansible_run_tags); they narrow O(areas).
     type: list

@@ -30,11 +30,8 @@ YAML_NOTE = """\
 
 def covered_by(procedure: str) -> tuple[str, str]:
     """Return the modules whose checks name the procedure, and the playbooks that a tag of it narrows."""
-    named = sources.modules_by_area()
-    about = [
-        area for area, found in sources.catalogues().items() if any(c.procedure == procedure for c in found.values())
-    ]
-    by_modules = sorted({named[area] for area in about if area in named})
+    about = [area for area in sources.areas() if procedure in {c.procedure for c in area.rules().checks.values()}]
+    by_modules = sorted({area.module for area in about})
     books = sorted(sources.tagged_playbooks().get(procedure, ()))
     return ", ".join(f"`{name}`" for name in by_modules), ", ".join(f"`{name} --tags {procedure}`" for name in books)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sources
 
-OWN_ACTION = {"checkup"}  # it validates the options of other areas
+OWN_ACTION = {"checkup", "firewall_probe"}  # one validates the options of other areas, one asks the inventory
 
 MODULE = """\
 #!/usr/bin/python

@@ -64,7 +64,13 @@ WORDS = (
         NOWHERE,
         fine=("gather_facts", "gather_subset"),  # Ansible's
     ),
-    Word(("look", "looks"), "collect; Inputs for what a run has", PLAIN, fine=("look_up", "looks_unsteady")),
+    Word(
+        ("look", "looks"),
+        "collect; Inputs for what a run has",
+        PLAIN,
+        fine=("look_up", "looks_unsteady"),
+        trade=("firewall", "firewall_probe"),  # the door to its model
+    ),
     Word(("wish", "wishes"), "request", OURS),
     Word(("errand", "errands"), "task, request", NOWHERE),
     Word(("seen",), "observation, snapshot", PLAIN, fine=("first_seen", "last_seen", "never_seen")),
@@ -86,7 +92,7 @@ WORDS = (
     Word(("view", "views"), "context", PLAIN, fine=("is_view", "view_drift")),  # a view of a database
     Word(("audit", "audits"), "context", PLAIN, fine=("firewall_audit",)),  # the module
     # The report's own key `verdict` stays, the line that says why a run ended as it did. nftables says it of a rule.
-    Word(("verdict", "verdicts"), "outcome", (CORE_NAME, CORE_TEXT), trade=("firewall",)),
+    Word(("verdict", "verdicts"), "outcome", (CORE_NAME, CORE_TEXT), trade=("firewall", "firewall_probe")),
     Word(("blind",), "unavailable", PLAIN),
     Word(("problem", "problems"), "unavailable", PLAIN),
     Word(("told", "tell"), "report", PLAIN),

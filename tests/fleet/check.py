@@ -22,6 +22,7 @@ TOOLS: dict[str, str] = {
     "ip": "iproute2",
     "mount": "mount",
     "nc": "netcat-openbsd",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",

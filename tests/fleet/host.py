@@ -21,8 +21,9 @@ from .plan import FleetPlan, HostPlan
 
 READY_SECONDS = 120.0
 
-# nspawn ends with 133 when the system inside reboots, and leaves it to its caller to start it again.
-SUPERVISOR = 'while "$@"; [ $? -eq 133 ]; do :; done'
+# nspawn ends with 133 when the system inside reboots, and leaves it to its caller to start it again. The namespace, and
+# what the kernel filters in it, outlives the system: a real kernel begins each boot without a rule.
+SUPERVISOR = 'net=$1; shift; while nsenter --net="$net" nft flush ruleset; "$@"; [ $? -eq 133 ]; do :; done'
 
 NSPAWN_ENVIRONMENT = {
     # A pure cgroup v2 tree inside, as Debian has it since 11; systemd from 256 on accepts nothing else.
@@ -111,7 +112,8 @@ def boot(fleet: str, host: str) -> None:
 
 
 def _start(fleet: str, host: str, ready: Path) -> subprocess.Popen[bytes]:
-    argv = ["sh", "-c", SUPERVISOR, machine(fleet, host), *nspawn_argv(fleet, host)]
+    net = network.path(network.namespace(fleet, host))
+    argv = ["sh", "-c", SUPERVISOR, machine(fleet, host), str(net), *nspawn_argv(fleet, host)]
     environment = {**os.environ, **NSPAWN_ENVIRONMENT, "NOTIFY_SOCKET": str(ready)}
     with (paths.host_state(fleet, host) / "console.log").open("ab") as console:
         return subprocess.Popen(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..options import common_options, option
+from ..options import EXCEPTION, common_options, option
 from ..registry import declare
 
 POLICY: dict[str, Any] = {
@@ -107,6 +107,33 @@ SPEC: dict[str, Any] = {
         "list of int",
         "TCP ports of services that must not be reachable from everywhere, whatever O(policy) says.",
         default=INTERNAL_PORTS,
+    ),
+    "exceptions": option(
+        "list of dict",
+        [
+            (
+                "Findings that somebody answers for until a day, in the shape of the inventory variable "
+                "C(cryptobot_firewall_exceptions). They are V(skipped), with who, why and until when."
+            ),
+            "One that has expired excuses nothing and is a finding itself. One that nothing is found for is named.",
+        ],
+        default=[],
+        options=EXCEPTION,
+        variable="cryptobot_firewall_exceptions",
+    ),
+    "baseline": option(
+        "str",
+        [
+            "What becomes of the memory of what was open to whom, with which V(firewall.new_exposure) compares.",
+            (
+                "V(move) remembers what this run sees, so that what is new is reported once. V(keep) leaves it as it "
+                "is, so that what is new is reported until a run with V(move) takes it as known. Check mode never "
+                "moves it."
+            ),
+        ],
+        choices=["move", "keep"],
+        default="move",
+        variable="cryptobot_firewall_baseline",
     ),
     "limit": option(
         "int", "How many sockets are returned at most with their exposures. Findings are never left out.", default=500

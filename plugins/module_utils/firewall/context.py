@@ -10,10 +10,12 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from ..accepted import Accepted
 from ..finding import EMPTY, Check, Finding
 from ..registry import Outcome, finding_of
+from .history import NO_HISTORY, History
 from .listeners import Listener, is_client
-from .model.exposure import Exposer, Exposure
+from .model.exposure import Exposer, Exposure, Published
 from .model.intervals import BITS, Intervals, merge
 from .model.network import Network
 from .model.ruleset import Ruleset
@@ -25,12 +27,20 @@ SOCKETS = "sockets"  # the subject of not having seen them, alone or behind the 
 
 
 class Inputs(NamedTuple):
-    """What the audit was asked to look at and to demand."""
+    """What the audit was asked to look at and to demand, and what earlier runs saw.
+
+    ``now`` and ``boot_id`` are the host's; ``narrow``: others' listeners are left out.
+    """
 
     policy: tuple[Allowance, ...]
     today: dt.date
     require_filter: bool = True
     internal_ports: frozenset[int] = frozenset()
+    accepted: tuple[Accepted, ...] = ()
+    history: History = NO_HISTORY
+    now: float = 0.0
+    boot_id: str = ""
+    narrow: bool = False
 
 
 class Reach(NamedTuple):
@@ -40,17 +50,24 @@ class Reach(NamedTuple):
     outside: Mapping[int, Exposure]
     inside: Mapping[int, Exposure]
 
+    def name(self, family: int) -> str:
+        """Return what the exposure of a family is remembered by."""
+        return f"{self.listener} IPv{family}"
+
 
 class Context(NamedTuple):
     """What was asked for, what is known, and the joins of both.
 
-    ``unthought`` is, by family and protocol, the exposure of a port that no rule thinks of. ``clients`` are UDP sockets
-    left aside as clients' own. ``unavailable`` says by subject what could not be seen.
+    ``published`` are ports that rules lead to other hosts. ``clients`` are UDP sockets left aside as clients' own.
+    ``unthought`` is, by family and protocol, the exposure of a port that no rule thinks of. ``unavailable`` says by
+    subject what could not be seen.
     """
 
     inputs: Inputs
     snapshot: Snapshot
     reaches: tuple[Reach, ...]
+    exposer: Exposer
+    published: tuple[Published, ...] = ()
     clients: tuple[Listener, ...] = ()
     unthought: Mapping[tuple[int, str], Exposure] = EMPTY
     shadows: tuple[Shadow, ...] = ()
@@ -80,15 +97,21 @@ class Context(NamedTuple):
         subjects = (SOCKETS, *(f"{proto} {SOCKETS}" for proto in protos))
         return "; ".join(self.unavailable[subject] for subject in subjects if subject in self.unavailable)
 
+    def port(self, proto: str, port: int, family: int) -> Exposure:
+        """Return the exposure of a port to the outside, whether anything listens there or not."""
+        return self.exposer.port(proto, port, family, self.network.addresses[family])
+
     def allowances(self, proto: str, port: int) -> list[Allowance]:
         """Return the entries of the policy, expired or not, that speak of a port."""
         return [entry for entry in self.inputs.policy if entry.covers(proto, port)]
 
     def allowed(self, listener: Listener, family: int) -> Intervals:
         """Return the sources that the policy lets reach a listener today."""
-        valid = [
-            entry for entry in self.allowances(listener.proto, listener.port) if not entry.expired(self.inputs.today)
-        ]
+        return self.allowed_at(listener.proto, listener.port, family)
+
+    def allowed_at(self, proto: str, port: int, family: int) -> Intervals:
+        """Return the sources that the policy lets reach a port today."""
+        valid = [entry for entry in self.allowances(proto, port) if not entry.expired(self.inputs.today)]
         return merge(entry.addresses[family] for entry in valid)
 
 
@@ -106,6 +129,8 @@ def build_context(
         inputs,
         snapshot,
         tuple(_reach(exposer, listener) for listener in servers),
+        exposer,
+        exposer.published(),
         tuple(clients),
         _unthought(exposer, snapshot.network),
         tuple(find_shadows(snapshot.ruleset)),

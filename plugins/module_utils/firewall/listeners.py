@@ -14,7 +14,7 @@ from ..sockets.model import Socket
 from .model.intervals import BITS
 from .model.network import LOOPBACK_ADDRESS, Network
 
-_DHCP_CLIENT_PORTS = (68, 546)  # RFC 2131, section 4.1; RFC 8415, section 7.2: a client must use these
+DHCP_CLIENT_PORTS = (68, 546)  # RFC 2131, section 4.1; RFC 8415, section 7.2: a client must use these
 
 
 class Listener(NamedTuple):
@@ -131,4 +131,4 @@ def is_client(listener: Listener, ephemeral: tuple[int, int]) -> bool:
     """
     if listener.proto != "udp":
         return False
-    return ephemeral[0] <= listener.port <= ephemeral[1] or listener.port in _DHCP_CLIENT_PORTS
+    return ephemeral[0] <= listener.port <= ephemeral[1] or listener.port in DHCP_CLIENT_PORTS

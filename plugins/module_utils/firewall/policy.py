@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
+from ..accepted import parse_day
 from ..errors import InputError
 from .model.intervals import EVERYTHING, Intervals, contains, merge, network, spanning
 
@@ -73,7 +74,7 @@ def _entry(name: str, entry: Mapping[str, Any]) -> Allowance:
         service=entry.get("service") or "",
         why=entry.get("why") or "",
         owner=entry.get("owner") or "",
-        expires=_date(f"{name}.expires", entry.get("expires")),
+        expires=parse_day(f"{name}.expires", entry.get("expires")),
         required=entry.get("required", True),
     )
 
@@ -103,12 +104,3 @@ def _network(name: str, word: str) -> tuple[int, Intervals]:
         return network(word)
     except ValueError as error:
         raise InputError(name, word, f"any, loopback, or a network such as 10.0.0.0/8 ({error})") from error
-
-
-def _date(name: str, value: object) -> Optional[dt.date]:
-    if value in (None, ""):
-        return None
-    try:
-        return dt.date.fromisoformat(str(value)[:10])
-    except ValueError as error:
-        raise InputError(name, value, "a date such as 2027-01-31") from error

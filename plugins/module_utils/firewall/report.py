@@ -6,15 +6,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from ..finding import Metric
+from ..finding import CRITICAL, WARNING, Finding, Metric
+from . import rules_hygiene, rules_openings
 from .context import Context, Reach
-from .model.exposure import Exposure
+from .history import History, moment, moved
+from .model.exposure import Exposure, Published
 from .model.intervals import Intervals, network
 from .model.network import ANY_SOURCE
 from .policy import ANY, LOOPBACK, is_loopback
 from .rules_filter import stops
+from .rules_hygiene import allowing, unused
+from .rules_openings import place
 from .rules_sockets import describe
 
 # What no program on the host itself can see: said in every report, with what the platform adds.
@@ -30,6 +35,8 @@ def report(context: Context, limit: int) -> dict[str, Any]:
         "left_out": len(context.reaches) - len(shown),
         "client_sockets": [str(listener) for listener in context.clients[:limit]],
         "engine": _engine(context),
+        "published": [_published(each) for each in context.published],
+        "baseline": _baseline(context),
         "blind_spots": [
             *(f"{subject}: {reason}" for subject, reason in sorted(context.unavailable.items())),
             OUTSIDE,
@@ -99,8 +106,41 @@ def _engine(context: Context) -> dict[str, Any]:
     }
 
 
-def metrics(context: Context) -> list[Metric]:
-    """Given an audit, return its numbers."""
+def _published(each: Published) -> dict[str, Any]:
+    everybody = ANY_SOURCE[each.family]
+    verdict = each.exposure.verdict(everybody)
+    found = {"port": place(each), "family": each.family, "led_by": each.rule, "verdict": verdict}
+    found["decided_by"] = each.exposure.decided_by(everybody)
+    return {**found, "open_to": describe(each.family, each.exposure.open)} if verdict == "limited" else found
+
+
+def _baseline(context: Context) -> dict[str, Any]:
+    history = context.inputs.history
+    names = [reach.name(family) for reach in context.reaches for family in reach.outside]
+    since = {name: moment(history.open[name].since) for name in names if name in history.open}
+    return {"at": moment(history.at) if history.at else "", "open_since": since}
+
+
+def remembered(context: Context, *, keep: bool) -> History:
+    """Given an audit, return what to remember of it; a first run makes the baseline whatever is asked for.
+
+    What could not be seen leaves the memory of it as it is.
+    """
+    inputs = context.inputs
+    packets = sum(rule.packets or 0 for rule in allowing(context))
+    history = inputs.history._replace(boot_id=inputs.boot_id, packets=packets, unused=unused(context))
+    if keep and history.at:
+        return history
+    opened = {
+        reach.name(family): None if exposure.unknown else exposure.open
+        for reach in context.reaches
+        for family, exposure in reach.outside.items()
+    }
+    return moved(history, inputs.now, opened)
+
+
+def metrics(context: Context, findings: Sequence[Finding]) -> list[Metric]:
+    """Given an audit and what is found, return its numbers."""
     opened = sum(1 for reach in context.reaches if any(exposure.open for exposure in reach.outside.values()))
     unknown = sum(1 for reach in context.reaches if any(exposure.unknown for exposure in reach.outside.values()))
     return [
@@ -108,4 +148,12 @@ def metrics(context: Context) -> list[Metric]:
         Metric("cryptobot_firewall_open_sockets", opened),
         Metric("cryptobot_firewall_unknown_sockets", unknown),
         Metric("cryptobot_firewall_rules", context.ruleset.rule_count),
+        *(
+            Metric("cryptobot_firewall_bad", _bad(findings, check), labels={"check": check})
+            for check in (*rules_hygiene.RULES.checks, *rules_openings.RULES.checks)
+        ),
     ]
+
+
+def _bad(findings: Sequence[Finding], check: str) -> int:
+    return sum(finding.check == check and finding.status in (WARNING, CRITICAL) for finding in findings)

@@ -6,24 +6,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from .context import Context
-from .model.evaluate import FILTERED
+from .model.evaluate import FILTERED, OPEN
 from .model.exposure import Exposure
 from .model.intervals import BITS
 from .model.network import ANY_SOURCE
-from .model.packet import TCP, UDP, is_among
-from .model.ruleset import ACCEPT, AWAY, DROP, LEGACY, REJECT, Chain, FilterRule, Match, Table
+from .model.packet import LOOPBACK, TCP, UDP, is_among
+from .model.ruleset import (
+    ACCEPT,
+    AWAY,
+    DROP,
+    FORWARD,
+    GOTO,
+    JUMP,
+    LEGACY,
+    REJECT,
+    RETURN,
+    Chain,
+    FilterRule,
+    Match,
+    Table,
+)
 from .model.ruleset import UNKNOWN as NOT_KNOWN
-from .snapshot import Manager
+from .model.walk import MAX_DEPTH
 
 RULES = Rules()
 RULES_SUBJECT = "kernel rules"
-_SHOWN = 5  # differences that a message spells out
-_LISTED = 50  # differences that are listed beside it
 
 
 @RULES.rule(
@@ -156,8 +166,38 @@ def _is_active(context: Context, family: int) -> bool:
     source="deny by default: NIST SP 800-41r1, section 4.2; CIS Debian Linux 12 Benchmark, 4.2 to 4.4",
 )
 def judge_default_deny(context: Context) -> list[Outcome]:
-    """A port that no rule thinks of is closed to the outside."""
-    return [_default(context, family) for family in _visible_families(context)]
+    """A port that no rule thinks of is closed to the outside, and so is the way through this host where it has one."""
+    families = _visible_families(context)
+    passing = [family for family in families if context.network.stack.forwards.get(family, frozenset()) - {LOOPBACK}]
+    return [*(_default(context, family) for family in families), *(_way_through(context, family) for family in passing)]
+
+
+def _way_through(context: Context, family: int) -> Outcome:
+    """Given a family in which packets are passed on, return whether what no rule names is stopped on that way."""
+    subject = f"IPv{family} passed on"
+    chains = context.ruleset.base_chains(family, (FORWARD,))
+    rest = [(_chain_name(table, chain), _rest(table, chain)) for table, chain in chains if not chain.devices]
+    stopping = [name for name, kind in rest if kind in (DROP, REJECT)]
+    if stopping:
+        return Outcome(OK, f"what no rule names is stopped by {', '.join(stopping)}", subject=subject)
+    doubtful = bool(context.ruleset.gaps) or any(kind != ACCEPT for _name, kind in rest)
+    text = f"this host passes packets of IPv{family} on, and no chain of the forward hook stops what no rule names"
+    status = UNKNOWN if doubtful else WARNING if context.inputs.require_filter else SKIPPED
+    return Outcome(status, text, expected=FILTERED, actual=NOT_KNOWN if doubtful else OPEN, subject=subject)
+
+
+def _rest(table: Table, chain: Chain, depth: int = 0) -> str:
+    """Return what a chain does with a packet that no test fits: what its first rule without tests says, or its end."""
+    for rule in chain.rules:
+        if rule.verdict is None or rule.tests:
+            continue
+        kind = rule.verdict.kind
+        if kind in (JUMP, GOTO):
+            inner = table.chains.get(rule.verdict.target)
+            kind = _rest(table, inner, depth + 1) if inner and depth < MAX_DEPTH else NOT_KNOWN
+        if kind != RETURN or rule.verdict.kind != JUMP:
+            return chain.policy if kind == RETURN and chain.hook else kind
+    return chain.policy if chain.hook else RETURN
 
 
 def _default(context: Context, family: int) -> Outcome:
@@ -216,72 +256,3 @@ def _name(table: Table) -> str:
 
 def _some_unavailable(context: Context) -> bool:
     return any(context.ruleset.why_unavailable(family) for family in BITS)
-
-
-@RULES.rule(
-    "firewall.shadowed_rule",
-    procedure="W2.3",
-    remedy={
-        "linux": "Put the narrower rule first (ufw: delete the rule, then `ufw insert 1 ...`), or remove it.",
-        "darwin": "Take the wider rule's 'quick' away, or put the narrower rule where it decides.",
-        "windows": "Narrow the rule that blocks (Set-NetFirewallRule), or remove the other.",
-    },
-    source=(
-        "Linux: the first match decides; Windows: a block beats an allow; pf: the last match, or the first quick one"
-    ),
-)
-def judge_shadowed_rule(context: Context) -> list[Outcome]:
-    """No rule is made void by one that takes precedence and says the opposite."""
-    findings = []
-    for shadow in context.shadows:
-        kind, earlier = (rule.verdict.kind if rule.verdict else "" for rule in (shadow.rule, shadow.by))
-        effect = "what it allows stays closed" if kind == ACCEPT else "what it stops stays open"
-        text = f"{shadow.rule} never decides, because {shadow.by} takes precedence; {effect}"
-        findings.append(Outcome(WARNING, text, expected=kind, actual=earlier, subject=shadow.rule.where))
-    if findings or _some_unavailable(context):
-        return findings
-    return [Outcome(OK, "no rule on the way to a socket is made void by an earlier one", subject=RULES_SUBJECT)]
-
-
-@RULES.rule(
-    "firewall.view_drift",
-    procedure="W2.3",
-    remedy={
-        "linux": (
-            "Load what is stored (ufw reload; firewall-cmd --reload; systemctl restart nftables), or store what runs."
-        ),
-        "darwin": "Load the rules (pfctl -f /etc/pf.conf) and turn pf on (pfctl -E).",
-        "windows": "Turn the profile on, put the rules into the group policy, or remove them here.",
-    },
-    source="rules that run and are not stored are gone at the next boot, and the other way round",
-)
-def judge_view_drift(context: Context) -> list[Outcome]:
-    """What manages rules says what is in force: ufw, firewalld, nftables.service, profiles of Windows, pf."""
-    if _some_unavailable(context):  # what is off is so without comparing it
-        return [
-            finding for manager in context.snapshot.managers if not manager.enabled for finding in _manager(manager)
-        ]
-    found = [finding for manager in context.snapshot.managers for finding in _manager(manager)]
-    if not context.snapshot.managers:
-        text = "no manager of rules (ufw, firewalld, nftables.service) is here"
-        return [Outcome(SKIPPED, text, subject="managers")]
-    return found
-
-
-def _manager(manager: Manager) -> Iterator[Outcome]:
-    if not manager.enabled:
-        yield Outcome(SKIPPED, manager.off or f"{manager.name} is installed and not enabled", subject=manager.name)
-    elif not manager.loaded:
-        text = f"{manager.name} is enabled, and the kernel does not hold its rules"
-        yield Outcome(CRITICAL, text, expected="its rules in the kernel", actual="none", subject=manager.name)
-    elif manager.differences:
-        shown = "; ".join(manager.differences[:_SHOWN])
-        text = f"{manager.name} and the kernel differ in {len(manager.differences)} places: {shown}"
-        listed = list(manager.differences[:_LISTED])
-        yield Outcome(WARNING, text, expected="what is stored", actual=listed, subject=manager.name)
-    elif manager.unavailable:
-        yield Outcome(
-            UNKNOWN, f"what {manager.name} has stored could not be read: {manager.unavailable}", subject=manager.name
-        )
-    else:
-        yield Outcome(OK, f"the rules of {manager.name} are in force", subject=manager.name)

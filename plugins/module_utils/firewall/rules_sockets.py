@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..finding import CRITICAL, OK, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
@@ -31,6 +31,7 @@ Answers = dict[int, tuple[str, str]]  # by family what becomes of everybody, and
     procedure="W2.3",
     remedy="Stop it, bind it to loopback or close the port; or add it to cryptobot_firewall_policy with its reason.",
     source="the policy is the list of all that may be open",
+    many=True,
 )
 def judge_unexpected_open(context: Context) -> list[Outcome]:
     """No socket can be reached by anybody whom the policy does not allow."""
@@ -40,7 +41,7 @@ def judge_unexpected_open(context: Context) -> list[Outcome]:
         doubtful = _excess(context, reach, "unknown")
         if opened:
             findings.append(_unexpected(context, reach, opened, CRITICAL))
-        elif doubtful and _only_unavailable(context, reach, doubtful):
+        if doubtful and _only_unavailable(context, reach, doubtful):
             unseen.append(reach)
         elif doubtful:
             findings.append(_unexpected(context, reach, doubtful, UNKNOWN))
@@ -70,10 +71,13 @@ def _unexpected(context: Context, reach: Reach, beyond: dict[int, Intervals], st
     listener = reach.listener
     rules = {family: reach.outside[family].decided_by(sources) for family, sources in beyond.items()}
     sources = {f"IPv{family}": describe(family, part) for family, part in beyond.items()}
-    to_whom = " and to ".join(f"{', '.join(words)} by {name}" for name, words in sources.items())
     verb = "is open to" if status == CRITICAL else "may be open to"
     because = "; ".join(sorted(set(rules.values())))
-    message = f"{listener}, {listener.owner()}, {verb} {to_whom}. {_allowed_text(context, reach)} Decided by: {because}"
+    message = (
+        f"{listener}, {listener.owner()}, {verb} {describe_all(sources)}. "
+        f"{allowed_text(context, listener.proto, listener.port)} "
+        f"Decided by: {because}"
+    )
     actual = {
         "sources": sources,
         "decided_by": _named(rules),
@@ -88,8 +92,9 @@ def _named(rules: dict[int, str]) -> dict[str, str]:
     return {f"IPv{family}": rule for family, rule in rules.items()}
 
 
-def _allowed_text(context: Context, reach: Reach) -> str:
-    entries = context.allowances(reach.listener.proto, reach.listener.port)
+def allowed_text(context: Context, proto: str, port: int) -> str:
+    """Return what the policy says of a port, as a sentence."""
+    entries = context.allowances(proto, port)
     if not entries:
         return "The policy does not name it."
     return "The policy says: " + "; ".join(_entry_text(context, entry) for entry in entries) + "."
@@ -102,19 +107,20 @@ def _entry_text(context: Context, entry: Allowance) -> str:
 def _unseen(context: Context, unseen: list[Reach]) -> Outcome:
     names = [f"{reach.listener} ({reach.listener.owner()})" for reach in unseen]
     message = (
-        f"{len(names)} sockets take more peers from outside than the policy allows: {_some(names)}. "
+        f"{len(names)} sockets take more peers from outside than the policy allows: {some(names)}. "
         "Whether the packet filter stops them could not be seen."
     )
     return Outcome(UNKNOWN, message, actual=[str(reach.listener) for reach in unseen], subject=SOCKETS)
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many there are beside them."""
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
 
 
 def _nothing_unexpected(context: Context) -> Outcome:
     message = f"of {len(context.reaches)} listening sockets none can be reached by others than the policy allows"
-    return _well(context, "firewall.unexpected_open", SOCKETS, message, "tcp", "udp")
+    return well(context, "firewall.unexpected_open", SOCKETS, message, "tcp", "udp")
 
 
 @RULES.rule(
@@ -129,13 +135,13 @@ def judge_any_source_internal(context: Context) -> list[Outcome]:
     findings = [_reachable_by_all(context, reach) for reach in internal if _open_to_all(reach)]
     unknown = [str(reach.listener) for reach in internal if _may_be_open(reach)]
     if unknown:
-        message = f"whether everybody can reach {_some(unknown)} could not be seen"
+        message = f"whether everybody can reach {some(unknown)} could not be seen"
         findings.append(Outcome(UNKNOWN, message, actual=unknown, subject="internal services"))
     message = f"of {len(internal)} listeners on internal ports none can be reached from everywhere"
-    return findings or [_well(context, "firewall.any_source_internal", "internal services", message, "tcp")]
+    return findings or [well(context, "firewall.any_source_internal", "internal services", message, "tcp")]
 
 
-def _well(context: Context, check: str, subject: str, message: str, *protos: str) -> Outcome:
+def well(context: Context, check: str, subject: str, message: str, *protos: str) -> Outcome:
     """Return that nothing was found; it is not known where sockets of these protocols could not be read."""
     unread = context.unread(*protos)
     if unread:
@@ -152,7 +158,9 @@ def _open_to_all(reach: Reach) -> list[int]:
 
 
 def _may_be_open(reach: Reach) -> bool:
-    return not _open_to_all(reach) and any(exposure.unknown for exposure in reach.outside.values())
+    """Return whether it is not known of a family: that the other one is open does not answer for it."""
+    known = _open_to_all(reach)
+    return any(exposure.unknown for family, exposure in reach.outside.items() if family not in known)
 
 
 def _reachable_by_all(context: Context, reach: Reach) -> Outcome:
@@ -162,7 +170,7 @@ def _reachable_by_all(context: Context, reach: Reach) -> Outcome:
     rules = {family: reach.outside[family].decided_by(ANY_SOURCE[family]) for family in families}
     message = (
         f"{listener}, {listener.owner()}, is an internal service and is open to everybody by "
-        f"{' and '.join(f'IPv{family}' for family in families)}. {_allowed_text(context, reach)}"
+        f"{' and '.join(f'IPv{family}' for family in families)}. {allowed_text(context, listener.proto, listener.port)}"
     )
     return Outcome(
         WARNING if meant else CRITICAL,
@@ -195,10 +203,10 @@ def judge_family_difference(context: Context) -> list[Outcome]:
     findings = [_difference(port, answers[port]) for port in both if _differ(answers[port])]
     unknown = [f"{proto}/{port}" for proto, port in both if NOT_KNOWN in _verdicts(answers[proto, port])]
     if unknown:
-        message = f"whether IPv4 and IPv6 peers of {_some(unknown)} are treated alike could not be seen"
+        message = f"whether IPv4 and IPv6 peers of {some(unknown)} are treated alike could not be seen"
         findings.append(Outcome(UNKNOWN, message, actual=unknown, subject=SOCKETS))
     message = f"of {len(both)} ports served by IPv4 and IPv6 none is treated differently"
-    return findings or [_well(context, "firewall.family_difference", SOCKETS, message, "tcp", "udp")]
+    return findings or [well(context, "firewall.family_difference", SOCKETS, message, "tcp", "udp")]
 
 
 def _by_family(exposures: dict[int, list[Exposure]]) -> Answers:
@@ -242,3 +250,8 @@ def describe(family: int, sources: Intervals) -> list[str]:
     if count(missing) < count(sources):
         return [f"any but {' '.join(networks(family, missing))}"]
     return networks(family, sources)
+
+
+def describe_all(sources: Mapping[str, list[str]]) -> str:
+    """Given words for sources by family, return them as part of a sentence."""
+    return " and to ".join(f"{', '.join(words)} by {name}" for name, words in sources.items())

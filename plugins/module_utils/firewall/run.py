@@ -9,27 +9,45 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from ..accepted import accept, parse_accepted
 from ..errors import CoreError
 from ..finding import UNKNOWN, Result
 from ..host import Host
+from ..memory import recall, remember
 from ..registry import Rules
 from ..sockets.collect import listening
 from ..sockets.model import SocketTable
-from . import rules_filter, rules_policy, rules_sockets
+from . import rules_filter, rules_hygiene, rules_managers, rules_openings, rules_policy, rules_sockets
 from .collect import COLLECTORS
 from .context import SOCKETS, Context, Inputs, build_context
+from .history import as_memory, read_history
 from .listeners import Listener, listeners_of
 from .policy import Allowance, parse_policy
-from .report import metrics, report
+from .report import metrics, remembered, report
 from .scope import Names, OwnProcesses, Places, in_scope
 
-RULES = Rules(rules_filter.RULES, rules_sockets.RULES, rules_policy.RULES)
+RULES = Rules(
+    rules_filter.RULES,
+    rules_hygiene.RULES,
+    rules_managers.RULES,
+    rules_sockets.RULES,
+    rules_openings.RULES,
+    rules_policy.RULES,
+)
+ACCEPTED = RULES.check(
+    "firewall.exceptions",
+    "No exception has passed its date, and each is in force for something.",
+    procedure="W2.3",
+    remedy="Ask its owner: mend what it was for, or give the exception a new date and reason.",
+    source="an accepted risk has an owner and an end: NIST SP 800-39, section 3.3",
+)
+MEMORY = "firewall"
 
 
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """Given the options of firewall_audit, return what is found. Raise InputError where the policy is wrong.
 
-    Check mode makes no difference: nothing is ever changed.
+    Nothing is ever changed but what is remembered, and that not in check mode.
     """
     inputs = _wanted(params, host)
     if host.platform not in COLLECTORS:
@@ -38,8 +56,12 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         )
         return Result([RULES["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
     context, outside_scope = _look(params, host, inputs)
+    findings = accept(ACCEPTED, RULES.judge(context), inputs.accepted, inputs.today)
     data = {**report(context, params["limit"]), "outside_scope": outside_scope}
-    return Result(RULES.judge(context), metrics(context), data=data)
+    if not check_mode:
+        memory = as_memory(remembered(context, keep=params["baseline"] == "keep"))
+        data["remembered"] = remember(params["state_dir"], MEMORY, memory)
+    return Result(findings, metrics(context, findings), data=data)
 
 
 def look(params: dict[str, Any], host: Host) -> Context:
@@ -64,8 +86,17 @@ def _look(params: dict[str, Any], host: Host, inputs: Inputs) -> tuple[Context, 
 
 def _wanted(params: dict[str, Any], host: Host) -> Inputs:
     today = dt.datetime.fromtimestamp(host.now(), tz=dt.timezone.utc).date()
-    internal = frozenset(params["internal_ports"])
-    return Inputs(parse_policy(params["policy"]), today, params["require_filter"], internal)
+    return Inputs(
+        parse_policy(params["policy"]),
+        today,
+        params["require_filter"],
+        frozenset(params["internal_ports"]),
+        parse_accepted("exceptions", params["exceptions"], RULES.checks),
+        read_history(recall(params["state_dir"], MEMORY)),
+        host.now(),
+        host.boot_id(),
+        params["scope"] == "policy",
+    )
 
 
 def _sockets(host: Host, listens: str) -> tuple[SocketTable, dict[str, str]]:

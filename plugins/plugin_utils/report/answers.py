@@ -23,6 +23,7 @@ from .findings import EMPTY, Said, said_by_us
 from .sealed import is_sealed
 
 PREFIX = "cryptobot_result_"
+PART = "__"  # what follows it in the name of a result tells tasks of one area apart
 CHECKUP = "checkup"  # the one task that looks at several areas
 LEFT_OUT = f"{PREFIX}validation"  # the answer for a host that was left out, because its variables are wrong
 
@@ -66,13 +67,14 @@ def answers_of(variables: Mapping[str, Any]) -> list[Answer]:
 def _of_task(task: str, said: Any) -> Iterator[Answer]:
     if not isinstance(said, Mapping) or (task == CHECKUP and said.get("skipped", False)):
         return  # a checkup that was asked for none of its areas is no procedure: the tags of the run were for others
-    yield Answer(task, task, said)
+    own = task.partition(PART)[0]
+    yield Answer(own, task, said)
     # what a checkup planned is no action of the run: the acting module says itself what it did
     looks = said.get("areas", {})
     yield from (
         Answer(area, task, {**seen, "actions": []}) for area, seen in looks.items() if isinstance(seen, Mapping)
     )
-    yield from (Answer(task, task, turn) for turn in said.get("results", []) if isinstance(turn, Mapping))
+    yield from (Answer(own, task, turn) for turn in said.get("results", []) if isinstance(turn, Mapping))
 
 
 def standing(answers: Iterable[Answer]) -> list[Answer]:

@@ -55,6 +55,15 @@ PLAIN: dict[str, dict[str, Any]] = {
         choices=[LEAVE_OUT, STOP],
         default=LEAVE_OUT,
     ),
+    "cryptobot_firewall_manager": option(
+        "str",
+        "Which program has the rules of a host, for the playbook firewall_apply. V(auto) takes the one that is "
+        "enabled; one that is named is enabled where none is.",
+        choices=["auto", "ufw", "firewalld", "nftables", "windows"],
+    ),
+    "cryptobot_firewall_apply": option(
+        "bool", "Whether the playbook firewall_apply may change the firewall; given with -e where it is run."
+    ),
     "cryptobot_carrier": option(
         "str",
         "How a Linux or macOS host gets the collection's core. The runner sends what is asked for once, and has the "

@@ -49,6 +49,10 @@ class Report:
             if (finding["host"], finding["check"]) == (host, check) and subject in finding["subject"]
         }
 
+    def of(self, host: str, check: str) -> list[dict[str, Any]]:
+        """Return a check's findings on a host."""
+        return [one for one in self.content["findings"] if (one["host"], one["check"]) == (host, check)]
+
     def bad(self) -> list[dict[str, Any]]:
         """Return the findings that are critical, and those of what could not be looked at."""
         return [finding for finding in self.content["findings"] if finding["status"] in ("critical", "unknown")]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES as FIREWALL
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.collect import QUERIES as FIREWALL
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, ask
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources.windows_queries import (

@@ -62,6 +62,11 @@ SOUND: dict[str, dict[str, Any]] = {
         "retention": {"daily": 7},
     },
     "firewall": {"policy": [{"port": "22", "from": ["any"]}]},
+    "firewall_probe": {
+        "addresses": ["10.0.0.5"],
+        "targets": [{"host": "db1", "host_address": "10.0.0.6", "policy": [{"port": "22", "from": ["any"]}]}],
+    },
+    "firewall_apply": {"policy": [{"port": "22", "from": ["any"]}]},
     "cleanup": {"rules": [{"name": "logs", "path": "~/app/logs", "patterns": ["*.1"], "age": "35d"}]},
     "database": {"databases": [{"name": "a", "engine": "sqlite", "path": "~/a"}], "require_backup": {"dir": "~/b"}},
     "restart": {"services": [SERVICE, ROWS], "trading": {"service": "auth", "url": "http://h:1"}},

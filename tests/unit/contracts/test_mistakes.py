@@ -59,6 +59,11 @@ def database(**options: Any) -> dict[str, Any]:
     return {"databases": [{"name": "main", "engine": "sqlite", "path": "/main.db", **options}]}
 
 
+def exception(**options: Any) -> dict[str, Any]:
+    whole = {"check": "firewall.blind", "owner": "operations", "reason": "a test", "expires": "2027-01-31"}
+    return {"exceptions": [{**whole, **options}]}
+
+
 def policy(**options: Any) -> dict[str, Any]:
     return {"policy": [{"port": "22", "from": ["any"], **options}]}
 
@@ -782,6 +787,61 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         policy(expires="2027-02-30"),
         "policy[0] (22).expires is '2027-02-30': expected a date such as 2027-01-31",
     ),
+    ("firewall_probe", "linux", {"rate": 11}, "rate is 11: expected a number from 1 to 10"),
+    ("firewall_probe", "linux", {"limit": 0}, "limit is 0: expected a number from 1 to 1000"),
+    ("firewall_probe", "linux", {"wait": 11}, "wait is 11.0: expected seconds above 0, up to 10"),
+    (
+        "firewall_probe",
+        "linux",
+        {"addresses": ["10.0.0.5", "db1.example.org"]},
+        "addresses is 'db1.example.org': expected an address such as 10.0.0.5 or fd12:3456::5",
+    ),
+    (
+        "firewall_probe",
+        "windows",
+        {"targets": [{"host": "db1", "addresses": ["169.254.169.254"]}]},
+        (
+            "targets[0].addresses is '169.254.169.254': expected an address at which other hosts reach this one, not a"
+            " link-local one"
+        ),
+    ),
+    (
+        "firewall_probe",
+        "linux",
+        {"targets": [{"host": "db1", "policy": [{"port": "80000", "from": ["any"]}]}]},
+        "targets[0].policy[0] (80000).port is '80000': expected a port from 1 to 65535 or a range such as 8000-8004",
+    ),
+    (
+        "firewall",
+        "linux",
+        exception(check="firewall.latent_openin"),
+        (
+            "exceptions[0].check is 'firewall.latent_openin': expected the id of a check of this module; did you mean "
+            "firewall.latent_opening?"
+        ),
+    ),
+    (
+        "firewall",
+        "linux",
+        exception(owner=" "),
+        "exceptions[0].owner is ' ': expected a text: nobody else can be asked about it",
+    ),
+    (
+        "firewall",
+        "linux",
+        exception(expires=""),
+        "exceptions[0].expires is '': expected a date such as 2027-01-31",
+    ),
+    ("firewall_apply", "linux", {"seconds": 19}, "seconds is 19: expected 20 to 600"),
+    (
+        "firewall_apply",
+        "linux",
+        {"state_dir": "/var/lib/the state"},
+        (
+            "state_dir is '/var/lib/the state': expected a path of letters, digits and ._+@%:~/\\- alone, because what"
+            " restores the rules is started by it"
+        ),
+    ),
 ]
 
 
@@ -1016,6 +1076,7 @@ SOUND = [
     ("database", database(thresholds={"dead_ratio": "0.5"})),
     ("backup", source(exclude=["*.pyc"]) | {"retention": {"daily": 7}, "compression_level": 3}),
     ("firewall", policy(port="8000-8004", **{"from": "loopback, 10.0.0.0/8"})),
+    ("firewall_probe", {"host_address": "localhost", "targets": [{"host": "a", "host_address": "::1"}], "wait": "0.5"}),
     ("resources", {"thresholds": {"mounts": [{"mount": "/data", "ignore": True}], "load_warning": "2"}}),
 ]
 

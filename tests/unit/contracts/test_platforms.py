@@ -50,6 +50,7 @@ def given(area: str, folder: Path) -> dict[str, Any]:
             "sources": [{"name": "config", "type": "files", "path": str(folder / "config")}],
         },
         "firewall": {"policy": [{"port": "8000", "from": ["loopback"], "why": "asked by each other"}]},
+        "firewall_probe": {"enabled": True, "policy": [{"port": "8000", "from": ["loopback"]}]},
         "resources": {"sample_seconds": 0, "scan_seconds": 0},
     }
     every["checkup"] = {"checks": {name: filled(name, options, folder) for name, options in every.items()}}

@@ -25,6 +25,13 @@ CORE = CHECKOUT / "plugins" / "module_utils"
 AREAS = list(areas())
 NAMES = [area.name for area in AREAS]
 PROCEDURES = set(re.findall(r"^ *- id: (\S+)$", (CHECKOUT / "docs" / "procedures.yml").read_text("utf-8"), re.M))
+# What a run may ask for by a word of its own.
+TAGS = {
+    word
+    for path in (*(CHECKOUT / "playbooks").glob("*.yml"), *(CHECKOUT / "roles").glob("*/tasks/*.yml"))
+    for tags in re.findall(r"^ *tags: \[(.+)\]", path.read_text("utf-8"), re.M)
+    for word in tags.split(", ")
+}
 # Of a system, or of what manages services there.
 REMEDIES = {"linux", "darwin", "windows", "systemd", "launchd", "pid_file"}
 SOURCES = {path: path.read_text("utf-8") for path in sorted((CHECKOUT / "plugins").rglob("*.py"))}
@@ -48,7 +55,8 @@ def test_every_folder_that_runs_is_an_area_and_no_other() -> None:
 @each_area
 def test_an_area_is_the_record_of_its_folder(area: Area) -> None:
     assert (CORE / area.name / "__init__.py").is_file()
-    assert set(area.procedures) | set(area.tags) <= PROCEDURES
+    assert set(area.procedures) <= PROCEDURES
+    assert set(area.tags) <= PROCEDURES | TAGS
     assert area.run.__code__.co_varnames[:3] == ("params", "host", "check_mode")
     assert (CHECKOUT / "docs" / "modules" / f"{area.module}.yml").is_file()
 
@@ -65,7 +73,7 @@ def test_what_an_area_is_imports_the_core_and_shapes_of_other_areas_only(area: A
     tree = ast.parse(SOURCES[CORE / area.name / "__init__.py"])
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
     assert {node.level for node in imported} <= {2}
-    assert {node.module for node in imported} <= {"options", "registry", "services", "trading"}
+    assert {node.module for node in imported} <= {"firewall", "options", "registry", "services", "trading"}
     assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(tree))
 
 
@@ -112,9 +120,12 @@ def test_the_checks_that_can_be_left_out_are_those_of_the_area() -> None:
 
 @each_area
 def test_an_id_begins_with_its_area_or_with_a_part_that_is_no_area_of_its_own(area: Area) -> None:
+    """Those of firewall_probe begin with ``firewall.probe``: they stand with what else is found of the firewall."""
+    family, _line, part = area.name.partition("_")
     begins = {check_id.partition(".")[0] for check_id in area.rules().checks}
-    assert area.name in begins
-    for name in begins - {area.name}:
+    assert family in begins
+    assert all(name.startswith(f"{family}.{part}") for name in area.rules().checks if part)
+    for name in begins - {family}:
         assert (CORE / name).is_dir()
         assert name not in NAMES
 

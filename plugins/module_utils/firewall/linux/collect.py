@@ -17,9 +17,10 @@ from ...host import Host
 from ..model.intervals import BITS
 from ..model.ruleset import LEGACY, XTABLES
 from ..reading import Reading, command
+from .collect_managers import collect_managers, read_file
 from .nft import XTABLES_NAMES, is_whole, needs_iptables, needs_listing, read_listing
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables, proves_absence
-from .readings import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES, Readings
+from .readings import Readings
 from .stack import collect_stack
 
 NO_TABLES = '{"nftables": []}'
@@ -27,7 +28,6 @@ NO_NFT = "nft is not installed"
 NOT_ROOT = "the kernel shows its packet filter to root only, and this account is not root"
 EPHEMERAL = "/proc/sys/net/ipv4/ip_local_port_range"
 _LIST = ["nft", "-j", "list"]
-_ZONES = ["firewall-cmd", "--list-all-zones"]
 _IPTABLES, _INET = {4: "iptables", 6: "ip6tables"}, ("ip", "ip6")
 _LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 
@@ -42,18 +42,11 @@ def collect(host: Host) -> Readings:
         _ipsets(host, saves.values()),
         command(host, ["ip", "-j", "link", "show"]),
         {family: command(host, ["ip", "-j", f"-{family}", "route", "show", "table", "all"]) for family in BITS},
-        _file(host, EPHEMERAL),
-        {**{path: _file(host, path) for path in UFW_FILES}, **_services(host)},
+        read_file(host, EPHEMERAL),
+        collect_managers(host),
         stack=collect_stack(host),
         listing=listing,
     )
-
-
-def _file(host: Host, path: str) -> Reading:
-    try:
-        return Reading(host.read(path))
-    except (SourceMissing, SourceDenied) as error:
-        return Reading(unavailable=str(error))
 
 
 def _nft(host: Host) -> tuple[Reading, Reading]:
@@ -139,19 +132,6 @@ def _is_of(host: Host, tool: str, backend: str) -> bool:
 
 def _ipsets(host: Host, saves: Iterable[Reading]) -> Reading:
     return command(host, ["ipset", "save"]) if any("--match-set" in save.text for save in saves) else Reading()
-
-
-def _services(host: Host) -> dict[str, Reading]:
-    """Return whether the services that load rules are enabled; nothing where systemd does not run."""
-    try:
-        host.entries("/run/systemd/system")
-    except (SourceMissing, SourceDenied):
-        return {}
-    states = {name: command(host, ["systemctl", "is-enabled", name], expect=None) for name in SERVICES}
-    if states[SERVICES[0]].text.strip() != "enabled" or not host.is_admin():
-        return states
-    zones = {FIREWALLD_RUNNING: command(host, _ZONES), FIREWALLD_STORED: command(host, [*_ZONES, "--permanent"])}
-    return {**states, **zones}
 
 
 def collect_places(host: Host, pids: Collection[int]) -> dict[int, tuple[str, ...]]:

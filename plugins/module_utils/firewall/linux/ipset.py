@@ -122,8 +122,8 @@ def _ipset(created: list[str], added: list[list[str]]) -> IpSet:
         rows = [(row, "nomatch" in words) for words in added for row in shape.rows(words)]
     except ValueError as error:
         return IpSet(odd=str(error))
-    settled, holes = (_settled(rows, kinds, nomatch=nomatch) for nomatch in (False, True))
-    return IpSet(family, kinds, settled, holes, mask=mask)
+    holes = _settled(rows, kinds, nomatch=True) if exceptions else ()
+    return IpSet(family, kinds, _settled(rows, kinds, nomatch=False), holes, mask=mask)
 
 
 class _Shape(NamedTuple):
@@ -167,13 +167,13 @@ def _settled(rows: list[tuple[Row, bool]], kinds: tuple[str, ...], *, nomatch: b
         groups.setdefault(row[:axis] + row[axis + 1 :], []).append((row[axis], exception))  # type: ignore[arg-type]
     found = [(*rest[:axis], _topmost(spans, nomatch), *rest[axis:]) for rest, spans in groups.items()]
     found = [row for row in found if row[axis]]
-    return joined(found, kinds.index("port")) if "port" in kinds else tuple(found)
+    return _joined(found, kinds.index("port")) if "port" in kinds else tuple(found)
 
 
 def _topmost(spans: list[tuple[Intervals, bool]], nomatch: bool) -> Intervals:
     """Given networks, return the addresses whose smallest one is one with or without ``nomatch``."""
-    if not any(exception for _span, exception in spans):
-        return NOTHING if nomatch else merge([span for span, _exception in spans])
+    if not nomatch and not any(exception for _span, exception in spans):
+        return merge([span for span, _exception in spans])
     found = NOTHING
     for size in sorted({span[1] - span[0] for span, _exception in spans}, reverse=True):
         level = [(span, exception) for span, exception in spans if span[1] - span[0] == size]
@@ -182,7 +182,7 @@ def _topmost(spans: list[tuple[Intervals, bool]], nomatch: bool) -> Intervals:
     return found
 
 
-def joined(rows: Iterable[Row], at: int) -> tuple[Row, ...]:
+def _joined(rows: Iterable[Row], at: int) -> tuple[Row, ...]:
     """Given rows, return them with those put together that differ by the numbers of one column only."""
     groups: dict[Row, list[Intervals]] = {}
     for row in rows:

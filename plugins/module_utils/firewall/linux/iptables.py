@@ -58,10 +58,7 @@ def parse_save(dump: Dump) -> tuple[Table, ...]:
     """Given the output of a save command, return its tables. Raise ParseError naming the line of another form."""
     return tuple(
         Table(
-            dump.backend,
-            _FAMILIES[dump.family],
-            block.name,
-            {name: _chain(dump.backend, block, name) for name in block.policies},
+            dump.backend, _FAMILIES[dump.family], block.name, {name: _chain(dump, block, name) for name in block.lines}
         )
         for block in _blocks(dump)
     )
@@ -107,14 +104,14 @@ def _declare(block: _Block, line: str) -> str:
     return "" if policy == "-" or (name in _HOOKS and policy in _POLICIES) else "a chain of another form"
 
 
-def _chain(backend: str, block: _Block, name: str) -> Chain:
+def _chain(dump: Dump, block: _Block, name: str) -> Chain:
     rules = tuple(rule for line in block.lines[name] for rule in line)
     if block.policies[name] == "-":
         return Chain(name, rules)
     priority = _PRIORITIES[block.name]
     if block.name == "nat" and name in ("INPUT", "POSTROUTING"):
         priority = _NAT_SOURCE
-    elif block.name == "security" and backend == XTABLES:
+    elif block.name == "security" and dump.backend == XTABLES:
         priority = _SECURITY_OF_NFT
     return Chain(name, rules, name.lower(), priority, _POLICIES[block.policies[name]], nat=block.name == "nat")
 
@@ -170,7 +167,6 @@ _HARMLESS = {
     *("CLASSIFY", "DSCP", "TOS", "ECN", "TCPMSS", "TCPOPTSTRIP", "CHECKSUM"),
 }
 _FAR = 32  # a packet that leaves with so many hops to go arrives
-_ALL_BITS = 0xFFFFFFFF
 
 
 def _outcomes(parts: list[Part], block: _Block, chain: str) -> list[Outcome]:
@@ -208,20 +204,11 @@ def _mark(field: str) -> Callable[[Part], list[Outcome]]:
 
 
 def _marked(field: str, part: Part) -> Effect:
-    """``--set-xmark value/mask`` is ``(old & ~mask) ^ value``: foretold where the value lies within the mask.
-
-    The other spellings are those of who wrote the rule; iptables-save prints this one.
+    """``--set-xmark value/mask``, as which iptables-save prints all spellings, is ``(old & ~mask) ^ value``: foretold
+    where the value lies within the mask.
     """
-    (option,) = part.options
-    value, slash, mask = option.value.partition("/")
-    number, bits = int(value, 0), int(mask, 0) if slash else _ALL_BITS
-    number, bits = {
-        "--set-xmark": (number, bits),
-        "--set-mark": (number, number | bits),
-        "--and-mark": (0, ~number & _ALL_BITS),
-        "--or-mark": (number, number),
-        "--xor-mark": (number, 0),
-    }[option.name]
+    value, slash, mask = part.value("--set-xmark").partition("/")
+    number, bits = int(value, 0), int(mask, 0) if slash else 0xFFFFFFFF
     return Effect(field, number, bits) if number & ~bits == 0 else Effect(field, None)
 
 

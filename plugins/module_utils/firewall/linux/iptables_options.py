@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from ..model.ruleset import PROTOCOLS
-
 TARGET, GOTO = "-j", "-g"
 _BASIC = {
     **{word: word for word in ("-s", "-d", "-p", "-i", "-o", "-f", "-m", TARGET, GOTO)},
@@ -24,7 +22,6 @@ _TEXT = {
     *("--comment", "--log-prefix", "--nflog-prefix", "--name", "--hashlimit-name", "--helper", "--string", "--path"),
     *({*_BASIC} - {"-f", "--fragment"}),
 }
-_OF_PROTOCOL = {"--dport", "--sport", "--destination-port", "--source-port", "--syn", "--tcp-flags", "--icmp-type"}
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\S)|(\S+)', re.DOTALL)
 
 
@@ -75,19 +72,17 @@ class Part:
 def split_parts(words: list[str]) -> list[Part]:
     """Given the words of a rule behind the chain's name, return its parts in order. Raise ValueError or IndexError."""
     parts: list[Part] = []
-    part, protocol = Part("", ""), Part("", "")
+    part = Part("", "")
     for option in _options(words):
-        if option.name not in _BASIC:
-            # in ufw's own files -s may stand between a protocol and its ports, and so may other extensions
-            owner = protocol if option.name in _OF_PROTOCOL and part.name not in PROTOCOLS else part
-            if not owner.kind:
-                raise ValueError(f"{option.name} stands before anything that it could belong to")
-            owner.options.append(option)
-            continue
-        kind = _BASIC[option.name]
-        parts.append(Part(kind, option.value if kind != "-f" else "", option.negated))
-        part = parts[-1] if kind in ("-m", "-p", TARGET, GOTO) else part
-        protocol = parts[-1] if kind == "-p" else protocol
+        if option.name in _BASIC:
+            kind = _BASIC[option.name]
+            parts.append(Part(kind, option.value if kind != "-f" else "", option.negated))
+            # -s between the parts of ufw's own files must not take over the options of the protocol before it
+            part = parts[-1] if kind in ("-m", "-p", TARGET, GOTO) else part
+        elif part.kind:
+            part.options.append(option)
+        else:
+            raise ValueError(f"{option.name} stands before anything that it could belong to")
     return parts
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 
 from ..model.intervals import BITS, EVERYTHING, TOP, Intervals, complement, intersect, merge, spanning
 from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test, Values
-from .ipset import PORTED, IpSet, IpSets, addresses, joined, number_of, rising
+from .ipset import PORTED, IpSet, IpSets, addresses, number_of, rising
 from .iptables_options import GOTO, TARGET, Option, Part
 
 Ways = list[list[Test]]  # conjunctions of tests, of which at most one holds for a packet
@@ -49,16 +49,20 @@ def _basic(part: Part, family: int) -> list[Test]:
     if part.kind in ("-s", "-d"):
         return [_addressed("saddr" if part.kind == "-s" else "daddr", part, family, text)]
     if part.kind == "-p":
-        name = part.name.lower()
-        # A name that is not known here (vrrp, ospf) is neither TCP's nor UDP's: it gets a number that no packet has.
-        number = int(name) if name.isdigit() else PROTOCOLS.get(name, 256)
-        return [] if name in ("all", "0", "ip", "hopopt") else [_one("proto", spanning(number, number), text, part)]
+        whole = part.name in ("all", "0", "ip", "hopopt")
+        return [] if whole else [_of_protocol(part.name, text, part)]
     if part.kind == "-f":
         return [Fixed(part.negated, text)]  # a later fragment: who sends whole packets sends none
     if part.name == "+":
         return [Fixed(False, text)] if part.negated else []  # kernel: any device, or none
     name = f"{part.name[:-1]}*" if part.name.endswith("+") else part.name
     return [Match(("iif" if part.kind == "-i" else "oif",), ((frozenset([name]),),), text, part.negated)]
+
+
+def _of_protocol(name: str, text: str, given: object) -> Match:
+    """A name that is not known here (vrrp, ospf) is neither TCP's nor UDP's: it gets a number that no packet has."""
+    number = int(name) if name.isdigit() else PROTOCOLS.get(name.lower(), 256)
+    return _one("proto", spanning(number, number), text, given)
 
 
 def _addressed(name: str, part: Part, family: int, text: str) -> Match:
@@ -80,18 +84,17 @@ def _one(name: str, numbers: Intervals, text: str, given: object = None, mask: O
 
 def _extension(part: Part, around: Around) -> Ways:
     """Given a part with the options of an extension, return the ways in which they hold."""
-    normal = Part("-m", part.name, options=part.options)  # ``-p tcp --dport 22`` is ``-p tcp -m tcp --dport 22``
     if part.kind == "-p" and not part.options:
         return [[]]
-    doubt = Doubt(str(normal), part.name in _CHOSEN)
-    if part.option(*_SPOILING) or (part.name not in _READ_BY_OPTION and part.name not in _READ_AS_WHOLE):
-        return [[doubt]]
+    normal = Part("-m", part.name, options=part.options)  # ``-p tcp --dport 22`` is ``-p tcp -m tcp --dport 22``
     try:
-        if part.name in _READ_AS_WHOLE:
+        if part.name in _READ_AS_WHOLE and not part.option(*_SPOILING):
             return _READ_AS_WHOLE[part.name](normal, around)
+        if part.name in _READ_BY_OPTION and not part.option(*_SPOILING):
+            return [[test for option in part.options for test in _read(part.name, option)]]
     except (ValueError, KeyError, IndexError):
-        return [[doubt]]
-    return [[test for option in part.options for test in _read(part.name, option)]]
+        pass
+    return [[Doubt(str(normal), part.name in _CHOSEN)]]
 
 
 def _read(extension: str, option: Option) -> list[Test]:
@@ -152,10 +155,10 @@ def opens_only(parts: list[Part]) -> bool:
     return any(Option(name, ("NEW",)) in part.options for part in parts for name in ("--ctstate", "--state"))
 
 
-def _conntrack(part: Part, around: Around) -> Ways:
+def _conntrack(part: Part, _around: Around) -> Ways:
     """``conntrack``: without an entry the state alone counts, and where none is asked for nothing holds (kernel)."""
     state = part.option("--ctstate", "--state")
-    others = [test for option in part.options if option is not state for test in _of_entry(option, around)]
+    others = [test for option in part.options if option is not state for test in _read("conntrack", option)]
     if state is None:
         return [[TRACKED, *others]]
     ways = _states(state)
@@ -178,14 +181,9 @@ def _states(option: Option) -> Ways:
     return [[among], [among._replace(negated=True), done]] if plain else [[done]]
 
 
-def _of_entry(option: Option, around: Around) -> list[Test]:
-    """Given what is asked of a connection's entry beside its state, return the test."""
-    if option.name == "--ctproto":
-        return _basic(Part("-p", option.value, option.negated), around.family)
-    if option.name == "--ctstatus":
-        bits = sum(_STATUS[name] for name in option.value.split(","))
-        return [_one("ct_status", (1, TOP), str(option), option, bits)]
-    return _read("conntrack", option)
+def _status(option: Option) -> list[Test]:
+    bits = sum(_STATUS[name] for name in option.value.split(","))
+    return [_one("ct_status", (1, TOP), str(option), option, bits)]
 
 
 def _address_types(part: Part, around: Around) -> Ways:
@@ -261,8 +259,11 @@ def _set(part: Part, around: Around) -> Ways:
     known = around.ipsets.get(asked.value)
     members = known.members if known is not None and known.kinds == ("set",) else (asked.value,)
     nomatch = part.option("--return-nomatch") is not None
+    nowhere = Fixed(False, str(asked))
     found = [_inside(around.ipsets.get(name), directions, around.family, nomatch, str(asked)) for name in members]
-    tests = _together([Fixed(False, str(asked)), *found])
+    tests = [test for test in found if test != nowhere] or [nowhere]
+    if len(tests) > _MEMBERS:
+        return [[Doubt(str(part))]]
     if asked.negated:
         return [[_turned(test) for test in tests]]
     return [[*map(_turned, tests[:at]), test] for at, test in enumerate(tests)]
@@ -281,20 +282,6 @@ def _inside(known: Optional[IpSet], directions: list[str], family: int, nomatch:
     return Match((*fields, *typed), rows, text, mask=known.mask)
 
 
-def _together(tests: list[Test]) -> list[Test]:
-    """Given tests of which one is to hold, return them with those of the same fields as one, and without the vain."""
-    alike: dict[object, Match] = {}
-    others: list[Test] = []
-    for test in tests:
-        if isinstance(test, Match):
-            before = alike.get((test.fields, test.mask))
-            rows = test.rows if before is None else joined([*before.rows, *test.rows], 0)
-            alike[test.fields, test.mask] = test._replace(rows=rows)
-        elif test not in others:
-            others.append(test)
-    return [*alike.values(), *(test for test in others if isinstance(test, Doubt))] or others
-
-
 def _turned(test: Test) -> Test:
     if isinstance(test, Match):
         return test._replace(negated=not test.negated)
@@ -303,6 +290,7 @@ def _turned(test: Test) -> Test:
 
 EXCHANGE = 5  # packets that a short exchange sends: SYN, ACK, a question, ACK, FIN
 _ALL_FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
+_MEMBERS = 8  # sets of a list that are told apart
 _FIELDS = {"port": "{}port", "iface": "{}iif"}
 # What ipv6_addr_type() says of a number: mapped addresses (::ffff:0:0/96) are nothing of these.
 _KINDS_6 = {
@@ -324,6 +312,8 @@ _OPTIONS: dict[str, Reader] = {
     "comment --comment": lambda _option: [],
     "mark --mark": _field("mark", _span),
     "connmark --mark": _field("ct_mark", _span),
+    "conntrack --ctproto": lambda option: [_of_protocol(option.value, str(option), option)],
+    "conntrack --ctstatus": _status,
     "conntrack --ctdir": _field("ct_direction", _named({"original": 0, "reply": 1})),
     "iprange --src-range": _field("saddr", _addresses),
     "iprange --dst-range": _field("daddr", _addresses),

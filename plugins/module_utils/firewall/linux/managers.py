@@ -2,120 +2,136 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The programs that manage rules (ufw, firewalld, nftables.service) and whether the kernel holds what they should load.
+"""The programs that manage rules (ufw, firewalld, nftables.service) and whether the kernel holds what they have stored.
 
 They are views only: what is open is judged from the kernel's rules alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Optional
 
-from ..model.ruleset import Doubt, FilterRule, Fixed, Match, Ruleset, Test
-from ..reading import Reading
-from ..snapshot import Manager
-from .iptables import Dump, parse_save, rules_of
-from .readings import FIREWALLD_RUNNING, FIREWALLD_STORED, SERVICES, UFW_FILES
+from ..model.ruleset import Ruleset, Table
+from ..reading import NOTHING_READ, Reading
+from ..snapshot import Boot, Manager
+from . import boot, nft_stored, ufw
+from .boot import DAEMONS, Units, units_of
+from .collect_managers import FIREWALLD, FIREWALLD_ASKED, FIREWALLD_CONF, NFT_CONF, NFT_RUNS, NFTABLES
+from .readings import Readings
 
-_CONF, _DEFAULTS = UFW_FILES[:2]
-_USER_CHAINS = {4: (UFW_FILES[2], "ufw-user-input"), 6: (UFW_FILES[3], "ufw6-user-input")}
-_FAMILIES = {4: "ip", 6: "ip6"}
+_FIREWALLD_FIRST = 10  # the priority of its chains of type filter
+_PERMANENT = "--permanent "
+_LISTS = {*("services", "ports", "protocols", "sources", "source-ports", "icmp-blocks", "interfaces")}
+_LISTS |= {"ingress-zones", "egress-zones"}
+_KEEP_FIREWALLD = (
+    "To keep what runs: firewall-cmd --runtime-to-permanent. To load what is stored: firewall-cmd --reload"
+)
 
 
-def read_managers(managers: Mapping[str, Reading], ruleset: Ruleset) -> tuple[Manager, ...]:
-    """Given what the managers' files and commands say and the kernel's rules, return a view per manager that is there.
+def read_managers(readings: Readings, ruleset: Ruleset) -> tuple[tuple[Manager, ...], tuple[Boot, ...]]:
+    """Given what was read and the kernel's rules, return a view per manager that is there, and what the next boot does.
 
     Raise ParseError where ufw's rule files are of another form.
     """
-    found = [_ufw(managers, ruleset), _firewalld(managers, ruleset), _nftables(managers, ruleset)]
-    return tuple(manager for manager in found if manager is not None)
+    read, units = readings.managers, units_of(readings.managers)
+    found = [
+        ufw.read_ufw(read, readings.saves, ruleset, DAEMONS),
+        _firewalld(read, ruleset, units),
+        _nftables(read, ruleset, units),
+    ]
+    return tuple(filter(None, found)), tuple(boot.next_boot(readings, ruleset, units))
 
 
-def setting(text: str, name: str) -> str:
-    """Given a file of NAME=value lines, return a value, unquoted and in lower case; empty where it is not there."""
-    lines = [line.partition("=")[2] for line in text.splitlines() if line.partition("=")[0].strip() == name]
-    return lines[-1].strip().strip("\"'").lower() if lines else ""
+def is_firewalld(table: Table) -> bool:
+    """Return whether a table is firewalld's, or one of iptables that holds its chains."""
+    return table.name == "firewalld" or "INPUT_ZONES" in table.chains or "IN_public" in table.chains
 
 
-def _ufw(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[Manager]:
-    conf = managers[_CONF]
-    if conf.unavailable:
+def _firewalld(read: Mapping[str, Reading], ruleset: Ruleset, units: Units) -> Optional[Manager]:
+    if FIREWALLD not in units.enabled | units.active:
         return None
-    if setting(conf.text, "ENABLED") != "yes":
-        return Manager("ufw", enabled=False)
-    families = [4, 6] if setting(managers[_DEFAULTS].text, "IPV6") == "yes" else [4]
-    loaded = {family: _hooked(ruleset, family, _USER_CHAINS[family][1]) for family in families}
-    differences = [line for family in families if loaded[family] for line in _differences(managers, ruleset, family)]
-    stored = [managers[_USER_CHAINS[family][0]].unavailable for family in families]
-    why = "; ".join(filter(None, stored))
-    return Manager("ufw", enabled=True, loaded=all(loaded.values()), differences=tuple(differences), unavailable=why)
-
-
-def _hooked(ruleset: Ruleset, family: int, chain: str) -> bool:
-    """Return whether the kernel has ufw's chain for that family, and its INPUT chain leads to ufw's chains."""
-    return any(
-        chain in table.chains and any("ufw" in rule.text for rule in table.chains["INPUT"].rules)
-        for table in ruleset.tables
-        if table.family == _FAMILIES[family] and "INPUT" in table.chains
-    )
-
-
-def _differences(managers: Mapping[str, Reading], ruleset: Ruleset, family: int) -> list[str]:
-    """Given a family, return the rules that ufw's file and the kernel do not both have."""
-    path, chain = _USER_CHAINS[family]
-    if managers[path].unavailable:
-        return []
-    stored = list(rules_of(parse_save(Dump("ufw", family, managers[path].text, {}, path)), chain))
-    running = list(rules_of(tuple(table for table in ruleset.tables if table.family == _FAMILIES[family]), chain))
-    there, here = set(map(_meaning, stored)), set(map(_meaning, running))
-    missing = [f"only in {path}: {rule.text}" for rule in stored if _meaning(rule) not in here]
-    return missing + [f"only in the kernel: {rule}" for rule in running if _meaning(rule) not in there]
-
-
-def _meaning(rule: FilterRule) -> tuple[object, ...]:
-    """Given a rule, return what two spellings of it have in common."""
-    return (frozenset(map(_test_meaning, rule.tests)), rule.effects, rule.verdict)
-
-
-def _test_meaning(test: Test) -> object:
-    if isinstance(test, Match):
-        return (test.fields, test.rows, test.negated, test.mask)
-    return test.holds if isinstance(test, Fixed) else test.text if isinstance(test, Doubt) else None
-
-
-def _enabled(managers: Mapping[str, Reading], service: str) -> bool:
-    return service in managers and managers[service].text.strip() == "enabled"
-
-
-def _firewalld(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[Manager]:
-    if not _enabled(managers, SERVICES[0]):
-        return None
-    loaded = any(table.name == "firewalld" or "IN_public" in table.chains for table in ruleset.tables)
-    running, stored = managers.get(FIREWALLD_RUNNING, Reading()), managers.get(FIREWALLD_STORED, Reading())
-    unavailable = running.unavailable or stored.unavailable
-    lines = set() if unavailable else _zone_lines(running.text) ^ _zone_lines(stored.text)
+    tables = [table for table in ruleset.tables if is_firewalld(table)]
+    heads = [table.chains[name] for table in tables for name in ("filter_INPUT", "INPUT") if name in table.chains]
+    loaded = any(chain.rules for chain in heads)
+    asked = [read.get(f"{side}{question}", NOTHING_READ) for side in ("", _PERMANENT) for question in FIREWALLD_ASKED]
+    unavailable = "; ".join(sorted({reading.unavailable for reading in asked} - {""})) if loaded else ""
+    zone = ufw.setting(read.get(FIREWALLD_CONF, NOTHING_READ).text, "DefaultZone") or "public"
+    found = [] if unavailable else list(_apart(read, zone))
     return Manager(
         "firewalld",
         enabled=True,
         loaded=loaded,
-        differences=tuple(sorted(lines)),
-        unavailable=unavailable if loaded else "",
+        differences=(*found, *_earlier(ruleset, tables)),
+        unavailable=unavailable,
+        stored="its permanent configuration",
+        remedy=_KEEP_FIREWALLD if found else "" if loaded else "systemctl restart firewalld",
     )
 
 
-def _zone_lines(text: str) -> set[str]:
-    """Given ``firewall-cmd --list-all-zones``, return its settings, but for the interfaces of the moment."""
-    zone, lines = "", set()
+def _apart(read: Mapping[str, Reading], default: str) -> Iterator[str]:
+    """Return what runs and is not permanent, and the other way round."""
+    runs, stored = (
+        {item for asked in FIREWALLD_ASKED for item in _items(read.get(f"{side}{asked}", NOTHING_READ).text, default)}
+        for side in ("", _PERMANENT)
+    )
+    for item in sorted(runs - stored):
+        yield f"{item} runs and is not permanent: gone at the next reload or boot"
+    for item in sorted(stored - runs):
+        yield f"{item} is permanent and does not run: it comes at the next reload or boot"
+
+
+def _items(text: str, default: str) -> Iterator[str]:
+    """Given what firewall-cmd lists, return its settings one by one.
+
+    Which interfaces are in the default zone is of the moment; that one is in another zone is not.
+    """
+    zone = ""
     for line in text.splitlines():
-        if line and not line[0].isspace():
+        name, _colon, value = line.strip().partition(":")
+        if line.startswith(("ipv4 ", "ipv6 ", "eb ")):
+            yield f"direct rule {line}"
+        elif line and not line[0].isspace():
             zone = line.split()[0]
-        elif line.strip() and not line.strip().startswith(("interfaces:", "icmp-block-inversion:")):
-            lines.add(f"{zone} {line.strip()}")
-    return lines
+        elif name in _LISTS:
+            yield from (f"{zone}: {name} {word}" for word in value.split() if (name, zone) != ("interfaces", default))
+        elif name.startswith("rule ") or (value.strip() and name != "icmp-block-inversion"):
+            yield f"{zone}: {line.strip()}"
 
 
-def _nftables(managers: Mapping[str, Reading], ruleset: Ruleset) -> Optional[Manager]:
-    if not _enabled(managers, SERVICES[1]):
+def _earlier(ruleset: Ruleset, own: list[Table]) -> Iterator[str]:
+    """Return the chains that decide before firewalld's and are nobody's: what they drop no zone can open."""
+    for table in ruleset.tables if any(table.name == "firewalld" for table in own) else ():
+        for chain in table.chains.values():
+            if table in own or table.dormant or chain.hook != "input" or chain.priority >= _FIREWALLD_FIRST:
+                continue
+            rules = [rule for rule in chain.rules if not DAEMONS.search(f"{table.name} {rule.text}")]
+            if rules or chain.policy != "accept":
+                shown = f", first: {rules[0].text}" if rules else ""
+                name = f"{table.family} {table.name} {chain.name}"
+                text = f"{name} (priority {chain.priority}, policy {chain.policy}{shown}) decides before firewalld"
+                yield f"{text} (priority {_FIREWALLD_FIRST}), which does not know of it"
+
+
+def _nftables(read: Mapping[str, Reading], ruleset: Ruleset, units: Units) -> Optional[Manager]:
+    if NFTABLES not in units.enabled | units.active:
         return None
-    return Manager("nftables.service", enabled=True, loaded=any(table.holds_rules for table in ruleset.tables))
+    conf, runs = read.get(NFT_CONF, NOTHING_READ), read.get(NFT_RUNS, NOTHING_READ)
+    stored = nft_stored.parse(conf.text)
+    wanted = [name for name in stored if name]
+    there = {f"{table.family} {table.name}" for table in ruleset.tables}
+    loaded = not wanted or not there.isdisjoint(wanted)
+    found, doubts = nft_stored.differences(stored, nft_stored.parse(runs.text)) if runs.text else ([], [])
+    return Manager(
+        NFTABLES,
+        enabled=True,
+        loaded=loaded,
+        differences=tuple(found),
+        unavailable="; ".join(filter(None, (conf.unavailable, runs.unavailable, *doubts))),
+        stored="nftables.conf",
+        remedy=(
+            f"To load what is stored: systemctl reload nftables. To keep what runs: {boot.KEEP_NFT}"
+            if loaded
+            else "systemctl restart nftables"
+        ),
+    )

@@ -14,7 +14,7 @@ from ..model.intervals import BITS
 from ..model.network import Network
 from ..model.ruleset import XTABLES, FilterRule, Gap, Ruleset
 from ..reading import Reading
-from ..snapshot import Manager, Snapshot
+from ..snapshot import Boot, Manager, Snapshot
 from .ipset import IpSets, parse_ipsets
 from .iptables import Dump, parse_lines, parse_save
 from .managers import read_managers
@@ -37,11 +37,11 @@ def parse(readings: Readings) -> Snapshot:
     unavailable: dict[str, str] = {}
     ruleset = parse_ruleset(readings, unavailable)
     network = _network(readings, unavailable)
-    managers = _managers(readings, ruleset, unavailable)
+    managers, boot = _managers(readings, ruleset, unavailable)
     for name in network.filtered:
         unavailable[f"XDP on {name}"] = f"a program on {name} sees packets before any rule, and is not read"
     ephemeral = _ephemeral(readings.ephemeral)
-    return Snapshot(ruleset, network, managers, ephemeral, unavailable, never_seen=NEVER_SEEN)
+    return Snapshot(ruleset, network, managers, ephemeral, unavailable, never_seen=NEVER_SEEN, boot=boot)
 
 
 def parse_ruleset(readings: Readings, unavailable: dict[str, str]) -> Ruleset:
@@ -121,12 +121,14 @@ def _network(readings: Readings, unavailable: dict[str, str]) -> Network:
         return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
 
 
-def _managers(readings: Readings, ruleset: Ruleset, unavailable: dict[str, str]) -> tuple[Manager, ...]:
+def _managers(
+    readings: Readings, ruleset: Ruleset, unavailable: dict[str, str]
+) -> tuple[tuple[Manager, ...], tuple[Boot, ...]]:
     try:
-        return read_managers(readings.managers, ruleset)
+        return read_managers(readings, ruleset)
     except CoreError as error:
-        unavailable["ufw"] = str(error)
-        return ()
+        unavailable["managers"] = str(error)
+        return (), ()
 
 
 def _ephemeral(reading: Reading) -> tuple[int, int]:

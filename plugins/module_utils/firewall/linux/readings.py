@@ -13,10 +13,6 @@ from ...finding import EMPTY
 from ..reading import NOTHING_READ, Reading
 from .stack import NO_STACK, StackReadings
 
-UFW_FILES = ("/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
-SERVICES = ("firewalld.service", "nftables.service")
-FIREWALLD_RUNNING, FIREWALLD_STORED = "firewalld runtime", "firewalld permanent"
-
 
 class Readings(NamedTuple):
     """All that was read: rules by back end and family (4, 6), routes, interfaces, and what manages the rules.

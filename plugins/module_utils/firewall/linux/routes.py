@@ -29,7 +29,7 @@ def parse_network(links: str, routes: dict[int, str], stack: StackReadings = NO_
     for family in BITS:
         entries = parse_json(f"ip -j -{family} route show table all", routes.get(family, ""))
         try:
-            own[family] = [network(entry["dst"])[1] for entry in entries if entry.get("type") == "local"]
+            own[family] = [_destinations(family, entry) for entry in entries if _is_own(entry)]
             found[family] = [_route(family, entry) for entry in entries if entry.get("type") not in _NOT_A_WAY]
         except (KeyError, ValueError, TypeError) as error:
             raise ParseError(
@@ -45,13 +45,22 @@ def parse_network(links: str, routes: dict[int, str], stack: StackReadings = NO_
     return with_stack(known, stack, found)
 
 
+def _is_own(entry: dict[str, Any]) -> bool:
+    """Return whether a route says that the host has its destinations; other tables count only by an ip rule."""
+    return entry.get("type") == "local" and entry.get("table", "main") in ("local", "main", "default")
+
+
+def _destinations(family: int, entry: dict[str, Any]) -> Intervals:
+    everything = "0.0.0.0/0" if family == 4 else "::/0"
+    return network(everything if entry["dst"] == "default" else entry["dst"])[1]
+
+
 def _is_loopback(family: int, numbers: Intervals) -> bool:
     return not subtract(numbers, LOOPBACK_SOURCES[family])
 
 
 def _route(family: int, entry: dict[str, Any]) -> Route:
-    everything = "0.0.0.0/0" if family == 4 else "::/0"
-    destinations = network(everything if entry["dst"] == "default" else entry["dst"])[1]
+    destinations = _destinations(family, entry)
     hops = [entry.get("dev", ""), *(hop.get("dev", "") for hop in entry.get("nexthops", ()))]
     leads = entry.get("type", "unicast") == "unicast"
     names = tuple(sorted({name for name in hops if name and name != LOOPBACK})) if leads else ()

@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from ...errors import CoreError
+from ...finding import EMPTY
 from ...host import Host
 from ..model.intervals import BITS
-from ..reading import Reading, command, complete
+from ..reading import NOTHING_READ, Reading, command, complete
 from ..scope import Places
-from .pf import is_enabled, parse_anchors
-from .readings import ALF_OPTIONS, MAIN, PfReadings
+from .pf import MAIN, is_enabled, parse_anchors
 
+ALF_OPTIONS = ("--getglobalstate", "--getblockall", "--getallowsigned", "--getstealthmode", "--listapps")
 NOT_ROOT = "pf shows its rules to root only, and this account is not root"
 SOCKETFILTERFW = "/usr/libexec/ApplicationFirewall/socketfilterfw"
 _FAMILIES = {4: "inet", 6: "inet6"}
@@ -24,6 +26,25 @@ _FAMILIES = {4: "inet", 6: "inet6"}
 # rules, and tells so on standard error alone (pfctl.c leaves out what pfctl_show_rules returns).
 _NO_QUEUES = r"^(No ALTQ support in kernel|ALTQ related functions disabled)$"
 _TABLE = re.compile(r"<([^<>\s]+)>")
+
+
+class PfReadings(NamedTuple):
+    """All that was read: ``rules`` and ``translations`` of pf by anchor, ``tables`` by anchor and name.
+
+    ``alf`` is by option of socketfilterfw, ``routes`` by family. ``services`` are the names of ports.
+    """
+
+    info: Reading
+    anchors: Reading = NOTHING_READ
+    rules: Mapping[str, Reading] = EMPTY
+    translations: Mapping[str, Reading] = EMPTY
+    tables: Mapping[tuple[str, str], Reading] = EMPTY
+    skipped: Reading = NOTHING_READ
+    alf: Mapping[str, Reading] = EMPTY
+    interfaces: Reading = NOTHING_READ
+    routes: Mapping[int, Reading] = EMPTY
+    ephemeral: Reading = NOTHING_READ
+    services: Reading = NOTHING_READ
 
 
 def collect(host: Host) -> PfReadings:

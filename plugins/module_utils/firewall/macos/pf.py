@@ -36,11 +36,10 @@ from ..model.ruleset import (
     Verdict,
 )
 from ..reading import Reading
-from .pf_line import Line, parse_line
-from .pf_words import NO_NAMES, PfNames, interface_name
-from .readings import MAIN
+from .pf_line import NO_NAMES, Line, PfNames, interface_name, parse_line
 
 BACKEND = "pf"
+MAIN = ""  # the ruleset that is no anchor
 _PASSED = 1  # the mark of what a translation passes by itself
 _DEEPEST = 16
 _STATUS = re.compile(r"^Status:\s+(Enabled|Disabled)", re.MULTILINE)
@@ -128,12 +127,11 @@ def filter_table(rules: PfSources, translations: PfSources, skipped: frozenset[s
 
     Raise ParseError or CoreError where the main ruleset cannot be read.
     """
+    states = _number("ct_state", CONNECTION_STATES["established"])
     begin = [
         _rule("pf", "set skip", ACCEPT, Match(("iif",), ((skipped,),), "skipped interfaces"), implied=True),
         _rule("pf", "passed by a translation", ACCEPT, _number("mark", _PASSED), implied=True),
-        _rule(
-            "pf", "state of a connection", ACCEPT, _number("ct_state", CONNECTION_STATES["established"]), implied=True
-        ),
+        _rule("pf", "state of a connection", ACCEPT, states, implied=True),
     ]
     filters = Chain("filter", (*begin, *_in_order(_steps(rules, MAIN))), "input")
     diverting = tuple(step.rule for step in _steps(translations, MAIN))

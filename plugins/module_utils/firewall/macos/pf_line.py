@@ -11,25 +11,76 @@ reading of the line and makes the rule doubtful.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ...errors import ParseError
-from ..model.intervals import spanning
-from ..model.packet import SYN
+from ...finding import EMPTY
+from ..model.intervals import Intervals, complement, numbers_in, spanning
+from ..model.packet import LOOPBACK, SYN
 from ..model.ruleset import PROTOCOLS, Doubt, Fixed, Match, Test, Values
-from .pf_words import (
-    BETWEEN,
-    OPERATORS,
-    TCP_FLAGS,
-    ByFamily,
-    PfNames,
-    address_numbers,
-    flag_bits,
-    interface_name,
-    port_numbers,
-)
+
+TCP_FLAGS = {"F": 0x01, "S": SYN, "R": 0x04, "P": 0x08, "A": 0x10, "U": 0x20, "E": 0x40, "W": 0x80}
+_TOP_PORT = 65535
+ByFamily = Mapping[int, Intervals]
+
+
+class PfNames(NamedTuple):
+    """What names in rules stand for: tables by name, addresses and networks by interface, ports by service."""
+
+    tables: Mapping[str, ByFamily] = EMPTY
+    addresses: Mapping[str, ByFamily] = EMPTY
+    networks: Mapping[str, ByFamily] = EMPTY
+    services: Mapping[str, int] = EMPTY
+
+
+NO_NAMES = PfNames()
+
+
+def _flag_bits(letters: str) -> int:
+    """Given letters of TCP flags, return their bits."""
+    return sum(TCP_FLAGS[letter] for letter in set(letters))
+
+
+def _span(first: int, last: int) -> Intervals:
+    return spanning(first, last) if first <= last else ()
+
+
+OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
+BETWEEN = ("><", "<>")
+_RANGES: dict[tuple[str, int], Callable[..., Intervals]] = {
+    ("=", 1): lambda port: spanning(port, port),
+    ("!=", 1): lambda port: complement(spanning(port, port)),
+    ("<", 1): lambda port: _span(0, port - 1),
+    ("<=", 1): lambda port: _span(0, port),
+    (">", 1): lambda port: _span(port + 1, _TOP_PORT),
+    (">=", 1): lambda port: _span(port, _TOP_PORT),
+    (":", 2): _span,
+    ("><", 2): lambda first, last: _span(first + 1, last - 1),
+    ("<>", 2): lambda first, last: complement(_span(first, last)) if first <= last else complement(()),
+}
+
+
+def _port_numbers(words: Sequence[str], services: Mapping[str, int]) -> Optional[Intervals]:
+    """Given the words behind ``port`` (= 22, 8000:8004, 1 >< 5, > 1023), return the ports. None: not understood."""
+    sign = next((word for word in words if word in OPERATORS + BETWEEN), "=")
+    parts = [part for word in words if word != sign for part in word.split(":")]
+    ports = [services.get(part, int(part) if part.isdecimal() else -1) for part in parts]
+    if not ports or not all(0 <= port <= _TOP_PORT for port in ports):
+        return None
+    if len(ports) == 2 and ":" in words[0]:
+        sign = ":"
+    reading = _RANGES.get((sign, len(ports)))
+    return reading(*ports) if reading else None
+
+
+def interface_name(name: str) -> str:
+    """Given the name of an interface as pf knows it, return it for a test: a name without number is its group."""
+    if name in ("lo0", "lo"):
+        return LOOPBACK
+    return name if name[-1:].isdigit() else f"{name}*"
+
 
 _WORD = re.compile(r'"[^"]*"|\([^()]*\)|[^\s"()]+')
 
@@ -75,8 +126,12 @@ class _Reader:
             word = self._read()
             if word == "->":
                 self.line.target, self._words = tuple(self._words), []
+            elif word in _SETS:
+                setattr(self.line, *_SETS[word])
             elif word in _READ:
                 _READ[word](self)
+            elif word in _NO_MATTER:
+                del self._words[: _NO_MATTER[word]]
             else:
                 self._doubt(f"{word} {' '.join(self._words)}".strip())
                 self._words = []
@@ -89,14 +144,14 @@ class _Reader:
             self.line.name = self._read().strip('"')
         if self.line.action == "block" and self._words and self._words[0].split("-")[0] in ("drop", "return"):
             self.line.returns = self._read() != "drop"
-            self._option()
+            self.option()
         if self.line.action in ("rdr", "nat", "binat") and self._words[:1] == ["pass"]:
             self.line.passes = bool(self._read())
 
     def _read(self) -> str:
         return self._words.pop(0) if self._words else ""
 
-    def _option(self) -> None:
+    def option(self) -> None:
         """Take what stands in brackets, if anything does."""
         if self._words and self._words[0].startswith("("):
             self._read()
@@ -113,22 +168,6 @@ class _Reader:
 
     def _match(self, name: str, values: Values, text: str, *, negated: bool = False) -> None:
         self.line.tests.append(Match((name,), ((values,),), text, negated))
-
-    def out(self) -> None:
-        self.line.inbound = False
-
-    def into(self) -> None:
-        self.line.inbound = True
-
-    def quick(self) -> None:
-        self.line.quick = True
-
-    def skip(self) -> None:
-        """Take a word and what belongs to it, both without meaning for who can connect."""
-        self._read()
-
-    def nothing(self) -> None:
-        self._option()
 
     def interface(self) -> None:
         negated, name = self._perhaps_negated()
@@ -178,13 +217,13 @@ class _Reader:
             interface, _colon, kind = word.strip("()").partition(":")
             known = self._names.networks if kind == "network" else self._names.addresses
             return known.get(interface) if kind in ("", "0", "network") else None
-        return address_numbers(word)
+        return numbers_in(word)
 
     def _port(self, name: str) -> None:
         words = [self._read()]
         while words[-1] in OPERATORS + BETWEEN or (self._words[:1] and self._words[0] in BETWEEN):
             words.append(self._read())
-        found = port_numbers(words, self._names.services)
+        found = _port_numbers(words, self._names.services)
         if found is None:
             self._doubt(f"port {' '.join(words)}")
         else:
@@ -199,13 +238,13 @@ class _Reader:
             return
         if not slash or unknown:
             self._doubt(f"flags {word}")
-        elif SYN & flag_bits(among) != flag_bits(wanted):
+        elif SYN & _flag_bits(among) != _flag_bits(wanted):
             self._match("proto", spanning(6, 6), f"flags {word}", negated=True)
 
     def state(self) -> None:
         """Keep state and its relatives; their limits are taken as not reached."""
         self._read()
-        self._option()
+        self.option()
 
     def stateless(self) -> None:
         self._read()
@@ -215,32 +254,22 @@ class _Reader:
         self.line.tests.append(Fixed(False, "fragments"))
 
 
+_SETS = {"in": ("inbound", True), "out": ("inbound", False), "quick": ("quick", True)}
 _READ: dict[str, Callable[[_Reader], None]] = {
-    "in": _Reader.into,
-    "out": _Reader.out,
-    "quick": _Reader.quick,
-    "log": _Reader.nothing,
+    "log": lambda reader: reader.option(),
     "on": _Reader.interface,
     "inet": lambda reader: reader.family(4),
     "inet6": lambda reader: reader.family(6),
     "proto": _Reader.protocol,
-    "all": lambda _reader: None,
     "from": lambda reader: reader.side("saddr", "sport"),
     "to": lambda reader: reader.side("daddr", "dport"),
     "flags": _Reader.flags,
-    "keep": _Reader.state,
-    "modulate": _Reader.state,
-    "synproxy": _Reader.state,
+    **dict.fromkeys(("keep", "modulate", "synproxy"), _Reader.state),
     "no": _Reader.stateless,
     "fragment": _Reader.fragments,
-    "allow-opts": lambda _reader: None,
-    "label": _Reader.skip,
-    "tag": _Reader.skip,
-    "queue": _Reader.skip,
-    "dnpipe": _Reader.skip,
-    "dnqueue": _Reader.skip,
-    "reply-to": _Reader.skip,
-    "icmp-type": _Reader.skip,  # such a rule asks for the protocol, too
-    "icmp6-type": _Reader.skip,
-    "code": _Reader.skip,
+}
+# Words that mean nothing for who can connect, with how many belong to them. A rule with a type asks for ICMP, too.
+_NO_MATTER = {
+    **dict.fromkeys(("all", "allow-opts"), 0),
+    **dict.fromkeys(("label", "tag", "queue", "dnpipe", "dnqueue", "reply-to", "icmp-type", "icmp6-type", "code"), 1),
 }

@@ -187,6 +187,9 @@ class Exposer:
         asked, shown = address, spanning(address, address)
         if listener.device not in ("", LOOPBACK) and address == LOOPBACK_ADDRESS[family]:
             mine = self._stack.owned.get(listener.device, {}).get(family, ())
+            if not self._stack.owned:
+                why = f"it is bound to {listener.device}, whose addresses are not known"
+                return Exposure(family, (Piece(shown, UNKNOWN, why, Packet(family, number, asked, 0, 0, LOOPBACK)),))
             if not mine:
                 return Exposure(family, (), f"it is bound to {listener.device}, which has no IPv{family} address")
             asked = mine[0]

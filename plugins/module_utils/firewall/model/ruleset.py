@@ -84,7 +84,7 @@ class Fixed(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """A test that is not modelled: it may hold or not. ``chosen``: just as the sender likes (options, headers beside)."""
+    """A test that is not modelled: it may hold or not. ``chosen``: as the sender likes (options, headers)."""
 
     text: str
     chosen: bool = False
@@ -201,16 +201,16 @@ class Ruleset(NamedTuple):
     unavailable: Mapping[int, tuple[str, ...]] = EMPTY
     gaps: tuple[Gap, ...] = ()
 
-    def base_chains(self, family: int) -> list[tuple[Table, Chain]]:
-        """Return what a packet of that family for this host passes, in the kernel's order: by hook, then priority."""
+    def base_chains(self, family: int, hooks: tuple[str, ...] = HOOKS) -> list[tuple[Table, Chain]]:
+        """Return what a packet of that family passes at some hooks (those for this host), by hook, then priority."""
         passed = [
             (table, chain)
             for table in self.tables
             if table.serves(family) and not table.dormant
             for chain in table.chains.values()
-            if chain.hook in HOOKS
+            if chain.hook in hooks
         ]
-        return sorted(passed, key=lambda pair: (HOOKS.index(pair[1].hook), pair[1].priority))
+        return sorted(passed, key=lambda pair: (hooks.index(pair[1].hook), pair[1].priority))
 
     @property
     def rule_count(self) -> int:

@@ -70,4 +70,8 @@ def test_an_acting_area_is_only_made_to_plan() -> None:
 
 def test_every_acting_area_is_kept_to_looking() -> None:
     kept = {area.name for area in areas() if area.plan_only or area.force}
-    assert kept == {area.name for area in areas() if area.acts} == {"backup", "cleanup", "database", "restart"}
+    assert (
+        kept
+        == {area.name for area in areas() if area.acts}
+        == {"backup", "cleanup", "database", "firewall_probe", "restart"}
+    )

@@ -21,7 +21,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.policy import parse_policy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Manager, Snapshot
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Boot, Manager, Snapshot
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket
 
 from .small import HOST, filter_table, ruleset
@@ -56,11 +56,12 @@ def audit(
     *,
     network: Network = HOST,
     managers: tuple[Manager, ...] = (),
+    boot: tuple[Boot, ...] = (),
     unavailable: Optional[dict[str, str]] = None,
     **wanted: Any,
 ) -> Context:
     asked = Inputs(parse_policy(policy), dt.date(2026, 11, 22), internal_ports=frozenset([5432]))
-    facts = Snapshot(rules, network, managers, (32768, 60999), {})
+    facts = Snapshot(rules, network, managers, (32768, 60999), {}, boot=boot)
     return build_context(asked._replace(**wanted), facts, listeners_of(sockets), unavailable or {})
 
 

@@ -10,25 +10,26 @@ import ipaddress
 from functools import cache
 from pathlib import Path
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.readings import (
-    FIREWALLD_RUNNING,
-    FIREWALLD_STORED,
-    SERVICES,
-    UFW_FILES,
-    Reading,
-    Readings,
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.collect_managers import (
+    ACTIVE,
+    ENABLED,
+    FIREWALLD,
+    FIREWALLD_ASKED,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.readings import Readings
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.ufw import FILES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.reading import Reading
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Snapshot
 
 FIXTURES = Path(__file__).resolve().parents[4] / "fixtures"
 SYSTEMS = ("debian-11", "debian-12", "debian-13")
 _SUFFIXES = {XTABLES: "nft", LEGACY: "legacy"}
-_UFW = dict(zip(UFW_FILES, ("ufw.conf", "default", "user.rules", "user6.rules")))
+_UFW_RULES = FIXTURES / "ufw" / "rules"  # as the package brings them: no scenario changes them
 
 
 def scenarios(system: str) -> list[str]:
@@ -57,13 +58,6 @@ def readings(system: str, name: str) -> Readings:
         FIXTURES / f"firewalld/{system}/{name}",
         FIXTURES / f"iproute2/{system}",
     )
-    managers = {path: reading(FIXTURES / f"ufw/{system}/{name}/{file}") for path, file in _UFW.items()}
-    if zones.exists():
-        managers[SERVICES[0]] = Reading("enabled\n")
-        managers[FIREWALLD_RUNNING], managers[FIREWALLD_STORED] = (
-            reading(zones / "runtime"),
-            reading(zones / "permanent"),
-        )
     return Readings(
         reading(FIXTURES / f"nft/{system}/{name}.json"),
         {key: reading(path) for key, path in saves.items() if path.exists()},
@@ -71,8 +65,28 @@ def readings(system: str, name: str) -> Readings:
         reading(links / "link.json"),
         {family: reading(links / f"route{family}.json") for family in (4, 6)},
         Reading("32768\t60999\n"),
-        managers,
+        {**_ufw(FIXTURES / f"ufw/{system}/{name}"), **_firewalld(zones)},
     )
+
+
+def _ufw(folder: Path) -> dict[str, Reading]:
+    names = {path: "default" if path.startswith("/etc/default") else path.rpartition("/")[2] for path in FILES}
+    return {
+        path: reading((_UFW_RULES if name.startswith(("before", "after")) else folder) / name)
+        for path, name in names.items()
+    }
+
+
+def _firewalld(zones: Path) -> dict[str, Reading]:
+    if not zones.exists():
+        return {ENABLED: Reading("ufw.service enabled enabled\n"), ACTIVE: Reading()}
+    asked = {f"{stored}{question}": Reading() for question in FIREWALLD_ASKED for stored in ("", "--permanent ")}
+    listed = {
+        FIREWALLD_ASKED[0]: reading(zones / "runtime"),
+        f"--permanent {FIREWALLD_ASKED[0]}": reading(zones / "permanent"),
+    }
+    running = Reading(f"{FIREWALLD} enabled enabled\n")
+    return {ENABLED: running, ACTIVE: running, **asked, **listed}
 
 
 @cache

@@ -325,36 +325,6 @@ def test_the_range_of_clients_ports_is_the_kernels_or_its_default(text: str, exp
     assert parse(collect(host({"nft": EMPTY_NFT}, files=files))).ephemeral == expected
 
 
-def test_services_are_asked_about_only_where_systemd_runs() -> None:
-    commands = {"nft": EMPTY_NFT, "systemctl is-enabled": (1, "disabled\n", "")}
-    assert not any("systemctl" in line for line in asked_lines(commands))
-    asked = host(commands, files={"/run/systemd/system/x": ""})
-    assert parse(collect(asked)).managers == ()
-    assert [line for line in asked.ran if "systemctl" in line] == [
-        "systemctl is-enabled firewalld.service",
-        "systemctl is-enabled nftables.service",
-    ]
-
-
-def test_a_service_that_is_enabled_and_not_in_the_kernel_is_seen() -> None:
-    commands = {
-        "nft": EMPTY_NFT,
-        "systemctl is-enabled": "enabled\n",
-        "firewall-cmd": (252, "", "FirewallD is not running"),
-    }
-    (firewalld, nftables) = parse(collect(host(commands, files={"/run/systemd/system/x": ""}))).managers
-    assert [(view.name, view.loaded, view.unavailable) for view in (firewalld, nftables)] == [
-        ("firewalld", False, ""),
-        ("nftables.service", False, ""),
-    ]
-
-
-def test_ufw_files_that_may_not_be_read_are_told_with_the_view() -> None:
-    files = {"/etc/ufw/ufw.conf": "ENABLED=yes\n", "/etc/ufw/user.rules": SourceDenied("/etc/ufw/user.rules")}
-    (ufw,) = parse(collect(host({"nft": EMPTY_NFT}, files=files))).managers
-    assert (ufw.enabled, ufw.loaded, "user.rules cannot be read" in ufw.unavailable) == (True, False, True)
-
-
 def test_the_places_of_processes_are_what_this_account_may_see() -> None:
     links = {"/proc/5/exe": "/usr/bin/python3", "/proc/5/cwd": "/opt/cryptobot", "/proc/6/exe": SourceDenied("x")}
     asked = FakeHost(links=links, files={"/proc/5/cmdline": "python3\0/opt/run.py\0"})

@@ -2,17 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Routes and managers of rules, on what the tools of three Debian releases printed."""
+"""Routes, on what the tools of three Debian releases printed."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.managers import setting
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.routes import parse_network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import (
     ANY_SOURCE,
@@ -124,42 +122,3 @@ def test_an_interface_with_an_xdp_program_is_told() -> None:
 def test_what_ip_prints_in_another_form_is_an_error(links: str, routes: str) -> None:
     with pytest.raises(ParseError, match="ip -j"):
         parse_network(links, {4: routes})
-
-
-MANAGERS: list[tuple[str, list[Any]]] = [
-    ("ufw-default", [("ufw", True, True, 0)]),
-    ("ufw-g7", [("ufw", True, True, 0)]),
-    ("ufw-rich", [("ufw", True, True, 1)]),
-    ("ufw-flushed", [("ufw", True, False, 0)]),
-    ("firewalld-zones", [("firewalld", True, True, 0)]),
-    ("firewalld-g7", [("firewalld", True, True, 4)]),
-    ("nft-default-deny", []),
-]
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize(("scenario", "expected"), MANAGERS)
-def test_a_manager_of_rules_is_enabled_loaded_and_differs(system: str, scenario: str, expected: list[Any]) -> None:
-    managers = facts(system, scenario).managers
-    assert [(view.name, view.enabled, view.loaded, len(view.differences)) for view in managers] == expected
-
-
-def test_the_difference_names_the_rule_that_was_added_behind_ufws_back() -> None:
-    (view,) = facts("debian-12", "ufw-rich").managers
-    assert view.differences == (
-        "only in the kernel: ip filter ufw-user-input rule 8: tcp dport 9999 accept",
-    )
-
-
-SETTINGS = [
-    ("ENABLED=yes\n", "yes"),
-    ('# ENABLED=no\nENABLED="YES"\n', "yes"),
-    ("ENABLED=no\nENABLED=yes", "yes"),
-    ("", ""),
-    ("ENABLEDX=yes", ""),
-]
-
-
-@pytest.mark.parametrize(("text", "expected"), SETTINGS)
-def test_a_setting_is_the_last_one_unquoted(text: str, expected: str) -> None:
-    assert setting(text, "ENABLED") == expected

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf import (
+    MAIN,
     PfSources,
     filter_table,
     is_enabled,
@@ -23,9 +24,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mac
     parse_skipped,
     parse_table,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_line import parse_line
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_words import PfNames
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.readings import MAIN
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf_line import PfNames, parse_line
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import contains
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Doubt, Ruleset
@@ -190,6 +189,27 @@ def test_a_redirect_leads_to_another_port_and_one_that_passes_needs_no_rule(
     nat: tuple[str, ...], expected: str
 ) -> None:
     assert exposed(BLOCK, nat=nat).outside(listener(), 4).verdict(WORLD) == expected
+
+
+TO_LOOPBACK = "inet proto tcp from any to any port = 80 -> 127.0.0.1 port 8080"
+LED = [
+    ((f"rdr pass on eth0 {TO_LOOPBACK}",), "open"),
+    ((f"rdr on eth0 {TO_LOOPBACK}",), "filtered"),  # pf sees the translated address, and no rule passes that
+    ((f"rdr pass on eth1 {TO_LOOPBACK}",), "filtered"),
+    ((f"no rdr on eth0 {TO_LOOPBACK.partition(' ->')[0]}", f"rdr pass on eth0 {TO_LOOPBACK}"), "filtered"),
+    ((f"rdr pass on eth0 {TO_LOOPBACK.replace('8080', '8081')}",), "filtered"),
+    ((), "filtered"),
+]
+
+
+@pytest.mark.case("FW4")
+@pytest.mark.parametrize(("nat", "expected"), LED)
+def test_a_redirect_to_loopback_makes_what_listens_there_reachable(nat: tuple[str, ...], expected: str) -> None:
+    here = Listener("tcp", "127.0.0.1", 8080, {}, {4: 0x7F000001})
+    assert exposed(BLOCK, nat=nat).outside(here, 4).verdict(WORLD) == expected
+    passed = exposed(BLOCK, "pass in on eth0 proto tcp from any to 127.0.0.1 port = 8080", nat=nat)
+    behind = "open" if nat[:1] == (f"rdr on eth0 {TO_LOOPBACK}",) else expected
+    assert passed.outside(here, 4).verdict(WORLD) == behind
 
 
 RECORDED = [

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ToolMissing, ToolTimeout
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES, run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import QUERIES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.collect import QUERIES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.windows_queries import QUERIES as SOCKETS
 
 from . import macos_host, windows_host

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Stack
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     DROP,
     LEGACY,
     NFT,
     Chain,
     FilterRule,
+    Gap,
     Match,
     Ruleset,
     Table,
@@ -211,7 +213,7 @@ SHADOWS = [
         ("-p tcp --dport 5432 -j DROP", "-s 10.0.0.5 -p tcp --dport 5432 -j ACCEPT"),
         (
             "ip filter INPUT rule 2: -s 10.0.0.5 -p tcp --dport 5432 -j ACCEPT never decides, because ip filter INPUT "
-            "rule 1: -p tcp --dport 5432 -j DROP takes precedence; what it allows stays closed"
+            "rule 1: -p tcp --dport 5432 -j DROP takes precedence; what it allows stays closed to the outside"
         ),
         ("accept", "drop"),
     ),
@@ -219,7 +221,7 @@ SHADOWS = [
         ("-p tcp --dport 80:90 -j ACCEPT", "-p tcp --dport 85 -j REJECT"),
         (
             "ip filter INPUT rule 2: -p tcp --dport 85 -j REJECT never decides, because ip filter INPUT "
-            "rule 1: -p tcp --dport 80:90 -j ACCEPT takes precedence; what it stops stays open"
+            "rule 1: -p tcp --dport 80:90 -j ACCEPT takes precedence; what it stops stays open to the outside"
         ),
         ("reject", "accept"),
     ),
@@ -248,3 +250,61 @@ def test_a_manager_that_is_off_says_what_that_means_if_it_knows() -> None:
         finding.message for finding in RULES.judge(audit(managers=managers)) if finding.check == "firewall.view_drift"
     ]
     assert messages == ["ufw is installed and not enabled", "pf is off"]
+
+
+ROUTER = HOST._replace(stack=Stack(forwards={4: frozenset({"eth0", "lo"})}))
+
+
+def forward(*lines: str, policy: str = "ACCEPT", chains: str = "") -> Ruleset:
+    """Return rules of IPv4 that deny what comes in, with a forward chain."""
+    named = "".join(f":{name} - [0:0]\n" for name in chains.split())
+    text = "".join(f"-A {line}\n" for line in lines)
+    return ruleset(f"*filter\n:INPUT DROP [0:0]\n:FORWARD {policy} [0:0]\n{named}{text}COMMIT\n", filter_table())
+
+
+STOPPED, OPEN_WAY, DOUBTFUL = ("ok", "IPv4 passed on"), ("warning", "IPv4 passed on"), ("unknown", "IPv4 passed on")
+WAYS: list[tuple[Ruleset, Any]] = [
+    (forward(policy="DROP"), STOPPED),
+    (forward(), OPEN_WAY),
+    (ruleset(filter_table(), filter_table()), OPEN_WAY),  # no forward chain at all
+    (forward("FORWARD -j DROP"), STOPPED),
+    (forward("FORWARD -j REJECT"), STOPPED),
+    (forward("FORWARD -p tcp -j DROP"), OPEN_WAY),
+    (forward("FORWARD -j ACCEPT", policy="DROP"), OPEN_WAY),
+    (forward("FORWARD -s 10.0.0.0/8 -j ACCEPT", policy="DROP"), STOPPED),
+    (forward("FORWARD -j ACCEPT", "FORWARD -j DROP"), OPEN_WAY),
+    (forward("FORWARD -j LOG", "FORWARD -j DROP"), STOPPED),
+    (forward("FORWARD -j A", "A -j DROP", chains="A"), STOPPED),
+    (forward("FORWARD -j A", "A -j ACCEPT", policy="DROP", chains="A"), OPEN_WAY),
+    (forward("FORWARD -j A", "A -j RETURN", "A -j ACCEPT", policy="DROP", chains="A"), STOPPED),
+    (forward("FORWARD -j A", policy="DROP", chains="A"), STOPPED),
+    (forward("FORWARD -g A", "FORWARD -j DROP", chains="A"), OPEN_WAY),
+    (forward("FORWARD -j RETURN", "FORWARD -j DROP"), OPEN_WAY),
+    (forward("FORWARD -j RETURN", "FORWARD -j ACCEPT", policy="DROP"), STOPPED),
+    (forward("FORWARD -j NFQUEUE --queue-num 1"), DOUBTFUL),
+    (together(forward(policy="DROP"), forward()), STOPPED),
+    (together(forward("FORWARD -j NFQUEUE --queue-num 1"), forward(policy="DROP")), STOPPED),
+    (forward()._replace(gaps=(Gap("an unknown hook"),)), DOUBTFUL),
+    (Ruleset((forward(policy="DROP").tables[0]._replace(dormant=True),)), OPEN_WAY),
+]
+
+
+@pytest.mark.parametrize(("rules", "expected"), WAYS)
+def test_where_packets_are_passed_on_what_no_rule_names_is_stopped(rules: Ruleset, expected: tuple[str, str]) -> None:
+    assert found(audit(rules, network=ROUTER), "default_deny")[2:] == [expected]
+    assert len(found(audit(rules), "default_deny")) == 2  # this host passes nothing on
+
+
+def test_a_way_through_that_nobody_asks_to_filter_is_skipped() -> None:
+    assert found(audit(forward(), network=ROUTER, require_filter=False), "default_deny")[2:] == [
+        ("skipped", "IPv4 passed on")
+    ]
+    alone = HOST._replace(stack=Stack(forwards={4: frozenset({"lo"})}))
+    assert len(found(audit(forward(), network=alone), "default_deny")) == 2
+
+
+def test_the_way_through_is_told_with_the_chain_that_stops() -> None:
+    finding = [
+        each for each in RULES.judge(audit(forward(policy="DROP"), network=ROUTER)) if "passed on" in each.subject
+    ]
+    assert [each.message for each in finding] == ["what no rule names is stopped by ip filter FORWARD"]

@@ -122,9 +122,33 @@ def test_an_internal_service_that_is_open_hides_none_of_which_it_is_not_known() 
     assert several(made, "any_source_internal")[1].actual == ["tcp 0.0.0.0:2"]
 
 
-def test_an_internal_service_that_is_open_by_one_family_is_not_unknown_for_the_other() -> None:
+@pytest.mark.case("FW49")
+def test_an_internal_service_that_is_open_by_one_family_hides_not_that_the_other_is_unknown() -> None:
     made = audit(Ruleset((), {4: ("not root",)}), [socket("::", 5432)])
-    assert found(made, "any_source_internal") == [("critical", "tcp [::]:5432")]
+    assert found(made, "any_source_internal") == [("critical", "tcp [::]:5432"), ("unknown", "internal services")]
+    assert several(made, "any_source_internal")[1].actual == ["tcp [::]:5432"]
+
+
+@pytest.mark.case("FW49")
+def test_who_is_not_known_is_named_beside_who_gets_in() -> None:
+    rules = ruleset(filter_table("-A INPUT -s 10.0.0.0/8 -j ACCEPT", f"-A INPUT {MAYBE} -j ACCEPT"), filter_table())
+    made = audit(rules, [socket(), socket(port=1)])
+    assert found(made, "unexpected_open") == [
+        ("critical", "tcp 0.0.0.0:1"),
+        ("unknown", "tcp 0.0.0.0:1"),
+        ("critical", "tcp 0.0.0.0:8000"),
+        ("unknown", "tcp 0.0.0.0:8000"),
+    ]
+    critical, unknown = several(made, "unexpected_open")[:2]
+    assert critical.actual["sources"] == {"IPv4": ["10.0.0.0/8"]}
+    assert unknown.actual["sources"] == {"IPv4": ["any but 10.0.0.0/8"]}
+
+
+@pytest.mark.case("FW49")
+def test_a_family_that_is_not_seen_is_named_beside_one_that_is_open() -> None:
+    made = audit(Ruleset((), {4: ("not root",)}), [socket("::"), socket(port=6379)])
+    assert found(made, "unexpected_open") == [("critical", "tcp [::]:8000"), ("unknown", "listening sockets")]
+    assert several(made, "unexpected_open")[1].actual == ["tcp 0.0.0.0:6379", "tcp [::]:8000"]
 
 
 def test_ports_of_which_it_is_not_known_whether_the_families_differ_are_named() -> None:

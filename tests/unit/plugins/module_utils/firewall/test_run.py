@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,12 +67,120 @@ def test_a_run_returns_findings_sockets_exposures_engine_and_numbers_and_changes
         ("tcp 0.0.0.0:8000", "any", "open"),
     ]
     assert result["engine"]["active"] == {"IPv4": False, "IPv6": False}
-    assert {metric["name"]: metric["value"] for metric in result["metrics"]} == {
+    assert {metric["name"]: metric["value"] for metric in result["metrics"] if not metric["labels"]} == {
         "cryptobot_firewall_listening_sockets": 2,
         "cryptobot_firewall_open_sockets": 1,
         "cryptobot_firewall_unknown_sockets": 0,
         "cryptobot_firewall_rules": 0,
     }
+
+
+def bad(result: dict[str, Any]) -> dict[str, float]:
+    """Return by check how many bad findings the numbers tell of."""
+    return {metric["labels"]["check"]: metric["value"] for metric in result["metrics"] if metric["labels"]}
+
+
+OPENING = json.dumps(
+    {
+        "nftables": [
+            {"table": {"family": "inet", "name": "t", "handle": 1}},
+            {"chain": {"family": "inet", "table": "t", "name": "in", "handle": 1, "type": "filter", "hook": "input",
+                       "prio": 0, "policy": "drop"}},
+            *(
+                {"rule": {"family": "inet", "table": "t", "chain": "in", "handle": handle, "expr": [
+                    {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": port}},
+                    {"accept": None}]}}
+                for handle, port in ((2, 8000), (3, 9999))
+            ),
+        ]
+    }
+)  # fmt: skip
+ACCEPTED = {
+    "check": "firewall.latent_opening", "subject": "tcp/99*", "owner": "ops", "reason": "a spare",
+    "expires": "2027-01-31",
+}  # fmt: skip
+
+
+def opening(*sockets: tuple[str, int], **values: Any) -> FakeHost:
+    asked = host(*sockets, **values)
+    asked.commands["nft"] = OPENING
+    return asked
+
+
+def latent(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(f["status"], f["subject"]) for f in result["findings"] if f["check"] == "firewall.latent_opening"]
+
+
+def test_what_is_accepted_is_skipped_and_no_longer_counted() -> None:
+    found = audit(opening((ALL, 8000)))
+    assert (latent(found), bad(found)["firewall.latent_opening"]) == ([("warning", "tcp/9999")], 1)
+    accepted = audit(opening((ALL, 8000)), exceptions=[ACCEPTED])
+    assert (latent(accepted), bad(accepted)["firewall.latent_opening"]) == ([("skipped", "tcp/9999")], 0)
+
+
+def test_an_exception_for_a_check_that_is_none_is_refused_before_anything_is_looked_at() -> None:
+    asked = host()
+    with pytest.raises(InputError, match=r"exceptions\[0\].check is 'firewall.latent'"):
+        audit(asked, exceptions=[{**ACCEPTED, "check": "firewall.latent"}])
+    assert asked.ran == []
+
+
+def real(asked: FakeHost, state_dir: Path, **options: Any) -> dict[str, Any]:
+    """Return what a real run returns, which remembers."""
+    params = {name: option.get("default") for name, option in SPEC.items()}
+    return run({**params, "state_dir": str(state_dir), **options}, asked).as_dict()
+
+
+def new(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(f["status"], f["subject"]) for f in result["findings"] if f["check"] == "firewall.new_exposure"]
+
+
+DAY = 86400.0
+START = 1_800_000_000.0
+KNOWN, NEW = [("ok", "listening sockets")], [("warning", "tcp 0.0.0.0:8001")]
+
+
+def test_what_is_new_is_told_once_and_only_a_real_run_moves_the_baseline(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    before, after = ((ALL, 8000),), ((ALL, 8000), (ALL, 8001))
+    first = real(host(*before, now=START), state)
+    assert (new(first), first["baseline"]["at"], first["remembered"]) == (
+        [("skipped", "listening sockets")],
+        "",
+        True,
+    )
+    assert new(real(host(*before, now=START + DAY), state)) == KNOWN
+    for _times in range(2):
+        assert new(audit(host(*after, now=START + 2 * DAY), state_dir=str(state))) == NEW
+    told = real(host(*after, now=START + 2 * DAY), state)
+    assert (new(told), told["baseline"]["at"]) == (NEW, "2027-01-16 08:00 UTC")
+    assert told["baseline"]["open_since"] == {"tcp 0.0.0.0:8000 IPv4": "2027-01-15 08:00 UTC"}
+    assert new(real(host(*after, now=START + 3 * DAY), state)) == KNOWN
+
+
+def test_a_baseline_that_is_kept_tells_what_is_new_until_it_is_taken_as_known(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    real(host((ALL, 8000), now=START), state, baseline="keep")  # a first run makes one all the same
+    for days in (1, 2):
+        asked = host((ALL, 8000), (ALL, 8001), now=START + days * DAY)
+        assert new(real(asked, state, baseline="keep")) == NEW
+    assert new(real(host((ALL, 8000), (ALL, 8001), now=START + 3 * DAY), state)) == NEW
+    assert new(real(host((ALL, 8000), (ALL, 8001), now=START + 4 * DAY), state, baseline="keep")) == KNOWN
+
+
+def test_a_blind_run_takes_nothing_as_known_and_forgets_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    real(host((ALL, 8000), now=START), state)
+    blind = real(host((ALL, 8000), (ALL, 8001), now=START + DAY, admin=False), state)
+    assert new(blind) == [("unknown", "listening sockets")]
+    assert new(real(host((ALL, 8000), (ALL, 8001), now=START + 2 * DAY), state)) == NEW
+
+
+def test_a_socket_that_is_closed_at_the_baseline_and_opened_later_is_new(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    closed = opening((ALL, 8000), (ALL, 8001), now=START)
+    real(closed, state)
+    assert new(real(host((ALL, 8000), (ALL, 8001), now=START + DAY), state)) == NEW
 
 
 def test_the_result_is_plain_json() -> None:

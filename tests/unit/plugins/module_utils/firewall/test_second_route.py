@@ -16,8 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf import PfSources, filter_table
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.readings import MAIN
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.pf import (
+    MAIN,
+    PfSources,
+    filter_table,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import spanning
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Network

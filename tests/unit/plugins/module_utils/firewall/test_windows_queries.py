@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.collect import places
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.collect import (
+    PROCESSES,
+    QUERIES,
+    places,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.parse import parse
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows.queries import PROCESSES, QUERIES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers, parse_answers, script_of
 
 from .small import numbers

@@ -158,6 +158,9 @@ CONDITIONS = [
     ({"Program": "%SystemDrive%\\x.exe"}, WORLD, "open"),
     ({"Program": "%NoSuch%\\x.exe"}, WORLD, "unknown"),
     ({"Program": "C:\\y.exe"}, WORLD, "filtered"),
+    ({"Program": "System"}, WORLD, "filtered"),
+    ({"Program": "x.exe"}, WORLD, "unknown"),
+    ({"Program": "\\Device\\HarddiskVolume3\\x.exe"}, WORLD, "unknown"),
     ({"Program": ""}, WORLD, "unknown"),
     ({"Package": "S-1-15-2-1"}, WORLD, "filtered"),
     ({"Package": "*"}, WORLD, "filtered"),
@@ -185,6 +188,20 @@ def test_a_condition_of_a_rule_means_what_windows_means(
     properties: dict[str, Any], sources: tuple[int, ...], expected: str
 ) -> None:
     assert verdict("windows-server-2019", listener(8000), sources, **one_rule(**properties)) == expected
+
+
+SHORT = [
+    ("C:\\PROGRA~1\\x.exe", "unknown"),
+    ("c:\\app\\LONGNA~12.exe", "unknown"),
+    ("%SystemDrive%\\a~1.exe", "unknown"),
+    ("C:\\a~b\\y.exe", "filtered"),
+]
+
+
+@pytest.mark.case("FW50")
+@pytest.mark.parametrize(("program", "expected"), SHORT)
+def test_a_program_that_is_named_by_its_short_path_may_be_any(program: str, expected: str) -> None:
+    assert verdict("windows-server-2019", listener(8000), **one_rule(Program=program)) == expected
 
 
 def test_a_rule_of_more_than_64_combinations_is_doubtful_as_a_whole() -> None:

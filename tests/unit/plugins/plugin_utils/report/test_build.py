@@ -226,3 +226,16 @@ def test_what_follows_from_another_finding_is_not_counted_again_and_stands_under
 def test_what_follows_from_nothing_that_is_there_is_unknown(root: dict) -> None:
     report = build_report({"h1": {"cryptobot_result_x": result(root, FOLLOWS)}}, RUN)
     assert statuses(report, "services.http") == ["unknown"]
+
+
+def test_two_tasks_of_one_area_are_told_apart_by_what_follows_two_lines() -> None:
+    """Both count for the area, and what the later one says of the same stands."""
+    knock = result(finding("a.b", "critical"), finding("a.c", "warning"))
+    answers = {"cryptobot_result_x__knock": knock, "cryptobot_result_x": result(finding("a.d", "ok"))}
+    report = build_report({"h1": answers}, RUN)
+    (host,) = report["hosts"]
+    assert [(each["area"], each["status"]) for each in host["procedures"]] == [("x", "critical")]
+    assert [statuses(report, check) for check in ("a.b", "a.c", "a.d")] == [["critical"], ["warning"], ["ok"]]
+    assert {found["area"] for found in report["findings"] if found["check"].startswith("a.")} == {"x"}
+    later = {"cryptobot_result_x": knock, "cryptobot_result_x__later": result(finding("a.b", "ok"))}
+    assert statuses(build_report({"h1": later}, RUN), "a.b") == ["ok"]

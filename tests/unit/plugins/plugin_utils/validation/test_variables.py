@@ -33,6 +33,8 @@ COMPOSED = {
     ("database", "require_backup"),
     ("database", "backup_expected"),
     ("firewall", "own_paths"),
+    ("firewall_probe", "heard"),
+    ("firewall", "policy"),
 }
 # "{{ a }}", "{{ a.b | default(c) }}", "{{ a or omit }}", "{{ omit if x else a }}": one variable as it is.
 ONE = re.compile(r"\{\{ (?:omit if \w+ else )?(\w+(?:\.\w+)?)(?: or omit| \| default\([^()]*\))? \}\}")
@@ -129,7 +131,7 @@ def test_an_area_is_told_the_same_wherever_a_role_tells_it() -> None:
     by_role: dict[tuple[str, str], set[str]] = {}
     for area, option, value, variables in told():
         by_role.setdefault((area, option), set()).add(source(value, variables))
-    assert [row for row, sources in by_role.items() if len(sources) > 1] == []
+    assert [row for row, sources in by_role.items() if len(sources) > 1 and row not in COMPOSED] == []
 
 
 @pytest.mark.case("BK17")

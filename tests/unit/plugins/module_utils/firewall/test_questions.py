@@ -1,0 +1,68 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One connection of a known peer: what the rules make of it, and who gets it, redirects and addresses included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.questions import Questions
+
+from .audits import MAYBE, NOT_SEEN, OPEN_ALL, audit, opening, socket
+from .small import HOST, filter_table, ruleset
+
+OWN, PEER, OTHER, OWN_6, PEER_6 = "203.0.113.10", "203.0.113.7", "198.51.100.9", "2001:db8::10", "2001:db8::7"
+SSH = opening("-p tcp --dport 22 -j ACCEPT")
+SSHD = socket(port=22)
+NAT = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8000\nCOMMIT\n"
+
+# (rules, sockets, address, port, peer: verdict, a word of the rule, who listens)
+ASKED: list[tuple[Any, list[Any], str, int, str, str, str, str]] = [
+    (SSH, [SSHD], OWN, 22, PEER, "open", "--dport 22", "tcp 0.0.0.0:22"),
+    (SSH, [], OWN, 22, PEER, "open", "--dport 22", ""),
+    (SSH, [SSHD], OWN, 23, PEER, "filtered", "policy drop", ""),
+    (SSH, [socket(port=23)], OWN, 23, PEER, "filtered", "policy drop", ""),
+    (opening(f"-s {PEER} -j ACCEPT"), [SSHD], OWN, 22, PEER, "open", PEER, "tcp 0.0.0.0:22"),
+    (opening(f"-s {PEER} -j ACCEPT"), [SSHD], OWN, 22, OTHER, "filtered", "policy drop", ""),
+    (opening(f"-p tcp --dport 22 {MAYBE} -j ACCEPT"), [SSHD], OWN, 22, PEER, "unknown", "time", ""),
+    (OPEN_ALL, [SSHD], OWN, 22, PEER, "open", "no rule", "tcp 0.0.0.0:22"),
+    (OPEN_ALL, [socket("127.0.0.1", 22)], OWN, 22, PEER, "open", "no rule", ""),
+    (OPEN_ALL, [socket(OWN, 22)], OWN, 22, PEER, "open", "no rule", f"tcp {OWN}:22"),
+    (OPEN_ALL, [socket("203.0.113.11", 22)], OWN, 22, PEER, "open", "no rule", ""),
+    (OPEN_ALL, [socket(port=22, proto="udp")], OWN, 22, PEER, "open", "no rule", ""),
+    (OPEN_ALL, [SSHD], OWN_6, 22, PEER_6, "open", "no rule", ""),
+    (OPEN_ALL, [socket("::", 22, v6only=True)], OWN_6, 22, PEER_6, "open", "no rule", "tcp [::]:22"),
+    (OPEN_ALL, [socket("::", 22, v6only=True)], OWN, 22, PEER, "open", "no rule", ""),
+    (OPEN_ALL, [SSHD], OTHER, 22, PEER, "unknown", "no address of this host", ""),
+    (NOT_SEEN, [SSHD], OWN, 22, PEER, "unknown", "not root", ""),
+    (ruleset(NAT), [socket()], OWN, 80, PEER, "open", "", "tcp 0.0.0.0:8000"),
+    (ruleset(NAT), [], OWN, 80, PEER, "open", "", ""),
+    (ruleset(NAT + filter_table()), [socket()], OWN, 80, PEER, "filtered", "policy drop", ""),
+]
+
+
+@pytest.mark.parametrize(("rules", "sockets", "address", "port", "peer", "verdict", "word", "listener"), ASKED)
+def test_a_connection_is_followed_to_whoever_listens(
+    rules: Any, sockets: list[Any], address: str, port: int, peer: str, verdict: str, word: str, listener: str
+) -> None:
+    arrival = Questions(audit(rules, sockets)).ask(address, port, peer)
+    assert (arrival.verdict, arrival.listener) == (verdict, listener)
+    assert word in arrival.rule
+
+
+def test_a_peer_that_no_route_leads_to_gets_nothing() -> None:
+    nowhere = HOST._replace(ways={4: {"eth0": ()}, 6: {"eth0": ()}})
+    arrival = Questions(audit(OPEN_ALL, [SSHD], network=nowhere)).ask(OWN, 22, PEER)
+    assert (arrival.verdict, "route" in arrival.rule) == ("filtered", True)
+
+
+def test_where_routes_or_sockets_cannot_be_seen_it_is_not_known() -> None:
+    blind = HOST._replace(unavailable="no ip")
+    assert Questions(audit(OPEN_ALL, [SSHD], network=blind)).ask(OWN, 22, PEER) == ("unknown", "no ip", "", "")
+    unread = audit(OPEN_ALL, unavailable={"sockets": "no ss"})
+    assert Questions(unread).ask(OWN, 22, PEER).verdict == "unknown"
+    assert "no ss" in Questions(unread).ask(OWN, 22, PEER).rule
