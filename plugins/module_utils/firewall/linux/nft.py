@@ -92,7 +92,7 @@ def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Map
     if len(text) > MOST:
         raise ParseError(SOURCE, 1, text, f"{len(text) >> 20} MiB of rules, more than the {MOST >> 20} that are read")
     try:
-        entries = [entry for line in text.splitlines() or [text] for entry in json.loads(line)["nftables"]]
+        entries = [entry for line in text.strip().split("\n") for entry in json.loads(line)["nftables"]]
     except (*ODD, RecursionError) as error:
         raise ParseError(SOURCE, 1, text, f"not the JSON of a ruleset ({error!r})") from error
     drafts: dict[Named, Draft] = {}
