@@ -534,6 +534,14 @@ def test_the_netmask_of_a_set_counts(address: str, holds: bool) -> None:
     assert fits("-m set --match-set masked src -j ACCEPT", {**SYN, "saddr": number(address)}) is holds
 
 
+@pytest.mark.parametrize(("flag", "bit"), [("FIN", 1), ("SYN", 2), ("RST", 4), ("PSH", 8), ("ACK", 16), ("URG", 32)])
+def test_each_flag_is_its_bit(flag: str, bit: int) -> None:
+    for bits in (bit, 63 & ~bit):
+        line = f"-p tcp -m tcp --tcp-flags {flag} {flag} -j DROP"
+        assert fits(line, {**SYN, "tcp_flags": bits}) is (bits == bit)
+        assert fits("-p tcp -m tcp --tcp-flags ALL ALL -j DROP", {**SYN, "tcp_flags": bits}) is False
+
+
 @pytest.mark.case("FW12")
 def test_flags_are_asked_of_the_packet_under_their_mask() -> None:
     ecn = {**SYN, "tcp_flags": 2 | 64 | 128}
