@@ -70,7 +70,8 @@ def _table_by_table(host: Host, listed: Reading, listing: Reading) -> Reading:
     told = read_listing(listing.text).flags
     if not told and not listing.unavailable:
         return listed
-    asked = [command(host, [*_LIST, "table", *place]).text for place, flags in told.items() if "dormant" not in flags]
+    awake = [place for place, flags in told.items() if "dormant" not in flags]
+    asked = [command(host, [*_LIST, "table", *place]).text.strip() for place in awake]
     return Reading("\n".join([NO_TABLES, *filter(is_whole, asked)]), listing.unavailable)
 
 

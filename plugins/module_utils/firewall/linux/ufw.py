@@ -116,7 +116,7 @@ def read_ufw(
         enabled=True,
         loaded=all(side.loaded for side in sides),
         differences=tuple(text for text, _command in found),
-        unavailable="; ".join(doubt for side in sides for doubt in side.doubts),
+        unavailable="; ".join(dict.fromkeys(doubt for side in sides for doubt in side.doubts)),
         stored="/etc/ufw and /etc/default/ufw",
         remedy="; ".join(list(dict.fromkeys(command for _text, command in found if command))[:_COMMANDS]),
     )
@@ -167,13 +167,15 @@ def _side(read: Mapping[str, Reading], both: Held, ruleset: Ruleset, daemons: re
     backend = having[0] if having else XTABLES
     running, reasons = both[backend][0], tuple(why for _rules, why in both.values() if why)
     hooked = any(f"-j {ufw}-before-input" in line.text for line in running.chains.get(("filter", "INPUT"), []))
+    if reasons:
+        return _Side(True, doubts=reasons)
     try:
         pair = _Pair(ufw, family, backend, wanted(read, family), running, ruleset, daemons)
     except CoreError as error:
-        return _Side(bool(having) and hooked, doubts=(*reasons, str(error)))
+        return _Side(bool(having) and hooked, doubts=(str(error),))
     loaded = (bool(having) and hooked) or ("filter", f"{ufw}-user-input") not in pair.stored.chains
-    doubts: list[str] = list(reasons)
-    found = list(_differences(pair, doubts)) if loaded and not reasons else []
+    doubts = list[str]()
+    found = list(_differences(pair, doubts)) if loaded else []
     if len(having) > 1:
         found.append((f"{ufw}-user-input is in both back ends: one of them holds rules of an earlier load", ""))
     return _Side(loaded, tuple(found) if loaded else (_absent(pair),), tuple(doubts))
@@ -229,10 +231,8 @@ def _chain(pair: _Pair, place: Place, name: str, running: list[Line], doubts: li
     yield from ((f"only in {line.source}, not in {name}: {line.text}", mended) for line in apart.stored)
     if apart.moved:
         stored, runs = apart.moved
-        yield (
-            f"the order of {name} is another: where {stored.source} has {stored.text}, the kernel has {runs.text}",
-            mended,
-        )
+        text = f"where {stored.source} has {stored.text}, the kernel has {runs.text}"
+        yield f"the order of {name} is another: {text}", mended
     texts = _texts(pair.ruleset, pair.backend, name, len(running))
     if texts is None:
         doubts.append(f"iptables-save prints {len(running)} rules of {name}, and the kernel has another number")
