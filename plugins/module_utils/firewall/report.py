@@ -13,6 +13,7 @@ from ..finding import CRITICAL, WARNING, Finding, Metric
 from . import rules_hygiene, rules_openings
 from .context import Context, Reach
 from .history import Baseline, moment, moved
+from .model.evaluate import OPEN
 from .model.exposure import Exposure, Published
 from .model.intervals import Intervals, merge, network
 from .model.network import ANY_SOURCE
@@ -108,7 +109,7 @@ def _engine(context: Context) -> dict[str, Any]:
 
 def _published(each: Published) -> dict[str, Any]:
     everybody = ANY_SOURCE[each.family]
-    verdict = each.exposure.verdict(everybody)
+    verdict = OPEN if each.exposure.nearly_open(everybody) else each.exposure.verdict(everybody)
     found = {"port": place(each), "family": each.family, "led_by": each.rule, "verdict": verdict}
     found["decided_by"] = each.exposure.decided_by(everybody)
     return (
