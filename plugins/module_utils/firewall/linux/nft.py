@@ -92,7 +92,7 @@ def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Map
     if len(text) > MOST:
         raise ParseError(SOURCE, 1, text, f"{len(text) >> 20} MiB of rules, more than the {MOST >> 20} that are read")
     try:
-        entries = list(json.loads(text)["nftables"])
+        entries = [entry for line in text.splitlines() or [text] for entry in json.loads(line)["nftables"]]
     except (*ODD, RecursionError) as error:
         raise ParseError(SOURCE, 1, text, f"not the JSON of a ruleset ({error!r})") from error
     drafts: dict[Named, Draft] = {}
@@ -107,6 +107,11 @@ def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Map
             continue
         tables.append(table)
         gaps += more
+    for place in told.flags.keys() - drafts.keys():
+        if "dormant" in told.flags[place]:
+            tables.append(Table(NFT, *place, dormant=True))
+        else:
+            gaps.append(Gap(f"nft does not print the table {' '.join(place)} as JSON", _families(place)))
     return Ruleset(tuple(tables), gaps=tuple(dict.fromkeys(gaps)))
 
 
@@ -175,7 +180,7 @@ def _flags(given: Any, told: Optional[frozenset[str]]) -> Optional[frozenset[str
         return frozenset()
     if isinstance(given, list) and _FLAGS.issuperset(map(str, given)):
         return frozenset(given)
-    return told or None
+    return told or None  # it has some
 
 
 def _is_iptables(chain: dict[str, Any]) -> bool:
@@ -276,6 +281,7 @@ def read_listing(text: str) -> Listing:
         words = line.replace('"', " ").split()
         if line.startswith("table ") and len(words) > 2:
             place = (words[1], words[2])
+            flags[place] = frozenset()
         elif line.startswith("\tchain ") and len(words) > 1:
             chain = words[1]
         elif line.startswith("\tflags "):
@@ -293,4 +299,9 @@ def needs_iptables(text: str) -> bool:
 def needs_listing(text: str) -> bool:
     """Given the JSON of a ruleset, return whether it may leave out what only the text tells: flags, devices."""
     found = re.search(r'"table": \{[^{}]*"flags"|"hook": "(in|e)gress"', text)
-    return found is not None
+    return found is not None or not is_whole(text)
+
+
+def is_whole(text: str) -> bool:
+    """Return whether JSON does not end in the middle."""
+    return text.rstrip().endswith("]}")

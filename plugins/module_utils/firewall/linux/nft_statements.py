@@ -303,9 +303,8 @@ def _mangle(draft: Draft, body: Any) -> None:
     elif name in ("meta mark", "ct mark"):
         kept, added = _affine(value, key) or (0, None)
         draft.effects.append(Effect(_WRITTEN[name], added, ~kept))
-    elif name in _WRITTEN:
-        draft.effects.append(Effect(_WRITTEN[name], None))
     elif name not in _WRITTEN_UNSEEN:
+        draft.effects += [Effect(_WRITTEN[name], None)] if name in _WRITTEN else []
         draft.decide(Verdict(AWAY))
 
 

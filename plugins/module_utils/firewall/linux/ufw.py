@@ -217,7 +217,7 @@ def _reached(pair: _Pair) -> list[Place]:
         if place in pair.stored.chains and place not in found:
             found.append(place)
             lines = [*pair.stored.chains[place], *pair.running.chains.get(place, [])]
-            waiting += [(place[0], value) for line in lines for name, value in line.options if name in ("-j", "-g")]
+            waiting += [(place[0], to) for line in lines for to in re.findall(r"-[jg] (\S+)", line.text)]
     return found
 
 
@@ -238,10 +238,10 @@ def _chain(pair: _Pair, place: Place, name: str, running: list[Line], doubts: li
         doubts.append(f"iptables-save prints {len(running)} rules of {name}, and the kernel has another number")
     for number, line in apart.running if place[0] == "filter" else ():
         if not pair.daemons.search(f"{place[1]} {line.text}"):
-            shown, handle = (texts or {}).get(number, (line.text, ""))
-            gone = f"nft delete rule {name} handle {handle}" if handle else f"{pair.tool} -D {place[1]} {line.text}"
             where = _where(pair, running, number) if built_in else ""
-            yield f"only in the kernel: rule {number} of {name}{where}: {shown}", gone if built_in else RELOAD
+            text = (texts or {}).get(number, line.text)
+            gone = f"{pair.tool} -D {place[1]} {line.text}" if built_in else RELOAD
+            yield f"only in the kernel: rule {number} of {name}{where}: {text}", gone
     doubts += [
         f"whether {one.text} of {one.source} is {other.text} in {name} cannot be told" for one, other in apart.doubts
     ]
@@ -253,14 +253,13 @@ def _where(pair: _Pair, running: list[Line], number: int) -> str:
     return f", {'before' if number < ours[0] else 'after' if number > ours[-1] else 'between'} ufw's chains"
 
 
-def _texts(ruleset: Ruleset, backend: str, name: str, count: int) -> Optional[dict[int, tuple[str, str]]]:
-    """Given a chain, return its rules' text and handle by number as the kernel has them; None where the save command
-    prints another number of rules. What nft added to a table of iptables is printed wrongly by iptables-save.
+def _texts(ruleset: Ruleset, backend: str, name: str, count: int) -> Optional[dict[int, str]]:
+    """Given a chain, return its rules' texts by number as the kernel has them: what nft added to a table of iptables is
+    printed wrongly by iptables-save. None where that prints another number of rules.
     """
     for table in ruleset.tables:
         for chain in table.chains.values() if table.backend == backend else ():
             if f"{table.family} {table.name} {chain.name}" == name:
-                rules = {rule.where: rule.text for rule in chain.rules}  # one native rule may be several here
-                shown = [(text, where.partition(" handle ")[2]) for where, text in rules.items()]
-                return dict(enumerate(shown, start=1)) if len(shown) == count else None
+                texts = list({rule.where: rule.text for rule in chain.rules}.values())  # one may be several here
+                return dict(enumerate(texts, start=1)) if len(texts) == count else None
     return {}

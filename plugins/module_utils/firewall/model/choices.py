@@ -17,7 +17,7 @@ from typing import Optional
 from .index import PortIndex, concerns
 from .intervals import contains, spanning
 from .network import LINK_LOCAL
-from .packet import ECN, SYN, TCP, Packet, Receiver, is_among
+from .packet import ECN, SYN, TCP, Packet, Receiver, Value, is_among
 from .ruleset import AWAY, DIVERT, EGRESS, OUTPUT, POSTROUTING, FilterRule, Match, Ruleset, Values
 
 USUAL_SOURCE_PORT = 40000  # what the kernel gives to clients: see net.ipv4.ip_local_port_range
@@ -32,7 +32,7 @@ class Choices:
     def __init__(self, ruleset: Ruleset) -> None:
         tables = [table for table in ruleset.tables if not table.dormant]
         rules = [rule for table in tables for chain in table.chains.values() for rule in chain.rules]
-        self._diverts: dict[Optional[int], list[FilterRule]] = defaultdict(list)  # by the port that they lead to
+        self._diverts: dict[Value, list[FilterRule]] = defaultdict(list)  # by the port that they lead to
         self._away = [rule for rule in rules if rule.verdict is not None and rule.verdict.kind == AWAY]
         for rule in rules:
             if rule.verdict is not None and rule.verdict.kind == DIVERT:

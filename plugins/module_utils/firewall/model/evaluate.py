@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .intervals import Intervals, contains, intersect, subtract
+from .intervals import Intervals, contains, intersect, rest_of
 from .network import LOOPBACK_SOURCES, Stack
 from .order import NAT, TRACK, Base, Orders, Path, Station, orders_of
 from .packet import CONFIRMED, DNAT_DONE, LOOPBACK, NEW, SNAT_DONE, TCP, Packet, is_named
@@ -338,7 +338,7 @@ def _arrived(flow: Flow, passed: list[ChainEnd]) -> list[Piece]:
         share = intersect(rest, end.flow.sources)
         if share:
             pieces.append(Piece(share, OPEN, end.rule, landed))
-            rest = subtract(rest, share)
+            rest = rest_of(rest, share)
     return pieces + ([Piece(rest, OPEN, NO_RULE, landed)] if rest else [])
 
 

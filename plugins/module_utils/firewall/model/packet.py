@@ -10,7 +10,7 @@ has a number or a set of possible ones, or is MISSING there (a test of it holds 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, NamedTuple, Optional, Union
 
@@ -74,12 +74,12 @@ NOBODY_KNOWN = Receiver()  # a process that no rule names
 class Connection(NamedTuple):
     """What is remembered between the packets of a connection.
 
-    ``seen`` says of each packet so far whether it was tracked. ``asked`` is the place that the sender named where NAT
+    ``followed``: of each packet so far, whether it was tracked. ``asked`` is the place that the sender named where NAT
     gave it another one (``given``); ``masked``: NAT gave the sender another one. ``done``: bits of NAT in its status.
     """
 
     mark: Value = 0
-    seen: tuple[Optional[bool], ...] = ()
+    followed: tuple[Optional[bool], ...] = ()
     asked: Optional[Place] = None
     given: Optional[Place] = None
     masked: bool = False
@@ -171,8 +171,8 @@ class Packet(NamedTuple):
         The mark of the connection stays, that of the packet does not.
         """
         turn = self.turn + 1
-        seen = None if self.ct_state is None else self.has_entry
-        known = self.connection._replace(seen=(*self.connection.seen, seen))
+        tracked = None if self.ct_state is None else self.has_entry
+        known = self.connection._replace(followed=(*self.connection.followed, tracked))
         if self.has_entry:
             known = known._replace(mark=self.ct_mark)
         if turn == 1:
@@ -237,15 +237,15 @@ class Packet(NamedTuple):
 
 
 def _state(packet: Packet) -> Optional[int]:
-    """Return the state in which connection tracking finds a packet, by which of those before it it saw."""
-    seen = packet.connection.seen
-    if not seen:
+    """Return the state in which connection tracking finds a packet, by which of those before it tracked."""
+    before = packet.connection.followed
+    if not before:
         return NEW
-    if all(seen):
+    if all(before):
         return ESTABLISHED
-    if len(seen) == 1 and seen[0] is False:  # an answer to what was not tracked
+    if before == (False,):  # an answer to what was not tracked
         return INVALID if packet.proto == TCP else NEW
-    return INVALID if seen == (True, False) else None
+    return INVALID if before == (True, False) else None
 
 
 def _overwrite(old: Value, effect: Effect) -> Value:
@@ -292,7 +292,7 @@ def _way_back(packet: Packet) -> Value:
     return 1 if known or packet.itself else None
 
 
-_AT_HOOK = {
+_AT_HOOK: dict[str, Callable[[Packet], Value]] = {
     "skuid": _owner,
     "skgid": _owner,
     "ether_saddr": _sender_mac,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ...errors import CoreError
 from .index import PortIndex
-from .intervals import NOTHING, Intervals, intersect, merge, subtract
+from .intervals import NOTHING, Intervals, intersect, merge, rest_of
 from .packet import ALL, PEER, Fit, Packet, fit
 from .ruleset import (
     ACCEPT,
@@ -204,12 +204,12 @@ class Walker:
             return sources, NOTHING
         if len(sources) + len(part) < _LARGE:
             inside = intersect(sources, part)
-            return inside, subtract(sources, inside) if inside else sources
+            return inside, rest_of(sources, inside)
         key = (id(sources), id(part))
         if key not in self._cuts:
             self._budget.spend((len(sources) + len(part)) // _LARGE)
             inside = intersect(sources, part)
-            self._cuts[key] = (inside, subtract(sources, inside) if inside else sources, sources, part)
+            self._cuts[key] = (inside, rest_of(sources, inside), sources, part)
         return self._cuts[key][:2]
 
     def _follow(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[ChainEnd]:

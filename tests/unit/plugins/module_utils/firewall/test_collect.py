@@ -214,6 +214,27 @@ def test_the_text_of_the_rules_is_asked_for_only_where_the_json_leaves_something
     assert ("nft -t list ruleset" in asked_lines(commands)) is asked
 
 
+CUT = GARBLED[: GARBLED.index('"inet"}}')]  # as nft 1.0.6 printed it of a dormant table, exit code 0
+BESIDE = '{"nftables": [{"table": {"family": "ip", "name": "awake"}}]}'
+CUT_TABLES = [
+    ({"nft -j list table ip awake": BESIDE}, [("t", True), ("awake", False)], 0),
+    ({"nft -j list table ip awake": CUT}, [("t", True)], 1),
+    ({"nft -j list table ip awake": (1, "", "no")}, [("t", True)], 1),
+]
+
+
+@pytest.mark.case("FW2")
+@pytest.mark.parametrize(("commands", "tables", "gaps"), CUT_TABLES)
+def test_json_that_ends_in_the_middle_costs_only_the_tables_that_do_so_alone(
+    commands: dict[str, Any], tables: list[tuple[str, bool]], gaps: int
+) -> None:
+    text = LISTED + "table ip awake {\n}\n"
+    found = parse(collect(host({**commands, "nft -j list ruleset": CUT, "nft -t": text}))).ruleset
+    assert (sorted((table.name, table.dormant) for table in found.tables), len(found.gaps)) == (sorted(tables), gaps)
+    untold = unavailable(host({"nft -j list ruleset": CUT, "nft -t": (1, "", "no text")}))
+    assert untold[4] == ("'nft' ended with exit code 1: no text",)
+
+
 @pytest.mark.case("FW2")
 def test_a_table_is_dormant_by_the_text_and_unknown_without_it() -> None:
     told = parse(collect(host({"nft -j": GARBLED, "nft -t": LISTED}))).ruleset

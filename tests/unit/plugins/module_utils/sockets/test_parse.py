@@ -13,9 +13,9 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.li
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linux import (
     listeners_request,
     parse_address,
+    parse_diagnosis,
     parse_inode,
     parse_sockets,
-    parse_diagnosis,
 )
 
 PROC = Path(__file__).resolve().parents[4] / "fixtures" / "proc"
