@@ -261,6 +261,13 @@ def test_a_rule_that_iptables_save_does_not_print_is_a_doubt() -> None:
     assert view.unavailable == "iptables-save prints 6 rules of ip filter INPUT, and the kernel has another number"
 
 
+def test_a_reload_that_flushes_others_rules_says_so() -> None:
+    opened = replaced(":INPUT DROP", ":INPUT ACCEPT")
+    assert ufw_view(ufw_host(opened)).remedy == "ufw reload"
+    remedy = ufw_view(ufw_host(opened, ufw=replaced("MANAGE_BUILTINS=no", "MANAGE_BUILTINS=yes"))).remedy
+    assert remedy.startswith("ufw reload; # MANAGE_BUILTINS=yes: the reload flushes what docker")
+
+
 def test_a_flushed_input_is_mended_by_the_jumps_because_a_reload_does_not_make_them() -> None:
     view = ufw_view(ufw_host(lambda text: re.sub(r"-A INPUT .*\n", "", text)))
     assert (view.loaded, view.differences) == (False, ("ip filter INPUT does not lead to ufw's chains",))
