@@ -111,6 +111,11 @@ def read_ufw(
         return Manager("ufw", enabled=False)
     sides = [_side(read, held(saves, family), ruleset, daemons, family) for family in _TABLES]
     found = [pair for side in sides for pair in side.differences]
+    commands = list(dict.fromkeys(command for _text, command in found if command))[:_COMMANDS]
+    if RELOAD in commands and _said(read, "MANAGE_BUILTINS").lower() == "yes":
+        commands.append(
+            "# MANAGE_BUILTINS=yes: the reload flushes what docker, fail2ban and others made; restart those"
+        )
     return Manager(
         "ufw",
         enabled=True,
@@ -118,7 +123,7 @@ def read_ufw(
         differences=tuple(text for text, _command in found),
         unavailable="; ".join(dict.fromkeys(doubt for side in sides for doubt in side.doubts)),
         stored="/etc/ufw and /etc/default/ufw",
-        remedy="; ".join(list(dict.fromkeys(command for _text, command in found if command))[:_COMMANDS]),
+        remedy="; ".join(commands),
     )
 
 
