@@ -110,7 +110,9 @@ class Packet(NamedTuple):
         """Given the name of a field, return its value at this hook. None: not known."""
         if field in _AT_HOOK:
             return _AT_HOOK[field](self)
-        return getattr(self, field) if field in Packet._fields else None
+        if field in Packet._fields:
+            return getattr(self, field)  # type: ignore[no-any-return]
+        return MISSING if field.startswith("ct_") and not self.has_entry else None
 
     @property
     def itself(self) -> bool:
