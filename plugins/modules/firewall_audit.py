@@ -27,6 +27,9 @@ description:
     whose counters have stood for a month, whose own comment says that they are past, and what they open that nobody
     serves or that is broader than the policy. What each rule opens is asked of the model, so a finding is what
     is shown.
+  - Ports that rules lead to other hosts (a published port of a container) never meet the rules for this host's
+    own sockets, such as those of ufw. They are held against O(policy) by the port that a peer connects to. Where
+    this host passes packets on, its forward chains are looked at, too, for what they do with what no rule names.
   - It remembers what was open to whom, and says what is new (O(baseline)). Findings that somebody answers for are
     skipped with who, why and until when (O(exceptions)).
   - It sends no packet and changes nothing. The verdict comes from a model of the packet's way. It follows base
@@ -441,6 +444,37 @@ engine:
     settings: {}
     managers:
       nftables.service: enabled
+published:
+  description: The ports that rules lead to other hosts, and what becomes of everybody who connects to them.
+  returned: always, except on a platform that cannot be looked at
+  type: list
+  elements: dict
+  contains:
+    port:
+      description: The port and where it leads.
+      type: str
+    family:
+      description: Family of the peers, 4 or 6.
+      type: int
+    led_by:
+      description: The rule that leads it there.
+      type: str
+    verdict:
+      description: As of an exposure.
+      type: str
+    decided_by:
+      description: The rule, chain policy or circumstance that decides for most of the sources.
+      type: str
+    open_to:
+      description: Who gets through, where that is a part.
+      type: list
+      elements: str
+  sample:
+    - port: tcp/8080 to 172.17.0.2 port 80
+      family: 4
+      led_by: 'ip nat DOCKER rule 2: ! -i docker0 -p tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80'
+      verdict: open
+      decided_by: 'ip filter DOCKER rule 1: -d 172.17.0.2/32 -p tcp --dport 80 -j ACCEPT'
 baseline:
   description: The memory that this run compares with. When it was taken (empty where there is none), and by socket and
     family since when nobody was added to those who get through.

@@ -89,6 +89,10 @@ options:
   commit:
     description: Which change is meant, as V(armed) returned it in RV(firewall_commit.id).
     type: str
+  reason:
+    description: Why a change is taken back, for whoever reads of it.
+    type: str
+    default: ''
   seconds:
     description: Seconds after which the host has restored what was there, from 20 to 600. It begins a few seconds
       before they are over.

@@ -29,7 +29,7 @@ DECIDES = (
     "crew", "tally", "claims", "exits", "order", "thresholds", "evidence", "roots", "identity", "backup_gate", "latest",
     "verification", "levels", "aggregate", "cleanup/declared", "cleanup/model", "resources/declared",
     "resources/context",
-    "services/declared", "firewall_probe/declared", "firewall_probe/compare",
+    "services/declared", "firewall_probe/declared", "firewall_probe/compare", "accepted",
 )  # fmt: skip
 WHOLE_FOLDERS = ("retention", "model", "rules")
 OF_THE_REPORT = (

@@ -6,13 +6,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
 from ..finding import EMPTY
 from .model.exposure import Receivers, same_for_all
-from .model.network import Network
+from .model.intervals import BITS
+from .model.network import Address, Network, Route, ways_of
 from .model.ruleset import Ruleset
+
+
+def network_of(addresses: Iterable[Address], routes: Mapping[int, Iterable[Route]]) -> Network:
+    """Given a host's addresses beyond loopback and its routes by family, return its network."""
+    mine = list(addresses)
+    interfaces = sorted({each.interface for each in mine})
+    numbers = {family: tuple(sorted({each.number for each in mine if each.family == family})) for family in BITS}
+    leading = {family: [each for each in routes[family] if set(each.interfaces) <= set(interfaces)] for family in BITS}
+    return Network(numbers, {family: ways_of(family, leading[family], interfaces) for family in BITS})
+
+
+def unknown_network(reason: str) -> Network:
+    """Return a network of which nothing is known, and why."""
+    return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=reason)
 
 
 class Manager(NamedTuple):

@@ -60,6 +60,7 @@ SPEC: dict[str, Any] = {
         default=5986,
     ),
     "commit": option("str", "Which change is meant, as V(armed) returned it in RV(firewall_commit.id)."),
+    "reason": option("str", "Why a change is taken back, for whoever reads of it.", default=""),
     "seconds": option(
         "int",
         (

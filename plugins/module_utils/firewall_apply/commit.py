@@ -26,6 +26,7 @@ from .rollback import BOOT_UNIT, BOOT_WANTED, SCRIPT, UNITS_FOLDER, boot_unit
 from .snapshot import keep
 
 GOING = "going"
+MOST_REASON = 300  # characters
 RESERVE = 6  # seconds that a rollback may take: by so many it begins before the time is over
 GRACE = 15.0  # seconds after its deadline in which a rollback may still be at work
 REASONS = {
@@ -48,11 +49,12 @@ class Change(NamedTuple):
     how: str = ""
     when: str = ""
     verified: str = ""
+    reason: str = ""
 
     @property
     def why(self) -> str:
         """Why it was rolled back, in words."""
-        return REASONS.get(self.how, "")
+        return REASONS.get(self.how, "") + (f" ({self.reason})" if self.reason else "")
 
 
 def changes_folder(state_dir: str) -> Path:
@@ -77,8 +79,8 @@ def _read(host: Host, folder: Path, state: str, change_id: str) -> Change:
     left = float(_text(place, "deadline") or 0) - uptime(host)
     peers = tuple(Peer(*peer) for peer in record.get("peers", ()))
     steps = tuple(record.get("steps", ()))
-    verified = _text(place, "verified").strip()
-    return Change(change_id, state, place, record.get("manager", ""), peers, steps, left, how, when, verified)
+    verified, reason = (_text(place, name).strip() for name in ("verified", "reason"))
+    return Change(change_id, state, place, record.get("manager", ""), peers, steps, left, how, when, verified, reason)
 
 
 def _text(place: Path, name: str) -> str:
@@ -192,11 +194,12 @@ def forget(host: Host, folder: Path, place: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def roll_back(host: Host, folder: Path, change: Change) -> Change:
+def roll_back(host: Host, folder: Path, change: Change, reason: str) -> Change:
     """Restore now what was there before. Raise ActionFailed where the rules are not the same afterwards."""
     script = folder / "rollback.sh"
     trusted.read(script)
     host.run(["sh", str(script), str(folder), change.id, "run"], expect=None)
+    _note_reason(folder, change.id, reason)
     after = _of(find_changes(host, folder), change.id)
     if after is None or after.state != ROLLED_BACK or after.verified != "restored":
         raise ActionFailed(
@@ -204,6 +207,12 @@ def roll_back(host: Host, folder: Path, change: Change) -> Change:
             "what went wrong in rollback.log there"
         )
     return after
+
+
+def _note_reason(folder: Path, change_id: str, reason: str) -> None:
+    place = folder / f"{ROLLED_BACK}-{change_id}"
+    if reason and place.is_dir():
+        publish_file(place / "reason", " ".join(reason.split())[:MOST_REASON].encode())
 
 
 def _of(changes: Iterable[Change], change_id: str) -> Optional[Change]:

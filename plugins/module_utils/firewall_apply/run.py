@@ -50,7 +50,7 @@ class Store(NamedTuple):
     arm: Callable[[Host, Path, Mapping[str, Any], int], Change]
     renew: Callable[[Host, Change, float], None]
     confirm: Callable[[Host, Path, Change], None]
-    roll_back: Callable[[Host, Path, Change], Change]
+    roll_back: Callable[[Host, Path, Change, str], Change]
 
 
 STORES = {
@@ -146,7 +146,7 @@ def _armed(params: Mapping[str, Any], host: Host, folder: Path, found: Situation
     for change in (each for each in changes if each.state in (ARMED, GOING)):
         if change.state == ARMED and change.left > -GRACE:
             raise Refused(f"the change {change.id} is armed; it is confirmed or rolled back in {change.left:.0f} s")
-        STORES[host.platform].roll_back(host, folder, change)
+        STORES[host.platform].roll_back(host, folder, change, "it was left armed by an earlier run")
         raise Refused(f"the change {change.id} of an earlier run was left armed, and is rolled back now; run it again")
     if not found.plan.steps:
         return _result(host, found, changes, [], changed=False)
@@ -199,7 +199,7 @@ def _rolled_back(params: Mapping[str, Any], host: Host, folder: Path) -> Result:
     if change is None:
         raise Refused(f"there is no change {params['commit']!r} on this host")
     try:
-        after = STORES[host.platform].roll_back(host, folder, change)
+        after = STORES[host.platform].roll_back(host, folder, change, params["reason"])
     except ActionFailed as error:
         return Result(failure=str(error), changed=True)
     return _of_change(host, folder, after, ROLLED_BACK, changed=True)

@@ -140,10 +140,19 @@ def _keep_tables(host: Host, folder: Path, ways: Sequence[str]) -> None:
         listing = host.run(["nft", "-s", "list", "table", family, name]).stdout
         text = in_order(_saved(host, family, name), listing) if way == BY_IPTABLES else ""
         way = way if text else NATIVE
+        if way == NATIVE and _has_modules(host, family, name):
+            raise Refused(f"the table {family} {name} could not be restored exactly: it has rules of iptables' modules")
         _write(folder, f"{number}.list", listing)
         _write(folder, f"{number}.nft", text or host.run(["nft", "list", "table", family, name]).stdout)
         lines.append(f"{number} {family} {name} {way}\n")
     _write(folder, "index", "".join(lines))
+
+
+def _has_modules(host: Host, family: str, name: str) -> bool:
+    """Return whether a table has what nft only translates: loaded from its listing it would be something else."""
+    if family in ("inet", "netdev"):
+        return False
+    return '"xt":' in host.run(["nft", "-j", "list", "table", family, name]).stdout
 
 
 def in_order(saved: str, listing: str) -> str:

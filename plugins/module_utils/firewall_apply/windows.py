@@ -153,7 +153,7 @@ def forget(host: Host, folder: Path, change_id: str) -> None:
             (folder / name).unlink()
 
 
-def roll_back(host: Host, folder: Path, change: Change) -> Change:
+def roll_back(host: Host, folder: Path, change: Change, reason: str) -> Change:
     """Restore now what was there before. Raise ActionFailed where Windows did not take it."""
     trusted.read(folder / "firewall-rollback.ps1")
     argv = ["powershell.exe", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File"]
@@ -161,4 +161,4 @@ def roll_back(host: Host, folder: Path, change: Change) -> Change:
     after: Optional[Change] = next((c for c in find_changes(host, folder) if c.id == change.id), None)
     if after is None or after.state != ROLLED_BACK or after.verified != "restored":
         raise ActionFailed(f"the change {change.id} could not be rolled back; what was there is in {folder}")
-    return after
+    return after._replace(reason=reason)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,12 +62,13 @@ class Lab(NamedTuple):
 
     def connects(self, by: str, host: str, family: int, port: int) -> bool:
         """Return whether netcat connects: the second route to the truth."""
-        return self.fleet.status(by, "nc", "-z", "-w", "2", self.addresses[host][family], str(port)) == 0
+        return self.fleet.status(by, "nc", "-z", "-w", "1", self.addresses[host][family], str(port)) == 0
 
 
 @pytest.fixture(scope="module")
 def lab(fleet: Callable[..., Fleet], tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    made = fleet(HOSTS, layers=["admin"], groups={"cryptobot": HOSTS})
+    layers = {host: ["admin", *(["ufw"] if host == "db2" else [])] for host in HOSTS}
+    made = fleet(HOSTS, layers=layers, groups={"cryptobot": HOSTS})
     found = {host: _addresses(made, host) for host in HOSTS}
     lab = Lab(made, found, tmp_path_factory.mktemp("probe"))
     for host in HOSTS:
@@ -216,12 +218,6 @@ def test_nothing_else_disagrees_and_all_else_is_counted(disturbed: Report) -> No
     assert {number["compared"] for number in numbers.values()} == {PAIRS}
 
 
-def test_a_run_without_the_tag_knocks_at_nothing(lab: Lab) -> None:
-    ended, report = lab.weekly("--tags", "firewall")
-    assert "Knock" not in ended.stdout.replace("PLAY [Knock", "")
-    assert all(findings(report, host, "firewall.probe_knocks") == [] for host in HOSTS)
-
-
 def test_hosts_that_do_not_take_part_are_not_contacted_and_named(lab: Lab) -> None:
     _ended, report = lab.weekly("--tags", "probe", "--limit", "app1,db1", cryptobot_firewall_probe=False)
     for host in ("app1", "db1"):
@@ -238,3 +234,61 @@ def test_an_address_that_is_no_hosts_is_refused_before_anything_is_asked(lab: La
     said = "targets[0] (db1).host_address is '192.0.2.9': expected an address of db1 in the inventory"
     assert ended.returncode != 0
     assert said in ended.stdout.replace("\n", " "), ended.stdout + ended.stderr
+
+
+BOX = "172.30.0.2"
+# What Docker has done for `docker run -p 8080:80` (its own chains left out), and what ufw says of that port.
+UFW = "nft flush ruleset; ufw allow 22/tcp && ufw deny 8080/tcp && ufw --force enable"
+PUBLISH = f"""
+sysctl -qw net.ipv4.ip_forward=1
+iptables -t nat -A PREROUTING ! -i dock0 -p tcp --dport 8080 -j DNAT --to-destination {BOX}:80
+iptables -I FORWARD -o dock0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+iptables -I FORWARD -d {BOX} ! -i dock0 -o dock0 -p tcp --dport 80 -j ACCEPT
+iptables -I FORWARD -i dock0 ! -o dock0 -j ACCEPT
+"""
+
+
+@pytest.fixture(scope="module")
+def published(lab: Lab, disturbed: Report) -> Iterator[Lab]:
+    """Return the lab with a container of db2 whose port is published although ufw denies it."""
+    host, box = network.namespace(lab.fleet.name, "db2"), network.namespace(lab.fleet.name, "db2.box")
+    subprocess.run(["ip", "netns", "add", box], check=True)  # the fleet's own end removes what is named so
+    for words in (
+        f"-n {host} link add dock0 type veth peer name eth0 netns {box}",
+        f"-n {host} addr add 172.30.0.1/24 dev dock0",
+        f"-n {host} link set dock0 up",
+        f"-n {box} addr add {BOX}/24 dev eth0",
+        f"-n {box} link set eth0 up",
+        f"-n {box} link set lo up",  # by which it reaches its own address
+        f"-n {box} route add default via 172.30.0.1",
+    ):
+        subprocess.run(["ip", *words.split()], check=True)
+    lab.fleet.run("db2", "sh", "-ec", UFW + PUBLISH)
+    server = ["python3", "-m", "http.server", "--bind", BOX, "80"]
+    with subprocess.Popen(
+        network.inside(box, server), cwd=lab.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        asked = network.inside(box, ["nc", "-z", "-w", "1", BOX, "80"])
+        assert any(subprocess.run(asked, check=False).returncode == 0 or time.sleep(0.1) for _turn in range(100))
+        yield lab
+        running.terminate()
+
+
+def test_a_published_port_is_open_although_ufw_denies_it_and_its_dnat_rule_is_named(published: Lab) -> None:
+    assert published.connects("app1", "db2", 4, 8080)
+    assert not published.connects("app1", "db2", 6, 8080)
+    ended, report = published.weekly("--tags", "firewall", "--limit", "db2")
+    (found,) = findings(report, "db2", "firewall.published_port")
+    assert (found["status"], found["subject"]) == ("critical", f"tcp/8080 to {BOX} port 80")
+    assert "DNAT --to-destination 172.30.0.2:80" in found["message"]
+    # and a run that is not asked to knock does not
+    assert "Try a connection" not in ended.stdout
+    assert report.deeds("db2", "done") == findings(report, "db2", "firewall.probe_knocks") == []
+
+
+def test_what_answers_behind_a_published_port_is_what_the_rules_say(published: Lab) -> None:
+    policy = [{"port": 8080, "from": ["any"], "required": False}]
+    _ended, report = published.weekly("--tags", "probe", cryptobot_firewall_policy=policy)
+    told = {host: findings(report, host, "firewall.probe") for host in HOSTS}
+    assert {host: [each["status"] for each in of] for host, of in told.items()} == {host: ["ok"] for host in HOSTS}
+    assert told["db2"][0]["actual"] == {"agreed": 6, "compared": 6, "pairs": 6}

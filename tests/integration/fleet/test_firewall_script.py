@@ -115,6 +115,11 @@ def rebooted(lab: Lab, running: Moment) -> Moment:
 FLAWS = [
     ("ufw1", "firewall.shadowed_rule", "ufw-user-input rule 10", "warning"),  # the allow behind its deny
     ("ufw1", "firewall.shadowed_rule", "ufw-user-input rule 11", "warning"),
+    *(
+        (host, "firewall.latent_opening", f"tcp/{port}", "warning")
+        for host in HOSTS
+        for port in (8010, 8020, 8030, 3000)
+    ),
     ("ufw1", "firewall.expected_closed", "tcp/8000-8004", "critical"),  # 8002 to 8004 were never opened
     ("ufw1", "firewall.view_drift", "ufw", "ok"),
     ("ufw1", "firewall.boot", "next boot", "ok"),
@@ -124,6 +129,7 @@ FLAWS = [
     ("fwd1", "firewall.boot", "next boot", "ok"),
     ("ipt1", "firewall.inactive", "IPv6", "critical"),
     ("ipt1", "firewall.any_source_internal", "[::]:6379", "critical"),
+    ("ipt1", "firewall.family_difference", "tcp/6379", "warning"),
     ("ipt1", "firewall.expected_closed", "tcp/8000-8004", "critical"),
     ("ipt1", "firewall.boot", "ip filter (iptables-nft)", "warning"),
 ]

@@ -815,8 +815,10 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "firewall",
         "linux",
         exception(check="firewall.latent_openin"),
-        "exceptions[0].check is 'firewall.latent_openin': expected the id of a check of this module; did you mean "
-        "firewall.latent_opening?",
+        (
+            "exceptions[0].check is 'firewall.latent_openin': expected the id of a check of this module; did you mean "
+            "firewall.latent_opening?"
+        ),
     ),
     (
         "firewall",

@@ -14,15 +14,15 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ...errors import CoreError
-from ..model.ruleset import NFT, Ruleset
+from ..model.ruleset import LEGACY, NFT, Ruleset
 from ..reading import NOTHING_READ, Reading
 from ..snapshot import Boot
 from . import nft_stored, ufw
-from .collect_managers import ACTIVE, ENABLED, FIREWALLD, HOOKS, NFT_CONF, PLUGINS, SAVED
+from .collect_managers import ACTIVE, ENABLED, FIREWALLD, HOOKS, NFT_CONF, NFTABLES, PLUGINS, SAVED
 from .readings import Readings
 from .restore import Rules, compare, load
 
-UFW, NFTABLES, PERSISTENT = "ufw.service", "nftables.service", "netfilter-persistent.service"
+UFW, PERSISTENT = "ufw.service", "netfilter-persistent.service"
 KEEP_NFT = "(echo flush ruleset; nft -s list ruleset) > /etc/nftables.conf && systemctl enable nftables"
 _IP = {4: "ip", 6: "ip6"}
 _SHOWN = 3
@@ -118,14 +118,22 @@ class _Coming:
     def of_iptables(self) -> Iterator[Boot]:
         """Return, by table, what the kernel holds of iptables beyond what something enabled loads."""
         for (backend, family), rules in self.held.items():
-            tables = dict.fromkeys(table for table, _chain in rules.chains)
-            compared = {"filter"} if any("ufw" in chain for _table, chain in rules.chains) else set()
-            if NFTABLES in self.units.enabled:
-                compared |= {table for table in tables if f"{_IP[family]} {table}" in self.stored}
-            if ("filter", "INPUT_ZONES") not in rules.chains:  # else firewalld with iptables behind it
-                stored = self._stored(family)
-                for table in tables.keys() - compared:
+            if ("filter", "INPUT_ZONES") in rules.chains:  # firewalld with iptables behind it
+                continue
+            stored = self._stored(family)
+            from_file = stored[0].chains if stored[1] in SAVED[family] and self._has(backend, family) else ()
+            for table in dict.fromkeys(table for table, _chain in (*rules.chains, *from_file)):
+                if not self._is_compared(f"{_IP[family]} {table}", rules):
                     yield from self._of_table(f"{_IP[family]} {table}", backend, rules, stored)
+
+    def _has(self, backend: str, family: int) -> bool:
+        """Return whether a back end is the one that iptables-restore would load into."""
+        return bool(self.held[LEGACY, family].chains) == (backend == LEGACY)
+
+    def _is_compared(self, name: str, rules: Rules) -> bool:
+        """Return whether a table is compared as a whole with the files of ufw, or with nftables.conf."""
+        of_ufw = name.endswith(" filter") and any("ufw" in chain for _table, chain in rules.chains)
+        return of_ufw or (NFTABLES in self.units.enabled and name in self.stored)
 
     def _stored(self, family: int) -> tuple[Rules, str, str]:
         """Return what is loaded for a family, from where, and why nothing is."""
@@ -146,16 +154,17 @@ class _Coming:
     def _of_table(self, name: str, backend: str, rules: Rules, stored: tuple[Rules, str, str]) -> Iterator[Boot]:
         coming, source, why = stored
         table = name.split()[1]
-        places = [place for place in rules.chains if place[0] == table]
-        apart = {place: compare(coming.chains.get(place, []), rules.chains[place]) for place in places}
+        places = [place for place in dict.fromkeys((*rules.chains, *coming.chains)) if place[0] == table]
+        apart = {place: compare(coming.chains.get(place, []), rules.chains.get(place, [])) for place in places}
         extra = [f"{place[1]} {line.text}" for place, found in apart.items() for _number, line in found.running]
         extra = [line for line in extra if not DAEMONS.search(line)]
         missing = [f"{place[1]} {line.text}" for place, found in apart.items() for line in found.stored]
-        extra[:0] = [
-            f"{place[1]} policy {rules.policies[place]}"
-            for place in places
-            if rules.policies.get(place, "ACCEPT") != coming.policies.get(place, "ACCEPT")
-        ]
+        for place in places:
+            runs, comes = (side.policies.get(place, "ACCEPT") for side in (rules, coming))
+            if runs != comes:
+                (missing if runs == "ACCEPT" else extra).insert(
+                    0, f"{place[1]} policy {comes if runs == 'ACCEPT' else runs}"
+                )
         subject = f"{name} ({backend})"
         if extra:
             shown = f". First of {len(extra)}: {'; '.join(extra[:_SHOWN])}"

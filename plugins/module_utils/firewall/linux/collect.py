@@ -18,7 +18,7 @@ from ..model.intervals import BITS
 from ..model.ruleset import LEGACY, XTABLES
 from ..reading import Reading, command
 from .collect_managers import collect_managers, read_file
-from .nft import XTABLES_NAMES, needs_iptables, needs_listing
+from .nft import XTABLES_NAMES, is_whole, needs_iptables, needs_listing, read_listing
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables, proves_absence
 from .readings import Readings
 from .stack import collect_stack
@@ -27,13 +27,14 @@ NO_TABLES = '{"nftables": []}'
 NO_NFT = "nft is not installed"
 NOT_ROOT = "the kernel shows its packet filter to root only, and this account is not root"
 EPHEMERAL = "/proc/sys/net/ipv4/ip_local_port_range"
+_LIST = ["nft", "-j", "list"]
 _IPTABLES, _INET = {4: "iptables", 6: "ip6tables"}, ("ip", "ip6")
 _LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"}
 
 
 def collect(host: Host) -> Readings:
     """Return what this account may read of a Linux host's packet filter. Raise ToolTimeout when the time is used up."""
-    nft = _nft(host)
+    nft, listing = _nft(host)
     saves = {**_nft_saves(host, nft), **_legacy_saves(host)}
     return Readings(
         nft,
@@ -44,15 +45,34 @@ def collect(host: Host) -> Readings:
         read_file(host, EPHEMERAL),
         collect_managers(host),
         stack=collect_stack(host),
-        listing=command(host, ["nft", "-t", "list", "ruleset"]) if needs_listing(nft.text) else Reading(),
+        listing=listing,
     )
 
 
-def _nft(host: Host) -> Reading:
+def _nft(host: Host) -> tuple[Reading, Reading]:
+    """Return the rules of nftables as JSON, and as text where the JSON leaves something out."""
     if not host.is_admin():
-        return Reading(unavailable=NOT_ROOT)
-    listed = command(host, ["nft", "-j", "list", "ruleset"]) if host.which("nft") else Reading(unavailable=NO_NFT)
-    return _by_kernel(host, listed.unavailable) if listed.unavailable else listed
+        return Reading(unavailable=NOT_ROOT), Reading()
+    listed = command(host, [*_LIST, "ruleset"]) if host.which("nft") else Reading(unavailable=NO_NFT)
+    if listed.unavailable:
+        return _by_kernel(host, listed.unavailable), Reading()
+    if not needs_listing(listed.text):
+        return listed, Reading()
+    listing = command(host, ["nft", "-t", "list", "ruleset"])
+    return listed if is_whole(listed.text) else _table_by_table(host, listed, listing), listing
+
+
+def _table_by_table(host: Host, listed: Reading, listing: Reading) -> Reading:
+    """Given JSON that ends in the middle, and the text of the rules, return the JSON of each table that is not dormant.
+
+    1.0.6 may end it at the flags of a table (seen: exit code 0); a table that ends so alone, too, is left out.
+    """
+    shown = read_listing(listing.text).flags
+    if not shown and not listing.unavailable:
+        return listed
+    awake = [place for place, flags in shown.items() if "dormant" not in flags]
+    asked = [command(host, [*_LIST, "table", *place]).text.strip() for place in awake]
+    return Reading("\n".join([NO_TABLES, *filter(is_whole, asked)]), listing.unavailable)
 
 
 def _by_kernel(host: Host, why: str) -> Reading:

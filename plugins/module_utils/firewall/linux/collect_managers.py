@@ -22,6 +22,7 @@ from .ufw import TOOLS
 
 ENABLED, ACTIVE = "units enabled", "units active"
 FIREWALLD, FIREWALLD_CONF = "firewalld.service", "/etc/firewalld/firewalld.conf"
+NFTABLES = "nftables.service"
 NFT_CONF, NFT_RUNS = "nftables.conf with its includes", "nft -s list ruleset"
 SAVED = {family: (f"/etc/iptables/rules.v{family}", f"/etc/sysconfig/{tool}") for family, tool in TOOLS.items()}
 HOOKS = "files that name iptables or nft"
@@ -30,6 +31,8 @@ FIREWALLD_ASKED = ("--list-all-zones", "--list-all-policies", "--direct --get-al
 _LIST = ["--type=service", "--no-legend", "--no-pager", "--plain"]
 _NFT_CONFS = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")
 _INCLUDE = re.compile(r'^[ \t]*include[ \t]+["\']([^"\']+)["\'].*$', re.MULTILINE)
+_COMPARED = 8 << 20  # bytes of a listing
+_TOO_LONG = f"more than {_COMPARED} bytes are not compared"
 _INCLUDES = 64  # files that are followed, in all
 # What else may run a command while the system starts, and a word that makes it a loader of rules.
 _AT_BOOT = (
@@ -55,8 +58,9 @@ def collect_managers(host: Host) -> dict[str, Reading]:
     found[HOOKS] = Reading("\n".join(_hooks(host, found[ENABLED].text)))
     if host.is_admin() and FIREWALLD in found[ENABLED].text + found[ACTIVE].text:
         found.update(_firewalld(host))
-    if host.is_admin() and found[NFT_CONF].text and host.which("nft") is not None:
-        found[NFT_RUNS] = command(host, NFT_RUNS.split())
+    if host.is_admin() and NFTABLES in found[ENABLED].text + found[ACTIVE].text and host.which("nft") is not None:
+        runs = command(host, NFT_RUNS.split())
+        found[NFT_RUNS] = Reading(unavailable=f"{NFT_RUNS}: {_TOO_LONG}") if len(runs.text) > _COMPARED else runs
     return found
 
 

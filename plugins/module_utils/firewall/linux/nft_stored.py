@@ -62,12 +62,12 @@ def parse(text: str) -> Blocks:
 def _statements(text: str) -> Iterator[str]:
     """Given a text, return its statements: they end with a line or a semicolon outside of braces and quotes."""
     depth, begin, quoted = 0, 0, False
-    for place, letter in enumerate(text):
-        quoted ^= letter == '"'
-        depth += 0 if quoted else (letter == "{") - (letter == "}")
-        if letter in "\n;" and depth == 0 and not quoted:
-            yield text[begin:place]
-            begin = place + 1
+    for mark in re.finditer(r'[{}";\n]', text):
+        quoted ^= mark[0] == '"'
+        depth += 0 if quoted else (mark[0] == "{") - (mark[0] == "}")
+        if mark[0] in "\n;" and depth == 0 and not quoted:
+            yield text[begin : mark.start()]
+            begin = mark.end()
     yield text[begin:]
 
 

@@ -65,6 +65,7 @@ _GUARDS: dict[str, tuple[Match, ...]] = {
     "tcp option": (TCP_ONLY,),
     "arp": (_is("family", 0, "ARP"),),
     "ether": (_FRAME,),
+    "ct": (Match(("ct_direction",), ((ANYTHING,),), "a connection"),),
 }
 
 

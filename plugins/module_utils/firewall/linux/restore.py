@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ...errors import ParseError
@@ -20,6 +21,8 @@ from ..model.ruleset import PROTOCOLS
 from .iptables_options import Option, Part, split_parts, words_of
 
 Place = tuple[str, str]  # a table and one of its chains
+Item = tuple[str, str]  # an option and its value
+Key = tuple[frozenset[Item], frozenset[str]]
 _ICMP = (
     "echo-reply=0 destination-unreachable=3 port-unreachable=3/3 redirect=5 echo-request=8 time-exceeded=11 "
     "parameter-problem=12"
@@ -50,34 +53,27 @@ _COMPARED = (
 _EXACT = frozenset(_COMPARED.split())
 
 
-class Line(NamedTuple):
-    """A rule: its text, the file it is from, its options in one form, and those that no form is known for."""
+class StoredRule(NamedTuple):
+    """A rule, and the file that it is from."""
 
     text: str
     source: str
-    options: frozenset[tuple[str, str]]
-    others: frozenset[tuple[str, str]] = frozenset()
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What two spellings of a rule have in common for certain."""
-        return self.options, frozenset(name for name, _value in self.others)
 
 
 class Rules(NamedTuple):
     """Policies and rules by table and chain."""
 
     policies: dict[Place, str]
-    chains: dict[Place, list[Line]]
+    chains: dict[Place, list[StoredRule]]
 
 
 class Apart(NamedTuple):
     """How two lists of rules differ: what only one has, by number, the first that stands elsewhere, and doubts."""
 
-    stored: tuple[Line, ...] = ()
-    running: tuple[tuple[int, Line], ...] = ()
-    moved: Sequence[Line] = ()
-    doubts: tuple[tuple[Line, Line], ...] = ()
+    stored: tuple[StoredRule, ...] = ()
+    running: tuple[tuple[int, StoredRule], ...] = ()
+    moved: Sequence[StoredRule] = ()
+    doubts: tuple[tuple[StoredRule, StoredRule], ...] = ()
 
 
 def load(texts: Iterable[tuple[str, str]]) -> Rules:
@@ -101,43 +97,49 @@ def _load_line(made: Rules, table: str, source: str, line: str) -> str:
 
     A chain of one's own that is declared is emptied; a built-in one keeps its rules and gets its policy.
     """
-    if not line or line.startswith("#") or line == "COMMIT":
-        return table
     if line.startswith("*"):
         return line[1:].strip()
-    words = line.split()
     if line.startswith(":"):
-        place = (table, words[0][1:])
-        if words[1] == "-":
-            made.chains[place] = []
-        else:
-            made.policies[place] = words[1]
-            made.chains.setdefault(place, [])
-        return table
-    words = words[1:] if words[0].startswith("[") else words  # with counters: [packets:bytes] -A CHAIN ...
-    rules, text = made.chains[table, words[1]], line.partition(f" {words[1]}")[2].strip()
-    if words[0] == "-I":
-        number, _blank, rest = text.partition(" ")
-        at, text = (int(number), rest) if number.isdigit() else (1, text)
-        rules.insert(at - 1, _line(source, text))
-    elif words[0] == "-A":
-        rules.append(_line(source, text))
-    else:
-        raise ValueError(f"{words[0]} is not followed")
+        chain, policy = line[1:].split()[:2]
+        made.chains[table, chain] = [] if policy == "-" else made.chains.get((table, chain), [])
+        made.policies.update({} if policy == "-" else {(table, chain): policy})
+    elif line and not line.startswith("#") and line != "COMMIT":
+        # with counters: [packets:bytes] -A CHAIN ...
+        action, chain, text = (line.partition("] ")[2] if line.startswith("[") else line).split(None, 2)
+        rules, place = made.chains[table, chain], len(made.chains[table, chain])
+        if action == "-I":
+            number, _space, rest = text.partition(" ")
+            place, text = (int(number) - 1, rest) if number.isdigit() else (0, text)
+        elif action != "-A":
+            raise ValueError(f"{action} is not followed")
+        rules.insert(place, StoredRule(text, source))
     return table
 
 
-def _line(source: str, text: str) -> Line:
-    """Given a rule, return it; one of another form is a doubt of its own."""
+class _Form(NamedTuple):
+    """A rule's options in one form, and those that no form is known for."""
+
+    options: frozenset[Item]
+    others: frozenset[Item]
+
+    @property
+    def key(self) -> Key:
+        """What two spellings of a rule have in common for certain."""
+        return self.options, frozenset(name for name, _value in self.others)
+
+
+@lru_cache(maxsize=1 << 16)
+def _form(text: str) -> _Form:
+    """Given a rule, return its form; one that cannot be read is a doubt of its own."""
     try:
-        options = {item for part in split_parts(words_of(text)) for item in _items(part)} - _DEFAULTS
+        options = {item for part in split_parts(words_of(text.replace("'", '"'))) for item in _items(part)} - _DEFAULTS
     except (ValueError, IndexError):
         options = {("rule", text)}
     exact = frozenset(item for item in options if item[0].lstrip("! ") in _EXACT)
-    return Line(text, source, exact, frozenset(options) - exact)
+    return _Form(exact, frozenset(options) - exact)
 
 
-def _items(part: Part) -> Iterator[tuple[str, str]]:
+def _items(part: Part) -> Iterator[Item]:
     """Given a part of a rule, return its options, each with its value. That a match is loaded says nothing by itself
     where it has options, or is the protocol's own.
     """
@@ -148,7 +150,7 @@ def _items(part: Part) -> Iterator[tuple[str, str]]:
         yield from _item(option)
 
 
-def _item(option: Option) -> Iterator[tuple[str, str]]:
+def _item(option: Option) -> Iterator[Item]:
     name, value = _SPELLED.get(option.name, option.name), " ".join(option.words)
     if name == "--syn":
         name, value = "--tcp-flags", "FIN,SYN,RST,ACK SYN"
@@ -172,28 +174,32 @@ def _value(name: str, value: str) -> str:
     return _TYPES.get(name, {}).get(value, value)
 
 
-def compare(stored: list[Line], running: list[Line]) -> Apart:
+def compare(stored: list[StoredRule], running: list[StoredRule]) -> Apart:
     """Given what is stored for a chain and what runs in it, return how they differ, in order too."""
-    if [line.key for line in stored] == [line.key for line in running]:
-        return Apart(doubts=tuple((one, other) for one, other in zip(stored, running) if one.others != other.others))
-    there, here = Counter(line.key for line in running), Counter(line.key for line in stored)
-    missing = tuple(_beyond(enumerate(stored, start=1), there))
-    added = tuple(_beyond(enumerate(running, start=1), here))
-    common = zip(_without(stored, missing), _without(running, added))
-    moved = next(((one, other) for one, other in common if one.key != other.key), ())
-    return Apart(tuple(line for _number, line in missing), added, moved)
+    if not stored or not running:
+        return Apart(tuple(stored), tuple(enumerate(running, start=1)))
+    if [line.text for line in stored] == [line.text for line in running]:
+        return Apart()
+    forms, others = ([_form(line.text) for line in lines] for lines in (stored, running))
+    keys, there = [form.key for form in forms], [form.key for form in others]
+    missing, added = _beyond(keys, there), _beyond(there, keys)
+    common = [place for place in range(len(keys)) if place not in missing]
+    pairs = list(zip(common, (place for place in range(len(there)) if place not in added)))
+    moved = [(stored[one], running[other]) for one, other in pairs if keys[one] != there[other]]
+    unsure = [(stored[one], running[other]) for one, other in pairs if forms[one].others != others[other].others]
+    return Apart(
+        tuple(stored[place] for place in sorted(missing)),
+        tuple((place + 1, running[place]) for place in sorted(added)),
+        moved[0] if moved else (),
+        () if moved else tuple(unsure),
+    )
 
 
-def _beyond(lines: Iterable[tuple[int, Line]], others: Counter[tuple[object, ...]]) -> Iterator[tuple[int, Line]]:
-    """Given numbered rules, return those that are not among the others, or not as often."""
-    left = Counter(others)
-    for number, line in lines:
-        if left[line.key] > 0:
-            left[line.key] -= 1
-        else:
-            yield number, line
-
-
-def _without(lines: list[Line], gone: tuple[tuple[int, Line], ...]) -> list[Line]:
-    numbers = {number for number, _line in gone}
-    return [line for number, line in enumerate(lines, start=1) if number not in numbers]
+def _beyond(keys: list[Key], others: list[Key]) -> set[int]:
+    """Given what rules are known by, return the places of those that are not among the others, or not as often."""
+    left, found = Counter(others), set[int]()
+    for place, key in enumerate(keys):
+        left[key] -= 1
+        if left[key] < 0:
+            found.add(place)
+    return found

@@ -108,23 +108,17 @@ def app_table(settings: AppFirewall) -> tuple[Table, ...]:
     """Given its settings, return the application firewall as a table; nothing where it is off."""
     if not settings.on:
         return ()
+    known = CONNECTION_STATES["established"]
+    established = Match(("ct_state",), ((spanning(known, known),),), "established")
     begin = (
         _rule("it does not look at loopback", ACCEPT, Match(("iif",), ((frozenset([LOOPBACK]),),), LOOPBACK)),
-        _rule("connections that are there", ACCEPT, _established()),
+        _rule("connections that are there", ACCEPT, established),
     )
+    chain = Chain("programs", (*begin, *_listed(settings), *_unlisted(settings)), "input", 1)
     if settings.blocks_all:
         essential = tuple(_rule(f"{path} works although all is blocked", ACCEPT, _program(path)) for path in ESSENTIAL)
-        return (_table(Chain("all is blocked", (*begin, *essential), "input", 1, DROP)),)
-    return (_table(Chain("programs", (*begin, *_listed(settings), *_unlisted(settings)), "input", 1)),)
-
-
-def _table(chain: Chain) -> Table:
-    return Table(BACKEND, "inet", NAME, {chain.name: chain})
-
-
-def _established() -> Match:
-    number = CONNECTION_STATES["established"]
-    return Match(("ct_state",), ((spanning(number, number),),), "established")
+        chain = Chain("all is blocked", (*begin, *essential), "input", 1, DROP)
+    return (Table(BACKEND, "inet", NAME, {chain.name: chain}),)
 
 
 def _program(*names: str) -> Match:

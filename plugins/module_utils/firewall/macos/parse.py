@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from ...errors import CoreError, ParseError
 from ..model.intervals import BITS, Intervals, merge, network, spanning
-from ..model.network import Address, Network, Route, ways_of
+from ..model.network import Address, Network, Route
 from ..model.ruleset import Ruleset, Table
 from ..reading import Reading
-from ..snapshot import Manager, Snapshot
+from ..snapshot import Manager, Snapshot, network_of, unknown_network
 from . import alf, pf
 from .collect import PfReadings
 from .pf_line import PfNames
@@ -68,10 +68,10 @@ def _network(readings: PfReadings, parsed: _Parsed) -> tuple[list[Address], Netw
     try:
         addresses = parse_ifconfig(readings.interfaces.sure())
         routes = {family: parse_routes(family, reading.sure()) for family, reading in readings.routes.items()}
-        return addresses, network_of(addresses, routes)
+        return addresses, network_of(outer(addresses), routes)
     except CoreError as error:
         parsed.unavailable["routes"] = str(error)
-        return [], Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
+        return [], unknown_network(str(error))
 
 
 def _read_alf(readings: PfReadings, parsed: _Parsed) -> None:
@@ -192,15 +192,9 @@ def _destination(family: int, word: str) -> Intervals:
     return network(str(ipaddress.ip_interface(f"{plain}/{size}" if size else plain).network))[1]
 
 
-def network_of(addresses: list[Address], routes: Mapping[int, list[Route]]) -> Network:
-    """Given addresses and routes, return the host's network."""
-    outside = [each for each in addresses if not each.loopback and not each.interface.startswith("lo")]
-    interfaces = sorted({each.interface for each in outside})
-    numbers = {family: tuple(sorted({each.number for each in outside if each.family == family})) for family in BITS}
-    leading = {
-        family: [route for route in routes[family] if set(route.interfaces) <= set(interfaces)] for family in BITS
-    }
-    return Network(numbers, {family: ways_of(family, leading[family], interfaces) for family in BITS})
+def outer(addresses: list[Address]) -> list[Address]:
+    """Given addresses, return those beyond loopback, whose interface has link-local ones, too."""
+    return [each for each in addresses if not each.loopback and not each.interface.startswith("lo")]
 
 
 def by_interface(addresses: list[Address], *, networks: bool) -> dict[str, dict[int, Intervals]]:

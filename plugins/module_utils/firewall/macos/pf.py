@@ -127,12 +127,11 @@ def filter_table(rules: PfSources, translations: PfSources, skipped: frozenset[s
 
     Raise ParseError or CoreError where the main ruleset cannot be read.
     """
+    states = _number("ct_state", CONNECTION_STATES["established"])
     begin = [
         _rule("pf", "set skip", ACCEPT, Match(("iif",), ((skipped,),), "skipped interfaces"), implied=True),
         _rule("pf", "passed by a translation", ACCEPT, _number("mark", _PASSED), implied=True),
-        _rule(
-            "pf", "state of a connection", ACCEPT, _number("ct_state", CONNECTION_STATES["established"]), implied=True
-        ),
+        _rule("pf", "state of a connection", ACCEPT, states, implied=True),
     ]
     filters = Chain("filter", (*begin, *_in_order(_steps(rules, MAIN))), "input")
     diverting = tuple(step.rule for step in _steps(translations, MAIN))

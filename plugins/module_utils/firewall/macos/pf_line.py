@@ -10,7 +10,6 @@ reading of the line and makes the rule doubtful.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import NamedTuple, Optional
 
 from ...errors import ParseError
 from ...finding import EMPTY
-from ..model.intervals import Intervals, complement, network, spanning
+from ..model.intervals import Intervals, complement, numbers_in, spanning
 from ..model.packet import LOOPBACK, SYN
 from ..model.ruleset import PROTOCOLS, Doubt, Fixed, Match, Test, Values
 
@@ -81,21 +80,6 @@ def interface_name(name: str) -> str:
     if name in ("lo0", "lo"):
         return LOOPBACK
     return name if name[-1:].isdigit() else f"{name}*"
-
-
-def _address_numbers(word: str) -> Optional[ByFamily]:
-    """Given an address, network or range (``10.0.0.1 - 10.0.0.9``), return its numbers; None where it is none."""
-    first, dash, last = word.partition(" - ")
-    try:
-        if not dash:
-            family, numbers = network(re.sub(r"%[^/]*", "", word))
-            return {family: numbers}
-        low, high = ipaddress.ip_address(first), ipaddress.ip_address(last)
-    except ValueError:
-        return None
-    return (
-        {low.version: spanning(int(low), int(high))} if low.version == high.version and int(low) <= int(high) else None
-    )
 
 
 _WORD = re.compile(r'"[^"]*"|\([^()]*\)|[^\s"()]+')
@@ -233,7 +217,7 @@ class _Reader:
             interface, _colon, kind = word.strip("()").partition(":")
             known = self._names.networks if kind == "network" else self._names.addresses
             return known.get(interface) if kind in ("", "0", "network") else None
-        return _address_numbers(word)
+        return numbers_in(word)
 
     def _port(self, name: str) -> None:
         words = [self._read()]

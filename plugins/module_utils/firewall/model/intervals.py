@@ -11,6 +11,7 @@ set where an odd count of boundaries is at or below it.
 from __future__ import annotations
 
 import ipaddress
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Optional
@@ -110,6 +111,20 @@ def network(text: str) -> tuple[int, Intervals]:
     """Given an address or network (``10.0.0.0/8``, ``::1``), return its family and its addresses. Raise ValueError."""
     net = ipaddress.ip_network(text)
     return net.version, spanning(int(net.network_address), int(net.broadcast_address))
+
+
+def numbers_in(text: str) -> Optional[dict[int, Intervals]]:
+    """Given an address, network or range (``10.0.0.1 - 10.0.0.9``), return its numbers by family; None: it is none."""
+    first, dash, last = (part.strip() for part in re.sub(r"%[^/-]*", "", text).partition("-"))
+    try:
+        if not dash:
+            family, numbers = network(str(ipaddress.ip_interface(first).network))
+            return {family: numbers}
+        low, high = ipaddress.ip_address(first), ipaddress.ip_address(last)
+    except ValueError:
+        return None
+    right = low.version == high.version and int(low) <= int(high)
+    return {low.version: spanning(int(low), int(high))} if right else None
 
 
 def networks(family: int, numbers: Intervals, limit: int = 4) -> list[str]:

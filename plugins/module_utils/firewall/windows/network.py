@@ -14,7 +14,8 @@ from ...errors import CoreError
 from ...fields import Fields, fields_of
 from ...powershell import Answers
 from ..model.intervals import BITS, Intervals, merge, network, spanning
-from ..model.network import Address, Network, Route, ways_of
+from ..model.network import Address, Network, Route
+from ..snapshot import network_of
 from .rules import Words, lines
 
 _IN_USE = ("preferred", "deprecated", "")  # other states: not yet, no longer, or somebody else's as well
@@ -41,22 +42,14 @@ def _address(row: Fields) -> Optional[Address]:
 
 def parse_network(answers: Answers) -> Network:
     """Given the answers, return addresses and the ways on which sources arrive. Raise CoreError."""
-    addresses = own_addresses(answers)
-    interfaces = sorted({each.interface for each in addresses})
-    found = [(row, _destination(row)) for row in fields_of("routes", answers["routes"])]
     routes: dict[int, list[Route]] = {family: [] for family in BITS}
-    for row, (family, destinations) in found:
-        if row.text("InterfaceAlias") in interfaces:
-            routes[family].append(Route(destinations, (row.text("InterfaceAlias"),), "main"))
-    numbers = {family: tuple(sorted({each.number for each in addresses if each.family == family})) for family in BITS}
-    return Network(numbers, {family: ways_of(family, routes[family], interfaces) for family in BITS})
-
-
-def _destination(row: Fields) -> tuple[int, Intervals]:
-    try:
-        return network(row.text("DestinationPrefix"))
-    except ValueError as error:
-        raise row.wrong("DestinationPrefix", str(error)) from None
+    for row in fields_of("routes", answers["routes"]):
+        try:
+            family, destinations = network(row.text("DestinationPrefix"))
+        except ValueError as error:
+            raise row.wrong("DestinationPrefix", str(error)) from None
+        routes[family].append(Route(destinations, (row.text("InterfaceAlias"),), "main"))
+    return network_of(own_addresses(answers), routes)
 
 
 def surroundings(answers: Answers) -> Words:

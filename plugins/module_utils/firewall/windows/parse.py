@@ -22,7 +22,7 @@ from ..model.intervals import BITS, spanning
 from ..model.network import Network
 from ..model.packet import Receiver
 from ..model.ruleset import ACCEPT, CONNECTION_STATES, DROP, UNKNOWN, Chain, FilterRule, Match, Ruleset, Table, Verdict
-from ..snapshot import Manager, Snapshot
+from ..snapshot import Manager, Snapshot, unknown_network
 from .network import own_addresses, parse_network, surroundings
 from .rules import PROFILES, InboundRule, lines, parse_rules
 
@@ -226,7 +226,7 @@ def _network(answers: Answers, parsed: _Parsed) -> Network:
         return parse_network(answers)
     except CoreError as error:
         parsed.unavailable["routes"] = str(error)
-        return Network({4: (), 6: ()}, {4: {}, 6: {}}, unavailable=str(error))
+        return unknown_network(str(error))
 
 
 def _client_ports(answers: Answers) -> tuple[int, int]:

@@ -11,34 +11,22 @@ because a word that stands for something only Windows knows makes doubtful no mo
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple, Optional
 
 from ...fields import Fields, fields_of
 from ...finding import EMPTY
 from ...powershell import Answers
-from ..model.intervals import BITS, Intervals, merge, network, spanning
+from ..model.intervals import BITS, Intervals, merge, numbers_in, spanning
 from ..model.ruleset import ACCEPT, DROP, UNKNOWN, Doubt, Match, Test, Values
 
 PROFILES = ("Domain", "Private", "Public")
-FILTERS = (
-    "port_filters",
-    "address_filters",
-    "application_filters",
-    "service_filters",
-    "interface_filters",
-    "interface_type_filters",
-    "security_filters",
-)
 _VERDICTS = {"allow": ACCEPT, "block": DROP}
 _MOST = 64  # alternatives of one rule; beyond that it is doubtful as a whole
 _SHOWN = 80  # characters of a condition in the text of a rule
-
-Filters = Mapping[str, Mapping[str, Sequence[Fields]]]
 
 Tests = tuple[Test, ...]
 Alternatives = list[Tests]
@@ -72,7 +60,7 @@ def _is_any(parts: list[str]) -> bool:
     return any(part.lower() in ("any", "*") for part in parts)
 
 
-def _protocol(text: str) -> Alternatives:
+def _protocol(text: str, _around: Words) -> Alternatives:
     """Given the protocol of a rule (TCP, Any, 41), return its test."""
     word = text.strip().lower()
     if word == "any":
@@ -121,7 +109,7 @@ def _addresses(name: str, text: str, around: Words) -> Alternatives:
     known: dict[int, list[Intervals]] = {family: [] for family in BITS}
     words: Alternatives = []
     for part in parts:
-        found = _numbers(part, around)
+        found = around.addresses.get(part.lower()) or numbers_in(part)
         if found is None:
             words.append((Doubt(f"the address word {part}"),))
         for family, numbers in (found or {}).items():
@@ -142,24 +130,6 @@ def _of_families(name: str, named: Mapping[int, Intervals], parts: list[str]) ->
     return (Match(("family", name), rows, text),)
 
 
-def _numbers(part: str, around: Words) -> Optional[Mapping[int, Intervals]]:
-    """Given an address, range, network or known word, return its numbers by family; None where that is not known."""
-    word = around.addresses.get(part.lower())
-    if word is not None:
-        return word
-    first, dash, last = part.partition("-")
-    try:
-        if not dash:
-            family, numbers = network(str(ipaddress.ip_interface(part.partition("%")[0]).network))
-            return {family: numbers}
-        low, high = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
-    except ValueError:
-        return None
-    return (
-        {low.version: spanning(int(low), int(high))} if low.version == high.version and int(low) <= int(high) else None
-    )
-
-
 def _program(text: str, around: Words) -> Alternatives:
     """Given the program of a rule, return its test: variables are replaced, and case does not matter."""
     if _is_any([text]):
@@ -170,7 +140,7 @@ def _program(text: str, around: Words) -> Alternatives:
     return [(_among("program", frozenset([path.lower()]), f"program {text}"),)]
 
 
-def _service(text: str) -> Alternatives:
+def _service(text: str, _around: Words) -> Alternatives:
     """Given the service of a rule, return its test; ``*`` means any service, but nothing that is none."""
     if text.lower() == "any":
         return ANY
@@ -179,7 +149,7 @@ def _service(text: str) -> Alternatives:
     return [(_among("services", frozenset([text.lower()]), f"service {text}"),)]
 
 
-def _package(text: str) -> Alternatives:
+def _package(text: str, _around: Words) -> Alternatives:
     """Given the package of a rule (a SID, or nothing), return its test; ``*`` means any package."""
     if text.lower() in ("", "any"):
         return ANY
@@ -188,7 +158,7 @@ def _package(text: str) -> Alternatives:
     return [(_among("package", frozenset([text.lower()]), f"app package {text}"),)]
 
 
-def _interfaces(text: str) -> Alternatives:
+def _interfaces(text: str, _around: Words) -> Alternatives:
     """Given the interfaces of a rule, return its test."""
     parts = lines(text)
     if _is_any(parts):
@@ -206,9 +176,9 @@ def _transport(text: str, around: Words) -> Alternatives:
     return [(doubt,) if around.direct is None else (_among("iif", around.direct, "Wi-Fi Direct"), doubt)]
 
 
-def _only_any(name: str, text: str, *others: str) -> Alternatives:
-    """Given a condition that is not modelled, return a doubt unless it is none; ``others`` mean none as well."""
-    return ANY if text.lower() in ("any", *others) else [(Doubt(f"{name} {text}"),)]
+def _only_any(name: str, *others: str) -> Callable[[str, Words], Alternatives]:
+    """Given a condition that is not modelled, return what makes a doubt of it unless it is none, as ``others`` are."""
+    return lambda text, _around: ANY if text.lower() in ("any", *others) else [(Doubt(f"{name} {text}"),)]
 
 
 class InboundRule(NamedTuple):
@@ -229,7 +199,9 @@ class InboundRule(NamedTuple):
 
 def parse_rules(answers: Answers, around: Words) -> tuple[InboundRule, ...]:
     """Given the answers, return the inbound rules. Raise CoreError where one of the queries has no answer."""
-    filters = {name: _by_id(fields_of(name, answers[name])) for name in FILTERS}
+    filters = {
+        name: _by_id(fields_of(name, answers[name])) for name in dict.fromkeys(each.kind for each in _CONDITIONS)
+    }
     rules = fields_of("rules", answers["rules"])
     return tuple(_rule(row, filters, around) for row in rules)
 
@@ -241,7 +213,7 @@ def _by_id(rows: Sequence[Fields]) -> dict[str, list[Fields]]:
     return found
 
 
-def _rule(row: Fields, filters: Filters, around: Words) -> InboundRule:
+def _rule(row: Fields, filters: Mapping[str, Mapping[str, Sequence[Fields]]], around: Words) -> InboundRule:
     name = row.text("InstanceID")
     filtered = {kind: _one_of(rows.get(name, ())) for kind, rows in filters.items()}
     profiles, known = _profiles(row.text("Profile"))
@@ -273,84 +245,58 @@ def _profiles(text: str) -> tuple[frozenset[str], bool]:
     return (frozenset(words), True) if words <= set(PROFILES) else (frozenset(PROFILES), False)
 
 
+class _Condition(NamedTuple):
+    """A property of a kind of condition: how it is read as tests, and how it is written for a reader (empty: not)."""
+
+    kind: str
+    name: str
+    read: Callable[[str, Words], Alternatives]
+    form: str = ""
+
+
+_PORTS_NAMED = ("LocalPort", "RemotePort")  # of protocols without ports they say nothing
+_CONDITIONS = (
+    _Condition("port_filters", "Protocol", _protocol, "{}"),
+    _Condition("port_filters", "DynamicTarget", _transport),
+    _Condition("port_filters", "LocalPort", lambda text, _around: _ports("dport", text), "port {}"),
+    _Condition("port_filters", "RemotePort", lambda text, _around: _ports("sport", text), "from port {}"),
+    _Condition("address_filters", "RemoteAddress", lambda text, around: _addresses("saddr", text, around), "from {}"),
+    _Condition("address_filters", "LocalAddress", lambda text, around: _addresses("daddr", text, around), "to {}"),
+    _Condition("application_filters", "Program", _program, "program {}"),
+    _Condition("application_filters", "Package", _package, "package {}"),
+    _Condition("service_filters", "Service", _service, "service {}"),
+    _Condition("interface_filters", "InterfaceAlias", _interfaces, "on {}"),
+    _Condition("interface_type_filters", "InterfaceType", _only_any("interface type", "0")),
+    _Condition("security_filters", "Authentication", _only_any("authentication", "notrequired", "0")),
+    *(_Condition("security_filters", name, _only_any(name)) for name in ("LocalUser", "RemoteUser", "RemoteMachine")),
+)
+
+
 def _alternatives(row: Fields, filtered: Mapping[str, Optional[Fields]], around: Words) -> list[Tests]:
     """Given a rule and its conditions, return its alternatives: all that it asks for, in each combination."""
-    asked = [_of_kind(kind, found, around) for kind, found in filtered.items()]
-    asked.append([_of_rule(row)])
-    parts = [alternatives for kind in asked for alternatives in kind]
+    missing = [kind for kind, found in filtered.items() if found is None]
+    doubts = [Doubt(f"the {kind} of this rule are missing, or two rules have its id") for kind in missing]
+    keywords, ports = row.text("RemoteDynamicKeywordAddresses"), filtered["port_filters"]
+    doubts += [Doubt(f"names {', '.join(lines(keywords))}")] if keywords else []
+    doubts += [Doubt(f"processes of {row.text('Owner')}")] if row.text("Owner") else []
+    has_ports = ports is not None and ports.text("Protocol").lower() in ("tcp", "udp", "6", "17")
+    parts: list[Alternatives] = [[tuple(doubts)]]
+    for each in _CONDITIONS:
+        found = filtered[each.kind]
+        if found is not None and (has_ports or each.name not in _PORTS_NAMED):
+            parts.append(each.read(found.text(each.name), around))
     if math.prod(map(len, parts)) > _MOST:
         return [(Doubt("more combinations of conditions than are looked at"),)]
     return [tuple(test for tests in chosen for test in tests) for chosen in product(*parts)]
 
 
-def _of_rule(row: Fields) -> Alternatives:
-    words = row.text("RemoteDynamicKeywordAddresses")
-    doubts = [Doubt(f"names {', '.join(lines(words))}")] if words else []
-    if row.text("Owner"):
-        doubts.append(Doubt(f"processes of {row.text('Owner')}"))
-    return [tuple(doubts)]
-
-
-def _of_kind(kind: str, found: Optional[Fields], around: Words) -> list[Alternatives]:
-    """Given a kind of condition, return the conditions of it, each with its alternatives."""
-    if found is None:
-        return [[(Doubt(f"the {kind} of this rule are missing, or two rules have its id"),)]]
-    return _READERS[kind](found, around)
-
-
-def _port_filter(found: Fields, around: Words) -> list[Alternatives]:
-    proto = found.text("Protocol")
-    target = _transport(found.text("DynamicTarget"), around)
-    if proto.lower() not in ("tcp", "udp", "6", "17"):
-        return [_protocol(proto), target]
-    ports = [_ports("dport", found.text("LocalPort")), _ports("sport", found.text("RemotePort"))]
-    return [_protocol(proto), target, *ports]
-
-
-def _address_filter(found: Fields, around: Words) -> list[Alternatives]:
-    remote, local = found.text("RemoteAddress"), found.text("LocalAddress")
-    return [_addresses("saddr", remote, around), _addresses("daddr", local, around)]
-
-
-def _application_filter(found: Fields, around: Words) -> list[Alternatives]:
-    return [_program(found.text("Program"), around), _package(found.text("Package"))]
-
-
-def _security_filter(found: Fields, _around: Words) -> list[Alternatives]:
-    authentication = _only_any("authentication", found.text("Authentication"), "notrequired", "0")
-    accounts = [_only_any(name, found.text(name)) for name in ("LocalUser", "RemoteUser", "RemoteMachine")]
-    return [authentication, *accounts]
-
-
-_READERS = {
-    "port_filters": _port_filter,
-    "address_filters": _address_filter,
-    "application_filters": _application_filter,
-    "service_filters": lambda found, _around: [_service(found.text("Service"))],
-    "interface_filters": lambda found, _around: [_interfaces(found.text("InterfaceAlias"))],
-    "interface_type_filters": lambda found, _around: [_only_any("interface type", found.text("InterfaceType"), "0")],
-    "security_filters": _security_filter,
-}
-
-
 def _text(row: Fields, filtered: Mapping[str, Optional[Fields]]) -> str:
     """Return a rule as a reader wants to see it: what is any is left out."""
     words = [row.text("Action").lower(), f'"{row.text("DisplayName")}"']
-    asked = (
-        ("port_filters", "Protocol", "{}"),
-        ("port_filters", "LocalPort", "port {}"),
-        ("port_filters", "RemotePort", "from port {}"),
-        ("address_filters", "RemoteAddress", "from {}"),
-        ("address_filters", "LocalAddress", "to {}"),
-        ("application_filters", "Program", "program {}"),
-        ("application_filters", "Package", "package {}"),
-        ("service_filters", "Service", "service {}"),
-        ("interface_filters", "InterfaceAlias", "on {}"),
-    )
-    for kind, name, form in asked:
-        found = filtered[kind]
-        value = ", ".join(lines(found.text(name))) if found is not None else ""
-        words += [form.format(value[:_SHOWN])] if value and value.lower() != "any" else []
+    for each in (each for each in _CONDITIONS if each.form):
+        found = filtered[each.kind]
+        value = ", ".join(lines(found.text(each.name))) if found is not None else ""
+        words += [each.form.format(value[:_SHOWN])] if value and value.lower() != "any" else []
     edge = row.text("EdgeTraversalPolicy")
     words += [f"edge traversal {edge}"] if edge.lower() not in ("", "block", "0") else []
     words += [f"by {row.text('PolicyStoreSourceType')}"] if row.text("PolicyStoreSourceType") != "Local" else []

@@ -81,6 +81,7 @@ SETS = parse_ipsets(
     "create empty hash:ip family inet\n"
     "create other hash:ip family inet6\nadd other fd00::5\n"
     "create pairs hash:ip,port family inet\nadd pairs 10.0.0.5,tcp:22\nadd pairs 10.0.0.5,icmp:echo-request\n"
+    "add pairs 10.0.0.5,tcp:6\n"
     "add pairs 10.0.0.6,vrrp:0\nadd pairs 10.0.0.7,udp:22\n"
     "create odd hash:mac\n"
     "create holed hash:net family inet\nadd holed 10.0.0.0/24 nomatch\nadd holed 10.0.0.0/8\nadd holed 10.0.0.5\n"
@@ -156,6 +157,7 @@ BOTH = [
     ("{}-d 10.0.0.1,10.0.0.2", SYN, True, False),
     ("{}-i eth0", SYN, True, False),
     ("{}-i eth+", SYN, True, False),
+    ("{}-i eth+", {**SYN, "iif": "et"}, False, True),
     ("{}-i +", SYN, True, False),
     ("{}-i -f", SYN, False, True),
     ("{}-o eth0", SYN, False, True),
@@ -198,6 +200,14 @@ BOTH = [
     ("-m conntrack {}--ctstatus NONE", SYN, False, True),
     ("-m conntrack {}--ctstatus ASSURED,SEEN_REPLY", ACK, True, False),
     ("-m conntrack {}--ctstatus ASSURED,SEEN_REPLY", SYN, False, True),
+    ("-m conntrack {}--ctstatus EXPECTED", {**SYN, "ct_status": 1}, True, False),
+    ("-m conntrack {}--ctstatus EXPECTED", {**SYN, "ct_status": 0xFFFE}, False, True),
+    ("-m conntrack {}--ctstatus CONFIRMED", {**SYN, "ct_status": 8}, True, False),
+    ("-m conntrack {}--ctstatus CONFIRMED", {**SYN, "ct_status": 0xFFF7}, False, True),
+    ("-m conntrack {}--ctstatus ASSURED", {**SYN, "ct_status": 0xFFFB}, False, True),
+    ("-m conntrack {}--ctstatus SEEN_REPLY", {**SYN, "ct_status": 0xFFFD}, False, True),
+    ("-m conntrack {}--ctstate SNAT", {**SYN, "ct_status": 0xFFEF}, False, True),
+    ("-m conntrack {}--ctstate DNAT", {**SYN, "ct_status": 0xFFDF}, False, True),
     ("-m conntrack {}--ctstatus NONE", EARLY, False, False),
     ("-m conntrack {}--ctproto 17", SYN, False, True),
     ("-m conntrack {}--ctproto tcp", SYN, True, False),
@@ -407,6 +417,11 @@ def test_what_a_sender_cannot_have_as_it_likes_is_not(line: str) -> None:
     assert [test.chosen for test in rule.tests if isinstance(test, Doubt)] == [False]
 
 
+def test_a_set_of_the_other_family_holds_nothing_whatever_its_numbers() -> None:
+    packet = {**SYN6, "saddr": number("::10.0.0.5")}
+    assert [fits(f"-m set {sign}--match-set nets src -j DROP", packet, 6) for sign in ("", "! ")] == [False, True]
+
+
 @pytest.mark.parametrize("verdict", ["-j ACCEPT", "-j RETURN", "-j web", "-j MARK --set-xmark 1"])
 def test_a_header_that_a_sender_may_add_opens_what_it_is_accepted_for(verdict: str) -> None:
     assert fits(f"-m frag --fragfirst {verdict}", SYN6, family=6) is None
@@ -525,6 +540,14 @@ def test_the_netmask_of_a_set_counts(address: str, holds: bool) -> None:
     assert fits("-m set --match-set masked src -j ACCEPT", {**SYN, "saddr": number(address)}) is holds
 
 
+@pytest.mark.parametrize(("flag", "bit"), [("FIN", 1), ("SYN", 2), ("RST", 4), ("PSH", 8), ("ACK", 16), ("URG", 32)])
+def test_each_flag_is_its_bit(flag: str, bit: int) -> None:
+    for bits in (bit, 63 & ~bit):
+        line = f"-p tcp -m tcp --tcp-flags {flag} {flag} -j DROP"
+        assert fits(line, {**SYN, "tcp_flags": bits}) is (bits == bit)
+        assert fits("-p tcp -m tcp --tcp-flags ALL ALL -j DROP", {**SYN, "tcp_flags": bits}) is False
+
+
 @pytest.mark.case("FW12")
 def test_flags_are_asked_of_the_packet_under_their_mask() -> None:
     ecn = {**SYN, "tcp_flags": 2 | 64 | 128}
@@ -564,7 +587,7 @@ TARGETS = [
     ("-j CT --zone-orig mark", "unknown", None),
     ("-j SET --add-set nets src", "unknown", None),
     ("-j SET --del-set nets src", "unknown", None),
-    ("-j TTL --ttl-set 1", "unknown", None),
+    ("-j TTL --ttl-set 31", "unknown", None),
     ("-j HL --hl-dec 1", "unknown", None),
     ("-j SECMARK --selctx x", "unknown", None),
     ("-j CLUSTERIP --new", "unknown", None),
@@ -573,6 +596,7 @@ TARGETS = [
     ("-m socket --restore-skmark", "unknown", None),
     ("-m recent --rcheck --name x -j ACCEPT --mask 255.255.255.255 --rsource", "unknown", None),
     ("-m recent --rcheck --name x -j ACCEPT --mask 255.255.255.255 --rsource -j DROP", "unknown", None),
+    ("-m hashlimit --hashlimit-upto 5/sec --hashlimit-name x -j ACCEPT -j DROP", "unknown", None),
 ]
 
 
@@ -597,7 +621,7 @@ def test_netmap_changes_the_source_of_what_leaves() -> None:
 HARMLESS = [
     *('-j LOG --log-prefix "-x- "', "-j LOG --log-prefix -x-", "-j NFLOG", "-j TCPMSS --clamp-mss-to-pmtu", ""),
     *("-j CT --helper ftp", "-j CT", "-j TRACE", "-j TEE --gateway 10.0.0.9", "-j DSCP --set-dscp 0x10", "-j AUDIT"),
-    *("-j CHECKSUM --checksum-fill", "-j CLASSIFY --set-class 1:1", "-j TTL --ttl-inc 1", "-j HL --hl-set 64"),
+    *("-j CHECKSUM --checksum-fill", "-j CLASSIFY --set-class 1:1", "-j TTL --ttl-inc 1", "-j HL --hl-set 32"),
     *("-j SET --map-set nets src --map-prio",),
 ]
 
@@ -725,6 +749,23 @@ def test_each_line_is_one_place_however_many_rules_it_stands_for() -> None:
     ]
     (table,) = parse_save(dump)
     assert table.chains["INPUT"].rules == tuple(rule for line in found["filter", "INPUT"] for rule in line)
+
+
+def test_a_list_of_a_few_sets_is_exact_and_one_of_many_is_a_doubt() -> None:
+    text = "create l list:set\n" + "".join(f"create s{n} hash:ip\nadd s{n} 10.0.0.{n}\nadd l s{n}\n" for n in range(9))
+    for sets, holds in ((text, None), (text.replace("add l s8\n", ""), True)):
+        save = "*filter\n:INPUT DROP [0:0]\n-A INPUT -m set --match-set l src -j ACCEPT\nCOMMIT\n"
+        (table,) = parse_save(Dump(XTABLES, 4, save, parse_ipsets(sets)))
+        found = [[outcome(test, SYN) for test in rule.tests] for rule in table.chains["INPUT"].rules]
+        assert [all(way) for way in found if False not in way] == ([False] if holds is None else [True])
+
+
+def test_a_line_stands_for_so_many_rules_and_no_more() -> None:
+    ways = " ".join(["-m conntrack --ctstate NEW,DNAT"] * 3)
+    assert len(rules_for(f"{ways} -j DROP")) == 8
+    assert [rule.tests for rule in rules_for(f"{ways} -m conntrack --ctstate NEW,DNAT -j DROP")] == [
+        (Doubt(f"{ways} -m conntrack --ctstate NEW,DNAT -j DROP"),)
+    ]
 
 
 ODD_RULES = ["stray words", "--dport 22", "! stray", "-m", " ".join(["-m conntrack --ctstate NEW,DNAT"] * 5)]

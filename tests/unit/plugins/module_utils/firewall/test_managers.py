@@ -10,6 +10,7 @@ command that it names does (tried with ufw 0.36.2 in a namespace; the fleet test
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, Optional
@@ -71,6 +72,7 @@ def test_a_setting_is_the_last_one_unquoted(text: str, expected: str) -> None:
     assert setting(text, "ENABLED") == expected
 
 
+NO_RULES = '{"nftables": []}'
 Change = Callable[[str], str]
 
 
@@ -92,7 +94,7 @@ def ufw_host(v4: Change = str, v6: Change = str, *, scenario: str = "ufw-g7", **
     for name, change in files.items():
         path = next(path for path in managers if path.endswith(f"/{name.replace('_', '.')}"))
         managers[path] = Reading(change(managers[path].text)) if change else Reading(unavailable=f"{path} is denied")
-    return made._replace(saves=saves, managers=managers)
+    return made._replace(nft=Reading(NO_RULES), saves=saves, managers=managers)  # what iptables-save prints is all
 
 
 def ufw_view(made: Readings) -> Manager:
@@ -233,6 +235,30 @@ def test_what_ufw_has_stored_and_what_runs_is_compared_chain_by_chain_in_order(
     assert view.remedy.startswith(remedy) and bool(view.remedy) == bool(remedy)
 
 
+def native(text: str) -> Readings:
+    """Return a host on which nft added a rule to a table of ufw's: iptables-save prints it without what it matches."""
+    made = readings("debian-12", "ufw-g7")
+    body = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "192.0.2.1"}}
+    rule = {"family": "ip", "table": "filter", "chain": "INPUT", "handle": 999, "expr": [body, {"drop": None}]}
+    objects = json.loads(made.nft.text)["nftables"]
+    at = next(place for place, one in enumerate(objects) if one.get("rule", {}).get("chain") == "INPUT")
+    saves = {**made.saves, (XTABLES, 4): Reading(replaced(FIRST_JUMP, text)(made.saves[XTABLES, 4].text))}
+    nft = Reading(json.dumps({"nftables": [*objects[:at], {"rule": rule}, *objects[at:]]}))
+    return made._replace(nft=nft, saves=saves)
+
+
+@pytest.mark.case("FW1")
+def test_a_rule_that_nft_added_is_named_with_the_kernels_own_text() -> None:
+    view = ufw_view(native(f"-A INPUT -j DROP\n{FIRST_JUMP}"))
+    shown = "only in the kernel: rule 1 of ip filter INPUT, before ufw's chains: ip saddr 192.0.2.1 drop"
+    assert (view.differences, view.remedy) == ((shown,), "iptables -D INPUT -j DROP")
+
+
+def test_a_rule_that_iptables_save_does_not_print_is_a_doubt() -> None:
+    view = ufw_view(native(FIRST_JUMP))
+    assert view.unavailable == "iptables-save prints 6 rules of ip filter INPUT, and the kernel has another number"
+
+
 def test_a_flushed_input_is_mended_by_the_jumps_because_a_reload_does_not_make_them() -> None:
     view = ufw_view(ufw_host(lambda text: re.sub(r"-A INPUT .*\n", "", text)))
     assert (view.loaded, view.differences) == (False, ("ip filter INPUT does not lead to ufw's chains",))
@@ -240,7 +266,14 @@ def test_a_flushed_input_is_mended_by_the_jumps_because_a_reload_does_not_make_t
     assert view.remedy.endswith("; ufw reload")
 
 
+def unsaved() -> Readings:
+    made = ufw_host()
+    missing = Reading(unavailable="iptables-nft-save is not installed")
+    return made._replace(saves={(XTABLES, family): missing for family in (4, 6)})
+
+
 UNSURE = [
+    ("the rules cannot be printed", unsaved(), "iptables-nft-save is not installed"),
     ("a file is denied", ufw_host(user_rules=None), "/etc/ufw/user.rules is denied"),
     ("a file of another form", ufw_host(before_rules=lambda text: f"{text}\nnonsense\n"), "a rule of another form"),
     (
@@ -284,6 +317,7 @@ APART = [
     ("-p tcp --dport 22 -j ACCEPT", "-p udp -m udp --dport 22 -j ACCEPT"),
     ("! -s 10.0.0.0/8 -j ACCEPT", "-s 10.0.0.0/8 -j ACCEPT"),
     ("-m limit --limit 3/min -j ACCEPT", "-m limit --limit 3/sec -j ACCEPT"),
+    ('-m comment --comment "-s 10.0.0.1"', '-m comment --comment "-s 10.0.0.2"'),
 ]
 
 
@@ -403,6 +437,9 @@ def with_units(made: Readings, enabled: str, active: str) -> Readings:
     return made._replace(managers={**made.managers, ENABLED: Reading(enabled), ACTIVE: Reading(active)})
 
 
+BOTH = "15-ip4tables 25-ip6tables"
+
+
 def iptables_host(enabled: str = "", saved: str = "", plugins: str = "", hooks: str = "") -> Readings:
     """Return a host on which somebody ran iptables: rules for IPv4 and IPv6 that no manager knows."""
     made = readings("debian-12", "iptables-nft")
@@ -411,8 +448,12 @@ def iptables_host(enabled: str = "", saved: str = "", plugins: str = "", hooks: 
     return made._replace(managers={**read, **(files if saved is not None else {})})
 
 
+def flushed() -> Readings:
+    made = iptables_host("netfilter-persistent.service", "", BOTH)
+    return made._replace(nft=Reading(NO_RULES), saves={})
+
+
 V4, V6 = "ip filter (iptables-nft)", "ip6 filter (iptables-nft)"
-BOTH = "15-ip4tables 25-ip6tables"
 MORE = "*filter\n:INPUT DROP\n-A INPUT -p tcp --dport 9 -j ACCEPT\nCOMMIT\n"
 BOOT: list[tuple[str, Readings, list[tuple[str, Optional[bool]]]]] = [
     ("iptables rules that nothing loads", iptables_host(), [(V4, False), (V6, False)]),
@@ -420,6 +461,7 @@ BOOT: list[tuple[str, Readings, list[tuple[str, Optional[bool]]]]] = [
     ("it lacks its plugins", iptables_host("netfilter-persistent.service"), [(V4, False), (V6, False)]),
     ("of IPv4 alone", iptables_host("netfilter-persistent.service", "", "15-ip4tables"), [(V6, False)]),
     ("its files have more", iptables_host("netfilter-persistent.service", MORE, BOTH), [(V4, False), (V6, False)]),
+    ("they are flushed, and come back", flushed(), [(V4, False), (V6, False)]),
     ("a hook may load them", iptables_host(hooks="/etc/network/if-pre-up.d/fw"), [(V4, None), (V6, None)]),
     ("an unknown loader may", iptables_host("shorewall.service enabled\n"), [(V4, None), (V6, None)]),
     ("no systemd", iptables_host()._replace(managers={}), [("next boot", None)]),
@@ -511,7 +553,6 @@ def test_docker_and_fail2ban_make_their_chains_anew_while_they_are_enabled() -> 
 
 
 SYSTEMD = {"/run/systemd/system/x": ""}
-NO_RULES = '{"nftables": []}'
 IP = {"ip -j link show": "[]", "ip -j -4": "[]", "ip -j -6": "[]"}
 
 

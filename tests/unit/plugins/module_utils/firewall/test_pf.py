@@ -191,6 +191,27 @@ def test_a_redirect_leads_to_another_port_and_one_that_passes_needs_no_rule(
     assert exposed(BLOCK, nat=nat).outside(listener(), 4).verdict(WORLD) == expected
 
 
+TO_LOOPBACK = "inet proto tcp from any to any port = 80 -> 127.0.0.1 port 8080"
+LED = [
+    ((f"rdr pass on eth0 {TO_LOOPBACK}",), "open"),
+    ((f"rdr on eth0 {TO_LOOPBACK}",), "filtered"),  # pf sees the translated address, and no rule passes that
+    ((f"rdr pass on eth1 {TO_LOOPBACK}",), "filtered"),
+    ((f"no rdr on eth0 {TO_LOOPBACK.partition(' ->')[0]}", f"rdr pass on eth0 {TO_LOOPBACK}"), "filtered"),
+    ((f"rdr pass on eth0 {TO_LOOPBACK.replace('8080', '8081')}",), "filtered"),
+    ((), "filtered"),
+]
+
+
+@pytest.mark.case("FW4")
+@pytest.mark.parametrize(("nat", "expected"), LED)
+def test_a_redirect_to_loopback_makes_what_listens_there_reachable(nat: tuple[str, ...], expected: str) -> None:
+    here = Listener("tcp", "127.0.0.1", 8080, {}, {4: 0x7F000001})
+    assert exposed(BLOCK, nat=nat).outside(here, 4).verdict(WORLD) == expected
+    passed = exposed(BLOCK, "pass in on eth0 proto tcp from any to 127.0.0.1 port = 8080", nat=nat)
+    behind = "open" if nat[:1] == (f"rdr on eth0 {TO_LOOPBACK}",) else expected
+    assert passed.outside(here, 4).verdict(WORLD) == behind
+
+
 RECORDED = [
     # default deny, a table with an exception, a banned network, a named port
     ("macos-13", 8000, numbers("10.1.0.0/24"), "open"),

@@ -16,11 +16,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos import collect as macos
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.macos.parse import (
     by_interface,
-    network_of,
+    outer,
     parse_ifconfig,
     parse_routes,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import contains
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import network_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.windows import collect as windows
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.powershell import Answers
 
@@ -34,7 +35,7 @@ def one(address: str) -> int:
 
 def test_addresses_in_use_are_read_and_loopback_and_duplicates_are_not_among_the_outer_ones() -> None:
     own = parse_ifconfig(text("ifconfig/macos-14/all"))
-    known = network_of(own, {4: [], 6: []})
+    known = network_of(outer(own), {4: [], 6: []})
     assert known.addresses[4] == (one("192.168.1.5"),)
     assert one("fd12:3456:789a:1::dead") not in known.addresses[6]
     assert len(known.addresses[6]) == 4

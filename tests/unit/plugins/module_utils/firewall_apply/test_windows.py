@@ -89,6 +89,11 @@ def told(host: WindowsHost, folder: Path, state: str, **more: Any) -> Any:
 
 def test_a_change_is_confirmed_by_a_new_connection_when_all_is_done(tmp_path: Path) -> None:
     host = WindowsHost()
+    params = {**DEFAULTS, "state_dir": str(tmp_path), "policy": POLICY, "state": "armed"}
+    planned = run(params, host, True)
+    assert planned.changed
+    assert planned.diff == {"before": "", "after": "allow: tcp/5986 from any\n"}
+    assert list(tmp_path.iterdir()) == []
     change_id = told(host, tmp_path, "armed").data["firewall_commit"]["id"]
     assert "S-1-5-18" in host.asked
     assert f"cryptobot-firewall-rollback-{change_id}" in host.asked
@@ -101,9 +106,10 @@ def test_a_change_is_confirmed_by_a_new_connection_when_all_is_done(tmp_path: Pa
         told(host, tmp_path, "confirmed", commit=change_id)
     host.answers["rules"] = [rule("cryptobot tcp/5986 from any")]
     done = told(host, tmp_path, "confirmed", commit=change_id)
-    assert [(action.action, action.subject, action.state) for action in done.actions] == [
-        ("allow", "tcp/5986 from any", "done")
+    assert [(action.action, action.subject, action.reason) for action in done.actions] == [
+        (action.action, action.subject, action.reason) for action in planned.actions
     ]
+    assert [action.state for action in (*planned.actions, *done.actions)] == ["planned", "done"]
     assert [path.name for path in tmp_path.iterdir()] == ["firewall-rollback.ps1"]
 
 
