@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from ...errors import CoreError
 from ..model.intervals import BITS
 from ..model.network import Network
-from ..model.ruleset import XTABLES, FilterRule, Ruleset
+from ..model.ruleset import XTABLES, FilterRule, Gap, Ruleset
 from ..reading import Reading
 from ..snapshot import Boot, Manager, Snapshot
 from .ipset import IpSets, parse_ipsets
@@ -55,7 +58,15 @@ def parse_ruleset(readings: Readings, unavailable: dict[str, str]) -> Ruleset:
             tables += parse_save(_dump(backend, family, reading, ipsets))
         except CoreError as error:
             unseen[family].append(str(error))
-    return Ruleset(tuple(tables), {family: tuple(reasons) for family, reasons in unseen.items()}, listed.gaps)
+    gaps = _on_bridges(listed.gaps, readings.links)
+    return Ruleset(tuple(tables), {family: tuple(reasons) for family, reasons in unseen.items()}, gaps)
+
+
+def _on_bridges(gaps: Iterable[Gap], links: Reading) -> tuple[Gap, ...]:
+    """Given gaps, return them with those of the family bridge where they count: on what other interfaces belong to."""
+    masters = tuple(sorted({str(entry["master"]) for entry in _entries(links) if "master" in entry}))
+    found = [gap._replace(devices=masters) if gap.text.startswith("bridge ") else gap for gap in gaps]
+    return tuple(gap for gap in found if gap.devices or not gap.text.startswith("bridge ") or not links.text)
 
 
 def _listed(readings: Readings, ipsets: IpSets, unavailable: dict[str, str]) -> Ruleset:
@@ -79,12 +90,18 @@ def _dump(backend: str, family: int, reading: Reading, ipsets: IpSets) -> Dump:
 
 
 def _links(reading: Reading) -> dict[str, int]:
-    """Return the numbers of the interfaces by name; none where they could not be read, which is told elsewhere."""
+    """Return the numbers of the interfaces by name."""
+    return {
+        entry["ifname"]: entry["ifindex"] for entry in _entries(reading) if "ifname" in entry and "ifindex" in entry
+    }
+
+
+def _entries(links: Reading) -> list[dict[str, Any]]:
+    """Return the interfaces; none where they could not be read, which is told elsewhere."""
     try:
-        entries = parse_json("ip -j link", reading.text)
+        return parse_json("ip -j link", links.text)
     except CoreError:
-        return {}
-    return {entry["ifname"]: entry["ifindex"] for entry in entries if "ifname" in entry and "ifindex" in entry}
+        return []
 
 
 def _ipsets(readings: Readings, unavailable: dict[str, str]) -> IpSets:

@@ -14,7 +14,7 @@ from ...errors import CoreError
 from ..model.ruleset import LEGACY, XTABLES, Ruleset
 from ..reading import NOTHING_READ, Reading
 from ..snapshot import Manager
-from .restore import Line, Place, Rules, compare, load
+from .restore import Place, Rules, StoredRule, compare, load
 
 CONF, DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
 _KINDS = ("before", "after", "user")
@@ -161,7 +161,7 @@ class _Pair(NamedTuple):
         """Return the jumps from a built-in chain to chains of ufw, in order."""
         return [line.text for line in rules.chains.get(("filter", way.upper()), []) if self.ours(line)]
 
-    def ours(self, line: Line) -> bool:
+    def ours(self, line: StoredRule) -> bool:
         """Return whether a rule leads to chains of ufw."""
         return f"-j {self.ufw}-" in line.text
 
@@ -228,7 +228,9 @@ def _reached(pair: _Pair) -> list[Place]:
     return found
 
 
-def _chain(pair: _Pair, place: Place, name: str, running: list[Line], doubts: list[str]) -> Iterator[tuple[str, str]]:
+def _chain(
+    pair: _Pair, place: Place, name: str, running: list[StoredRule], doubts: list[str]
+) -> Iterator[tuple[str, str]]:
     apart = compare(pair.stored.chains[place], running)
     built_in = place in pair.stored.policies
     jumps = place[0] == "filter" and any(map(pair.ours, pair.stored.chains[place])) and built_in
@@ -252,7 +254,7 @@ def _chain(pair: _Pair, place: Place, name: str, running: list[Line], doubts: li
     ]
 
 
-def _where(pair: _Pair, running: list[Line], number: int) -> str:
+def _where(pair: _Pair, running: list[StoredRule], number: int) -> str:
     """Return where a rule that somebody added stands: before ufw's chains it decides alone."""
     ours = [place for place, line in enumerate(running, start=1) if pair.ours(line)] or [0]
     return f", {'before' if number < ours[0] else 'after' if number > ours[-1] else 'between'} ufw's chains"

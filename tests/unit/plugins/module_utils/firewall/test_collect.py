@@ -215,7 +215,7 @@ def test_the_text_of_the_rules_is_asked_for_only_where_the_json_leaves_something
 
 
 CUT = GARBLED[: GARBLED.index('"inet"}}')]  # as nft 1.0.6 printed it of a dormant table, exit code 0
-BESIDE = '{"nftables": [{"table": {"family": "ip", "name": "awake"}}]}'
+BESIDE = '{"nftables": [{"table": {"family": "ip", "name": "awake"}}]}\n'
 CUT_TABLES = [
     ({"nft -j list table ip awake": BESIDE}, [("t", True), ("awake", False)], 0),
     ({"nft -j list table ip awake": CUT}, [("t", True)], 1),
@@ -233,6 +233,28 @@ def test_json_that_ends_in_the_middle_costs_only_the_tables_that_do_so_alone(
     assert (sorted((table.name, table.dormant) for table in found.tables), len(found.gaps)) == (sorted(tables), gaps)
     untold = unavailable(host({"nft -j list ruleset": CUT, "nft -t": (1, "", "no text")}))
     assert untold[4] == ("'nft' ended with exit code 1: no text",)
+
+
+BRIDGED = json.dumps(
+    {
+        "nftables": [
+            {"table": {"family": "bridge", "name": "b"}},
+            {"chain": {"family": "bridge", "table": "b", "name": "c", "hook": "input", "prio": 0, "policy": "drop"}},
+        ]
+    }
+)
+LINKS = [
+    ('[{"ifname": "va"}, {"ifname": "br0"}, {"ifname": "port", "master": "br0"}]', [("br0",)]),
+    ('[{"ifname": "va"}]', []),
+    ((1, "", "no"), [()]),
+]
+
+
+@pytest.mark.case("FW25")
+@pytest.mark.parametrize(("links", "devices"), LINKS)
+def test_rules_of_bridges_count_for_what_comes_by_a_bridge(links: Any, devices: list[tuple[str, ...]]) -> None:
+    found = parse(collect(host({"nft": BRIDGED, "ip -j link show": links}))).ruleset
+    assert [gap.devices for gap in found.gaps] == devices
 
 
 @pytest.mark.case("FW2")
