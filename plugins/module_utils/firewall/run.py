@@ -55,7 +55,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
             f"the packet filter of a {host.platform} host cannot be read by this release, expected {sorted(COLLECTORS)}"
         )
         return Result([RULES["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
-    context, outside_scope = _look(params, host, inputs)
+    context, outside_scope = _known(params, host, inputs)
     findings = accept(ACCEPTED, RULES.judge(context), inputs.accepted, inputs.today)
     data = {**report(context, params["limit"]), "outside_scope": outside_scope}
     if not check_mode:
@@ -69,10 +69,10 @@ def look(params: dict[str, Any], host: Host) -> Context:
 
     Raise InputError where the policy is wrong, and KeyError on a platform that is not read.
     """
-    return _look(params, host, _wanted(params, host))[0]
+    return _known(params, host, _wanted(params, host))[0]
 
 
-def _look(params: dict[str, Any], host: Host, inputs: Inputs) -> tuple[Context, int]:
+def _known(params: dict[str, Any], host: Host, inputs: Inputs) -> tuple[Context, int]:
     """Return what is known, and how many listeners lie outside the scope that was asked for."""
     collector = COLLECTORS[host.platform]
     table, unavailable = _sockets(host, collector.listens)

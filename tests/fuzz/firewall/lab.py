@@ -22,6 +22,7 @@ from typing import Any
 from .points import CABLES, GATEWAYS, LINK_LOCAL, MACS, ROUTED, SERVER, SOURCES, WAITING, Knock, Source, Waiting
 
 HERE = Path(__file__).resolve().parent
+SERVE, KNOCK = HERE / "serve.py", HERE / "knock.py"
 PATIENCE = 0.35  # seconds for an answer; what is dropped takes all of it
 # Grafts the checkout as a collection (tests/conftest.py), then runs a script.
 BEGIN = """
@@ -233,9 +234,9 @@ class Lab:
         for each, lines in ((self.server, _server_lines(self._bridged)), (self.client, _client_lines())):
             _ip("-n", each, "-batch", "-", lines=lines)
         scripts = {
-            "server": (self.server, str(HERE / "serve.py")),
-            "client": (self.client, str(HERE / "knock.py")),
-            "inside": (self.server, str(HERE / "knock.py")),
+            "server": (self.server, str(SERVE)),
+            "client": (self.client, str(KNOCK)),
+            "inside": (self.server, str(KNOCK)),
             "product": (self.server, "-c", BEGIN, str(HERE.parents[1]), str(HERE / "ask.py")),
         }
         self._agents = {which: Agent(*argv) for which, argv in scripts.items()}

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two network namespaces and the cables between them: rules are loaded in one, connections come from the other.
+"""Two network namespaces for the recorded scenarios: rules are loaded in one, connections come from the other.
+
+What serves and what knocks in them is that of the lab in tests/fuzz/firewall.
 
 The server has eth0 towards the world (203.0.113.10, 2001:db8::10, default routes) and eth1 towards a site (10.0.0.1/8,
 fd00::1/8), as in the fixtures that record.py makes. Nothing of the machine itself changes.
@@ -20,17 +22,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Optional
 
+from fuzz.firewall.lab import BEGIN, KNOCK, SERVE, Agent
+
 from .record import COLLECT
 
 HERE = Path(__file__).resolve().parent
 SITE = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
 SERVER = {(4, "world"): "203.0.113.10", (6, "world"): "2001:db8::10", (4, "site"): "10.0.0.1", (6, "site"): "fd00::1"}
-BEGIN = """
-import runpy, sys
-sys.path.insert(0, sys.argv[1])
-import conftest
-runpy.run_path(sys.argv[2], run_name="__main__")
-"""
+PATIENCE = 1.2  # seconds: a dropped SYN is sent again after one second, and the second one is dropped as well
 HOST = {"host": "127.0.0.1", "host6": "::1"}
 
 CABLES = """
@@ -90,7 +89,7 @@ class Lab:
 
     def __init__(self) -> None:
         self.server, self.client = f"fwlab{os.getpid()}s", f"fwlab{os.getpid()}c"
-        self._listener: Optional[subprocess.Popen[str]] = None
+        self._agents: list[Agent] = []
         self._sources: set[str] = set()
 
     def __enter__(self) -> Lab:
@@ -124,18 +123,21 @@ class Lab:
 
     def serve(self, *ports: tuple[str, int]) -> None:
         """Let the server listen on ports (protocol, number), at all its addresses of both families."""
-        argv = ["ip", "netns", "exec", self.server, sys.executable, str(HERE / "listener.py")]
-        words = [f"{proto}:{port}" for proto, port in ports]
-        self._listener = subprocess.Popen([*argv, *words], stdout=subprocess.PIPE, text=True)
-        if self._listener.stdout is None or self._listener.stdout.readline() != "ready\n":
-            raise RuntimeError(f"the listener on {words} did not begin")
+        words = [
+            [f"{proto}:{port}", proto, address, port, "", True, "", 0]
+            for proto, port in ports
+            for address in ("0.0.0.0", "::")
+        ]
+        server = Agent(self.server, str(SERVE))
+        self._agents.append(server)
+        failed = server.ask(words)
+        if failed:
+            raise RuntimeError(f"what does not listen: {failed}")
 
     def stop_serving(self) -> None:
         """End what the server listens with."""
-        if self._listener is not None:
-            self._listener.kill()
-            self._listener.communicate()
-            self._listener = None
+        while self._agents:
+            self._agents.pop().stop()
 
     def knock(self, knocks: list[Knock]) -> dict[Knock, bool]:
         """Try connections, all at once, and return which came through."""
@@ -146,12 +148,6 @@ class Lab:
         answers = self._try(self.client, outside) + self._try(self.server, inside)
         return dict(zip(outside + inside, answers))
 
-    def ask(self, knocks: list[Knock]) -> dict[Knock, str]:
-        """Ask the model what becomes of connections, by the rules and routes that the server has now."""
-        questions = [[knock.proto, knock.port, HOST.get(knock.source, knock.source), _way(knock)] for knock in knocks]
-        printed = self.run(*_with_core("ask_model.py"), stdin=json.dumps(questions))
-        return dict(zip(knocks, json.loads(printed)))
-
     def audit(self, **options: Any) -> dict[str, Any]:
         """Run the area on the server, as the module does, and return its result."""
         result: dict[str, Any] = json.loads(self.run(*_with_core("run_audit.py"), stdin=json.dumps(options)))
@@ -161,14 +157,24 @@ class Lab:
         if not knocks:
             return []
         tries = [
-            [knock.proto, knock.port, None if knock.source in HOST else knock.source, _target(knock)]
+            [
+                knock.proto,
+                6 if ":" in target else 4,
+                "" if knock.source in HOST else knock.source,
+                "",
+                target,
+                knock.port,
+                {},
+            ]
             for knock in knocks
+            for target in [_target(knock)]
         ]
-        printed = _run(
-            "ip", "netns", "exec", namespace, sys.executable, str(HERE / "knock.py"), stdin=json.dumps(tries)
-        )
-        answers: list[bool] = json.loads(printed)
-        return answers
+        agent = Agent(namespace, str(KNOCK))
+        try:
+            answers = agent.ask({"knocks": tries, "patience": PATIENCE, "ecn": False})
+        finally:
+            agent.stop()
+        return [answer not in ("", "half") for answer in answers]
 
     def _add_source(self, source: str) -> None:
         """Let the client have an address, on the cable where the server would look for it."""
@@ -195,12 +201,6 @@ def _target(knock: Knock) -> str:
 def _with_core(script: str) -> list[str]:
     """Return the command that runs one of these scripts with the core importable as a collection (see conftest.py)."""
     return [sys.executable, "-c", BEGIN, str(HERE.parents[1]), str(HERE / script)]
-
-
-def _way(knock: Knock) -> tuple[str, str]:
-    """Return the address that a connection goes to and the interface by which it arrives."""
-    interface = "lo" if knock.source in HOST else "eth1" if _is_site(knock.source) else "eth0"
-    return _target(knock), interface
 
 
 def _run(*argv: str, stdin: str = "") -> str:

@@ -69,13 +69,6 @@ def parse_lines(dump: Dump) -> Lines:
     return {(block.name, chain): lines for block in _blocks(dump) for chain, lines in block.lines.items()}
 
 
-def rules_of(tables: tuple[Table, ...], chain: str) -> Iterator[FilterRule]:
-    """Given tables, return the rules of the filter table's chain of that name."""
-    for table in tables:
-        if table.name == "filter" and chain in table.chains:
-            yield from table.chains[chain].rules
-
-
 def _blocks(dump: Dump) -> Iterator[_Block]:
     block, number, line = None, 0, ""
     lines = (entry for entry in whole_lines(dump.text) if entry[1].strip() and entry[1][0] != "#")
@@ -248,7 +241,7 @@ def _dnat(part: Part) -> list[Outcome]:
     if "-" in text or "/" in text:
         return [_AWAY]
     number = number_of(address, 6 if ":" in address else 4) if address else None
-    return [Outcome(Verdict(to.DIVERT, "" if address else _SAME, number, int(port.lstrip(":")) if port else None))]
+    return [Outcome(Verdict(to.DIVERT, "" if address else to.SAME, number, int(port.lstrip(":")) if port else None))]
 
 
 def _redirect(part: Part) -> list[Outcome]:
@@ -269,7 +262,6 @@ def _set_changed(part: Part) -> list[Outcome]:
     return [Outcome(effects=(Effect("mark", None),) if part.option("--map-mark") else ())]
 
 
-_SAME = "same"  # a divert that keeps the address
 _TARGETS: dict[str, Callable[[Part], list[Outcome]]] = {
     **dict.fromkeys(_HARMLESS, lambda _part: [Outcome()]),
     "ACCEPT": _plain(to.ACCEPT),

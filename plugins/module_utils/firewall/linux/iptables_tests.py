@@ -275,8 +275,7 @@ def _inside(known: Optional[IpSet], directions: list[str], family: int, nomatch:
         return Doubt(text)
     if len(directions) < len(known.kinds) or known.family not in (0, family):
         return Fixed(False, text)
-    fields = tuple(_FIELDS.get(kind, "{}addr").format(way[0]) for way, kind in zip(directions, known.kinds))
-    fields = tuple({"siif": "iif", "diif": "oif"}.get(name, name) for name in fields)
+    fields = tuple(_FIELDS[way[0] + kind] for way, kind in zip(directions, known.kinds))
     rows = known.holes if nomatch and "net" in known.kinds else known.rows
     typed = ("proto",) if any(len(row) > len(fields) for row in rows) else ()
     return Match((*fields, *typed), rows, text, mask=known.mask)
@@ -291,7 +290,11 @@ def _turned(test: Test) -> Test:
 EXCHANGE = 5  # packets that a short exchange sends: SYN, ACK, a question, ACK, FIN
 _ALL_FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
 _MEMBERS = 8  # sets of a list that are told apart
-_FIELDS = {"port": "{}port", "iface": "{}iif"}
+_FIELDS = {
+    **{way + kind: way + name for way in "sd" for kind, name in (("ip", "addr"), ("net", "addr"), ("port", "port"))},
+    "siface": "iif",
+    "diface": "oif",
+}
 # What ipv6_addr_type() says of a number: mapped addresses (::ffff:0:0/96) are nothing of these.
 _KINDS_6 = {
     "unspec": spanning(0, 0),

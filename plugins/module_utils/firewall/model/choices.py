@@ -37,7 +37,7 @@ class Choices:
         for rule in rules:
             if rule.verdict is not None and rule.verdict.kind == DIVERT:
                 self._diverts[rule.verdict.port].append(rule)
-        targets = {bound for port in self._diverts if port is not None for bound in spanning(port, port)}
+        targets = {bound for port in self._diverts if isinstance(port, int) for bound in spanning(port, port)}
         self._ports = sorted({*_bounds(rules, "dport"), *_bounds(rules, "sport"), *targets})
         self._named = _named_receivers(rules)
         self._choosy = PortIndex(rule for rule in rules if _bounds([rule], "sport") or _bounds([rule], "daddr"))

@@ -12,31 +12,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+from . import ruleset as to
 from .intervals import Intervals, contains, intersect, rest_of
 from .network import LOOPBACK_SOURCES, Stack
 from .order import NAT, TRACK, Base, Orders, Path, Station, orders_of
 from .packet import CONFIRMED, DNAT_DONE, LOOPBACK, NEW, SNAT_DONE, TCP, Packet, is_named
-from .ruleset import (
-    ACCEPT,
-    AWAY,
-    DIVERT,
-    DROP,
-    EGRESS,
-    FORWARD,
-    INGRESS,
-    INPUT,
-    OUTPUT,
-    POSTROUTING,
-    PREROUTING,
-    REJECT,
-    RETURN,
-    SAME,
-    TRANSLATE,
-    UNKNOWN,
-    Ruleset,
-    Verdict,
-)
-from .walk import FINAL, Budget, ChainEnd, Doubts, Flow, Spent, Walker, join
+from .ruleset import Ruleset, Verdict
+from .walk import Budget, ChainEnd, Flow, Spent, Walker, blurred_to, join
 
 OPEN, FILTERED = "open", "filtered"  # beside UNKNOWN, what becomes of a packet
 NO_RULE = "no rule of the kernel stops it"
@@ -44,8 +26,8 @@ LEADS_AWAY = "it leads away from the sockets of this host, and what filters on t
 TOO_MUCH = "these rules take more work to evaluate than this audit spends on them"
 UNTRACKED_NAT = "whether connections are tracked, without which no chain of NAT is passed, cannot be seen"
 
-_IN, _OUT = (INGRESS, PREROUTING, INPUT), (OUTPUT, POSTROUTING, EGRESS)
-_ITSELF, _THROUGH = (*_OUT, *_IN), (INGRESS, PREROUTING, FORWARD, POSTROUTING, EGRESS)
+_IN, _OUT = (to.INGRESS, to.PREROUTING, to.INPUT), (to.OUTPUT, to.POSTROUTING, to.EGRESS)
+_ITSELF, _THROUGH = (*_OUT, *_IN), (to.INGRESS, to.PREROUTING, to.FORWARD, to.POSTROUTING, to.EGRESS)
 _LOCAL = {4: 0x7F000001, 6: 1}  # where a redirect leads what the host itself sends
 
 
@@ -84,7 +66,7 @@ class Evaluator:
         try:
             tried = [_Exchange(self, path, orders).run(begin, sources, through) for path in orders.paths]
         except Spent:
-            return [Piece(sources, UNKNOWN, TOO_MUCH, packet)]
+            return [Piece(sources, to.UNKNOWN, TOO_MUCH, packet)]
         pieces = tried[0]
         for other in tried[1:]:
             pieces = [part for piece in pieces for part in _compared(piece, other, orders.why)]
@@ -97,7 +79,7 @@ class Evaluator:
         ended = []
         for end in self._walker.walk(table, chain, flow):
             at_end = ChainEnd(end.flow, Verdict(chain.policy), policy, by_policy=True)
-            ended.append(_settle(at_end if end.verdict.kind == RETURN else end))
+            ended.append(_settle(at_end if end.verdict.kind == to.RETURN else end))
         return ended
 
     def _with_doubts(self, piece: Piece, device: str, orders: Orders) -> Piece:
@@ -113,7 +95,7 @@ class Evaluator:
             )
             doubts += [gap.text] if family in gap.families and here else []
         doubt = next((text for text in doubts if text), "")
-        return piece._replace(verdict=UNKNOWN, rule=doubt) if doubt else piece
+        return piece._replace(verdict=to.UNKNOWN, rule=doubt) if doubt else piece
 
 
 class _Exchange:
@@ -143,9 +125,9 @@ class _Exchange:
             flows = [flow._replace(packet=flow.packet.at(hook)) for flow in flows]
             for station in self._path.get(hook, ()):
                 flows = self._station(station, flows, hook)
-            if hook == PREROUTING:
+            if hook == to.PREROUTING:
                 flows = [sent for flow in flows for sent in self._routed(flow, through)]
-            if hook == POSTROUTING:
+            if hook == to.POSTROUTING:
                 flows = [_confirmed(flow) for flow in flows]
         return flows
 
@@ -171,14 +153,14 @@ class _Exchange:
         """Given the ends of a base chain, return what goes on to the next one, and note what does not."""
         flows = []
         for end in ends:
-            if end.verdict.kind in (ACCEPT, UNKNOWN):
+            if end.verdict.kind in (to.ACCEPT, to.UNKNOWN):
                 self._passed.append(end)
-                unsure = end.flow.unsure or (end.rule if end.verdict.kind == UNKNOWN else "")
+                unsure = end.flow.unsure or (end.rule if end.verdict.kind == to.UNKNOWN else "")
                 flows.append(Flow(end.flow.sources, end.flow.packet, (), unsure))
-            elif end.verdict.kind in (DROP, REJECT):
+            elif end.verdict.kind in (to.DROP, to.REJECT):
                 self._end(end.flow, FILTERED, end.rule)
             else:
-                self._end(end.flow, UNKNOWN, f"{end.rule} ({LEADS_AWAY})")
+                self._end(end.flow, to.UNKNOWN, f"{end.rule} ({LEADS_AWAY})")
         return flows
 
     def _end(self, flow: Flow, verdict: str, rule: str) -> None:
@@ -186,11 +168,11 @@ class _Exchange:
 
     def _nat(self, bases: tuple[Base, ...], flow: Flow, hook: str) -> list[Flow]:
         """Given a packet at the place of NAT, return it as it goes on."""
-        packet, done = flow.packet, DNAT_DONE if hook in (PREROUTING, OUTPUT) else SNAT_DONE
+        packet, done = flow.packet, DNAT_DONE if hook in (to.PREROUTING, to.OUTPUT) else SNAT_DONE
         known = packet.connection
         if not packet.has_entry or packet.ct_state is None:
             if packet.turn and (known.given or known.masked):
-                self._end(flow, UNKNOWN, "its connection is translated, and this packet is not seen as part of it")
+                self._end(flow, to.UNKNOWN, "its connection is translated, and this packet is not seen as part of it")
                 return []
             return [flow]
         if packet.ct_state != NEW or known.done & done:
@@ -207,12 +189,12 @@ class _Exchange:
         onward = []
         for end in self._evaluator.walk(base, flow):
             kind = end.verdict.kind
-            if kind == DIVERT and done == DNAT_DONE and flow.packet.turn == 0:
+            if kind == to.DIVERT and done == DNAT_DONE and flow.packet.turn == 0:
                 self._passed.append(end)
                 onward.append(_nat_done(_diverted(end, hook), done))
-            elif kind == TRANSLATE or any(met == TRANSLATE for met, _rule in end.flow.doubts):
-                if hook == INPUT or flow.packet.turn:
-                    self._end(end.flow, UNKNOWN, f"{end.rule} ({LEADS_AWAY})")
+            elif kind == to.TRANSLATE or any(met == to.TRANSLATE for met, _rule in end.flow.doubts):
+                if hook == to.INPUT or flow.packet.turn:
+                    self._end(end.flow, to.UNKNOWN, f"{end.rule} ({LEADS_AWAY})")
                     continue
                 unsure = end.flow.unsure or (
                     end.rule if flow.packet.proto != TCP else ""
@@ -220,10 +202,10 @@ class _Exchange:
                 known = end.flow.packet.connection._replace(masked=True)
                 masked = end.flow.packet._replace(saddr=None, ct_status=None, connection=known)
                 onward.append(_nat_done(Flow(end.flow.sources, masked, (), unsure), done))
-            elif kind in (DROP, REJECT) and not self._orders.tracks:
+            elif kind in (to.DROP, to.REJECT) and not self._orders.tracks:
                 self._passed.append(end)
                 onward.append(Flow(end.flow.sources, end.flow.packet, (), f"{end.rule} ({UNTRACKED_NAT})"))
-            elif kind == ACCEPT:
+            elif kind == to.ACCEPT:
                 onward.append(end.flow._replace(doubts=()))
             else:
                 onward += self._sorted_out([end])
@@ -253,7 +235,7 @@ class _Exchange:
         return [flow._replace(packet=packet._replace(leaves=leaves))]
 
     def _why_elsewhere(self, flow: Flow) -> str:
-        rules = [end.rule for end in self._passed if end.verdict.kind == DIVERT]
+        rules = [end.rule for end in self._passed if end.verdict.kind == to.DIVERT]
         return f"{rules[-1] if rules else 'NAT'} (it leads to another host)"
 
 
@@ -278,9 +260,9 @@ def _is_martian(packet: Packet, address: object) -> bool:
 
 def _sits_on(base: Base, packet: Packet) -> Optional[bool]:
     """Return whether a base chain sees what passes a device; None where it may, for one: it sits on a part of it."""
-    device = packet.leaves if base.chain.hook == EGRESS else packet.comes
+    device = packet.leaves if base.chain.hook == to.EGRESS else packet.comes
     if not base.chain.devices:
-        return None if base.chain.hook in (INGRESS, EGRESS) else True
+        return None if base.chain.hook in (to.INGRESS, to.EGRESS) else True
     if is_named(device, base.chain.devices):
         return True
     parts = packet.stack.below.get(device, ())
@@ -289,9 +271,8 @@ def _sits_on(base: Base, packet: Packet) -> Optional[bool]:
 
 def _perhaps_there(end: ChainEnd, before: Flow) -> ChainEnd:
     """Given the end of a base chain that may not see a packet, return it so: nothing that it does is certain."""
-    changed = [name for name, value in end.flow.packet._asdict().items() if value != getattr(before.packet, name)]
-    flow = end.flow._replace(packet=before.packet.blurred(changed))
-    return end._replace(flow=flow, verdict=end.verdict if end.verdict.kind == ACCEPT else Verdict(UNKNOWN))
+    flow = end.flow._replace(packet=blurred_to(end.flow.packet, before.packet))
+    return end._replace(flow=flow, verdict=end.verdict if end.verdict.kind == to.ACCEPT else Verdict(to.UNKNOWN))
 
 
 def _confirmed(flow: Flow) -> Flow:
@@ -310,10 +291,10 @@ def _diverted(end: ChainEnd, hook: str) -> Flow:
     """Given the end of a NAT chain that leads elsewhere, return the flow as it goes on there."""
     packet, verdict = end.flow.packet, end.verdict
     address: object = verdict.address
-    if address is None and verdict.target == SAME:
+    if address is None and verdict.target == to.SAME:
         address = packet.daddr
     elif address is None:
-        address = _LOCAL[packet.family] if hook == OUTPUT else packet.stack.primary(packet.comes, packet.family)
+        address = _LOCAL[packet.family] if hook == to.OUTPUT else packet.stack.primary(packet.comes, packet.family)
     return Flow(end.flow.sources, packet.diverted(address, verdict.port), (), end.flow.unsure)  # type: ignore[arg-type]
 
 
@@ -331,7 +312,7 @@ def _arrived(flow: Flow, passed: list[ChainEnd]) -> list[Piece]:
     """Given an exchange that nothing stopped, return it in pieces by the rule that let it in; the last one counts."""
     landed = _landed(flow.packet)
     if flow.unsure:
-        return [Piece(flow.sources, UNKNOWN, flow.unsure, landed)]
+        return [Piece(flow.sources, to.UNKNOWN, flow.unsure, landed)]
     pieces, rest = [], flow.sources
     latest = passed[::-1]
     for end in [*(each for each in latest if not each.by_policy), *(each for each in latest if each.by_policy)]:
@@ -353,7 +334,7 @@ def _compared(piece: Piece, others: list[Piece], why: str) -> list[Piece]:
             other.packet.dport,
         )
         if common:
-            parts.append(piece._replace(sources=common) if same else Piece(common, UNKNOWN, why, piece.packet))
+            parts.append(piece._replace(sources=common) if same else Piece(common, to.UNKNOWN, why, piece.packet))
     return parts
 
 
@@ -363,15 +344,10 @@ def _settle(end: ChainEnd) -> ChainEnd:
     Where that rule gives the packet another port or address, what stops it as it is says nothing: it ends here.
     """
     for kind, rule in end.flow.doubts:
-        if kind in (DIVERT, AWAY):
-            return ChainEnd(end.flow, Verdict(AWAY), rule)
-    stopped = end.verdict.kind in (DROP, REJECT)
-    for kind, rule in _deciding(end.flow.doubts):
-        if kind not in FINAL or end.verdict.kind not in (*FINAL, TRANSLATE) or (kind in (DROP, REJECT)) != stopped:
-            return ChainEnd(end.flow, Verdict(UNKNOWN), rule)
+        if kind in (to.DIVERT, to.AWAY):
+            return ChainEnd(end.flow, Verdict(to.AWAY), rule)
+    stops, passes = (to.DROP, to.REJECT), (to.ACCEPT, to.TRANSLATE)
+    for kind, rule in end.flow.doubts:
+        if not any(kind in group and end.verdict.kind in group for group in (stops, passes)):
+            return ChainEnd(end.flow, Verdict(to.UNKNOWN), rule)
     return end
-
-
-def _deciding(doubts: Doubts) -> Doubts:
-    """A source address that may be another one lets a packet through all the same."""
-    return tuple((ACCEPT if kind == TRANSLATE else kind, rule) for kind, rule in doubts)

@@ -15,33 +15,16 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, permutations, product
 from typing import NamedTuple, Optional
 
-from .ruleset import (
-    DIVERT,
-    EGRESS,
-    FORWARD,
-    INGRESS,
-    INPUT,
-    LEGACY,
-    NFT,
-    OUTPUT,
-    POSTROUTING,
-    PREROUTING,
-    TRANSLATE,
-    XTABLES,
-    Chain,
-    FilterRule,
-    Match,
-    Ruleset,
-    Table,
-)
+from . import ruleset as to
+from .ruleset import Chain, FilterRule, Match, Ruleset, Table
 
-EVERY_HOOK = (INGRESS, PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING, EGRESS)
+EVERY_HOOK = (to.INGRESS, to.PREROUTING, to.INPUT, to.FORWARD, to.OUTPUT, to.POSTROUTING, to.EGRESS)
 TRACK, NAT = "track", "nat"
 _BUILT_IN = {  # NF_IP_PRI_CONNTRACK, NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC
-    PREROUTING: ((-200, TRACK), (-100, NAT)),
-    OUTPUT: ((-200, TRACK), (-100, NAT)),
-    INPUT: ((100, NAT),),
-    POSTROUTING: ((100, NAT),),
+    to.PREROUTING: ((-200, TRACK), (-100, NAT)),
+    to.OUTPUT: ((-200, TRACK), (-100, NAT)),
+    to.INPUT: ((100, NAT),),
+    to.POSTROUTING: ((100, NAT),),
 }
 _OF_CONNECTION = frozenset(["ct_state", "ct_mark", "ct_status", "ct_direction"])
 _OF_PLACE = frozenset(["saddr", "daddr", "sport", "dport", "ct_status", "daddr_type", "daddr_type_iif"])
@@ -124,7 +107,7 @@ def _groups(bases: list[Base], hook: str, everywhere: list[Base]) -> Iterator[li
             by_priority.setdefault(priority, []).append(Station(TRACK))
             continue
         own = sorted((base for base in bases if base.chain.nat), key=lambda base: base.chain.priority)
-        if own or any(base.chain.nat and base.table.backend in (NFT, XTABLES, LEGACY) for base in everywhere):
+        if own or any(base.chain.nat and base.table.backend in (to.NFT, to.XTABLES, to.LEGACY) for base in everywhere):
             by_priority.setdefault(priority, []).append(Station(NAT, nat=tuple(own)))
     for base in bases:
         if not base.chain.nat:
@@ -136,7 +119,7 @@ def _groups(bases: list[Base], hook: str, everywhere: list[Base]) -> Iterator[li
 def _needs_tracking(rule: FilterRule) -> bool:
     fields = {field for test in rule.tests if isinstance(test, Match) for field in test.fields}
     kind = rule.verdict.kind if rule.verdict else ""
-    return bool(fields & _OF_CONNECTION) or kind in (DIVERT, TRANSLATE) or any(
+    return bool(fields & _OF_CONNECTION) or kind in (to.DIVERT, to.TRANSLATE) or any(
         effect.field == "ct_mark" for effect in rule.effects
     )  # fmt: skip
 

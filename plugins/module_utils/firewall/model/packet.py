@@ -14,34 +14,18 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, NamedTuple, Optional, Union
 
+from . import ruleset as to
 from .intervals import BITS, EVERYTHING, NOTHING, Intervals, complement, contains, few, intersect, merge, under_mask
 from .network import LOOPBACK_SOURCES, Stack
-from .ruleset import (
-    ADDRESS_TYPES,
-    CONNECTION_STATES,
-    EGRESS,
-    FORWARD,
-    INGRESS,
-    INPUT,
-    OUTPUT,
-    PACKET_TYPES,
-    POSTROUTING,
-    PREROUTING,
-    PROTOCOLS,
-    Effect,
-    Fixed,
-    Match,
-    Test,
-    Values,
-)
+from .ruleset import Effect, Fixed, Match, Test, Values
 
 LOOPBACK = "lo"
-TCP, UDP = PROTOCOLS["tcp"], PROTOCOLS["udp"]
+TCP, UDP = to.PROTOCOLS["tcp"], to.PROTOCOLS["udp"]
 SYN, PSH, ACK, ECN = 0x02, 0x08, 0x10, 0xC0
-INVALID, ESTABLISHED = CONNECTION_STATES["invalid"], CONNECTION_STATES["established"]
-NEW, UNTRACKED = CONNECTION_STATES["new"], CONNECTION_STATES["untracked"]
+INVALID, ESTABLISHED = to.CONNECTION_STATES["invalid"], to.CONNECTION_STATES["established"]
+NEW, UNTRACKED = to.CONNECTION_STATES["new"], to.CONNECTION_STATES["untracked"]
 # The kernel's own bits of a connection (nf_conntrack_common.h).
-SEEN_REPLY, ASSURED, CONFIRMED, SNAT, DNAT, SNAT_DONE, DNAT_DONE = 2, 4, 8, 0x10, 0x20, 0x80, 0x100
+REPLIED, ASSURED, CONFIRMED, SNAT, DNAT, SNAT_DONE, DNAT_DONE = 2, 4, 8, 0x10, 0x20, 0x80, 0x100
 
 
 class Odd(Enum):
@@ -111,7 +95,7 @@ class Packet(NamedTuple):
     package: Optional[str] = ""
     saddr: Value = PEER
     oif: str = ""
-    hook: str = INPUT
+    hook: str = to.INPUT
     comes: str = ""
     leaves: str = ""
     turn: int = 0
@@ -141,8 +125,8 @@ class Packet(NamedTuple):
     def at(self, hook: str) -> Packet:
         """Given a hook, return the packet with what is known of its devices there: an outgoing one has no incoming."""
         forwarded = self.comes and self.leaves and not self.itself
-        shows_in = hook in (INGRESS, PREROUTING, INPUT, FORWARD) or (hook == POSTROUTING and forwarded)
-        shows_out = hook in (OUTPUT, FORWARD, POSTROUTING, EGRESS)
+        shows_in = hook in (to.INGRESS, to.PREROUTING, to.INPUT, to.FORWARD) or (hook == to.POSTROUTING and forwarded)
+        shows_out = hook in (to.OUTPUT, to.FORWARD, to.POSTROUTING, to.EGRESS)
         return self._replace(hook=hook, iif=self.comes if shows_in else "", oif=self.leaves if shows_out else "")
 
     def begun(self) -> Packet:
@@ -159,7 +143,7 @@ class Packet(NamedTuple):
         if state is None:
             return self._replace(ct_state=None, ct_status=None, ct_direction=None, ct_mark=None)
         known = self.connection
-        bits = (0, SEEN_REPLY | CONFIRMED)[self.turn] if self.turn < 2 else SEEN_REPLY | ASSURED | CONFIRMED
+        bits = (0, REPLIED | CONFIRMED)[self.turn] if self.turn < 2 else REPLIED | ASSURED | CONFIRMED
         if state == NEW:
             return self._replace(ct_state=NEW, ct_status=known.done, ct_direction=0, ct_mark=known.mark)
         status, side = bits | known.done, self.turn % 2
@@ -186,7 +170,7 @@ class Packet(NamedTuple):
 
     def translated(self) -> Packet:
         """Return a later packet of a connection behind the place of NAT at this hook: as NAT chose for the first."""
-        known, to_there = self.connection, self.hook in (PREROUTING, OUTPUT)
+        known, to_there = self.connection, self.hook in (to.PREROUTING, to.OUTPUT)
         packet = self
         if known.given and known.asked:
             if self.turn % 2 == 0 and to_there:
@@ -256,24 +240,24 @@ def _overwrite(old: Value, effect: Effect) -> Value:
 
 def _owner(packet: Packet) -> Value:
     """Packets that come in have no socket yet, but established ones find theirs early; own ones have an unknown one."""
-    if packet.hook in (OUTPUT, POSTROUTING, EGRESS):
+    if packet.hook in (to.OUTPUT, to.POSTROUTING, to.EGRESS):
         return MISSING if packet.comes and not packet.itself else None
     first = packet.proto == TCP and packet.turn == 0
-    return None if packet.hook == INPUT and not first else MISSING
+    return None if packet.hook == to.INPUT and not first else MISSING
 
 
 def _sender_mac(packet: Packet) -> Value:
-    own = packet.hook in (OUTPUT, POSTROUTING) and not packet.comes
+    own = packet.hook in (to.OUTPUT, to.POSTROUTING) and not packet.comes
     return MISSING if own or LOOPBACK in (packet.comes, packet.leaves) else None
 
 
 def _type_of(packet: Packet, address: Value) -> Value:
     if address is PEER:
-        return ADDRESS_TYPES["local" if LOOPBACK in (packet.iif, packet.oif) else "unicast"]
+        return to.ADDRESS_TYPES["local" if LOOPBACK in (packet.iif, packet.oif) else "unicast"]
     if not isinstance(address, int):
-        return None if packet.hook in (FORWARD, POSTROUTING, EGRESS) else ADDRESS_TYPES["local"]
+        return None if packet.hook in (to.FORWARD, to.POSTROUTING, to.EGRESS) else to.ADDRESS_TYPES["local"]
     own = packet.stack.local.get(packet.family)
-    return ADDRESS_TYPES["local" if own is None or contains(own, address) else "unicast"]
+    return to.ADDRESS_TYPES["local" if own is None or contains(own, address) else "unicast"]
 
 
 def _type_on_device(packet: Packet) -> Value:
@@ -283,12 +267,12 @@ def _type_on_device(packet: Packet) -> Value:
         return None
     on_loopback = packet.iif == LOOPBACK and contains(LOOPBACK_SOURCES[packet.family], address)
     mine = address in owned.get(packet.family, ()) or on_loopback
-    return ADDRESS_TYPES["local" if mine else "unicast"]
+    return to.ADDRESS_TYPES["local" if mine else "unicast"]
 
 
 def _way_back(packet: Packet) -> Value:
     """The sources of each interface are those that a route leads to by it: see Network."""
-    known = packet.saddr is PEER and packet.hook in (INGRESS, PREROUTING, INPUT, FORWARD)
+    known = packet.saddr is PEER and packet.hook in (to.INGRESS, to.PREROUTING, to.INPUT, to.FORWARD)
     return 1 if known or packet.itself else None
 
 
@@ -301,7 +285,7 @@ _AT_HOOK: dict[str, Callable[[Packet], Value]] = {
     "daddr_type_iif": _type_on_device,
     "saddr_route": _way_back,
     "saddr_route_any": _way_back,
-    "packet_type": lambda _packet: PACKET_TYPES["host"],
+    "packet_type": lambda _packet: to.PACKET_TYPES["host"],
     "tcp_flags": lambda packet: packet.tcp_flags if packet.proto == TCP else MISSING,
     "iif_index": lambda packet: packet.stack.indexes.get(packet.iif) if packet.iif else 0,
     "oif_index": lambda packet: packet.stack.indexes.get(packet.oif) if packet.oif else 0,

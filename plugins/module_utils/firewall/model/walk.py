@@ -14,33 +14,17 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ...errors import CoreError
+from . import ruleset as to
 from .index import PortIndex
 from .intervals import NOTHING, Intervals, intersect, merge, rest_of
 from .packet import ALL, PEER, Fit, Packet, fit
-from .ruleset import (
-    ACCEPT,
-    AWAY,
-    DROP,
-    GOTO,
-    JUMP,
-    REJECT,
-    RETURN,
-    UNKNOWN,
-    Chain,
-    Doubt,
-    FilterRule,
-    Match,
-    Table,
-    Test,
-    Verdict,
-)
+from .ruleset import Chain, Doubt, FilterRule, Match, Table, Test, Verdict
 
 _MARKS = ("mark", "ct_mark", "ct_state")  # what rules may write without touching the packet's own bytes
 _ROWS = 8  # so many rows of a test are as much work as a rule
 _LARGE = 256  # boundaries of sets from which on what was cut is remembered
 _MANY = 64  # flows through one chain that are told apart by the rules of their doubts
 MAX_DEPTH = 64  # the kernel itself allows 16 nested jumps (NFT_JUMP_STACK_SIZE)
-FINAL = (ACCEPT, DROP, REJECT)
 
 Doubts = tuple[tuple[str, str], ...]  # verdicts that may have been met already, each with its rule
 
@@ -132,7 +116,7 @@ class Walker:
             pending = join(ahead)
             if not pending:
                 break
-        return ends + [ChainEnd(left, Verdict(RETURN)) for left in pending]
+        return ends + [ChainEnd(left, Verdict(to.RETURN)) for left in pending]
 
     def _rules(self, chain: Chain, packet: Packet) -> Iterable[FilterRule]:
         """Return the rules that can match: those of the port of this host, which an answer comes from."""
@@ -166,10 +150,10 @@ class Walker:
         if rule.verdict is None and not _rewrites(rule):
             return [flow], []
         ends = self._follow(table, rule, flow, depth)
-        if rule.verdict is None or rule.verdict.kind != JUMP:
+        if rule.verdict is None or rule.verdict.kind != to.JUMP:
             return [], ends
-        back = [end.flow for end in ends if end.verdict.kind == RETURN]
-        return back, [end for end in ends if end.verdict.kind != RETURN]
+        back = [end.flow for end in ends if end.verdict.kind == to.RETURN]
+        return back, [end for end in ends if end.verdict.kind != to.RETURN]
 
     def _hit(self, rule: FilterRule, flow: Flow) -> Fit:
         """Given a rule, return the sources of a flow that may fit its tests, and those that surely do."""
@@ -214,12 +198,12 @@ class Walker:
 
     def _follow(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[ChainEnd]:
         """Given a rule that matches, return the verdicts that it leads to."""
-        verdict = Verdict(AWAY) if rule.verdict is None or _rewrites(rule) else rule.verdict
-        if verdict.kind not in (JUMP, GOTO):
+        verdict = Verdict(to.AWAY) if rule.verdict is None or _rewrites(rule) else rule.verdict
+        if verdict.kind not in (to.JUMP, to.GOTO):
             return [ChainEnd(flow, verdict, str(rule))]
         chain = table.chains.get(verdict.target)
         if chain is None:
-            return [ChainEnd(flow, Verdict(UNKNOWN), str(rule))]
+            return [ChainEnd(flow, Verdict(to.UNKNOWN), str(rule))]
         return self.walk(table, chain, flow, depth + 1)
 
     def _perhaps(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[Flow]:
@@ -230,20 +214,23 @@ class Walker:
             )
         if rule.verdict is None and not _rewrites(rule):
             return [flow]
-        return [doubting(end, rule, flow.packet) for end in self._follow(table, rule, flow, depth)]
+        return [_doubting(end, rule, flow.packet) for end in self._follow(table, rule, flow, depth)]
 
 
-def doubting(end: ChainEnd, rule: FilterRule, before: Packet) -> Flow:
+def _doubting(end: ChainEnd, rule: FilterRule, before: Packet) -> Flow:
     """Given where a flow may have ended by a rule that may match, return it as it goes on instead."""
-    flow = end.flow
-    changed = {name for name, value in flow.packet._asdict().items() if value != getattr(before, name)}
-    flow = flow._replace(packet=before.blurred(changed))
-    if end.verdict.kind == RETURN and rule.verdict is not None and rule.verdict.kind == JUMP:
+    flow = end.flow._replace(packet=blurred_to(end.flow.packet, before))
+    if end.verdict.kind == to.RETURN and rule.verdict is not None and rule.verdict.kind == to.JUMP:
         return flow
-    met = UNKNOWN if end.verdict.kind == RETURN else end.verdict.kind
+    met = to.UNKNOWN if end.verdict.kind == to.RETURN else end.verdict.kind
     if met in (kind for kind, _rule in flow.doubts):
         return flow  # one rule is enough to name
     return flow._replace(doubts=(*flow.doubts, (met, str(rule))))
+
+
+def blurred_to(after: Packet, before: Packet) -> Packet:
+    """Given a packet as it may have become, return the one before with what differs not known."""
+    return before.blurred(name for name, new, old in zip(Packet._fields, after, before) if new != old)
 
 
 def _rewrites(rule: FilterRule) -> bool:

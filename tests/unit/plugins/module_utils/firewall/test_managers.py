@@ -266,7 +266,14 @@ def test_a_flushed_input_is_mended_by_the_jumps_because_a_reload_does_not_make_t
     assert view.remedy.endswith("; ufw reload")
 
 
+def unsaved() -> Readings:
+    made = ufw_host()
+    missing = Reading(unavailable="iptables-nft-save is not installed")
+    return made._replace(saves={(XTABLES, family): missing for family in (4, 6)})
+
+
 UNSURE = [
+    ("the rules cannot be printed", unsaved(), "iptables-nft-save is not installed"),
     ("a file is denied", ufw_host(user_rules=None), "/etc/ufw/user.rules is denied"),
     ("a file of another form", ufw_host(before_rules=lambda text: f"{text}\nnonsense\n"), "a rule of another form"),
     (
