@@ -506,6 +506,11 @@ def test_objects_that_rules_only_name_are_no_gap() -> None:
     assert entries(*({name: {"family": "inet", "table": "t", "name": "x"}} for name in names), hook="input").gaps == ()
 
 
+def test_a_policy_of_another_form_is_a_gap_and_can_be_compared() -> None:
+    found = entries(hook="ingress", policy=["a"])
+    assert (len(found.gaps), hash(found.tables[0].chains["c"])) == (1, hash(found.tables[0].chains["c"]))
+
+
 def test_a_chain_of_another_form_costs_its_table_and_no_other() -> None:
     other = {"table": {"family": "ip", "name": "good"}}
     found = entries(other, hook="input", prio="soon")
