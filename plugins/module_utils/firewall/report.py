@@ -12,7 +12,7 @@ from typing import Any
 from ..finding import CRITICAL, WARNING, Finding, Metric
 from . import rules_hygiene, rules_openings
 from .context import Context, Reach
-from .history import History, moment, moved
+from .history import Baseline, moment, moved
 from .model.evaluate import OPEN
 from .model.exposure import Exposure, Published
 from .model.intervals import Intervals, merge, network
@@ -131,7 +131,7 @@ def _with_own(exposure: Exposure) -> Intervals:
     return merge([exposure.open, exposure.own]) if exposure.open else ()
 
 
-def remembered(context: Context, *, keep: bool) -> History:
+def remembered(context: Context, *, keep: bool) -> Baseline:
     """Given an audit, return what to remember of it; a first run makes the baseline whatever is asked for.
 
     What could not be seen leaves the memory of it as it is.

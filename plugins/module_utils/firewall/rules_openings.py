@@ -41,7 +41,7 @@ _PRIVATE = {
 BROAD = {4: 1 << (32 - 8), 6: 1 << (128 - 32)}
 
 
-class Opening(NamedTuple):
+class AllowedPort(NamedTuple):
     """Ports of a protocol that neither rules nor policy tell apart, for peers of one family.
 
     ``free`` are those that nobody serves beyond loopback. ``named``: the policy speaks of them. ``opened`` are the
@@ -63,7 +63,7 @@ class Opening(NamedTuple):
         return self.named and count(subtract(self.opened, _PRIVATE[self.family])) >= BROAD[self.family]
 
 
-def openings(context: Context) -> list[Opening]:
+def openings(context: Context) -> list[AllowedPort]:
     """Return what rules and policy tell apart of the ports of this host, in the families whose rules were seen."""
     families = [family for family in context.families if not context.ruleset.why_unavailable(family)]
     return [
@@ -95,17 +95,17 @@ def _port_ranges(context: Context, proto: str) -> list[Intervals]:
     return list(zip(edges, edges[1:]))
 
 
-def _opening(context: Context, proto: str, family: int, ports: Intervals, free: Intervals) -> Opening:
+def _opening(context: Context, proto: str, family: int, ports: Intervals, free: Intervals) -> AllowedPort:
     first, usual = ports[0], context.unthought[family, proto]
     exposure = context.port(proto, first, family)
     allowed = merge([usual.open, context.allowed_at(proto, first, family)])
     opened = subtract(exposure.open, allowed)
     doubtful = subtract(exposure.unknown, merge([allowed, usual.unknown]))
     named = any(not entry.expired(context.inputs.today) for entry in context.allowances(proto, first))
-    return Opening(proto, family, ports, free, named, opened, doubtful, exposure.decided_by(opened or doubtful))
+    return AllowedPort(proto, family, ports, free, named, opened, doubtful, exposure.decided_by(opened or doubtful))
 
 
-Rows = Iterable[tuple[Opening, Intervals]]  # openings, each with the ports of it that matter
+Rows = Iterable[tuple[AllowedPort, Intervals]]  # openings, each with the ports of it that matter
 By = dict[int, tuple[Intervals, str]]  # by family the sources, and the rule that decides
 
 

@@ -80,18 +80,18 @@ def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Map
         raise ParseError(SOURCE, 1, text, f"not the JSON of a ruleset ({error!r})") from error
     drafts: dict[Named, Draft] = {}
     gaps = [gap for entry in entries for gap in _collect(drafts, entry, links)]
-    told, version = read_listing(listing), _version(entries)
+    shown, version = read_listing(listing), _version(entries)
     tables: list[Table] = []
     for place, draft in drafts.items():
         try:
-            table, more = _table(place, draft, told, spelled, version)
+            table, more = _table(place, draft, shown, spelled, version)
         except ODD as error:  # a chain of another form
             gaps.append(Gap(f"table {' '.join(place)} cannot be read: {error!r}", _families(place)))
             continue
         tables.append(table)
         gaps += more
-    for place in told.flags.keys() - drafts.keys():
-        if "dormant" in told.flags[place]:
+    for place in shown.flags.keys() - drafts.keys():
+        if "dormant" in shown.flags[place]:
             tables.append(Table(to.NFT, *place, dormant=True))
         else:
             gaps.append(Gap(f"nft does not print the table {' '.join(place)} as JSON", _families(place)))
@@ -134,17 +134,17 @@ def _place(draft: Draft, kind: str, body: dict[str, Any]) -> None:
 
 
 def _table(
-    place: Named, draft: Draft, told: Listing, spelled: Spelled, version: tuple[int, ...]
+    place: Named, draft: Draft, shown: Listing, spelled: Spelled, version: tuple[int, ...]
 ) -> tuple[Table, list[Gap]]:
     """Given what was listed of a table, return it, and what of it is not modelled."""
     family, name = place
-    flags = _flags(draft.flags, told.flags.get(place))
+    flags = _flags(draft.flags, shown.flags.get(place))
     for rules in draft.rules.values():
         draft.objects.changed.update(filter(None, (_changes(part) for rule in rules for part in _parts(rule))))
     of_iptables = family in ("ip", "ip6") and name in XTABLES_NAMES and any(map(_is_iptables, draft.chains.values()))
-    reader = _Reader(place, draft, spelled, version, numbered=of_iptables)
+    reader = _Rules(place, draft, spelled, version, numbered=of_iptables)
     chains = {
-        chain: _chain(chain, body, reader.rules(chain), told.devices.get((*place, chain), ()))
+        chain: _chain(chain, body, reader.rules(chain), shown.devices.get((*place, chain), ()))
         for chain, body in draft.chains.items()
     }
     table = Table(to.XTABLES if of_iptables else to.NFT, family, name, chains, dormant="dormant" in (flags or ()))
@@ -154,16 +154,16 @@ def _table(
     return table, [*(gaps if flags is None else []), *_gaps(table, draft.chains)]
 
 
-def _flags(given: Any, told: Optional[frozenset[str]]) -> Optional[frozenset[str]]:
+def _flags(given: Any, shown: Optional[frozenset[str]]) -> Optional[frozenset[str]]:
     """Given the flags of a table as JSON and text tell them, return them, None where neither does.
 
-    Up to 1.0.6 the JSON has some other word there; a list of words is told by later ones.
+    Up to 1.0.6 the JSON has some other word there; a list of words is what later ones print.
     """
     if given is None:
         return frozenset()
     if isinstance(given, list) and _FLAGS.issuperset(map(str, given)):
         return frozenset(given)
-    return told or None  # it has some
+    return shown or None  # it has some
 
 
 def _is_iptables(chain: dict[str, Any]) -> bool:
@@ -183,7 +183,7 @@ def _changes(statement: dict[str, Any]) -> Optional[str]:
         return None
 
 
-class _Reader(NamedTuple):
+class _Rules(NamedTuple):
     """Reading the rules of one table. ``numbered``: named by their place in the chain, as iptables names them."""
 
     place: Named
@@ -229,9 +229,9 @@ def _with_gaps(statement: dict[str, Any], version: tuple[int, ...]) -> dict[str,
     return {"set": {**statement["set"], "stmt": [{NOT_SHOWN: "whether a limit goes with the element"}]}}
 
 
-def _chain(name: str, body: dict[str, Any], rules: list[FilterRule], told: tuple[str, ...]) -> Chain:
+def _chain(name: str, body: dict[str, Any], rules: list[FilterRule], shown: tuple[str, ...]) -> Chain:
     hook, policy = str(body.get("hook", "")), body.get("policy", to.ACCEPT)
-    given = body.get("dev", told)
+    given = body.get("dev", shown)
     devices = (given,) if isinstance(given, str) else tuple(given)
     if hook in (to.INGRESS, to.EGRESS) and not devices:
         rules = [rule._replace(tests=(_SOME_DEVICE, *rule.tests)) for rule in rules]

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import (
     NO_HISTORY,
-    History,
+    Baseline,
     Known,
     as_memory,
     moved,
@@ -30,11 +30,11 @@ FEW: Intervals = tuple(range(64))
 MANY: Intervals = tuple(range(66))
 
 
-def through_file(history: History) -> History:
+def through_file(history: Baseline) -> Baseline:
     return read_history(json.loads(json.dumps(as_memory(history))))
 
 
-BEFORE = History(
+BEFORE = Baseline(
     NOW, {"a": Known(NOW - DAY, NOW, (1, 9)), "b": Known(NOW, NOW, "digest")}, "boot", 7, {"rule": NOW - DAY}
 )
 
@@ -110,7 +110,7 @@ UNUSED = [
 
 @pytest.mark.parametrize(("boot", "packets", "since"), [case[1:] for case in UNUSED], ids=[case[0] for case in UNUSED])
 def test_a_counter_reaches_back_to_the_last_time_that_counters_began(boot: str, packets: int, since: float) -> None:
-    history = History(boot_id=boot, packets=packets, unused={name_of(IDLE): NOW - DAY, name_of(USED): NOW - DAY})
+    history = Baseline(boot_id=boot, packets=packets, unused={name_of(IDLE): NOW - DAY, name_of(USED): NOW - DAY})
     assert unused_since(history, "boot", [IDLE, USED, BARE], NOW) == {name_of(IDLE): since}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import History, Known
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import Baseline, Known
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import (
     Intervals,
     merge,
@@ -288,12 +288,12 @@ TEN, SOME = numbers("10.0.0.0/8"), numbers("192.0.2.0/24")
 AT = 1_800_000_000.0
 
 
-def knowing(sources: Any, name: str = "tcp 0.0.0.0:8000 IPv4") -> History:
-    return History(at=AT, open={name: Known(AT, AT, sources)})
+def knowing(sources: Any, name: str = "tcp 0.0.0.0:8000 IPv4") -> Baseline:
+    return Baseline(at=AT, open={name: Known(AT, AT, sources)})
 
 
-NEW: list[tuple[str, History, Ruleset, list[dict[str, Any]], list[tuple[str, str]]]] = [
-    ("no memory", History(), v4("-j ACCEPT"), [], [("skipped", "listening sockets")]),
+NEW: list[tuple[str, Baseline, Ruleset, list[dict[str, Any]], list[tuple[str, str]]]] = [
+    ("no memory", Baseline(), v4("-j ACCEPT"), [], [("skipped", "listening sockets")]),
     ("as it was", knowing(TEN), v4("-s 10.0.0.0/8 -j ACCEPT"), [], [("ok", "listening sockets")]),
     ("less than it was", knowing(merge([TEN, SOME])), v4("-s 10.0.0.0/8 -j ACCEPT"), [], [("ok", "listening sockets")]),
     (
@@ -342,7 +342,7 @@ NEW: list[tuple[str, History, Ruleset, list[dict[str, Any]], list[tuple[str, str
     ("history", "rules", "policy", "expected"), [case[1:] for case in NEW], ids=[case[0] for case in NEW]
 )
 def test_what_was_not_open_at_the_baseline_is_new(
-    history: History, rules: Ruleset, policy: list[dict[str, Any]], expected: list[tuple[str, str]]
+    history: Baseline, rules: Ruleset, policy: list[dict[str, Any]], expected: list[tuple[str, str]]
 ) -> None:
     assert found(audit(rules, [socket()], policy, history=history), "new_exposure") == expected
 

@@ -12,10 +12,10 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import subtract
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Stack
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.questions import Questions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe.questions import Questions
 
-from .audits import MAYBE, NOT_SEEN, OPEN_ALL, audit, opening, socket
-from .small import HOST, filter_table, numbers, ruleset
+from ..firewall.audits import MAYBE, NOT_SEEN, OPEN_ALL, audit, opening, socket
+from ..firewall.small import HOST, filter_table, numbers, ruleset
 
 OWN, PEER, OTHER, OWN_6, PEER_6 = "203.0.113.10", "203.0.113.7", "198.51.100.9", "2001:db8::10", "2001:db8::7"
 SSH = opening("-p tcp --dport 22 -j ACCEPT")
