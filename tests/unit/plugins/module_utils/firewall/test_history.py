@@ -51,6 +51,7 @@ DAMAGED: list[dict[str, Any]] = [
     {**as_memory(BEFORE), "open": {"a": ["x", NOW, [1, 2]]}},
     {**as_memory(BEFORE), "open": {"a": [NOW, NOW, [1]]}},
     {**as_memory(BEFORE), "open": {"a": [NOW, NOW, [2, 1]]}},
+    {**as_memory(BEFORE), "open": {"a": [NOW, NOW, [1, 5, 4, 9]]}},
     {**as_memory(BEFORE), "open": {"a": [NOW, NOW, [1, 1]]}},
     {**as_memory(BEFORE), "open": {"a": [NOW, NOW, None]}},
     {**as_memory(BEFORE), "at": None},
