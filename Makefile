@@ -13,6 +13,9 @@ FAULT ?=
 PORT ?=
 AREAS ?=
 MINUTES ?= 60
+COUNT ?=
+SEED ?=
+CLASS ?= all
 VENV := .venv
 RUN := $(VENV)/bin/python scripts/layers/run.py
 
@@ -44,7 +47,7 @@ demo-clean: ## stop the demo and remove it
 
 # --- the tests: every layer, or one of them ---
 
-.PHONY: test lint test-unit test-mutants test-package test-sanity test-demo test-report test-integration test-windows test-faults test-long test-fleet cases
+.PHONY: test lint test-unit test-mutants test-package test-sanity test-demo test-report test-integration test-firewall fuzz-firewall test-windows test-faults test-long test-fleet cases
 test: venv ## run every layer, side by side where it pays; logs are in .logs/
 	@$(RUN) --all
 
@@ -71,6 +74,13 @@ test-report: venv ## the report in a headless browser: no hostile log line may i
 
 test-integration: venv ## parsers and judges against the real tools of this machine
 	@$(RUN) integration
+
+test-firewall: venv ## the firewall model held to the kernel: kept cases, a fixed seed of random rulesets, recorded scenarios
+	@$(RUN) firewall
+
+fuzz-firewall: venv ## random rulesets against the kernel: MINUTES=60 of them, or COUNT=3000; SEED=1 and CLASS=plain|exotic|all repeat
+	@$(VENV)/bin/python -m tests.fuzz.firewall.fuzz $(if $(COUNT),--count $(COUNT),--minutes $(MINUTES)) \
+		--class $(CLASS) --seed $(or $(SEED),$(shell date +%s))
 
 test-windows: venv ## the bridge and weekly.yml over WinRM, alone and among Linux and macOS, where pwsh is on PATH
 	@$(RUN) windows

@@ -22,7 +22,7 @@ from xml.etree import ElementTree as ET
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIST = CHECKOUT / "tests" / "cases.tsv"
 LOGS = CHECKOUT / ".logs"
-MARK = re.compile(r"\bcase\(\"")
+MARK = re.compile(r"\bmark\.case\(")
 
 Outcomes = dict[str, Counter[str]]  # by case id: how many tests passed, failed, were skipped
 
@@ -36,11 +36,12 @@ def main() -> int:
     LOGS.mkdir(exist_ok=True)
     outcomes: Outcomes = defaultdict(Counter)
     for folder in folders():
-        report = LOGS / f"cases.{folder.name}.xml"
+        name = f"cases.{folder.parent.name}.{folder.name}"
+        report = LOGS / f"{name}.xml"
         report.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "pytest", "-q", "-m", "case", f"--junitxml={report}", str(folder)]
         argv += [f"--case={name}" for name in sys.argv[1:]]
-        subprocess.run(argv, cwd=CHECKOUT, check=False, stdout=(LOGS / f"cases.{folder.name}.log").open("w"))
+        subprocess.run(argv, cwd=CHECKOUT, check=False, stdout=(LOGS / f"{name}.log").open("w"))
         for case, result in results(report):
             outcomes[case][result] += 1
     wanted = [row for row in cases(LIST) if not sys.argv[1:] or any(row[0].startswith(name) for name in sys.argv[1:])]
@@ -60,7 +61,8 @@ def cases(path: Path) -> list[list[str]]:
 def folders() -> Iterator[Path]:
     """Yield the folders of tests that hold a case, each with the process of its own that its layer has too."""
     tests = CHECKOUT / "tests"
-    for folder in (tests / "unit", *sorted(path for path in (tests / "integration").iterdir() if path.is_dir())):
+    several = (tests / "integration", tests / "fuzz")
+    for folder in (tests / "unit", *sorted(path for each in several for path in each.iterdir() if path.is_dir())):
         if any(MARK.search(path.read_text(encoding="utf-8")) for path in folder.rglob("test_*.py")):
             yield folder
 

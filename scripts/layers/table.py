@@ -50,7 +50,7 @@ def lists_of(folder: str) -> tuple[str, ...]:
 
 
 # The folders of tests/integration that LAYERS names; whatever else there is belongs to the layer `integration`.
-OWN_LAYER = ("demo", "faults", "fleet", "mixed", "package", "report", "windows")
+OWN_LAYER = ("demo", "faults", "firewall", "fleet", "mixed", "package", "report", "windows")
 
 COLLECTIONS = ("python", "scripts/collections/fetch.py")
 OWN_NETWORK = "scripts/layers/own_network.sh"
@@ -116,6 +116,11 @@ LAYERS = {
         Layer("demo", (alone_on_its_ports("tests/integration/demo"),)),
         Layer("report", (pytest("tests/integration/report"),), needs=(debian("requirements/debian.txt"),)),
         Layer("integration", other_integration(), needs=(debian("requirements/debian.txt"),)),
+        Layer(
+            "firewall",
+            (pytest("tests/fuzz/firewall"), pytest("tests/integration/firewall")),
+            needs=(debian("requirements/debian.txt"),),
+        ),
         # The second step wants a fleet too, and is skipped with its reason where there can be none.
         Layer(
             "windows", tuple(pytest(f"tests/integration/{name}") for name in ("windows", "mixed")), needs=(COLLECTIONS,)
@@ -136,7 +141,10 @@ LAYERS = {
 
 # The order in which `make test` starts them, a few at a time: the fleet mostly waits for its hosts, so it goes first,
 # beside whatever computes. Benchmarks are no test, and want the machine for themselves.
-ORDER = ("fleet", "unit", "windows", "demo", "integration", "sanity", "faults", "lint", "mutants", "report", "package")
+ORDER = (
+    *("fleet", "unit", "windows", "demo", "firewall", "integration"),
+    *("sanity", "faults", "lint", "mutants", "report", "package"),
+)
 AT_A_TIME = 3
 # Those that start demos of their own look for free ports, and may find the same ones: one of them at a time, where
 # they cannot have networks of their own.

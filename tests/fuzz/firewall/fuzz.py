@@ -29,6 +29,7 @@ from .shrink import loadable, shrink
 
 CLASSES = {"plain": (PLAIN,), "exotic": (EXOTIC,), "all": (PLAIN, EXOTIC)}
 _RENEW_AFTER = 100  # rulesets in the same namespaces
+_MAY = "found by fuzz: what is not modelled may be unknown"
 _SHRINKS = 8  # of each lab and run: a fault that shows in every ruleset is shrunk once
 
 
@@ -98,7 +99,7 @@ class Worker:
         least = shrink(self._lab, loads, wrong)
         name = f"found-{kind}-{seed}-{number}"
         about = f"found by fuzz, said {wrong.said.verdict} by: {wrong.said.rule}"[:300]
-        write(Case(name, about, least, {wrong.pair: wrong.kernel}), Path(self._options.cases))
+        write(Case(name, about, least, {wrong.pair: wrong.kernel}, unknown_because=_MAY), Path(self._options.cases))
         return "\n    ".join([text, f"kept as {name}", *(line for load in least for line in load)])
 
 

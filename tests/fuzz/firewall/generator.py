@@ -4,8 +4,8 @@
 
 """Random rulesets, written from the manuals and not from our parsers. Pure: a seed and a class give one ruleset.
 
-``plain`` is what ordinary rulesets use; ``exotic`` adds everything that this kernel has. Rules of nft are given as single
-commands (``add rule ...``), so that each line of a ruleset can be left out by itself.
+``plain`` is what ordinary rulesets use; ``exotic`` adds everything that this kernel has. Rules of nft are given as
+single commands (``add rule ...``), so that each line of a ruleset can be left out by itself.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _nft_rules(random: Random, table: str, chain: str, hook: str, users: Sequenc
 
 
 def nft_rule(random: Random, hook: str, users: Sequence[str], exotic: bool) -> str:
-    """Return one rule, for a chain of a hook (``nat prerouting`` of type nat; empty: a user's) that may jump to users."""
+    """Return a rule for a chain of a hook (``nat prerouting`` of type nat; empty: a user's) that may jump to users."""
     jumps = [f"{word} {user}" for user in users for word in ("jump", "jump", "goto")]
     tests = nf.PLAIN_TESTS + (nf.EXOTIC_TESTS if exotic else ())
     statements = nf.PLAIN_STATEMENTS + (nf.EXOTIC_STATEMENTS if exotic else ())

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What rules of iptables and ip6tables are made of, after iptables-extensions(8) and ipset(8): templates (see words.py).
+"""What rules of iptables and ip6tables are made of, after iptables-extensions(8) and ipset(8), as in words.py.
 
-A match begins with the protocol that it needs, if any: ``tcp: --syn``. ``{net}``, ``{own}`` and the like are of the family.
+A match begins with the protocol that it needs, if any: ``tcp: --syn``. ``{net}`` and its like are of the family.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 """What rules of nft are made of, after nft(8): templates (see words.py) by what they are of.
 
-``PLAIN`` is what ordinary rulesets use. Which of the rest loads at which hook is the kernel's business: a rule that does
-not load is dropped and counted.
+``PLAIN`` is what ordinary rulesets use. Which of the rest loads at which hook is the kernel's business: what
+does not load is dropped and counted.
 """
 
 from __future__ import annotations
@@ -546,21 +546,36 @@ SETS = {
     "i6": "set {table} i6 {{ type ipv6_addr ; flags interval ; elements = {{ {set6*4} }} ; }}",
     "p": "set {table} p {{ type inet_service ; flags interval ; elements = {{ {port1*5} }} ; }}",
     "ifs": "set {table} ifs {{ type ifname ; elements = {{ {dev1*3} }} ; }}",
-    "c4": "set {table} c4 {{ type ipv4_addr . inet_service ; flags interval ; elements = {{ {pair4*3}, 10.2.0.0/24 . 8000-8003 }} ; }}",
-    "c5": "set {table} c5 {{ type ipv4_addr . inet_service . ifname ; elements = {{ {addr4} . {port} . va, {addr4} . {port} . vb }} ; }}",
+    "c4": (
+        "set {table} c4 {{ type ipv4_addr . inet_service ; flags interval ; "
+        "elements = {{ {pair4*3}, 10.2.0.0/24 . 8000-8003 }} ; }}"
+    ),
+    "c5": (
+        "set {table} c5 {{ type ipv4_addr . inet_service . ifname ; "
+        "elements = {{ {addr4} . {port} . va, {addr4} . {port} . vb }} ; }}"
+    ),
     "c6": "set {table} c6 {{ type ipv6_addr . inet_service ; elements = {{ {addr6} . {port}, ::1 . {port} }} ; }}",
     "vm4": "map {table} vm4 {{ type ipv4_addr : verdict ; flags interval ; elements = {{ {saddrv*3} }} ; }}",
     "vmp": "map {table} vmp {{ type inet_service : verdict ; flags interval ; elements = {{ {portv*4} }} ; }}",
-    "vmc": "map {table} vmc {{ type ipv4_addr . inet_service : verdict ; flags interval ; elements = {{ 10.0.0.0/8 . {port} : {plainly}, 10.1.0.0/16 . 1-9000 : {plainly} }} ; }}",
+    "vmc": (
+        "map {table} vmc {{ type ipv4_addr . inet_service : verdict ; flags interval ; "
+        "elements = {{ 10.0.0.0/8 . {port} : {plainly}, 10.1.0.0/16 . 1-9000 : {plainly} }} ; }}"
+    ),
     "dyn4": "set {table} dyn4 {{ type ipv4_addr ; flags dynamic, timeout ; size 1000 ; }}",
     "dynp": "set {table} dynp {{ type ipv4_addr . inet_service ; flags dynamic ; size 1000 ; }}",
     "full4": "set {table} full4 {{ type ipv4_addr ; flags dynamic ; size 1 ; elements = {{ 192.0.2.99 }} ; }}",
-    "to4s": "set {table} to4s {{ type ipv4_addr ; flags timeout ; elements = {{ {addr4} timeout 1h, 10.1.0.99 timeout 1s }} ; }}",
+    "to4s": (
+        "set {table} to4s {{ type ipv4_addr ; flags timeout ; "
+        "elements = {{ {addr4} timeout 1h, 10.1.0.99 timeout 1s }} ; }}"
+    ),
     "ca4": "set {table} ca4 {{ type ipv4_addr ; flags interval ; elements = {{ 10.1.0.2, * }} ; }}",
     "e4": "set {table} e4 {{ type ipv4_addr ; }}",
     "e5": "set {table} e5 {{ type inet_service ; flags interval ; auto-merge ; }}",
     "mks": "set {table} mks {{ type mark ; elements = {{ 1, 2, 16 }} ; }}",
-    "mm4": "map {table} mm4 {{ type ipv4_addr : mark ; flags interval ; elements = {{ 10.1.0.2 : 1, 10.2.0.0/24 : 2 }} ; }}",
+    "mm4": (
+        "map {table} mm4 {{ type ipv4_addr : mark ; flags interval ; "
+        "elements = {{ 10.1.0.2 : 1, 10.2.0.0/24 : 2 }} ; }}"
+    ),
     "dm4": "map {table} dm4 {{ type ipv4_addr : mark ; flags dynamic ; size 100 ; }}",
     "natm": "map {table} natm {{ type inet_service : ipv4_addr ; elements = {{ 80 : 10.1.0.1 }} ; }}",
     "l1": "limit {table} l1 {{ rate 1000000/second burst 1000000 packets ; }}",

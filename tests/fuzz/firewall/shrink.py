@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from .judge import FILTERED, OPEN, Wrong, alone, compared, reached
+from .judge import FILTERED, OPEN, Wrong, alone, reached, verdict_of
 from .judge import knocks_of as knocks_of_pair
 from .lab import Lab, LoadError
 from .points import PORTS
@@ -65,16 +65,9 @@ def _alone_refused(lab: Lab, load: list[str]) -> set[int]:
 def differs(lab: Lab, loads: Loads, wrong: Wrong) -> bool:
     """Return whether kernel and product still say of the pair what they said, under another ruleset."""
     try:
-        lab.fresh()
-        lab.load(loads)
+        if verdict_of(lab, loads, wrong.pair) != wrong.said.verdict:
+            return False
     except LoadError:
-        return False
-    lab.begin_asking()
-    answer = lab.asked()
-    if "error" in answer:
-        return False
-    _kernel, said = compared(answer["records"], set(), lab.waiting)
-    if wrong.pair not in said or said[wrong.pair].verdict != wrong.said.verdict:
         return False
     knocks = [knock for part in knocks_of_pair(wrong.pair, PORTS) for knock in part]
     is_open = any(socket == wrong.pair.socket for socket, _knock in reached(knocks, lab.knock(knocks)))

@@ -4,9 +4,9 @@
 
 """What random rules are made of: words that stand for each other, as tables, and how a template takes them. Pure.
 
-A template is text with names in braces, ``ip saddr {op}{net4}``: each is replaced by one of the words of that name, which
-may be templates as well. ``{name*3}`` takes one to three different ones, with commas; ``{{`` is a brace. Parts of a rule
-are set apart by two blanks, so that the shrinker can leave one out.
+A template is text with names in braces, ``ip saddr {op}{net4}``: each is replaced by one of the words of that name,
+which may be templates as well. ``{name*3}`` takes one to three different ones, with commas; ``{{`` is a brace. Parts of
+a rule are set apart by two blanks, so that the shrinker can leave one out.
 """
 
 from __future__ import annotations

@@ -168,14 +168,14 @@ def test_every_folder_of_integration_tests_is_run_by_exactly_one_layer(load):
 
 
 def test_a_folder_that_no_layer_names_belongs_to_the_layer_integration(load, tmp_path):
-    for folder in ("demo", "firewall", "no_tests"):
+    for folder in ("demo", "site", "no_tests"):
         (tmp_path / "tests/integration" / folder).mkdir(parents=True)
     (tmp_path / "tests/integration/demo/test_weekly.py").touch()
-    (tmp_path / "tests/integration/firewall/test_rules.py").touch()
+    (tmp_path / "tests/integration/site/test_rules.py").touch()
 
     found = load("layers/table").other_integration(tmp_path)
 
-    assert [step.name for step in found] == ["tests/integration/firewall"]
+    assert [step.name for step in found] == ["tests/integration/site"]
 
 
 def test_what_failed_is_named_at_the_end_in_a_line_each(load, tmp_path, monkeypatch, capsys):

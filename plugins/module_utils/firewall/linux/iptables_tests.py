@@ -222,7 +222,8 @@ def _steady(read: Callable[[Part, Around], Optional[bool]]) -> Callable[[Part, A
 
     def reader(part: Part, around: Around) -> Ways:
         holds = read(part, around)
-        return [[Doubt(str(part), part.name in _CHOSEN) if holds is None else Fixed(holds, str(part))]]
+        chosen = part.name in (_CHOSEN if holds is None else _RATES) and part.value(*_CONNLIMIT) != "0"
+        return [[Doubt(str(part), chosen) if holds is None else Fixed(holds, str(part), chosen)]]
 
     return reader
 
@@ -237,7 +238,7 @@ def _rate(part: Part, _around: Around) -> Optional[bool]:
 def _connections(part: Part, _around: Around) -> bool:
     """``connlimit`` counts the connection that asks, too: above 0 holds for all, above more for nobody's first."""
     above = part.option("--connlimit-above") is not None
-    return (int(part.value("--connlimit-above", "--connlimit-upto")) == 0) == above
+    return (int(part.value(*_CONNLIMIT)) == 0) == above
 
 
 def _recent(part: Part, around: Around) -> Optional[bool]:
@@ -340,6 +341,8 @@ _READ_AS_WHOLE: dict[str, Callable[[Part, Around], Ways]] = {
     "rpfilter": _reverse_path,
     "set": _set,
 }
+_CONNLIMIT = ("--connlimit-above", "--connlimit-upto")
+_RATES = ("limit", "hashlimit", "connlimit")  # which who sends more than a quiet sender has otherwise
 _CHOSEN = ("rt", "frag", "hbh", "dst", "dscp", "ecn", "tcpmss")  # what a sender puts in as it likes
 # Options that change what the others of their extension mean, in a way that is not modelled.
 _SPOILING = ("--suppl-groups", "--hashlimit-rate-match", "--validmark", "--limit-iface-out")

@@ -23,7 +23,10 @@ def parse_network(links: str, routes: dict[int, str], stack: StackReadings = NO_
     Raise CoreError.
     """
     found_links = parse_json("ip -j link", links)
-    interfaces = [str(entry.get("ifname")) for entry in found_links if entry.get("ifname") != LOOPBACK]
+    ports = _ports(found_links)
+    interfaces = [
+        name for name in (str(entry.get("ifname")) for entry in found_links) if name not in (LOOPBACK, *ports)
+    ]
     found: dict[int, list[Route]] = {}
     own: dict[int, list[Intervals]] = {}
     for family in BITS:
@@ -38,11 +41,23 @@ def parse_network(links: str, routes: dict[int, str], stack: StackReadings = NO_
     beyond = {family: [each for each in own[family] if not _is_loopback(family, each)] for family in BITS}
     known = Network(
         {family: tuple(sorted({each[0] for each in beyond[family] if count(each) == 1})) for family in BITS},
-        {family: ways_of(family, found[family], interfaces) for family in BITS},
+        {family: _beside(ports, ways_of(family, found[family], interfaces)) for family in BITS},
         filtered=tuple(str(entry.get("ifname")) for entry in found_links if "xdp" in entry),
         ranges={family: merge(each for each in beyond[family] if count(each) > 1) for family in BITS},
     )
     return with_stack(known, stack, found)
+
+
+def _ports(links: list[dict[str, Any]]) -> set[str]:
+    """Return the interfaces below a bridge or a bond: what comes by them comes by the other. A VRF (it has no ARP)
+    takes nothing from those below it.
+    """
+    whole = {entry.get("ifname") for entry in links if "NOARP" not in entry.get("flags", ())}
+    return {str(entry.get("ifname")) for entry in links if entry.get("master") in whole}
+
+
+def _beside(ports: set[str], ways: dict[str, Intervals]) -> dict[str, Intervals]:
+    return {name: sources for name, sources in ways.items() if name not in ports}
 
 
 def _is_own(entry: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 from . import ruleset as to
 from .intervals import BITS, EVERYTHING, NOTHING, Intervals, complement, contains, few, intersect, merge, under_mask
-from .network import LOOPBACK_SOURCES, Stack
+from .network import LINK_LOCAL, LOOPBACK_SOURCES, Stack
 from .ruleset import Effect, Fixed, Match, Test, Values
 
 LOOPBACK = "lo"
@@ -254,6 +254,10 @@ def _sender_mac(packet: Packet) -> Value:
 
 
 def _type_of(packet: Packet, address: Value) -> Value:
+    if packet.itself and any(
+        isinstance(each, int) and contains(LINK_LOCAL, each) for each in (packet.saddr, packet.daddr)
+    ):
+        return None  # looked up on the loopback device, where it is not local
     if address is PEER:
         return to.ADDRESS_TYPES["local" if LOOPBACK in (packet.iif, packet.oif) else "unicast"]
     if not isinstance(address, int):

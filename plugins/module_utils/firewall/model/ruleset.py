@@ -77,10 +77,14 @@ class Match(NamedTuple):
 
 
 class Fixed(NamedTuple):
-    """A test whose outcome is the same for every first packet of a quiet sender: rate limits, reverse-path checks."""
+    """A test whose outcome is the same for every first packet of a quiet sender: rate limits, reverse-path checks.
+
+    ``chosen``: a sender that is not quiet may have it otherwise.
+    """
 
     holds: bool
     text: str
+    chosen: bool = False
 
 
 class Doubt(NamedTuple):

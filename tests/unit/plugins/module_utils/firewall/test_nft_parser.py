@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -398,17 +398,17 @@ ANSWERS = [
     ({"type": "icmpv6", "expr": "port-unreachable"}, {4: False, 6: True}),
     ({"type": "icmp", "expr": "port-unreachable"}, {4: True, 6: False}),
     ({"type": "icmpx", "expr": "port-unreachable"}, {4: True, 6: True}),
-    ({"type": "tcp reset"}, {4: True, 6: True}),
+    ({"type": "tcp reset"}, {4: None, 6: None}),  # nft 1.0.6 leaves out the family that such a rule asks for
 ]
 
 
 @pytest.mark.parametrize(("body", "expected"), ANSWERS)
 def test_an_answer_that_only_one_family_or_protocol_knows_narrows_the_rule(
-    body: Any, expected: dict[int, bool]
+    body: Any, expected: dict[int, Optional[bool]]
 ) -> None:
     (rule,) = rules_of({"reject": body})
     assert {family: holds(rule.tests, packet) for family, packet in PACKETS.items()} == expected
-    assert holds(rule.tests, {**SYN, "proto": 17}) is (expected[4] and body["type"] != "tcp reset")
+    assert holds(rule.tests, {**SYN, "proto": 17}) is (body["type"] != "tcp reset" and expected[4])
 
 
 def test_an_old_nft_that_hides_limits_of_elements_leaves_a_doubt() -> None:
