@@ -150,11 +150,6 @@ def _counter(draft: Draft, body: Any) -> None:
 
 
 def _reject(draft: Draft, body: Any) -> None:
-<<<<<<< HEAD
-    """Nft leaves out a test that the kind of the answer implies: only TCP is reset, ICMP is the answer of IPv4."""
-    draft.test(*_ANSWERS.get((body or {}).get("type", ""), ()))
-    draft.decide(Verdict(to.REJECT))
-=======
     """Nft leaves out a test that the kind of the answer implies: only TCP is reset, ICMP is the answer of IPv4.
 
     Of a rule that resets TCP nft 1.0.6 also leaves out ``meta nfproto`` where the table has both families.
@@ -163,8 +158,7 @@ def _reject(draft: Draft, body: Any) -> None:
     draft.test(*_ANSWERS.get(kind, ()))
     if kind == "tcp reset" and draft.objects.family not in _FAMILY_ONLY and not draft.asks_family:
         draft.test(Doubt(f"{draft.text} ({NOT_SHOWN} whether it is of one family only)"))
-    draft.decide(Verdict(REJECT))
->>>>>>> h/fuzz
+    draft.decide(Verdict(to.REJECT))
 
 
 def _chain(kind: str) -> Callable[[Draft, Any], None]:

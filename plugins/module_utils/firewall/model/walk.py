@@ -232,15 +232,11 @@ def blurred_to(after: Packet, before: Packet) -> Packet:
     return before.blurred(name for name, new, old in zip(Packet._fields, after, before) if new != old)
 
 
-<<<<<<< HEAD
-def rewrites(rule: FilterRule) -> bool:
-=======
 def _is_chosen(test: Test) -> bool:
     """Return whether the sender may have a test hold or not, as it likes."""
     return not isinstance(test, Match) and test.chosen
 
 
-def _rewrites(rule: FilterRule) -> bool:
->>>>>>> h/fuzz
+def rewrites(rule: FilterRule) -> bool:
     """Return whether a rule writes into the packet itself: what becomes of it then is not modelled."""
     return any(effect.field not in _MARKS for effect in rule.effects)
