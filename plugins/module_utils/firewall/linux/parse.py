@@ -26,7 +26,7 @@ from .stack import parse_json
 FAMILIES = {4: "ip", 6: "ip6"}
 NEVER_SEEN = (
     "eBPF programs (XDP, tc, cgroup: for one systemd's IPAddressDeny=) are not read",
-    "packets that are routed or bridged through this host (containers, virtual machines) are not judged",
+    "packets that pass through this host are judged only where NAT leads them on (published ports of containers)",
     "sockets and rules of other network namespaces are not looked at",
 )
 _DEFAULT_EPHEMERAL = (32768, 60999)  # the kernel's own default of net.ipv4.ip_local_port_range

@@ -242,17 +242,23 @@ class Exposer:
                         yield rule, family, number, port
 
     def _pieces(self, begin: Packet, addresses: tuple[int, ...], device: str) -> Iterator[Piece]:
-        sent_to = self._own(begin, addresses)
+        stray = self._stack.stray.get(begin.family, ()) if begin.proto == UDP else ()
         for interface, sources in self._network.ways.get(begin.family, {}).items():
             if device not in ("", interface):
                 continue
-            primary = self._stack.owned.get(interface, {}).get(begin.family, ())[:1]
-            ordered = tuple(sorted(sent_to, key=lambda address: address in primary))  # it stands for those like it
-            for sent in self._sent(begin._replace(iif=interface), ordered, addresses):
-                for piece in self._landing(sent, self._possible(sent, interface, sources), begin.dport, addresses):
-                    yield _from_another(piece, primary) if begin.proto == UDP and len(addresses) > 1 else piece
-        if begin.proto == UDP and not device:
-            yield from self._stray(begin)
+            yield from self._by(begin._replace(iif=interface), sources, addresses)
+            if stray and interface not in self._stack.strict:
+                for piece in self._by(begin._replace(iif=interface), stray, addresses):
+                    yield piece if piece.verdict == FILTERED else piece._replace(verdict=UNKNOWN, rule=ONE_WAY)
+
+    def _by(self, begin: Packet, sources: Intervals, addresses: tuple[int, ...]) -> Iterator[Piece]:
+        """Given a packet that comes by an interface, return what becomes of it from these sources."""
+        sent_to, interface = self._own(begin, addresses), begin.iif
+        primary = self._stack.owned.get(interface, {}).get(begin.family, ())[:1]
+        ordered = tuple(sorted(sent_to, key=lambda address: address in primary))  # it stands for those like it
+        for sent in self._sent(begin, ordered, addresses):
+            for piece in self._landing(sent, self._possible(sent, interface, sources), begin.dport, addresses):
+                yield _from_another(piece, primary) if begin.proto == UDP and len(addresses) > 1 else piece
 
     def _sent(self, begin: Packet, sent_to: tuple[int, ...], addresses: tuple[int, ...]) -> Iterator[Packet]:
         """Return what may be sent to arrive at a port: to which port and address, with which choices of the sender."""
@@ -285,12 +291,6 @@ class Exposer:
         if contains(LOOPBACK_SOURCES[family], address):
             return intersect(sources, near) if interface in (self._stack.localnet or ()) else ()
         return sources
-
-    def _stray(self, begin: Packet) -> Iterator[Piece]:
-        """Return datagrams from where no route leads back to: they may arrive, but no answer leaves."""
-        sources = self._stack.stray.get(begin.family, ())
-        if sources and set(self._network.ways.get(begin.family, ())) - self._stack.strict:
-            yield Piece(sources, UNKNOWN, ONE_WAY, begin)
 
     def _landing(self, sent: Packet, sources: Intervals, port: Value, addresses: tuple[int, ...]) -> Iterator[Piece]:
         """Given a packet, return what becomes of it as far as that concerns what listens on ``port``."""

@@ -284,6 +284,8 @@ def test_sources_without_a_way_back_reach_no_tcp_and_perhaps_udp() -> None:
         asked = Exposer(rules(), network(**stack))
         found = [asked.outside(listener(proto=proto), 4).verdict(numbers("192.0.2.9")) for proto in ("tcp", "udp")]
         assert found == ["filtered", expected]
+    behind = Exposer(rules(closed()), network(**stray))  # what no rule lets in is closed from there, too
+    assert behind.outside(listener(proto="udp"), 4).verdict(numbers("192.0.2.9")) == "filtered"
 
 
 def test_what_may_lead_packets_another_way_makes_what_is_open_unknown() -> None:
