@@ -20,6 +20,7 @@ FLUSHES = "flush ruleset"  # is among the statements of no block
 _BLOCK = re.compile(
     r"(?:add )?((?:table|chain|set|map|counter|quota|limit|flowtable|ct [a-z]+|synproxy) [^{}]+?) \{ .*\}"
 )
+_WHOLE = re.compile(r"(?:(add|delete|destroy) )?table ((?:(?:ip6?|inet|arp|bridge|netdev) )?[\w./-]+)")
 _BASE = re.compile(r"(type \w+ hook .*) priority (?:([a-z]+)|(-?\d+))(?: ?([+-]) ?(\d+))?")
 _NAMES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "out": 100, "security": 50, "srcnat": 100}
 _BRIDGE = {"dstnat": -300, "filter": -200, "out": 100, "srcnat": 300}
@@ -35,6 +36,7 @@ def _numbers(match: re.Match[str]) -> str:
 
 
 _SAME: tuple[tuple[re.Pattern[str], Any], ...] = (  # what the kernel leaves out, adds or spells otherwise
+    (re.compile(r"(?<![\w.:])(\d+(?:\.\d+){3})/32\b|(?<=[0-9a-f:])/128\b"), lambda match: match[1] or ""),
     (re.compile(r"(limit rate [^ ]+) burst 5 packets"), r"\1"),
     (re.compile(r"(reject with icmp(?:x|v6)?) type "), r"\1 "),
     (re.compile(r"\{ ([^{},:]+) \}"), r"\1"),
@@ -54,9 +56,19 @@ def parse(text: str) -> Blocks:
             defined[found[1]] = found[2]
         elif " ".join(statement.split()) == FLUSHES:
             made = {"": [FLUSHES]}
-        else:
+        elif not (found := _WHOLE.fullmatch(" ".join(statement.split()))):
+            _add(made, "", statement)
+        elif found[1] in (None, "add"):
+            made.setdefault(_table(found[2]), [])
+        elif _table(found[2]) in made or found[1] == "destroy":
+            made = {name: lines for name, lines in made.items() if name.rpartition(" of ")[2] != _table(found[2])}
+        else:  # nft fails where there is none, and loads nothing of the whole file
             _add(made, "", statement)
     return made
+
+
+def _table(name: str) -> str:
+    return name if " " in name else f"ip {name}"
 
 
 def _statements(text: str) -> Iterator[str]:

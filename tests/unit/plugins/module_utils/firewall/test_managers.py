@@ -37,6 +37,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.reading import Reading
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Boot, Manager
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_apply.declared import Opening
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_apply.nftables import ruleset
 from unit.fake_host import FakeHost
 
 from .recorded import SYSTEMS, facts, readings
@@ -433,6 +435,54 @@ NFT: list[tuple[str, str, str, list[str], str]] = [
         LISTED[: LISTED.index("\tchain forward")] + "}\n",
         ["only in nftables.conf: chain forward of inet filter"],
         "",
+    ),
+]
+
+
+OWN = ruleset(
+    [
+        Opening("tcp", 22, 22, ""),
+        Opening("tcp", 22, 22, "10.1.0.2/32"),
+        Opening("udp", 9000, 9004, "2001:db8::/32"),
+        Opening("tcp", 22, 22, "fd00::1/128"),
+    ]
+)
+OWN_LISTED = """table inet cryptobot {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iifname "lo" accept
+		ct state established,related accept
+		ct state invalid drop
+		meta l4proto { icmp, ipv6-icmp } accept
+		ip6 saddr fe80::/10 udp dport 546 accept
+		tcp dport 22 accept
+		ip saddr 10.1.0.2 tcp dport 22 accept
+		ip6 saddr 2001:db8::/32 udp dport 9000-9004 accept
+		ip6 saddr fd00::1 tcp dport 22 accept
+	}
+}
+"""  # nft 1.0.6 of that text
+DELETES, FLAGS = "delete table inet filter\n", "table inet filter { flags dormant; }\n"
+NFT += [
+    ("what firewall_apply stores", CONF + OWN, LISTED + OWN_LISTED, [], ""),
+    (
+        "what firewall_apply stores, opened by hand",
+        CONF + OWN,
+        LISTED + OWN_LISTED.replace("\t\tct state invalid", "\t\taccept\n\t\tct state invalid"),
+        ["only in the kernel, in chain input of inet cryptobot: accept"],
+        "",
+    ),
+    ("a table made twice", CONF.replace("table inet", FLAGS + DELETES + "table inet"), LISTED, [], ""),
+    ("a table of ip", f"{CONF}table own\n", f"{LISTED}table ip own {{\n}}\n", [], ""),
+    ("a table that is not there", f"{CONF}add table ip own\n", LISTED, ["only in nftables.conf: ip own"], ""),
+    ("deleted unseen", CONF.replace("table inet", f"{DELETES}table inet"), LISTED, [], f"has `{DELETES.strip()}`"),
+    ("destroyed unseen", CONF.replace("table inet", "destroy table inet filter\ntable inet"), LISTED, [], ""),
+    (
+        "a network that is one host now",
+        CONF.replace("10.0.0.0/8", "10.0.0.0/32"),
+        LISTED,
+        [],
+        "10.0.0.0,192.168.0.0/16",
     ),
 ]
 
