@@ -21,13 +21,20 @@ from .trusted import DistrustedError
 
 def recall(state_dir: str, area: str) -> dict[str, Any]:
     """Return what ``area`` remembered, or an empty dict where there is nothing that can be read and believed."""
+    return look_back(state_dir, area)[0]
+
+
+def look_back(state_dir: str, area: str) -> tuple[dict[str, Any], str]:
+    """Return what ``area`` remembered, and why what is there is no memory; empty where there is one or none yet."""
     path, texts = Path(state_dir, f"{area}.json"), []
     try:
         patiently(lambda: texts.append(trusted.read(path).decode()))  # it may be about to be replaced
         memory = json.loads(texts[0])
-    except (OSError, ValueError, DistrustedError):
-        return {}
-    return memory if isinstance(memory, dict) else {}
+    except FileNotFoundError:
+        return {}, ""
+    except (OSError, ValueError, RecursionError, DistrustedError) as error:
+        return {}, f"{path} cannot be used: {error}"
+    return (memory, "") if isinstance(memory, dict) else ({}, f"{path} cannot be used: it holds no object")
 
 
 def remember(state_dir: str, area: str, memory: dict[str, Any]) -> bool:

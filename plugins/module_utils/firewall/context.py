@@ -29,7 +29,8 @@ SOCKETS = "sockets"  # the subject of not having seen them, alone or behind the 
 class Inputs(NamedTuple):
     """What the audit was asked to look at and to demand, and what earlier runs saw.
 
-    ``now`` and ``boot_id`` are the host's; ``narrow``: others' listeners are left out.
+    ``now`` and ``boot_id`` are the host's; ``narrow``: others' listeners are left out; ``forgotten``: why what earlier
+    runs left is of no use.
     """
 
     policy: tuple[Allowance, ...]
@@ -41,6 +42,7 @@ class Inputs(NamedTuple):
     now: float = 0.0
     boot_id: str = ""
     narrow: bool = False
+    forgotten: str = ""
 
 
 class Reach(NamedTuple):

@@ -31,6 +31,10 @@ from .rules_sockets import SOCKETS, allowed_text, describe_all, in_words, some, 
 RULES = Rules()
 _MEANT = "no other sources than the policy's"
 PORTS_SUBJECT = "ports that nobody serves"
+MEND_MEMORY = (
+    "Look who changed what the message names, and judge what is open by hand. A real run makes a new baseline as soon "
+    "as it can write there; mend the folder, or set cryptobot_state_dir to another."
+)
 _MOST = 512  # ranges of ports that rules tell apart and that are asked about, for each protocol
 _PRIVATE = {
     4: merge(network(text)[1] for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")),
@@ -245,7 +249,10 @@ def place(each: Published) -> str:
 )
 def judge_new_exposure(context: Context) -> list[Outcome]:
     """Nothing is open to anybody to whom it was not when the baseline was taken, but what the policy allows."""
-    history = context.inputs.history
+    history, forgotten = context.inputs.history, context.inputs.forgotten
+    if forgotten:
+        text = f"whether anything was opened since an earlier run cannot be told: {forgotten}"
+        return [Outcome(UNKNOWN, text, remedy=MEND_MEMORY, subject=SOCKETS)]
     if not history.at:
         text = "no earlier run is remembered: what this one sees is the baseline, unless it is in check mode"
         return [Outcome(SKIPPED, text, subject=SOCKETS)]

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..accepted import accept, parse_accepted
 from ..errors import CoreError
-from ..finding import UNKNOWN, Result
+from ..finding import UNKNOWN, Finding, Result
 from ..host import Host
-from ..memory import recall, remember
+from ..memory import look_back, remember
 from ..registry import Rules
 from ..sockets.collect import listening
 from ..sockets.model import SocketTable
@@ -56,12 +56,19 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         )
         return Result([RULES["firewall.rules_visible"].finding(UNKNOWN, host.name(), text)])
     context, outside_scope = _known(params, host, inputs)
-    findings = accept(ACCEPTED, RULES.judge(context), inputs.accepted, inputs.today)
+    found = list(RULES.judge(context))
     data = {**report(context, params["limit"]), "outside_scope": outside_scope}
     if not check_mode:
         memory = as_memory(remembered(context, keep=params["baseline"] == "keep"))
         data["remembered"] = remember(params["state_dir"], MEMORY, memory)
+        found += [] if data["remembered"] or inputs.forgotten else [_not_remembered(params["state_dir"])]
+    findings = accept(ACCEPTED, found, inputs.accepted, inputs.today)
     return Result(findings, metrics(context, findings), data=data)
+
+
+def _not_remembered(state_dir: str) -> Finding:
+    text = f"what this run sees could not be remembered in {state_dir}, so no later run can tell what was opened since"
+    return RULES["firewall.new_exposure"].finding(UNKNOWN, state_dir, text, remedy=rules_openings.MEND_MEMORY)
 
 
 def look(params: dict[str, Any], host: Host) -> Context:
@@ -86,16 +93,21 @@ def _known(params: dict[str, Any], host: Host, inputs: Inputs) -> tuple[Context,
 
 def _wanted(params: dict[str, Any], host: Host) -> Inputs:
     today = dt.datetime.fromtimestamp(host.now(), tz=dt.timezone.utc).date()
+    memory, forgotten = look_back(params["state_dir"], MEMORY)
+    history = read_history(memory)
+    if memory and not history.at:
+        forgotten = f"what {MEMORY}.json in {params['state_dir']} remembers is damaged"
     return Inputs(
         parse_policy(params["policy"]),
         today,
         params["require_filter"],
         frozenset(params["internal_ports"]),
         parse_accepted("exceptions", params["exceptions"], RULES.checks),
-        read_history(recall(params["state_dir"], MEMORY)),
+        history,
         host.now(),
         host.boot_id(),
         params["scope"] == "policy",
+        forgotten,
     )
 
 

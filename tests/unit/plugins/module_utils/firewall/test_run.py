@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,68 @@ def test_a_socket_that_is_closed_at_the_baseline_and_opened_later_is_new(tmp_pat
     closed = opening((ALL, 8000), (ALL, 8001), now=START)
     real(closed, state)
     assert new(real(host((ALL, 8000), (ALL, 8001), now=START + DAY), state)) == NEW
+
+
+def _spoil_text(state: Path) -> None:
+    (state / "firewall.json").write_text('{"x')
+
+
+def _spoil_content(state: Path) -> None:
+    (state / "firewall.json").write_text('{"at": 1}')
+
+
+def _lay_a_list(state: Path) -> None:
+    (state / "firewall.json").write_text("[]")
+
+
+def _lay_a_link(state: Path) -> None:
+    (state / "firewall.json").rename(state / "other")
+    (state / "firewall.json").symlink_to(state / "other")
+
+
+def _open_to_all(state: Path) -> None:
+    state.chmod(0o777)
+
+
+def _file_instead(state: Path) -> None:
+    (state / "firewall.json").unlink()
+    state.rmdir()
+    state.write_text("")
+
+
+LOST: list[tuple[Callable[[Path], None], str, bool]] = [
+    (_spoil_text, "cannot be used: Unterminated string", True),
+    (_spoil_content, "firewall.json in {state} remembers is damaged", True),
+    (_lay_a_list, "cannot be used: it holds no object", True),
+    (_lay_a_link, "{state}/firewall.json is a link", True),
+    (_open_to_all, "others may write to the folder {state}", False),
+    (_file_instead, "Not a directory", False),
+]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
+@pytest.mark.parametrize(("spoil", "why", "mended"), LOST, ids=[row[0].__name__ for row in LOST])
+def test_a_memory_that_is_lost_is_told_and_never_silently_made_anew(
+    tmp_path: Path, spoil: Callable[[Path], None], why: str, mended: bool
+) -> None:
+    state = tmp_path / "state"
+    real(host((ALL, 8000), now=START), state)
+    spoil(state)
+    after = host((ALL, 8000), (ALL, 8001), now=START + DAY)
+    for result in (audit(after, state_dir=str(state)), real(after, state)):
+        (told,) = [finding for finding in result["findings"] if finding["check"] == "firewall.new_exposure"]
+        assert (told["status"], why.format(state=state) in told["message"]) == ("unknown", True), told
+    again = new(real(after, state))
+    assert again == (KNOWN if mended else [("unknown", "listening sockets")])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no folder")
+def test_a_folder_in_which_nothing_can_be_remembered_is_told() -> None:
+    result = real(host((ALL, 8000), now=START), Path("/proc/nothing"))
+    assert (new(result), result["remembered"]) == (
+        [("unknown", "/proc/nothing"), ("skipped", "listening sockets")],
+        False,
+    )
 
 
 def test_the_result_is_plain_json() -> None:
