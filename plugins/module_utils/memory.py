@@ -21,10 +21,10 @@ from .trusted import DistrustedError
 
 def recall(state_dir: str, area: str) -> dict[str, Any]:
     """Return what ``area`` remembered, or an empty dict where there is nothing that can be read and believed."""
-    return look_back(state_dir, area)[0]
+    return recall_or_why(state_dir, area)[0]
 
 
-def look_back(state_dir: str, area: str) -> tuple[dict[str, Any], str]:
+def recall_or_why(state_dir: str, area: str) -> tuple[dict[str, Any], str]:
     """Return what ``area`` remembered, and why what is there is no memory; empty where there is one or none yet."""
     path, texts = Path(state_dir, f"{area}.json"), []
     try:

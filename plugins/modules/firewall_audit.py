@@ -208,8 +208,9 @@ notes:
     each boot and when rules are loaded, which is noticed by the boot and by the sum of all counters. Rules without a
     counter are named as such.
   - C(firewall.new_exposure) is V(ok) for what is new and allowed by O(policy), else V(warning), and V(unknown) where
-    it could not be seen. A first run makes the baseline. A run that cannot see a socket leaves the memory of it as it
-    is, and a service that is away for less than 90 days is not new when it comes back as it was.
+    it could not be seen, or where what earlier runs left in O(state_dir) cannot be read or believed, or nothing can
+    be written there. A first run makes the baseline. A run that cannot see a socket leaves the memory of it as it is,
+    and a service that is away for less than 90 days is not new when it comes back as it was.
   - With O(scope=policy) the listeners of other masters are left out, so that of no port it is known that nobody serves
     it.
 seealso:

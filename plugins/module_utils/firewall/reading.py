@@ -43,9 +43,12 @@ def complete(host: Host, argv: Sequence[str], harmless: str = r"(?!)") -> Readin
 
 
 def command(host: Host, argv: Sequence[str], expect: Optional[Collection[int]] = (0,)) -> Reading:
-    """Return what a command prints, or why it does not. Raise ToolTimeout when the time of the run is used up."""
-    host.remaining()
+    """Return what a command prints, or why it does not: half of what is left is for the others, should this one hang.
+
+    Raise ToolTimeout when the time of the run is used up.
+    """
+    most = min(60.0, host.remaining() / 2)
     try:
-        return Reading(host.run(argv, expect=expect).stdout)
+        return Reading(host.run(argv, expect=expect, timeout=most).stdout)
     except CoreError as error:
         return Reading(unavailable=str(error))

@@ -13,7 +13,7 @@ from ..accepted import accept, parse_accepted
 from ..errors import CoreError
 from ..finding import UNKNOWN, Finding, Result
 from ..host import Host
-from ..memory import look_back, remember
+from ..memory import recall_or_why, remember
 from ..registry import Rules
 from ..sockets.collect import listening
 from ..sockets.model import SocketTable
@@ -93,7 +93,7 @@ def _known(params: dict[str, Any], host: Host, inputs: Inputs) -> tuple[Context,
 
 def _wanted(params: dict[str, Any], host: Host) -> Inputs:
     today = dt.datetime.fromtimestamp(host.now(), tz=dt.timezone.utc).date()
-    memory, forgotten = look_back(params["state_dir"], MEMORY)
+    memory, forgotten = recall_or_why(params["state_dir"], MEMORY)
     history = read_history(memory)
     if memory and not history.at:
         forgotten = f"what {MEMORY}.json in {params['state_dir']} remembers is damaged"

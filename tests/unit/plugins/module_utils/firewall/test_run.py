@@ -17,7 +17,9 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.reading import command
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import LinuxHost
 
 from .small import STACK
 
@@ -245,6 +247,13 @@ def test_a_folder_in_which_nothing_can_be_remembered_is_told() -> None:
         [("unknown", "/proc/nothing"), ("skipped", "listening sockets")],
         False,
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no sleep")
+def test_a_command_that_hangs_is_a_reason_and_leaves_time_for_the_others() -> None:
+    asked = LinuxHost(1.0)
+    assert "'sleep' was ended after 0.5 s" in command(asked, ["sleep", "5"]).unavailable
+    assert command(asked, ["echo", "x"]).text == "x\n"
 
 
 def test_the_result_is_plain_json() -> None:
