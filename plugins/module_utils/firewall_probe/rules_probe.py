@@ -32,7 +32,6 @@ class Context(NamedTuple):
     own: Declared
     plan: Plan = Plan((), {})
     compared: tuple[Compared, ...] = ()
-    by: tuple[str, ...] = ()
     silent: str = ""
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
@@ -83,9 +82,10 @@ def judge_probe(context: Context) -> Iterator[Outcome]:
         yield Outcome(SKIPPED, context.silent, remedy="")
         return
     agreed = sum(each.status == OK for each in context.compared)
-    judged = agreed + sum(1 for _each in _disagreeing(context))
+    by = [each.by for each in context.compared if each.status != UNKNOWN]
+    judged = len(by)
     reasons = _reasons(context)
-    text = f"{agreed} of {judged} connections from {_some(context.by) or 'no host'} ended as the rules of this host say"
+    text = f"{agreed} of {judged} connections from {_some(by) or 'no host'} ended as the rules of this host say"
     numbers = {"agreed": agreed, "compared": judged, "pairs": len(context.compared)}
     if reasons or not judged:
         named = "; ".join(f"{why}: {_some(pairs)}" for why, pairs in reasons.items()) or "nothing was compared"

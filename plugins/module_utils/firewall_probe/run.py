@@ -60,9 +60,7 @@ def _actions(planned: Plan, check_mode: bool) -> list[Action]:
 def _compare(params: dict[str, Any], options: Options, host: Host, check_mode: bool) -> Result:
     silent = PLANNED_ONLY if check_mode else "" if options.own.enabled else f"nothing is compared: {OPT_IN}"
     found = [] if silent else _compared(params, options, host)
-    context = Context(
-        host.name(), host.platform, options.own, compared=tuple(found), by=tuple(params["heard"]), silent=silent
-    )
+    context = Context(host.name(), host.platform, options.own, compared=tuple(found), silent=silent)
     return Result(RULES.judge(context, COMPARE), metrics(found), data={"pairs": [each.as_dict() for each in found]})
 
 

@@ -178,9 +178,8 @@ def test_addresses_are_compared_as_addresses() -> None:
 
 
 def judged(compared: list[Compared], own: Declared = OWN, **more: Any) -> dict[str, list[Finding]]:
-    by = tuple(dict.fromkeys(each.by for each in compared))
     found: dict[str, list[Finding]] = {}
-    for finding in RULES.judge(Context("db1", "linux", own, compared=tuple(compared), by=by, **more), COMPARE):
+    for finding in RULES.judge(Context("db1", "linux", own, compared=tuple(compared), **more), COMPARE):
         found.setdefault(finding.check, []).append(finding)
     return found
 
@@ -197,6 +196,11 @@ def test_ok_says_how_many_agreed_of_how_many_from_which_hosts() -> None:
     assert (told.status, told.subject) == ("ok", "tcp")
     assert told.message == "2 of 2 connections from app1, app2 ended as the rules of this host say"
     assert told.actual == {"agreed": 2, "compared": 2, "pairs": 2}
+
+
+def test_a_host_that_did_not_knock_is_not_among_those_that_connected() -> None:
+    (told,) = judged([pair("app1", "ok"), pair("app2", "unknown", why="app2 did not knock")])["firewall.probe"]
+    assert told.message.startswith("1 of 1 connections from app1 ended as the rules of this host say; not compared: ")
 
 
 # (statuses of pairs, the status of firewall.probe, how many agreed and were compared)
