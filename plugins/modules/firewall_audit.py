@@ -32,9 +32,9 @@ description:
     this host passes packets on, its forward chains are looked at, too, for what they do with what no rule names.
   - It remembers what was open to whom, and says what is new (O(baseline)). Findings that somebody answers for are
     skipped with who, why and until when (O(exceptions)).
-  - It sends no packet and changes nothing. The verdict comes from a model of the packet's way. It follows base
-    chains by hook and priority, jumps, sets, maps, connection states, marks and redirects, for the first packet
-    of a connection.
+  - It sends no packet and changes nothing. The verdict comes from a model of the whole exchange. A peer's packet comes
+    in, the answer leaves, data follow both ways. It goes through base chains by hook and priority, jumps, sets, maps,
+    connection states, marks and NAT at its own place. The module C(firewall_probe) holds the model against connections.
   - What the model does not know (a match by time of day, a rule that hands packets to a program) makes the verdict
     V(unknown) where it matters, and the finding names the rule.
 options:
@@ -187,8 +187,11 @@ notes:
   - Run it as root, on Windows by an elevated administrator. Other accounts see neither the packet filter nor the
     owners of others' sockets. The verdicts are then V(unknown) with that reason, except where the policy allows
     a socket anyway or it is bound to loopback.
-  - It looks at unicast packets of TCP and UDP for this host. Rate limits count as not reached. A sender is looked at
-    on the interface by which the host would answer it.
+  - It looks at unicast packets of TCP and UDP for this host. Open means that data pass both ways. What a sender may
+    choose (its port, options, headers beside the address) counts at its most open. Limits count as not reached where
+    their burst has room for a connection. A sender is looked at on the interface by which the host would answer it.
+  - On Linux fragments, and interfaces of VRF, are not modelled. Where two chains of one hook and priority change what
+    the other asks for, no listing tells which comes first, and the verdict is V(unknown) where it matters.
   - A source counts as let in where all but one 64th of its addresses get through, so that a few that are banned do not
     make a port closed. What is open beyond O(policy) is counted to the last address.
   - UDP has no listening state. A UDP socket on a port that the system gives to clients (on Linux

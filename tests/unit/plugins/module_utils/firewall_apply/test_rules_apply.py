@@ -23,7 +23,10 @@ def change(state: str, left: float = 30.0, verified: str = "", how: str = "timer
     return Change(name, state, place, "ufw", None, (), left, how, "2026-11-29T02:00:00Z", verified)
 
 
-def found(check: str, plan: Plan = Plan(()), *changes: Change) -> list[tuple[str, str, bool]]:
+NOTHING = Plan(())
+
+
+def found(check: str, plan: Plan = NOTHING, *changes: Change) -> list[tuple[str, str, bool]]:
     """Return status and message of a check's findings, and whether they say what to do."""
     findings = RULES.judge(Context("app1", "linux", "ufw", plan, changes))
     assert {finding.subject for finding in findings} == {"app1"}
@@ -41,17 +44,17 @@ ROLLED = [
 @pytest.mark.parametrize(("verified", "exactly"), ROLLED)
 def test_a_change_that_was_rolled_back_is_said_with_its_reason_and_how_exactly(verified: str, exactly: str) -> None:
     gone, waiting = change(ROLLED_BACK, verified=verified), change(ARMED, name="cd34")
-    ((status, message, cured),) = found("apply_rolled_back", Plan(()), gone, waiting)
+    ((status, message, cured),) = found("apply_rolled_back", NOTHING, gone, waiting)
     assert (status, cured) == ("critical", True)
     assert message == (
-        "the change ab12 was rolled back at 2026-11-29T02:00:00Z: it was not confirmed in time: the host did not answer "
-        f"by a new connection, or the run ended; {exactly}"
+        "the change ab12 was rolled back at 2026-11-29T02:00:00Z: it was not confirmed in time: the host did not "
+        f"answer by a new connection, or the run ended; {exactly}"
     )
 
 
 def test_each_of_two_changes_that_were_rolled_back_is_said() -> None:
     gone = [change(ROLLED_BACK, name="ab12"), change(ROLLED_BACK, name="cd34", how="boot")]
-    assert [status for status, _message, _cured in found("apply_rolled_back", Plan(()), *gone)] == ["critical"] * 2
+    assert [status for status, _message, _cured in found("apply_rolled_back", NOTHING, *gone)] == ["critical"] * 2
     assert found("apply_rolled_back") == [("ok", "no change was rolled back", False)]
 
 
@@ -65,11 +68,11 @@ PENDING = [
 
 @pytest.mark.parametrize(("waiting", "status", "message"), PENDING)
 def test_a_change_waits_until_its_time_is_over(waiting: Change, status: str, message: str) -> None:
-    assert found("apply_pending", Plan(()), waiting, change(ROLLED_BACK, name="cd34")) == [(status, message, True)]
+    assert found("apply_pending", NOTHING, waiting, change(ROLLED_BACK, name="cd34")) == [(status, message, True)]
 
 
 def test_what_was_rolled_back_waits_no_more() -> None:
-    assert found("apply_pending", Plan(()), change(ROLLED_BACK)) == [("ok", "no change waits", False)]
+    assert found("apply_pending", NOTHING, change(ROLLED_BACK)) == [("ok", "no change waits", False)]
 
 
 def steps(count: int) -> tuple[Step, ...]:
