@@ -53,7 +53,7 @@ def collect(host: Host) -> Readings:
 def _nft(host: Host) -> tuple[Reading, Reading, tuple[Named, ...]]:
     """Return the rules of nftables as JSON, as text where the JSON leaves something out, and which tables there are.
 
-    These the kernel itself is asked for, lest a broken answer of nft be taken for the whole; where it is silent, the text.
+    These the kernel itself is asked for, lest a broken answer be taken for the whole; where it is silent, the text.
     """
     if not host.is_admin():
         return Reading(unavailable=NOT_ROOT), Reading(), ()

@@ -24,7 +24,8 @@ CONTINUE = "continue"
 NOT_SHOWN = "not told"  # put where a version of nft is known to leave out what a rule asks for
 _FAMILY_ONLY = {"ip": (IPV4_ONLY,), "ip6": (IPV6_ONLY,)}
 _ANSWERS = {"tcp reset": (TCP_ONLY,), "icmp": (IPV4_ONLY,), "icmpv6": (IPV6_ONLY,)}
-_MAY_LACK = {"ct_mark", "ct_status", "ct_direction", "ether_saddr", "skuid", "skgid"}  # fields that a packet may lack
+_MAY_LACK = {"ether_saddr", "skuid", "skgid", *(f"ct_{field}" for field in ("mark", "status", "direction"))}
+_MAY_LACK |= {f"ct_original_{field}" for field in ("saddr", "daddr", "sport", "dport")}
 _UNTRACKED = Effect("ct_state", to.CONNECTION_STATES["untracked"])
 _XT_HARMLESS = ("comment", "LOG", "NFLOG", "TRACE")
 _EXCHANGE = 5  # packets that a whole short exchange takes: what lets through fewer at once opens nothing for certain
@@ -297,7 +298,7 @@ def _mangle(draft: Draft, body: Any) -> None:
         _need(draft, value["map"]["key"], value["map"]["data"])
     if name == "tcp option":
         draft.test(Doubt(render(key), chosen=True))
-    elif name == "ct zone":
+    elif name in ("ct zone", "meta pkttype"):
         draft.decide(Verdict(to.UNKNOWN))
     elif name in ("meta mark", "ct mark"):
         kept, added = _affine(value, key) or (0, None)

@@ -237,6 +237,11 @@ def _other(name: str, body: Any) -> str:
     return f"{name} {' '.join(words)}".strip()
 
 
+def _amount(body: dict[str, Any], key: str) -> str:
+    unit = body.get(f"{key}_unit", "packets")
+    return f"{'over ' if body.get('inv') else ''}{body.get(key)}{'' if unit == 'packets' else f' {unit}'}"
+
+
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
@@ -265,10 +270,9 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "jump": lambda body: f"jump {body['target']}",
     "goto": lambda body: f"goto {body['target']}",
     "limit": lambda body: (
-        f"limit rate {'over ' if body.get('inv') else ''}{body.get('rate')}/{body.get('per')}"
-        if isinstance(body, dict)
-        else f"limit name {body}"
+        f"limit rate {_amount(body, 'rate')}/{body.get('per')}" if isinstance(body, dict) else f"limit name {body}"
     ),
+    "quota": lambda body: f"quota {_amount(body, 'val')}" if isinstance(body, dict) else f"quota name {body}",
     "reject": lambda _body: "reject",
     "log": lambda _body: "log",
     "redirect": _nat("redirect"),
