@@ -85,6 +85,24 @@ def bits(names: Mapping[str, int]) -> Convert:
     return read
 
 
+def affine(value: Any, key: Any) -> Optional[tuple[int, int]]:
+    """Given what a mark is set to, return (a, b) where that is ``(old & a) | b``; None where it is something else."""
+    if isinstance(value, int):
+        return (0, value)
+    if value == key:
+        return (-1, 0)
+    sign = next(iter(value)) if isinstance(value, dict) else ""
+    if sign not in ("&", "|") or not all(isinstance(number, int) for number in value[sign][1:]):
+        return None
+    found = affine(value[sign][0], key)
+    if found is None:
+        return None
+    kept, added = found
+    for number in value[sign][1:]:
+        kept, added = (kept & number, added & number) if sign == "&" else (kept & ~number, added | number)
+    return (kept, added)
+
+
 class Objects:
     """What the rules of one table name (sets and maps, limits, interfaces), and which fields they change.
 

@@ -638,9 +638,9 @@ def test_netmap_changes_the_source_of_what_leaves() -> None:
 
 
 HARMLESS = [
-    *('-j LOG --log-prefix "-x- "', "-j LOG --log-prefix -x-", "-j NFLOG", "-j TCPMSS --clamp-mss-to-pmtu", ""),
-    *("-j CT --helper ftp", "-j CT", "-j TRACE", "-j TEE --gateway 10.0.0.9", "-j DSCP --set-dscp 0x10", "-j AUDIT"),
-    *("-j CHECKSUM --checksum-fill", "-j CLASSIFY --set-class 1:1", "-j TTL --ttl-inc 1", "-j HL --hl-set 32"),
+    *('-j LOG --log-prefix "-x- "', "-j LOG --log-prefix -x-", "-j NFLOG", ""),
+    *("-j CT --helper ftp", "-j CT", "-j TRACE", "-j TEE --gateway 10.0.0.9", "-j AUDIT"),
+    *("-j CHECKSUM --checksum-fill", "-j CLASSIFY --set-class 1:1"),
     *("-j SET --map-set nets src --map-prio",),
 ]
 
@@ -668,6 +668,10 @@ EFFECTS = [
     ("-j CONNMARK --restore-mark --nfmask 0x2 --ctmask 0x2", "mark", 4),
     ("-j CT --notrack", "ct_state", 64),
     ("-j NOTRACK", "ct_state", 64),
+    ("-j TCPMSS --clamp-mss-to-pmtu", "header", "any"),
+    ("-j DSCP --set-dscp 0x10", "header", "any"),
+    ("-j TTL --ttl-inc 1", "header", "any"),
+    ("-j HL --hl-set 32", "header", "any"),
     ("-j SET --map-set nets src --map-mark", "mark", "any"),
 ]
 

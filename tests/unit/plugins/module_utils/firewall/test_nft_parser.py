@@ -254,8 +254,6 @@ SEEN_BY_NOBODY = [
     meta("nftrace"),
     meta("priority"),
     {"ct": {"key": "label"}},
-    payload("ip", "ttl"),
-    payload("ip", "dscp"),
 ]
 
 
@@ -263,6 +261,20 @@ SEEN_BY_NOBODY = [
 def test_what_is_written_and_no_test_looks_at_changes_nothing(key: dict[str, Any]) -> None:
     (rule,) = rules_of({"mangle": {"key": key, "value": 1}}, {"accept": None})
     assert (rule.effects, holds(rule.tests, SYN)) == ((), True)
+
+
+HEADERS = [
+    {"mangle": {"key": payload("ip", "ttl"), "value": 64}},
+    {"mangle": {"key": payload("ip6", "dscp"), "value": 4}},
+    {"mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": {"rt": {"key": "mtu"}}}},
+    {"reset": {"tcp option": {"name": "sack-perm"}}},
+]
+
+
+@pytest.mark.parametrize("statement", HEADERS)
+def test_what_a_rule_writes_into_headers_is_no_longer_the_senders_choice(statement: dict[str, Any]) -> None:
+    rules = rules_of(statement, {"accept": None})
+    assert [effect for rule in rules for effect in rule.effects] == [Effect("header", None)]
 
 
 @pytest.mark.case("FW13")
