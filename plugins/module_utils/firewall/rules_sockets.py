@@ -190,16 +190,17 @@ def _reachable_by_all(context: Context, reach: Reach) -> Outcome:
 def judge_family_difference(context: Context) -> list[Outcome]:
     """IPv4 and IPv6 peers are treated alike.
 
-    Where IPv6 has link-local addresses only, there is nothing to compare.
+    Those are compared to whom a route leads: what has none is no matter of rules. Where IPv6 has link-local addresses
+    only, there is nothing to compare.
     """
     ports: dict[tuple[str, int], dict[int, list[Exposure]]] = {}
     for reach in context.reaches:
         for family, exposure in reach.outside.items():
-            if family in context.families and not context.network.only_link_local(family):
+            if family in context.families and _routed(context, family) and not context.network.only_link_local(family):
                 by_family = ports.setdefault((reach.listener.proto, reach.listener.port), {})
                 by_family.setdefault(family, []).append(exposure)
     both = {port: exposures for port, exposures in ports.items() if len(exposures) > 1}
-    answers = {port: _by_family(exposures) for port, exposures in both.items()}
+    answers = {port: _by_family(context, exposures) for port, exposures in both.items()}
     findings = [_difference(port, answers[port]) for port in both if _differ(answers[port])]
     unknown = [f"{proto}/{port}" for proto, port in both if NOT_KNOWN in _verdicts(answers[proto, port])]
     if unknown:
@@ -209,8 +210,8 @@ def judge_family_difference(context: Context) -> list[Outcome]:
     return findings or [well(context, "firewall.family_difference", SOCKETS, message, "tcp", "udp")]
 
 
-def _by_family(exposures: dict[int, list[Exposure]]) -> Answers:
-    return {family: _to_everybody(family, several) for family, several in sorted(exposures.items())}
+def _by_family(context: Context, exposures: dict[int, list[Exposure]]) -> Answers:
+    return {family: _to_everybody(_routed(context, family), several) for family, several in sorted(exposures.items())}
 
 
 def _verdicts(answers: Answers) -> set[str]:
@@ -231,12 +232,15 @@ def _difference(port: tuple[str, int], answers: Answers) -> Outcome:
     )
 
 
-def _to_everybody(family: int, several: list[Exposure]) -> tuple[str, str]:
+def _routed(context: Context, family: int) -> Intervals:
+    return subtract(ANY_SOURCE[family], context.network.stack.stray.get(family, ()))
+
+
+def _to_everybody(everybody: Intervals, several: list[Exposure]) -> tuple[str, str]:
     """Given the exposures of the listeners of one port, return the most open verdict on everybody, and its rule.
 
     A few banned addresses make no difference between the families.
     """
-    everybody = ANY_SOURCE[family]
     verdicts = [OPEN if exposure.nearly_open(everybody) else exposure.verdict(everybody) for exposure in several]
     verdict = min(verdicts, key=BEST_FIRST.index)
     return verdict, several[verdicts.index(verdict)].decided_by(everybody)

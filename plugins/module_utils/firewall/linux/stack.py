@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...finding import EMPTY
 from ...host import Host
-from ..model.intervals import BITS, Intervals, complement, intersect, merge, subtract
-from ..model.network import ANY_SOURCE, Network, Route, Stack, most_specific
+from ..model.intervals import BITS, Intervals, complement, intersect, merge, network, subtract
+from ..model.network import ANY_SOURCE, Network, Route, Stack, most_specific, shares_of
+from ..model.packet import LOOPBACK
 from ..reading import NOTHING_READ, Reading, command
 
 _CONF = "/proc/sys/net/ipv{}/conf"
@@ -28,7 +29,9 @@ _SINGLE = (
     "/proc/sys/net/ipv4/tcp_fwmark_accept",
     "/proc/sys/net/ipv6/fwmark_reflect",
 )
-_USUAL_RULES = {("local", 0), ("main", 32766), ("default", 32767)}
+_MAIN = 32766  # the place of the rule that looks up the main table
+_USUAL_RULES = {("local", 0), ("main", _MAIN), ("default", 32767)}
+_ENDS = ("blackhole", "unreachable", "prohibit")
 _OWN_KEYS = {"priority", "src", "table", "protocol"}
 
 
@@ -93,8 +96,12 @@ def with_stack(known: Network, readings: StackReadings, routes: Mapping[int, lis
     links = parse_json("ip -j address", readings.addresses.sure())
     names = {str(link.get("ifname")) for link in links}
     owned = _owned(links)
-    stray = {family: _stray(family, routes.get(family, ())) for family in BITS}
-    own = known.local
+    own, forwards = known.local, _forwarding(readings, names)
+    rules = {
+        family: _odd_rules(family, reading, own[family], bool(forwards[family]))
+        for family, reading in readings.rules.items()
+    }
+    stray = {family: _stray(family, routes.get(family, ()), rules.get(family, _Odd()).closed) for family in BITS}
     gone = {family: merge([stray[family], own[family]]) for family in BITS}
     ports = {str(link.get("ifname")) for link in links if link.get("master")}  # what they take in comes by their master
     ways = {
@@ -111,13 +118,14 @@ def with_stack(known: Network, readings: StackReadings, routes: Mapping[int, lis
         indexes={str(link.get("ifname")): int(link["ifindex"]) for link in links if "ifindex" in link},
         near={family: _near(routes.get(family, ()), own[family]) for family in BITS},
         localnet=frozenset(name for name in names if _is_set(readings, 4, name, "route_localnet")),
-        forwards=_forwarding(readings, names),
+        forwards=forwards,
         routes={family: _leaving(routes.get(family, ())) for family in BITS},
         below=_below(links),
         strict=frozenset(name for name in names if _is_set(readings, 4, name, "rp_filter")),
         stray=stray,
         reflects=readings.reflects,
-        doubts=tuple(doubt for family, reading in readings.rules.items() for doubt in _odd_rules(family, reading)),
+        doubts=tuple(doubt for odd in rules.values() for doubt in odd.doubts),
+        marks=tuple(mark for odd in rules.values() for mark in odd.marks),
     )
     return known._replace(ways=ways, stack=stack)
 
@@ -145,6 +153,8 @@ def _owned(links: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, tuple[int,
         mine = owned.setdefault(str(link.get("ifname")), {})
         for entry in sorted(link.get("addr_info", ()), key=lambda each: bool(each.get("secondary"))):
             address = ipaddress.ip_address(str(entry["local"]))
+            if entry.get("tentative"):
+                continue  # not in use yet, or a double
             mine[address.version] = (*mine.get(address.version, ()), int(address))
     return owned
 
@@ -182,25 +192,73 @@ def _leaving(routes: Iterable[Route]) -> dict[str, Intervals]:
     return {name: merge(parts) for name, parts in found.items()}
 
 
-def _stray(family: int, routes: Iterable[Route]) -> Intervals:
-    """Given routes, return the sources to which none of them leads."""
-    return intersect(ANY_SOURCE[family], complement(merge(route.destinations for route in routes if route.interfaces)))
+def _stray(family: int, routes: Iterable[Route], closed: Intervals) -> Intervals:
+    """Given routes, and whom an ip rule shuts out of them, return the sources to which none of them leads."""
+    led = merge(part for name, parts in shares_of(routes).items() if name for part in parts)
+    return intersect(ANY_SOURCE[family], merge([complement(led), closed]))
 
 
-def _odd_rules(family: int, reading: Reading) -> Iterable[str]:
-    """Given the ip rules of a family, return those that may send packets for this host another way."""
+class _Odd(NamedTuple):
+    """What ip rules do beside the usual: what is not followed, for which bits of a mark; and to whom none leads."""
+
+    doubts: tuple[str, ...] = ()
+    marks: tuple[tuple[int, str], ...] = ()
+    closed: Intervals = ()
+
+
+def _odd_rules(family: int, reading: Reading, own: Intervals, forwards: bool) -> _Odd:
+    """Given the ip rules of a family, the host's addresses and whether it passes packets on, return what is odd."""
     try:
         rules = parse_json("ip -j rule", reading.sure())
     except CoreError as error:
-        yield f"ip rules of IPv{family} could not be read: {error}"
-        return
+        return _Odd((f"ip rules of IPv{family} could not be read: {error}",))
     places = [rule.get("priority", 0) for rule in rules if rule.get("table") == "local"]
-    first = min(places, default=-1)
-    for rule in rules:
-        place, table = rule.get("priority", 0), rule.get("table")
-        plain = set(rule) <= _OWN_KEYS and rule.get("src") == "all"
-        if (plain and (table, place) in _USUAL_RULES) or (table and place > first >= 0 and not rule.get("action")):
-            continue
-        yield f"ip rule {place} of IPv{family} ({rule.get('action') or f'table {table}'}) may lead packets another way"
     if not places:
-        yield f"no ip rule of IPv{family} looks up the host's own addresses"
+        return _Odd((f"no ip rule of IPv{family} looks up the host's own addresses",))
+    unusual = [rule for rule in rules if not _is_usual(rule)]
+    alone = not any(rule.get("table") for rule in unusual)
+    found = []
+    for rule in unusual:
+        place, action, table = rule.get("priority", 0), rule.get("action"), rule.get("table")
+        text = f"ip rule {place} of IPv{family} ({action or f'table {table}'}) may lead packets another way"
+        if place > min(places) and action in _ENDS:
+            found.append(_ending(family, rule, text, own, forwards, alone))
+        elif place <= min(places) or action or not table:
+            found.append(_Odd((text,)))
+    return _Odd(
+        tuple(doubt for odd in found for doubt in odd.doubts),
+        tuple(mark for odd in found for mark in odd.marks),
+        merge(odd.closed for odd in found),
+    )
+
+
+def _is_usual(rule: Mapping[str, Any]) -> bool:
+    plain = set(rule) <= _OWN_KEYS and rule.get("src") == "all"
+    return plain and (rule.get("table"), rule.get("priority", 0)) in _USUAL_RULES
+
+
+def _ending(family: int, rule: Mapping[str, Any], text: str, own: Intervals, forwards: bool, alone: bool) -> _Odd:
+    """Given an ip rule that throws packets away, behind that of the own addresses, return what is odd with it.
+
+    It concerns answers only, which come from one of the host's own addresses and by no interface. ``alone``: no other
+    rule sends them by another table first.
+    """
+    asks = set(rule) - {"priority", "protocol", "action", "srclen", "dstlen", "fwmask"}
+    from_own = intersect(_selected(family, rule, "src"), own)
+    wanted = int(rule.get("fwmark", "0"), 0) & int(rule.get("fwmask", "0xffffffff"), 0)
+    if not asks <= {"src", "dst", "iif", "fwmark"} or (forwards and not wanted):
+        return _Odd((text,))
+    if wanted:
+        return _Odd(marks=((wanted, text),))
+    if not from_own or rule.get("iif", LOOPBACK) != LOOPBACK:
+        return _Odd()
+    if asks == {"src", "dst"} and from_own == own and alone and rule.get("priority", 0) < _MAIN:
+        return _Odd(closed=_selected(family, rule, "dst"))
+    return _Odd((text,))
+
+
+def _selected(family: int, rule: Mapping[str, Any], end: str) -> Intervals:
+    """Given an ip rule, return the addresses that it names as source (``src``) or destination (``dst``)."""
+    name = rule.get(end, "all")
+    length = rule.get(f"{end}len", BITS[family])
+    return network(f"{name}/{length}" if name != "all" else "0.0.0.0/0" if family == 4 else "::/0")[1]

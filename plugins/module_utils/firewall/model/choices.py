@@ -34,6 +34,7 @@ class Choices:
         tables = [table for table in ruleset.tables if not table.dormant]
         rules = [rule for table in tables for chain in table.chains.values() for rule in chain.rules]
         self._diverts: dict[Value, list[FilterRule]] = defaultdict(list)  # by the port that they lead to
+        self.marks = [effect for rule in rules for effect in rule.effects if effect.field == "mark"]
         self._away = [rule for rule in rules if rewrites(rule) or (rule.verdict and rule.verdict.kind == AWAY)]
         for rule in rules:
             if rule.verdict is not None and rule.verdict.kind == DIVERT:

@@ -16,7 +16,7 @@ from . import ruleset as to
 from .intervals import Intervals, contains, intersect, rest_of
 from .network import LOOPBACK_SOURCES, Stack
 from .order import NAT, TRACK, Base, Orders, Path, Station, orders_of
-from .packet import CONFIRMED, DNAT_DONE, LOOPBACK, NEW, SNAT_DONE, TCP, Packet, is_named
+from .packet import CONFIRMED, DNAT_DONE, HEADER, LOOPBACK, NEW, SNAT_DONE, TCP, Packet, is_named
 from .ruleset import Ruleset, Verdict
 from .walk import Budget, ChainEnd, Flow, Spent, Walker, blurred_to, join
 
@@ -52,7 +52,9 @@ class Evaluator:
         self._gaps = ruleset.gaps
         self._stack = stack
         self._budget = budget or Budget()
-        self._walker = Walker(self._budget)
+        rules = [rule for table in ruleset.tables for chain in table.chains.values() for rule in chain.rules]
+        written = any(effect.field == HEADER for rule in rules for effect in rule.effects)
+        self._walker = Walker(self._budget, written)
 
     def exchange(self, packet: Packet, sources: Intervals, *, through: bool = False) -> list[Piece]:
         """Given a first packet and its sources, return what becomes of the exchange, in pieces that cover the sources.
@@ -294,7 +296,15 @@ def _diverted(end: ChainEnd, hook: str) -> Flow:
     if address is None and verdict.target == to.SAME:
         address = packet.daddr
     elif address is None:
-        address = _LOCAL[packet.family] if hook == to.OUTPUT else packet.stack.primary(packet.comes, packet.family)
+        address = (
+            _LOCAL[packet.family]
+            if hook == to.OUTPUT
+            else (
+                packet.stack.primary(packet.comes, packet.family, packet.daddr)
+                if isinstance(packet.daddr, int)
+                else None
+            )
+        )
     return Flow(end.flow.sources, packet.diverted(address, verdict.port), (), end.flow.unsure)  # type: ignore[arg-type]
 
 

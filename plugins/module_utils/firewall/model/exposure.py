@@ -129,9 +129,12 @@ class Exposer:
     def __init__(self, ruleset: Ruleset, network: Network, receivers: Receivers = same_for_all) -> None:
         self._network = network
         self._receivers = receivers
-        self._stack = replace(network.stack, local=network.local)
-        self._evaluator = Evaluator(ruleset, self._stack)
         self._choices = Choices(ruleset)
+        set_bits = [effect.value if effect.value is not None else effect.mask or ~0 for effect in self._choices.marks]
+        marked = [text for bits, text in network.stack.marks if any(bits & each for each in set_bits)]
+        doubts = (*network.stack.doubts, *marked)
+        self._stack = replace(network.stack, local=network.local, doubts=doubts)
+        self._evaluator = Evaluator(ruleset, self._stack)
         self._known: dict[tuple[object, ...], Exposure] = {}
 
     def outside(self, listener: Listener, family: int) -> Exposure:
@@ -242,14 +245,21 @@ class Exposer:
                         yield rule, family, number, port
 
     def _pieces(self, begin: Packet, addresses: tuple[int, ...], device: str) -> Iterator[Piece]:
-        stray = self._stack.stray.get(begin.family, ()) if begin.proto == UDP else ()
+        # To a neighbour without a route, the kernel answers from a socket that is bound to a device, by this device
+        # (ip_route_output_key: "routing tables are wrong"). IPv6 does not.
+        answered = bool(device) and begin.family == 4
+        stray = self._stack.stray.get(begin.family, ()) if answered or begin.proto == UDP else ()
         for interface, sources in self._network.ways.get(begin.family, {}).items():
             if device not in ("", interface):
                 continue
             yield from self._by(begin._replace(iif=interface), sources, addresses)
             if stray and interface not in self._stack.strict:
-                for piece in self._by(begin._replace(iif=interface), stray, addresses):
-                    yield piece if piece.verdict == FILTERED else piece._replace(verdict=UNKNOWN, rule=ONE_WAY)
+                for piece in self._by(begin._replace(iif=interface, way_back=0), stray, addresses):
+                    yield (
+                        piece
+                        if answered or piece.verdict == FILTERED
+                        else piece._replace(verdict=UNKNOWN, rule=ONE_WAY)
+                    )
 
     def _by(self, begin: Packet, sources: Intervals, addresses: tuple[int, ...]) -> Iterator[Piece]:
         """Given a packet that comes by an interface, return what becomes of it from these sources."""

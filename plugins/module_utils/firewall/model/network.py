@@ -61,7 +61,8 @@ class Stack:
     redirect leads there may by all. ``forwards`` are by family the interfaces from which packets are passed on,
     ``routes`` by family where to. ``below`` are the devices that an interface is made of: ports of a bridge, of a bond.
     ``strict`` are interfaces that take nothing from where no route leads back (rp_filter), ``stray`` such sources.
-    ``reflects``: answers may carry the mark of what they answer. ``doubts`` is what may send packets another way.
+    ``reflects``: answers may carry the mark of what they answer. ``doubts`` is what may send packets another way,
+    ``marks`` what does so with packets that have these bits in their mark.
     """
 
     local: Mapping[int, Intervals] = field(default_factory=dict)
@@ -76,12 +77,16 @@ class Stack:
     stray: Mapping[int, Intervals] = field(default_factory=dict)
     reflects: bool = False
     doubts: tuple[str, ...] = ()
+    marks: tuple[tuple[int, str], ...] = ()
 
-    def primary(self, interface: str, family: int) -> Optional[int]:
-        """Return the address of an interface that a redirect leads to; None where that is not certain."""
+    def primary(self, interface: str, family: int, asked: int) -> Optional[int]:
+        """Return the address of an interface that a redirect leads to; None where that is not certain.
+
+        It is the first one; for what was sent to a link-local address of IPv6 the first such (nf_nat_redirect_ipv6).
+        """
         mine = self.owned.get(interface, EMPTY).get(family, ())
-        chosen = mine[:1] if family == 4 else [each for each in mine if not contains(LINK_LOCAL, each)]
-        return chosen[0] if len(chosen) == 1 else None
+        near = family == 6 and contains(LINK_LOCAL, asked)
+        return next((each for each in mine if not near or contains(LINK_LOCAL, each)), None)
 
     def way_to(self, family: int, address: int) -> str:
         """Return the interface by which packets for an address leave; empty where no route leads there."""
@@ -125,18 +130,23 @@ class Network(NamedTuple):
 
 def ways_of(family: int, routes: Iterable[Route], interfaces: Iterable[str]) -> dict[str, Intervals]:
     """Given routes and the interfaces beside loopback, return by interface the sources that are looked at there."""
+    shares = shares_of(routes)
+    stray = subtract(ANY_SOURCE[family], merge(part for parts in shares.values() for part in parts))
+    names = dict.fromkeys([*interfaces, *shares])
+    return {name: intersect(ANY_SOURCE[family], merge([*shares.get(name, ()), stray])) for name in names if name}
+
+
+def shares_of(routes: Iterable[Route]) -> dict[str, list[Intervals]]:
+    """Given routes, return by interface whom some table of them leads to; by an empty name whom one leads nowhere."""
     tables: dict[str, dict[Intervals, set[str]]] = {}
     for route in routes:
         tables.setdefault(route.table, {}).setdefault(route.destinations, set()).update(route.interfaces)
-    shares: dict[str, list[Intervals]] = {name: [] for name in interfaces}
-    routed: list[Intervals] = []
+    shares: dict[str, list[Intervals]] = {}
     for table in tables.values():
         for destinations, share in most_specific(table):
-            routed.append(share)
-            for name in table[destinations]:
+            for name in table[destinations] or ("",):
                 shares.setdefault(name, []).append(share)
-    stray = subtract(ANY_SOURCE[family], merge(routed))
-    return {name: intersect(ANY_SOURCE[family], merge([*parts, stray])) for name, parts in shares.items()}
+    return shares
 
 
 def most_specific(table: Iterable[Intervals]) -> Iterable[tuple[Intervals, Intervals]]:

@@ -36,6 +36,7 @@ class Odd(Enum):
 
 
 MISSING, PEER = Odd.MISSING, Odd.PEER
+HEADER = "header"  # what a rule writes that rewrites DSCP, TTL or options; none of them is modelled as a field
 Value = Union[int, str, frozenset[str], Intervals, Odd, None]
 Place = tuple[Value, Value]  # an address and a port
 
@@ -75,7 +76,8 @@ class Packet(NamedTuple):
 
     ``turn`` counts the packets of the exchange: odd ones are the host's answers. ``comes`` and ``leaves`` are the
     devices of its whole way, ``iif`` and ``oif`` what is known of them at this ``hook``.
-    ``program``, ``services`` and ``package`` are of the process that it is for: see Receiver.
+    ``program``, ``services`` and ``package`` are of the process that it is for: see Receiver. ``way_back``: whether a
+    route leads to its sender by the interface it came by.
     """
 
     family: int
@@ -99,6 +101,7 @@ class Packet(NamedTuple):
     comes: str = ""
     leaves: str = ""
     turn: int = 0
+    way_back: int = 1
     connection: Connection = Connection()
     stack: Stack = Stack()
 
@@ -211,10 +214,10 @@ class Packet(NamedTuple):
 
     def counting(self, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
         """Return those effects that take place: without an entry there is no connection to mark, and with one
-        notrack comes too late.
+        notrack comes too late. Those on headers change no field: see Walker.
         """
-        void = "ct_state" if self.has_entry else "ct_mark"
-        return tuple(effect for effect in effects if effect.field != void)
+        void = (HEADER, "ct_state" if self.has_entry else "ct_mark")
+        return tuple(effect for effect in effects if effect.field not in void)
 
     def blurred(self, fields: Iterable[str]) -> Packet:
         """Given the names of fields that may have been changed, return the packet with them not known."""
@@ -279,7 +282,7 @@ def _type_on_device(packet: Packet) -> Value:
 def _way_back(packet: Packet) -> Value:
     """The sources of each interface are those that a route leads to by it: see Network."""
     known = packet.saddr is PEER and packet.hook in (to.INGRESS, to.PREROUTING, to.INPUT, to.FORWARD)
-    return 1 if known or packet.itself else None
+    return packet.way_back if known or packet.itself else None
 
 
 def _original(packet: Packet, at: int) -> Value:

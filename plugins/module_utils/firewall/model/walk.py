@@ -17,10 +17,10 @@ from ...errors import CoreError
 from . import ruleset as to
 from .index import PortIndex
 from .intervals import NOTHING, Intervals, intersect, merge, rest_of
-from .packet import ALL, PEER, Fit, Packet, fit
-from .ruleset import Chain, FilterRule, Match, Table, Test, Verdict
+from .packet import ALL, HEADER, PEER, Fit, Packet, fit
+from .ruleset import Chain, Doubt, FilterRule, Match, Table, Test, Verdict
 
-_MARKS = ("mark", "ct_mark", "ct_state")  # what rules may write without touching the packet's own bytes
+_MARKS = ("mark", "ct_mark", "ct_state", HEADER)  # what rules may write without leading the packet elsewhere
 _ROWS = 8  # so many rows of a test are as much work as a rule
 _LARGE = 256  # boundaries of sets from which on what was cut is remembered
 _MANY = 64  # flows through one chain that are told apart by the rules of their doubts
@@ -91,10 +91,14 @@ class Budget:
 
 
 class Walker:
-    """Chains whose rules are indexed once, so that no packet has to pass the rules of other ports."""
+    """Chains whose rules are indexed once, so that no packet has to pass the rules of other ports.
 
-    def __init__(self, budget: Budget) -> None:
+    ``written``: a rule writes headers, so that the sender does not choose what they hold.
+    """
+
+    def __init__(self, budget: Budget, written: bool = False) -> None:
         self._budget = budget
+        self._written = written
         self._indexes: dict[tuple[int, bool], PortIndex] = {}
         self._fits: dict[tuple[int, int], Fit] = {}
         self._cuts: dict[tuple[int, int], tuple[Intervals, Intervals, Intervals, Intervals]] = {}
@@ -133,7 +137,7 @@ class Walker:
         may, must = self._hit(rule, flow)
         if not may:
             return [flow], []
-        chosen = flow.packet.turn % 2 == 0 and any(_is_chosen(test) for test in rule.tests)
+        chosen = flow.packet.turn % 2 == 0 and any(map(self._is_chosen, rule.tests))
         rest, perhaps = flow.sources if chosen else self._cut(flow.sources, may)[1], self._cut(may, must)[1]
         onward = [flow._replace(sources=rest)] if rest else []
         if perhaps:
@@ -175,11 +179,15 @@ class Walker:
         if not isinstance(test, Match) or len(test.fields) > 1 or getattr(packet, test.fields[0], None) is not PEER:
             if isinstance(test, Match) and len(test.rows) > 1:
                 self._budget.spend(len(test.rows) // _ROWS)
-            return ALL if packet.turn % 2 == 0 and _is_chosen(test) else fit(test, packet)
+            return ALL if packet.turn % 2 == 0 and self._is_chosen(test) else fit(test, packet)
         key = (id(test), packet.family)
         if key not in self._fits:
             self._fits[key] = fit(test, packet)
         return self._fits[key]
+
+    def _is_chosen(self, test: Test) -> bool:
+        """Return whether the sender may have a test hold or not, as it likes."""
+        return not isinstance(test, Match) and test.chosen and not (self._written and isinstance(test, Doubt))
 
     def _cut(self, sources: Intervals, part: Intervals) -> tuple[Intervals, Intervals]:
         """Return what of the sources lies in a part, and what does not; large sets are remembered by their identity."""
@@ -230,11 +238,6 @@ def _doubting(end: ChainEnd, rule: FilterRule, before: Packet) -> Flow:
 def blurred_to(after: Packet, before: Packet) -> Packet:
     """Given a packet as it may have become, return the one before with what differs not known."""
     return before.blurred(name for name, new, old in zip(Packet._fields, after, before) if new != old)
-
-
-def _is_chosen(test: Test) -> bool:
-    """Return whether the sender may have a test hold or not, as it likes."""
-    return not isinstance(test, Match) and test.chosen
 
 
 def rewrites(rule: FilterRule) -> bool:

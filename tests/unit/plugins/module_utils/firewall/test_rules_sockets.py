@@ -10,13 +10,14 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals, subtract
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Stack
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.rules_sockets import describe
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 
 from .audits import MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
-from .small import HOST, OWN4, OWN6, filter_table, ruleset
+from .small import HOST, OWN4, OWN6, filter_table, numbers, ruleset
 
 RULE = "ip6 filter INPUT rule 1: -m time --timestart 08:00 -j ACCEPT"
 HALF_SEEN = Ruleset(ruleset("", filter_table(f"-A INPUT {MAYBE} -j ACCEPT")).tables, {4: ("not root",)})
@@ -188,6 +189,15 @@ def test_of_the_listeners_of_a_port_the_most_open_one_is_compared_and_its_rule_t
 def test_a_port_that_one_of_its_listeners_opens_by_ipv4_is_as_open_as_by_ipv6() -> None:
     made = audit(ruleset(filter_table(BANNED, f"{TO_SECOND} -j ACCEPT")), SHARED, network=TWO)
     assert only(made, "family_difference").message == ("of 1 ports served by IPv4 and IPv6 none is treated differently")
+
+
+def test_a_family_that_has_routes_to_few_is_compared_by_those_that_it_leads_to() -> None:
+    near = numbers("fd01::/64")
+    stray = {6: subtract(ANY_SOURCE[6], near)}
+    network = HOST._replace(ways={4: HOST.ways[4], 6: {"eth0": near}}, stack=Stack(stray=stray))
+    opened, closed = filter_table("-A INPUT -p tcp --dport 8000 -j ACCEPT"), filter_table()
+    alike, unlike = (audit(ruleset(opened, six), SHARED, network=network) for six in (opened, closed))
+    assert [only(made, "family_difference").status for made in (alike, unlike)] == ["ok", "warning"]
 
 
 PARTS = [

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -18,11 +19,15 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
     StackReadings,
     collect_stack,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import listeners_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import contains
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Network, Stack
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.reading import Reading
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.model import Socket
 
-from .small import RULES, STACK, numbers
+from .small import RULES, STACK, filter_table, numbers, ruleset
 
 LINKS = [
     {"ifname": "lo", "ifindex": 1},
@@ -32,6 +37,8 @@ LINKS = [
         "addr_info": [
             {"local": "10.1.0.1", "prefixlen": 24, "secondary": True},
             {"local": "10.1.0.7", "prefixlen": 24},
+            {"local": "fe80::9", "prefixlen": 64, "tentative": True},
+            {"local": "fe80::a1", "prefixlen": 64},
         ],
     },
     {"ifname": "br0", "ifindex": 4, "addr_info": [{"local": "10.2.0.1"}]},
@@ -49,16 +56,17 @@ ROUTES = [
 ]
 
 
-def network(rules: str = RULES, **sysctls: str) -> Network:
+def network(rules: str = RULES, routes: Iterable[dict[str, Any]] = ROUTES, **sysctls: str) -> Network:
     """Return the host as it is parsed; sysctls of IPv4 are named ``va__rp_filter``."""
     settings = {(4, *name.split("__")): value for name, value in sysctls.items()}
     stack = StackReadings(Reading(json.dumps(LINKS)), {4: Reading(rules)}, settings)  # type: ignore[arg-type]
-    return parse_network(json.dumps(LINKS), {4: json.dumps(ROUTES), 6: "[]"}, stack)
+    return parse_network(json.dumps(LINKS), {4: json.dumps(list(routes)), 6: "[]"}, stack)
 
 
 def test_addresses_are_known_by_interface_the_primary_first_and_networks_of_own_addresses_as_a_whole() -> None:
     known = network()
-    assert known.stack.primary("va", 4) == numbers("10.1.0.7")[0]
+    assert known.stack.primary("va", 4, numbers("10.2.0.1")[0]) == numbers("10.1.0.7")[0]
+    assert known.stack.primary("va", 6, numbers("fe80::9")[0]) == numbers("fe80::a1")[0]
     assert known.stack.indexes["br0"] == 4
     assert (known.addresses[4], known.ranges[4]) == (
         tuple(numbers(text)[0] for text in ("10.1.0.1", "10.1.0.7", "10.2.0.1")),
@@ -100,11 +108,23 @@ def test_of_the_settings_of_an_interface_and_of_all_the_larger_counts(
     assert (stack.localnet, stack.strict, stack.forwards[4]) == expected
 
 
+BLACK = {"action": "blackhole"}
+TO = {"priority": 100, "src": "all", "dst": "10.1.0.2", **BLACK}
 ODD = [
     ("as the kernel makes them", [], 0),
     ("behind the host's own", [{"priority": 100, "src": "all", "fwmark": "0x7", "table": "100"}], 0),
     ("before the host's own", [{"priority": 0, "src": "all", "fwmark": "0x7", "table": "100"}], 1),
-    ("a black hole", [{"priority": 100, "src": "10.0.0.0", "action": "blackhole"}], 1),
+    ("a black hole", [{"priority": 100, "src": "10.1.0.0", "srclen": 24, "action": "blackhole"}], 1),
+    ("one for what comes from elsewhere", [{"priority": 100, "src": "10.9.0.0", "srclen": 24, **BLACK}], 0),
+    ("one for what another interface passes on", [{"priority": 100, "src": "all", "iif": "va", **BLACK}], 0),
+    ("one for what the host sends", [{"priority": 100, "src": "all", "iif": "lo", **BLACK}], 1),
+    ("one for all but these", [{"priority": 100, "src": "10.9.0.0", "srclen": 24, "not": None, **BLACK}], 1),
+    ("one for a mark", [{"priority": 100, "src": "all", "fwmark": "0x80000", "fwmask": "0xff0000", **BLACK}], 0),
+    ("one for no mark", [{"priority": 100, "src": "all", "fwmark": "0x0", **BLACK}], 1),
+    ("one for a destination", [TO], 0),
+    ("one before the host's own", [{**TO, "priority": 0}], 1),
+    ("one behind another table", [{"priority": 90, "src": "all", "table": "100"}, TO], 1),
+    ("one behind the main table", [{**TO, "priority": 40000}], 1),
     ("of a VRF", [{"priority": 1000, "src": "all", "l3mdev": None}], 1),
 ]
 
@@ -112,6 +132,63 @@ ODD = [
 @pytest.mark.parametrize(("more", "count"), [row[1:] for row in ODD], ids=[row[0] for row in ODD])
 def test_an_ip_rule_that_may_lead_packets_another_way_is_told(more: list[dict[str, Any]], count: int) -> None:
     assert len(network(json.dumps([*json.loads(RULES), *more])).stack.doubts) == count
+
+
+def test_an_ip_rule_that_throws_answers_away_shuts_out_whom_they_are_for() -> None:
+    rules = json.dumps([*json.loads(RULES), TO])
+    shut = numbers("10.1.0.2")[0]
+    assert not contains(network(rules).ways[4]["va"], shut)
+    assert contains(network(rules).stack.stray[4], shut)
+    assert len(network(rules, va__forwarding="1").stack.doubts) == 1
+
+
+def test_a_rule_for_a_mark_counts_where_rules_set_one_of_its_bits() -> None:
+    marked = {"priority": 100, "src": "all", "fwmark": "0x80000", "fwmask": "0xff0000", "action": "unreachable"}
+    known = network(json.dumps([*json.loads(RULES), marked]))
+    waiting = listeners_of([Socket("tcp", 4, "0.0.0.0", 80, 1, 0)])[0]
+    verdicts = {
+        bits: Exposer(ruleset(filter_table(f"-A INPUT -j MARK --set-xmark {bits}", policy="ACCEPT")), known)
+        .outside(waiting, 4)
+        .verdict(numbers("10.1.0.2"))
+        for bits in ("0x40000/0x40000", "0x80000/0x80000")
+    }
+    assert verdicts == {"0x40000/0x40000": "open", "0x80000/0x80000": "unknown"}
+
+
+BOUND = [
+    ("tcp", "va", {}, "open"),
+    ("udp", "va", {}, "open"),
+    ("tcp", "", {}, "filtered"),
+    ("udp", "", {}, "unknown"),
+    ("tcp", "br0", {}, "open"),
+    ("tcp", "va", {"va__rp_filter": "2"}, "filtered"),
+]
+
+
+@pytest.mark.parametrize(("proto", "device", "sysctls", "expected"), BOUND)
+@pytest.mark.parametrize("source", ["198.51.100.9", "203.0.113.7"], ids=["no route", "unreachable"])
+def test_a_socket_of_a_device_answers_neighbours_to_whom_no_route_leads(
+    proto: str, device: str, sysctls: dict[str, str], expected: str, source: str
+) -> None:
+    routes = [each for each in ROUTES if each["dst"] != "198.51.100.0/24"]
+    routes += [{"type": "unreachable", "dst": "203.0.113.0/24"}, {"dst": "203.0.0.0/16", "dev": "va"}]
+    known = network(routes=routes, **sysctls)
+    waiting = listeners_of([Socket(proto, 4, "0.0.0.0", 80, 1, 0, device=device)])[0]
+    assert Exposer(Ruleset(), known).outside(waiting, 4).verdict(numbers(source)) == expected
+
+
+def test_a_test_of_the_way_back_stops_those_to_whom_no_route_leads() -> None:
+    waiting = listeners_of([Socket("tcp", 4, "0.0.0.0", 80, 1, 0, device="va")])[0]
+    rules = ruleset("*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m rpfilter --invert -j DROP\nCOMMIT\n")
+    exposure = Exposer(rules, network()).outside(waiting, 4)
+    assert [exposure.verdict(numbers(text)) for text in ("203.0.113.7", "10.1.0.2")] == ["filtered", "open"]
+
+
+def test_a_redirect_leads_to_an_address_of_the_scope_that_was_asked_for() -> None:
+    near, far = numbers("fe80::a1")[0], numbers("fd01::1")[0]
+    stack = Stack(owned={"va": {6: (far, near)}, "vb": {6: (near, near + 1)}})
+    asked = [("va", near), ("va", far), ("vb", near), ("vb", far), ("vc", near)]
+    assert [stack.primary(name, 6, address) for name, address in asked] == [near, far, near, near, None]
 
 
 def test_without_the_rule_of_the_own_addresses_or_without_any_answer_that_is_told_too() -> None:

@@ -11,8 +11,16 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import count, merge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import HEADER, Packet
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
+    Chain,
+    Doubt,
+    Effect,
+    FilterRule,
+    Ruleset,
+    Table,
+    Verdict,
+)
 
 from .small import OWN4, ask, filter_table, numbers, ruleset
 
@@ -192,3 +200,18 @@ def test_chains_that_jump_in_a_circle_are_an_error_that_names_one() -> None:
     circle = ruleset(filter_table("-A INPUT -j A", "-A A -j B", "-A B -j A", chains="A B"))
     with pytest.raises(CoreError, match="jumps in a circle"):
         verdicts(circle)
+
+
+HEADERS = [((), "open"), ((Effect(HEADER, None),), "unknown")]
+
+
+@pytest.mark.parametrize(("effects", "expected"), HEADERS)
+def test_what_a_sender_chooses_is_its_choice_no_more_where_a_rule_writes_headers(
+    effects: tuple[Effect, ...], expected: str
+) -> None:
+    rules = (
+        FilterRule("1", "set dscp", effects=effects),
+        FilterRule("2", "dscp 4 drop", (Doubt("dscp 4", chosen=True),), verdict=Verdict("drop")),
+    )
+    table = Table("nftables", "inet", "f", {"i": Chain("i", rules, "input")})
+    assert verdicts(Ruleset((table,)))[-1:] == [expected]
