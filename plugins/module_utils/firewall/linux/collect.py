@@ -18,7 +18,7 @@ from ..model.intervals import BITS
 from ..model.ruleset import LEGACY, XTABLES
 from ..reading import Reading, command
 from .collect_managers import collect_managers, read_file
-from .nft import XTABLES_NAMES, is_whole, needs_iptables, needs_listing, read_listing
+from .nft import XTABLES_NAMES, Named, is_whole, needs_iptables, needs_listing, read_listing
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables, proves_absence
 from .readings import Readings
 from .stack import collect_stack
@@ -34,7 +34,7 @@ _LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"
 
 def collect(host: Host) -> Readings:
     """Return what this account may read of a Linux host's packet filter. Raise ToolTimeout when the time is used up."""
-    nft, listing = _nft(host)
+    nft, listing, tables = _nft(host)
     saves = {**_nft_saves(host, nft), **_legacy_saves(host)}
     return Readings(
         nft,
@@ -46,26 +46,36 @@ def collect(host: Host) -> Readings:
         collect_managers(host),
         stack=collect_stack(host),
         listing=listing,
+        tables=tables,
     )
 
 
-def _nft(host: Host) -> tuple[Reading, Reading]:
-    """Return the rules of nftables as JSON, and as text where the JSON leaves something out."""
+def _nft(host: Host) -> tuple[Reading, Reading, tuple[Named, ...]]:
+    """Return the rules of nftables as JSON, as text where the JSON leaves something out, and which tables there are.
+
+    These the kernel itself is asked for, lest a broken answer be taken for the whole; where it is silent, the text.
+    """
     if not host.is_admin():
-        return Reading(unavailable=NOT_ROOT), Reading()
+        return Reading(unavailable=NOT_ROOT), Reading(), ()
     listed = command(host, [*_LIST, "ruleset"]) if host.which("nft") else Reading(unavailable=NO_NFT)
     if listed.unavailable:
-        return _by_kernel(host, listed.unavailable), Reading()
-    if not needs_listing(listed.text):
-        return listed, Reading()
+        return _by_kernel(host, listed.unavailable), Reading(), ()
+    try:
+        tables = parse_tables(host.ask_kernel(NETLINK_NETFILTER, TABLES_REQUEST))
+    except CoreError:
+        tables = []
+    else:
+        if not needs_listing(listed.text):
+            return listed, Reading(), tuple(tables)
     listing = command(host, ["nft", "-t", "list", "ruleset"])
-    return listed if is_whole(listed.text) else _table_by_table(host, listed, listing), listing
+    named = tuple(dict.fromkeys([*tables, *read_listing(listing.text).flags]))
+    return listed if is_whole(listed.text) else _table_by_table(host, listed, listing), listing, named
 
 
 def _table_by_table(host: Host, listed: Reading, listing: Reading) -> Reading:
     """Given JSON that ends in the middle, and the text of the rules, return the JSON of each table that is not dormant.
 
-    1.0.6 may end it at the flags of a table (seen: exit code 0); a table that ends so alone, too, is left out.
+    1.0.6 may end it at the flags of a table (seen: exit code 0); one that ends so alone, too, is missed by the parser.
     """
     shown = read_listing(listing.text).flags
     if not shown and not listing.unavailable:

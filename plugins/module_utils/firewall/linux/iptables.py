@@ -157,8 +157,11 @@ _UNKNOWN, _AWAY = Outcome(Verdict(to.UNKNOWN)), Outcome(Verdict(to.AWAY))
 # What neither decides nor changes anything that rules look at and the model knows.
 _HARMLESS = {
     *("LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "LED", "RATEEST", "IDLETIMER", "TEE"),
-    *("CLASSIFY", "DSCP", "TOS", "ECN", "TCPMSS", "TCPOPTSTRIP", "CHECKSUM"),
+    *("CLASSIFY", "CHECKSUM"),
 }
+# What writes into headers, which a sender does not choose from there on.
+_WRITES_HEADERS = Outcome(effects=(Effect("header", None),))
+_HEADERS = ("DSCP", "TOS", "ECN", "TCPMSS", "TCPOPTSTRIP")
 _FAR = 32  # a packet that leaves with so many hops to go arrives
 
 
@@ -252,7 +255,7 @@ def _redirect(part: Part) -> list[Outcome]:
 def _hops(part: Part) -> list[Outcome]:
     (option,) = part.options
     far = option.name.endswith("-inc") or (option.name.endswith("-set") and int(option.value) >= _FAR)
-    return [Outcome() if far else _UNKNOWN]
+    return [_WRITES_HEADERS if far else _UNKNOWN]
 
 
 def _set_changed(part: Part) -> list[Outcome]:
@@ -264,6 +267,7 @@ def _set_changed(part: Part) -> list[Outcome]:
 
 _TARGETS: dict[str, Callable[[Part], list[Outcome]]] = {
     **dict.fromkeys(_HARMLESS, lambda _part: [Outcome()]),
+    **dict.fromkeys(_HEADERS, lambda _part: [_WRITES_HEADERS]),
     "ACCEPT": _plain(to.ACCEPT),
     "DROP": _plain(to.DROP),
     "RETURN": _plain(to.RETURN),

@@ -16,6 +16,7 @@ from ..model.intervals import BITS, EVERYTHING, TOP, Intervals, complement, inte
 from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test, Values
 from .ipset import PORTED, IpSet, IpSets, addresses, number_of, rising
 from .iptables_options import GOTO, TARGET, Option, Part
+from .nft_tests import HOPS, by_hops
 
 Ways = list[list[Test]]  # conjunctions of tests, of which at most one holds for a packet
 
@@ -133,6 +134,10 @@ def _addresses(text: str) -> Intervals:
     return addresses(text, 6 if ":" in text else 4)
 
 
+def _original(name: str) -> Reader:
+    return lambda option: [_one(name, _addresses(option.value), str(option), option)]
+
+
 def _tcp_flags(option: Option) -> list[Test]:
     mask, wanted = (sum(_ALL_FLAGS[name] for name in set(word.split(","))) for word in option.words)
     return [_one("tcp_flags", spanning(wanted, wanted), str(option), option, mask)]
@@ -213,8 +218,16 @@ def _of_type(option: Option, around: Around, strong: bool) -> Test:
 
 
 def _reverse_path(part: Part, _around: Around) -> Ways:
+    # --validmark: with the packet's mark, as in nft's ``fib saddr . mark``; see there
     name = "saddr_route_any" if part.option("--loose") else "saddr_route"
     return [[Match((name,), ((spanning(1, 1),),), str(part), part.option("--invert") is not None)]]
+
+
+def _hops_left(part: Part, _around: Around) -> Ways:
+    (option,) = part.options
+    number, kind = int(option.value), option.name[-2:]
+    numbers = (0, number) if kind == "lt" else (number + 1, TOP) if kind == "gt" else spanning(number, number)
+    return [[by_hops(_one(HOPS, numbers, str(part), option))]]
 
 
 def _steady(read: Callable[[Part, Around], Optional[bool]]) -> Callable[[Part, Around], Ways]:
@@ -317,6 +330,8 @@ _OPTIONS: dict[str, Reader] = {
     "mark --mark": _field("mark", _span),
     "connmark --mark": _field("ct_mark", _span),
     "conntrack --ctproto": lambda option: [_of_protocol(option.value, str(option), option)],
+    **{f"conntrack --ctorig{way}port": _field(f"ct_original_{way[0]}port", _ports) for way in ("src", "dst")},
+    **{f"conntrack --ctorig{way}": _original(f"ct_original_{way[0]}addr") for way in ("src", "dst")},
     "conntrack --ctstatus": _status,
     "conntrack --ctdir": _field("ct_direction", _named({"original": 0, "reply": 1})),
     "iprange --src-range": _field("saddr", _addresses),
@@ -338,6 +353,7 @@ _READ_AS_WHOLE: dict[str, Callable[[Part, Around], Ways]] = {
     "connlimit": _steady(_connections),
     "recent": _steady(_recent),
     "helper": _steady(lambda part, _around: part.options[0].negated),  # kernel: nobody's first packet is expected
+    **dict.fromkeys(("ttl", "hl"), _hops_left),
     "rpfilter": _reverse_path,
     "set": _set,
 }
@@ -345,4 +361,4 @@ _CONNLIMIT = ("--connlimit-above", "--connlimit-upto")
 _RATES = ("limit", "hashlimit", "connlimit")  # which who sends more than a quiet sender has otherwise
 _CHOSEN = ("rt", "frag", "hbh", "dst", "dscp", "ecn", "tcpmss")  # what a sender puts in as it likes
 # Options that change what the others of their extension mean, in a way that is not modelled.
-_SPOILING = ("--suppl-groups", "--hashlimit-rate-match", "--validmark", "--limit-iface-out")
+_SPOILING = ("--suppl-groups", "--hashlimit-rate-match", "--limit-iface-out")

@@ -66,9 +66,15 @@ class Draft:
         self.rules: dict[str, list[dict[str, Any]]] = {}
 
 
-def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Mapping[str, int] = EMPTY) -> Ruleset:
-    """Given the JSON of a ruleset, the terse text of it where that was needed, what iptables-nft-save spells out and
-    the numbers of the interfaces, return tables and gaps.
+def parse_nft(
+    text: str,
+    listing: str = "",
+    spelled: Spelled = EMPTY,
+    links: Mapping[str, int] = EMPTY,
+    known: Iterable[Named] = (),
+) -> Ruleset:
+    """Given the JSON of a ruleset, the terse text of it where that was needed, what iptables-nft-save spells out, the
+    numbers of the interfaces and which tables the kernel has, return tables, gaps, and which tables were not seen.
 
     Raise ParseError where it is of another form, or larger than what is read.
     """
@@ -90,12 +96,15 @@ def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Map
             continue
         tables.append(table)
         gaps += more
-    for place in [place for place in shown.flags if place not in drafts]:
-        if "dormant" in shown.flags[place]:
+    unseen: dict[int, tuple[str, ...]] = {}
+    for place in [place for place in dict.fromkeys([*shown.flags, *known]) if place not in drafts]:
+        if "dormant" in shown.flags.get(place, ()):
             tables.append(Table(to.NFT, *place, dormant=True))
-        else:
-            gaps.append(Gap(f"nft does not print the table {' '.join(place)} as JSON", _families(place)))
-    return Ruleset(tuple(tables), gaps=tuple(dict.fromkeys(gaps)))
+            continue
+        for family in _families(place):
+            why = f"nft does not print the table {' '.join(place)}, which the kernel has, as whole JSON"
+            unseen[family] = (*unseen.get(family, ()), why)
+    return Ruleset(tuple(tables), unseen, tuple(dict.fromkeys(gaps)))
 
 
 def _version(entries: list[Any]) -> tuple[int, ...]:

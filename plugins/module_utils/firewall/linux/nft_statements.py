@@ -18,13 +18,14 @@ from typing import Any, Optional
 from ..model import ruleset as to
 from ..model.ruleset import Doubt, Effect, FilterRule, Fixed, Match, Test, Verdict
 from .nft_tests import IPV4_ONLY, IPV6_ONLY, TCP_ONLY, Asked, among, asked_of, name_of, narrowed, read_match
-from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, render, render_rule, to_address
+from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, affine, render, render_rule, to_address
 
 CONTINUE = "continue"
 NOT_SHOWN = "not told"  # put where a version of nft is known to leave out what a rule asks for
 _FAMILY_ONLY = {"ip": (IPV4_ONLY,), "ip6": (IPV6_ONLY,)}
 _ANSWERS = {"tcp reset": (TCP_ONLY,), "icmp": (IPV4_ONLY,), "icmpv6": (IPV6_ONLY,)}
-_MAY_LACK = {"ct_mark", "ct_status", "ct_direction", "ether_saddr", "skuid", "skgid"}  # fields that a packet may lack
+_MAY_LACK = {"ether_saddr", "skuid", "skgid", *(f"ct_{field}" for field in ("mark", "status", "direction"))}
+_MAY_LACK |= {f"ct_original_{field}" for field in ("saddr", "daddr", "sport", "dport")}
 _UNTRACKED = Effect("ct_state", to.CONNECTION_STATES["untracked"])
 _XT_HARMLESS = ("comment", "LOG", "NFLOG", "TRACE")
 _EXCHANGE = 5  # packets that a whole short exchange takes: what lets through fewer at once opens nothing for certain
@@ -33,12 +34,12 @@ _WRITTEN = {
     **dict(zip(("meta mark", "ct mark", "tcp flags"), ("mark", "ct_mark", "tcp_flags"))),
     **dict.fromkeys(("ip daddr", "ip6 daddr"), "daddr"),
     **{f"{header} {field}": field for header in ("tcp", "udp", "th") for field in ("sport", "dport")},
+    **dict.fromkeys(("tcp option", *(f"ip {name}" for name in ("dscp", "ecn", "ttl", "id"))), "header"),
+    **{f"ip6 {name}": "header" for name in ("dscp", "ecn", "hoplimit", "flowlabel")},
 }
+_HEADER = Effect("header", None)  # what a sender does not choose from there on
 # What may be written without any rule of the model, or socket, seeing it.
-_WRITTEN_UNSEEN = {
-    *("meta nftrace", "meta priority", "meta secmark", "ct event", "ct label", "ct helper", "tcp option"),
-    *("ip dscp", "ip ecn", "ip ttl", "ip id", "ip6 dscp", "ip6 ecn", "ip6 hoplimit", "ip6 flowlabel"),
-}
+_WRITTEN_UNSEEN = {"meta nftrace", "meta priority", "meta secmark", "ct event", "ct label", "ct helper"}
 
 
 class Draft:
@@ -297,32 +298,16 @@ def _mangle(draft: Draft, body: Any) -> None:
         _need(draft, value["map"]["key"], value["map"]["data"])
     if name == "tcp option":
         draft.test(Doubt(render(key), chosen=True))
-    elif name == "ct zone":
+    if name in ("ct zone", "meta pkttype"):
         draft.decide(Verdict(to.UNKNOWN))
     elif name in ("meta mark", "ct mark"):
-        kept, added = _affine(value, key) or (0, None)
+        kept, added = affine(value, key) or (0, None)
         draft.effects.append(Effect(_WRITTEN[name], added, ~kept))
+    elif _WRITTEN.get(name) == "header":
+        draft.effects.append(_HEADER)
     elif name not in _WRITTEN_UNSEEN:
         draft.effects += [Effect(_WRITTEN[name], None)] if name in _WRITTEN else []
         draft.decide(Verdict(to.AWAY))
-
-
-def _affine(value: Any, key: Any) -> Optional[tuple[int, int]]:
-    """Given what a mark is set to, return (a, b) where that is ``(old & a) | b``; None where it is something else."""
-    if isinstance(value, int):
-        return (0, value)
-    if value == key:
-        return (-1, 0)
-    sign = next(iter(value)) if isinstance(value, dict) else ""
-    if sign not in ("&", "|") or not all(isinstance(number, int) for number in value[sign][1:]):
-        return None
-    found = _affine(value[sign][0], key)
-    if found is None:
-        return None
-    kept, added = found
-    for number in value[sign][1:]:
-        kept, added = (kept & number, added & number) if sign == "&" else (kept & ~number, added | number)
-    return (kept, added)
 
 
 def _divert(draft: Draft, body: Any, kept: str) -> None:
@@ -361,6 +346,12 @@ def _translate(draft: Draft, body: Any) -> None:
     draft.decide(Verdict(to.TRANSLATE))
 
 
+def _reset(draft: Draft, _body: Any) -> None:
+    """It takes an option away, if there is one."""
+    draft.test(TCP_ONLY)
+    draft.effects.append(_HEADER)
+
+
 def _xt(draft: Draft, body: Any) -> None:
     """An extension of iptables-nft, which this JSON does not spell out; old versions do not even name it."""
     kind, name = (body or {}).get("type"), (body or {}).get("name")
@@ -390,7 +381,7 @@ STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
     "redirect": lambda draft, body: _divert(draft, body, ""),
     "mangle": _mangle,
     "notrack": lambda draft, _body: draft.effects.append(_UNTRACKED),
-    "reset": lambda draft, _body: draft.test(TCP_ONLY),  # takes an option away, if there is one
+    "reset": _reset,
     "limit": _limit,
     "ct count": _connections,
     "xt": _xt,

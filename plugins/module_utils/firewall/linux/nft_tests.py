@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ..model.intervals import TOP, spanning
-from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Match, Test
+from ..model.intervals import NOTHING, TOP, intersect, spanning
+from ..model.packet import is_among
+from ..model.ruleset import ADDRESS_TYPES, CONNECTION_STATES, PACKET_TYPES, PROTOCOLS, Doubt, Fixed, Match, Test
 from .nft_values import (
     ANYTHING,
     ODD,
@@ -40,6 +41,8 @@ _STATES = {name: CONNECTION_STATES[name] for name in ("invalid", "established", 
 _OTHER = 256  # what nobody has a number for is another protocol than those of this model, for packets and families
 _FAMILIES = {"ipv4": 4, "ipv6": 6, 2: 4, 10: 6}
 _ETHER_TYPES = {"ip": 4, "ip6": 6, 0x0800: 4, 0x86DD: 6}
+HOPS, _FROM_FAR = "hops", spanning(1, 255 - 32)  # what is left of the hops of a packet that came from anywhere
+_OFFSET = 0x1FFF  # in ip frag-off: only later fragments have one, and who sends whole packets sends none
 _CHOSEN = {  # headers and fields that a sender fills as it likes
     *("tcp option", "ip option", "exthdr", "ip dscp", "ip ecn", "ip id", "ip hdrlength", "ip length", "ip frag-off"),
     *("ip6 dscp", "ip6 ecn", "ip6 flowlabel", "ip6 nexthdr", "meta length"),
@@ -100,6 +103,15 @@ _LEFT = {
     "meta nfproto": Left("family", named(_FAMILIES, _OTHER)),
     "meta protocol": Left("family", named(_ETHER_TYPES, _OTHER)),
     "ether type": Left("family", named(_ETHER_TYPES, _OTHER), (_FRAME,)),
+    **{name: _numbers(HOPS, *_GUARDS[name.split()[0]]) for name in ("ip ttl", "ip6 hoplimit")},
+    "ip frag-off": _numbers("frag_off", IPV4_ONLY),
+    **{f"ct original proto-{way}": _numbers(f"ct_original_{way[0]}port") for way in ("src", "dst")},
+    **{
+        f"ct original {name}{field}": Left(f"ct_original_{field}", to_address, guards, to_address)
+        for name, guards in (("", ()), ("ip ", (IPV4_ONLY,)), ("ip6 ", (IPV6_ONLY,)))
+        for field in ("saddr", "daddr")
+    },
+    **{f"ct {way}protocol": Left("proto", _protocol_number, _GUARDS["ct"]) for way in ("", "original ")},
     "ether saddr": Left("ether_saddr", to_hardware, (), to_hardware),
     "tcp flags": Left("tcp_flags", bits(TCP_FLAGS), (TCP_ONLY,), _all_numbers, bits=True),
     **{f"meta {name}{kind}": Left(name, None) for name in ("iif", "oif") for kind in ("", "name")},
@@ -154,7 +166,7 @@ def name_of(left: Any) -> str:
         given = [flags] if isinstance(flags, str) else flags
         order = [flag for flag in ("saddr", "daddr", "mark", "iif", "oif") if flag in given]
         return " ".join(("fib", *order, str(body.get("result"))))
-    return f"{kind} {body['key']}" if kind in ("meta", "ct") and "dir" not in body else str(kind)
+    return " ".join(filter(None, (kind, body.get("dir"), body["key"]))) if kind in ("meta", "ct") else str(kind)
 
 
 def asked_of(left: Any) -> Asked:
@@ -185,9 +197,41 @@ def read_match(body: Mapping[str, Any], objects: Objects) -> list[Test]:
         asked = asked_of(left)
         if name_of(left) in ("meta iif", "meta oif") and (op in _ORDER or _by_number(objects.elements(right))):
             asked = Asked((Left(f"{asked.fields[0]}_index", objects.index, (), objects.index),))
-        return [*asked.guards, *_compared(asked, op, right, objects, text)]
+        tests = _compared(asked, op, right, objects, text)
+        return [*asked.guards, *map(_of_sender, tests)]
     except (NotModelled, *ODD):
         return [*narrowed(left, op, right), Doubt(text, chosen=_is_chosen(left))]
+
+
+def _of_sender(test: Test) -> Test:
+    """Given a test, return it as it comes out where it is about what a sender fills in, and the model has no field."""
+    if not isinstance(test, Match) or len(test.fields) > 1:
+        return test
+    return _OF_SENDER.get(test.fields[0], _same)(test)
+
+
+def _same(test: Match) -> Test:
+    return test
+
+
+def by_hops(test: Match) -> Doubt:
+    """Given a test of how many hops a packet has left, return the doubt: any sender may choose among those that lead
+    here from far as well, and one nearby others, too.
+    """
+    numbers = test.numbers()
+    return Doubt(test.text, numbers is not None and intersect(numbers, _FROM_FAR) not in (NOTHING, _FROM_FAR))
+
+
+def _unfragmented(test: Match) -> Fixed:
+    """Given a test of ``ip frag-off``, return how it comes out for what is no later fragment. Raise NotModelled where
+    it asks for more than the offset: a sender sets the other bits as it likes.
+    """
+    if test.mask is None or test.mask & ~_OFFSET:
+        raise NotModelled("ip frag-off")
+    return Fixed(is_among(0, test.rows[0][0]) != test.negated, test.text)
+
+
+_OF_SENDER: dict[str, Callable[[Match], Test]] = {"frag_off": _unfragmented, HOPS: by_hops}
 
 
 def _by_number(keys: Sequence[Any]) -> bool:
@@ -216,7 +260,7 @@ def _operand(part: Any) -> Any:
 
 
 def _is_chosen(left: Any) -> bool:
-    return name_of(left) in _CHOSEN
+    return name_of(_operand(left)) in _CHOSEN
 
 
 def _compared(asked: Asked, op: str, right: Any, objects: Objects, text: str) -> list[Test]:

@@ -85,6 +85,24 @@ def bits(names: Mapping[str, int]) -> Convert:
     return read
 
 
+def affine(value: Any, key: Any) -> Optional[tuple[int, int]]:
+    """Given what a mark is set to, return (a, b) where that is ``(old & a) | b``; None where it is something else."""
+    if isinstance(value, int):
+        return (0, value)
+    if value == key:
+        return (-1, 0)
+    sign = next(iter(value)) if isinstance(value, dict) else ""
+    if sign not in ("&", "|") or not all(isinstance(number, int) for number in value[sign][1:]):
+        return None
+    found = affine(value[sign][0], key)
+    if found is None:
+        return None
+    kept, added = found
+    for number in value[sign][1:]:
+        kept, added = (kept & number, added & number) if sign == "&" else (kept & ~number, added | number)
+    return (kept, added)
+
+
 class Objects:
     """What the rules of one table name (sets and maps, limits, interfaces), and which fields they change.
 
@@ -237,6 +255,11 @@ def _other(name: str, body: Any) -> str:
     return f"{name} {' '.join(words)}".strip()
 
 
+def _amount(body: dict[str, Any], key: str) -> str:
+    unit = body.get(f"{key}_unit", "packets")
+    return f"{'over ' if body.get('inv') else ''}{body.get(key)}{'' if unit == 'packets' else f' {unit}'}"
+
+
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
@@ -265,10 +288,9 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "jump": lambda body: f"jump {body['target']}",
     "goto": lambda body: f"goto {body['target']}",
     "limit": lambda body: (
-        f"limit rate {'over ' if body.get('inv') else ''}{body.get('rate')}/{body.get('per')}"
-        if isinstance(body, dict)
-        else f"limit name {body}"
+        f"limit rate {_amount(body, 'rate')}/{body.get('per')}" if isinstance(body, dict) else f"limit name {body}"
     ),
+    "quota": lambda body: f"quota {_amount(body, 'val')}" if isinstance(body, dict) else f"quota name {body}",
     "reject": lambda _body: "reject",
     "log": lambda _body: "log",
     "redirect": _nat("redirect"),

@@ -80,7 +80,7 @@ def _listed(readings: Readings, ipsets: IpSets, unavailable: dict[str, str]) -> 
             except CoreError as error:
                 unavailable[f"extensions of {backend} of IPv{family}"] = str(error)
     try:
-        return parse_nft(readings.nft.sure(), readings.listing.text, spelled, _links(readings.links))
+        return parse_nft(readings.nft.sure(), readings.listing.text, spelled, _links(readings.links), readings.tables)
     except CoreError as error:
         return Ruleset(unavailable=dict.fromkeys(BITS, (str(error),)))
 

@@ -17,7 +17,8 @@ from .stack import NO_STACK, StackReadings
 class Readings(NamedTuple):
     """All that was read: rules by back end and family (4, 6), routes, interfaces, and what manages the rules.
 
-    ``listing`` is the text of the rules without sets' elements, where the JSON leaves something out.
+    ``listing`` is the text of the rules without sets' elements, where the JSON leaves something out. ``tables`` are the
+    families and names of all nf_tables tables, as the kernel itself tells them.
     """
 
     nft: Reading
@@ -28,4 +29,5 @@ class Readings(NamedTuple):
     ephemeral: Reading = NOTHING_READ
     managers: Mapping[str, Reading] = EMPTY
     listing: Reading = NOTHING_READ
+    tables: tuple[tuple[str, str], ...] = ()
     stack: StackReadings = NO_STACK

@@ -128,9 +128,10 @@ def _bounds(rules: Iterable[FilterRule], field: str) -> set[int]:
         bound
         for rule in rules
         for test in rule.tests
-        if isinstance(test, Match) and field in test.fields
+        if isinstance(test, Match)
+        for name in {field, f"ct_original_{field}"}.intersection(test.fields)
         for row in test.rows
-        for bound in row[test.fields.index(field)]
+        for bound in row[test.fields.index(name)]
         if isinstance(bound, int)
     }
 

@@ -285,6 +285,14 @@ def _way_back(packet: Packet) -> Value:
     return packet.way_back if known or packet.itself else None
 
 
+def _original(packet: Packet, at: int) -> Value:
+    """What the first packet named as its destination, before NAT: the address (0) or port (1) of the connection."""
+    if packet.ct_direction in (None, MISSING):
+        return packet.ct_direction
+    forth = (packet.daddr, packet.dport) if packet.turn % 2 == 0 else (packet.saddr, packet.sport)
+    return (packet.connection.asked or forth)[at]
+
+
 _AT_HOOK: dict[str, Callable[[Packet], Value]] = {
     "skuid": _owner,
     "skgid": _owner,
@@ -294,6 +302,9 @@ _AT_HOOK: dict[str, Callable[[Packet], Value]] = {
     "daddr_type_iif": _type_on_device,
     "saddr_route": _way_back,
     "saddr_route_any": _way_back,
+    "ct_original_saddr": lambda packet: packet.ct_direction if packet.ct_direction in (None, MISSING) else PEER,
+    "ct_original_daddr": lambda packet: _original(packet, 0),
+    "ct_original_dport": lambda packet: _original(packet, 1),
     "packet_type": lambda _packet: to.PACKET_TYPES["host"],
     "tcp_flags": lambda packet: packet.tcp_flags if packet.proto == TCP else MISSING,
     "iif_index": lambda packet: packet.stack.indexes.get(packet.iif) if packet.iif else 0,

@@ -31,14 +31,16 @@ Fields = dict[str, Union[int, str]]
 _NUMBERS = """
 proto 6, sport 40000, dport 8000, tcp_flags 2, mark 0, packet_type 0, iif_index 2, oif_index 0,
 ct_state 8, ct_status 0, ct_mark 0, ct_direction 0, ether_saddr 0x020000000002,
-daddr_type 2, daddr_type_iif 2, saddr_type 1, saddr_route 1, saddr_route_any 1
+daddr_type 2, daddr_type_iif 2, saddr_type 1, saddr_route 1, saddr_route_any 1,
+ct_original_sport 40000, ct_original_dport 8000
 """
 _SYN: Fields = {name: int(number, 0) for name, number in (pair.split() for pair in _NUMBERS.split(","))}
 
 
 def _packet(family: int, source: str, own: str) -> Fields:
     addresses = {"saddr": int(ipaddress.ip_address(source)), "daddr": int(ipaddress.ip_address(own))}
-    return {**_SYN, **addresses, "family": family, "iif": "va", "oif": ""}
+    asked = {f"ct_original_{field}": address for field, address in addresses.items()}
+    return {**_SYN, **addresses, **asked, "family": family, "iif": "va", "oif": ""}
 
 
 PACKETS = {4: _packet(4, "10.1.0.2", "10.1.0.1"), 6: _packet(6, "fd01::2", "fd01::1")}

@@ -51,6 +51,10 @@ SYN: Seen = {
     "oif": "",
     "mark": 0,
     "ct_mark": 0,
+    "ct_original_saddr": number("10.0.0.5"),
+    "ct_original_daddr": number("10.0.0.1"),
+    "ct_original_sport": 40000,
+    "ct_original_dport": 22,
     "ct_state": 8,
     "ct_status": 0,
     "ct_direction": 0,
@@ -166,6 +170,13 @@ BOTH = [
     ("{}-o +", SYN, True, False),
     ("{}-i eth0", ANSWER, False, True),
     ("{}-f", SYN, False, True),
+    # tried on the kernel: tests/fuzz/firewall/cases/found-a10-original-not
+    ("-m conntrack {}--ctorigdstport 22", SYN, True, False),
+    ("-m conntrack {}--ctorigdstport 8085:8090", SYN, False, True),
+    ("-m conntrack {}--ctorigsrcport 40000", SYN, True, False),
+    ("-m conntrack {}--ctorigsrc 10.0.0.0/24", SYN, True, False),
+    ("-m conntrack {}--ctorigdst 10.0.0.1", SYN, True, False),
+    ("-m conntrack {}--ctorigdst 10.0.0.1", EARLY, False, False),
     ("-p tcp -m tcp {}--dport 22", SYN, True, False),
     ("-p tcp {}--dport 20:30", SYN, True, False),
     ("-p tcp -m tcp {}--dport :30", SYN, True, False),
@@ -212,7 +223,6 @@ BOTH = [
     ("-m conntrack {}--ctproto 17", SYN, False, True),
     ("-m conntrack {}--ctproto tcp", SYN, True, False),
     ("-m conntrack {}--ctproto 17", EARLY, False, False),
-    ("-m conntrack {}--ctorigdstport 22", SYN, None, None),
     ("-m conntrack {}--ctorigdstport 22", EARLY, False, False),
     ("-m conntrack {}--ctexpire 1:5", SYN, None, None),
     ("-m state {}--state NEW", SYN, True, False),
@@ -312,6 +322,7 @@ SINGLE = [
     ("-p tcp -s 0.0.0.0/0 --dport 23", SYN, False),
     ("-p tcp -m conntrack --ctstate NEW --dport 23", SYN, None),
     ("-p all", SYN, True),
+    ("-m rpfilter --validmark --invert", SYN, False),
     ("-p hopopt", SYN, True),
     ('-m comment --comment "say \\"hello\\""', SYN, True),
     ("-m conntrack --ctstate INVALID --ctdir REPLY", EARLY, True),
@@ -339,7 +350,7 @@ SINGLE = [
     ("-m rpfilter --invert", SYN, False),
     ("-m rpfilter --invert", {**SYN, "saddr_route": 0}, True),
     ("-m rpfilter --loose", {**SYN, "saddr_route": 0}, True),
-    ("-m rpfilter --accept-local --validmark", SYN, None),
+    ("-m rpfilter --accept-local --validmark", SYN, True),
     ("-s nonsense", SYN, None),
     ("-s fd00::1", SYN, None),
     ("-p tcp --dport ssh", SYN, None),
@@ -399,7 +410,14 @@ def test_of_ipv6_a_test_and_its_negation_hold_as_in_the_kernel(line: str, holds:
     assert found == [holds, negated]
 
 
-CHOSEN = ["-m frag --fragfirst", "-m hbh --hbh-len 5", "-m dscp ! --dscp 0x00", "-p tcp -m tcp --tcp-option 5"]
+CHOSEN = [
+    "-m hl --hl-lt 2",
+    "-m hl ! --hl-eq 64",
+    "-m frag --fragfirst",
+    "-m hbh --hbh-len 5",
+    "-m dscp ! --dscp 0x00",
+    "-p tcp -m tcp --tcp-option 5",
+]
 
 
 @pytest.mark.case("FW12")
@@ -410,7 +428,8 @@ def test_what_a_sender_puts_in_as_it_likes_is_its_choice(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["-m hl --hl-eq 255", "-m length --length 0:9", "-m ah --ahspi 5", "-m srh --srh-tag 5"]
+    "line",
+    ["-m hl --hl-eq 255", "-m hl --hl-lt 255", "-m length --length 0:9", "-m ah --ahspi 5", "-m srh --srh-tag 5"],
 )
 def test_what_a_sender_cannot_have_as_it_likes_is_not(line: str) -> None:
     (rule,) = rules_for(f"{line} -j ACCEPT", family=6)
@@ -619,9 +638,9 @@ def test_netmap_changes_the_source_of_what_leaves() -> None:
 
 
 HARMLESS = [
-    *('-j LOG --log-prefix "-x- "', "-j LOG --log-prefix -x-", "-j NFLOG", "-j TCPMSS --clamp-mss-to-pmtu", ""),
-    *("-j CT --helper ftp", "-j CT", "-j TRACE", "-j TEE --gateway 10.0.0.9", "-j DSCP --set-dscp 0x10", "-j AUDIT"),
-    *("-j CHECKSUM --checksum-fill", "-j CLASSIFY --set-class 1:1", "-j TTL --ttl-inc 1", "-j HL --hl-set 32"),
+    *('-j LOG --log-prefix "-x- "', "-j LOG --log-prefix -x-", "-j NFLOG", ""),
+    *("-j CT --helper ftp", "-j CT", "-j TRACE", "-j TEE --gateway 10.0.0.9", "-j AUDIT"),
+    *("-j CHECKSUM --checksum-fill", "-j CLASSIFY --set-class 1:1"),
     *("-j SET --map-set nets src --map-prio",),
 ]
 
@@ -649,6 +668,10 @@ EFFECTS = [
     ("-j CONNMARK --restore-mark --nfmask 0x2 --ctmask 0x2", "mark", 4),
     ("-j CT --notrack", "ct_state", 64),
     ("-j NOTRACK", "ct_state", 64),
+    ("-j TCPMSS --clamp-mss-to-pmtu", "header", "any"),
+    ("-j DSCP --set-dscp 0x10", "header", "any"),
+    ("-j TTL --ttl-inc 1", "header", "any"),
+    ("-j HL --hl-set 32", "header", "any"),
     ("-j SET --map-set nets src --map-mark", "mark", "any"),
 ]
 

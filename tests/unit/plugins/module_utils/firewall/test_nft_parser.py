@@ -29,13 +29,14 @@ SETS, RECORDED = recorded()
 # What is not modelled exactly. Those of the sender's choice are marked so, all others simply are not known.
 CHOSEN_TEXT = """
 ip6 nexthdr, meta length, ip hdrlength, ip dscp, ip length, ip id, ip frag-off, ip6 flowlabel, tcp option, tcp window,
-tcp sequence, ip option, exthdr frag, exthdr hbh, rt type
+tcp sequence, ip option, exthdr frag, exthdr hbh, rt type,
+ip ttl, ip6 hoplimit
 """
 UNKNOWN_TEXT = """
 @th,8,8; @nh,96,32; @th,800,8; ip saddr @limited; ip saddr != @limited; meta l4proto > 5; meta hour; meta day;
 meta cgroup; meta cpu; meta iifgroup; meta iiftype; meta iifkind; meta sdifname; meta ipsec; meta rtclassid;
-ct original; ct helper; ct label; ct zone; ct bytes; ct l3proto; ct protocol; fib saddr . iif type; fib saddr oif va;
-fib saddr oif != va; fib saddr oifname; ip version; ip ttl; ip6 hoplimit; vlan; rt classid; icmp type; icmpv6 type;
+ct helper; ct label; ct zone; ct bytes; ct l3proto; fib saddr . iif type; fib saddr oif va;
+fib saddr oif != va; fib saddr oifname; ip version; vlan; rt classid; icmp type; icmpv6 type;
 numgen; jhash; socket; osf; ipsec
 """
 CHOSEN = tuple(f"{name.strip()} " for name in CHOSEN_TEXT.split(","))
@@ -90,6 +91,7 @@ STATE, FLAGS, PORT, SOURCE = (
     payload("ip", "saddr"),
 )
 MARK = meta("mark")
+OFFSET = {"&": [payload("ip", "frag-off"), 0x1FFF]}
 # What other releases print: 0.9.8 and 1.1 as recorded, 1.1.4 as its change log says (pitfalls-firewall 1.7).
 OTHER_RELEASES = [
     (match(STATE, "new"), True),
@@ -124,6 +126,19 @@ OTHER_RELEASES = [
     (match(payload("esp", "spi"), 1), False),
     (match(payload("arp", "operation"), "request"), False),
     (match({"&": [payload("udp", "length"), 1]}, 1), False),
+    # tried on the kernel: tests/fuzz/firewall/cases/found-a4-frag-nft, found-a10-original-port
+    (match(OFFSET, 0, "!="), False),
+    (match(OFFSET, 0, ">"), False),
+    (match(OFFSET, 0), True),
+    (match(OFFSET, {"set": [0, 5]}), True),
+    (match({"&": [payload("ip", "frag-off"), 0x3FFF]}, 0), None),
+    (match({"ct": {"key": "proto-dst", "dir": "original"}}, 8000), True),
+    (match({"ct": {"key": "proto-dst", "dir": "original"}}, 80, "!="), True),
+    (match({"ct": {"key": "ip saddr", "dir": "original"}}, {"prefix": {"addr": "10.1.0.0", "len": 24}}), True),
+    (match({"ct": {"key": "ip6 saddr", "dir": "original"}}, "fd01::2"), False),
+    (match({"ct": {"key": "daddr", "dir": "original"}}, "10.1.0.9"), False),
+    (match({"ct": {"key": "protocol", "dir": "original"}}, "udp"), False),
+    (match({"ct": {"key": "proto-dst", "dir": "reply"}}, 40000), None),
 ]
 
 
@@ -239,8 +254,6 @@ SEEN_BY_NOBODY = [
     meta("nftrace"),
     meta("priority"),
     {"ct": {"key": "label"}},
-    payload("ip", "ttl"),
-    payload("ip", "dscp"),
 ]
 
 
@@ -248,6 +261,20 @@ SEEN_BY_NOBODY = [
 def test_what_is_written_and_no_test_looks_at_changes_nothing(key: dict[str, Any]) -> None:
     (rule,) = rules_of({"mangle": {"key": key, "value": 1}}, {"accept": None})
     assert (rule.effects, holds(rule.tests, SYN)) == ((), True)
+
+
+HEADERS = [
+    {"mangle": {"key": payload("ip", "ttl"), "value": 64}},
+    {"mangle": {"key": payload("ip6", "dscp"), "value": 4}},
+    {"mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": {"rt": {"key": "mtu"}}}},
+    {"reset": {"tcp option": {"name": "sack-perm"}}},
+]
+
+
+@pytest.mark.parametrize("statement", HEADERS)
+def test_what_a_rule_writes_into_headers_is_no_longer_the_senders_choice(statement: dict[str, Any]) -> None:
+    rules = rules_of(statement, {"accept": None})
+    assert [effect for rule in rules for effect in rule.effects] == [Effect("header", None)]
 
 
 @pytest.mark.case("FW13")
@@ -423,6 +450,40 @@ def test_a_rule_of_another_form_is_unknown_and_the_others_stay() -> None:
     good, odd = rules_of({"match": {"strange": 1}}, beside=beside)
     assert (kinds((good, odd)), good.comment, "strange" in odd.text) == (["accept", "away"], "a\nb", True)
     assert [holds(rule.tests, SYN) for rule in (good, odd)] == [False, None]
+
+
+TEXTS = [
+    ({"limit": {"rate": 1, "per": "second", "inv": True, "rate_unit": "mbytes"}}, "limit rate over 1 mbytes/second"),
+    ({"limit": {"rate": 5, "per": "minute", "burst": 7}}, "limit rate 5/minute"),
+    (
+        {"quota": {"val": 500, "val_unit": "mbytes", "inv": True, "used": 9, "used_unit": "bytes"}},
+        "quota over 500 mbytes",
+    ),
+    ({"quota": {"val": 500, "val_unit": "mbytes"}}, "quota 500 mbytes"),
+]
+
+
+@pytest.mark.parametrize(("statement", "text"), TEXTS)
+def test_a_rule_is_shown_as_nft_prints_it(statement: dict[str, Any], text: str) -> None:
+    (rule,) = rules_of(statement, {"drop": None})
+    assert rule.text == f"{text} drop"
+
+
+HOPS = [
+    (payload("ip", "ttl"), 2, "<", True),
+    (payload("ip", "ttl"), 64, "!=", True),
+    (payload("ip", "ttl"), 255, "==", False),  # only who is nearby can
+    (payload("ip", "ttl"), {"range": [240, 255]}, "!=", False),
+    (payload("ip", "ttl"), 0, ">", False),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "op", "chosen"), HOPS)
+def test_a_sender_chooses_its_hops_but_for_those_that_are_lost_on_the_way(
+    left: Any, right: Any, op: str, chosen: bool
+) -> None:
+    (rule,) = rules_of(match(left, right, op), {"drop": None})
+    assert [test.chosen for test in rule.tests if isinstance(test, Doubt)] == [chosen]
 
 
 def test_a_rule_has_its_counter_and_its_comment() -> None:
