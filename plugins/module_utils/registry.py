@@ -154,7 +154,7 @@ class Area(NamedTuple):
     for it; none where it is no part of a checkup. A run asks for it by these, by its name and by its ``tags``.
     ``force`` are option values that a checkup sets, and ``plan_only`` has it run in check mode there, which is how an
     acting area is made to look without acting. ``acts`` is whether its module may change anything, ``low_priority``
-    whether it runs with that.
+    whether it runs with that. ``opt_in`` is one that no run holds which does not ask for it by one of those words.
     """
 
     name: str
@@ -168,6 +168,7 @@ class Area(NamedTuple):
     acts: bool = False
     low_priority: bool = True
     tags: tuple[str, ...] = ()
+    opt_in: bool = False
 
 
 def declare(package: str, *, module: str, spec: Mapping[str, Any], procedures: tuple[str, ...], **more: Any) -> Area:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..accepted import Accepted
 from ..finding import EMPTY, Check, Finding
 from ..registry import Outcome, finding_of
-from .history import NO_HISTORY, History
+from .history import NO_HISTORY, Baseline
 from .listeners import Listener, is_client
 from .model.exposure import Exposer, Exposure, Published
 from .model.intervals import BITS, Intervals, merge
@@ -37,7 +37,7 @@ class Inputs(NamedTuple):
     require_filter: bool = True
     internal_ports: frozenset[int] = frozenset()
     accepted: tuple[Accepted, ...] = ()
-    history: History = NO_HISTORY
+    history: Baseline = NO_HISTORY
     now: float = 0.0
     boot_id: str = ""
     narrow: bool = False

@@ -32,7 +32,7 @@ class Known(NamedTuple):
     open: Union[Intervals, str]
 
 
-class History(NamedTuple):
+class Baseline(NamedTuple):
     """What is remembered. ``at``: when the baseline was moved last (0.0: there is none).
 
     ``unused`` are rules whose counters were 0, each since when, in the boot ``boot_id``; ``packets`` is what all
@@ -53,18 +53,18 @@ class History(NamedTuple):
         return subtract(sources, known.open)
 
 
-NO_HISTORY = History()
+NO_HISTORY = Baseline()
 
 
-def read_history(memory: Mapping[str, Any]) -> History:
-    """Given what was remembered, return it as a History; a memory that is damaged is none."""
+def read_history(memory: Mapping[str, Any]) -> Baseline:
+    """Given what was remembered, return it as a Baseline; a memory that is damaged is none."""
     try:
         known = {
             str(name): Known(float(since), float(at), str(sources) if isinstance(sources, str) else _bounds(sources))
             for name, (since, at, sources) in memory["open"].items()
         }
         unused = {str(rule): float(since) for rule, since in memory["unused"].items()}
-        return History(float(memory["at"]), known, str(memory["boot_id"]), int(memory["packets"]), unused)
+        return Baseline(float(memory["at"]), known, str(memory["boot_id"]), int(memory["packets"]), unused)
     except (AttributeError, KeyError, TypeError, ValueError):
         return NO_HISTORY
 
@@ -76,20 +76,20 @@ def _bounds(numbers: Iterable[Any]) -> Intervals:
     return found
 
 
-def as_memory(history: History) -> dict[str, Any]:
+def as_memory(history: Baseline) -> dict[str, Any]:
     """Return a history as plain JSON values."""
     opened = {name: list(known) for name, known in history.open.items()}
     return {**history._asdict(), "open": opened, "unused": dict(history.unused)}
 
 
-def moved(history: History, now: float, opened: Mapping[str, Optional[Intervals]]) -> History:
+def moved(history: Baseline, now: float, opened: Mapping[str, Optional[Intervals]]) -> Baseline:
     """Given what is open now (None: not known, so what is remembered stays), return the history with that baseline."""
     fresh = {name: _known(history, name, part, now) for name, part in opened.items() if part is not None}
     kept = {name: known for name, known in history.open.items() if known.at > now - KEPT_SECONDS}
     return history._replace(at=now, open={**kept, **fresh})
 
 
-def _known(history: History, name: str, sources: Intervals, now: float) -> Known:
+def _known(history: Baseline, name: str, sources: Intervals, now: float) -> Known:
     before = history.open.get(name)
     stays = before is not None and not history.beyond(name, sources)
     return Known(before.since if before and stays else now, now, _compact(sources))
@@ -103,7 +103,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def unused_since(history: History, boot_id: str, rules: Iterable[FilterRule], now: float) -> dict[str, float]:
+def unused_since(history: Baseline, boot_id: str, rules: Iterable[FilterRule], now: float) -> dict[str, float]:
     """Given rules, return by digest since when those that count nothing are known not to have.
 
     Counters begin again with each boot, and where their sum has fallen the rules were loaded anew.

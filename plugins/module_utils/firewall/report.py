@@ -12,9 +12,10 @@ from typing import Any
 from ..finding import CRITICAL, WARNING, Finding, Metric
 from . import rules_hygiene, rules_openings
 from .context import Context, Reach
-from .history import History, moment, moved
+from .history import Baseline, moment, moved
+from .model.evaluate import OPEN
 from .model.exposure import Exposure, Published
-from .model.intervals import Intervals, network
+from .model.intervals import Intervals, merge, network
 from .model.network import ANY_SOURCE
 from .policy import ANY, LOOPBACK, is_loopback
 from .rules_filter import stops
@@ -77,7 +78,7 @@ def _row(reach: Reach, source: str, exposure: Exposure, sources: Intervals) -> d
         "verdict": verdict,
         "decided_by": exposure.decided_by(sources),
     }
-    return {**row, "open_to": describe(exposure.family, exposure.open)} if verdict == "limited" else row
+    return {**row, "open_to": describe(exposure.family, exposure.open, exposure.own)} if verdict == "limited" else row
 
 
 def _engine(context: Context) -> dict[str, Any]:
@@ -108,10 +109,14 @@ def _engine(context: Context) -> dict[str, Any]:
 
 def _published(each: Published) -> dict[str, Any]:
     everybody = ANY_SOURCE[each.family]
-    verdict = each.exposure.verdict(everybody)
+    verdict = OPEN if each.exposure.nearly_open(everybody) else each.exposure.verdict(everybody)
     found = {"port": place(each), "family": each.family, "led_by": each.rule, "verdict": verdict}
     found["decided_by"] = each.exposure.decided_by(everybody)
-    return {**found, "open_to": describe(each.family, each.exposure.open)} if verdict == "limited" else found
+    return (
+        {**found, "open_to": describe(each.family, each.exposure.open, each.exposure.own)}
+        if verdict == "limited"
+        else found
+    )
 
 
 def _baseline(context: Context) -> dict[str, Any]:
@@ -121,7 +126,12 @@ def _baseline(context: Context) -> dict[str, Any]:
     return {"at": moment(history.at) if history.at else "", "open_since": since}
 
 
-def remembered(context: Context, *, keep: bool) -> History:
+def _with_own(exposure: Exposure) -> Intervals:
+    """Return who gets through, with the host's own addresses: one that it gives up is no news of somebody else's."""
+    return merge([exposure.open, exposure.own]) if exposure.open else ()
+
+
+def remembered(context: Context, *, keep: bool) -> Baseline:
     """Given an audit, return what to remember of it; a first run makes the baseline whatever is asked for.
 
     What could not be seen leaves the memory of it as it is.
@@ -132,7 +142,7 @@ def remembered(context: Context, *, keep: bool) -> History:
     if keep and history.at:
         return history
     opened = {
-        reach.name(family): None if exposure.unknown else exposure.open
+        reach.name(family): None if exposure.unknown else _with_own(exposure)
         for reach in context.reaches
         for family, exposure in reach.outside.items()
     }

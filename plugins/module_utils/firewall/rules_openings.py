@@ -26,9 +26,10 @@ from .model.network import ANY_SOURCE, LINK_LOCAL
 from .model.ruleset import Match
 from .model.shadow import on_the_way
 from .rules_hygiene import unseen
-from .rules_sockets import SOCKETS, allowed_text, describe, describe_all, some, well
+from .rules_sockets import SOCKETS, allowed_text, describe_all, in_words, some, well
 
 RULES = Rules()
+_MEANT = "no other sources than the policy's"
 PORTS_SUBJECT = "ports that nobody serves"
 _MOST = 512  # ranges of ports that rules tell apart and that are asked about, for each protocol
 _PRIVATE = {
@@ -40,7 +41,7 @@ _PRIVATE = {
 BROAD = {4: 1 << (32 - 8), 6: 1 << (128 - 32)}
 
 
-class Opening(NamedTuple):
+class AllowedPort(NamedTuple):
     """Ports of a protocol that neither rules nor policy tell apart, for peers of one family.
 
     ``free`` are those that nobody serves beyond loopback. ``named``: the policy speaks of them. ``opened`` are the
@@ -62,7 +63,7 @@ class Opening(NamedTuple):
         return self.named and count(subtract(self.opened, _PRIVATE[self.family])) >= BROAD[self.family]
 
 
-def openings(context: Context) -> list[Opening]:
+def openings(context: Context) -> list[AllowedPort]:
     """Return what rules and policy tell apart of the ports of this host, in the families whose rules were seen."""
     families = [family for family in context.families if not context.ruleset.why_unavailable(family)]
     return [
@@ -94,17 +95,17 @@ def _port_ranges(context: Context, proto: str) -> list[Intervals]:
     return list(zip(edges, edges[1:]))
 
 
-def _opening(context: Context, proto: str, family: int, ports: Intervals, free: Intervals) -> Opening:
+def _opening(context: Context, proto: str, family: int, ports: Intervals, free: Intervals) -> AllowedPort:
     first, usual = ports[0], context.unthought[family, proto]
     exposure = context.port(proto, first, family)
     allowed = merge([usual.open, context.allowed_at(proto, first, family)])
     opened = subtract(exposure.open, allowed)
     doubtful = subtract(exposure.unknown, merge([allowed, usual.unknown]))
     named = any(not entry.expired(context.inputs.today) for entry in context.allowances(proto, first))
-    return Opening(proto, family, ports, free, named, opened, doubtful, exposure.decided_by(opened or doubtful))
+    return AllowedPort(proto, family, ports, free, named, opened, doubtful, exposure.decided_by(opened or doubtful))
 
 
-Rows = Iterable[tuple[Opening, Intervals]]  # openings, each with the ports of it that matter
+Rows = Iterable[tuple[AllowedPort, Intervals]]  # openings, each with the ports of it that matter
 By = dict[int, tuple[Intervals, str]]  # by family the sources, and the rule that decides
 
 
@@ -125,12 +126,12 @@ def _named(proto: str, ports: Intervals) -> str:
     return f"{proto}/" + some([str(first) if first == last else f"{first}-{last}" for first, last in spans])
 
 
-def _outcome(status: str, key: tuple[str, Intervals], by: By, text: str, expected: str, more: str = "") -> Outcome:
+def _outcome(context: Context, status: str, key: tuple[str, Intervals], by: By, text: str, more: str = "") -> Outcome:
     subject = _named(*key)
-    sources = {f"IPv{family}": describe(family, part) for family, (part, _rule) in by.items()}
+    sources = in_words(context, {family: part for family, (part, _rule) in by.items()})
     rules = {f"IPv{family}": rule for family, (_part, rule) in by.items()}
     message = text.format(subject, describe_all(sources), "; ".join(sorted(set(rules.values()))), more)
-    return Outcome(status, message, expected, {"sources": sources, "decided_by": rules}, subject=subject)
+    return Outcome(status, message, _MEANT, {"sources": sources, "decided_by": rules}, subject=subject)
 
 
 @RULES.rule(
@@ -151,7 +152,7 @@ def judge_latent_opening(context: Context) -> list[Outcome]:
     findings = [_latent(context, key, by) for key, by in opened.items()]
     doubtful = _grouped((each, ports) for each, ports in free if each.doubtful and not each.opened)
     text = "{0} may be open to {1}, and nothing listens there. Decided by: {2}"
-    findings += [_outcome(UNKNOWN, key, by, text, "no opening that nobody uses") for key, by in doubtful.items()]
+    findings += [_outcome(context, UNKNOWN, key, by, text) for key, by in doubtful.items()]
     findings += _left_out(context)
     message = f"of {len(found)} ranges of ports that rules tell apart none is open to the outside and served by nobody"
     if findings or unseen(context):
@@ -163,7 +164,7 @@ def _latent(context: Context, key: tuple[str, Intervals], by: By) -> Outcome:
     unread = context.unread(key[0])
     whether = f"whether anything listens there could not be seen: {unread}" if unread else "nothing listens there"
     text = "{0} is open to {1}, and {3}. Decided by: {2}"
-    return _outcome(UNKNOWN if unread else WARNING, key, by, text, "no opening that nobody uses", whether)
+    return _outcome(context, UNKNOWN if unread else WARNING, key, by, text, whether)
 
 
 def _left_out(context: Context) -> Iterator[Outcome]:
@@ -184,7 +185,7 @@ def judge_too_broad(context: Context) -> list[Outcome]:
     found = openings(context)
     broad = _grouped((each, each.ports) for each in found if each.broad)
     text = "the policy limits {0}, and it is open to {1}. Decided by: {2}"
-    findings = [_outcome(WARNING, key, by, text, "the networks of the policy") for key, by in broad.items()]
+    findings = [_outcome(context, WARNING, key, by, text) for key, by in broad.items()]
     if findings or unseen(context):
         return findings
     named = merge(each.ports for each in found if each.named)
@@ -220,14 +221,14 @@ def _published(context: Context, each: Published) -> Iterator[Outcome]:
     for status, verb, part in (CRITICAL, "is", opened), (UNKNOWN, "may be", doubtful):
         beyond = subtract(part, allowed)
         if beyond:
-            sources = {f"IPv{each.family}": describe(each.family, beyond)}
+            sources = in_words(context, {each.family: beyond})
             decided = each.exposure.decided_by(beyond)
             text = (
                 f"{place(each)} {verb} open to {describe_all(sources)}, past the rules for sockets of this host: it is "
                 f"led there by {each.rule}. {allowed_text(context, each.proto, each.port)} Decided by: {decided}"
             )
             actual = {"sources": sources, "led_by": each.rule, "decided_by": decided}
-            yield Outcome(status, text, "no other sources than the policy's", actual, subject=place(each))
+            yield Outcome(status, text, _MEANT, actual, subject=place(each))
 
 
 def place(each: Published) -> str:
@@ -272,7 +273,7 @@ def _new(context: Context, reach: Reach, part: str) -> dict[int, Intervals]:
 def _newly(context: Context, reach: Reach, new: dict[int, Intervals]) -> Outcome:
     listener, at = reach.listener, moment(context.inputs.history.at)
     meant = all(not subtract(part, context.allowed(listener, family)) for family, part in new.items())
-    sources = {f"IPv{family}": describe(family, part) for family, part in new.items()}
+    sources = in_words(context, new)
     rules = sorted({reach.outside[family].decided_by(part) for family, part in new.items()})
     text = (
         f"{listener}, {listener.owner()}, is open to {describe_all(sources)}, and was not on {at}. "

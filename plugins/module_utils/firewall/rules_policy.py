@@ -12,8 +12,9 @@ from typing import NamedTuple
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from .context import Context, Reach
+from .listeners import Listener
 from .model.evaluate import FILTERED, OPEN
-from .model.exposure import LIMITED, Exposure
+from .model.exposure import LIMITED, Exposure, Published
 from .model.intervals import BITS, Intervals, network, spanning
 from .model.network import ANY_SOURCE
 from .model.ruleset import UNKNOWN as NOT_KNOWN
@@ -73,7 +74,14 @@ def _summary(unseen: list[tuple[str, str]]) -> Outcome:
 
 
 def _serving(context: Context, entry: Allowance) -> list[Reach]:
-    return [reach for reach in context.reaches if entry.covers(reach.listener.proto, reach.listener.port)]
+    """Return what serves the ports of an entry, be it another host to which rules lead them."""
+    reaches = (*context.reaches, *map(_as_reach, context.published))
+    return [reach for reach in reaches if entry.covers(reach.listener.proto, reach.listener.port)]
+
+
+def _as_reach(led: Published) -> Reach:
+    anywhere = "0.0.0.0" if led.family == 4 else "::"  # noqa: S104 - it is named, nothing is bound
+    return Reach(Listener(led.proto, anywhere, led.port, {}, {}), {led.family: led.exposure}, {})
 
 
 def _entry_finding(context: Context, entry: Allowance) -> Outcome:

@@ -13,7 +13,7 @@ from ..registry import Outcome, Rules
 from .context import Context, Reach
 from .model.evaluate import FILTERED, OPEN
 from .model.exposure import LIMITED, Exposure
-from .model.intervals import Intervals, count, networks, subtract
+from .model.intervals import Intervals, contains, count, merge, networks, spanning, subtract
 from .model.network import ANY_SOURCE
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .policy import Allowance
@@ -70,7 +70,7 @@ def _only_unavailable(context: Context, reach: Reach, doubtful: dict[int, Interv
 def _unexpected(context: Context, reach: Reach, beyond: dict[int, Intervals], status: str) -> Outcome:
     listener = reach.listener
     rules = {family: reach.outside[family].decided_by(sources) for family, sources in beyond.items()}
-    sources = {f"IPv{family}": describe(family, part) for family, part in beyond.items()}
+    sources = in_words(context, beyond)
     verb = "is open to" if status == CRITICAL else "may be open to"
     because = "; ".join(sorted(set(rules.values())))
     message = (
@@ -242,14 +242,26 @@ def _to_everybody(family: int, several: list[Exposure]) -> tuple[str, str]:
     return verdict, several[verdicts.index(verdict)].decided_by(everybody)
 
 
-def describe(family: int, sources: Intervals) -> list[str]:
-    """Given sources, return words for them: any where all of a family are meant, but for a few."""
+def describe(family: int, sources: Intervals, own: Intervals = ()) -> list[str]:
+    """Given sources, return words for them: any where all of a family are meant, but for a few.
+
+    Nobody outside has one of the host's ``own`` addresses: one that lies among the sources is no hole.
+    """
+    single = [first for first, end in zip(own[::2], own[1::2]) if end == first + 1]
+    beside = [spanning(at, at) for at in single if contains(sources, at - 1) or contains(sources, at + 1)]
+    sources = merge([sources, *beside])
     missing = subtract(ANY_SOURCE[family], sources)
     if not missing:
         return ["any"]
     if count(missing) < count(sources):
         return [f"any but {' '.join(networks(family, missing))}"]
     return networks(family, sources)
+
+
+def in_words(context: Context, sources: Mapping[int, Intervals]) -> dict[str, list[str]]:
+    """Given sources by family, return words for them, by the families' names."""
+    own = context.network.local
+    return {f"IPv{family}": describe(family, part, own[family]) for family, part in sources.items()}
 
 
 def describe_all(sources: Mapping[str, list[str]]) -> str:

@@ -52,15 +52,19 @@ if (Test-Path -LiteralPath $going) {
 _EXPORT = "& netsh.exe advfirewall export {path} | Out-Null; $LASTEXITCODE"
 _ARM = """
 $words = '-NoProfile -NonInteractive -ExecutionPolicy Bypass -File "{{0}}" "{{1}}" {{2}} timer'
-$action = New-ScheduledTaskAction -Execute powershell.exe -Argument ($words -f {script}, {folder}, {id})
-$when = @((New-ScheduledTaskTrigger -Once -At ([DateTime]::Now.AddSeconds({seconds}))),
-    (New-ScheduledTaskTrigger -AtStartup))
-$settings = New-ScheduledTaskSettingsSet -StartWhenAvailable -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
-$who = New-ScheduledTaskPrincipal -UserId S-1-5-18 -LogonType ServiceAccount -RunLevel Highest
-$made = Register-ScheduledTask -TaskName {task} -Action $action -Trigger $when -Settings $settings -Principal $who
+$words = $words -f {script}, {folder}, {id}
+$action = New-ScheduledTaskAction -Execute powershell.exe -Argument $words -ErrorAction Stop
+$then = [DateTime]::Now.AddSeconds({seconds})
+$when = @((New-ScheduledTaskTrigger -Once -At $then -ErrorAction Stop),
+    (New-ScheduledTaskTrigger -AtStartup -ErrorAction Stop))
+$settings = New-ScheduledTaskSettingsSet -ErrorAction Stop -StartWhenAvailable -AllowStartIfOnBatteries `
+    -DontStopIfGoingOnBatteries
+$who = New-ScheduledTaskPrincipal -UserId S-1-5-18 -LogonType ServiceAccount -RunLevel Highest -ErrorAction Stop
+$made = Register-ScheduledTask -ErrorAction Stop -TaskName {task} -Action $action -Trigger $when `
+    -Settings $settings -Principal $who
 [string]$made.TaskName
 """
-_DISARM = "Unregister-ScheduledTask -TaskName {task} -Confirm:$false; 'gone'"
+_DISARM = "Unregister-ScheduledTask -TaskName {task} -Confirm:$false -ErrorAction Stop; 'gone'"
 
 
 def peers(port: int) -> str:

@@ -84,4 +84,5 @@ AREA = declare(
     acts=True,  # it sends packets to other hosts
     plan_only=True,
     tags=("probe",),
+    opt_in=True,
 )

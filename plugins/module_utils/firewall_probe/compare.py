@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..finding import CRITICAL, OK, UNKNOWN, WARNING
-from ..firewall.questions import Arrival
 from .collect import ANSWERS, ERROR, OPEN, REFUSED, TIMEOUT, UNREACHABLE
 from .declared import Declared, Pair
+from .questions import Arrival
 
 Ask = Callable[[str, int, str], Arrival]
 FILTERED = "filtered"

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
-from ..firewall.questions import Arrival
 from ..registry import Outcome, Rules, finding_of
 from .compare import Compared
 from .declared import OPT_IN, Declared, Plan
+from .questions import Arrival
 
 RULES = Rules()
 KNOCK, COMPARE = "knock", "compare"  # the steps, each with rules of its own

@@ -11,7 +11,6 @@ from typing import Any
 from ..finding import OK, UNKNOWN, Action, Metric, Result
 from ..firewall import SPEC as FIREWALL
 from ..firewall.collect import COLLECTORS
-from ..firewall.questions import Arrival, Questions
 from ..firewall.run import look
 from ..host import Host
 from ..registry import Rules
@@ -20,6 +19,7 @@ from . import rules_probe
 from .collect import Door, knock_all
 from .compare import Compared, compare
 from .declared import OPT_IN, Options, Plan, plan, read_options
+from .questions import Arrival, Questions
 from .rules_probe import COMPARE, KNOCK, Context
 
 RULES = Rules(rules_probe.RULES)

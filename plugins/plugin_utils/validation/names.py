@@ -128,7 +128,7 @@ def used_areas(run_tags: Collection[str], skip_tags: Collection[str], areas: Col
     found = set()
     for area in areas:
         names = {area, *AREAS[area].procedures, *AREAS[area].tags}
-        if (everything or wanted & names) and not (area in declined or names <= declined):
+        if ((everything and not AREAS[area].opt_in) or wanted & names) and not (area in declined or names <= declined):
             found.add(area)
     return frozenset(found)
 

@@ -22,8 +22,8 @@ from .points import HOST, PORTS, SOURCES, WAITING, Knock, Pair, Waiting, knocks_
 OPEN, FILTERED, UNKNOWN = "open", "filtered", "unknown"
 # What any sender may choose, beside the source ports, times to live and classes that the rules name.
 CHOICES = ({"sport": 1}, {"sport": 53}, {"sport": 1023}, {"sport": 40000})
-# What a sender may write into its packets and this client cannot. Where the product says open and a rule asks for one of
-# these, it is tried whether kernel and product differ without such rules as well.
+# What a sender may write into its packets and this client cannot. Where the product says open and a rule asks for one
+# of these, it is tried whether kernel and product differ without such rules as well.
 _FORGED = re.compile(
     r"tcp (?:option|sequence|ackseq|doff|window|reserved|urgptr|flags)|ip6? (?:ecn|dscp|id|length|hdrlength|option)"
     r"|ip frag-off|ip6 (?:nexthdr|flowlabel)|udp length|meta length|exthdr|frag |hbh |dst |rt type|@[nt]h,|@ih,"

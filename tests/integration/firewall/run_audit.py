@@ -40,10 +40,10 @@ def main() -> None:
         os.setgroups([])
         os.setuid(account)
     params = {name: option.get("default") for name, option in SPEC.items()}
-    params.update(options)
+    params.update({"state_dir": "/nonexistent", **options})  # nothing that another run remembers
     defaults = {name: option.get("default") for name, option in POLICY.items()}
     params["policy"] = [{**defaults, **entry, "port": str(entry["port"])} for entry in params["policy"]]
-    print(json.dumps(run(params, host).as_dict()))
+    print(json.dumps(run(params, host, check_mode=True).as_dict()))
 
 
 if __name__ == "__main__":

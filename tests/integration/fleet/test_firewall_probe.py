@@ -292,3 +292,13 @@ def test_what_answers_behind_a_published_port_is_what_the_rules_say(published: L
     told = {host: findings(report, host, "firewall.probe") for host in HOSTS}
     assert {host: [each["status"] for each in of] for host, of in told.items()} == {host: ["ok"] for host in HOSTS}
     assert told["db2"][0]["actual"] == {"agreed": 6, "compared": 6, "pairs": 6}
+
+
+def test_a_host_that_is_lost_is_named_by_those_that_it_did_not_knock_at(lab: Lab, published: Lab) -> None:
+    lab.fleet.stop("app2")
+    report = lab.probe("--limit", "app1,app2")
+    (told,) = [each for each in findings(report, "app1", "firewall.probe") if each["subject"] == "tcp"]
+    assert told["status"] == "unknown"
+    assert {why: len(pairs) for why, pairs in told["actual"]["not_compared"].items()} == {"app2 did not knock": 8}
+    assert report.statuses("app2", "run.reached") == {"unknown"}
+    assert len(report.deeds("app1", "done")) == 2  # it was knocked at all the same

@@ -17,7 +17,7 @@ from ..site.report import Report
 from .macos.host import unanswered
 from .site import HOSTS, MACOS, MixedSite
 
-AREAS = {area.name for area in areas() if area.procedures} - {"firewall_probe"}  # which is asked for alone
+AREAS = {area.name for area in areas() if area.procedures and not area.opt_in}
 
 
 class Run(NamedTuple):

@@ -22,7 +22,7 @@ from .controller import environment
 from .host.windows import WindowsHost
 from .site import WindowsSite, play
 
-AREAS = {area.name for area in areas() if area.procedures} - {"firewall_probe"}  # which is asked for alone
+AREAS = {area.name for area in areas() if area.procedures and not area.opt_in}
 
 
 class Weeks(NamedTuple):

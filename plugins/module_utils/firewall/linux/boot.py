@@ -159,7 +159,7 @@ class _Coming:
         extra = [f"{place[1]} {line.text}" for place, found in apart.items() for _number, line in found.running]
         extra = [line for line in extra if not DAEMONS.search(line)]
         missing = [f"{place[1]} {line.text}" for place, found in apart.items() for line in found.stored]
-        for place in places:
+        for place in reversed(places):
             runs, comes = (side.policies.get(place, "ACCEPT") for side in (rules, coming))
             if runs != comes:
                 (missing if runs == "ACCEPT" else extra).insert(

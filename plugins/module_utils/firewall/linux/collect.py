@@ -67,10 +67,10 @@ def _table_by_table(host: Host, listed: Reading, listing: Reading) -> Reading:
 
     1.0.6 may end it at the flags of a table (seen: exit code 0); a table that ends so alone, too, is left out.
     """
-    told = read_listing(listing.text).flags
-    if not told and not listing.unavailable:
+    shown = read_listing(listing.text).flags
+    if not shown and not listing.unavailable:
         return listed
-    awake = [place for place, flags in told.items() if "dormant" not in flags]
+    awake = [place for place, flags in shown.items() if "dormant" not in flags]
     asked = [command(host, [*_LIST, "table", *place]).text.strip() for place in awake]
     return Reading("\n".join([NO_TABLES, *filter(is_whole, asked)]), listing.unavailable)
 

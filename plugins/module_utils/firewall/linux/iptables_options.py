@@ -25,12 +25,6 @@ _TEXT = {
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\S)|(\S+)', re.DOTALL)
 
 
-class _Quoted(str):
-    """A word that stood in quotes: it is text, whatever it looks like."""
-
-    __slots__ = ()
-
-
 class Option(NamedTuple):
     """One option with its words; ``negated`` by an exclamation mark before it."""
 
@@ -87,11 +81,10 @@ def split_parts(words: list[str]) -> list[Part]:
 
 
 def words_of(text: str) -> list[str]:
-    """Given a rule, return its words; what stands in quotes is one, and never an option."""
+    """Given a rule, return its words; what stands in quotes is one."""
     if '"' not in text:
         return text.split()
-    found = _WORD.finditer(text)
-    return [word[2] or _Quoted(re.sub(r"\\(.)", r"\1", word[1], flags=re.DOTALL)) for word in found]
+    return [word[2] or re.sub(r"\\(.)", r"\1", word[1], flags=re.DOTALL) for word in _WORD.finditer(text)]
 
 
 def _options(words: list[str]) -> Iterator[Option]:
@@ -110,6 +103,4 @@ def _options(words: list[str]) -> Iterator[Option]:
 
 
 def _begins_option(word: str) -> bool:
-    if isinstance(word, _Quoted):
-        return False
     return word == "!" or (word.startswith("-") and not word[1:2].isdigit() and len(word) > 1)

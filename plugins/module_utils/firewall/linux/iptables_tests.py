@@ -251,7 +251,7 @@ def _recent(part: Part, around: Around) -> Optional[bool]:
 
 
 def _set(part: Part, around: Around) -> Ways:
-    """Given ``-m set``, return its ways: a list is as many as its members have kinds of elements."""
+    """Given ``-m set``, return its ways: a list of sets has one for each of them."""
     asked = part.option("--match-set")
     neutral = {"--match-set", "--return-nomatch", "--update-counters", "--update-subcounters"}
     directions = asked.words[1].split(",") if asked is not None else []

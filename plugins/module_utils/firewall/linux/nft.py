@@ -18,25 +18,8 @@ from typing import Any, NamedTuple, Optional
 
 from ...errors import ParseError
 from ...finding import EMPTY
-from ..model.ruleset import (
-    ACCEPT,
-    AWAY,
-    DROP,
-    EGRESS,
-    GOTO,
-    INGRESS,
-    JUMP,
-    NFT,
-    RETURN,
-    XTABLES,
-    Chain,
-    Doubt,
-    FilterRule,
-    Gap,
-    Ruleset,
-    Table,
-    Verdict,
-)
+from ..model import ruleset as to
+from ..model.ruleset import Chain, Doubt, FilterRule, Gap, Ruleset, Table, Verdict
 from .nft_statements import NOT_SHOWN, changes_of, read_rule
 from .nft_values import ODD, NotModelled, Objects
 
@@ -50,8 +33,8 @@ _TELLS_LIMITS = (1, 0, 6)
 _SOME_DEVICE = Doubt("the packet passes a device of this chain, which nft does not tell")
 _HOOKS = {
     **dict.fromkeys(("ip", "ip6"), ("prerouting", "input", "forward", "output", "postrouting")),
-    "inet": (INGRESS, "prerouting", "input", "forward", "output", "postrouting", EGRESS),
-    "netdev": (INGRESS, EGRESS),
+    "inet": (to.INGRESS, "prerouting", "input", "forward", "output", "postrouting", to.EGRESS),
+    "netdev": (to.INGRESS, to.EGRESS),
 }
 _FAMILIES: dict[Any, tuple[int, ...]] = {"ip": (4,), "ip6": (6,), "arp": (4,)}
 # Objects that decide nothing by themselves: rules name them, and a statement that does so is read or a doubt (nft(8)).
@@ -59,7 +42,7 @@ _OBJECTS = {
     *("metainfo", "counter", "quota", "secmark", "synproxy", "flowtable"),
     *("ct helper", "ct timeout", "ct expectation", "tunnel"),
 }
-_GO_ON = (ACCEPT, RETURN, JUMP, GOTO)  # verdicts that stop nothing
+_GO_ON = (to.ACCEPT, to.RETURN, to.JUMP, to.GOTO)  # verdicts that stop nothing
 _FLAGS = {"owner", "dormant", "persist"}
 
 Named = tuple[str, str]  # family and name of a table
@@ -97,19 +80,19 @@ def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Map
         raise ParseError(SOURCE, 1, text, f"not the JSON of a ruleset ({error!r})") from error
     drafts: dict[Named, Draft] = {}
     gaps = [gap for entry in entries for gap in _collect(drafts, entry, links)]
-    told, version = read_listing(listing), _version(entries)
+    shown, version = read_listing(listing), _version(entries)
     tables: list[Table] = []
     for place, draft in drafts.items():
         try:
-            table, more = _table(place, draft, told, spelled, version)
+            table, more = _table(place, draft, shown, spelled, version)
         except ODD as error:  # a chain of another form
             gaps.append(Gap(f"table {' '.join(place)} cannot be read: {error!r}", _families(place)))
             continue
         tables.append(table)
         gaps += more
-    for place in told.flags.keys() - drafts.keys():
-        if "dormant" in told.flags[place]:
-            tables.append(Table(NFT, *place, dormant=True))
+    for place in shown.flags.keys() - drafts.keys():
+        if "dormant" in shown.flags[place]:
+            tables.append(Table(to.NFT, *place, dormant=True))
         else:
             gaps.append(Gap(f"nft does not print the table {' '.join(place)} as JSON", _families(place)))
     return Ruleset(tuple(tables), gaps=tuple(dict.fromkeys(gaps)))
@@ -151,36 +134,36 @@ def _place(draft: Draft, kind: str, body: dict[str, Any]) -> None:
 
 
 def _table(
-    place: Named, draft: Draft, told: Listing, spelled: Spelled, version: tuple[int, ...]
+    place: Named, draft: Draft, shown: Listing, spelled: Spelled, version: tuple[int, ...]
 ) -> tuple[Table, list[Gap]]:
     """Given what was listed of a table, return it, and what of it is not modelled."""
     family, name = place
-    flags = _flags(draft.flags, told.flags.get(place))
+    flags = _flags(draft.flags, shown.flags.get(place))
     for rules in draft.rules.values():
         draft.objects.changed.update(filter(None, (_changes(part) for rule in rules for part in _parts(rule))))
     of_iptables = family in ("ip", "ip6") and name in XTABLES_NAMES and any(map(_is_iptables, draft.chains.values()))
-    reader = _Reader(place, draft, spelled, version, numbered=of_iptables)
+    reader = _Rules(place, draft, spelled, version, numbered=of_iptables)
     chains = {
-        chain: _chain(chain, body, reader.rules(chain), told.devices.get((*place, chain), ()))
+        chain: _chain(chain, body, reader.rules(chain), shown.devices.get((*place, chain), ()))
         for chain, body in draft.chains.items()
     }
-    table = Table(XTABLES if of_iptables else NFT, family, name, chains, dormant="dormant" in (flags or ()))
+    table = Table(to.XTABLES if of_iptables else to.NFT, family, name, chains, dormant="dormant" in (flags or ()))
     if table.dormant:
         return table, []
     gaps = [Gap(f"table {family} {name} has flags that nft does not tell", _families(place))]
     return table, [*(gaps if flags is None else []), *_gaps(table, draft.chains)]
 
 
-def _flags(given: Any, told: Optional[frozenset[str]]) -> Optional[frozenset[str]]:
+def _flags(given: Any, shown: Optional[frozenset[str]]) -> Optional[frozenset[str]]:
     """Given the flags of a table as JSON and text tell them, return them, None where neither does.
 
-    Up to 1.0.6 the JSON has some other word there; a list of words is told by later ones.
+    Up to 1.0.6 the JSON has some other word there; a list of words is what later ones print.
     """
     if given is None:
         return frozenset()
     if isinstance(given, list) and _FLAGS.issuperset(map(str, given)):
         return frozenset(given)
-    return told or None  # it has some
+    return shown or None  # it has some
 
 
 def _is_iptables(chain: dict[str, Any]) -> bool:
@@ -200,7 +183,7 @@ def _changes(statement: dict[str, Any]) -> Optional[str]:
         return None
 
 
-class _Reader(NamedTuple):
+class _Rules(NamedTuple):
     """Reading the rules of one table. ``numbered``: named by their place in the chain, as iptables names them."""
 
     place: Named
@@ -228,10 +211,9 @@ class _Reader(NamedTuple):
         except (*ODD, NotModelled, RecursionError):
             # one rule of another form must not hide the others: what it does is unknown, and it says so
             text = str(raw.get("expr"))[:_SHOWN]
-            return [FilterRule(where, text, (Doubt(text),), (), Verdict(AWAY), comment=comment)]
+            return [FilterRule(where, text, (Doubt(text),), (), Verdict(to.AWAY), comment=comment)]
         if saved and any("xt" in statement for statement in statements):
-            packets = next((rule.packets for rule in rules if rule.packets is not None), _counted(statements))
-            return [rule._replace(where=where, packets=packets) for rule in saved]
+            return [rule._replace(where=where, packets=_counted(statements)) for rule in saved]
         return rules
 
 
@@ -247,14 +229,14 @@ def _with_gaps(statement: dict[str, Any], version: tuple[int, ...]) -> dict[str,
     return {"set": {**statement["set"], "stmt": [{NOT_SHOWN: "whether a limit goes with the element"}]}}
 
 
-def _chain(name: str, body: dict[str, Any], rules: list[FilterRule], told: tuple[str, ...]) -> Chain:
-    hook, policy = str(body.get("hook", "")), body.get("policy", ACCEPT)
-    given = body.get("dev", told)
+def _chain(name: str, body: dict[str, Any], rules: list[FilterRule], shown: tuple[str, ...]) -> Chain:
+    hook, policy = str(body.get("hook", "")), body.get("policy", to.ACCEPT)
+    given = body.get("dev", shown)
     devices = (given,) if isinstance(given, str) else tuple(given)
-    if hook in (INGRESS, EGRESS) and not devices:
+    if hook in (to.INGRESS, to.EGRESS) and not devices:
         rules = [rule._replace(tests=(_SOME_DEVICE, *rule.tests)) for rule in rules]
         rules += [FilterRule(name, f"policy {policy}", (_SOME_DEVICE,), (), Verdict(policy), implied=True)]
-        policy = ACCEPT
+        policy = to.ACCEPT
     return Chain(name, tuple(rules), hook, int(body.get("prio", 0)), str(policy), devices, body.get("type") == "nat")
 
 
@@ -263,11 +245,11 @@ def _gaps(table: Table, bodies: Mapping[str, dict[str, Any]]) -> Iterable[Gap]:
     those of bridges and of ARP, and those at hooks or with policies that are not known.
     """
     for chain in table.chains.values():
-        if not chain.hook or (chain.hook in _HOOKS.get(table.family, ()) and chain.policy in (ACCEPT, DROP)):
+        if not chain.hook or (chain.hook in _HOOKS.get(table.family, ()) and chain.policy in (to.ACCEPT, to.DROP)):
             continue
         rules = [rule for reached in table.reached_from(chain.name) for rule in reached.rules]
         stops = any(rule.verdict is not None and rule.verdict.kind not in _GO_ON for rule in rules)
-        if stops or chain.policy != ACCEPT or any(rule.effects for rule in rules):
+        if stops or chain.policy != to.ACCEPT or any(rule.effects for rule in rules):
             text = f"{table.family} {table.name} {chain.name} (hook {chain.hook}, policy {chain.policy})"
             yield Gap(f"{text} may stop packets, and is not modelled", _families((table.family, table.name)))
 

@@ -15,27 +15,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Optional
 
-from ..model.ruleset import (
-    ACCEPT,
-    AWAY,
-    CONNECTION_STATES,
-    DIVERT,
-    DROP,
-    GOTO,
-    JUMP,
-    REJECT,
-    RETURN,
-    SAME,
-    TRANSLATE,
-    UNKNOWN,
-    Doubt,
-    Effect,
-    FilterRule,
-    Fixed,
-    Match,
-    Test,
-    Verdict,
-)
+from ..model import ruleset as to
+from ..model.ruleset import Doubt, Effect, FilterRule, Fixed, Match, Test, Verdict
 from .nft_tests import IPV4_ONLY, IPV6_ONLY, TCP_ONLY, Asked, among, asked_of, name_of, narrowed, read_match
 from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, render, render_rule, to_address
 
@@ -44,6 +25,7 @@ NOT_SHOWN = "not told"  # put where a version of nft is known to leave out what 
 _FAMILY_ONLY = {"ip": (IPV4_ONLY,), "ip6": (IPV6_ONLY,)}
 _ANSWERS = {"tcp reset": (TCP_ONLY,), "icmp": (IPV4_ONLY,), "icmpv6": (IPV6_ONLY,)}
 _MAY_LACK = {"ct_mark", "ct_status", "ct_direction", "ether_saddr", "skuid", "skgid"}  # fields that a packet may lack
+_UNTRACKED = Effect("ct_state", to.CONNECTION_STATES["untracked"])
 _XT_HARMLESS = ("comment", "LOG", "NFLOG", "TRACE")
 _EXCHANGE = 5  # packets that a whole short exchange takes: what lets through fewer at once opens nothing for certain
 # What rules may write into a packet or its connection: the field of the model that is another one then.
@@ -109,7 +91,7 @@ class Draft:
     def done(self) -> list[FilterRule]:
         """Return the rules that were made."""
         if self.unnamed and not self.ended:
-            self.decide(Verdict(AWAY))
+            self.decide(Verdict(to.AWAY))
         if self.effects and not self.ended:
             self._add(None, ())
         return self.rules
@@ -140,9 +122,9 @@ def changes_of(statement: dict[str, Any]) -> Optional[str]:
 def read_verdict(statement: Any) -> Verdict:
     """Given a verdict as a map holds it (``{"jump": {"target": "web"}}``), return it."""
     name, body = next(iter(statement.items()))
-    if name in (JUMP, GOTO):
+    if name in (to.JUMP, to.GOTO):
         return Verdict(name, str(body["target"]))
-    return Verdict(name if name in (ACCEPT, DROP, RETURN, CONTINUE) else UNKNOWN)
+    return Verdict(name if name in (to.ACCEPT, to.DROP, to.RETURN, CONTINUE) else to.UNKNOWN)
 
 
 def _nothing(_draft: Draft, _body: Any) -> None:
@@ -151,7 +133,7 @@ def _nothing(_draft: Draft, _body: Any) -> None:
 
 def _unlisted(draft: Draft, _body: Any) -> None:
     """It may decide, and it may change the packet: nothing behind it is certain."""
-    draft.decide(Verdict(AWAY))
+    draft.decide(Verdict(to.AWAY))
 
 
 def _final(kind: str, *guards: Test) -> Callable[[Draft, Any], None]:
@@ -176,7 +158,7 @@ def _reject(draft: Draft, body: Any) -> None:
     draft.test(*_ANSWERS.get(kind, ()))
     if kind == "tcp reset" and draft.objects.family not in _FAMILY_ONLY and not draft.asks_family:
         draft.test(Doubt(f"{draft.text} ({NOT_SHOWN} whether it is of one family only)"))
-    draft.decide(Verdict(REJECT))
+    draft.decide(Verdict(to.REJECT))
 
 
 def _chain(kind: str) -> Callable[[Draft, Any], None]:
@@ -219,14 +201,19 @@ def _update(draft: Draft, body: Any) -> None:
         _apply(draft, statement)
 
 
-def _need(draft: Draft, key: Any) -> None:
-    """Add that a packet has what a statement takes from it: else the kernel ends the rule."""
+def _need(draft: Draft, key: Any, data: Any = None) -> None:
+    """Add that a packet has what a statement takes from it, and a map a value for it: else the kernel ends the rule."""
     try:
         asked = asked_of(key)
-    except NotModelled:
+        tests: list[Test] = [
+            Match((field,), ((ANYTHING,),), render(key)) for field in asked.fields if field in _MAY_LACK
+        ]
+        if data is not None:
+            keys = [each for each, _value in draft.objects.elements(data)]
+            tests = among(asked, draft.objects, {"set": keys}, f"{render(key)} {render({'set': keys})}")
+    except (NotModelled, *ODD):
         return draft.test(*narrowed(key), Doubt(render(key)))
-    lacking = [field for field in asked.fields if field in _MAY_LACK]
-    return draft.test(*asked.guards, *(Match((field,), ((ANYTHING,),), render(key)) for field in lacking))
+    return draft.test(*asked.guards, *tests)
 
 
 def _is_full(objects: Objects, name: Optional[str]) -> bool:
@@ -240,11 +227,12 @@ def _is_full(objects: Objects, name: Optional[str]) -> bool:
 
 
 def _vmap(draft: Draft, body: Any) -> None:
-    _decide_by_map(draft, body["key"], body["data"], read_verdict, UNKNOWN)
+    _decide_by_map(draft, body, read_verdict, to.UNKNOWN)
 
 
-def _decide_by_map(draft: Draft, key: Any, data: Any, read_target: Callable[[Any], Verdict], otherwise: str) -> None:
+def _decide_by_map(draft: Draft, body: Any, read_target: Callable[[Any], Verdict], otherwise: str) -> None:
     """Add what a map decides, ``otherwise`` where it is not modelled. Where no key fits the kernel ends the rule."""
+    key, data = body["key"], body["data"]
     draft.settle()
     try:
         entries = _entries(asked_of(key), draft.objects, data, read_target, render(key))
@@ -272,7 +260,7 @@ def _entries(
     groups: list[tuple[Verdict, list[Any]]] = []
     if len(asked.lefts) > 1 and any(_spans(key) for key, _target in named):
         groups = [(verdict, [key for key, _target in run]) for verdict, run in groupby(named, key=itemgetter(1))]
-        if any(verdict.kind in (CONTINUE, JUMP) for verdict, _keys in groups):
+        if any(verdict.kind in (CONTINUE, to.JUMP) for verdict, _keys in groups):
             raise NotModelled("keys that may overlap, and verdicts that are none")
     else:
         by_target: dict[Verdict, list[Any]] = {}
@@ -284,10 +272,10 @@ def _entries(
         entries += [(verdict, test) for test in among(asked, objects, {"set": keys}, f"{text} {render({'set': keys})}")]
     beside = {"set": [key for key, _target in named]}
     entries += [(target, test) for target in rest for test in among(asked, objects, beside, f"{text} *", negated=True)]
-    jumps = [verdict for verdict, _test in entries if verdict.kind == JUMP]
+    jumps = [verdict for verdict, _test in entries if verdict.kind == to.JUMP]
     if len(entries) > len(groups) + len(rest) or (len(jumps) > 1 and not objects.changed.isdisjoint(asked.fields)):
         raise NotModelled("elements with limits, or keys that the chains of other keys change")
-    return sorted(entries, key=lambda entry: entry[0].kind == JUMP)
+    return sorted(entries, key=lambda entry: entry[0].kind == to.JUMP)
 
 
 def _bare(key: Any) -> Any:
@@ -306,27 +294,17 @@ def _mangle(draft: Draft, body: Any) -> None:
     key, value, name = body["key"], body["value"], name_of(body["key"])
     draft.test(*narrowed(key))
     if isinstance(value, dict) and "map" in value:
-        _have_key(draft, value["map"])
+        _need(draft, value["map"]["key"], value["map"]["data"])
     if name == "tcp option":
         draft.test(Doubt(render(key), chosen=True))
     elif name == "ct zone":
-        draft.decide(Verdict(UNKNOWN))
+        draft.decide(Verdict(to.UNKNOWN))
     elif name in ("meta mark", "ct mark"):
         kept, added = _affine(value, key) or (0, None)
         draft.effects.append(Effect(_WRITTEN[name], added, ~kept))
     elif name not in _WRITTEN_UNSEEN:
         draft.effects += [Effect(_WRITTEN[name], None)] if name in _WRITTEN else []
-        draft.decide(Verdict(AWAY))
-
-
-def _have_key(draft: Draft, body: Any) -> None:
-    """Add that a map has a value for the packet: else the kernel ends the rule."""
-    try:
-        keys = [key for key, _value in draft.objects.elements(body["data"])]
-        asked = asked_of(body["key"])
-        draft.test(*asked.guards, *among(asked, draft.objects, {"set": keys}, render({"map": body})))
-    except (NotModelled, *ODD):
-        draft.test(*narrowed(body["key"]), Doubt(render({"map": body})))
+        draft.decide(Verdict(to.AWAY))
 
 
 def _affine(value: Any, key: Any) -> Optional[tuple[int, int]]:
@@ -347,42 +325,31 @@ def _affine(value: Any, key: Any) -> Optional[tuple[int, int]]:
     return (kept, added)
 
 
-def _notrack(draft: Draft, _body: Any) -> None:
-    draft.effects.append(Effect("ct_state", CONNECTION_STATES["untracked"]))
-
-
-def _divert(kept: str) -> Callable[[Draft, Any], None]:
-    return lambda draft, body: _to_destination(draft, body, kept)
-
-
-def _to_destination(draft: Draft, body: Any, kept: str) -> None:
+def _divert(draft: Draft, body: Any, kept: str) -> None:
     """DNAT and redirect: to a constant address and port, or to those that a map names."""
     body = body or {}
     draft.test(*_FAMILY_ONLY.get(body.get("family", ""), ()))
     address, port = body.get("addr"), body.get("port")
     if isinstance(address, dict) and "map" in address:
-        chosen = address["map"]
-        _decide_by_map(draft, chosen["key"], chosen["data"], lambda target: _destination(target, port, kept), AWAY)
+        _decide_by_map(draft, address["map"], lambda target: _destination(target, port, kept), to.AWAY)
     elif isinstance(port, dict) and "map" in port:
-        chosen = port["map"]
-        _decide_by_map(draft, chosen["key"], chosen["data"], lambda target: _destination(address, target, kept), AWAY)
+        _decide_by_map(draft, port["map"], lambda target: _destination(address, target, kept), to.AWAY)
     else:
         draft.decide(_destination(address, port, kept))
 
 
 def _destination(address: Any, port: Any, kept: str) -> Verdict:
     """Given an address (with its port, where a map gives both) and a port, return the divert to there.
-    Without an address, ``kept`` says whose it is.
 
-    What is not a constant leads to somewhere that is not modelled.
+    Without an address ``kept`` says whose it is. What is not a constant leads to somewhere that is not modelled.
     """
     if isinstance(address, dict) and len(address.get("concat", ())) == 2:
         address, port = address["concat"]
     if isinstance(address, (dict, list)) or not (port is None or isinstance(port, int)):
-        return Verdict(AWAY)
+        return Verdict(to.AWAY)
     if address is None:
-        return Verdict(DIVERT, kept, port=port)
-    return Verdict(DIVERT, "", to_address(address), port)
+        return Verdict(to.DIVERT, kept, port=port)
+    return Verdict(to.DIVERT, "", to_address(address), port)
 
 
 def _translate(draft: Draft, body: Any) -> None:
@@ -390,48 +357,40 @@ def _translate(draft: Draft, body: Any) -> None:
     draft.test(*_FAMILY_ONLY.get(body.get("family", ""), ()))
     for part in (body.get("addr"), body.get("port")):
         if isinstance(part, dict) and "map" in part:
-            _have_key(draft, part["map"])
-    draft.decide(Verdict(TRANSLATE))
+            _need(draft, part["map"]["key"], part["map"]["data"])
+    draft.decide(Verdict(to.TRANSLATE))
 
 
 def _xt(draft: Draft, body: Any) -> None:
     """An extension of iptables-nft, which this JSON does not spell out; old versions do not even name it."""
     kind, name = (body or {}).get("type"), (body or {}).get("name")
     if kind == "target" and name not in _XT_HARMLESS:
-        draft.decide(Verdict(REJECT if name == "REJECT" else AWAY))
+        draft.decide(Verdict(to.REJECT if name == "REJECT" else to.AWAY))
     elif name not in _XT_HARMLESS:
         draft.test(Doubt(render({"xt": body})))
         draft.unnamed = draft.unnamed or kind is None
 
 
 STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
+    **{kind: _final(kind) for kind in (to.ACCEPT, to.DROP, to.RETURN)},
+    **{kind: _chain(kind) for kind in (to.JUMP, to.GOTO)},
+    **{kind: _final(to.AWAY) for kind in ("tproxy", "fwd")},
+    **{kind: _doubt(kind) for kind in ("quota", NOT_SHOWN)},
+    **dict.fromkeys(("set", "map", "meter"), _update),
+    **dict.fromkeys(("snat", "masquerade"), _translate),
+    **dict.fromkeys(("log", "last", "comment", CONTINUE, "dup", "flow", "secmark", "reset"), _nothing),
+    **dict.fromkeys(("ct helper", "ct timeout", "ct expectation"), _nothing),
     "match": _match,
     "counter": _counter,
     "vmap": _vmap,
-    "accept": _final(ACCEPT),
-    "drop": _final(DROP),
     "reject": _reject,
-    "return": _final(RETURN),
-    "jump": _chain(JUMP),
-    "goto": _chain(GOTO),
-    "queue": _final(UNKNOWN),
-    "synproxy": _final(UNKNOWN, TCP_ONLY),
-    "tproxy": _final(AWAY),
-    "fwd": _final(AWAY),
-    "dnat": _divert(SAME),
-    "redirect": _divert(""),
-    "snat": _translate,
-    "masquerade": _translate,
+    "queue": _final(to.UNKNOWN),
+    "synproxy": _final(to.UNKNOWN, TCP_ONLY),
+    "dnat": lambda draft, body: _divert(draft, body, to.SAME),
+    "redirect": lambda draft, body: _divert(draft, body, ""),
     "mangle": _mangle,
-    "notrack": _notrack,
+    "notrack": lambda draft, _body: draft.effects.append(_UNTRACKED),
     "limit": _limit,
     "ct count": _connections,
-    "quota": _doubt("quota"),
-    NOT_SHOWN: _doubt(NOT_SHOWN),
-    "set": _update,
-    "map": _update,
-    "meter": _update,
     "xt": _xt,
-    **dict.fromkeys(("log", "last", "comment", "continue", "dup", "flow", "secmark", "reset"), _nothing),
-    **dict.fromkeys(("ct helper", "ct timeout", "ct expectation"), _nothing),
 }

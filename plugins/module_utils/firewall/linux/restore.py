@@ -53,7 +53,7 @@ _COMPARED = (
 _EXACT = frozenset(_COMPARED.split())
 
 
-class Line(NamedTuple):
+class StoredRule(NamedTuple):
     """A rule, and the file that it is from."""
 
     text: str
@@ -64,16 +64,16 @@ class Rules(NamedTuple):
     """Policies and rules by table and chain."""
 
     policies: dict[Place, str]
-    chains: dict[Place, list[Line]]
+    chains: dict[Place, list[StoredRule]]
 
 
 class Apart(NamedTuple):
     """How two lists of rules differ: what only one has, by number, the first that stands elsewhere, and doubts."""
 
-    stored: tuple[Line, ...] = ()
-    running: tuple[tuple[int, Line], ...] = ()
-    moved: Sequence[Line] = ()
-    doubts: tuple[tuple[Line, Line], ...] = ()
+    stored: tuple[StoredRule, ...] = ()
+    running: tuple[tuple[int, StoredRule], ...] = ()
+    moved: Sequence[StoredRule] = ()
+    doubts: tuple[tuple[StoredRule, StoredRule], ...] = ()
 
 
 def load(texts: Iterable[tuple[str, str]]) -> Rules:
@@ -112,7 +112,7 @@ def _load_line(made: Rules, table: str, source: str, line: str) -> str:
             place, text = (int(number) - 1, rest) if number.isdigit() else (0, text)
         elif action != "-A":
             raise ValueError(f"{action} is not followed")
-        rules.insert(place, Line(text, source))
+        rules.insert(place, StoredRule(text, source))
     return table
 
 
@@ -174,7 +174,7 @@ def _value(name: str, value: str) -> str:
     return _TYPES.get(name, {}).get(value, value)
 
 
-def compare(stored: list[Line], running: list[Line]) -> Apart:
+def compare(stored: list[StoredRule], running: list[StoredRule]) -> Apart:
     """Given what is stored for a chain and what runs in it, return how they differ, in order too."""
     if not stored or not running:
         return Apart(tuple(stored), tuple(enumerate(running, start=1)))

@@ -96,10 +96,12 @@ def with_stack(known: Network, readings: StackReadings, routes: Mapping[int, lis
     stray = {family: _stray(family, routes.get(family, ())) for family in BITS}
     own = known.local
     gone = {family: merge([stray[family], own[family]]) for family in BITS}
+    ports = {str(link.get("ifname")) for link in links if link.get("master")}  # what they take in comes by their master
     ways = {
         family: {
             name: subtract(numbers, stray[family] if _accepts_own(readings, family, name) else gone[family])
             for name, numbers in known.ways[family].items()
+            if name not in ports
         }
         for family in known.ways
     }

@@ -14,7 +14,7 @@ from ...errors import CoreError
 from ..model.ruleset import LEGACY, XTABLES, Ruleset
 from ..reading import NOTHING_READ, Reading
 from ..snapshot import Manager
-from .restore import Line, Place, Rules, compare, load
+from .restore import Place, Rules, StoredRule, compare, load
 
 CONF, DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
 _KINDS = ("before", "after", "user")
@@ -111,14 +111,19 @@ def read_ufw(
         return Manager("ufw", enabled=False)
     sides = [_side(read, held(saves, family), ruleset, daemons, family) for family in _TABLES]
     found = [pair for side in sides for pair in side.differences]
+    commands = list(dict.fromkeys(command for _text, command in found if command))[:_COMMANDS]
+    if RELOAD in commands and _said(read, "MANAGE_BUILTINS").lower() == "yes":
+        commands.append(
+            "# MANAGE_BUILTINS=yes: the reload flushes what docker, fail2ban and others made; restart those"
+        )
     return Manager(
         "ufw",
         enabled=True,
         loaded=all(side.loaded for side in sides),
         differences=tuple(text for text, _command in found),
-        unavailable="; ".join(doubt for side in sides for doubt in side.doubts),
+        unavailable="; ".join(dict.fromkeys(doubt for side in sides for doubt in side.doubts)),
         stored="/etc/ufw and /etc/default/ufw",
-        remedy="; ".join(list(dict.fromkeys(command for _text, command in found if command))[:_COMMANDS]),
+        remedy="; ".join(commands),
     )
 
 
@@ -156,7 +161,7 @@ class _Pair(NamedTuple):
         """Return the jumps from a built-in chain to chains of ufw, in order."""
         return [line.text for line in rules.chains.get(("filter", way.upper()), []) if self.ours(line)]
 
-    def ours(self, line: Line) -> bool:
+    def ours(self, line: StoredRule) -> bool:
         """Return whether a rule leads to chains of ufw."""
         return f"-j {self.ufw}-" in line.text
 
@@ -167,13 +172,15 @@ def _side(read: Mapping[str, Reading], both: Held, ruleset: Ruleset, daemons: re
     backend = having[0] if having else XTABLES
     running, reasons = both[backend][0], tuple(why for _rules, why in both.values() if why)
     hooked = any(f"-j {ufw}-before-input" in line.text for line in running.chains.get(("filter", "INPUT"), []))
+    if reasons:
+        return _Side(True, doubts=reasons)
     try:
         pair = _Pair(ufw, family, backend, wanted(read, family), running, ruleset, daemons)
     except CoreError as error:
-        return _Side(bool(having) and hooked, doubts=(*reasons, str(error)))
+        return _Side(bool(having) and hooked, doubts=(str(error),))
     loaded = (bool(having) and hooked) or ("filter", f"{ufw}-user-input") not in pair.stored.chains
-    doubts: list[str] = list(reasons)
-    found = list(_differences(pair, doubts)) if loaded and not reasons else []
+    doubts = list[str]()
+    found = list(_differences(pair, doubts)) if loaded else []
     if len(having) > 1:
         found.append((f"{ufw}-user-input is in both back ends: one of them holds rules of an earlier load", ""))
     return _Side(loaded, tuple(found) if loaded else (_absent(pair),), tuple(doubts))
@@ -221,7 +228,9 @@ def _reached(pair: _Pair) -> list[Place]:
     return found
 
 
-def _chain(pair: _Pair, place: Place, name: str, running: list[Line], doubts: list[str]) -> Iterator[tuple[str, str]]:
+def _chain(
+    pair: _Pair, place: Place, name: str, running: list[StoredRule], doubts: list[str]
+) -> Iterator[tuple[str, str]]:
     apart = compare(pair.stored.chains[place], running)
     built_in = place in pair.stored.policies
     jumps = place[0] == "filter" and any(map(pair.ours, pair.stored.chains[place])) and built_in
@@ -229,10 +238,8 @@ def _chain(pair: _Pair, place: Place, name: str, running: list[Line], doubts: li
     yield from ((f"only in {line.source}, not in {name}: {line.text}", mended) for line in apart.stored)
     if apart.moved:
         stored, runs = apart.moved
-        yield (
-            f"the order of {name} is another: where {stored.source} has {stored.text}, the kernel has {runs.text}",
-            mended,
-        )
+        text = f"where {stored.source} has {stored.text}, the kernel has {runs.text}"
+        yield f"the order of {name} is another: {text}", mended
     texts = _texts(pair.ruleset, pair.backend, name, len(running))
     if texts is None:
         doubts.append(f"iptables-save prints {len(running)} rules of {name}, and the kernel has another number")
@@ -247,7 +254,7 @@ def _chain(pair: _Pair, place: Place, name: str, running: list[Line], doubts: li
     ]
 
 
-def _where(pair: _Pair, running: list[Line], number: int) -> str:
+def _where(pair: _Pair, running: list[StoredRule], number: int) -> str:
     """Return where a rule that somebody added stands: before ufw's chains it decides alone."""
     ours = [place for place, line in enumerate(running, start=1) if pair.ours(line)] or [0]
     return f", {'before' if number < ours[0] else 'after' if number > ours[-1] else 'between'} ufw's chains"

@@ -19,6 +19,7 @@ from .intervals import contains, spanning
 from .network import LINK_LOCAL
 from .packet import ECN, SYN, TCP, Packet, Receiver, Value, is_among
 from .ruleset import AWAY, DIVERT, EGRESS, OUTPUT, POSTROUTING, FilterRule, Match, Ruleset, Values
+from .walk import rewrites
 
 USUAL_SOURCE_PORT = 40000  # what the kernel gives to clients: see net.ipv4.ip_local_port_range
 PORTS = spanning(1, 65535)
@@ -33,7 +34,7 @@ class Choices:
         tables = [table for table in ruleset.tables if not table.dormant]
         rules = [rule for table in tables for chain in table.chains.values() for rule in chain.rules]
         self._diverts: dict[Value, list[FilterRule]] = defaultdict(list)  # by the port that they lead to
-        self._away = [rule for rule in rules if rule.verdict is not None and rule.verdict.kind == AWAY]
+        self._away = [rule for rule in rules if rewrites(rule) or (rule.verdict and rule.verdict.kind == AWAY)]
         for rule in rules:
             if rule.verdict is not None and rule.verdict.kind == DIVERT:
                 self._diverts[rule.verdict.port].append(rule)

@@ -25,7 +25,7 @@ SYN, PSH, ACK, ECN = 0x02, 0x08, 0x10, 0xC0
 INVALID, ESTABLISHED = to.CONNECTION_STATES["invalid"], to.CONNECTION_STATES["established"]
 NEW, UNTRACKED = to.CONNECTION_STATES["new"], to.CONNECTION_STATES["untracked"]
 # The kernel's own bits of a connection (nf_conntrack_common.h).
-SEEN_REPLY, ASSURED, CONFIRMED, SNAT, DNAT, SNAT_DONE, DNAT_DONE = 2, 4, 8, 0x10, 0x20, 0x80, 0x100
+REPLIED, ASSURED, CONFIRMED, SNAT, DNAT, SNAT_DONE, DNAT_DONE = 2, 4, 8, 0x10, 0x20, 0x80, 0x100
 
 
 class Odd(Enum):
@@ -110,7 +110,9 @@ class Packet(NamedTuple):
         """Given the name of a field, return its value at this hook. None: not known."""
         if field in _AT_HOOK:
             return _AT_HOOK[field](self)
-        return getattr(self, field) if field in Packet._fields else None
+        if field in Packet._fields:
+            return getattr(self, field)  # type: ignore[no-any-return]
+        return MISSING if field.startswith("ct_") and not self.has_entry else None
 
     @property
     def itself(self) -> bool:
@@ -143,7 +145,7 @@ class Packet(NamedTuple):
         if state is None:
             return self._replace(ct_state=None, ct_status=None, ct_direction=None, ct_mark=None)
         known = self.connection
-        bits = (0, SEEN_REPLY | CONFIRMED)[self.turn] if self.turn < 2 else SEEN_REPLY | ASSURED | CONFIRMED
+        bits = (0, REPLIED | CONFIRMED)[self.turn] if self.turn < 2 else REPLIED | ASSURED | CONFIRMED
         if state == NEW:
             return self._replace(ct_state=NEW, ct_status=known.done, ct_direction=0, ct_mark=known.mark)
         status, side = bits | known.done, self.turn % 2

@@ -147,7 +147,7 @@ class Walker:
         """Given a rule that matches, return what goes on behind it, and the verdicts on the rest."""
         if rule.effects:
             flow = flow._replace(packet=flow.packet.changed(flow.packet.counting(rule.effects)))
-        if rule.verdict is None and not _rewrites(rule):
+        if rule.verdict is None and not rewrites(rule):
             return [flow], []
         ends = self._follow(table, rule, flow, depth)
         if rule.verdict is None or rule.verdict.kind != to.JUMP:
@@ -197,7 +197,7 @@ class Walker:
 
     def _follow(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[ChainEnd]:
         """Given a rule that matches, return the verdicts that it leads to."""
-        verdict = Verdict(to.AWAY) if rule.verdict is None or _rewrites(rule) else rule.verdict
+        verdict = Verdict(to.AWAY) if rule.verdict is None or rewrites(rule) else rule.verdict
         if verdict.kind not in (to.JUMP, to.GOTO):
             return [ChainEnd(flow, verdict, str(rule))]
         chain = table.chains.get(verdict.target)
@@ -207,11 +207,11 @@ class Walker:
 
     def _perhaps(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[Flow]:
         """Given a rule that may match, return the flow as it goes on, with the verdicts that it may have met."""
-        if rule.effects and not _rewrites(rule):
+        if rule.effects and not rewrites(rule):
             flow = flow._replace(
                 packet=flow.packet.blurred({effect.field for effect in flow.packet.counting(rule.effects)})
             )
-        if rule.verdict is None and not _rewrites(rule):
+        if rule.verdict is None and not rewrites(rule):
             return [flow]
         return [_doubting(end, rule, flow.packet) for end in self._follow(table, rule, flow, depth)]
 
@@ -237,6 +237,6 @@ def _is_chosen(test: Test) -> bool:
     return not isinstance(test, Match) and test.chosen
 
 
-def _rewrites(rule: FilterRule) -> bool:
+def rewrites(rule: FilterRule) -> bool:
     """Return whether a rule writes into the packet itself: what becomes of it then is not modelled."""
     return any(effect.field not in _MARKS for effect in rule.effects)

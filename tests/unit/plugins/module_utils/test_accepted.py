@@ -125,3 +125,7 @@ def test_an_entry_that_names_no_check_nobody_or_no_day_is_refused(values: dict[s
 def test_an_entry_without_a_subject_means_all() -> None:
     assert parse_accepted("exceptions", [GIVEN], ["a.b"]) == (entry(subject="*"),)
     assert parse_accepted("exceptions", [{**GIVEN, "subject": "t"}], ["a.b"]) == (entry(subject="t"),)
+
+
+def test_a_time_of_the_day_does_not_matter() -> None:
+    assert parse_accepted("exceptions", [{**GIVEN, "expires": "2026-11-22 10:00:00"}], ["a.b"]) == (entry(subject="*"),)

@@ -15,7 +15,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.his
     DAY,
     KEPT_SECONDS,
     NO_HISTORY,
-    History,
+    Baseline,
     Known,
     as_memory,
     moved,
@@ -31,11 +31,11 @@ FEW: Intervals = tuple(range(64))
 MANY: Intervals = tuple(range(66))
 
 
-def through_file(history: History) -> History:
+def through_file(history: Baseline) -> Baseline:
     return read_history(json.loads(json.dumps(as_memory(history))))
 
 
-BEFORE = History(
+BEFORE = Baseline(
     NOW, {"a": Known(NOW - DAY, NOW, (1, 9)), "b": Known(NOW, NOW, "digest")}, "boot", 7, {"rule": NOW - DAY}
 )
 
@@ -113,7 +113,7 @@ UNUSED = [
 
 @pytest.mark.parametrize(("boot", "packets", "since"), [case[1:] for case in UNUSED], ids=[case[0] for case in UNUSED])
 def test_a_counter_reaches_back_to_the_last_time_that_counters_began(boot: str, packets: int, since: float) -> None:
-    history = History(boot_id=boot, packets=packets, unused={name_of(IDLE): NOW - DAY, name_of(USED): NOW - DAY})
+    history = Baseline(boot_id=boot, packets=packets, unused={name_of(IDLE): NOW - DAY, name_of(USED): NOW - DAY})
     assert unused_since(history, "boot", [IDLE, USED, BARE], NOW) == {name_of(IDLE): since}
 
 

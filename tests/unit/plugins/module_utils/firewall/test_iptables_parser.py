@@ -81,6 +81,7 @@ SETS = parse_ipsets(
     "create empty hash:ip family inet\n"
     "create other hash:ip family inet6\nadd other fd00::5\n"
     "create pairs hash:ip,port family inet\nadd pairs 10.0.0.5,tcp:22\nadd pairs 10.0.0.5,icmp:echo-request\n"
+    "add pairs 10.0.0.5,tcp:6\n"
     "add pairs 10.0.0.6,vrrp:0\nadd pairs 10.0.0.7,udp:22\n"
     "create odd hash:mac\n"
     "create holed hash:net family inet\nadd holed 10.0.0.0/24 nomatch\nadd holed 10.0.0.0/8\nadd holed 10.0.0.5\n"
@@ -416,6 +417,11 @@ def test_what_a_sender_cannot_have_as_it_likes_is_not(line: str) -> None:
     assert [test.chosen for test in rule.tests if isinstance(test, Doubt)] == [False]
 
 
+def test_a_set_of_the_other_family_holds_nothing_whatever_its_numbers() -> None:
+    packet = {**SYN6, "saddr": number("::10.0.0.5")}
+    assert [fits(f"-m set {sign}--match-set nets src -j DROP", packet, 6) for sign in ("", "! ")] == [False, True]
+
+
 @pytest.mark.parametrize("verdict", ["-j ACCEPT", "-j RETURN", "-j web", "-j MARK --set-xmark 1"])
 def test_a_header_that_a_sender_may_add_opens_what_it_is_accepted_for(verdict: str) -> None:
     assert fits(f"-m frag --fragfirst {verdict}", SYN6, family=6) is None
@@ -590,6 +596,7 @@ TARGETS = [
     ("-m socket --restore-skmark", "unknown", None),
     ("-m recent --rcheck --name x -j ACCEPT --mask 255.255.255.255 --rsource", "unknown", None),
     ("-m recent --rcheck --name x -j ACCEPT --mask 255.255.255.255 --rsource -j DROP", "unknown", None),
+    ("-m hashlimit --hashlimit-upto 5/sec --hashlimit-name x -j ACCEPT -j DROP", "unknown", None),
 ]
 
 

@@ -18,6 +18,8 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux import collect_managers as collecting
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux import nft_stored
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.collect import collect
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.collect_managers import (
     ACTIVE,
@@ -32,7 +34,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.readings import Readings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.restore import compare, load
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.ufw import setting
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import XTABLES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.reading import Reading
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.snapshot import Boot, Manager
 from unit.fake_host import FakeHost
@@ -259,6 +261,13 @@ def test_a_rule_that_iptables_save_does_not_print_is_a_doubt() -> None:
     assert view.unavailable == "iptables-save prints 6 rules of ip filter INPUT, and the kernel has another number"
 
 
+def test_a_reload_that_flushes_others_rules_says_so() -> None:
+    opened = replaced(":INPUT DROP", ":INPUT ACCEPT")
+    assert ufw_view(ufw_host(opened)).remedy == "ufw reload"
+    remedy = ufw_view(ufw_host(opened, ufw=replaced("MANAGE_BUILTINS=no", "MANAGE_BUILTINS=yes"))).remedy
+    assert remedy.startswith("ufw reload; # MANAGE_BUILTINS=yes: the reload flushes what docker")
+
+
 def test_a_flushed_input_is_mended_by_the_jumps_because_a_reload_does_not_make_them() -> None:
     view = ufw_view(ufw_host(lambda text: re.sub(r"-A INPUT .*\n", "", text)))
     assert (view.loaded, view.differences) == (False, ("ip filter INPUT does not lead to ufw's chains",))
@@ -266,7 +275,21 @@ def test_a_flushed_input_is_mended_by_the_jumps_because_a_reload_does_not_make_t
     assert view.remedy.endswith("; ufw reload")
 
 
+def test_ufws_chains_in_both_back_ends_are_of_two_loads() -> None:
+    made = ufw_host()
+    both = {**made.saves, (LEGACY, 4): made.saves[XTABLES, 4]}
+    (difference,) = ufw_view(made._replace(saves=both)).differences
+    assert difference.startswith("ufw-user-input is in both back ends")
+
+
+def unsaved() -> Readings:
+    made = ufw_host()
+    missing = Reading(unavailable="iptables-nft-save is not installed")
+    return made._replace(saves={(XTABLES, family): missing for family in (4, 6)})
+
+
 UNSURE = [
+    ("the rules cannot be printed", unsaved(), "iptables-nft-save is not installed"),
     ("a file is denied", ufw_host(user_rules=None), "/etc/ufw/user.rules is denied"),
     ("a file of another form", ufw_host(before_rules=lambda text: f"{text}\nnonsense\n"), "a rule of another form"),
     (
@@ -342,7 +365,7 @@ table inet filter {
         type filter hook input priority filter; policy drop;
         ct state related,established accept   # what is known
         iif lo accept
-        ip saddr $trusted tcp dport { ssh, 443 } counter accept comment "a # is text here"
+        ip saddr $trusted tcp dport { ssh, 443 } counter accept comment "a # is; { text here"
         tcp dport { 8000 } limit rate 5/minute accept; reject with icmpx type admin-prohibited
     }
     chain forward { type filter hook forward priority 0; }
@@ -359,7 +382,7 @@ LISTED = """table inet filter {
 		type filter hook input priority filter; policy drop;
 		ct state established,related accept
 		iif "lo" accept
-		ip saddr { 10.0.0.0/8, 192.168.0.0/16 } tcp dport { 22, 443 } counter accept comment "a # is text here"
+		ip saddr { 10.0.0.0/8, 192.168.0.0/16 } tcp dport { 22, 443 } counter accept comment "a # is; { text here"
 		tcp dport 8000 limit rate 5/minute burst 5 packets accept
 		reject with icmpx admin-prohibited
 	}
@@ -539,6 +562,37 @@ def test_what_decides_before_firewalld_is_named() -> None:
     assert any("decides before firewalld (priority 10)" in line for line in view.differences)
 
 
+def test_what_is_stored_and_does_not_run_is_named_with_its_policies() -> None:
+    assert {boot.text.rpartition(": ")[2] for boot in parse(flushed()).boot} == {"INPUT policy DROP"}
+
+
+def test_a_file_that_may_not_be_read_may_load_them() -> None:
+    made = iptables_host("netfilter-persistent.service", "", BOTH)
+    denied = {f"/etc/iptables/rules.v{family}": Reading(unavailable="it is denied") for family in (4, 6)}
+    assert boots(made._replace(managers={**made.managers, **denied})) == [(V4, None), (V6, None)]
+
+
+def test_firewalld_whose_chains_were_flushed_is_not_in_force() -> None:
+    made = readings("debian-12", "firewalld-zones")
+    objects = [
+        one for one in json.loads(made.nft.text)["nftables"] if one.get("rule", {}).get("chain") != "filter_INPUT"
+    ]
+    (view,) = parse(made._replace(nft=Reading(json.dumps({"nftables": objects})))).managers
+    assert (view.loaded, view.remedy) == (False, "systemctl restart firewalld")
+
+
+@pytest.mark.parametrize(("family", "expected"), [("bridge", "-200"), ("inet", "0")])
+def test_a_priority_by_name_is_the_familys(family: str, expected: str) -> None:
+    blocks = nft_stored.parse(f"table {family} t {{\n chain c {{ type filter hook input priority filter; }}\n}}\n")
+    assert blocks[f"chain c of {family} t"][0] == f"type filter hook input priority {expected}"
+
+
+def test_a_listing_that_is_too_long_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "_COMPARED", 3)
+    found = collect_managers(asked_host("nftables.service enabled\n"))
+    assert found[NFT_RUNS].unavailable.startswith("nft -s list ruleset: more than")
+
+
 def test_docker_and_fail2ban_make_their_chains_anew_while_they_are_enabled() -> None:
     made = with_units(readings("debian-12", "fail2ban"), "fail2ban.service enabled\n", "")
     assert ("fail2ban", False) not in boots(made)
@@ -624,6 +678,8 @@ HOOK_FILES: list[tuple[dict[str, str], str, str]] = [
     ),
     ({"/etc/systemd/system/fw.service": "ExecStart=/sbin/nft -f /x\n"}, "", ""),
     ({"/etc/cron.d/audit": "@daily root x firewall_audit\n"}, "", ""),
+    ({"/etc/rc.local": "/opt/firewall/listen\n"}, "", ""),
+    ({"/etc/rc.local": "/usr/local/sbin/firewall.sh\n"}, "", "/etc/rc.local"),
 ]
 
 

@@ -33,7 +33,7 @@ POLICY = [{"port": "22", "proto": "tcp", "from": ["any"]}, {"port": "8000-8004",
 def audit(asked: FakeHost, **options: Any) -> dict[str, Any]:
     """Return what firewall_audit returns."""
     params = {name: option.get("default") for name, option in SPEC.items()}
-    return run({**params, "policy": POLICY, **options}, asked, True).as_dict()
+    return run({**params, "state_dir": "/nonexistent", "policy": POLICY, **options}, asked, True).as_dict()
 
 
 def statuses(result: dict[str, Any], check: str) -> dict[str, str]:

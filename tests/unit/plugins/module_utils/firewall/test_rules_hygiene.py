@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import History, name_of
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import Baseline, name_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     ACCEPT,
     DROP,
@@ -200,8 +200,8 @@ DAY = 86400.0
 IDLE, USED = rule("1", ACCEPT, asking("dport", 5), packets=0), rule("2", ACCEPT, packets=7)
 
 
-def remembered(days: float, packets: int = 7, boot_id: str = "b") -> History:
-    return History(boot_id=boot_id, packets=packets, unused={name_of(IDLE): NOW - days * DAY})
+def remembered(days: float, packets: int = 7, boot_id: str = "b") -> Baseline:
+    return Baseline(boot_id=boot_id, packets=packets, unused={name_of(IDLE): NOW - days * DAY})
 
 
 DEAD = [
@@ -210,7 +210,7 @@ DEAD = [
     ("above it", remembered(31), (IDLE, USED), [("warning", "1")]),
     ("counters that began anew", remembered(31, packets=8), (IDLE, USED), [("skipped", "counters that are young")]),
     ("another boot", remembered(31, boot_id="a"), (IDLE, USED), [("skipped", "counters that are young")]),
-    ("nothing remembered", History(), (IDLE, USED), [("skipped", "counters that are young")]),
+    ("nothing remembered", Baseline(), (IDLE, USED), [("skipped", "counters that are young")]),
     ("all used", remembered(31), (USED,), [("ok", "kernel rules")]),
     ("a rule that stops", remembered(31), (rule("1", DROP, packets=0), USED), [("ok", "kernel rules")]),
     ("no counter", remembered(31), (rule("1", ACCEPT),), [("skipped", "rules without a counter")]),
@@ -226,7 +226,7 @@ DEAD = [
 
 @pytest.mark.parametrize(("history", "rules", "expected"), [case[1:] for case in DEAD], ids=[case[0] for case in DEAD])
 def test_a_rule_is_dead_where_its_counter_is_known_to_have_stood_for_a_month(
-    history: History, rules: tuple[FilterRule, ...], expected: list[tuple[str, str]]
+    history: Baseline, rules: tuple[FilterRule, ...], expected: list[tuple[str, str]]
 ) -> None:
     made = audit(chains(*rules), history=history, now=NOW, boot_id="b")
     assert found(made, "dead_rule") == expected

@@ -12,18 +12,24 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import History, Known
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import Baseline, Known
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import (
     Intervals,
     merge,
+    spanning,
     subtract,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Stack
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import (
+    ANY_SOURCE,
+    Network,
+    Stack,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.report import remembered
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 
 from .audits import DENY, MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
-from .small import HOST, filter_table, numbers, ruleset
+from .small import HOST, OWN4, filter_table, numbers, ruleset
 
 
 def several(made: Context, check: str) -> list[Finding]:
@@ -274,12 +280,12 @@ TEN, SOME = numbers("10.0.0.0/8"), numbers("192.0.2.0/24")
 AT = 1_800_000_000.0
 
 
-def knowing(sources: Any, name: str = "tcp 0.0.0.0:8000 IPv4") -> History:
-    return History(at=AT, open={name: Known(AT, AT, sources)})
+def knowing(sources: Any, name: str = "tcp 0.0.0.0:8000 IPv4") -> Baseline:
+    return Baseline(at=AT, open={name: Known(AT, AT, sources)})
 
 
-NEW: list[tuple[str, History, Ruleset, list[dict[str, Any]], list[tuple[str, str]]]] = [
-    ("no memory", History(), v4("-j ACCEPT"), [], [("skipped", "listening sockets")]),
+NEW: list[tuple[str, Baseline, Ruleset, list[dict[str, Any]], list[tuple[str, str]]]] = [
+    ("no memory", Baseline(), v4("-j ACCEPT"), [], [("skipped", "listening sockets")]),
     ("as it was", knowing(TEN), v4("-s 10.0.0.0/8 -j ACCEPT"), [], [("ok", "listening sockets")]),
     ("less than it was", knowing(merge([TEN, SOME])), v4("-s 10.0.0.0/8 -j ACCEPT"), [], [("ok", "listening sockets")]),
     (
@@ -328,7 +334,7 @@ NEW: list[tuple[str, History, Ruleset, list[dict[str, Any]], list[tuple[str, str
     ("history", "rules", "policy", "expected"), [case[1:] for case in NEW], ids=[case[0] for case in NEW]
 )
 def test_what_was_not_open_at_the_baseline_is_new(
-    history: History, rules: Ruleset, policy: list[dict[str, Any]], expected: list[tuple[str, str]]
+    history: Baseline, rules: Ruleset, policy: list[dict[str, Any]], expected: list[tuple[str, str]]
 ) -> None:
     assert found(audit(rules, [socket()], policy, history=history), "new_exposure") == expected
 
@@ -433,3 +439,44 @@ def test_what_is_led_elsewhere_on_another_system_is_not_known() -> None:
     assert found(there, "published_port") == [("unknown", PORT)]
     allowed = audit(led(), (), [allow(8080)], network=HOST)
     assert found(allowed._replace(snapshot=there.snapshot), "published_port") == [("ok", "published ports")]
+
+
+LED_AND_MEANT = [
+    (led(), [allow(8080)], [("ok", "tcp/8080 from any")]),
+    (led(policy="DROP"), [allow(8080)], [("critical", "tcp/8080 from any")]),
+    (led(f"{MAYBE} -j DROP"), [allow(8080)], [("unknown", "tcp/8080 from any")]),
+    (led(), [allow(80)], [("warning", "tcp/80 from any")]),
+    (led(), [allow(8080, "loopback")], [("critical", "tcp/8080 from loopback")]),
+]
+
+
+@pytest.mark.parametrize(("rules", "policy", "expected"), LED_AND_MEANT)
+def test_an_entry_of_the_policy_is_served_by_a_port_that_is_led_elsewhere(
+    rules: Ruleset, policy: list[dict[str, Any]], expected: list[tuple[str, str]]
+) -> None:
+    assert found(audit(rules, (), policy, network=ROUTER), "expected_closed") == expected
+
+
+def test_an_address_of_the_host_among_the_sources_is_no_hole_in_them() -> None:
+    own = HOST._replace(ways={4: {"eth0": subtract(ANY_SOURCE[4], numbers("203.0.113.10"))}, 6: {}})
+    site = audit(v4("-s 203.0.113.0/24 -j ACCEPT"), [socket()], network=own)
+    assert only(site, "unexpected_open").actual["sources"] == {"IPv4": ["203.0.113.0/24"]}
+    assert only(audit(v4("-j ACCEPT"), [socket()], network=own), "unexpected_open").actual["sources"] == {
+        "IPv4": ["any"]
+    }
+    beside = audit(v4("-s 203.0.113.8/31 -j ACCEPT"), [socket()], network=own)
+    assert only(beside, "unexpected_open").actual["sources"] == {"IPv4": ["203.0.113.8/31", "203.0.113.10/32"]}
+    apart = audit(v4("-s 10.0.0.0/8 -j ACCEPT"), [socket()], network=own)
+    assert only(apart, "unexpected_open").actual["sources"] == {"IPv4": ["10.0.0.0/8"]}
+
+
+def test_an_address_that_the_host_gives_up_is_no_news() -> None:
+    def at(own: int) -> Network:
+        ways = {4: {"eth0": subtract(ANY_SOURCE[4], spanning(own, own))}, 6: {}}
+        return HOST._replace(addresses={4: (own,), 6: ()}, ways=ways)
+
+    before = remembered(audit(v4("-j ACCEPT"), [socket()], network=at(OWN4), now=AT), keep=False)
+    made = audit(v4("-j ACCEPT"), [socket()], network=at(OWN4 + 1), history=before)
+    assert found(made, "new_exposure") == [("ok", "listening sockets")]
+    closed = remembered(audit(v4("-j DROP"), [socket()], network=at(OWN4), now=AT), keep=False)
+    assert closed.open["tcp 0.0.0.0:8000 IPv4"].open == ()

@@ -47,7 +47,7 @@ def host(*sockets: tuple[str, int], **values: Any) -> FakeHost:
 
 def audit(asked: FakeHost, **options: Any) -> dict[str, Any]:
     params = {name: option.get("default") for name, option in SPEC.items()}
-    return run({**params, **options}, asked, True).as_dict()
+    return run({**params, "state_dir": "/nonexistent", **options}, asked, True).as_dict()
 
 
 ALL, LOOPBACK = "00000000", "0100007F"

@@ -11,7 +11,6 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.questions import Arrival
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe.compare import (
     Compared,
     compare,
@@ -23,6 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_pro
     Plan,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe.declared import Pair as Place
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe.questions import Arrival
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe.rules_probe import (
     COMPARE,
     KNOCK,

@@ -132,7 +132,14 @@ def test_hosts_that_differ_in_such_a_name_are_not_alike() -> None:
 
 # By variable: what may be written in place of nothing
 NOTHING = {
-    "[]": ["services", "databases", "cleanup_rules", "firewall_policy", "firewall_probe_addresses"],
+    "[]": [
+        "services",
+        "databases",
+        "cleanup_rules",
+        "firewall_policy",
+        "firewall_exceptions",
+        "firewall_probe_addresses",
+    ],
     "{}": ["thresholds", "trading"],
     "''": ["report_textfile_dir"],
 }

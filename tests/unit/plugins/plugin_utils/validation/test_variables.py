@@ -22,6 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.n
     ON_CONTROLLER,
     OPTIONS,
     PLAIN,
+    used_areas,
 )
 from ansible_collections.cryptobot.maintenance.plugins.plugin_utils.validation.variables import check
 
@@ -158,6 +159,16 @@ def test_what_is_made_of_several_variables_is_named() -> None:
         if not source(value, variables) and "cryptobot_" in str(variables.get(str(value).strip("{} "), value))
     }
     assert mixed == COMPOSED
+
+
+@pytest.mark.parametrize(
+    ("tags", "used"), [("all", False), ("W2.3", False), ("always", False), ("probe", True), ("T3.2", True)]
+)
+def test_a_run_that_does_not_knock_uses_nothing_of_it(tags: str, used: bool) -> None:
+    """A mistake in what only ``--tags probe`` needs leaves no host out of its weekly maintenance."""
+    mistake = {"cryptobot_firewall_probe_addresses": ["db1"]}
+    said = check(mistake, mistake, "linux", used_areas([tags], [], list(OPTIONS)))
+    assert [one.counts for one in said if "probe_addresses" in str(one.mistake)] == [used]
 
 
 @pytest.mark.case("RP3")

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from .context import Context
-from .listeners import Listener
-from .model.choices import USUAL_SOURCE_PORT
-from .model.evaluate import FILTERED, OPEN, Evaluator, Piece
-from .model.exposure import NO_ROUTE
-from .model.intervals import Intervals, contains, intersect, spanning
-from .model.packet import NOBODY_KNOWN, TCP, Packet
-from .model.ruleset import UNKNOWN
+from ..firewall.context import Context
+from ..firewall.listeners import Listener
+from ..firewall.model.choices import USUAL_SOURCE_PORT
+from ..firewall.model.evaluate import FILTERED, OPEN, Evaluator, Piece
+from ..firewall.model.exposure import NO_ROUTE
+from ..firewall.model.intervals import Intervals, contains, intersect, spanning
+from ..firewall.model.packet import NOBODY_KNOWN, TCP, Packet
+from ..firewall.model.ruleset import UNKNOWN
 
 
 class Arrival(NamedTuple):

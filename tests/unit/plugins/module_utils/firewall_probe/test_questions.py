@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.questions import Questions
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import subtract
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Stack
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe.questions import Questions
 
-from .audits import MAYBE, NOT_SEEN, OPEN_ALL, audit, opening, socket
-from .small import HOST, filter_table, ruleset
+from ..firewall.audits import MAYBE, NOT_SEEN, OPEN_ALL, audit, opening, socket
+from ..firewall.small import HOST, filter_table, numbers, ruleset
 
 OWN, PEER, OTHER, OWN_6, PEER_6 = "203.0.113.10", "203.0.113.7", "198.51.100.9", "2001:db8::10", "2001:db8::7"
 SSH = opening("-p tcp --dport 22 -j ACCEPT")
@@ -52,6 +54,37 @@ def test_a_connection_is_followed_to_whoever_listens(
     arrival = Questions(audit(rules, sockets)).ask(address, port, peer)
     assert (arrival.verdict, arrival.listener) == (verdict, listener)
     assert word in arrival.rule
+
+
+CONTAINER = numbers("172.17.0.0/16")
+ROUTER = HOST._replace(
+    stack=Stack(
+        forwards={4: frozenset({"eth0"})},
+        routes={4: {"docker0": CONTAINER, "eth0": subtract(ANY_SOURCE[4], CONTAINER)}},
+    )
+)
+DNAT = NAT.replace("-j REDIRECT --to-ports 8000", "-j DNAT --to-destination 172.17.0.2:81")
+
+# A port that NAT leads to a container, and the policies of what comes in and of what is passed on.
+LED = [
+    ("DROP", "ACCEPT", ("open", "", "172.17.0.2 port 81")),
+    ("DROP", "DROP", ("filtered", "", "")),
+    ("ACCEPT", "DROP", ("filtered", "", "")),
+]
+
+
+@pytest.mark.parametrize(("comes_in", "passes", "arrival"), LED)
+def test_what_nat_leads_to_another_host_is_followed_there(comes_in: str, passes: str, arrival: tuple[str, ...]) -> None:
+    rules = ruleset(f"{DNAT}*filter\n:INPUT {comes_in} [0:0]\n:FORWARD {passes} [0:0]\nCOMMIT\n")
+    found = Questions(audit(rules, [socket(port=80)], network=ROUTER)).ask(OWN, 80, PEER)
+    assert (found.verdict, found.listener, found.elsewhere if found.verdict == "open" else "") == arrival
+
+
+def test_a_socket_of_another_interface_gets_nothing() -> None:
+    bound = [socket(port=22, device="eth1"), socket(port=23, device="eth0")]
+    asked = Questions(audit(OPEN_ALL, bound))
+    assert [asked.ask(OWN, port, PEER).listener for port in (22, 23)] == ["", asked.ask(OWN, 23, PEER).listener]
+    assert asked.ask(OWN, 23, PEER).listener
 
 
 def test_a_peer_that_no_route_leads_to_gets_nothing() -> None:
