@@ -175,7 +175,7 @@ class _Exchange:
                 self._end(flow, to.UNKNOWN, "its connection is translated, and this packet is not seen as part of it")
                 return []
             return [flow]
-        if packet.ct_state != NEW or known.done & done:
+        if packet.ct_state != NEW:
             return [flow._replace(packet=packet.translated())]
         flows = [flow]
         for base in bases:

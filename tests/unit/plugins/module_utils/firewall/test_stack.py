@@ -30,8 +30,8 @@ LINKS = [
         "ifname": "va",
         "ifindex": 3,
         "addr_info": [
-            {"local": "10.1.0.7", "prefixlen": 24, "secondary": True},
-            {"local": "10.1.0.1", "prefixlen": 24},
+            {"local": "10.1.0.1", "prefixlen": 24, "secondary": True},
+            {"local": "10.1.0.7", "prefixlen": 24},
         ],
     },
     {"ifname": "br0", "ifindex": 4, "addr_info": [{"local": "10.2.0.1"}]},
@@ -58,7 +58,7 @@ def network(rules: str = RULES, **sysctls: str) -> Network:
 
 def test_addresses_are_known_by_interface_the_primary_first_and_networks_of_own_addresses_as_a_whole() -> None:
     known = network()
-    assert known.stack.primary("va", 4) == numbers("10.1.0.1")[0]
+    assert known.stack.primary("va", 4) == numbers("10.1.0.7")[0]
     assert known.stack.indexes["br0"] == 4
     assert (known.addresses[4], known.ranges[4]) == (
         tuple(numbers(text)[0] for text in ("10.1.0.1", "10.1.0.7", "10.2.0.1")),
