@@ -90,7 +90,7 @@ def parse_nft(text: str, listing: str = "", spelled: Spelled = EMPTY, links: Map
             continue
         tables.append(table)
         gaps += more
-    for place in shown.flags.keys() - drafts.keys():
+    for place in [place for place in shown.flags if place not in drafts]:
         if "dormant" in shown.flags[place]:
             tables.append(Table(to.NFT, *place, dormant=True))
         else:
@@ -230,14 +230,14 @@ def _with_gaps(statement: dict[str, Any], version: tuple[int, ...]) -> dict[str,
 
 
 def _chain(name: str, body: dict[str, Any], rules: list[FilterRule], shown: tuple[str, ...]) -> Chain:
-    hook, policy = str(body.get("hook", "")), body.get("policy", to.ACCEPT)
+    hook, policy = str(body.get("hook", "")), str(body.get("policy", to.ACCEPT))
     given = body.get("dev", shown)
-    devices = (given,) if isinstance(given, str) else tuple(given)
-    if hook in (to.INGRESS, to.EGRESS) and not devices:
+    devices = (given,) if isinstance(given, str) else tuple(map(str, given))
+    if hook in (to.INGRESS, to.EGRESS) and not devices and policy in (to.ACCEPT, to.DROP):
         rules = [rule._replace(tests=(_SOME_DEVICE, *rule.tests)) for rule in rules]
         rules += [FilterRule(name, f"policy {policy}", (_SOME_DEVICE,), (), Verdict(policy), implied=True)]
         policy = to.ACCEPT
-    return Chain(name, tuple(rules), hook, int(body.get("prio", 0)), str(policy), devices, body.get("type") == "nat")
+    return Chain(name, tuple(rules), hook, int(body.get("prio", 0)), policy, devices, body.get("type") == "nat")
 
 
 def _gaps(table: Table, bodies: Mapping[str, dict[str, Any]]) -> Iterable[Gap]:

@@ -378,7 +378,7 @@ STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
     **{kind: _doubt(kind) for kind in ("quota", NOT_SHOWN)},
     **dict.fromkeys(("set", "map", "meter"), _update),
     **dict.fromkeys(("snat", "masquerade"), _translate),
-    **dict.fromkeys(("log", "last", "comment", CONTINUE, "dup", "flow", "secmark", "reset"), _nothing),
+    **dict.fromkeys(("log", "last", "comment", CONTINUE, "dup", "flow", "secmark"), _nothing),
     **dict.fromkeys(("ct helper", "ct timeout", "ct expectation"), _nothing),
     "match": _match,
     "counter": _counter,
@@ -390,6 +390,7 @@ STATEMENTS: dict[str, Callable[[Draft, Any], None]] = {
     "redirect": lambda draft, body: _divert(draft, body, ""),
     "mangle": _mangle,
     "notrack": lambda draft, _body: draft.effects.append(_UNTRACKED),
+    "reset": lambda draft, _body: draft.test(TCP_ONLY),  # takes an option away, if there is one
     "limit": _limit,
     "ct count": _connections,
     "xt": _xt,

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.iptables_tests import (
     _ALL_FLAGS as FLAGS,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft_tests import CONNECTION_STATUS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import (
     BITS,
     contains,
@@ -84,6 +85,12 @@ def test_states_of_connections_are_bits_as_the_kernel_counts_them() -> None:
     assert [CONNECTION_STATES[name] for name in printed] == [0b1, 0b10, 0b100, 0b1000, 0b1000000]
     assert all(bin(number).count("1") == 1 for number in CONNECTION_STATES.values())
     assert len(set(CONNECTION_STATES.values())) == len(CONNECTION_STATES) == 7
+
+
+def test_the_status_of_connections_are_the_kernels_bits() -> None:
+    bits = {name: number.bit_length() - 1 for name, number in CONNECTION_STATUS.items()}  # enum ip_conntrack_status
+    named = {"expected": 0, "seen-reply": 1, "assured": 2, "confirmed": 3, "snat": 4, "dnat": 5, "dying": 9}
+    assert bits == named
 
 
 def test_a_first_packet_has_syn_alone_and_its_answer_syn_and_ack() -> None:

@@ -103,6 +103,16 @@ OTHER_RELEASES = [
     (match(meta("iif"), 2), True),
     (match(meta("iif"), "77"), False),
     (match(meta("iif"), {"set": ["eth7", {"range": ["2", "9"]}]}), None),  # a name without a number
+    (match(meta("iif"), {"set": ["lo", "2"]}), True),
+    (match(PORT, {"range": [7000, 8000]}), True),
+    (match(PORT, {"range": [7000, 7999]}), False),
+    (match(PORT, {"range": [8000, 9000]}), True),
+    (match(PORT, {"range": [8001, 9000]}), False),
+    (match(PORT, {"range": [9000, 8000]}), None),
+    (match(SOURCE, {"prefix": {"addr": "10.1.0.2", "len": 31}}), True),
+    (match(SOURCE, {"prefix": {"addr": "10.1.0.0", "len": 30}}), True),
+    (match(SOURCE, {"prefix": {"addr": "10.1.0.0", "len": 31}}), False),
+    (match(SOURCE, {"prefix": {"addr": "10.1.0.4", "len": 30}}), False),
     (match(meta("iifname"), "va\\*"), None),
     (match(PORT, "ssh"), None),
     (match(PORT, 8000, "~"), None),
@@ -121,6 +131,14 @@ OTHER_RELEASES = [
 def test_the_words_of_other_releases_mean_the_same_or_are_doubts(statement: dict[str, Any], expected: Any) -> None:
     (rule,) = rules_of(statement, {"drop": None})
     assert holds(rule.tests, SYN) is expected
+
+
+@pytest.mark.case("FW7")
+@pytest.mark.parametrize("key", ["helper", "expiration", "zone"])
+def test_what_is_asked_of_a_connection_ends_the_rule_where_there_is_none(key: str) -> None:
+    (rule,) = rules_of(match({"ct": {"key": key}}, 1, "!="), {"drop": None})
+    untracked = {field: value for field, value in SYN.items() if field != "ct_direction"}
+    assert (holds(rule.tests, SYN), holds(rule.tests, untracked)) == (None, False)
 
 
 LIMIT = {"rate": 10, "burst": 5, "per": "minute"}
@@ -147,6 +165,7 @@ HOLDING = [
     ({"ct count": {"val": 0}}, False),
     ({"quota": {"val": 10, "val_unit": "mbytes", "inv": True}}, None),
     ({"quota": "q"}, None),
+    ({"reset": {"tcp option": {"name": "timestamp"}}}, True),
     ({"set": ADD}, True),
     ({"set": {**ADD, "stmt": [{"limit": {**LIMIT, "inv": True}}]}}, False),
     ({"set": {**ADD, "elem": {"elem": {"val": SOURCE, "timeout": 9}}, "set": "@full"}}, None),
@@ -207,7 +226,7 @@ def test_a_statement_decides(statement: dict[str, Any], expected: str) -> None:
     assert kinds(rules_of(statement)) == [expected]
 
 
-SILENT = ["log", "last", "dup", "flow", "secmark", "reset", "ct helper", "ct timeout", "ct expectation", "continue"]
+SILENT = ["log", "last", "dup", "flow", "secmark", "ct helper", "ct timeout", "ct expectation", "continue"]
 
 
 @pytest.mark.parametrize("name", SILENT)
@@ -485,6 +504,11 @@ def test_objects_that_rules_only_name_are_no_gap() -> None:
         "tunnel",
     )
     assert entries(*({name: {"family": "inet", "table": "t", "name": "x"}} for name in names), hook="input").gaps == ()
+
+
+def test_a_policy_of_another_form_is_a_gap_and_can_be_compared() -> None:
+    found = entries(hook="ingress", policy=["a"])
+    assert (len(found.gaps), hash(found.tables[0].chains["c"])) == (1, hash(found.tables[0].chains["c"]))
 
 
 def test_a_chain_of_another_form_costs_its_table_and_no_other() -> None:
