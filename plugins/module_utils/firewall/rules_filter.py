@@ -10,10 +10,9 @@ from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from .context import Context
 from .model.evaluate import FILTERED, OPEN
-from .model.exposure import Exposure
-from .model.intervals import BITS
+from .model.intervals import BITS, EVERYTHING, contains
 from .model.network import ANY_SOURCE
-from .model.packet import LOOPBACK, TCP, UDP, is_among
+from .model.packet import LOOPBACK, TCP, UDP
 from .model.ruleset import (
     ACCEPT,
     AWAY,
@@ -26,10 +25,10 @@ from .model.ruleset import (
     RETURN,
     Chain,
     FilterRule,
-    Match,
     Table,
 )
 from .model.ruleset import UNKNOWN as NOT_KNOWN
+from .model.shadow import scope_of
 from .model.walk import MAX_DEPTH
 
 RULES = Rules()
@@ -139,12 +138,8 @@ def stops(table: Table, chain: Chain) -> bool:
 
 def _is_about_ports(rule: FilterRule) -> bool:
     """Return whether a rule can match TCP or UDP: one that stops pings alone makes no filter."""
-    protocols = [test for test in rule.tests if isinstance(test, Match) and test.fields == ("proto",)]
-    return any(all(_holds(test, proto) for test in protocols) for proto in (TCP, UDP))
-
-
-def _holds(test: Match, proto: int) -> bool:
-    return any(is_among(proto, numbers, test.mask) for (numbers,) in test.rows) != test.negated
+    numbers = scope_of(rule).get(("proto",), EVERYTHING)
+    return contains(numbers, TCP) or contains(numbers, UDP)
 
 
 def _chain_name(table: Table, chain: Chain) -> str:
@@ -206,7 +201,7 @@ def _default(context: Context, family: int) -> Outcome:
         return Outcome(SKIPPED, f"nothing is filtered by {subject} at all: see firewall.inactive", subject=subject)
     asked = {proto: exposure for (of_family, proto), exposure in context.unthought.items() if of_family == family}
     verdicts = {proto: exposure.verdict(ANY_SOURCE[family]) for proto, exposure in asked.items()}
-    decided = "; ".join(sorted({_rule(exposure, family) for exposure in asked.values()}))
+    decided = "; ".join(sorted({exposure.decided_by(ANY_SOURCE[family]) for exposure in asked.values()}))
     text = ", ".join(f"{proto} {verdict}" for proto, verdict in verdicts.items())
     message = f"by {subject} a port that no rule names is: {text}. Decided by: {decided}"
     if not set(verdicts.values()) - {FILTERED}:
@@ -217,10 +212,6 @@ def _default(context: Context, family: int) -> Outcome:
         )
     status = UNKNOWN if set(verdicts.values()) <= {FILTERED, NOT_KNOWN} else WARNING
     return Outcome(status, message, expected=FILTERED, actual=verdicts, subject=subject)
-
-
-def _rule(exposure: Exposure, family: int) -> str:
-    return exposure.decided_by(ANY_SOURCE[family])
 
 
 @RULES.rule(

@@ -89,7 +89,7 @@ def _port_ranges(context: Context, proto: str) -> list[Intervals]:
     named = [row[test.fields.index("dport")] for test in tests for row in test.rows]
     targets = [rule.verdict.port for rule in rules if rule.verdict is not None and rule.verdict.port is not None]
     policy = [entry.ports for entry in context.inputs.policy if entry.proto == proto]
-    alone = [spanning(port, port) for port in (*targets, *(DHCP_CLIENT_PORTS if proto == "udp" else ()))]
+    alone = [spanning(port, port) for port in targets]
     bounds = {bound for numbers in (*named, *policy, *alone) for bound in intersect(numbers, PORTS)}  # type: ignore[arg-type]
     edges = sorted({*PORTS, *bounds})
     return list(zip(edges, edges[1:]))

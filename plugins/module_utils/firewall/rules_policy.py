@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
@@ -19,7 +19,7 @@ from .model.intervals import BITS, Intervals, network, spanning
 from .model.network import ANY_SOURCE
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .policy import ANY, Allowance, is_loopback
-from .rules_sockets import BEST_FIRST
+from .rules_sockets import BEST_FIRST, some
 
 RULES = Rules()
 POLICY = "policy"
@@ -67,7 +67,8 @@ def _summary(unseen: list[tuple[str, str]]) -> Outcome:
     for part, subject in unseen:
         parts.setdefault(part, []).append(subject)
     text = "; ".join(
-        f"{part} could not be seen for {len(subjects)} entries: {_some(subjects)}" for part, subjects in parts.items()
+        f"{part} could not be seen for {len(subjects)} entries: {some(subjects, _NAMED)}"
+        for part, subjects in parts.items()
     )
     actual = [subject for _part, subject in unseen]
     return Outcome(UNKNOWN, text, actual=actual, subject=POLICY)
@@ -100,7 +101,7 @@ def _entry_finding(context: Context, entry: Allowance) -> Outcome:
     meant = [str(reach.listener) for reach in serving if reach.listener.port in worst.ports]
     words = "; ".join(_words(word, answer, serving) for word, answer in answers.items())
     actual = {word: answer.verdict for word, answer in answers.items()}
-    text = f"{_some(meant)}: {words}"
+    text = f"{some(meant, _NAMED)}: {words}"
     return Outcome(
         _STATUSES[worst.verdict], text, expected="open to those whom it allows", actual=actual, subject=str(entry)
     )
@@ -118,14 +119,10 @@ def _order(answer: _Answer) -> int:
     return BEST_FIRST.index(answer.verdict)
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
-
-
 def _words(word: str, answer: _Answer, serving: list[Reach]) -> str:
     """Given an answer, return it in words; where only some ports of a range are meant it names them."""
     closed = answer.verdict != OPEN and len({reach.listener.port for reach in serving}) > 1
-    ports = f" on port {_some([str(port) for port in answer.ports])}" if closed else ""
+    ports = f" on port {some([str(port) for port in answer.ports], _NAMED)}" if closed else ""
     return f"{answer.verdict} to {word}{ports}, decided by {answer.rule}"
 
 

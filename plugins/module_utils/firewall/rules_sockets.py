@@ -113,9 +113,9 @@ def _unseen(context: Context, unseen: list[Reach]) -> Outcome:
     return Outcome(UNKNOWN, message, actual=[str(reach.listener) for reach in unseen], subject=SOCKETS)
 
 
-def some(names: Sequence[str]) -> str:
+def some(names: Sequence[str], most: int = _NAMED) -> str:
     """Return the first of some names, and how many there are beside them."""
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if names[_NAMED:] else "")
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
 
 
 def _nothing_unexpected(context: Context) -> Outcome:

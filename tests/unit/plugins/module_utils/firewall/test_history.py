@@ -12,8 +12,6 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.history import (
-    DAY,
-    KEPT_SECONDS,
     NO_HISTORY,
     Baseline,
     Known,
@@ -26,7 +24,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.his
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import FilterRule
 
-NOW = 1_800_000_000.0
+NOW, DAY = 1_800_000_000.0, 86400.0
+NINETY_DAYS = 7_776_000.0
 FEW: Intervals = tuple(range(64))
 MANY: Intervals = tuple(range(66))
 
@@ -52,6 +51,7 @@ DAMAGED: list[dict[str, Any]] = [
     {**as_memory(BEFORE), "open": {"a": ["x", NOW, [1, 2]]}},
     {**as_memory(BEFORE), "open": {"a": [NOW, NOW, [1]]}},
     {**as_memory(BEFORE), "open": {"a": [NOW, NOW, [2, 1]]}},
+    {**as_memory(BEFORE), "open": {"a": [NOW, NOW, [1, 5, 4, 9]]}},
     {**as_memory(BEFORE), "open": {"a": [NOW, NOW, [1, 1]]}},
     {**as_memory(BEFORE), "open": {"a": [NOW, NOW, None]}},
     {**as_memory(BEFORE), "at": None},
@@ -81,9 +81,7 @@ def test_a_baseline_says_since_when_nobody_was_added(sources: Optional[Intervals
     assert (after.at, after.open["a"], after.open["b"]) == (NOW + DAY, expected, BEFORE.open["b"])
 
 
-@pytest.mark.parametrize(
-    ("later", "kept"), [(KEPT_SECONDS - 1, True), (KEPT_SECONDS, False), (KEPT_SECONDS + 1, False)]
-)
+@pytest.mark.parametrize(("later", "kept"), [(NINETY_DAYS - 1, True), (NINETY_DAYS, False), (NINETY_DAYS + 1, False)])
 def test_what_is_away_for_long_is_forgotten(later: float, kept: bool) -> None:
     assert ("a" in moved(BEFORE, NOW + later, {}).open) is kept
 

@@ -28,7 +28,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.report import remembered
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 
-from .audits import DENY, MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
+from .audits import DENY, ESTABLISHED, MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket
 from .small import HOST, OWN4, filter_table, numbers, ruleset
 
 
@@ -165,7 +165,15 @@ def test_sockets_that_were_not_read_leave_what_is_open_named() -> None:
     assert found(made, "latent_opening") == [("unknown", "tcp/80")]
 
 
-@pytest.mark.parametrize(("ports", "left_out"), [(254, 0), (255, 1), (256, 4)])
+def test_a_port_behind_a_redirect_is_asked_about_though_no_rule_asks_for_it() -> None:
+    filters = filter_table("-A INPUT -m conntrack --ctstate DNAT -j ACCEPT", ESTABLISHED)
+    nat = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8085\nCOMMIT\n"
+    network = HOST._replace(stack=Stack(owned={"eth0": {4: (OWN4,)}}))
+    made = audit(ruleset(f"{nat}{filters}", filter_table()), network=network)
+    assert found(made, "latent_opening") == [("warning", "tcp/8085")]
+
+
+@pytest.mark.parametrize(("ports", "left_out"), [(255, 0), (256, 2), (300, 178)])
 def test_ranges_beyond_those_that_are_asked_about_are_counted(ports: int, left_out: int) -> None:
     sets = [f"-A INPUT -p udp --dport {2 * port} -j ACCEPT" for port in range(1, ports + 1)]
     made = several(audit(ruleset(filter_table(*sets), filter_table())), "latent_opening")
