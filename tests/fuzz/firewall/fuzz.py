@@ -24,7 +24,7 @@ from typing import Any, Optional
 from .case import FOLDER, Case, write
 from .generator import EXOTIC, PLAIN, Loads, generate
 from .judge import Outcome, Wrong, judge
-from .lab import Lab
+from .lab import Lab, LoadError
 from .shrink import loadable, shrink
 
 CLASSES = {"plain": (PLAIN,), "exotic": (EXOTIC,), "all": (PLAIN, EXOTIC)}
@@ -124,6 +124,8 @@ def work(number: int, options: argparse.Namespace, until: float, results: Any, e
             kind = kinds[place % len(kinds)]
             try:
                 results.put((kind, worker.try_one(f"{options.seed}-{place}", kind)))
+            except LoadError:  # what loads once and not a second time, by itself
+                results.put((kind, Tally(1, lines=1, dropped=1)))
             except Exception as error:  # noqa: BLE001 - a ruleset that breaks the lab is told, and the lab made anew
                 results.put(
                     (kind, Tally(1, errors=[f"{kind} {options.seed}-{place}: the lab failed: {error!r}"[:600]]))

@@ -166,6 +166,7 @@ def alone(lab: Lab, loads: Sequence[Load], pair: Pair, ports: Sequence[int] = PO
     if pair.source == HOST:
         return _tried(lab, loads, pair, [many])
     named = [(knock, options) for options in choices(loads) for knock in direct + others]
+    named += [(knock, {"sport": port}) for port in ports for knock in direct]  # where rules on the way out name it
     return _tried(lab, loads, pair, [named, many]) or _tried(
         lab, loads, pair, [[(knock, {}) for knock in direct]], ecn=True
     )

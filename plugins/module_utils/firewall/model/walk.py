@@ -18,7 +18,7 @@ from . import ruleset as to
 from .index import PortIndex
 from .intervals import NOTHING, Intervals, intersect, merge, rest_of
 from .packet import ALL, PEER, Fit, Packet, fit
-from .ruleset import Chain, FilterRule, Match, Table, Test, Verdict
+from .ruleset import Chain, FilterRule, Fixed, Match, Table, Test, Verdict
 
 _MARKS = ("mark", "ct_mark", "ct_state")  # what rules may write without touching the packet's own bytes
 _ROWS = 8  # so many rows of a test are as much work as a rule
@@ -133,7 +133,7 @@ class Walker:
         may, must = self._hit(rule, flow)
         if not may:
             return [flow], []
-        chosen = flow.packet.turn % 2 == 0 and any(_is_chosen(test) for test in rule.tests)
+        chosen = any(_is_chosen(test, flow.packet) for test in rule.tests)
         rest, perhaps = flow.sources if chosen else self._cut(flow.sources, may)[1], self._cut(may, must)[1]
         onward = [flow._replace(sources=rest)] if rest else []
         if perhaps:
@@ -175,7 +175,7 @@ class Walker:
         if not isinstance(test, Match) or len(test.fields) > 1 or getattr(packet, test.fields[0], None) is not PEER:
             if isinstance(test, Match) and len(test.rows) > 1:
                 self._budget.spend(len(test.rows) // _ROWS)
-            return ALL if packet.turn % 2 == 0 and _is_chosen(test) else fit(test, packet)
+            return ALL if _is_chosen(test, packet) else fit(test, packet)
         key = (id(test), packet.family)
         if key not in self._fits:
             self._fits[key] = fit(test, packet)
@@ -232,9 +232,11 @@ def blurred_to(after: Packet, before: Packet) -> Packet:
     return before.blurred(name for name, new, old in zip(Packet._fields, after, before) if new != old)
 
 
-def _is_chosen(test: Test) -> bool:
-    """Return whether the sender may have a test hold or not, as it likes."""
-    return not isinstance(test, Match) and test.chosen
+def _is_chosen(test: Test, packet: Packet) -> bool:
+    """Return whether the sender may have a test hold or not, as it likes: of its own packets, and where it is how many
+    that count, of the answers.
+    """
+    return not isinstance(test, Match) and test.chosen and (packet.turn % 2 == 0 or isinstance(test, Fixed))
 
 
 def rewrites(rule: FilterRule) -> bool:
