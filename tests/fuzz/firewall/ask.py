@@ -11,6 +11,7 @@ address that is. Each question is answered by a process of its own, so that none
 
 from __future__ import annotations
 
+import faulthandler
 import ipaddress
 import json
 import os
@@ -84,6 +85,7 @@ def in_child(line: str) -> str:
     child = os.fork()
     if not child:
         os.close(reader)
+        faulthandler.dump_traceback_later(TIMEOUT - 2)  # where it is when it takes so long
         signal.alarm(TIMEOUT)
         with os.fdopen(writer, "w", encoding="utf-8") as out:
             out.write(answer(line))

@@ -24,7 +24,7 @@ from typing import Any, Optional
 from .case import FOLDER, Case, write
 from .generator import EXOTIC, PLAIN, Loads, generate
 from .judge import Outcome, Wrong, judge
-from .lab import Lab
+from .lab import Lab, LoadError
 from .shrink import loadable, shrink
 
 CLASSES = {"plain": (PLAIN,), "exotic": (EXOTIC,), "all": (PLAIN, EXOTIC)}
@@ -113,17 +113,19 @@ def _figures(wanted: Loads, dropped: int, outcome: Outcome) -> Tally:
     return Tally(1, len(outcome.said), opened, sum(unknown.values()), dropped, lines, causes=causes)
 
 
-def work(number: int, options: argparse.Namespace, until: float, results: Any) -> None:
-    """Try every n-th ruleset in a lab of its own and put (class, figures) on the queue."""
+def work(number: int, options: argparse.Namespace, until: float, results: Any, enough: Any) -> None:
+    """Try every n-th ruleset in a lab of its own and put (class, figures) on the queue, until there is ``enough``."""
     kinds = CLASSES[options.kind]
     with Lab() as lab:
         worker = Worker(lab, options)
         for place in range(number, options.count, options.labs):
-            if time.monotonic() > until:
+            if time.monotonic() > until or enough.is_set():
                 break
             kind = kinds[place % len(kinds)]
             try:
                 results.put((kind, worker.try_one(f"{options.seed}-{place}", kind)))
+            except LoadError:  # what loads once and not a second time, by itself
+                results.put((kind, Tally(1, lines=1, dropped=1)))
             except Exception as error:  # noqa: BLE001 - a ruleset that breaks the lab is told, and the lab made anew
                 results.put(
                     (kind, Tally(1, errors=[f"{kind} {options.seed}-{place}: the lab failed: {error!r}"[:600]]))
@@ -135,8 +137,10 @@ def work(number: int, options: argparse.Namespace, until: float, results: Any) -
 def run(options: argparse.Namespace) -> dict[str, Tally]:
     """Run the labs and return the figures by class."""
     until = time.monotonic() + (options.minutes * 60 if options.minutes else 10**9)
-    results: Any = multiprocessing.Queue()
-    labs = [multiprocessing.Process(target=work, args=(n, options, until, results)) for n in range(options.labs)]
+    results, enough = multiprocessing.Queue(), multiprocessing.Event()
+    labs = [
+        multiprocessing.Process(target=work, args=(n, options, until, results, enough)) for n in range(options.labs)
+    ]
     for lab in labs:
         lab.start()
     tallies = {kind: Tally() for kind in CLASSES[options.kind]}
@@ -148,6 +152,8 @@ def run(options: argparse.Namespace) -> dict[str, Tally]:
             continue
         kind, tally = result
         tallies[kind].add(tally)
+        if tally.wrong and options.until_wrong:
+            enough.set()
         for line in (*tally.wrong, *tally.errors):
             print(f"! {line}", flush=True)
         _progress(tallies, time.monotonic() - began)
@@ -187,6 +193,9 @@ def main(argv: Optional[list[str]] = None) -> int:
     parser.add_argument("--class", dest="kind", choices=sorted(CLASSES), default="all")
     parser.add_argument("--labs", type=int, default=2)
     parser.add_argument("--no-shrink", action="store_true")
+    parser.add_argument(
+        "--until-wrong", action="store_true", help="stop at the first ruleset of which a verdict is wrong"
+    )
     parser.add_argument("--twice", action="store_true", help="knock twice, and count answers that differ")
     parser.add_argument("--cases", default=str(FOLDER), help="the folder for what is found")
     parser.add_argument("--one", metavar="SEED", help="print the ruleset of a seed (CLASS SEED), try it alone")

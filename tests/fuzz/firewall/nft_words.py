@@ -74,6 +74,7 @@ PLAIN_NAT = {
 
 EXOTIC_TESTS = (
     # masks, numbers and order of what is plain
+    *('oifname != "{dev}"', 'oif != "{dev}"'),
     *("ip saddr & {mask4} {cmp} {addr4}", "ip6 saddr & {mask6} {cmp} {addr6}", "{l4} dport & {maskp} {cmp} {port}"),
     *(
         "{l4} dport {ord} {port}",

@@ -28,6 +28,7 @@ def tallies(tmp_path_factory) -> dict[str, fuzz.Tally]:
         kind="all",
         labs=2,
         no_shrink=False,
+        until_wrong=False,
         twice=False,
         cases=str(tmp_path_factory.mktemp("found")),
     )

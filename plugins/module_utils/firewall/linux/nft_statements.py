@@ -244,7 +244,9 @@ def _decide_by_map(draft: Draft, body: Any, read_target: Callable[[Any], Verdict
     for verdict, test in entries:
         if verdict.kind != CONTINUE:
             draft.decide(verdict, test)
-    draft.ended = True
+    onward = [test for verdict, test in entries if verdict.kind == CONTINUE]  # for these keys the rule goes on
+    draft.test(*(onward[:1] if len(onward) < 2 else [Doubt(draft.text)]))
+    draft.ended = not onward
 
 
 def _entries(

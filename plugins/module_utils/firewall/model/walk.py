@@ -17,11 +17,12 @@ from ...errors import CoreError
 from . import ruleset as to
 from .index import PortIndex
 from .intervals import NOTHING, Intervals, intersect, merge, rest_of
-from .packet import ALL, HEADER, PEER, Fit, Packet, fit
-from .ruleset import Chain, Doubt, FilterRule, Match, Table, Test, Verdict
+from .packet import ALL, HEADER, MISSING, PEER, Fit, Packet, fit
+from .ruleset import Chain, FilterRule, Fixed, Match, Table, Test, Values, Verdict
 
 _MARKS = ("mark", "ct_mark", "ct_state", HEADER)  # what rules may write without leading the packet elsewhere
 _ROWS = 8  # so many rows of a test are as much work as a rule
+_FEW_ROWS = 32  # rows of a test that are looked at one by one
 _LARGE = 256  # boundaries of sets from which on what was cut is remembered
 _MANY = 64  # flows through one chain that are told apart by the rules of their doubts
 MAX_DEPTH = 64  # the kernel itself allows 16 nested jumps (NFT_JUMP_STACK_SIZE)
@@ -71,10 +72,26 @@ class Spent(Exception):
     """The work that a question, or all of them together, may take is done."""
 
 
+Row = tuple[Values, ...]
+
+
+def _rows_by_number(match: Match, at: int) -> tuple[dict[object, list[Row]], list[Row]]:
+    """Return the rows of a test that ask for one number of a field, by it, and all others."""
+    single: dict[object, list[Row]] = {}
+    others = []
+    for row in match.rows:
+        asked = row[at]
+        if isinstance(asked, tuple) and len(asked) == 2 and asked[0] + 1 == asked[1]:
+            single.setdefault(asked[0], []).append(row)
+        else:
+            others.append(row)
+    return single, others
+
+
 class Budget:
     """How much work may be done: applications of rules and pieces of sets, so a run ends alike each time."""
 
-    def __init__(self, total: int = 8_000_000, question: int = 2_000_000) -> None:
+    def __init__(self, total: int = 1_200_000, question: int = 300_000) -> None:
         self._total, self._question = total, question
         self._left = 0
 
@@ -101,6 +118,7 @@ class Walker:
         self._written = written
         self._indexes: dict[tuple[int, bool], PortIndex] = {}
         self._fits: dict[tuple[int, int], Fit] = {}
+        self._rows: dict[tuple[int, int], tuple[dict[object, list[Row]], list[Row]]] = {}
         self._cuts: dict[tuple[int, int], tuple[Intervals, Intervals, Intervals, Intervals]] = {}
 
     def walk(self, table: Table, chain: Chain, flow: Flow, depth: int = 0) -> list[ChainEnd]:
@@ -137,7 +155,7 @@ class Walker:
         may, must = self._hit(rule, flow)
         if not may:
             return [flow], []
-        chosen = flow.packet.turn % 2 == 0 and any(map(self._is_chosen, rule.tests))
+        chosen = any(self._is_chosen(test, flow.packet) for test in rule.tests)
         rest, perhaps = flow.sources if chosen else self._cut(flow.sources, may)[1], self._cut(may, must)[1]
         onward = [flow._replace(sources=rest)] if rest else []
         if perhaps:
@@ -178,16 +196,37 @@ class Walker:
         """Return whom a test fits; where it asks for the peer alone, that is always the same set."""
         if not isinstance(test, Match) or len(test.fields) > 1 or getattr(packet, test.fields[0], None) is not PEER:
             if isinstance(test, Match) and len(test.rows) > 1:
-                self._budget.spend(len(test.rows) // _ROWS)
-            return ALL if packet.turn % 2 == 0 and self._is_chosen(test) else fit(test, packet)
+                self._budget.spend(min(len(test.rows), _FEW_ROWS) // _ROWS)
+            return ALL if self._is_chosen(test, packet) else fit(self._narrowed(test, packet), packet)
         key = (id(test), packet.family)
         if key not in self._fits:
             self._fits[key] = fit(test, packet)
         return self._fits[key]
 
-    def _is_chosen(self, test: Test) -> bool:
-        """Return whether the sender may have a test hold or not, as it likes."""
-        return not isinstance(test, Match) and test.chosen and not (self._written and isinstance(test, Doubt))
+    def _narrowed(self, test: Test, packet: Packet) -> Test:
+        """Return a test of many rows with those alone that a number of the packet may be among.
+
+        They are found by that number; rows that ask for a range of it stay.
+        """
+        if not isinstance(test, Match) or len(test.rows) <= _FEW_ROWS or test.mask is not None:
+            return test
+        values = [packet.value(name) for name in test.fields]
+        at = next((at for at, value in enumerate(values) if type(value) is int), None)
+        if at is None or MISSING in values:
+            return test
+        key = (id(test), at)
+        if key not in self._rows:
+            self._rows[key] = _rows_by_number(test, at)
+        single, others = self._rows[key]
+        return test._replace(rows=(*single.get(values[at], ()), *others))
+
+    def _is_chosen(self, test: Test, packet: Packet) -> bool:
+        """Return whether the sender may have a test hold or not, as it likes: of its own packets, and where it is how
+        many that count, of the answers.
+        """
+        if isinstance(test, Match) or not test.chosen:
+            return False
+        return isinstance(test, Fixed) or (packet.turn % 2 == 0 and not self._written)
 
     def _cut(self, sources: Intervals, part: Intervals) -> tuple[Intervals, Intervals]:
         """Return what of the sources lies in a part, and what does not; large sets are remembered by their identity."""
