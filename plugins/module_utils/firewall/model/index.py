@@ -6,14 +6,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from operator import itemgetter
+from typing import Optional
 
-from .intervals import NOTHING, few
+from .intervals import NOTHING, few, merge
 from .packet import Packet, fit
-from .ruleset import FilterRule, Match
+from .ruleset import FilterRule, Match, Test
 
 Placed = tuple[int, FilterRule]
+_BUNCH = 32  # rules that differ by an address alone, one behind the other, from which on they are one with a set
+
+
+def bunched(rules: Iterable[FilterRule]) -> Iterator[FilterRule]:
+    """Given rules in their order, return them with those of a list of addresses (as fail2ban keeps one) as one rule.
+
+    Rules that stand one behind the other, do the same, and ask the same but for one address, are one set.
+    """
+    for shape, group in groupby(rules, _shape):
+        alike = list(group)
+        if shape is None or len(alike) < _BUNCH:
+            yield from alike
+        else:
+            yield _as_one(alike)
+
+
+def _shape(rule: FilterRule) -> Optional[tuple[object, ...]]:
+    """Return what rules of a list of addresses have in common; None: it is of no such list."""
+    lists = [test for test in rule.tests if isinstance(test, Match) and _is_address(test)]
+    if len(lists) != 1 or rule.effects or rule.verdict is None:
+        return None
+    (listed,) = lists
+    return (listed.fields, rule.tests.index(listed), rule.verdict, *(test for test in rule.tests if test is not listed))
+
+
+def _is_address(test: Test) -> bool:
+    if not isinstance(test, Match) or test.negated or test.mask is not None:
+        return False
+    return test.fields in (("saddr",), ("daddr",)) and len(test.rows) == 1
+
+
+def _as_one(alike: list[FilterRule]) -> FilterRule:
+    """Given rules that differ by an address alone, return the one that all of them are together."""
+    first = alike[0]
+    listed = [test for rule in alike for test in rule.tests if isinstance(test, Match) and _is_address(test)]
+    union = listed[0]._replace(rows=((merge(test.rows[0][0] for test in listed),),))  # type: ignore[misc]
+    text = f"{first.text} (or one of {len(alike) - 1} rules behind it, which differ by the address alone)"
+    return first._replace(tests=tuple(union if _is_address(test) else test for test in first.tests), text=text)
 
 
 class PortIndex:

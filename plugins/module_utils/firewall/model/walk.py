@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ...errors import CoreError
 from . import ruleset as to
-from .index import PortIndex
+from .index import PortIndex, bunched
 from .intervals import NOTHING, Intervals, intersect, merge, rest_of
 from .packet import ALL, HEADER, MISSING, PEER, Fit, Packet, fit
 from .ruleset import Chain, FilterRule, Fixed, Match, Table, Test, Values, Verdict
@@ -147,7 +147,7 @@ class Walker:
             return chain.rules
         key = (id(chain), answers)  # the ruleset outlives this object, so an id stays one chain's
         if key not in self._indexes:
-            self._indexes[key] = PortIndex(chain.rules, "sport" if answers else "dport")
+            self._indexes[key] = PortIndex(bunched(chain.rules), "sport" if answers else "dport")
         return self._indexes[key].rules(packet)
 
     def _apply(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> tuple[list[Flow], list[ChainEnd]]:
