@@ -64,13 +64,7 @@ WORDS = (
         NOWHERE,
         fine=("gather_facts", "gather_subset"),  # Ansible's
     ),
-    Word(
-        ("look", "looks"),
-        "collect; Inputs for what a run has",
-        PLAIN,
-        fine=("look_up", "looks_unsteady"),
-        trade=("firewall", "firewall_probe"),  # the door to its model
-    ),
+    Word(("look", "looks"), "collect; Inputs for what a run has", PLAIN, fine=("look_up", "looks_unsteady")),
     Word(("wish", "wishes"), "request", OURS),
     Word(("errand", "errands"), "task, request", NOWHERE),
     Word(("seen",), "observation, snapshot", PLAIN, fine=("first_seen", "last_seen", "never_seen")),

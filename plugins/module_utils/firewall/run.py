@@ -71,7 +71,7 @@ def _not_remembered(state_dir: str) -> Finding:
     return RULES["firewall.new_exposure"].finding(UNKNOWN, state_dir, text, remedy=rules_openings.MEND_MEMORY)
 
 
-def look(params: dict[str, Any], host: Host) -> Context:
+def context_of(params: dict[str, Any], host: Host) -> Context:
     """Given the options of firewall_audit, return what is known of who can reach which socket, before it is judged.
 
     Raise InputError where the policy is wrong, and KeyError on a platform that is not read.

@@ -11,7 +11,7 @@ from typing import Any
 from ..finding import OK, UNKNOWN, Action, Metric, Result
 from ..firewall import SPEC as FIREWALL
 from ..firewall.collect import COLLECTORS
-from ..firewall.run import look
+from ..firewall.run import context_of
 from ..host import Host
 from ..registry import Rules
 from ..steps import Step
@@ -70,7 +70,7 @@ def _compared(params: dict[str, Any], options: Options, host: Host) -> list[Comp
         unread = Arrival(UNKNOWN, f"the packet filter of a {host.platform} host cannot be read by this release")
         return compare(options.own, params["heard"], lambda _address, _port, _source: unread)
     asked = {name: option.get("default") for name, option in FIREWALL.items()}
-    context = look({**asked, "policy": params["policy"], "timeout": params["timeout"]}, host)
+    context = context_of({**asked, "policy": params["policy"], "timeout": params["timeout"]}, host)
     return compare(options.own, params["heard"], Questions(context).ask)
 
 

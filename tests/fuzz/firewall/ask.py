@@ -36,23 +36,11 @@ def name_of(listener: Any) -> str:
     return f"{listener.proto} {place}{'%' if device else ''}{device}:{listener.port}{only}"
 
 
-def look(params: dict[str, Any], host: Any) -> Any:
-    """Return what the product knows of this host."""
-    if hasattr(run, "look"):
-        return run.look(params, host)
-    inputs = run._wanted(params, host)
-    collector = run.COLLECTORS[host.platform]
-    table, unavailable = run._sockets(host, collector.listens)
-    listeners = run.listeners_of(table.sockets, owners_known=not table.unavailable)
-    snapshot, _places = collector.collect(host, set())
-    return run.build_context(inputs, snapshot, list(listeners), unavailable)
-
-
 def ask(sources: list[tuple[int, str]]) -> dict[str, Any]:
     """Return all verdicts of this host."""
     params = {name: option.get("default") for name, option in SPEC.items()}
     started = time.monotonic()
-    context = look({**params, "policy": []}, LinuxHost(TIMEOUT))
+    context = run.context_of({**params, "policy": []}, LinuxHost(TIMEOUT))
     records = []
     for reach in context.reaches:
         for family in reach.inside:

@@ -63,7 +63,7 @@ def test_who_does_not_take_part_knocks_at_nothing(knocked: list[tuple[str, int]]
 def compared(monkeypatch: pytest.MonkeyPatch, answer: str, **given: Any) -> Any:
     """Return what db1 says, which lets ssh in and on which postgres listens, of what app1 got there."""
     made = audit(opening("-p tcp --dport 22 -j ACCEPT"), [socket(port=22), socket(port=5432)])
-    monkeypatch.setattr(run, "look", lambda _params, _host: made)
+    monkeypatch.setattr(run, "context_of", lambda _params, _host: made)
     rows = [
         {"address": "203.0.113.10", "port": port, "source": "203.0.113.7", "ms": 1.0, "why": ""} for port in (22, 5432)
     ]
@@ -87,7 +87,7 @@ def test_what_others_got_is_held_against_the_packet_filter(
 
 
 def test_a_plan_and_a_host_that_takes_no_part_ask_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "look", None)
+    monkeypatch.setattr(run, "context_of", None)
     own = {"step": "compare", "host_address": "203.0.113.10", "policy": POLICY, "heard": {"app1": []}}
     for enabled, check_mode in ((True, True), (False, False), (False, True)):
         result = AREA.run(params(**own, enabled=enabled), FakeHost(), check_mode)
