@@ -263,7 +263,7 @@ def test_a_port_of_a_container_is_published_as_the_kernel_passes_it_on(
 
 @pytest.mark.case("FW48")
 def test_at_the_bound_of_work_it_is_unknown_and_says_so() -> None:
-    many = [rule(asks("saddr", at)) for at in range(100)]
+    many = [rule(asks("mark", at)) for at in range(1, 101)]
     packet = evaluate.Packet(4, 6, OWN, 8000, 40000, "va")
     (piece,) = evaluate.Evaluator(rules(closed(*many)), Stack(), Budget(question=50)).exchange(packet, NEAR)
     assert (piece.verdict, piece.rule) == ("unknown", evaluate.TOO_MUCH)
