@@ -188,6 +188,9 @@ class Exposer:
     def _inside(self, listener: Listener, family: int, receiver: Receiver) -> Exposure:
         address, number = listener.inside[family], PROTOCOL_NUMBERS[listener.proto]
         asked, shown = address, spanning(address, address)
+        served: tuple[int, ...] = (address,)
+        if not listener.device and listener.bound.get(family, address) is None:
+            served = (address, *self._network.addresses.get(family, ()))  # NAT may lead to any of them
         if listener.device not in ("", LOOPBACK) and address == LOOPBACK_ADDRESS[family]:
             mine = self._stack.owned.get(listener.device, {}).get(family, ())
             if not self._stack.owned:
@@ -195,16 +198,16 @@ class Exposer:
                 return Exposure(family, (Piece(shown, UNKNOWN, why, Packet(family, number, asked, 0, 0, LOOPBACK)),))
             if not mine:
                 return Exposure(family, (), f"it is bound to {listener.device}, which has no IPv{family} address")
-            asked = mine[0]
+            asked, served = mine[0], mine
         same = (self._choices.port_class(listener.port), self._choices.receiver_class(receiver))
-        key = (number, same, family, (LOOPBACK, asked, address))
+        key = (number, same, family, (LOOPBACK, asked, address, *served))
         if key not in self._known:
             begin = Packet(family, number, asked, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
-            entries = dict.fromkeys((listener.port, *self._choices.entries(begin, (asked,))))
+            entries = dict.fromkeys((listener.port, *self._choices.entries(begin, served)))
             found = [
                 piece._replace(sources=shown)
                 for entry in entries
-                for piece in self._landing(begin._replace(dport=entry), spanning(asked, asked), listener.port, (asked,))
+                for piece in self._landing(begin._replace(dport=entry), spanning(asked, asked), listener.port, served)
             ]
             self._known[key] = Exposure(family, tuple(found))
         return self._known[key]
