@@ -18,7 +18,7 @@ from ..model.intervals import BITS
 from ..model.ruleset import LEGACY, XTABLES
 from ..reading import Reading, command
 from .collect_managers import collect_managers, read_file
-from .nft import XTABLES_NAMES, Named, is_whole, needs_iptables, needs_listing, read_listing
+from .nft import XTABLES_NAMES, Named, is_whole, needs_code, needs_iptables, needs_listing, read_listing
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables, proves_absence
 from .readings import Readings
 from .stack import collect_stack
@@ -67,7 +67,8 @@ def _nft(host: Host) -> tuple[Reading, Reading, tuple[Named, ...]]:
     else:
         if not needs_listing(listed.text):
             return listed, Reading(), tuple(tables)
-    listing = command(host, ["nft", "-t", "list", "ruleset"])
+    code = ["--debug=netlink"] if needs_code(listed.text) else []
+    listing = command(host, ["nft", *code, "-t", "list", "ruleset"])
     named = tuple(dict.fromkeys([*tables, *read_listing(listing.text).flags]))
     return listed if is_whole(listed.text) else _table_by_table(host, listed, listing), listing, named
 

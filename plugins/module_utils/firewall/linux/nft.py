@@ -50,11 +50,19 @@ Place = tuple[str, str, str]  # and a chain of it
 Spelled = Mapping[Place, list[tuple[FilterRule, ...]]]  # the rules of the model for each line of iptables-nft-save
 
 
+ODD_FAMILY = -1
+
+
 class Listing(NamedTuple):
-    """What only the text tells: the flags of tables, and the devices of chains at ingress and egress."""
+    """What only the text tells: the flags of tables, and the devices of chains at ingress and egress.
+
+    ``families`` has, where the code of rules was asked for, by table, chain and handle the family that a rule asks for:
+    4, 6, 0 for none, and ODD_FAMILY where it is asked for in another way.
+    """
 
     flags: Mapping[Named, frozenset[str]] = EMPTY
     devices: Mapping[Place, tuple[str, ...]] = EMPTY
+    families: Mapping[tuple[str, ...], int] = EMPTY
 
 
 class Draft:
@@ -151,7 +159,8 @@ def _table(
     for rules in draft.rules.values():
         draft.objects.changed.update(filter(None, (_changes(part) for rule in rules for part in _parts(rule))))
     of_iptables = family in ("ip", "ip6") and name in XTABLES_NAMES and any(map(_is_iptables, draft.chains.values()))
-    reader = _Rules(place, draft, spelled, version, numbered=of_iptables)
+    draft.objects.families_known = bool(shown.families)
+    reader = _Rules(place, draft, spelled, shown.families, version, numbered=of_iptables)
     chains = {
         chain: _chain(chain, body, reader.rules(chain), shown.devices.get((*place, chain), ()))
         for chain, body in draft.chains.items()
@@ -198,6 +207,7 @@ class _Rules(NamedTuple):
     place: Named
     draft: Draft
     spelled: Spelled
+    families: Mapping[tuple[str, ...], int]
     version: tuple[int, ...]
     numbered: bool
 
@@ -216,6 +226,7 @@ class _Rules(NamedTuple):
         comment = str(raw.get("comment", ""))
         try:
             statements = [_with_gaps(statement, self.version) for statement in raw.get("expr", [])]
+            statements = [*_of_family(self.families.get((*self.place, chain, str(raw.get("handle"))), 0)), *statements]
             rules = read_rule(where, statements, self.draft.objects, comment)
         except (*ODD, NotModelled, RecursionError):
             # one rule of another form must not hide the others: what it does is unknown, and it says so
@@ -224,6 +235,13 @@ class _Rules(NamedTuple):
         if saved and any("xt" in statement for statement in statements):
             return [rule._replace(where=where, packets=_counted(statements)) for rule in saved]
         return rules
+
+
+def _of_family(asked: int) -> list[dict[str, Any]]:
+    """Given the family that the code of a rule asks for, return the test, which nft 1.0.6 may leave out of it."""
+    if asked == ODD_FAMILY:
+        return [{NOT_SHOWN: "which family it is of"}]
+    return [{"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": f"ipv{asked}"}}] if asked else []
 
 
 def _counted(statements: list[dict[str, Any]]) -> Optional[int]:
@@ -264,7 +282,10 @@ def _gaps(table: Table, bodies: Mapping[str, dict[str, Any]]) -> Iterable[Gap]:
 
 
 def read_listing(text: str) -> Listing:
-    """Given what ``nft -t list ruleset`` prints, return the flags of its tables and the devices of its chains."""
+    """Given what ``nft -t list ruleset`` prints, return the flags of its tables and the devices of its chains.
+
+    With ``--debug=netlink`` it prints the code of each rule before: its place, and then a line for each expression.
+    """
     flags: dict[Named, frozenset[str]] = {}
     devices: dict[Place, tuple[str, ...]] = {}
     place, chain = ("", ""), ""
@@ -279,7 +300,23 @@ def read_listing(text: str) -> Listing:
             flags[place] = frozenset(" ".join(words[1:]).replace(",", " ").split())
         elif found := re.match(r"\t\ttype \w+ hook \w+ devices? (.*) priority ", line):
             devices[(*place, chain)] = tuple(re.findall(r'[^\s",={}]+', found[1]))
-    return Listing(flags, devices)
+    return Listing(flags, devices, _families_of_rules(text))
+
+
+def _families_of_rules(text: str) -> dict[tuple[str, ...], int]:
+    """Given the code of rules (``inet f i 7 6``, then ``[ meta load nfproto => reg 1 ]``), return which family each
+    asks for.
+    """
+    families: dict[tuple[str, ...], int] = {}
+    place: tuple[str, ...] = ()
+    for before, line in zip(["", *text.splitlines()], text.splitlines()):
+        if found := re.fullmatch(r"(\w+) (\S+) (\S+) (\d+)(?: \d+)? *", line):
+            place = found.groups()
+            families[place] = 0
+        elif place and "[ meta load nfproto " in before:
+            found = re.search(r"\[ cmp eq reg \d+ 0x0*([a2]) \]", line)
+            families[place] = {"2": 4, "a": 6}[found[1]] if found and not families[place] else ODD_FAMILY
+    return families
 
 
 def needs_iptables(text: str) -> bool:
@@ -288,9 +325,17 @@ def needs_iptables(text: str) -> bool:
 
 
 def needs_listing(text: str) -> bool:
-    """Given the JSON of a ruleset, return whether it may leave out what only the text tells: flags, devices."""
+    """Given the JSON of a ruleset, return whether it may leave out what the text tells: flags, devices, families."""
     found = re.search(r'"table": \{[^{}]*"flags"|"hook": "(in|e)gress"', text)
-    return found is not None or not is_whole(text)
+    return found is not None or needs_code(text) or not is_whole(text)
+
+
+def needs_code(text: str) -> bool:
+    """Given the JSON of a ruleset, return whether only the code of its rules tells which families they ask for.
+
+    1.0.6 leaves that out of each rule of an inet table that resets TCP (seen: JSON and text).
+    """
+    return '"tcp reset"' in text and '"family": "inet"' in text
 
 
 def is_whole(text: str) -> bool:

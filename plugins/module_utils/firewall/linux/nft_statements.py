@@ -157,7 +157,8 @@ def _reject(draft: Draft, body: Any) -> None:
     """
     kind = (body or {}).get("type", "")
     draft.test(*_ANSWERS.get(kind, ()))
-    if kind == "tcp reset" and draft.objects.family not in _FAMILY_ONLY and not draft.asks_family:
+    known = draft.objects.families_known or draft.objects.family in _FAMILY_ONLY or draft.asks_family
+    if kind == "tcp reset" and not known:
         draft.test(Doubt(f"{draft.text} ({NOT_SHOWN} whether it is of one family only)"))
     draft.decide(Verdict(to.REJECT))
 

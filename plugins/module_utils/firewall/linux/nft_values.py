@@ -114,6 +114,7 @@ class Objects:
         self._links = links
         self.bodies: dict[tuple[str, str], dict[str, Any]] = {}
         self.changed: set[str] = set()
+        self.families_known = False  # the code of its rules was read
         self._known: dict[tuple[str, tuple[str, ...]], tuple[tuple[Row, ...], bool]] = {}
 
     def index(self, link: Any) -> int:

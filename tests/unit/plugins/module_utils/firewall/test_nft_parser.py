@@ -12,7 +12,11 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft import parse_nft
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft import (
+    ODD_FAMILY,
+    parse_nft,
+    read_listing,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     Doubt,
     Effect,
@@ -713,3 +717,75 @@ def test_a_set_is_read_once_however_many_rules_name_it() -> None:
     ]
     assert (len(rows), rows[0] is rows[1]) == (2, True)
     assert ruleset_of(beside=[beside[0]]).gaps == ()
+
+
+CODE = """inet f i 2
+  [ meta load l4proto => reg 1 ]
+  [ cmp eq reg 1 0x00000006 ]
+  [ meta load nfproto => reg 1 ]
+  [ cmp eq reg 1 0x0000000a ]
+  [ reject type 1 code 0 ]
+
+inet f i 3 2
+  [ payload load 2b @ transport header + 2 => reg 1 ]
+  [ reject type 1 code 0 ]
+
+inet f i 4 3
+  [ meta load nfproto => reg 1 ]
+  [ cmp neq reg 1 0x00000002 ]
+
+inet f i 5 4
+  [ meta load nfproto => reg 1 ]
+  [ cmp eq reg 1 0x02 ]
+  [ meta load nfproto => reg 1 ]
+  [ cmp eq reg 1 0x02 ]
+
+inet f i 6 5
+  [ meta load nfproto => reg 1 ]
+  [ cmp eq reg 1 0x00000002 ]
+
+table inet f {
+\tchain i {
+\t\tmeta l4proto tcp reject with tcp reset
+\t}
+}
+"""
+
+
+def test_the_code_of_rules_tells_the_family_that_nft_leaves_out() -> None:
+    assert read_listing(CODE).families == {
+        ("inet", "f", "i", "2"): 6,
+        ("inet", "f", "i", "3"): 0,
+        ("inet", "f", "i", "4"): ODD_FAMILY,
+        ("inet", "f", "i", "5"): ODD_FAMILY,  # twice: nobody writes that
+        ("inet", "f", "i", "6"): 4,
+    }
+
+
+RESET = {"nftables": [
+    {"table": {"family": "inet", "name": "f", "handle": 1}},
+    {"chain": {"family": "inet", "table": "f", "name": "i", "handle": 1, "type": "filter", "hook": "input", "prio": 0}},
+    *(
+        {"rule": {"family": "inet", "table": "f", "chain": "i", "handle": handle, "expr": [
+            {"reject": {"type": "tcp reset"}}
+        ]}}
+        for handle in (2, 3, 4, 6)
+    ),
+]}  # fmt: skip
+
+
+def test_a_reset_is_of_the_family_that_its_code_asks_for_and_in_doubt_without_it() -> None:
+    def kinds(listing: str) -> list[tuple[bool, list[str]]]:
+        (table,) = parse_nft(json.dumps(RESET), listing).tables
+        rules = table.chains["i"].rules
+        return [
+            (
+                any(isinstance(test, Doubt) for test in rule.tests),
+                [test.text for test in rule.tests if isinstance(test, Match) and "family" in test.fields],
+            )
+            for rule in rules
+        ]
+
+    assert [doubtful for doubtful, _family in kinds(CODE)] == [False, False, True, False]
+    assert [len(family) for _doubtful, family in kinds(CODE)] == [1, 0, 0, 1]
+    assert [doubtful for doubtful, _family in kinds("")] == [True] * 4
