@@ -238,7 +238,7 @@ class _Rules(NamedTuple):
 
 
 def _of_family(asked: int) -> list[dict[str, Any]]:
-    """Given the family that the code of a rule asks for, return the test, which nft 1.0.6 may leave out of it."""
+    """Given the family that the code of a rule asks for, return the test, which nft may leave out of it."""
     if asked == ODD_FAMILY:
         return [{NOT_SHOWN: "which family it is of"}]
     return [{"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": f"ipv{asked}"}}] if asked else []
@@ -333,7 +333,7 @@ def needs_listing(text: str) -> bool:
 def needs_code(text: str) -> bool:
     """Given the JSON of a ruleset, return whether only the code of its rules tells which families they ask for.
 
-    1.0.6 leaves that out of each rule of an inet table that resets TCP (seen: JSON and text).
+    It leaves that out of each rule of an inet table that resets TCP (seen: 1.0.6 and 1.1.3, JSON and text).
     """
     return '"tcp reset"' in text and '"family": "inet"' in text
 

@@ -153,7 +153,7 @@ def _counter(draft: Draft, body: Any) -> None:
 def _reject(draft: Draft, body: Any) -> None:
     """Nft leaves out a test that the kind of the answer implies: only TCP is reset, ICMP is the answer of IPv4.
 
-    Of a rule that resets TCP nft 1.0.6 also leaves out ``meta nfproto`` where the table has both families.
+    Of a rule that resets TCP nft also leaves out ``meta nfproto`` where the table has both families.
     """
     kind = (body or {}).get("type", "")
     draft.test(*_ANSWERS.get(kind, ()))
