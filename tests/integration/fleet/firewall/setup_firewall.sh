@@ -20,14 +20,13 @@ setup_ufw() {
 }
 
 setup_firewalld() {
-    rich="firewall-cmd --permanent --add-rich-rule"
     firewall-cmd --permanent --add-service=ssh
     for port in $services; do
-        $rich="rule family=\"ipv4\" port port=\"$port\" protocol=\"tcp\" accept"
+        firewall-cmd --permanent --add-rich-rule="rule family=\"ipv4\" port port=\"$port\" protocol=\"tcp\" accept"
     done
     for port in $databases; do
-        $rich="rule family=\"ipv4\" source address=\"127.0.0.1\" port port=\"$port\" protocol=\"tcp\" accept"
-        $rich="rule family=\"ipv4\" port port=\"$port\" protocol=\"tcp\" reject"
+        firewall-cmd --permanent --add-rich-rule="rule family=\"ipv4\" source address=\"127.0.0.1\" port port=\"$port\" protocol=\"tcp\" accept"
+        firewall-cmd --permanent --add-rich-rule="rule family=\"ipv4\" port port=\"$port\" protocol=\"tcp\" reject"
     done
     firewall-cmd --reload
 }
