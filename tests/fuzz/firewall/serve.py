@@ -20,6 +20,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+QUESTION = b"?"  # what knock.py sends
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 SO_RCVBUFFORCE, IP_PKTINFO, IPV6_RECVPKTINFO, IPV6_PKTINFO = 33, 8, 49, 50
 LINGER = struct.pack("ii", 1, 0)  # a connection that is closed leaves nothing behind
@@ -53,10 +54,15 @@ def open_socket(proto: str, address: str, port: int, device: str, v6only: bool, 
 
 
 def answer_datagrams(waiting: socket.socket, name: bytes) -> None:
-    """Answer all that wait, each from the address that it was sent to."""
+    """Answer all that ask, each from the address that it was sent to.
+
+    An answer is not answered: NAT may make two sockets of this process, or one and itself, talk for ever.
+    """
     with suppress(OSError):
         while True:
-            _data, around, _flags, peer = waiting.recvmsg(64, 256)
+            data, around, _flags, peer = waiting.recvmsg(64, 256)
+            if data != QUESTION:
+                continue
             with suppress(OSError):
                 waiting.sendmsg(
                     [name], [_back(item) for item in around if item[1] in (IP_PKTINFO, IPV6_PKTINFO)], 0, peer
