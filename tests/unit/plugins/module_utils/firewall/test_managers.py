@@ -374,26 +374,26 @@ table inet filter {
 }
 """
 LISTED = """table inet filter {
-	set banned {
-		type ipv4_addr
-		flags interval
-		elements = { 192.0.2.0/24 }
-	}
+    set banned {
+        type ipv4_addr
+        flags interval
+        elements = { 192.0.2.0/24 }
+    }
 
-	chain input {
-		type filter hook input priority filter; policy drop;
-		ct state established,related accept
-		iif "lo" accept
-		ip saddr { 10.0.0.0/8, 192.168.0.0/16 } tcp dport { 22, 443 } counter accept comment "a # is; { text here"
-		tcp dport 8000 limit rate 5/minute burst 5 packets accept
-		reject with icmpx admin-prohibited
-	}
+    chain input {
+        type filter hook input priority filter; policy drop;
+        ct state established,related accept
+        iif "lo" accept
+        ip saddr { 10.0.0.0/8, 192.168.0.0/16 } tcp dport { 22, 443 } counter accept comment "a # is; { text here"
+        tcp dport 8000 limit rate 5/minute burst 5 packets accept
+        reject with icmpx admin-prohibited
+    }
 
-	chain forward {
-		type filter hook forward priority filter; policy accept;
-	}
+    chain forward {
+        type filter hook forward priority filter; policy accept;
+    }
 }
-"""
+""".replace("    ", "\t")
 NFT: list[tuple[str, str, str, list[str], str]] = [
     ("as it is stored", CONF, LISTED, [], ""),
     (
@@ -448,20 +448,20 @@ OWN = ruleset(
     ]
 )
 OWN_LISTED = """table inet cryptobot {
-	chain input {
-		type filter hook input priority filter; policy drop;
-		iifname "lo" accept
-		ct state established,related accept
-		ct state invalid drop
-		meta l4proto { icmp, ipv6-icmp } accept
-		ip6 saddr fe80::/10 udp dport 546 accept
-		tcp dport 22 accept
-		ip saddr 10.1.0.2 tcp dport 22 accept
-		ip6 saddr 2001:db8::/32 udp dport 9000-9004 accept
-		ip6 saddr fd00::1 tcp dport 22 accept
-	}
+    chain input {
+        type filter hook input priority filter; policy drop;
+        iifname "lo" accept
+        ct state established,related accept
+        ct state invalid drop
+        meta l4proto { icmp, ipv6-icmp } accept
+        ip6 saddr fe80::/10 udp dport 546 accept
+        tcp dport 22 accept
+        ip saddr 10.1.0.2 tcp dport 22 accept
+        ip6 saddr 2001:db8::/32 udp dport 9000-9004 accept
+        ip6 saddr fd00::1 tcp dport 22 accept
+    }
 }
-"""  # nft 1.0.6 of that text
+""".replace("    ", "\t")  # nft 1.0.6 of that text
 DELETES, FLAGS = "delete table inet filter\n", "table inet filter { flags dormant; }\n"
 NFT += [
     ("what firewall_apply stores", CONF + OWN, LISTED + OWN_LISTED, [], ""),

@@ -584,26 +584,26 @@ def test_a_chain_of_another_form_costs_its_table_and_no_other() -> None:
 
 LISTING = """
 table inet t { # progname someone
-	comment "
+    comment "
 table inet other {
-	flags dormant"
-	flags dormant
+    flags dormant"
+    flags dormant
 
-	set s {
-		type ipv4_addr
-		flags interval
-	}
+    set s {
+        type ipv4_addr
+        flags interval
+    }
 
-	chain c {
-		comment "x"
-		type filter hook ingress device "eth0" priority filter + 1; policy drop;
-	}
+    chain c {
+        comment "x"
+        type filter hook ingress device "eth0" priority filter + 1; policy drop;
+    }
 
-	chain d {
-		type filter hook egress devices = { eth1, "va*" } priority filter; policy accept;
-	}
+    chain d {
+        type filter hook egress devices = { eth1, "va*" } priority filter; policy accept;
+    }
 }
-"""
+""".replace("    ", "\t")
 
 
 def flagged(flags: Any, listing: str = "") -> Ruleset:
