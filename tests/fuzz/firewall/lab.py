@@ -104,7 +104,7 @@ def _client_lines() -> Iterable[str]:
         for source in SOURCES:
             if source.device == device:
                 extra = "/128 nodad" if source.family == 6 else "/32"
-                length, _, word = extra.partition(" ")
+                length, _blank, word = extra.partition(" ")
                 yield f"addr add {source.address}{length} dev {cable} {word}"
         for metric, address in enumerate((*SERVER[4], *SERVER[6], LINK_LOCAL[device], "127.0.0.1")):
             number = 100 + metric + (50 if device == "vb" else 0)

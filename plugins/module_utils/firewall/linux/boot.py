@@ -200,7 +200,7 @@ class _Coming:
             own, unit = re.compile(rf"(?:^| )(?:{pattern})"), re.compile(started)
             if any(map(own.search, names)) and not any(map(unit.match, self.units.enabled)):
                 text = f"chains of {program} run, and no unit of it is enabled"
-                yield self._lost(program, text, f"systemctl enable {started.split('|')[0]}")
+                yield self._lost(program, text, f"systemctl enable {started.partition('|')[0]}")
 
     def of_loaders(self) -> Iterator[Boot]:
         """Return that several load at boot and one throws away what another loaded."""

@@ -246,7 +246,7 @@ def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
     for part in parts:
         name = name_of(_operand(part))
         known = _LEFT.get(name)
-        guards += known.guards if known else _GUARDS.get(name, _GUARDS.get(name.split(" ")[0], ()))
+        guards += known.guards if known else _GUARDS.get(name, _GUARDS.get(name.partition(" ")[0], ()))
     if name_of(left) == "ip6 nexthdr" and op == "==" and isinstance(right, (str, int)):
         guards.append(_is("proto", _protocol_number(right), str(right)))  # the first header; there may be others
     return guards

@@ -107,7 +107,9 @@ class Choices:
         """
         rules = [*self._choosy.rules(packet), *self._choosy.rules(packet._replace(dport=port))]
         answers = [
-            rule for own in {packet.dport, port} for rule in self._answers.rules(packet._replace(sport=own, turn=1))
+            rule
+            for own in dict.fromkeys((packet.dport, port))
+            for rule in self._answers.rules(packet._replace(sport=own, turn=1))
         ]
         alone = set(apart)
         bounds = sorted({*_bounds(rules, "daddr"), *_bounds(answers, "saddr"), *LINK_LOCAL})

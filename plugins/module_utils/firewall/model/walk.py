@@ -211,7 +211,7 @@ class Walker:
         if not isinstance(test, Match) or len(test.rows) <= _FEW_ROWS or test.mask is not None:
             return test
         values = [packet.value(name) for name in test.fields]
-        at = next((at for at, value in enumerate(values) if type(value) is int), None)
+        at = next((at for at, value in enumerate(values) if isinstance(value, int)), None)
         if at is None or MISSING in values:
             return test
         key = (id(test), at)
