@@ -63,6 +63,17 @@ def said(text: str) -> list[str]:
     return sorted(line for line in text.splitlines() if _LINE.match(line))
 
 
+# A kernel whose log was overwritten since the boot (other tests load thousands of rules) cannot tell what it killed.
+OF_THE_MACHINE = {"resources.oom_kills"}
+
+
+def unknown_of(site: Site, host: str) -> set[str]:
+    """Return the checks that are unknown of a host; one that was left out has them of the run."""
+    found = [finding for finding in site.report()["findings"] if finding["host"] == host]
+    assert found
+    return {finding["check"] for finding in found if finding["status"] == "unknown"}
+
+
 @pytest.mark.case("RP3")
 def test_one_mistake_is_one_line_and_no_dump_comes_after_it(tmp_path: Path) -> None:
     hosts = {f"trader{number:02}": given for number, (given, _line) in enumerate(ONE)}
@@ -94,7 +105,7 @@ def test_a_value_that_contains_itself_leaves_its_host_out(tmp_path: Path) -> Non
     assert said(ended.stdout) == [f"trader01: cryptobot_services: {ENDLESS}"]
     found = {f["host"]: (f["message"], f["actual"]) for f in site.report()["findings"] if f["check"] == "run.inventory"}
     assert found == {"trader01": (f"cryptobot_services: {ENDLESS}", None)}
-    assert {host["name"]: host["status"] for host in site.report()["hosts"]}["trader02"] != "unknown"
+    assert unknown_of(site, "trader02") <= OF_THE_MACHINE
 
 
 @pytest.mark.case("RP3", "RP4")
@@ -107,7 +118,7 @@ def test_a_command_of_nothing_leaves_its_host_out_and_no_other(tmp_path: Path) -
     assert line.startswith("trader01: cryptobot_services[0] (a).command is ['']: expected a list of words whose first")
     state = [(f["host"], f["status"]) for f in site.report()["findings"] if f["check"] == "services.state"]
     assert state == [("trader02", "skipped")]  # which declares none
-    assert {host["name"]: host["status"] for host in site.report()["hosts"]}["trader02"] != "unknown"
+    assert unknown_of(site, "trader02") <= OF_THE_MACHINE
 
 
 @pytest.mark.case("RP3")
