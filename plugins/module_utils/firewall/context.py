@@ -60,7 +60,8 @@ class Reach(NamedTuple):
 class Context(NamedTuple):
     """What was asked for, what is known, and the joins of both.
 
-    ``published`` are ports that rules lead to other hosts. ``clients`` are UDP sockets left aside as clients' own.
+    ``published`` are ports that rules lead to other hosts, and
+    ``published_partly`` the rules that lead more of them there. ``clients`` are UDP sockets left aside as clients' own.
     ``unthought`` is, by family and protocol, the exposure of a port that no rule thinks of. ``unavailable`` says by
     subject what could not be seen.
     """
@@ -70,6 +71,7 @@ class Context(NamedTuple):
     reaches: tuple[Reach, ...]
     exposer: Exposer
     published: tuple[Published, ...] = ()
+    published_partly: tuple[str, ...] = ()
     clients: tuple[Listener, ...] = ()
     unthought: Mapping[tuple[int, str], Exposure] = EMPTY
     shadows: tuple[Shadow, ...] = ()
@@ -132,7 +134,7 @@ def build_context(
         snapshot,
         tuple(_reach(exposer, listener) for listener in servers),
         exposer,
-        exposer.published(),
+        *exposer.published(),
         tuple(clients),
         _unthought(exposer, snapshot.network),
         tuple(find_shadows(snapshot.ruleset)),

@@ -35,6 +35,7 @@ MEND_MEMORY = (
     "Look who changed what the message names, and judge what is open by hand. A real run makes a new baseline as soon "
     "as it can write there; mend the folder, or set cryptobot_state_dir to another."
 )
+_NAMED_RULES = 5  # that a message spells out
 _MOST = 512  # ranges of ports that rules tell apart and that are asked about, for each protocol
 _PRIVATE = {
     4: merge(network(text)[1] for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")),
@@ -210,6 +211,10 @@ def judge_too_broad(context: Context) -> list[Outcome]:
 def judge_published_port(context: Context) -> list[Outcome]:
     """Ports that rules lead to other hosts, such as containers, are open to those only whom the policy allows."""
     findings = [outcome for each in context.published for outcome in _published(context, each)]
+    if context.published_partly:
+        rules = list(context.published_partly)
+        text = f"not all ports that these rules lead to other hosts are looked at: {'; '.join(rules[:_NAMED_RULES])}"
+        findings.append(Outcome(UNKNOWN, text, expected=_MEANT, actual=rules, subject="published ports"))
     if findings or unseen(context):
         return findings
     text = f"none of {len(context.published)} ports that are led to other hosts is open to more than the policy allows"

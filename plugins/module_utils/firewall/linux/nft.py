@@ -226,7 +226,9 @@ class _Rules(NamedTuple):
         comment = str(raw.get("comment", ""))
         try:
             statements = [_with_gaps(statement, self.version) for statement in raw.get("expr", [])]
-            statements = [*_of_family(self.families.get((*self.place, chain, str(raw.get("handle"))), 0)), *statements]
+            asked = self.families.get((*self.place, chain, str(raw.get("handle"))), ODD_FAMILY)
+            if self.families and any((part.get("reject") or {}).get("type") == "tcp reset" for part in statements):
+                statements = [*_of_family(asked), *statements]
             rules = read_rule(where, statements, self.draft.objects, comment)
         except (*ODD, NotModelled, RecursionError):
             # one rule of another form must not hide the others: what it does is unknown, and it says so

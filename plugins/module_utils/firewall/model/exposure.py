@@ -35,6 +35,7 @@ _MANY_PUBLISHED = 256  # ports of other hosts that are looked at
 NO_ROUTE = "no route of this host leads to them"
 SOME_ADDRESS = "to which address of this host it leads is not known"
 OTHER_SOURCE = "a socket of all addresses may answer from another one"
+NO_SUCH_DEVICE = "it is bound to {}, of which nothing is known"
 ONE_WAY = "a datagram may arrive, but no route leads back, so no answer leaves"
 
 
@@ -139,9 +140,12 @@ class Exposer:
 
     def outside(self, listener: Listener, family: int) -> Exposure:
         """Given a listener, return its exposure to what comes by the host's interfaces beside loopback."""
-        if self._network.unavailable and family in listener.bound:
+        why = self._network.unavailable
+        if listener.device not in ("", LOOPBACK, *self._network.ways.get(family, {})):
+            why = why or NO_SUCH_DEVICE.format(listener.device)
+        if why and family in listener.bound:
             packet = Packet(family, PROTOCOL_NUMBERS[listener.proto], None, listener.port, USUAL_SOURCE_PORT, "")
-            return Exposure(family, (Piece(ANY_SOURCE[family], UNKNOWN, self._network.unavailable, packet),))
+            return Exposure(family, (Piece(ANY_SOURCE[family], UNKNOWN, why, packet),))
         addresses = listener.addresses(family, self._network)
         if not addresses and family in listener.inside and family not in listener.bound:
             addresses = (listener.inside[family],)  # loopback, to which a rule or a setting may lead
@@ -212,10 +216,14 @@ class Exposer:
             self._known[key] = Exposure(family, tuple(found))
         return self._known[key]
 
-    def published(self) -> tuple[Published, ...]:
-        """Return the ports that rules lead to other hosts, each with who gets through to there."""
+    def published(self) -> tuple[tuple[Published, ...], tuple[str, ...]]:
+        """Return the ports that rules lead to other hosts, each with who gets through to there, and the rules of which
+        not all ports were looked at.
+        """
+        led = list(islice(self._published_by_rules(), _MANY_PUBLISHED + 1))
+        partly = [str(rule) for rule, _family, _number, port, all_of_it in led if not all_of_it]
         found = []
-        for rule, family, number, port in islice(self._published_by_rules(), _MANY_PUBLISHED):
+        for rule, family, number, port, _all_of_it in led[:_MANY_PUBLISHED]:
             verdict = rule.verdict
             if verdict is None or verdict.address is None:
                 continue
@@ -231,21 +239,26 @@ class Exposer:
             name = next(word for word, each in PROTOCOL_NUMBERS.items() if each == number)
             exposure = Exposure(family, tuple(pieces))
             found.append(Published(family, name, port, verdict.address, target, exposure, str(rule)))
-        return tuple(found)
+        partly += [f"{led[-1][0]}, and what comes after it"] if len(led) > _MANY_PUBLISHED else []
+        return tuple(found), tuple(dict.fromkeys(partly))
 
-    def _published_by_rules(self) -> Iterator[tuple[FilterRule, int, int, int]]:
-        """Return the rules that lead to other hosts, with family, protocol and port of what they lead there."""
+    def _published_by_rules(self) -> Iterator[tuple[FilterRule, int, int, int, bool]]:
+        """Return the rules that lead to other hosts, with family, protocol and port of what they lead there, and
+        whether that is one of few: of more only one is looked at.
+        """
         for rule in self._choices.diverts:
             address = rule.verdict.address if rule.verdict else None
             family = 6 if address is not None and address >= 1 << BITS[4] else 4
             if address is None or contains(self._stack.local[family], address):
                 continue
             numbers = [test.numbers() for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
-            ports = few(numbers[0]) if numbers and numbers[0] else []
+            asked = numbers[0] if numbers and numbers[0] else spanning(1, 65535)
             for number in PROTOCOL_NUMBERS.values():
-                for port in ports or [self._choices.widest()]:
+                for port in (
+                    few(asked) or [each for each in (self._choices.widest(), asked[0]) if contains(asked, each)][:1]
+                ):
                     if concerns(rule, Packet(family, number, None, port, USUAL_SOURCE_PORT, "")):
-                        yield rule, family, number, port
+                        yield rule, family, number, port, bool(few(asked))
 
     def _pieces(self, begin: Packet, addresses: tuple[int, ...], device: str) -> Iterator[Piece]:
         # To a neighbour without a route, the kernel answers from a socket that is bound to a device, by this device

@@ -248,6 +248,36 @@ PUBLISHED = [
 ]
 
 
+LED: list[tuple[str, list[Any], int, bool]] = [
+    ("a few ports", [asks("dport", 8000, 8063)], 64, False),
+    ("a port more", [asks("dport", 8000, 8064)], 1, True),
+    ("all ports", [], 1, True),
+]
+
+
+@pytest.mark.parametrize(("tests", "looked_at", "named"), [row[1:] for row in LED], ids=[row[0] for row in LED])
+def test_a_rule_that_leads_many_ports_away_is_named(tests: list[Any], looked_at: int, named: bool) -> None:
+    nat = rule(*tests, asks("proto", 6), do=Verdict(DIVERT, address=CONTAINER))
+    found, partly = Exposer(rules(hook("prerouting", -100, nat, nat=True)), network(**FORWARDING)).published()
+    assert (len(found), bool(partly)) == (looked_at, named)
+
+
+def test_what_comes_after_so_many_published_ports_is_named() -> None:
+    for count, named in ((256, False), (257, True)):
+        nat = [
+            rule(asks("dport", 1000 + at), asks("proto", 6), do=Verdict(DIVERT, address=CONTAINER))
+            for at in range(count)
+        ]
+        found, partly = Exposer(rules(hook("prerouting", -100, *nat, nat=True)), network(**FORWARDING)).published()
+        assert (len(found), bool(partly)) == (256, named)
+
+
+def test_a_socket_of_a_device_that_nobody_knows_may_be_reached() -> None:
+    for device, expected in (("va", "filtered"), ("interface 9", "unknown"), ("lo", "filtered")):
+        exposure = Exposer(rules(closed()), network()).outside(listener(device=device), 4)
+        assert exposure.verdict(spanning(PEER, PEER)) == expected
+
+
 @pytest.mark.case("FW44")
 @pytest.mark.parametrize(
     ("more", "stack", "expected"), [row[1:] for row in PUBLISHED], ids=[row[0] for row in PUBLISHED]
@@ -256,7 +286,8 @@ def test_a_port_of_a_container_is_published_as_the_kernel_passes_it_on(
     more: list[Chain], stack: dict[str, Any], expected: str
 ) -> None:
     nat = rule(asks("dport", 8080), asks("proto", 6), do=Verdict(DIVERT, address=CONTAINER, port=80))
-    (found,) = Exposer(rules(hook("prerouting", -100, nat, nat=True), *more), network(**stack)).published()
+    (found,), partly = Exposer(rules(hook("prerouting", -100, nat, nat=True), *more), network(**stack)).published()
+    assert partly == ()
     assert found[:5] == (4, "tcp", 8080, CONTAINER, 80)
     assert (found.exposure.verdict(spanning(PEER, PEER)), found.rule) == (expected, "here: a rule")
 

@@ -416,6 +416,11 @@ PUBLISHED: list[tuple[str, Context, list[tuple[str, str]]]] = [
         audit(led(f"{MAYBE} -j DROP"), (), [allow(8080)], network=ROUTER),
         [("ok", "published ports")],
     ),
+    (
+        "more ports than are looked at",
+        audit(led(line="-p tcp --dport 8000:9000 -j DNAT --to-destination 172.17.0.2", policy="DROP"), network=ROUTER),
+        [("unknown", "published ports")],
+    ),
     ("nothing is passed on", audit(led(), network=ASLEEP), [("ok", "published ports")]),
     ("nothing is led away", audit(DENY, network=ROUTER), [("ok", "published ports")]),
     ("not seen", audit(Ruleset(DENY.tables, {6: ("x",)}), network=ROUTER), []),
