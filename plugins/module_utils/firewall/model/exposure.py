@@ -11,7 +11,7 @@ open: what one choice opens is open. Only unicast packets are looked at.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -220,7 +220,7 @@ class Exposer:
         """Return the ports that rules lead to other hosts, each with who gets through to there, and the rules of which
         not all ports were looked at.
         """
-        led = list(islice(self._published_by_rules(), _MANY_PUBLISHED + 1))
+        led = list(islice(_led_away(self._choices, self._stack.local), _MANY_PUBLISHED + 1))
         partly = [str(rule) for rule, _family, _number, port, all_of_it in led if not all_of_it]
         found = []
         for rule, family, number, port, _all_of_it in led[:_MANY_PUBLISHED]:
@@ -241,24 +241,6 @@ class Exposer:
             found.append(Published(family, name, port, verdict.address, target, exposure, str(rule)))
         partly += [f"{led[-1][0]}, and what comes after it"] if len(led) > _MANY_PUBLISHED else []
         return tuple(found), tuple(dict.fromkeys(partly))
-
-    def _published_by_rules(self) -> Iterator[tuple[FilterRule, int, int, int, bool]]:
-        """Return the rules that lead to other hosts, with family, protocol and port of what they lead there, and
-        whether that is one of few: of more only one is looked at.
-        """
-        for rule in self._choices.diverts:
-            address = rule.verdict.address if rule.verdict else None
-            family = 6 if address is not None and address >= 1 << BITS[4] else 4
-            if address is None or contains(self._stack.local[family], address):
-                continue
-            numbers = [test.numbers() for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
-            asked = numbers[0] if numbers and numbers[0] else spanning(1, 65535)
-            for number in PROTOCOL_NUMBERS.values():
-                for port in (
-                    few(asked) or [each for each in (self._choices.widest(), asked[0]) if contains(asked, each)][:1]
-                ):
-                    if concerns(rule, Packet(family, number, None, port, USUAL_SOURCE_PORT, "")):
-                        yield rule, family, number, port, bool(few(asked))
 
     def _pieces(self, begin: Packet, addresses: tuple[int, ...], device: str) -> Iterator[Piece]:
         # To a neighbour without a route, the kernel answers from a socket that is bound to a device, by this device
@@ -332,6 +314,23 @@ class Exposer:
                 yield piece  # it may have been redirected here
             elif sent.dport == port and served:
                 yield Piece(piece.sources, FILTERED, f"port {port} is redirected to {_place(final)}", final)
+
+
+def _led_away(choices: Choices, local: Mapping[int, Intervals]) -> Iterator[tuple[FilterRule, int, int, int, bool]]:
+    """Return the rules that lead to other hosts, with family, protocol and port of what they lead there, and
+    whether that is one of few: of more only one is looked at.
+    """
+    for rule in choices.diverts:
+        address = rule.verdict.address if rule.verdict else None
+        family = 6 if address is not None and address >= 1 << BITS[4] else 4
+        if address is None or contains(local[family], address):
+            continue
+        numbers = [test.numbers() for test in rule.tests if isinstance(test, Match) and test.fields == ("dport",)]
+        asked = numbers[0] if numbers and numbers[0] else spanning(1, 65535)
+        for number in PROTOCOL_NUMBERS.values():
+            for port in few(asked) or [each for each in (choices.widest(), asked[0]) if contains(asked, each)][:1]:
+                if concerns(rule, Packet(family, number, None, port, USUAL_SOURCE_PORT, "")):
+                    yield rule, family, number, port, bool(few(asked))
 
 
 def _most_open(exposures: Iterator[Exposure]) -> Exposure:
