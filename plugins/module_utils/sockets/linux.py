@@ -114,7 +114,8 @@ def parse_tables(tables: Tables) -> list[Socket]:
     diagnosed: dict[int, tuple[Optional[bool], int]] = {}
     for dump in tables.diagnosis:
         diagnosed.update(parse_diagnosis(dump))
-    found = [entry for (proto, family), text in tables.texts.items() for entry in parse_sockets(proto, family, text)]
+    read = [entry for (proto, family), text in tables.texts.items() for entry in parse_sockets(proto, family, text)]
+    found = list(dict.fromkeys(read))
     found.sort(key=lambda entry: (entry.proto, entry.port, entry.family, entry.address, entry.inode))
     return [_diagnosed(entry, tables.devices, *diagnosed.get(entry.inode, (None, 0))) for entry in found]
 
@@ -162,15 +163,32 @@ class Tables(NamedTuple):
 
 
 def read_tables(host: Host) -> Tables:
-    """Return the socket tables of a Linux host. Raise SourceMissing or SourceDenied where it has none."""
+    """Return the socket tables of a Linux host. Raise SourceMissing, SourceDenied or ParseError.
+
+    /proc gives a table in parts, and leaves sockets out where others come and go meanwhile (seen with UDP). Where the
+    kernel's diagnosis has more, the tables are read once more, and what either reading has counts.
+    """
+    texts, diagnosis = _texts(host), _diagnosis(host)
+    if _left_out(texts, diagnosis):
+        again = {table: text.partition("\n")[2] for table, text in _texts(host).items()}  # without the heads
+        texts = {table: f"{text.rstrip()}\n{again.get(table, '')}" for table, text in texts.items()}
+    return Tables(texts, diagnosis, _devices(host, diagnosis))
+
+
+def _texts(host: Host) -> dict[tuple[str, int], str]:
     texts = {("tcp", 4): host.read("/proc/net/tcp", MAX_TABLE)}
     for proto, family in TABLES[1:]:
         try:
             texts[proto, family] = host.read(f"/proc/net/{proto}{'6' if family == 6 else ''}", MAX_TABLE)
         except SourceMissing:  # a kernel without IPv6 has no tables for it
             continue
-    diagnosis = _diagnosis(host)
-    return Tables(texts, diagnosis, _devices(host, diagnosis))
+    return texts
+
+
+def _left_out(texts: Mapping[tuple[str, int], str], diagnosis: Iterable[bytes]) -> bool:
+    """Return whether the kernel's diagnosis has a socket that the texts have not."""
+    known = {entry.inode for table, text in texts.items() for entry in parse_sockets(*table, text)}
+    return any(inode and inode not in known for dump in diagnosis for inode in parse_diagnosis(dump))
 
 
 def _diagnosis(host: Host) -> tuple[bytes, ...]:

@@ -7,6 +7,7 @@
 from pathlib import Path
 
 import pytest
+from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.processes.linux import parse_unit
@@ -16,6 +17,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.sockets.linu
     parse_diagnosis,
     parse_inode,
     parse_sockets,
+    parse_tables,
+    read_tables,
 )
 
 PROC = Path(__file__).resolve().parents[4] / "fixtures" / "proc"
@@ -100,3 +103,52 @@ def test_the_request_asks_for_listeners_only():
     request = listeners_request("tcp")
     assert len(request) == 72 == int.from_bytes(request[:4], "little")
     assert request[20:24] == (1 << 10).to_bytes(4, "little")
+
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+ROW = "   {0}: 00000000:{1} 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 {2} 2 0 0\n"
+
+
+def message(inode):
+    """Return an answer of sock_diag about one socket."""
+    body = bytearray(72)
+    body[68:72] = inode.to_bytes(4, "little")
+    return (88).to_bytes(4, "little") + (20).to_bytes(2, "little") + bytes(10) + bytes(body)
+
+
+class Unsteady(FakeHost):
+    """A host whose table of UDP lacks a socket when it is read first, as /proc does while others come and go."""
+
+    def __init__(self, *readings, answers):
+        super().__init__(files={"/proc/net/tcp": HEAD})
+        self.readings, self.answers, self.asked = list(readings), answers, 0
+
+    def read(self, path, limit=None):
+        if path != "/proc/net/udp":
+            return super().read(path)
+        self.asked += 1
+        return self.readings.pop(0)
+
+    def ask_kernel(self, protocol, request):
+        return self.answers if request[17] == 17 and request[16] == 2 else b""
+
+
+FIRST, SECOND = ROW.format(1, "0035", 11), ROW.format(2, "1F40", 22)
+UNSTEADY = [
+    ("all at once", [HEAD + FIRST + SECOND], message(11) + message(22), [53, 8000], 1),
+    ("one was left out", [HEAD + FIRST, HEAD + FIRST + SECOND], message(11) + message(22), [53, 8000], 2),
+    ("one each time", [HEAD + FIRST, HEAD + SECOND], message(11) + message(22), [53, 8000], 2),
+    ("it is gone", [HEAD + FIRST, HEAD + FIRST], message(11) + message(22), [53], 2),
+    ("nobody knows more", [HEAD + FIRST], message(11), [53], 1),
+    ("of no inode", [HEAD + FIRST], message(11) + message(0), [53], 1),
+    ("the kernel is silent", [HEAD + FIRST], b"", [53], 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("readings", "answers", "ports", "asked"), [row[1:] for row in UNSTEADY], ids=[row[0] for row in UNSTEADY]
+)
+def test_a_socket_that_a_reading_left_out_is_asked_for_once_more(readings, answers, ports, asked):
+    host = Unsteady(*readings, answers=answers)
+    assert [entry.port for entry in parse_tables(read_tables(host))] == ports
+    assert host.asked == asked
