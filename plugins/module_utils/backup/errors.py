@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ..errors import ActionFailed, CoreError
+from ..printable import printable
 
 
 class Unreadable(CoreError):
@@ -23,3 +24,11 @@ class CannotJudge(CoreError):
 
 class NoSpace(ActionFailed):
     """The disk was full. It ends the whole run, whatever is optional, because what follows would fail as well."""
+
+
+class MemberRefused(ActionFailed):
+    """A member of an archive is none that is unpacked; nothing is written outside of the folder for it."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{printable(name)[:200]!r} is not unpacked: {reason}")
+        self.name, self.reason = name, reason
