@@ -30,5 +30,5 @@ class MemberRefused(ActionFailed):
     """A member of an archive is none that is unpacked; nothing is written outside of the folder for it."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{printable(name)[:200]!r} is not unpacked: {reason}")
+        super().__init__(f"the member '{printable(name)[:200]}' is not unpacked: {reason}")
         self.name, self.reason = name, reason
