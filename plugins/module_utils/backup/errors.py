@@ -22,6 +22,10 @@ class CannotJudge(CoreError):
     """Something that is needed to judge a file of a set is missing on this host."""
 
 
+class CannotRestore(CannotJudge, ActionFailed):
+    """Here, or on the server, what is to be restored cannot be taken. It says nothing of the set."""
+
+
 class NoSpace(ActionFailed):
     """The disk was full. It ends the whole run, whatever is optional, because what follows would fail as well."""
 
