@@ -61,6 +61,11 @@ class Exposure:
         """The sources of which it is not known."""
         return subtract(self._part(UNKNOWN), self.open)
 
+    @cached_property
+    def through(self) -> Intervals:
+        """Who gets through, with the host's own addresses: one that it gives up is no news of somebody else's."""
+        return merge([self.open, self.own]) if self.open else ()
+
     def _part(self, verdict: str) -> Intervals:
         return merge(piece.sources for piece in self.pieces if piece.verdict == verdict)
 
@@ -170,14 +175,16 @@ class Exposer:
 
         Ports and processes that no rule tells apart share one answer.
         """
-        number = PROTOCOL_NUMBERS[proto]
-        same = (self._choices.port_class(port), self._choices.receiver_class(receiver))
-        key = (number, same, family, addresses, device)
+        begin = Packet(family, PROTOCOL_NUMBERS[proto], None, port, USUAL_SOURCE_PORT, "").to(receiver)
+        key = (*self._alike(begin, receiver), addresses, device)
         if key not in self._known:
-            begin = Packet(family, number, None, port, USUAL_SOURCE_PORT, "").to(receiver)
             pieces = tuple(self._pieces(begin, addresses, device))
             self._known[key] = Exposure(family, pieces, own=self._stack.local[family])
         return self._known[key]
+
+    def _alike(self, packet: Packet, receiver: Receiver) -> tuple[object, ...]:
+        """Return what a packet shares with all for ports and processes that no rule tells apart."""
+        return packet.family, packet.proto, self._choices.port_class(packet), self._choices.receiver_class(receiver)
 
     def unthought(self, proto: str, family: int, addresses: tuple[int, ...]) -> Exposure:
         """Return the exposure of a port that no rule thinks of: of the widest range that all rules treat alike."""
@@ -203,10 +210,9 @@ class Exposer:
             if not mine:
                 return Exposure(family, (), f"it is bound to {listener.device}, which has no IPv{family} address")
             asked, served = mine[0], mine
-        same = (self._choices.port_class(listener.port), self._choices.receiver_class(receiver))
-        key = (number, same, family, (LOOPBACK, asked, address, *served))
+        begin = Packet(family, number, asked, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
+        key = (*self._alike(begin, receiver), (LOOPBACK, asked, address, *served))
         if key not in self._known:
-            begin = Packet(family, number, asked, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
             entries = dict.fromkeys((listener.port, *self._choices.entries(begin, served)))
             found = [
                 piece._replace(sources=shown)

@@ -97,11 +97,11 @@ def scope_of(rule: FilterRule) -> Scope:
     scope: Scope = {}
     for test in rule.tests:
         if isinstance(test, Match):
-            numbers = test.numbers()
+            numbers, before = test.numbers(), scope.get(test.fields)
             if numbers is None:
                 scope[test.fields, test.rows, test.negated, test.mask] = EVERYTHING
             else:
-                scope[test.fields] = intersect(scope.get(test.fields, EVERYTHING), numbers)
+                scope[test.fields] = numbers if before is None else intersect(before, numbers)
     return scope
 
 
