@@ -15,7 +15,7 @@ from .context import Context, Reach
 from .history import Baseline, moment, moved
 from .model.evaluate import OPEN
 from .model.exposure import Exposure, Published
-from .model.intervals import Intervals, merge, network
+from .model.intervals import Intervals, network
 from .model.network import ANY_SOURCE
 from .policy import ANY, LOOPBACK, is_loopback
 from .rules_filter import stops
@@ -126,11 +126,6 @@ def _baseline(context: Context) -> dict[str, Any]:
     return {"at": moment(history.at) if history.at else "", "open_since": since}
 
 
-def _with_own(exposure: Exposure) -> Intervals:
-    """Return who gets through, with the host's own addresses: one that it gives up is no news of somebody else's."""
-    return merge([exposure.open, exposure.own]) if exposure.open else ()
-
-
 def remembered(context: Context, *, keep: bool) -> Baseline:
     """Given an audit, return what to remember of it; a first run makes the baseline whatever is asked for.
 
@@ -142,7 +137,7 @@ def remembered(context: Context, *, keep: bool) -> Baseline:
     if keep and history.at:
         return history
     opened = {
-        reach.name(family): None if exposure.unknown else _with_own(exposure)
+        reach.name(family): None if exposure.unknown else exposure.through
         for reach in context.reaches
         for family, exposure in reach.outside.items()
     }
