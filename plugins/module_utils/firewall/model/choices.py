@@ -40,16 +40,21 @@ class Choices:
         self._away = [rule for rule in rules if rewrites(rule) or (rule.verdict and rule.verdict.kind == AWAY)]
         self._guarded: dict[tuple[Test, ...], set[int]] = defaultdict(set)  # bounds of ports by what else is asked
         self._classes: dict[tuple[int, int], list[int]] = {}
+        self._flags = False
+        choosy = []
         for rule in rules:
-            bounds = _bounds((rule,), _PORT_FIELDS)
+            asked = _asked_by(rule)
+            bounds = set() if _PORT_FIELDS.isdisjoint(asked) else _bounds((rule,), _PORT_FIELDS)
             if rule.verdict is not None and rule.verdict.kind == DIVERT:
                 self._diverts[rule.verdict.port].append(rule)
                 bounds |= set() if rule.verdict.port is None else {*spanning(rule.verdict.port, rule.verdict.port)}
             if bounds:
                 self._guarded[guards_of(rule)] |= bounds
+            choosy += [] if _SENT.isdisjoint(asked) else [rule]
+            self._flags = self._flags or "tcp_flags" in asked
         self._ports = sorted(set[int]().union(*self._guarded.values()))
         self._named = _named_receivers(rules)
-        self._choosy = PortIndex(rule for rule in rules if _asks(rule, _SENT))
+        self._choosy = PortIndex(choosy)
         answering = [
             rule
             for table in tables
@@ -58,8 +63,7 @@ class Choices:
             )
             for rule in chain.rules
         ]
-        self._answers = PortIndex((rule for rule in answering if _asks(rule, _ANSWERED)), "sport")
-        self._flags = any(_asks(rule, ("tcp_flags",)) for rule in rules)
+        self._answers = PortIndex((rule for rule in answering if not _ANSWERED.isdisjoint(_asked_by(rule))), "sport")
 
     def port_class(self, packet: Packet) -> int:
         """Given a packet, return the number that its port shares with all that no rule for its family and protocol
@@ -133,9 +137,9 @@ class Choices:
         )
 
 
-def _asks(rule: FilterRule, fields: Collection[str]) -> bool:
-    """Return whether a rule tests any of some fields."""
-    return any(isinstance(test, Match) and any(field in fields for field in test.fields) for test in rule.tests)
+def _asked_by(rule: FilterRule) -> set[str]:
+    """Return the fields that a rule tests."""
+    return {field for test in rule.tests if isinstance(test, Match) for field in test.fields}
 
 
 def _bounds(rules: Iterable[FilterRule], fields: Collection[str]) -> set[int]:

@@ -107,7 +107,7 @@ def scope_of(rule: FilterRule) -> Scope:
 
 def _lies_in(scope: Scope, wider: Scope) -> bool:
     """Return whether all that one rule asks for is asked for by another."""
-    return all(key in scope and not subtract(scope[key], wider[key]) for key in wider)
+    return wider.keys() <= scope.keys() and not any(subtract(scope[key], wider[key]) for key in wider)
 
 
 class _Placed(NamedTuple):
