@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from plugins.module_utils.backup.examples import act, filled
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotJudge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.foreign import ForeignReader
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Manifest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import restore
@@ -190,6 +193,26 @@ def test_an_extension_that_the_server_does_not_have_is_named_before_anything_is_
     with pytest.raises(ActionFailed, match="needs the extensions pg_stat_statements"):
         restored(taken, server, tmp_path, tag="extension")
     assert databases(server) == before
+
+
+def test_the_dump_in_an_archive_of_the_application_comes_back(server, tmp_path):
+    stage = tmp_path / "nightly"
+    (stage / "config").mkdir(parents=True)
+    (stage / "config" / "app.yml").write_text("x")
+    (stage / "metadata.json").write_text('{"backupName": "nightly", "timestamp": "2026-11-28 02:00:05"}')
+    login = ("-h", str(server.folder), "-p", str(server.port))
+    server.run("pg_dump", *login, "--format=custom", f"--file={server.folder}/database.sql", "main")
+    shutil.move(server.folder / "database.sql", stage / "database.sql")
+    with tarfile.open(tmp_path / "nightly.tar.gz", "w:gz") as archive:
+        archive.add(stage, arcname="nightly")
+    reader = ForeignReader(tmp_path / "nightly.tar.gz", tmp_path, HOST)
+    [entry] = [one for one in reader.manifest.sources if one.type == "postgresql"]
+    done = restore(entry, reader, tmp_path, Bench(tmp_path, tmp_path, HOST, server=options(server)))
+    found = done.proof["databases"]["main"]
+    assert (found["rows"]["public.trades"], found["rows_compared"]) == (500, False)
+    assert sorted(done.notes.counts) == ["globals", "rows"]
+    assert any("no roles" in words for words in reader.lacks)
+    drop(options(server), [found["scratch"]], HOST)
 
 
 def test_only_what_a_restore_made_is_dropped(server):
