@@ -21,6 +21,7 @@ from ..model import Size, Workshop
 from .archive import Archive
 from .attributes import Noted, members_of, note
 from .content import Found
+from .parent import Parent
 from .system import POSIX, SYSTEMS, System
 from .walk import leaving_out, size_below, walk
 
@@ -45,7 +46,7 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     paths, codec, host = [workshop.folder / name for name in names], workshop.codec, workshop.host
     members, system = members_of(host.platform), SYSTEMS[host.platform]
     with writing(paths[0], codec, host) as sink, writing(paths[1], codec, host) as index:
-        archive = Archive(sink, index, workshop.pulse, system, members.report)
+        archive = Archive(sink, index, workshop.pulse, members, system, Parent(begun=host.now()))
         _add_all(archive, source, workshop, system)
         archive.finish()
         written = [sink.close(), index.close()]
