@@ -130,6 +130,7 @@ class Bench(NamedTuple):
             "state_dir": str(self.place / "state"),
             "sources": [{"name": "files", "type": "files", "path": str(self.place / "data" / self.data.name)}],
             "verify_level": level,
+            "incremental": incremental,
         }
         (self.place / "arguments.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
         argv = [*PRIORITY, sys.executable, str(MODULE), str(self.place / "arguments.json")]

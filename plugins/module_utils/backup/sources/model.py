@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from ...errors import ActionFailed
 from ...host import Host
 from ..declared import Source
-from ..model import Notes, Payload, SourceCopy
+from ..model import BackupSet, Notes, Payload, SourceCopy
 from ..streams import Codec, Written
 
 
@@ -51,7 +51,8 @@ class Size(NamedTuple):
 class Workshop:
     """Where and how one source is taken: ``folder`` is its own. ``protected`` are real paths that files leave out.
 
-    ``halt`` is set where the whole set is given up; sources are taken side by side.
+    ``halt`` is set where the whole set is given up; sources are taken side by side. ``parent`` is the set that files
+    are compared with, where not all of them are to be taken, ``hashed`` as in Bench.
     """
 
     folder: Path
@@ -59,6 +60,8 @@ class Workshop:
     codec: Codec
     protected: frozenset[str] = frozenset()
     halt: Event = field(default_factory=Event)
+    parent: Optional[BackupSet] = None
+    hashed: dict[Path, str] = field(default_factory=dict)
 
     def pulse(self) -> None:
         """Say now and then that work goes on. Raise ToolTimeout when time is up, GivenUp where nobody wants it."""
@@ -82,7 +85,8 @@ class Bench(NamedTuple):
     """Where a set is checked: its folder, and a folder for what has to be unpacked for it.
 
     ``platform`` is the one that made the set, which need not be that of ``host``; ``thorough`` asks for all that can
-    be compared within a source (L3). ``doubt`` says why ``scratch`` is not to be written to.
+    be compared within a source (L3). ``doubt`` says why ``scratch`` is not to be written to. ``hashed`` are the
+    checksums by path that this run has taken already: several sets may need one archive.
     """
 
     folder: Path
@@ -91,3 +95,4 @@ class Bench(NamedTuple):
     platform: str = ""
     thorough: bool = False
     doubt: str = ""
+    hashed: Optional[dict[Path, str]] = None

@@ -271,15 +271,34 @@ class Row(NamedTuple):
     lies: int = 0
 
 
-def read_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
-    """Given an index as a stream, yield its rows. Raise Unreadable where it is none."""
-    if stream.readline() not in HEADS:
-        raise Unreadable(name, "its first line does not name the columns of an index")
-    for number, line in enumerate(stream, start=2):
-        row = _row(line)
-        if row is None:
-            raise Unreadable(name, f"line {number} is no row of an index")
-        yield row
+# The line of a file that an earlier set of the chain has: there may be hundreds of thousands of them.
+_CARRIED = re.compile(
+    rb'\["(?:[^"\\]|\\.)+", "(?:file|sparse)", \d+, "[0-9a-f]{64}", \d+, \d+, \d+, -?\d+, "", -?\d+, [1-9]\d*, (\d)\]\n'
+)
+
+
+class Rows:
+    """The rows of an index whose content is in the set's own archive, in its order. ``own`` is its place in the chain.
+
+    ``carried`` counts those before that are of files of earlier sets. Raise Unreadable where it is no index.
+    """
+
+    def __init__(self, stream: IO[bytes], name: str, own: int = 0) -> None:
+        self._stream, self._name, self._own, self.carried = stream, name, own, 0
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows."""
+        if self._stream.readline() not in HEADS:
+            raise Unreadable(self._name, "its first line does not name the columns of an index")
+        for number, line in enumerate(self._stream, start=2):
+            earlier = _CARRIED.fullmatch(line) if self._own else None
+            if earlier is not None and int(earlier.group(1)) < self._own:
+                self.carried += 1
+                continue
+            row = _row(line)
+            if row is None or row.lies != self._own:
+                raise Unreadable(self._name, f"line {number} is no row of an index")
+            yield row
 
 
 def _row(line: bytes) -> Optional[Row]:
