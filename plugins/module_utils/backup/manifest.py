@@ -198,9 +198,11 @@ def _is_payload(name: str) -> bool:
 def parse_verification(content: bytes, source: str, manifest: Manifest) -> Optional[Verification]:
     """Given verified.json and the set's manifest, return it, or None where it speaks of another manifest.
 
-    Raise ParseError where it is not of the expected form.
+    Raise ParseError where it is not of the expected form, or was changed since it was written.
     """
     document = _load(content, source)
+    if document.keys() != _UNSEALED and seal(document) != content:
+        raise ParseError(source, 1, str(document.get("sha256")), "it was changed since it was written")
     try:
         level, evidence = LEVELS.index(document["level"]), dict(document["evidence"])
         found = Verification(level, document["ok"] is True, float(document["at"]), evidence)
@@ -209,9 +211,12 @@ def parse_verification(content: bytes, source: str, manifest: Manifest) -> Optio
     return found if evidence.get("manifest_sha256") == manifest.sha256 else None
 
 
+_UNSEALED = {"set", "level", "ok", "at", "evidence"}  # the keys that older releases wrote, without a seal
+
+
 def verification_document(set_id: str, verification: Verification) -> bytes:
     """Given a verification, return the content of verified.json."""
-    return _canonical(
+    return seal(
         {
             "set": set_id,
             "level": LEVELS[verification.level],

@@ -123,6 +123,7 @@ def free_bytes(folder: Path) -> int:
 def _read_set(folder: Path, host: Host, key: bytes, trusted: Others) -> Union[BackupSet, Broken, None]:
     source = folder / MANIFEST
     try:
+        _require_own_files(folder)
         content = host.read_bytes(str(source), MAX_MANIFEST)
         manifest = parse_manifest(content, str(source), folder.name)
         evidence = _read_verification(folder / VERIFIED, manifest, host)
@@ -135,6 +136,17 @@ def _read_set(folder: Path, host: Host, key: bytes, trusted: Others) -> Union[Ba
     except FileNotFoundError:
         return None
     return BackupSet(manifest, folder, evidence, mode, lacking, others, signature, theirs)
+
+
+def _require_own_files(folder: Path) -> None:
+    """Raise SourceDenied where a set's folder, or a file in which it speaks of itself, is something else: what a link
+    leads to may be another thing at each look. Raise FileNotFoundError where the folder is gone.
+    """
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
+        raise SourceDenied(str(folder), "it is no folder but a link or a file")
+    for path in (folder / name for name in (MANIFEST, VERIFIED, SIGNATURE)):
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise SourceDenied(str(path), "it is no regular file")
 
 
 def _mode(status: os.stat_result, others: Others) -> int:
