@@ -36,10 +36,7 @@ SPEC: dict[str, Any] = {
         default=RESTORED,
     ),
     "dir": BACKUP["dir"],
-    "sources": {
-        **BACKUP["sources"],
-        "description": "What is backed up, and so where it belongs, in the shape of C(cryptobot_backup.sources).",
-    },
+    "sources": BACKUP["sources"],
     "services": SERVICES,
     "set": option(
         "str",
@@ -127,5 +124,5 @@ AREA = declare(
     plan_only=True,
     acts=True,
     low_priority=False,
-    tags=("B2.2", "DB3.1", "DB3.2"),
+    tags=("B2.2", "DB3.1"),
 )

@@ -27,13 +27,14 @@ from ..host import Host
 from ..memory import recall, remember
 from ..publish import fsync_path
 from ..restart.interruption import interruptible
+from ..restart.model import Launch
 from . import beside, hold, holders, journal, safety, swap
 from .declared import Request
 from .model import BACK, KEPT, UNDER_WAY, Journal, Unit
-from .plan import FINISH, HOLD, LOOK, RESTORE, SAFE, START, SWAP
+from .plan import FINISH, HOLD, PROVE, RESTORE, SAFE, START, SWAP
 from .targets import identity_of
 
-AFTER_BESIDE = (HOLD, LOOK, SWAP, START, FINISH)
+AFTER_BESIDE = (HOLD, PROVE, SWAP, START, FINISH)
 MEMORY = "restore"
 
 
@@ -41,7 +42,7 @@ MEMORY = "restore"
 class Work:
     """What the steps work with. ``entries`` are the sources of the set by name, none of them where it goes back alone.
 
-    ``actions`` tell what was done, ``notes`` what is worth knowing of it.
+    ``actions`` tell what was done, ``notes`` what is worth knowing of it, ``ways`` how script-started services ran.
     """
 
     request: Request
@@ -52,6 +53,7 @@ class Work:
     bench: Bench
     heartbeat: Callable[[], None]
     actions: list[Action] = field(default_factory=list)
+    ways: dict[str, Launch] = field(default_factory=dict, repr=False)
     notes: list[str] = field(default_factory=list)
 
     def write(self) -> None:
@@ -103,7 +105,7 @@ def _given_up(work: Work, error: Exception) -> str:
         Action(*step, NOT_DONE, "an earlier step failed") for step in rest if " ".join(step) not in work.journal.done
     ]
     try:
-        faults = take_back(work)
+        faults = go_back(work)
     except (CoreError, OSError) as second:
         text = f"the restore failed ({error}), and going back failed too ({second}): what is held down stays so"
         return f"{text}; put right what is named, then run it with state: rolled_back, or resumed"
@@ -111,7 +113,7 @@ def _given_up(work: Work, error: Exception) -> str:
     return f"the restore failed, and everything is as it was before: {error}{after}"
 
 
-def take_back(work: Work) -> tuple[str, ...]:
+def go_back(work: Work) -> tuple[str, ...]:
     """Put back what was there before, whatever a restore had come to, and return what services did not come back.
 
     Raise CoreError or OSError where that cannot be done; the journal stays then, and it may be tried again.
@@ -124,10 +126,11 @@ def take_back(work: Work) -> tuple[str, ...]:
     work.write()
     if touched:
         _hold(work, "services")
-        _look(work, "open files")
+        _prove(work, "open files")
     for unit in reversed(work.journal.units):
-        if unit.seen:
+        if unit.noted:
             _swap_back(work, unit)
+    _open_doors(work)
     faults = _start_again(work) if work.journal.held else ()
     return _gone_back(work, faults, keep=was_kept)
 
@@ -145,7 +148,7 @@ def _swap_back(work: Work, unit: Unit) -> None:
 
 def databases_touched(work: Work) -> bool:
     """Return whether a database of the restore is another than before."""
-    units = [unit for unit in work.journal.units if unit.kind == "postgresql" and unit.seen]
+    units = [unit for unit in work.journal.units if unit.kind == "postgresql" and unit.noted]
     if not units:
         return False
     from . import databases
@@ -224,7 +227,7 @@ def _settle_sqlite(work: Work, found: Path, unit: Unit) -> None:
     """Put a restored database where its unit says, or a copy of what is there with the rows of some tables of it."""
     if work.journal.tables:
         status = os.stat(unit.target)
-        found = beside.take_tables(unit, found, work.journal.tables, work.host)
+        found = beside.with_tables(unit, found, work.journal.tables, work.host)
         os.chown(found, status.st_uid, status.st_gid)
         os.chmod(found, status.st_mode & 0o7777)
     os.replace(found, unit.new)
@@ -237,15 +240,16 @@ def _hold(work: Work, _subject: str) -> str:
     if not services:
         return "no service is declared, so none was held down"
     if not work.journal.held:
-        work.journal.held = hold.survey(work.host, services, work.request.state_dir)
+        work.ways = hold.ways_of(work.host, services)
+        work.journal.held = hold.survey(work.host, services, work.request.state_dir, work.ways)
         work.write()
     hold.hold(work.host, services, work.journal.held, work.request.gate.stop_timeout)
     return f"ended and held down, which was tried: {', '.join(service.name for service in reversed(services))}"
 
 
-def _look(work: Work, _subject: str) -> str:
+def _prove(work: Work, _subject: str) -> str:
     """Prove that nobody has open what is swapped. Raise ActionFailed where somebody has, or nobody can tell."""
-    found = holders.look([unit for unit in work.journal.units if unit.kind != "postgresql"], work.host)
+    found = holders.collect_holders([unit for unit in work.journal.units if unit.kind != "postgresql"], work.host)
     if found.holders:
         raise ActionFailed(f"{found.holders[0]}, so nothing is swapped; end it, or declare it as a service")
     if found.unseen:
@@ -264,8 +268,8 @@ def _swap(work: Work, subject: str) -> str:
         from . import databases
 
         return databases.forwards(unit, work)
-    if not unit.seen:
-        unit = _seen(work, unit)
+    if not unit.noted:
+        unit = _noted(work, unit)
         work.journal.put(unit)
         work.write()
     swap.make_above(unit)
@@ -274,14 +278,14 @@ def _swap(work: Work, subject: str) -> str:
     return f"swapped by rename{carried}; what was there is kept in {unit.old}" if unit.had else "put where nothing was"
 
 
-def _seen(work: Work, unit: Unit) -> Unit:
+def _noted(work: Work, unit: Unit) -> Unit:
     """Return a unit with what lies at its target now, and what of that no set has."""
     had, carried = identity_of(unit.target), tuple[str, ...]()
     if unit.kind == "files" and os.path.isdir(unit.target) and not os.path.islink(unit.target):
         source = work.request.source(unit.source)
         patterns = source.exclude if source else ()
         carried = swap.carried_of(unit.target, leaving_out(patterns), work.request.backup.protected)
-    return unit._replace(seen=True, had=had, carried=carried, made=swap.missing_above(unit.target))
+    return unit._replace(noted=True, had=had, carried=carried, made=swap.missing_above(unit.target))
 
 
 def _start(work: Work, _subject: str) -> str:
@@ -293,14 +297,18 @@ def _start(work: Work, _subject: str) -> str:
     return "; ".join(faults) or "all that are meant to run do, and are well"
 
 
-def _start_again(work: Work) -> tuple[str, ...]:
+def _open_doors(work: Work) -> None:
     units = [unit for unit in work.journal.units if unit.kind == "postgresql"]
     if units:
         from . import databases
 
         databases.open_doors(units, work.request, work.host)
+
+
+def _start_again(work: Work) -> tuple[str, ...]:
+    _open_doors(work)
     hold.release(work.host, work.journal.held)
-    return hold.start(work.host, work.request, work.journal.held).failures
+    return hold.start(work.host, work.request, work.journal.held, work.ways).failures
 
 
 def _finish(work: Work, _subject: str) -> str:
@@ -317,7 +325,7 @@ _DO: dict[str, Callable[[Work, str], str]] = {
     SAFE: _safe,
     RESTORE: _restore,
     HOLD: _hold,
-    LOOK: _look,
+    PROVE: _prove,
     SWAP: _swap,
     START: _start,
     FINISH: _finish,

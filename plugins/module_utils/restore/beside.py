@@ -49,7 +49,7 @@ def restore_entry(
     return restored
 
 
-def take_tables(unit: Unit, restored: Path, tables: Sequence[str], host: Host) -> Path:
+def with_tables(unit: Unit, restored: Path, tables: Sequence[str], host: Host) -> Path:
     """Given a restored database and the names of tables, return a copy of the one that is there with the rows that
     these tables have in the restored one.
 
@@ -69,7 +69,7 @@ def take_tables(unit: Unit, restored: Path, tables: Sequence[str], host: Host) -
         connection.execute("ATTACH ? AS restored", (str(restored),))
         connection.execute("BEGIN IMMEDIATE")
         for table in tables:
-            _take_table(connection, table)
+            _copy_rows(connection, table)
         connection.execute("COMMIT")
         connection.execute("DETACH restored")
         _require_sound(connection, tables)
@@ -81,7 +81,7 @@ def take_tables(unit: Unit, restored: Path, tables: Sequence[str], host: Host) -
     return draft
 
 
-def _take_table(connection: sqlite3.Connection, table: str) -> None:
+def _copy_rows(connection: sqlite3.Connection, table: str) -> None:
     def columns(schema: str) -> list[tuple[str, str]]:
         rows = connection.execute("SELECT name, type FROM pragma_table_info(?, ?)", (table, schema))
         return [(str(name), str(kind)) for name, kind in rows]

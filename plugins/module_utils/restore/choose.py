@@ -17,7 +17,7 @@ from ..errors import CoreError, InputError
 from .declared import NEWEST, SAFETY, Request
 
 
-class Refused(CoreError):
+class RestoreRefused(CoreError):
     """The restore cannot be made as it is asked for; nothing was done."""
 
 
@@ -37,20 +37,20 @@ class Chosen(NamedTuple):
 def choose(request: Request, catalog: Catalog, host: str) -> Chosen:
     """Given what is asked for, what the backup folder holds and this host's name, return what is restored.
 
-    Raise InputError where no such set is there, Refused where it is not to be restored.
+    Raise InputError where no such set is there, RestoreRefused where it is not to be restored.
     """
     found = choose_set(request, catalog)
     reason = refusal(request, found, host)
     if reason:
-        raise Refused(f"set {found.id} is not restored: {reason}")
+        raise RestoreRefused(f"set {found.id} is not restored: {reason}")
     entries, left = choose_entries(request, found)
     return Chosen(found, entries, left)
 
 
 def choose_set(request: Request, catalog: Catalog) -> BackupSet:
-    """Return the set that is meant. Raise InputError where there is none, Refused where the folder is not believed."""
+    """Return the set that is meant. Raise InputError where there is none, RestoreRefused where none is believed."""
     if catalog.faults:
-        raise Refused(f"no set in {catalog.dir} is believed: {catalog.faults[0].words}")
+        raise RestoreRefused(f"no set in {catalog.dir} is believed: {catalog.faults[0].words}")
     if request.which != NEWEST:
         return _named(request.which, catalog)
     fitting = [one for one in catalog.good if _fits(request, one)]
@@ -80,7 +80,7 @@ def _inventory(catalog: Catalog) -> str:
 def _named(name: str, catalog: Catalog) -> BackupSet:
     broken = {one.id: one.reason for one in catalog.broken}
     if name in broken:
-        raise Refused(f"set {name} is not restored: its manifest does not hold ({broken[name]})")
+        raise RestoreRefused(f"set {name} is not restored: its manifest does not hold ({broken[name]})")
     found = next((one for one in catalog.sets if one.id == name), None) or catalog.named(name)
     if found is None:
         kind = "id" if is_set_id(name) else "name"
@@ -105,7 +105,7 @@ def refusal(request: Request, found: BackupSet, host: str) -> str:
 
 
 def choose_entries(request: Request, found: BackupSet) -> tuple[tuple[SourceCopy, ...], dict[str, str]]:
-    """Return the sources of a set that are restored, and why the others are not. Raise InputError or Refused."""
+    """Return the sources of a set that are restored, and why the others are not. Raise InputError or RestoreRefused."""
     held = {entry.name: entry for entry in found.manifest.sources}
     unknown = [name for name in request.only if name not in held]
     if unknown:
@@ -118,12 +118,16 @@ def choose_entries(request: Request, found: BackupSet) -> tuple[tuple[SourceCopy
             continue
         wrong = "" if request.into else _wrong_declaration(request, entry)
         if wrong and request.only:
-            raise Refused(f"the source {name} of set {found.id} is not restored: {wrong}")
+            raise RestoreRefused(f"the source {name} of set {found.id} is not restored: {wrong}")
         if wrong:
-            raise Refused(f"the source {name} of set {found.id} is not restored: {wrong}, or name the others by only")
+            raise RestoreRefused(
+                f"the source {name} of set {found.id} is not restored: {wrong}, or name the others by only"
+            )
         entries.append(entry)
     if not entries:
-        raise Refused(f"nothing of set {found.id} is restored: {'; '.join(f'{n}: {w}' for n, w in left.items())}")
+        raise RestoreRefused(
+            f"nothing of set {found.id} is restored: {'; '.join(f'{n}: {w}' for n, w in left.items())}"
+        )
     return tuple(entries), left
 
 

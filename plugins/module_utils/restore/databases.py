@@ -24,7 +24,7 @@ from ..backup.sources.postgresql.parse import parse_names
 from ..backup.sources.postgresql.server import server_of
 from ..errors import ActionFailed, ToolFailed
 from ..host import Host
-from .choose import Refused
+from .choose import RestoreRefused
 from .declared import Request
 from .model import Identity, Unit
 
@@ -79,13 +79,17 @@ def tag_of(restore_id: str) -> str:
 
 
 def units_of(entry: SourceCopy, request: Request, host: Host, restore_id: str) -> list[Unit]:
-    """Return the databases of a source that are swapped. Raise Refused where one is not in the set."""
+    """Return the databases of a source that are swapped. Raise RestoreRefused where one is not in the set."""
     known = sorted(entry.facts["databases"])
     unknown = [name for name in request.databases if name not in known]
     if unknown:
-        raise Refused(f"the source {entry.name} of the set has no database {unknown[0]}, it has {', '.join(known)}")
+        raise RestoreRefused(
+            f"the source {entry.name} of the set has no database {unknown[0]}, it has {', '.join(known)}"
+        )
     if request.tables:
-        raise Refused("rows of single tables are taken over for sqlite sources; restore the database by databases")
+        raise RestoreRefused(
+            "rows of single tables are taken over for sqlite sources; restore the database by databases"
+        )
     wanted, tag = [name for name in known if name in (request.databases or known)], tag_of(restore_id)
     size = entry.raw_bytes // max(1, len(known))
     return [
@@ -166,7 +170,7 @@ def identity_of(unit: Unit, request: Request, host: Host) -> Optional[Identity]:
 
 def is_touched(unit: Unit, request: Request, host: Host) -> bool:
     """Return whether a name is another database's than before."""
-    return unit.seen and identity_of(unit, request, host) != unit.had
+    return unit.noted and identity_of(unit, request, host) != unit.had
 
 
 def close_doors(units: Sequence[Unit], request: Request, host: Host) -> None:
@@ -207,8 +211,8 @@ def _inside(units: Sequence[Unit], request: Request, host: Host) -> str:
 def forwards(unit: Unit, work: Work) -> str:
     """Give the restored database the name, and the one that has it another. It may be done twice."""
     request, host = work.request, work.host
-    if not unit.seen:
-        unit = unit._replace(seen=True, had=identity_of(unit, request, host))
+    if not unit.noted:
+        unit = unit._replace(noted=True, had=identity_of(unit, request, host))
         work.journal.put(unit)
         work.write()
     _put(unit, unit.got, unit.old, request, host)

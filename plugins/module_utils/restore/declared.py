@@ -149,7 +149,7 @@ def _require_together(request: Request) -> None:
     if request.state == RESTORED and not known and request.into is None:
         raise InputError("sources", [], "at least one source, because it says where to restore to (or into)")
     if request.before is not None and request.which != NEWEST:
-        raise InputError("time", request.before, f"no time where set names one ({request.which})")
+        raise InputError("set", request.which, "newest, because time says which")
     if request.tables and len(request.only) != 1:
         raise InputError("only", list(request.only), "the one source that has the tables", known)
     if not request.which or ("/" in request.which and not is_set_id(request.which)):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from ..errors import ActionFailed, CoreError
 from ..host import Host
@@ -28,7 +28,7 @@ from ..restart.collect import unnamed
 from ..restart.gate import glance, pass_gate
 from ..restart.launch import capture, require_proof
 from ..restart.linux import ACTIVE, collect_nodes
-from ..restart.model import Progress
+from ..restart.model import Launch, Progress
 from ..restart.put_back import Watch, begin_watch, put_back_along
 from ..restart.run import remember_begins
 from ..services.collect import collect_snapshot
@@ -61,7 +61,13 @@ def obstacle(host: Host, services: Sequence[Service]) -> str:
     return "; ".join(f"{name}: {why}" for name, why in doubts.items())
 
 
-def survey(host: Host, services: Sequence[Service], state_dir: str) -> dict[str, Any]:
+def ways_of(host: Host, services: Sequence[Service]) -> dict[str, Launch]:
+    """Return how each script-started service is started again, as it runs now. It may hold secrets."""
+    scripts = [glance(host, service) for service in services if service.manager == "pid_file"]
+    return {one.name: capture(host, one.service, one.main if one.alive else None, {}) for one in scripts}
+
+
+def survey(host: Host, services: Sequence[Service], state_dir: str, ways: Mapping[str, Launch]) -> dict[str, Any]:
     """Return what a hold-down of these services will have to undo, as plain values. Raise CoreError."""
     units = [service.unit for service in services if service.manager == SYSTEMD]
     known = {name: node for name, node in collect_nodes(host, units).items() if node.found} if units else {}
@@ -73,7 +79,7 @@ def survey(host: Host, services: Sequence[Service], state_dir: str) -> dict[str,
         "units": held,
         "triggers": starters,
         "watch": {"units": list(watch.units), "active": sorted(watch.active), "reached": sorted(watch.reached)},
-        "scripts": {service.name: _way(host, service) for service in services if service.manager == "pid_file"},
+        "scripts": {name: way.as_record() for name, way in ways.items()},
     }
 
 
@@ -82,12 +88,6 @@ def triggers(host: Host, units: Sequence[str]) -> list[str]:
     text = host.run(["systemctl", "show", "--no-pager", "-p", "TriggeredBy", "--", *units]).stdout
     rows = [line.partition("=")[2] for line in text.splitlines()]
     return sorted({name for row in rows for name in row.split()})
-
-
-def _way(host: Host, service: Service) -> dict[str, Any]:
-    observed = glance(host, service)
-    launch = capture(host, service, observed.main if observed.alive else None, {})
-    return launch.as_record()
 
 
 def hold(host: Host, services: Sequence[Service], held: Mapping[str, Any], timeout: float) -> None:
@@ -149,8 +149,9 @@ def release(host: Host, held: Mapping[str, Any]) -> None:
         host.run(["systemctl", "reset-failed", "--", *held["units"], *held["triggers"]], expect=None)
 
 
-def start(host: Host, request: Request, held: Mapping[str, Any]) -> Started:
+def start(host: Host, request: Request, held: Mapping[str, Any], ways: Mapping[str, Launch]) -> Started:
     """Start the services that are meant to run, in their order, each until it is well; then what was stopped along.
+    ``ways`` is how script-started ones ran; what a run that was killed wrote of them stands for it.
 
     One that does not start is a failure, and ends nothing: what comes after it is started as well.
     """
@@ -159,7 +160,11 @@ def start(host: Host, request: Request, held: Mapping[str, Any]) -> Started:
     for service in request.to_hold:
         if service.state != STARTED:
             continue
-        fault = _start(host, service, held, request, progress)
+        recorded = held.get("scripts", {}).get(service.name) or {}
+        way = ways.get(service.name)
+        if service.manager == "pid_file" and way is None:
+            way = capture(host, service, None, recorded)
+        fault = _start(host, service, way, request, progress)
         progress.failures += [f"{service.name} did not come back: {fault}"] if fault else []
     watch = {name: held.get("watch", {}).get(name, ()) for name in ("units", "active", "reached")}
     if watch["units"]:
@@ -172,12 +177,10 @@ def start(host: Host, request: Request, held: Mapping[str, Any]) -> Started:
     return Started(tuple(progress.failures), seconds)
 
 
-def _start(host: Host, service: Service, held: Mapping[str, Any], request: Request, progress: Progress) -> str:
+def _start(host: Host, service: Service, way: Optional[Launch], request: Request, progress: Progress) -> str:
     """Start a service and let it pass its gate; return why it is not well, or an empty text."""
     try:
         if not glance(host, service).alive:
-            recorded = held.get("scripts", {}).get(service.name) or {}
-            way = capture(host, service, None, recorded) if service.manager == "pid_file" else None
             managers.start(host, service, way, request.gate.gate_timeout)
         passage = pass_gate(host, service, frozenset(), request.gate)
     except CoreError as error:

@@ -17,7 +17,7 @@ from .model import Identity, Unit
 from .targets import files_below, identity_of
 
 
-class Holder(NamedTuple):
+class OpenFile(NamedTuple):
     """A process that has one of the files open."""
 
     pid: int
@@ -28,31 +28,31 @@ class Holder(NamedTuple):
         return f"{self.command} (pid {self.pid}) has {self.path} open"
 
 
-class Look(NamedTuple):
+class OpenFiles(NamedTuple):
     """Who has files open. ``unseen`` says what could not be looked at; empty: everything was."""
 
-    holders: tuple[Holder, ...] = ()
+    holders: tuple[OpenFile, ...] = ()
     unseen: str = ""
 
 
-def look(units: Iterable[Unit], host: Host) -> Look:
+def collect_holders(units: Iterable[Unit], host: Host) -> OpenFiles:
     """Given what will be swapped, return which processes but ours have a file of it open, or work in a folder of it."""
     if host.platform != "linux":
-        return Look(unseen=f"who has files open cannot be told on {host.platform} by this release")
+        return OpenFiles(unseen=f"who has files open cannot be told on {host.platform} by this release")
     wanted = _wanted(units)
-    found: list[Holder] = []
+    found: list[OpenFile] = []
     refused = 0
     for process in _processes() if wanted else ():
         try:
             found += [
-                Holder(int(process.name), _command(process), wanted[each])
+                OpenFile(int(process.name), _command(process), wanted[each])
                 for each in sorted(_open(process) & set(wanted))
             ]
         except PermissionError:
             refused += 1
         except OSError:
             continue  # it ended meanwhile
-    return Look(tuple(found), f"{refused} processes of other accounts" if refused else "")
+    return OpenFiles(tuple(found), f"{refused} processes of other accounts" if refused else "")
 
 
 def _wanted(units: Iterable[Unit]) -> dict[Identity, str]:

@@ -29,7 +29,7 @@ class Unit(NamedTuple):
     bytes: int = 0
     got: Optional[Identity] = None
     had: Optional[Identity] = None
-    seen: bool = False
+    noted: bool = False
     carried: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
 

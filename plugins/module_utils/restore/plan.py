@@ -16,7 +16,7 @@ from .choose import Chosen
 from .declared import Request
 from .model import Unit
 
-VERIFY, SAFE, RESTORE, HOLD, LOOK, SWAP, START = "verify", "keep", "restore", "hold", "look", "swap", "start"
+VERIFY, SAFE, RESTORE, HOLD, PROVE, SWAP, START = "verify", "keep", "restore", "hold", "prove", "swap", "start"
 FINISH = "finish"
 SERVICES, HOLDERS, OLD = "services", "open files", "old state"
 ASSUMED = 50 << 20  # bytes a second of a restore, where none was measured on this host
@@ -93,13 +93,13 @@ def _steps(request: Request, chosen: Chosen, units: Sequence[Unit], rate: float)
     safe = [Step(SAFE, ", ".join(entry.name for entry in chosen.entries), "a safety set of what is replaced, pinned")]
     held = ", ".join(service.name for service in reversed(request.to_hold))
     hold = Step(HOLD, SERVICES, f"ended in this order and held down: {held}" if held else NOTHING_HELD)
-    look = Step(LOOK, HOLDERS, "nobody has a file open that is swapped, nor is in a database of it")
+    prove = Step(PROVE, HOLDERS, "nobody has a file open that is swapped, nor is in a database of it")
     swaps = [Step(SWAP, unit.target, f"by rename; what is there is kept in {unit.old}") for unit in units]
     starts = ", ".join(service.name for service in request.to_hold if service.state == "started")
     start = Step(START, SERVICES, f"in this order, each until it is well: {starts}" if starts else NOTHING_HELD)
     kept = f"kept for {human_seconds(request.keep_old)}, the way back is state: rolled_back"
     late = bool(request.tables)  # their rows come into a copy of what is there, which must not change any more
-    before = [*([] if late else beside), hold, look, *(beside if late else [])]
+    before = [*([] if late else beside), hold, prove, *(beside if late else [])]
     return [*(safe if request.safety_set else []), *before, *swaps, start, Step(FINISH, OLD, kept)]
 
 

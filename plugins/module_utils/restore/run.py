@@ -26,8 +26,8 @@ from ..lock import host_lock
 from ..registry import Rules
 from ..trusted_accounts import others_of
 from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, journal, rules_restore
-from .act import Work, carry_out, remove_folders, take_back
-from .choose import Chosen, Refused, choose
+from .act import Work, carry_out, go_back, remove_folders
+from .choose import Chosen, RestoreRefused, choose
 from .declared import Request, read_request
 from .model import BACK, KEPT, Journal
 from .plan import RESTORE, VERIFY, RestorePlan, refusal
@@ -42,7 +42,7 @@ Heartbeat = Callable[[], None]
 def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """Given the options of backup_restore, bring back what is asked for, or in check mode say how.
 
-    Raise InputError or Refused before anything is done, LockHeld where another maintenance run is at work.
+    Raise InputError or RestoreRefused before anything is done, LockHeld where another maintenance run is at work.
     """
     request = read_request(params, host.platform)
     backup = request.backup
@@ -77,7 +77,7 @@ def restored(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
     plan = survey(request, host)
     why = refusal(plan)
     if why:
-        raise Refused(why)
+        raise RestoreRefused(why)
     _verify(request, plan.chosen, host)
     verified = next(step for step in plan.steps if step.action == VERIFY).ended()
     if request.into is not None:
@@ -112,7 +112,7 @@ def rolled_back(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
     journals = journal.read_all(request.state_dir)
     left = journal.under_way(journals) or journal.chosen(journals, request.restore, (KEPT,))
     work = _work(request, left, host, heartbeat, None)
-    failures = take_back(work)
+    failures = go_back(work)
     return _ended(work, "; ".join(failures))
 
 
@@ -164,14 +164,14 @@ def _chosen_again(request: Request, left: Journal, host: Host) -> Chosen:
 
 
 def _verify(request: Request, chosen: Chosen, host: Host) -> None:
-    """Look now whether what is restored of a set holds. Raise Refused where it does not."""
+    """Look now whether what is restored of a set holds. Raise RestoreRefused where it does not."""
     scratch = request.backup.scratch_dir or Path(tempfile.gettempdir())
     manifest = chosen.found.manifest._replace(sources=chosen.entries)
     report = verify(manifest, Bench(chosen.found.folder, scratch, host), L2)
     if not report.ok:
         defect = report.defects[0]
         text = f"set {chosen.id} does not hold ({LEVELS[defect.level]}), nothing was touched: {defect.message}"
-        raise Refused(f"{text}; take another set")
+        raise RestoreRefused(f"{text}; take another set")
 
 
 def _work(request: Request, left: Journal, host: Host, heartbeat: Heartbeat, chosen: Optional[Chosen]) -> Work:

@@ -19,7 +19,7 @@ from ..services.collect import collect_snapshot
 from ..trusted import faults
 from . import beside, hold, holders, journal
 from .act import MEMORY
-from .choose import Chosen, Refused, choose
+from .choose import Chosen, RestoreRefused, choose
 from .declared import STARTED, Request
 from .model import Unit
 from .plan import RestorePlan, Room, Swaps, make_plan
@@ -27,12 +27,12 @@ from .targets import Target, place_of, require_declared, targets_of
 
 
 def survey(request: Request, host: Host) -> RestorePlan:
-    """Look at everything, and plan. Raise InputError or Refused; nothing is written."""
+    """Look at everything, and plan. Raise InputError or RestoreRefused; nothing is written."""
     journals = journal.read_all(request.state_dir)
     left = journal.under_way(journals)
     if left is not None:
         text = f"the restore {left.id} was interrupted and its services are held down"
-        raise Refused(f"{text}: run it with state: resumed, or rolled_back, before another one")
+        raise RestoreRefused(f"{text}: run it with state: resumed, or rolled_back, before another one")
     catalog = collect_catalog(request.backup, host)
     chosen = choose(request, catalog, host.name())
     restore_id, pace = journal.new_id(host), float(recall(request.state_dir, MEMORY).get("bytes_per_second") or 0.0)
@@ -41,7 +41,7 @@ def survey(request: Request, host: Host) -> RestorePlan:
         return make_plan(request, restore_id, chosen, Swaps(rooms=_rooms_into(request, chosen)), pace)
     why = hold.obstacle(host, request.to_hold)
     if why:
-        raise Refused(f"nothing was done: {why}")
+        raise RestoreRefused(f"nothing was done: {why}")
     swaps = _swaps(request, restore_id, chosen, catalog, host)
     _require_unheld(request, swaps.units, host)
     return make_plan(request, restore_id, chosen, swaps, pace)
@@ -52,10 +52,10 @@ def _require_empty(request: Request) -> None:
     if into is None:
         return
     if into.exists() and (not into.is_dir() or os.listdir(into)):
-        raise Refused(f"into is {into}, which is there and not empty: nothing is restored over it")
+        raise RestoreRefused(f"into is {into}, which is there and not empty: nothing is restored over it")
     found = faults(str(into), request.others)
     if found:
-        raise Refused(f"nothing is restored into {into}: {found[0].words}")
+        raise RestoreRefused(f"nothing is restored into {into}: {found[0].words}")
 
 
 def _rooms_into(request: Request, chosen: Chosen) -> tuple[Room, ...]:
@@ -85,7 +85,7 @@ def _swaps(request: Request, restore_id: str, chosen: Chosen, catalog: Catalog, 
 
 
 def _targets(request: Request, chosen: Chosen, host: Host) -> list[tuple[SourceCopy, Target]]:
-    """Return the things of all sources but databases of servers. Raise Refused where one is not declared."""
+    """Return the things of all sources but databases of servers. Raise RestoreRefused where one is not declared."""
     found: list[tuple[SourceCopy, Target]] = []
     for entry in chosen.entries:
         if entry.type == "postgresql":
@@ -126,14 +126,14 @@ def _there(place: str) -> str:
 
 
 def _require_unheld(request: Request, units: Sequence[Unit], host: Host) -> None:
-    """Raise Refused where somebody has a file open that is swapped, who is none of the services that are held down."""
-    found = holders.look([unit for unit in units if unit.kind != "postgresql"], host)
+    """Raise RestoreRefused where somebody has a file open that is swapped, and is no service that is held down."""
+    found = holders.collect_holders([unit for unit in units if unit.kind != "postgresql"], host)
     services = [service._replace(state=STARTED) for service in request.to_hold]
     ours = set()
     if found.holders and services:
         ours = {process.pid for one in collect_snapshot(host, services, (), 0.0).services for process in one.processes}
     strange = [each for each in found.holders if each.pid not in ours]
     if strange:
-        raise Refused(
+        raise RestoreRefused(
             f"nothing was done: {strange[0]}, and nothing holds that down; end it, or declare it as a service"
         )

@@ -42,7 +42,7 @@ def backwards(unit: Unit) -> None:
 
 def is_touched(unit: Unit) -> bool:
     """Return whether anything but what was there before lies at a target."""
-    return unit.seen and identity_of(unit.target) != unit.had
+    return unit.noted and identity_of(unit.target) != unit.had
 
 
 def _beside(unit: Unit) -> Sequence[str]:

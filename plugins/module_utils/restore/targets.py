@@ -24,7 +24,7 @@ from ..host import Host
 from ..reading import real_path
 from ..sqlite_place import locate
 from ..trusted import Others, faults
-from .choose import Refused, is_within, outside
+from .choose import RestoreRefused, is_within, outside
 from .model import Identity
 
 PREFIX = ".cryptobot-restore-"
@@ -39,7 +39,7 @@ class Target(NamedTuple):
     folder: bool = False
 
 
-class Place(NamedTuple):
+class Beside(NamedTuple):
     """Where a target is: the folder of ours for it, and the device that both are on."""
 
     workshop: str
@@ -47,7 +47,7 @@ class Place(NamedTuple):
 
 
 def targets_of(entry: SourceCopy, folder: Path, patterns: Sequence[str], host: Host) -> list[Target]:
-    """Given a source of a set that lies in a folder, return its things. Raise Refused where none matches a pattern."""
+    """Given a source of a set that lies in a folder, return its things. Raise RestoreRefused where none matches."""
     if entry.type == "sqlite":
         return [Target(_sqlite_path(entry), "", int(entry.facts["size"]))]
     index = entry.payload("index")
@@ -55,7 +55,7 @@ def targets_of(entry: SourceCopy, folder: Path, patterns: Sequence[str], host: H
         rows = list(read_rows(stream, index.name))
     found = _matching(rows, patterns) if patterns else _roots(rows)
     if not found:
-        raise Refused(f"no file of the source {entry.name} matches {', '.join(patterns)}")
+        raise RestoreRefused(f"no file of the source {entry.name} matches {', '.join(patterns)}")
     return found
 
 
@@ -103,30 +103,30 @@ def _size(rows: Sequence[Row], top: Row) -> int:
 
 
 def require_declared(entry: SourceCopy, targets: Sequence[Target], paths: Sequence[str]) -> None:
-    """Raise Refused where a source would be put where nothing of it is declared."""
+    """Raise RestoreRefused where a source would be put where nothing of it is declared."""
     stray = outside([target.path for target in targets], [*paths, *map(real_path, paths)])
     if stray is not None:
         text = f"the source {entry.name} of the set would be put at {stray}, expected a path in {', '.join(paths)}"
-        raise Refused(f"{text}; give into to restore it elsewhere")
+        raise RestoreRefused(f"{text}; give into to restore it elsewhere")
 
 
-def place_of(target: str, others: Others, restore_id: str, swapped: Sequence[str]) -> Place:
+def place_of(target: str, others: Others, restore_id: str, swapped: Sequence[str]) -> Beside:
     """Given where a thing belongs and all that is swapped, return the folder of ours for it, which is in none of that.
 
-    Raise Refused where the target is a mount point, or no folder above it on its file system is ours alone.
+    Raise RestoreRefused where the target is a mount point, or no folder above it on its file system is ours alone.
     """
     above = _existing(os.path.dirname(target))
     device = os.stat(above).st_dev
     if _device(target) not in (None, device):
-        raise Refused(f"{target} is a file system of its own, which no rename can replace: restore it by into")
+        raise RestoreRefused(f"{target} is a file system of its own, which no rename can replace: restore it by into")
     while True:
         found = faults(above, others)
         if not found and not is_within(above, swapped):
-            return Place(os.path.join(above, PREFIX + restore_id), device)
+            return Beside(os.path.join(above, PREFIX + restore_id), device)
         higher = os.path.dirname(above)
         if higher == above or os.stat(higher).st_dev != device:
             why = found[0].words if found else f"all of it is swapped ({', '.join(swapped)})"
-            raise Refused(f"there is no folder of ours alone on the file system of {target}: {why}")
+            raise RestoreRefused(f"there is no folder of ours alone on the file system of {target}: {why}")
         above = higher
 
 

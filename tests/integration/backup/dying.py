@@ -53,6 +53,6 @@ def _run(owner: Any, name: str, nth: int, act: Callable[[], object], after: bool
         act()
         sys.stdout.flush()
         os._exit(0)
-    except BaseException:  # whatever it is, this process must not go on as a second pytest
+    except BaseException:  # noqa: BLE001 - whatever it is, this process must not go on as a second pytest
         traceback.print_exc()
         os._exit(CRASHED)

@@ -115,7 +115,7 @@ def test_what_is_done_is_taken_back_as_well(lab: Lab) -> None:
 def test_the_loop_would_see_a_step_that_is_not_written_down(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Plant the defect: what lay at a target is not noted before it is moved."""
     begin_again(lab)
-    monkeypatch.setattr(act, "_seen", lambda _work, unit: unit._replace(had=None))
+    monkeypatch.setattr(act, "_noted", lambda _work, unit: unit._replace(had=None))
     died = died_at(swap, "_move", 2, lambda: lab.restore(safety_set=False), after=True)
     monkeypatch.undo()
     assert died

@@ -76,7 +76,9 @@ class Lab:
 
     def digest(self) -> str:
         """Return the checksum of all that a set has of it, and of what moves along, by a way of its own."""
-        lines = [f"trades {self.sql('SELECT * FROM trades ORDER BY id')}"] if self.database.exists() else ["no database"]
+        lines = (
+            [f"trades {self.sql('SELECT * FROM trades ORDER BY id')}"] if self.database.exists() else ["no database"]
+        )
         lines += [f"users {self.sql('SELECT * FROM users ORDER BY id')}"] if self.database.exists() else []
         tops = [self.app / "config", self.app / ".env"]
         paths = sorted(path for top in tops for path in (top, *top.rglob("*")))
