@@ -22,6 +22,10 @@ class CannotJudge(CoreError):
     """Something that is needed to judge a file of a set is missing on this host."""
 
 
+class CannotRestore(CannotJudge, ActionFailed):
+    """Here, or on the server, what is to be restored cannot be taken. It says nothing of the set."""
+
+
 class NoSpace(ActionFailed):
     """The disk was full. It ends the whole run, whatever is optional, because what follows would fail as well."""
 
@@ -30,5 +34,5 @@ class MemberRefused(ActionFailed):
     """A member of an archive is none that is unpacked; nothing is written outside of the folder for it."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{printable(name)[:200]!r} is not unpacked: {reason}")
+        super().__init__(f"the member '{printable(name)[:200]}' is not unpacked: {reason}")
         self.name, self.reason = name, reason

@@ -21,7 +21,7 @@ from typing import NamedTuple, Optional, Union
 
 from ....errors import ActionFailed
 from ....folders import FOLDER_FLAGS, Folder, NotEntered, opened
-from ...errors import MemberRefused
+from ...errors import CannotRestore, MemberRefused
 from ...model import Notes
 
 MOST_OPEN = 64  # folders above each other that stay open
@@ -196,7 +196,11 @@ class Destination:
 
 @contextmanager
 def destination_in(into: Path, notes: Notes) -> Iterator[Destination]:
-    """Given an empty folder of ours, yield it to write in. Raise ActionFailed where it is another's, or not empty."""
+    """Given an empty folder of ours, yield it to write in. Raise ActionFailed where it is another's, or not empty,
+    CannotRestore where the system has no descriptors of folders.
+    """
+    if os.open not in os.supports_dir_fd:
+        raise CannotRestore("files are unpacked on Linux and macOS alone: on Windows by hand, docs/restore-by-hand.md")
     try:
         with opened(os.path.join(os.path.realpath(into.parent), into.name)) as root:
             if root.status.st_uid != os.geteuid() or stat.S_IMODE(root.status.st_mode) & 0o077:

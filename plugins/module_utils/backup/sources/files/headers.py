@@ -22,6 +22,7 @@ from ...stage import CHUNK
 from .formats import BLOCK, FOLDER, HARDLINK, PAX, REGULAR, SYMLINK, BadTar
 
 LIMIT = 1 << 20  # bytes of pax records, or of a long name, of one member
+LONGEST = 1 << 50  # bytes of a file with holes, which cost nothing here and whoever reads it afterwards
 MEMBERS = 50_000_000
 REST = 1 << 20  # zeros behind the end mark; GNU tar fills its last record of 10 KiB, or as many as it was told
 _OLD, _CONTIGUOUS, _GLOBAL, _LONG_NAME, _LONG_LINK = b"\0", b"7", b"g", b"L", b"K"
@@ -61,8 +62,8 @@ class Counted:
 
     def read(self, size: int) -> bytes:
         """Return up to so many bytes. Raise BadTar where that would be more than was declared."""
-        if size > max(LIMIT, CHUNK):
-            raise BadTar(f"a header asks for {size} bytes at once, {LIMIT} is the most")
+        if not 0 <= size <= max(LIMIT, CHUNK):  # of less than none a stream would give all that there is
+            raise BadTar(f"a header asks for {size} bytes at once, 0 to {LIMIT} are expected")
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
@@ -131,8 +132,8 @@ def _header(block: bytes, kind: bytes, size: int, records: dict[str, str]) -> He
     if kind not in _KNOWN:
         raise MemberRefused(name, f"it is {_WORDS.get(kind, f'of the unknown kind {kind!r}')}")
     kind, size = _KNOWN[kind], _decimal(records["size"]) if "size" in records else size
-    if kind != REGULAR and size:
-        raise MemberRefused(name, f"it is no file and has {size} bytes of content: readers of tar differ on it")
+    if size < 0 or (kind != REGULAR and size):
+        raise MemberRefused(name, f"it has {size} bytes of content: readers of tar differ on it")
     if kind == REGULAR and name.endswith("/"):
         raise MemberRefused(name, "it is a file whose name ends with a slash: readers of tar differ on it")
     seconds = records.get("mtime")
@@ -169,7 +170,10 @@ def _long(name: str, records: dict[str, str]) -> Optional[int]:
     form = (given.get(_SPARSE + "major"), given.get(_SPARSE + "minor"))
     if form != ("1", "0") or _SPARSE + "realsize" not in given:
         raise MemberRefused(name, "it has holes that are described in another form than 1.0")
-    return _decimal(given[_SPARSE + "realsize"])
+    long = _decimal(given[_SPARSE + "realsize"])
+    if long > LONGEST:
+        raise MemberRefused(name, f"it is {long} bytes long with its holes, {LONGEST} are the most")
+    return long
 
 
 def number(field: bytes) -> int:

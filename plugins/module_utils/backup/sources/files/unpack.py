@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, Optional
 
 from ....errors import ActionFailed
+from ....printable import printable
 from ....units import human_bytes
 from ...errors import MemberRefused, NoSpace, Unreadable
 from ...model import Notes, SourceCopy
@@ -58,7 +59,7 @@ class Listed(NamedTuple):
     @property
     def room(self) -> int:
         """How many bytes a tar may take for it beside its content."""
-        return ROOM + 2 * (len(os.fsencode(self.path)) + len(os.fsencode(self.link)))
+        return ROOM + 8 * (len(self.path) + len(self.link))  # twice, and at most four bytes of a character
 
 
 def read_listed(stream: IO[bytes], name: str) -> Iterator[Listed]:
@@ -95,7 +96,8 @@ def unpack(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> Notes
         try:
             _unpack_listed(unpacking, rows, stream, reader.manifest.platform)
         except BadTar as error:
-            raise ActionFailed(f"the archive of {entry.name} is not unpacked: {error}") from error
+            where = f"behind the member '{printable(unpacking.last)}'" if unpacking.last else "at its beginning"
+            raise ActionFailed(f"the archive of {entry.name} is not unpacked, {where}: {error}") from error
         unpacking.finish()
     if not bench.selection.paths and unpacking.files != entry.things:
         raise ActionFailed(f"{entry.name} has {unpacking.files} files, the manifest says {entry.things}")
@@ -192,7 +194,9 @@ class _Link(NamedTuple):
 
 
 class Unpacking:
-    """Writes members as they come, and at last what has to wait. ``files`` counts what has content, wanted or not."""
+    """Writes members as they come, and at last what has to wait. ``files`` counts what has content, wanted or not;
+    ``last`` is the name of the member that came last.
+    """
 
     def __init__(self, destination: Destination, stream: Counted, kept: Kept, selected: Selected, bench: Bench) -> None:
         self._destination, self._stream, self._kept, self._selected, self._bench = (
@@ -208,7 +212,7 @@ class Unpacking:
         self._links: list[_Link] = []
         self._hardlinks: list[_Link] = []
         self._before: Optional[Header] = None  # the file that was written last
-        self.files = 0
+        self.files, self.last = 0, ""
 
     def add(self, header: Header, sha256: Optional[str] = None, mtime_ns: Optional[int] = None) -> None:
         """Write a member that was found to be ours, and read its content; ``sha256`` is what that has to have.
@@ -216,6 +220,7 @@ class Unpacking:
         Raise MemberRefused where it cannot be written as what it is.
         """
         self._bench.pulse()
+        self.last = header.name
         try:
             self._add(header, sha256, header.mtime_ns if mtime_ns is None else mtime_ns)
         except OSError as error:
@@ -293,9 +298,9 @@ class Unpacking:
     def finish(self) -> None:
         """Make the links, then give the folders what is theirs, the deepest first."""
         for link in self._hardlinks:
-            first = self._selected.renamed.get(link.text, link.text)
-            if first != link.name:
-                self._destination.make_hardlink(link.name, first)
+            first = self._selected.renamed.get(link.text)
+            if first != link.name:  # else it is what got the content
+                self._destination.make_hardlink(link.name, first or link.text)
         for link in self._links:
             self._destination.make_link(link.name, link.text, link.attributes)
         for name in reversed(self._folders):

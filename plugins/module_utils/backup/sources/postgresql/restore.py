@@ -22,7 +22,7 @@ from typing import Any
 from ....errors import ActionFailed, CoreError, ToolFailed
 from ....host import Host
 from ....postgres.opening import Limits
-from ...errors import CannotJudge
+from ...errors import CannotRestore
 from ...model import Notes, SourceCopy
 from ...stage import Stage
 from ...streams import reading
@@ -48,7 +48,8 @@ WRITING = "SET default_transaction_read_only = off"
 def restore(entry: SourceCopy, reader: Reader, _into: Path, bench: Bench) -> Restored:
     """Restore the databases that are selected, each into a new one: ``proof`` has its name by the one that it had.
 
-    Raise ActionFailed where the server cannot take them, or one is not as it was; then none of the new ones is left.
+    Raise CannotRestore where the server cannot take them, ActionFailed where one is not as it was. Then none of the new
+    ones is left.
     """
     target = Target(entry, reader, bench)
     names = _selected(entry, bench)
@@ -77,7 +78,7 @@ class Target:
 
     def __init__(self, entry: SourceCopy, reader: Reader, bench: Bench) -> None:
         if not bench.server:
-            raise CannotJudge(f"{entry.name} needs a PostgreSQL server to be restored on, and none is declared")
+            raise CannotRestore(f"{entry.name} needs a PostgreSQL server to be restored on, and none is declared")
         self._entry, self._reader, self._bench = entry, reader, bench
         self._server, self.notes = server_of(bench.server), Notes()
         self._words: list[str] = []
@@ -94,7 +95,7 @@ class Target:
             return set(parse_names(conversation.ask(query)))
 
     def require_able(self) -> None:
-        """Raise ActionFailed where the server, or its pg_restore, is older than what dumped."""
+        """Raise CannotRestore where the server, or its pg_restore, is older than what dumped."""
         made_by = int(self._entry.facts["pg_dump"])
         with self._session() as conversation:
             version = psql.server_version(conversation)
@@ -102,17 +103,17 @@ class Target:
         tool = parse_tool_version(self._bench.host.run(command.argv).stdout)
         for what, has in (("the server", version), ("pg_restore", tool)):
             if has < made_by:
-                raise ActionFailed(
+                raise CannotRestore(
                     f"{what} is of version {has} and {self._entry.name} was dumped by pg_dump {made_by}, "
                     f"expected {made_by} or newer: restore on such a server"
                 )
 
     def see_to_globals(self) -> None:
-        """Make the roles that the server lacks where that was asked for. Raise ActionFailed where it was not."""
+        """Make the roles that the server lacks where that was asked for. Raise CannotRestore where it was not."""
         found = self._globals()
         missing = sorted(set(found.roles) - self._names(_ROLES)) if found.roles else []
         if missing and not self._bench.create_roles:
-            raise CannotJudge(
+            raise CannotRestore(
                 f"the server lacks the roles {', '.join(missing)} of {self._entry.name}, and none is made"
             )
         if missing:
@@ -161,7 +162,7 @@ class Target:
     def _require_extensions(self, name: str, listing: Listing) -> None:
         missing = sorted(set(listing.extensions) - self._names(_EXTENSIONS)) if listing.extensions else []
         if missing:
-            raise ActionFailed(
+            raise CannotRestore(
                 f"the database {name} needs the extensions {', '.join(missing)}, which this server does not have: "
                 "install the packages that bring them"
             )
@@ -174,7 +175,10 @@ class Target:
         with self._session() as conversation:
             if scratch in parse_names(conversation.ask(_DATABASES)):
                 raise ActionFailed(f"the database {scratch} is there already: it is not touched")
-            conversation.ask(f"CREATE DATABASE {scratch} TEMPLATE template0{made.beginning}")
+            try:
+                conversation.ask(f"CREATE DATABASE {scratch} TEMPLATE template0{made.beginning}")
+            except ToolFailed as error:  # such as a collation that this system does not have
+                raise CannotRestore(f"no database like that of {path.name} can be made here: {error}") from error
             self._made.append(scratch)
         return scratch, made.afterwards
 
