@@ -59,8 +59,9 @@ printf '[Timer]\\nOnActiveSec=1\\nOnUnitActiveSec=1\\nAccuracySec=100ms\\nUnit=c
     > /etc/systemd/system/poke.timer
 for port in 8000 8001 8002 8003 8004; do until nc -z 127.0.0.1 $port; do sleep .2; done; done
 """
-OPERATOR = """while :; do systemctl start cryptobot-data >/dev/null 2>&1
-systemctl is-active -q cryptobot-data && test -e {lock} && date +%s.%N >> /root/started; sleep .2; done"""
+OPERATOR = """down=; while :; do systemctl start cryptobot-data >/dev/null 2>&1
+if ! test -e {lock}; then down=; elif ! systemctl is-active -q cryptobot-data; then down=1
+elif test -n "$down" && test -e {lock}; then date +%s.%N >> /root/started; fi; sleep .2; done"""
 WRITER = """cd /; while :; do
 runuser -u postgres -- psql -qX -d cryptobot -c "INSERT INTO audit_logs (action) VALUES ('w')" >/dev/null 2>&1 ||
 date >> /root/refused; sleep .1; done"""
