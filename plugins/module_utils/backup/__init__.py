@@ -20,7 +20,22 @@ _SOURCE: dict[str, Any] = {
         ),
         required=True,
     ),
-    "type": option("str", "What kind of source it is.", required=True, choices=["files", "sqlite", "postgresql"]),
+    "type": option(
+        "str",
+        [
+            "What kind of source it is.",
+            (
+                "V(redis) has the server save (C(BGSAVE)), waits until it has, and copies the file (RDB) from this "
+                "host. Its account needs C(+ping +info +bgsave +config|get)."
+            ),
+            (
+                "V(system) is what else a host needs for the way back, each part as plain files: definitions of the "
+                "services, schedules, firewall, lists of packages, settings of the kernel, of PostgreSQL and of Redis."
+            ),
+        ],
+        required=True,
+        choices=["files", "sqlite", "postgresql", "redis", "system"],
+    ),
     "optional": option(
         "bool",
         "Whether a set is made without the source where it cannot be taken. Else there is no set then.",
@@ -38,6 +53,10 @@ _SOURCE: dict[str, Any] = {
         "path",
         [
             "File or folder of a V(files) source, or the database of a V(sqlite) source.",
+            (
+                "Of a V(redis) source the file that the server saves, where the server does not tell it (C(CONFIG "
+                "GET)) or sees it under another path, as one in a container does. Default is what the server says."
+            ),
             (
                 "A folder is taken with all that is in it, names that begin with a dot included. Symlinks are kept as "
                 "symlinks and followed only where they are declared here by name. Sockets, pipes and devices are noted "
@@ -60,6 +79,7 @@ _SOURCE: dict[str, Any] = {
                 "left out too."
             ),
             "Of a V(postgresql) source of all databases, patterns of the databases that are left out.",
+            "Of a V(system) source, patterns of the parts that are left out, such as V(packages).",
             (
                 "Write them with slashes on every system. On Windows upper and lower case do not count; on macOS both "
                 "forms of a letter with an accent are one."
@@ -70,12 +90,18 @@ _SOURCE: dict[str, Any] = {
     "database": option(
         "str", "Database of a V(postgresql) source, or V(*) for all that can be connected to.", default="*"
     ),
-    "login_host": option("str", "Name or address of the PostgreSQL server. Default is the local socket."),
-    "login_unix_socket": option("path", "Folder of the PostgreSQL server's socket."),
-    "login_port": option("int", "Port of the PostgreSQL server.", default=5432),
-    "login_user": option("str", "Role to connect as. Default is libpq's, the name of the account."),
+    "login_host": option(
+        "str",
+        "Name or address of the PostgreSQL server, default the local socket; of the Redis server, default V(127.0.0.1).",
+    ),
+    "login_unix_socket": option("path", "Folder of the PostgreSQL server's socket, or the Redis server's socket."),
+    "login_port": option(
+        "int", "Port of the server. Default is V(5432) for V(postgresql) and V(6379) for V(redis)."
+    ),
+    "login_user": option("str", "Role to connect as. Default is libpq's, the name of the account; for Redis its V(default) user."),
     "login_password": option(
-        "str", "Password of that role. It travels in the environment, never in a command line.", no_log=True
+        "str", "Password of that role. It travels in the environment, or in Redis's protocol, never in a command line.",
+        no_log=True,
     ),
     "system_user": option(
         "str",
@@ -115,9 +141,40 @@ _SOURCE: dict[str, Any] = {
         "int",
         (
             "Seconds that a V(sqlite) or V(postgresql) source may be locked by others on end, before it fails. The "
-            "wait begins anew whenever the copy gets on."
+            "wait begins anew whenever the copy gets on. Of a V(redis) source, how long another save or the rewrite of "
+            "its AOF may stand in the way."
         ),
         default=60,
+    ),
+    "services": option(
+        "list of str",
+        (
+            "Shell patterns of the services of a V(system) source: unit files (V(cryptobot-auth.service)), labels of "
+            "launchd, names of Windows services. Snippets of logrotate are found by them too."
+        ),
+        default=["*cryptobot*", "*CryptoBot*", "*Cryptobot*", "postgresql*", "redis*"],
+    ),
+    "accounts": option(
+        "list of str",
+        "Accounts of a V(system) source whose crontabs and agents are taken, beside root's.",
+        default=["cryptobot"],
+    ),
+    "venvs": option(
+        "list of path",
+        "Virtual environments of Python whose packages a V(system) source lists. Nothing of them is run.",
+        default=[],
+    ),
+    "wanted": option(
+        "list of str",
+        (
+            "Parts without which a V(system) source fails: there has to be something of each, and all of it has to be "
+            "readable. Any other part that is not there is noted by name."
+        ),
+        default=[],
+        choices=[
+            *("services", "schedules", "firewall", "packages", "release", "sysctl", "logrotate", "postgresql"),
+            *("redis", "accounts"),
+        ],
     ),
 }
 

@@ -25,9 +25,15 @@ from .model import Bench, Measured, Workshop
 from .postgresql.back_up import back_up as back_up_postgresql
 from .postgresql.back_up import measure as measure_postgresql
 from .postgresql.dump import verify as verify_postgresql
+from .redis.back_up import back_up as back_up_redis
+from .redis.back_up import measure as measure_redis
+from .redis.verify import verify as verify_redis
 from .sqlite.back_up import back_up as back_up_sqlite
 from .sqlite.back_up import measure as measure_sqlite
 from .sqlite.verify import verify as verify_sqlite
+from .system.back_up import back_up as back_up_system
+from .system.back_up import measure as measure_system
+from .system.back_up import verify as verify_system
 
 
 class Kind(NamedTuple):
@@ -43,6 +49,8 @@ KINDS: dict[str, Kind] = {
     "files": Kind(measure_files, back_up_files, verify_files),
     "sqlite": Kind(measure_sqlite, back_up_sqlite, verify_sqlite, copies=True),
     "postgresql": Kind(measure_postgresql, back_up_postgresql, verify_postgresql),
+    "redis": Kind(measure_redis, back_up_redis, verify_redis),
+    "system": Kind(measure_system, back_up_system, verify_system),
 }
 
 
