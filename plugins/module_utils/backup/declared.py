@@ -88,8 +88,8 @@ _OF_SYSTEM = ("services", "accounts", "venvs", "wanted")
 
 
 class Source(NamedTuple):
-    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL or Redis source, ``system``
-    those of a host's own; ``lock_wait`` is how many seconds it may be locked by others, on end.
+    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL or Redis source,
+    ``system`` those of a host's own; ``lock_wait`` is how many seconds it may be locked by others, on end.
     """
 
     name: str
@@ -111,8 +111,8 @@ class Source(NamedTuple):
     def declaration(self) -> dict[str, Any]:
         """What the source is, whatever it is called: without what says how it is reached or how well it must do."""
         given = {key: self.server[key] for key in WHICH_DATABASES if self.server.get(key)}
-        told = {key: sorted(self.system[key]) for key in _OF_SYSTEM if self.system.get(key)}
-        return {"type": self.type, "paths": sorted(self.paths), "exclude": sorted(self.exclude), **given, **told}
+        of_host = {key: sorted(self.system[key]) for key in _OF_SYSTEM if self.system.get(key)}
+        return {"type": self.type, "paths": sorted(self.paths), "exclude": sorted(self.exclude), **given, **of_host}
 
     @property
     def declared(self) -> str:

@@ -22,7 +22,7 @@ import pytest
 from plugins.module_utils.backup.examples import act, found, status
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.redis.client import (
-    Server,
+    RedisServer,
     connected,
     information,
 )
@@ -36,13 +36,13 @@ class Running:
 
     def __init__(self, folder: Path, port: int, process: subprocess.Popen) -> None:
         self.folder, self.port, self.process = folder, port, process
-        self.server = Server("127.0.0.1", port, "", "", PASSWORD)
+        self.server = RedisServer("127.0.0.1", port, "", "", PASSWORD)
 
     def ask(self, *words: str) -> Any:
         with connected(self.server, choose_host(30)) as conversation:
             return conversation.ask(*words)
 
-    def told(self) -> dict[str, str]:
+    def info(self) -> dict[str, str]:
         with connected(self.server, choose_host(30)) as conversation:
             return information(conversation)
 
@@ -215,7 +215,7 @@ def test_a_server_with_an_aof_is_noted_and_its_save_holds_all(tmp_path):
     with running(files=(unpacked(folder, tmp_path),)) as other:  # appendonly no first, as the way back has to
         assert other.ask("GET", "only") == "in the aof"
         other.ask("CONFIG", "SET", "appendonly", "yes")
-        wait_until(lambda: other.told()["aof_rewrite_in_progress"] == "0" and other.told()["aof_enabled"] == "1")
+        wait_until(lambda: other.info()["aof_rewrite_in_progress"] == "0" and other.info()["aof_enabled"] == "1")
 
 
 def test_a_file_of_another_server_is_not_taken_for_this_one(redis, tmp_path):
@@ -260,11 +260,11 @@ def test_a_set_that_was_damaged_is_found(redis, tmp_path, monkeypatch, checker):
 
 
 def test_check_mode_asks_and_saves_nothing(redis, tmp_path):
-    before = redis.told()["rdb_last_save_time"]
+    before = redis.info()["rdb_last_save_time"]
     time.sleep(1.1)
     result = act(tmp_path, check_mode=True, sources=[redis.source()])
     assert not result.failure
-    assert redis.told()["rdb_last_save_time"] == before
+    assert redis.info()["rdb_last_save_time"] == before
     assert not (tmp_path / "backups").exists()
     refused = act(tmp_path, check_mode=True, sources=[redis.source(login_password="wrong")])
     assert "WRONGPASS" in refused.failure

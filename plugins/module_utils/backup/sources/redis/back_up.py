@@ -33,7 +33,7 @@ from .save import Saved, file_of, save
 
 
 class Copied(NamedTuple):
-    """The file as it was copied: ``summed`` is the verdict of its own checksum."""
+    """The file as it was copied: ``summed`` is the outcome of its own checksum."""
 
     payload: Payload
     sha256: str
@@ -50,11 +50,11 @@ def measure(source: Source, _protected: frozenset[str], host: Host) -> int:
     """
     with connected(server_of(source.server), host) as conversation:
         path = file_of(conversation, _declared(source), host.platform)
-        told = information(conversation)
+        info = information(conversation)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise SourceMissing(f"{folder}, the folder that {conversation.server} saves into,")
-    known = next((told[name] for name in ("used_memory_dataset", "used_memory") if told.get(name, "").isdigit()), "0")
+    known = next((info[name] for name in ("used_memory_dataset", "used_memory") if info.get(name, "").isdigit()), "0")
     return int(known)
 
 
@@ -71,7 +71,7 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
         server = str(conversation.server)
     copied = _copy(path, workshop)
     _require_new(copied, former, saved, path, server)
-    rows = copied.keys.databases if copied.keys else _told_keys(saved)
+    rows = copied.keys.databases if copied.keys else _info_keys(saved)
     facts = {
         "path": path,
         "size": copied.status.st_size,
@@ -80,8 +80,8 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
         "rows": rows,
         "counted": "file" if copied.keys else f"server: {copied.unknown}",
         "expiring": copied.keys.expiring if copied.keys else None,
-        "redis_version": saved.told.get("redis_version", ""),
-        "role": saved.told.get("role", ""),
+        "redis_version": saved.info.get("redis_version", ""),
+        "role": saved.info.get("role", ""),
         "saved_at": saved.at,
         **aof,
         **_attributes(copied.status),
@@ -98,7 +98,7 @@ def _declared(source: Source) -> Optional[str]:
 
 def _aof(conversation: Conversation, saved: Saved) -> dict[str, Any]:
     """Return whether the server keeps an append-only file beside: who restores has to know."""
-    return {"appendonly": saved.told.get("aof_enabled") == "1", "server": str(conversation.server)}
+    return {"appendonly": saved.info.get("aof_enabled") == "1", "server": str(conversation.server)}
 
 
 def _attributes(status: os.stat_result) -> dict[str, Any]:
@@ -115,19 +115,17 @@ def _identity(path: str) -> Optional[tuple[int, int, int]]:
         status = os.stat(path)
     except OSError:
         return None
-    return _told(status)
+    return _state_of(status)
 
 
-def _told(status: os.stat_result) -> tuple[int, int, int]:
+def _state_of(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _require_new(
-    copied: Copied, former: Optional[tuple[int, int, int]], saved: Saved, path: str, server: str
-) -> None:
+def _require_new(copied: Copied, former: Optional[tuple[int, int, int]], saved: Saved, path: str, server: str) -> None:
     """Raise ActionFailed where the file is not what the server just saved, but another's, or one of before."""
     created = copied.keys.created if copied.keys else None
-    if _told(copied.status) == former or (created is not None and created <= saved.before):
+    if _state_of(copied.status) == former or (created is not None and created <= saved.before):
         raise ActionFailed(
             f"{path} is not what {server} just saved: it did not change. Does the server run in a container or on "
             "another machine? Then declare as path where its file is seen here"
@@ -136,10 +134,10 @@ def _require_new(
         raise ActionFailed(f"{path} is damaged: it has another checksum (CRC64) than {server} wrote into it")
 
 
-def _told_keys(saved: Saved) -> dict[str, int]:
+def _info_keys(saved: Saved) -> dict[str, int]:
     """Return the keys by database as INFO tells them: ``db0:keys=13,expires=1,avg_ttl=0``."""
     rows = {}
-    for name, value in saved.told.items():
+    for name, value in saved.info.items():
         count = value.split(",", 1)[0]
         if name.startswith("db") and name[2:].isdigit() and count.startswith("keys="):
             rows[name] = int(count[5:])
@@ -158,7 +156,7 @@ def _copy(path: str, workshop: Workshop) -> Copied:
             workshop.pulse()
         payload = workshop.payload(packed.name, "rdb", sink.close())
         keys, unknown = _keys(descriptor, path)
-        return Copied(payload, digest.hexdigest(), summed.verdict(), os.fstat(descriptor), keys, unknown)
+        return Copied(payload, digest.hexdigest(), summed.outcome(), os.fstat(descriptor), keys, unknown)
 
 
 def _keys(descriptor: int, path: str) -> tuple[Optional[Keys], str]:

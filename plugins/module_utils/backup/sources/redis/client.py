@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import IO, Any, NamedTuple, Union
+from typing import IO, Any, NamedTuple, Union, cast
 
 from ....errors import ActionFailed, SourceMissing
 from ....host import Host
@@ -23,15 +23,15 @@ MOST_BYTES, MOST_PARTS, DEEPEST = 1 << 20, 1024, 4  # no answer that is asked fo
 Reply = Union[str, int, None, list[Any]]
 
 
-class Refused(ActionFailed):
+class RedisRefused(ActionFailed):
     """What the server answered instead of doing it; ``code`` is the first word of that."""
 
-    def __init__(self, server: Server, asked: str, answer: str) -> None:
+    def __init__(self, server: RedisServer, asked: str, answer: str) -> None:
         super().__init__(f"{server} refuses {asked}: {printable(answer)[:300]}")
         self.code, self.answer = answer.split(" ", 1)[0], answer
 
 
-class Server(NamedTuple):
+class RedisServer(NamedTuple):
     """One Redis server as declared: an address and a port, or the path of its socket."""
 
     address: str
@@ -42,21 +42,21 @@ class Server(NamedTuple):
 
     def __repr__(self) -> str:
         """Return the server as text, without the password."""
-        return f"Server({self})"
+        return f"RedisServer({self})"
 
     def __str__(self) -> str:
         """Return how a person would call it."""
         return f"Redis at {self.path or f'{self.address} port {self.port}'}"
 
 
-def server_of(options: Mapping[str, Any]) -> Server:
+def server_of(options: Mapping[str, Any]) -> RedisServer:
     """Given the options of a Redis source, return its server."""
 
     def text(name: str) -> str:
         return str(options.get(name) or "")
 
     port = int(options.get("login_port") or PORT)
-    return Server(
+    return RedisServer(
         text("login_host") or "127.0.0.1",
         port,
         text("login_unix_socket"),
@@ -68,12 +68,12 @@ def server_of(options: Mapping[str, Any]) -> Server:
 class Conversation:
     """An open connection: one question, one answer."""
 
-    def __init__(self, server: Server, connection: socket.socket, host: Host) -> None:
+    def __init__(self, server: RedisServer, connection: socket.socket, host: Host) -> None:
         self.server, self._connection, self._host = server, connection, host
         self._answers: IO[bytes] = connection.makefile("rb")
 
     @property
-    def same_machine(self) -> bool:
+    def same_host(self) -> bool:
         """Whether the server is on this machine, as far as the connection tells: both ends have one address."""
         if self.server.path:
             return True
@@ -81,8 +81,8 @@ class Conversation:
         return bool(ours[0] == theirs[0])
 
     def ask(self, *words: str) -> Reply:
-        """Return what the server answers to a command. Raise Refused where that is an error, ActionFailed where there
-        is no answer that can be understood.
+        """Return what the server answers to a command. Raise RedisRefused where that is an error, ActionFailed where
+        there is no answer that can be understood.
         """
         encoded = [word.encode("utf-8", "surrogateescape") for word in words]
         request = b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in encoded)
@@ -94,8 +94,8 @@ class Conversation:
         except OSError as error:
             raise ActionFailed(f"{self.server} gave no answer to {asked}: {error.strerror or error}") from error
         if isinstance(answer, ErrorReply):
-            raise Refused(self.server, asked, self._without_password(answer.text))
-        return answer
+            raise RedisRefused(self.server, asked, self._without_password(answer.text))
+        return cast(Reply, answer)
 
     def _without_password(self, text: str) -> str:
         """Return an error without our password: a server that does not know AUTH repeats what it was given."""
@@ -140,9 +140,9 @@ class ErrorReply(NamedTuple):
 
 
 @contextmanager
-def connected(server: Server, host: Host) -> Iterator[Conversation]:
-    """Yield a conversation with a server that has let us in. Raise SourceMissing where none answers there, Refused where
-    it does not let us in.
+def connected(server: RedisServer, host: Host) -> Iterator[Conversation]:
+    """Yield a conversation with a server that has let us in. Raise SourceMissing where none answers there,
+    RedisRefused where it does not let us in.
     """
     with closing(_connection(server, host)) as connection:
         conversation = Conversation(server, connection, host)
@@ -150,7 +150,7 @@ def connected(server: Server, host: Host) -> Iterator[Conversation]:
         yield conversation
 
 
-def _connection(server: Server, host: Host) -> socket.socket:
+def _connection(server: RedisServer, host: Host) -> socket.socket:
     limit = min(ANSWERS_WITHIN, host.remaining())
     try:
         if not server.path:
@@ -173,7 +173,7 @@ def _log_in(conversation: Conversation) -> None:
         conversation.ask("AUTH", *([server.user] if server.user else []), server.password)
     try:
         answer = conversation.ask("PING")
-    except Refused as refusal:
+    except RedisRefused as refusal:
         if refusal.code != "MISCONF":
             raise
         return

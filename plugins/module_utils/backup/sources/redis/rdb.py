@@ -48,10 +48,11 @@ class Keys(NamedTuple):
 def _tables() -> list[list[int]]:
     """Return the tables of a CRC that takes eight bytes at a time."""
     first = []
-    for value in range(256):
+    for byte in range(256):
+        crc = byte
         for _bit in range(8):
-            value = (value >> 1) ^ (_POLYNOMIAL if value & 1 else 0)
-        first.append(value)
+            crc = (crc >> 1) ^ (_POLYNOMIAL if crc & 1 else 0)
+        first.append(crc)
     tables = [first]
     for _more in range(7):
         tables.append([first[value & 255] ^ (value >> 8) for value in tables[-1]])
@@ -62,8 +63,8 @@ def crc64(data: bytes, crc: int = 0) -> int:
     """Return Redis's checksum of bytes that follow those whose checksum is ``crc``."""
     t0, t1, t2, t3, t4, t5, t6, t7 = _tables()
     whole = len(data) // 8
-    for word in struct.unpack_from(f"<{whole}Q", data):
-        word ^= crc
+    for eight in struct.unpack_from(f"<{whole}Q", data):
+        word = eight ^ crc
         crc = (
             t7[word & 255]
             ^ t6[word >> 8 & 255]
@@ -90,8 +91,8 @@ class Sum:
         data = self._held + data
         self._crc, self._held = crc64(data[:-SUM], self._crc), data[-SUM:]
 
-    def verdict(self) -> str:
-        """Return ``ok``, ``off`` where the server was told to write none, or ``wrong``."""
+    def outcome(self) -> str:
+        """Return ``ok``, ``off`` where the server was info to write none, or ``wrong``."""
         if len(self._held) < SUM:
             return "wrong"
         claimed = int.from_bytes(self._held, "little")
@@ -106,7 +107,7 @@ class _Walk:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self.position = stream, 0
 
-    def take(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         data = self._stream.read(size)
         if len(data) < size:
             raise BadRdb(f"it ends after {self.position + len(data)} bytes, within a value")
@@ -115,11 +116,11 @@ class _Walk:
 
     def skip(self, size: int) -> None:
         while size > CHUNK:
-            size -= len(self.take(CHUNK))
-        self.take(size)
+            size -= len(self.read(CHUNK))
+        self.read(size)
 
     def byte(self) -> int:
-        return self.take(1)[0]
+        return self.read(1)[0]
 
     def length(self) -> int:
         value, special = self._length()
@@ -138,17 +139,17 @@ class _Walk:
             return low, True
         if first not in (0x80, 0x81):
             raise BadRdb(f"the length at byte {self.position} is of no known form")
-        return int.from_bytes(self.take(4 if first == 0x80 else 8), "big"), False
+        return int.from_bytes(self.read(4 if first == 0x80 else 8), "big"), False
 
     def text(self, *, keep: bool = False) -> bytes:
         """Pass a text; return it where it is to be kept and is written as it is."""
         size, special = self._length()
         if not special:
             if keep and size <= 256:
-                return self.take(size)
+                return self.read(size)
             self.skip(size)
         elif size < 3:
-            number = int.from_bytes(self.take(1 << size), "little", signed=True)
+            number = int.from_bytes(self.read(1 << size), "little", signed=True)
             return b"%d" % number
         elif size == 3:
             packed, _unpacked = self.length(), self.length()
@@ -234,7 +235,8 @@ def count_keys(stream: IO[bytes]) -> Keys:
     """
     walk = _Walk(stream)
     version = _version(walk)
-    created, database, counts, expiring, lasting = None, "db0", {}, 0, 0
+    counts: dict[str, int] = {}
+    created, database, expiring, lasting = None, "db0", 0, 0
     expires, begin = False, walk.position
     while (code := walk.byte()) != END:
         if code == SELECT:
@@ -266,7 +268,7 @@ def count_keys(stream: IO[bytes]) -> Keys:
 
 
 def _version(walk: _Walk) -> int:
-    head = walk.take(9)
+    head = walk.read(9)
     magic = next((one for one in MAGICS if head.startswith(one)), None)
     if magic is None or not head[len(magic) :].isdigit():
         raise BadRdb(f"it begins with {head!r}, expected REDIS and the number of its form")

@@ -17,15 +17,15 @@ from typing import NamedTuple, Optional
 
 from ....errors import ActionFailed
 from ..model import Workshop
-from .client import Conversation, Refused, information
+from .client import Conversation, RedisRefused, information
 
 WAITS = (0.05, 0.1, 0.2, 0.5)  # seconds between two looks, the last for all that follow
 # What a server says where it is at work on another save or on its AOF; it says so in three ways since Redis 2.
 BUSY = ("already in progress", "AOF log rewriting", "Another child process is active", "BGSAVE SCHEDULE")
 
 
-# Seconds after a save from which on one that is begun gets another moment: they are told in whole seconds, of a clock
-# that is up to some hundredths behind the one that is told (time(2) and gettimeofday(2)).
+# Seconds after a save from which on one that is begun gets another moment: they are info in whole seconds, of a clock
+# that is up to some hundredths behind the one that is info (time(2) and gettimeofday(2)).
 TELLABLE = 1.1
 
 
@@ -34,58 +34,58 @@ class Saved(NamedTuple):
 
     before: int
     at: int
-    told: Mapping[str, str]
+    info: Mapping[str, str]
 
 
 def save(conversation: Conversation, patience: float, workshop: Workshop) -> Saved:
-    """Have the server save now, and wait for it. ``patience`` is how many seconds another save may stand in the way.
+    """Have the server save now, and wait for it. ``patience`` is how many seconds others may stand in the way.
 
     Raise ActionFailed where it fails, or cannot be begun in that time.
     """
     before = _begin(conversation, patience, workshop)
-    look, idle = 0, 0.0
+    tries, idle = 0, 0.0
     while idle <= patience:
-        told = information(conversation)
-        running = _field(told, "rdb_bgsave_in_progress", conversation) != "0"
+        info = information(conversation)
+        running = _field(info, "rdb_bgsave_in_progress", conversation) != "0"
         if not running:
-            _require_ok(told, conversation)
-            if _moment(told, conversation) > before:
-                return Saved(before, _moment(told, conversation), told)
-        paused = _pause(look, workshop)
-        look, idle = look + 1, 0.0 if running else idle + paused
+            _require_ok(info, conversation)
+            if _moment(info, conversation) > before:
+                return Saved(before, _moment(info, conversation), info)
+        paused = _pause(tries, workshop)
+        tries, idle = tries + 1, 0.0 if running else idle + paused
     raise ActionFailed(f"{conversation.server} said that it saves, and tells of no save since")
 
 
-def _require_ok(told: Mapping[str, str], conversation: Conversation) -> None:
-    status = _field(told, "rdb_last_bgsave_status", conversation)
+def _require_ok(info: Mapping[str, str], conversation: Conversation) -> None:
+    status = _field(info, "rdb_last_bgsave_status", conversation)
     if status != "ok":
         raise ActionFailed(
-            f"{conversation.server} could not save (rdb_last_bgsave_status is {status}, expected ok): its log says why, "
-            "mostly a full disk or a folder that it may not write to"
+            f"{conversation.server} could not save (rdb_last_bgsave_status is {status}, expected ok): its log says "
+            "why, mostly a full disk or a folder that it may not write to"
         )
 
 
 def _begin(conversation: Conversation, patience: float, workshop: Workshop) -> int:
     """Have a save of ours begin, and return the moment of the one before it."""
-    waited, look = 0.0, 0
+    waited, tries = 0.0, 0
     while True:
-        told = information(conversation)
-        before = _moment(told, conversation)
-        soon = _clock(told, conversation) < before + TELLABLE
+        info = information(conversation)
+        before = _moment(info, conversation)
+        soon = _clock(info, conversation) < before + TELLABLE
         refusal = "a save ended in this very second" if soon else _refusal(conversation)
         if not refusal:
             return before
         if waited > patience:
             raise ActionFailed(
-                f"{conversation.server} could not begin to save for {patience:g} seconds (lock_wait_timeout): {refusal}"
+                f"{conversation.server} could not begin to save for {patience:g} s (lock_wait_timeout): {refusal}"
             )
-        waited += _pause(look, workshop)
-        look += 1
+        waited += _pause(tries, workshop)
+        tries += 1
 
 
-def _clock(told: Mapping[str, str], conversation: Conversation) -> float:
-    """Return the server's clock in seconds. Before 6.2 it is not told by INFO."""
-    now = told.get("server_time_usec", "")
+def _clock(info: Mapping[str, str], conversation: Conversation) -> float:
+    """Return the server's clock in seconds. Before 6.2 it is not info by INFO."""
+    now = info.get("server_time_usec", "")
     if now.isdigit():
         return int(now) / 1e6
     answer = conversation.ask("TIME")
@@ -98,29 +98,29 @@ def _refusal(conversation: Conversation) -> str:
     """Have a save begin. Return why it has to wait, or an empty text where it has begun."""
     try:
         conversation.ask("BGSAVE")
-    except Refused as refusal:
+    except RedisRefused as refusal:
         if any(word in refusal.answer for word in BUSY):
             return refusal.answer
         raise
     return ""
 
 
-def _moment(told: Mapping[str, str], conversation: Conversation) -> int:
+def _moment(info: Mapping[str, str], conversation: Conversation) -> int:
     """Return when the last save ended that did not fail."""
-    moment = _field(told, "rdb_last_save_time", conversation)
+    moment = _field(info, "rdb_last_save_time", conversation)
     if not moment.isdigit():
         raise ActionFailed(f"{conversation.server} tells rdb_last_save_time {moment!r}, expected seconds")
     return int(moment)
 
 
-def _field(told: Mapping[str, str], name: str, conversation: Conversation) -> str:
-    if name not in told:
+def _field(info: Mapping[str, str], name: str, conversation: Conversation) -> str:
+    if name not in info:
         raise ActionFailed(f"{conversation.server} does not tell {name}, so whether it has saved is not known")
-    return told[name]
+    return info[name]
 
 
-def _pause(look: int, workshop: Workshop) -> float:
-    seconds = WAITS[min(look, len(WAITS) - 1)]
+def _pause(tries: int, workshop: Workshop) -> float:
+    seconds = WAITS[min(tries, len(WAITS) - 1)]
     workshop.pulse()
     workshop.host.pause(seconds)
     return seconds
@@ -135,10 +135,10 @@ def file_of(conversation: Conversation, declared: Optional[str], platform: str) 
         return declared
     try:
         folder, name = (_setting(conversation, one) for one in ("dir", "dbfilename"))
-    except Refused as refusal:
+    except RedisRefused as refusal:
         raise ActionFailed(f"{refusal}; let the account ask CONFIG GET, or declare the file as path") from refusal
-    path = (ntpath if platform == "windows" else posixpath).join(folder, name)
-    if not conversation.same_machine:
+    path = ntpath.join(folder, name) if platform == "windows" else posixpath.join(folder, name)
+    if not conversation.same_host:
         raise ActionFailed(
             f"{conversation.server} is another machine: the file it saves into, {path}, is there and cannot be read "
             "here. Back it up on its own host, or declare as path where its folder is mounted"

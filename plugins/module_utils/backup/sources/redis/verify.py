@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Proving that a saved Redis file opens: unpacked into scratch, compared, its own checksum and its keys read, and looked
-at by redis-check-rdb where that is installed.
+"""Proving that a saved Redis file opens: unpacked into scratch, compared, its own checksum and its keys read, and given
+to redis-check-rdb where that is installed.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def _summed(copy: Path, entry: SourceCopy, host: Host) -> list[str]:
         while chunk := stream.read(CHUNK):
             summed.add(chunk)
             host.remaining()
-    verdict = summed.verdict()
-    return [] if verdict == entry.facts["crc64"] else [f"has a checksum (CRC64) that is {verdict}"]
+    outcome = summed.outcome()
+    return [] if outcome == entry.facts["crc64"] else [f"has a checksum (CRC64) that is {outcome}"]
 
 
 def _asked(checker: str, copy: Path, host: Host) -> list[str]:
@@ -103,5 +103,5 @@ def _asked(checker: str, copy: Path, host: Host) -> list[str]:
     if done.rc == 0 or _TOO_NEW in done.stdout + done.stderr:
         return []
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    told = [line for line in lines if "---" in line or "rror" in line] or lines[-1:] or ["nothing"]
-    return [f"is damaged, {checker} says: {told[-1] if told else done.rc}"]
+    info = [line for line in lines if "---" in line or "rror" in line] or lines[-1:] or ["nothing"]
+    return [f"is damaged, {checker} says: {info[-1] if info else done.rc}"]

@@ -29,9 +29,11 @@ ABOUT = 256 << 10  # bytes that such a source has on an ordinary host, nearly al
 
 def wanted_of(source: Source) -> Wanted:
     """Return what is declared of a system source."""
-    told = source.system
-    names = ("services", "accounts", "venvs", "wanted")
-    return Wanted(*(tuple(told.get(name) or ()) for name in names), source.exclude)
+    options = source.system
+    services, accounts, venvs, wanted = (
+        tuple(options.get(name) or ()) for name in ("services", "accounts", "venvs", "wanted")
+    )
+    return Wanted(services, accounts, venvs, wanted, source.exclude)
 
 
 def measure(_source: Source, _protected: frozenset[str], _host: Host) -> int:
@@ -103,11 +105,11 @@ def _mode(attributes: Any) -> str:
 
 
 def verify(entry: SourceCopy, bench: Bench) -> list[str]:
-    """Given a system source of a set, return what does not hold: files that the overview and the manifest tell apart."""
+    """Given a system source of a set, return what does not hold: files that only the overview or the manifest has."""
     overview = entry.payload("overview")
     with reading(bench.folder / overview.name, entry.compression, bench.host) as stream:
         rows = [line.split("\t") for line in stream.read().decode("utf-8", "surrogateescape").splitlines()[1:]]
-    told = {f"{entry.name}/{row[1]}" for row in rows if len(row) > 1 and row[1]}
+    named = {f"{entry.name}/{row[1]}" for row in rows if len(row) > 1 and row[1]}
     listed = {payload.name for payload in entry.payloads if payload.role != "overview"}
-    different = sorted(told ^ listed) or sorted(set(entry.facts["files"]) ^ listed)
+    different = sorted(named ^ listed) or sorted(set(entry.facts["files"]) ^ listed)
     return [f"{overview.name} and the manifest differ in {different[0]}"] if different else []

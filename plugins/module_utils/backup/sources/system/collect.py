@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ....errors import CoreError, SourceDenied, SourceMissing, ToolMissing
 from ....finding import EMPTY
 from ....host import MAX_READ, Host
-from .parts import PARTS, Command, Part
+from .parts import PARTS, Command, HostPart
 
 _WILD = re.compile(r"[*?\[{]")
 _PLAIN = re.compile(r"[A-Za-z0-9._-]")
@@ -70,8 +70,8 @@ def read_parts(wanted: Wanted, host: Host) -> Parts:
         from .windows import read_windows  # its words are of no use elsewhere, and each file of the core costs a run
 
         read_windows([part.name for part in chosen], wanted, host, found)
-    told = {one.part for one in (*found.pieces, *found.troubles)}
-    found.missing.extend(part.name for part in chosen if part.name not in told)
+    known = {piece.part for piece in found.pieces} | {trouble.part for trouble in found.troubles}
+    found.missing.extend(part.name for part in chosen if part.name not in known)
     found.missing.extend(name for name in wanted.required if name not in {part.name for part in chosen})
     return found
 
@@ -79,7 +79,7 @@ def read_parts(wanted: Wanted, host: Host) -> Parts:
 class _PartReader:
     """Reads one part into what was found so far."""
 
-    def __init__(self, part: Part, wanted: Wanted, host: Host, found: Parts) -> None:
+    def __init__(self, part: HostPart, wanted: Wanted, host: Host, found: Parts) -> None:
         self._part, self._wanted, self._host, self._found = part, wanted, host, found
 
     def read(self) -> None:
@@ -160,6 +160,14 @@ class _PartReader:
 
     def _environment(self, venv: str) -> None:
         """Keep what is installed in a virtual environment, as ``pip freeze`` would say it; nothing of it is run."""
+        try:
+            self._host.entries(venv)
+        except SourceMissing:
+            self._found.missing.append(f"packages of {venv}")
+            return
+        except CoreError as error:
+            self._trouble(error)
+            return
         places = self._matches((f"{venv}/lib/python*/site-packages", f"{venv}/Lib/site-packages"))
         names = {name for place in places for name in self._names(place)}
         rows = {match["name"]: match["version"] for match in map(_DISTRIBUTION.fullmatch, names) if match}

@@ -20,10 +20,10 @@ class Command(NamedTuple):
     argv: tuple[str, ...]
 
 
-class Part(NamedTuple):
+class HostPart(NamedTuple):
     """One part. In ``files`` and ``links`` each word in braces stands for every one that is declared (``{service}``,
-    ``{account}``); ``*`` and ``?`` are those of a shell. Of ``links`` is told where they lead, of ``folders`` what is in
-    them, two levels deep: a package and its version.
+    ``{account}``); ``*`` and ``?`` are those of a shell. Of ``links`` it is kept where they lead, of ``folders`` what
+    is in them, two levels deep: a package and its version.
     """
 
     name: str
@@ -33,18 +33,29 @@ class Part(NamedTuple):
     folders: tuple[str, ...] = ()
 
 
-NAMES = ("services", "schedules", "firewall", "packages", "release", "sysctl", "logrotate", "postgresql", "redis", "accounts")
+NAMES = (
+    "services",
+    "schedules",
+    "firewall",
+    "packages",
+    "release",
+    "sysctl",
+    "logrotate",
+    "postgresql",
+    "redis",
+    "accounts",
+)
 _UNITS = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
 _DPKG = ("dpkg-query", "-W", "-f", "${binary:Package}\\t${Version}\\t${db:Status-Abbrev}\\n")
 _RPM = ("rpm", "-qa", "--qf", "%{NAME}\\t%{VERSION}-%{RELEASE}\\t%{ARCH}\\n")
 
 LINUX = (
-    Part(
+    HostPart(
         "services",
         files=(*(f"{folder}/{{service}}" for folder in _UNITS), *(f"{folder}/{{service}}.d/*" for folder in _UNITS)),
         links=(f"{_UNITS[0]}/{{service}}", f"{_UNITS[0]}/*.wants/{{service}}", f"{_UNITS[0]}/*.requires/{{service}}"),
     ),
-    Part(
+    HostPart(
         "schedules",
         files=(
             *("/etc/crontab", "/etc/cron.d/*"),
@@ -52,7 +63,7 @@ LINUX = (
             *("/var/spool/cron/root", "/var/spool/cron/{account}"),  # Red Hat
         ),
     ),
-    Part(
+    HostPart(
         "firewall",
         files=(
             *("/etc/nftables.conf", "/etc/nftables.d/*", "/etc/sysconfig/nftables.conf", "/etc/iptables/rules.v*"),
@@ -65,7 +76,7 @@ LINUX = (
             Command("ip6tables.txt", ("ip6tables-save",)),
         ),
     ),
-    Part(
+    HostPart(
         "packages",
         files=("/etc/apt/sources.list", "/etc/apt/sources.list.d/*", "/etc/apt/preferences.d/*", "/etc/yum.repos.d/*"),
         commands=(
@@ -75,23 +86,23 @@ LINUX = (
             Command("rpm.txt", _RPM),
         ),
     ),
-    Part("release", files=("/etc/os-release",), commands=(Command("uname.txt", ("uname", "-srvm")),)),
-    Part("sysctl", files=("/etc/sysctl.conf", "/etc/sysctl.d/*.conf")),
-    Part("logrotate", files=("/etc/logrotate.d/{service}",)),
-    Part(
+    HostPart("release", files=("/etc/os-release",), commands=(Command("uname.txt", ("uname", "-srvm")),)),
+    HostPart("sysctl", files=("/etc/sysctl.conf", "/etc/sysctl.d/*.conf")),
+    HostPart("logrotate", files=("/etc/logrotate.d/{service}",)),
+    HostPart(
         "postgresql",
         files=(
             *("/etc/postgresql/*/*/*.conf", "/etc/postgresql/*/*/conf.d/*.conf"),
             *("/var/lib/postgresql/*/*/*.conf", "/var/lib/pgsql/data/*.conf", "/var/lib/pgsql/*/data/*.conf"),
         ),
     ),
-    Part("redis", files=("/etc/redis/*.conf", "/etc/redis/*.acl", "/etc/redis.conf", "/etc/valkey/*.conf")),
-    Part("accounts"),
+    HostPart("redis", files=("/etc/redis/*.conf", "/etc/redis/*.acl", "/etc/redis.conf", "/etc/valkey/*.conf")),
+    HostPart("accounts"),
 )
 
 _BREW = ("/opt/homebrew", "/usr/local")
 DARWIN = (
-    Part(
+    HostPart(
         "services",
         files=(
             *("/Library/LaunchDaemons/{service}", "/Library/LaunchAgents/{service}"),
@@ -100,8 +111,8 @@ DARWIN = (
         commands=(Command("launchd-disabled.txt", ("launchctl", "print-disabled", "system")),),
         links=("/Library/LaunchDaemons/{service}",),
     ),
-    Part("schedules", files=("/etc/crontab", "/private/var/at/tabs/root", "/private/var/at/tabs/{account}")),
-    Part(
+    HostPart("schedules", files=("/etc/crontab", "/private/var/at/tabs/root", "/private/var/at/tabs/{account}")),
+    HostPart(
         "firewall",
         files=("/etc/pf.conf", "/etc/pf.anchors/*"),
         commands=(
@@ -110,23 +121,23 @@ DARWIN = (
             Command("applications.txt", ("/usr/libexec/ApplicationFirewall/socketfilterfw", "--listapps")),
         ),
     ),
-    Part("packages", folders=tuple(f"{place}/{kind}" for place in _BREW for kind in ("Cellar", "Caskroom"))),
-    Part("release", commands=(Command("sw_vers.txt", ("sw_vers",)), Command("uname.txt", ("uname", "-srvm")))),
-    Part("sysctl", files=("/etc/sysctl.conf",)),
-    Part("logrotate", files=("/etc/newsyslog.d/{service}",)),
-    Part("postgresql", files=tuple(f"{place}/var/postgresql*/*.conf" for place in _BREW)),
-    Part("redis", files=tuple(f"{place}/etc/redis*.conf" for place in _BREW)),
-    Part("accounts"),
+    HostPart("packages", folders=tuple(f"{place}/{kind}" for place in _BREW for kind in ("Cellar", "Caskroom"))),
+    HostPart("release", commands=(Command("sw_vers.txt", ("sw_vers",)), Command("uname.txt", ("uname", "-srvm")))),
+    HostPart("sysctl", files=("/etc/sysctl.conf",)),
+    HostPart("logrotate", files=("/etc/newsyslog.d/{service}",)),
+    HostPart("postgresql", files=tuple(f"{place}/var/postgresql*/*.conf" for place in _BREW)),
+    HostPart("redis", files=tuple(f"{place}/etc/redis*.conf" for place in _BREW)),
+    HostPart("accounts"),
 )
 
 WINDOWS = (
-    Part("services"),
-    Part("schedules"),
-    Part("firewall"),
-    Part("packages"),
-    Part("release"),
-    Part("postgresql", files=("C:/Program Files/PostgreSQL/*/data/*.conf",)),
-    Part("redis", files=("C:/Program Files/Redis/*.conf", "C:/Program Files/Memurai/*.conf")),
+    HostPart("services"),
+    HostPart("schedules"),
+    HostPart("firewall"),
+    HostPart("packages"),
+    HostPart("release"),
+    HostPart("postgresql", files=("C:/Program Files/PostgreSQL/*/data/*.conf",)),
+    HostPart("redis", files=("C:/Program Files/Redis/*.conf", "C:/Program Files/Memurai/*.conf")),
 )
 
 PARTS = {"linux": LINUX, "darwin": DARWIN, "windows": WINDOWS}

@@ -81,14 +81,14 @@ def read_windows(chosen: Collection[str], wanted: Wanted, host: Host, found: Par
         return
     for name in queries:
         try:
-            told = answers[name]
+            objects = answers[name]
         except SourceMissing:
             continue
         except CoreError as error:
             found.troubles.append(Trouble(name, str(error)))
             continue
-        if told:
-            found.pieces.append(Piece(name, f"{name}.json", _text(told), "powershell.exe"))
+        if objects:
+            found.pieces.append(Piece(name, f"{name}.json", _text(objects), "powershell.exe"))
     if "packages" in chosen:
         _winget(host, found)
 
@@ -99,8 +99,8 @@ def _filled(query: str, values: dict[str, str]) -> str:
     return query
 
 
-def _text(told: list[Any]) -> bytes:
-    return (json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+def _text(objects: list[Any]) -> bytes:
+    return (json.dumps(objects, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _winget(host: Host, found: Parts) -> None:

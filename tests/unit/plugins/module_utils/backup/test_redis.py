@@ -19,8 +19,8 @@ from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Workshop
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.redis.client import (
-    Refused,
-    Server,
+    RedisRefused,
+    RedisServer,
     connected,
     information,
     server_of,
@@ -64,7 +64,7 @@ def test_the_checksum_is_the_one_that_redis_writes():
         summed = Sum()
         for begin in range(0, len(FILE), size):
             summed.add(FILE[begin : begin + size])
-        assert summed.verdict() == "ok"
+        assert summed.outcome() == "ok"
 
 
 @pytest.mark.parametrize("place", range(0, len(FILE), 31))
@@ -73,7 +73,7 @@ def test_each_changed_byte_is_seen_by_the_checksum(place):
     changed[place] ^= 0x10
     summed = Sum()
     summed.add(bytes(changed))
-    assert summed.verdict() == "wrong"
+    assert summed.outcome() == "wrong"
 
 
 @pytest.mark.parametrize("size", range(0, len(FILE), 13))
@@ -90,16 +90,19 @@ def test_what_follows_the_end_is_damage():
 def test_no_checksum_is_told_from_a_wrong_one():
     summed = Sum()
     summed.add(an_rdb(b"").getvalue())
-    assert summed.verdict() == "off"
+    assert summed.outcome() == "off"
     short = Sum()
     short.add(b"REDIS")
-    assert short.verdict() == "wrong"
+    assert short.outcome() == "wrong"
 
 
 KEY = b"\x01k"
 VALUES = [
     ("old scores", b"\x03" + KEY + b"\x02\x01a\x031.5\x01b\xff"),
-    ("module", b"\x07" + KEY + b"\x81" + bytes(8) + b"\x01\x05\x02\x06\x03" + bytes(4) + b"\x04" + bytes(8) + b"\x05\x01x\x00"),
+    (
+        "module",
+        b"\x07" + KEY + b"\x81" + bytes(8) + b"\x01\x05\x02\x06\x03" + bytes(4) + b"\x04" + bytes(8) + b"\x05\x01x\0",
+    ),
     ("hash whose fields expire", b"\x18" + KEY + bytes(8) + b"\x02\x00\x01f\x01v\x05\x01g\x01w"),
     ("packed hash whose fields expire", b"\x19" + KEY + bytes(8) + b"\x03xyz"),
     ("packed set", b"\x14" + KEY + b"\x03xyz"),
@@ -161,7 +164,7 @@ def answering(*answers: bytes) -> Iterator[tuple[int, list[bytes]]]:
         listener.close()
 
 
-def a_server(port: int, **more: Any) -> Server:
+def a_server(port: int, **more: Any) -> RedisServer:
     return server_of({"login_port": port, **more})
 
 
@@ -169,7 +172,7 @@ def test_a_login_sends_the_password_in_the_protocol_and_waits_for_pong():
     with answering(b"+OK\r\n", b"+PONG\r\n", b"$9\r\na:1\r\n# x\n\r\n") as (port, asked):
         server = a_server(port, login_user="backup", login_password="s3cret")
         with connected(server, choose_host(30)) as conversation:
-            assert conversation.same_machine
+            assert conversation.same_host
             assert information(conversation) == {"a": "1"}
     assert asked[0] == b"*3\r\n$4\r\nAUTH\r\n$6\r\nbackup\r\n$6\r\ns3cret\r\n"
     assert "s3cret" not in repr(server) + str(server)
@@ -184,24 +187,32 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("answer", "code"), REFUSALS)
 def test_a_server_that_lets_nobody_in_is_told_in_its_own_words(answer, code):
-    with answering(answer) as (port, _asked), pytest.raises(Refused, match=code):
-        with connected(a_server(port), choose_host(30)):
-            pass
+    with (
+        answering(answer) as (port, _asked),
+        pytest.raises(RedisRefused, match=code),
+        connected(a_server(port), choose_host(30)),
+    ):
+        pass
 
 
 def test_a_wrong_password_is_told_without_it():
     # an old server, or one whose AUTH was renamed, repeats what it was given
     answers = (b"-ERR unknown command `AUTH`, with args beginning with: `s3cret`, \r\n",)
-    with answering(*answers) as (port, _asked), pytest.raises(Refused) as refused:
-        with connected(a_server(port, login_password="s3cret"), choose_host(30)):
-            pass
+    with (
+        answering(*answers) as (port, _asked),
+        pytest.raises(RedisRefused) as refused,
+        connected(a_server(port, login_password="s3cret"), choose_host(30)),
+    ):
+        pass
     assert "s3cret" not in str(refused.value) + refused.value.answer
 
 
 def test_a_server_that_stopped_writes_has_let_us_in():
-    with answering(b"-MISCONF Redis is configured to save RDB snapshots\r\n") as (port, _asked):
-        with connected(a_server(port), choose_host(30)):
-            pass
+    with (
+        answering(b"-MISCONF Redis is configured to save RDB snapshots\r\n") as (port, _asked),
+        connected(a_server(port), choose_host(30)) as conversation,
+    ):
+        assert conversation.same_host
 
 
 STRANGERS = [
@@ -220,9 +231,8 @@ STRANGERS = [
 
 @pytest.mark.parametrize("answer", STRANGERS)
 def test_whatever_else_answers_there_is_no_redis(answer):
-    with answering(answer) as (port, _asked), pytest.raises(ActionFailed):
-        with connected(a_server(port), choose_host(30)):
-            pass
+    with answering(answer) as (port, _asked), pytest.raises(ActionFailed), connected(a_server(port), choose_host(30)):
+        pass
 
 
 def test_where_nothing_listens_the_server_is_missing():
@@ -230,9 +240,11 @@ def test_where_nothing_listens_the_server_is_missing():
         port = taken.getsockname()[1]
     with pytest.raises(SourceMissing, match=f"port {port}"), connected(a_server(port), choose_host(30)):
         pass
-    with pytest.raises(SourceMissing, match="/nowhere/redis.sock"):
-        with connected(a_server(0, login_unix_socket="/nowhere/redis.sock"), choose_host(30)):
-            pass
+    with (
+        pytest.raises(SourceMissing, match=r"/nowhere/redis\.sock"),
+        connected(a_server(0, login_unix_socket="/nowhere/redis.sock"), choose_host(30)),
+    ):
+        pass
 
 
 # --- the save ---------------------------------------------------------------------------------------------------------
@@ -244,7 +256,7 @@ class Played:
     """
 
     def __init__(self, *script: tuple[int, str, int], refusals: tuple[str, ...] = (), clock: int = 2000) -> None:
-        self.server, self.same_machine = Server("127.0.0.1", 6379, "", "", ""), True
+        self.server, self.same_host = RedisServer("127.0.0.1", 6379, "", "", ""), True
         self.script, self.refusals, self.clock = list(script), list(refusals), clock
         self.settings = {"dir": "/var/lib/redis", "dbfilename": "dump.rdb"}
         self.asked: list[str] = []
@@ -254,7 +266,7 @@ class Played:
         self.asked.append(words[0])
         if words[0] == "BGSAVE":
             if self.refusals:
-                raise Refused(self.server, "BGSAVE", self.refusals.pop(0))
+                raise RedisRefused(self.server, "BGSAVE", self.refusals.pop(0))
             return "Background saving started"
         if words[0] == "TIME":
             return [str(self.clock), "0"]
@@ -313,14 +325,14 @@ def test_a_server_at_work_is_waited_for(refusal):
 
 def test_a_server_at_work_for_ever_is_not():
     host, played = FakeHost(), Played((1, "ok", 1000), refusals=(BUSY[0],) * 1000)
-    with pytest.raises(ActionFailed, match="for 5 seconds.*already in progress"):
+    with pytest.raises(ActionFailed, match=r"for 5 s .*already in progress"):
         save(played, 5, workshop(host))
     assert 5 < sum(host.paused) < 7
 
 
 def test_another_refusal_is_told_at_once():
     refusal = "NOPERM this user has no permissions to run the 'bgsave' command"
-    with pytest.raises(Refused, match="NOPERM"):
+    with pytest.raises(RedisRefused, match="NOPERM"):
         save(Played((0, "ok", 1000), refusals=(refusal,)), 60, workshop())
 
 
@@ -357,8 +369,8 @@ def test_the_file_is_what_the_server_says_on_each_platform():
 
 def test_a_server_elsewhere_is_told_clearly():
     played = Played((0, "ok", 1))
-    played.same_machine = False
-    with pytest.raises(ActionFailed, match="another machine.*declare as path"):
+    played.same_host = False
+    with pytest.raises(ActionFailed, match=r"another machine.*declare as path"):
         file_of(played, None, "linux")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import SourceContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Notes
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_made import judge_system_parts
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.context import SourceContext
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench, Workshop
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.system.back_up import (
     back_up,
@@ -39,7 +38,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     ToolFailed,
 )
 
-from .examples import settings, status
+from .examples import settings
 
 UNITS = "/etc/systemd/system"
 LINUX = {
@@ -69,7 +68,9 @@ WANTED = Wanted(("*cryptobot*", "redis*"), ("cryptobot",), ("/opt/cryptobot/venv
 
 def linux(**more: Any) -> FakeHost:
     links = {f"{UNITS}/multi-user.target.wants/cryptobot-auth.service": f"{UNITS}/cryptobot-auth.service"}
-    return FakeHost(files={**LINUX, **more.pop("files", {})}, links={**links, **more.pop("links", {})}, commands=COMMANDS)
+    return FakeHost(
+        files={**LINUX, **more.pop("files", {})}, links={**links, **more.pop("links", {})}, commands=COMMANDS
+    )
 
 
 def by_name(host: FakeHost, wanted: Wanted = WANTED) -> dict[str, str]:
@@ -127,8 +128,17 @@ def test_a_link_that_may_not_be_read_is_a_trouble():
 
 
 def test_a_venv_without_packages_is_a_trouble():
-    troubles = read_parts(WANTED._replace(venvs=("/opt/gone",)), linux()).troubles
-    assert "/opt/gone is no virtual environment with packages in it" in [one.why for one in troubles]
+    troubles = read_parts(WANTED._replace(venvs=("/opt/cryptobot",)), linux()).troubles
+    assert "/opt/cryptobot is no virtual environment with packages in it" in [one.why for one in troubles]
+    denied = linux(files={"/opt/mine": SourceDenied("/opt/mine")})
+    troubles = read_parts(WANTED._replace(venvs=("/opt/mine",)), denied).troubles
+    assert "/opt/mine cannot be read: permission denied" in [one.why for one in troubles]
+
+
+def test_a_venv_that_is_not_there_is_missing():
+    found = read_parts(WANTED._replace(venvs=("/opt/gone",)), linux())
+    assert "packages of /opt/gone" in found.missing
+    assert "packages" in {piece.part for piece in found.pieces}
 
 
 def test_a_part_can_be_left_out():
@@ -215,7 +225,9 @@ def test_a_windows_that_answers_nothing_has_all_its_parts_unknown(answer):
 def test_winget_lists_where_there_is_one():
     found = read_parts(Wanted(), windows(ANSWERS, winget="Name Id Version\n"))
     assert "packages.winget.txt" in [piece.name for piece in found.pieces]
-    broken = read_parts(Wanted(), windows(ANSWERS, winget=(1, "", "0x8a15000f : Data required by the source is missing")))
+    broken = read_parts(
+        Wanted(), windows(ANSWERS, winget=(1, "", "0x8a15000f : Data required by the source is missing"))
+    )
     assert [one.part for one in broken.troubles].count("packages") == 2
 
 
