@@ -21,14 +21,20 @@ from typing import Any
 import pytest
 from plugins.module_utils.backup.examples import act, found, status
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.redis.client import (
     RedisServer,
     connected,
     information,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.collect import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.reader import ArchiveReader
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 PASSWORD = "w1nter-s3cret"
+HOST = choose_host(600)
 
 
 class Running:
@@ -128,6 +134,23 @@ def test_what_is_taken_can_be_loaded_by_another_server(redis, tmp_path):
     with running(files=(unpacked(folder, tmp_path),)) as other:
         assert other.ask("DBSIZE") == 51
         assert other.ask("HGET", "api_key:7", "secret") == "x" * 50
+
+
+def test_the_way_back_beside_gives_the_file_with_its_owner(redis, tmp_path):
+    entry, folder = taken(act(tmp_path, sources=[redis.source()]))
+    into = tmp_path / "into"
+    into.mkdir()
+    manifest = read_catalog(tmp_path / "backups", HOST).sets[0].manifest
+    reader = ArchiveReader(manifest, folder, HOST)
+    found = KINDS["redis"].restore(manifest.sources[0], reader, into, Bench(folder, tmp_path, HOST))
+    assert (found.things, found.proof["rows"]) == (51, {"db0": 51})
+    assert (into / "dump.rdb").owner() == "redis"
+    with running(files=(into / "dump.rdb",)) as other:
+        assert other.ask("DBSIZE") == 51
+    changed = manifest.sources[0]._replace(facts={**entry, "rows": {"db0": 50}})
+    (into / "dump.rdb").unlink()
+    with pytest.raises(ActionFailed, match="holds the keys"):
+        KINDS["redis"].restore(changed, reader, into, Bench(folder, tmp_path, HOST))
 
 
 def test_the_password_is_in_no_file_of_the_set_but_what_redis_holds(redis, tmp_path):

@@ -46,7 +46,7 @@ def verify(entry: SourceCopy, bench: Bench) -> list[str]:
         packed = bench.folder / payload.name
         with os.fdopen(handle, "wb") as copy, reading(packed, entry.compression, bench.host) as stream:
             sha256 = _unpack(stream, copy, bench)
-        return [f"{payload.name} {wrong}" for wrong in _judge(Path(name), sha256, entry, bench.host)]
+        return [f"{payload.name} {wrong}" for wrong in judge(Path(name), sha256, entry, bench.host)]
     finally:
         os.unlink(name)
 
@@ -63,7 +63,8 @@ def _unpack(stream: IO[bytes], copy: IO[bytes], bench: Bench) -> str:
     return digest.hexdigest()
 
 
-def _judge(copy: Path, sha256: str, entry: SourceCopy, host: Host) -> list[str]:
+def judge(copy: Path, sha256: str, entry: SourceCopy, host: Host) -> list[str]:
+    """Given the unpacked file and its checksum, return what does not hold of it."""
     if sha256 != entry.facts["sha256"]:
         return ["unpacks to something else than was packed"]
     checker = next((tool for tool in CHECKERS if host.which(tool)), "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
     read_parts,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.system.parts import NAMES, PARTS
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.system.restore import restore
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.reader import ArchiveReader
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams import COMPRESSIONS, Codec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     ActionFailed,
@@ -38,7 +41,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
     ToolFailed,
 )
 
-from .examples import settings
+from .examples import a_set, settings
 
 UNITS = "/etc/systemd/system"
 LINUX = {
@@ -277,6 +280,39 @@ def test_a_part_that_is_wanted_and_unknown_on_this_platform_fails(tmp_path):
 def test_where_nothing_can_be_read_there_is_no_source(tmp_path):
     with pytest.raises(ActionFailed, match="none of its parts"):
         taken(tmp_path, FakeHost("windows", commands={"powershell.exe": ToolFailed(["powershell.exe"], 1, "no")}))
+
+
+def restored(folder: Path, entry: Any) -> Path:
+    into = folder / "into"
+    into.mkdir(mode=0o700)
+    manifest = a_set().manifest._replace(sources=(entry,))
+    reader = ArchiveReader(manifest, folder, linux())
+    found = restore(entry, reader, into, Bench(folder, folder, linux()))
+    assert found.proof["files"] == len(entry.payloads)
+    return into
+
+
+def test_beside_the_files_are_a_tree_and_what_commands_printed_is_next_to_it(tmp_path):
+    entry = taken(tmp_path, linux())
+    unit = f"host/services{escaped(f'{UNITS}/cryptobot-auth.service')}"
+    rights = {"mode": 0o640, "uid": os.geteuid(), "gid": os.getegid()}
+    entry.facts["files"][unit].update(rights)
+    into = restored(tmp_path, entry)
+    placed = into / f"files{UNITS}/cryptobot-auth.service"
+    assert placed.read_text() == LINUX[f"{UNITS}/cryptobot-auth.service"]
+    assert placed.stat().st_mode & 0o7777 == 0o640
+    assert (into / "firewall.nft.txt").read_text().startswith("table inet")
+    assert (into / "overview.txt").exists()
+
+
+@pytest.mark.parametrize("origin", ["/../outside", "/etc/../../outside", "//etc/x", "/"])
+def test_a_manifest_that_leads_elsewhere_is_refused(tmp_path, origin):
+    entry = taken(tmp_path, linux())
+    name = next(iter(entry.facts["files"]))
+    entry.facts["files"][name].update({"from": origin, "mode": 0o644})
+    with pytest.raises(ActionFailed, match=name):
+        restored(tmp_path, entry)
+    assert not (tmp_path / "outside").exists()
 
 
 @pytest.mark.parametrize("change", ["drop", "add"])
