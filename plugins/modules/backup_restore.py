@@ -74,10 +74,15 @@ options:
         type: str
         required: true
       type:
-        description: What kind of source it is.
+        description:
+          - What kind of source it is.
+          - V(redis) has the server save (C(BGSAVE)), waits until it has, and copies the file (RDB) from this host. Its
+            account needs C(+ping +info +bgsave +config|get).
+          - 'V(system) is what else a host needs for the way back, each part as plain files: definitions of the
+            services, schedules, firewall, lists of packages, settings of the kernel, of PostgreSQL and of Redis.'
         type: str
         required: true
-        choices: [files, sqlite, postgresql]
+        choices: [files, sqlite, postgresql, redis, system]
       optional:
         description: Whether a set is made without the source where it cannot be taken. Else there is no set then.
         type: bool
@@ -90,6 +95,8 @@ options:
       path:
         description:
           - File or folder of a V(files) source, or the database of a V(sqlite) source.
+          - Of a V(redis) source the file that the server saves, where the server does not tell it (C(CONFIG GET)) or
+            sees it under another path, as one in a container does. Default is what the server says.
           - A folder is taken with all that is in it, names that begin with a dot included. Symlinks are kept as
             symlinks and followed only where they are declared here by name. Sockets, pipes and devices are noted
             and left out, and so are O(dir) and databases that are sources of their own.
@@ -106,6 +113,7 @@ options:
           - Shell patterns of what a V(files) source leaves out. One with a slash is matched against the path below the
             declared one, else against the last name alone. What is in a folder that is left out is left out too.
           - Of a V(postgresql) source of all databases, patterns of the databases that are left out.
+          - Of a V(system) source, patterns of the parts that are left out, such as V(packages).
           - Write them with slashes on every system. On Windows upper and lower case do not count; on macOS both forms
             of a letter with an accent are one.
         type: list
@@ -116,20 +124,21 @@ options:
         type: str
         default: '*'
       login_host:
-        description: Name or address of the PostgreSQL server. Default is the local socket.
+        description: Name or address of the server. Default is the local socket of PostgreSQL, and V(127.0.0.1)
+          for Redis.
         type: str
       login_unix_socket:
-        description: Folder of the PostgreSQL server's socket.
+        description: Folder of the PostgreSQL server's socket, or the Redis server's socket.
         type: path
       login_port:
-        description: Port of the PostgreSQL server.
+        description: Port of the server. Default is V(5432) for V(postgresql) and V(6379) for V(redis).
         type: int
-        default: 5432
       login_user:
-        description: Role to connect as. Default is libpq's, the name of the account.
+        description: Role to connect as. Default is libpq's, the name of the account; for Redis its V(default) user.
         type: str
       login_password:
-        description: Password of that role. It travels in the environment, never in a command line.
+        description: Password of that role. It travels in the environment, or in Redis's protocol, never in a command
+          line.
         type: str
       system_user:
         description:
@@ -157,9 +166,43 @@ options:
         default: exact
       lock_wait_timeout:
         description: Seconds that a V(sqlite) or V(postgresql) source may be locked by others on end, before it fails.
-          The wait begins anew whenever the copy gets on.
+          The wait begins anew whenever the copy gets on. Of a V(redis) source, how long another save or the rewrite
+          of its AOF may stand in the way.
         type: int
         default: 60
+      services:
+        description: 'Shell patterns of the services of a V(system) source: unit files (V(cryptobot-auth.service)),
+          labels of launchd, names of Windows services. Snippets of logrotate are found by them too.'
+        type: list
+        elements: str
+        default: ['*cryptobot*', '*CryptoBot*', '*Cryptobot*', postgresql*, redis*]
+      accounts:
+        description: Accounts of a V(system) source whose crontabs and agents are taken, beside root's.
+        type: list
+        elements: str
+        default: [cryptobot]
+      venvs:
+        description: Virtual environments of Python whose packages a V(system) source lists. Nothing of them is run.
+        type: list
+        elements: path
+        default: []
+      wanted:
+        description: 'Parts without which a V(system) source fails: there has to be something of each, and all of it
+          has to be readable. Any other part that is not there is noted by name.'
+        type: list
+        elements: str
+        choices:
+          - services
+          - schedules
+          - firewall
+          - packages
+          - release
+          - sysctl
+          - logrotate
+          - postgresql
+          - redis
+          - accounts
+        default: []
   services:
     description: The services that are meant to be on this host, in the shape of the inventory variable
       C(cryptobot_services).

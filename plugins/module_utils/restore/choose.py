@@ -131,6 +131,12 @@ def choose_entries(request: Request, found: BackupSet) -> tuple[tuple[SourceCopy
     return tuple(entries), left
 
 
+_BY_INTO = {
+    "system": "what of it belongs on this host is for a person to say: restore it by into",
+    "redis": "its server writes the file anew when it ends: restore it by into, and put it there while it is stopped",
+}
+
+
 def _why_left(request: Request, entry: SourceCopy) -> str:
     if request.only and entry.name not in request.only:
         return "it is not among those asked for"
@@ -138,7 +144,7 @@ def _why_left(request: Request, entry: SourceCopy) -> str:
         return "files were asked for"
     if request.databases and entry.type != "postgresql":
         return "databases were asked for"
-    return ""
+    return "" if request.into else _BY_INTO.get(entry.type, "")
 
 
 def _wrong_declaration(request: Request, entry: SourceCopy) -> str:

@@ -346,6 +346,29 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             ("stop_command", ["-api_key=hunter22222"]),
         )
     ),
+    *(
+        ("backup", "linux", source(type=kind, **given), message)
+        for kind, given, message in (
+            (
+                "system",
+                {},
+                (
+                    "sources[0] (config).path is '/opt/cryptobot': expected no path: a system source holds what is"
+                    " there of its parts; declare other files as a files source"
+                ),
+            ),
+            (
+                "redis",
+                {"path": None, "paths": ["/a"]},
+                "sources[0] (config).paths is '/a': expected path, because a redis source is one file",
+            ),
+            (
+                "system",
+                {"path": None, "services": ["a/b"]},
+                "sources[0] (config).services is 'a/b': expected a name, without a path",
+            ),
+        )
+    ),
     (
         "backup",
         "linux",
