@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import verification as reached
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import streams
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Subset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import (
     CannotJudge,
@@ -173,13 +173,13 @@ def test_two_sources_are_opened_side_by_side_and_no_more(tmp_path, monkeypatch):
 
 
 def test_two_files_are_read_side_by_side_and_no_more(tmp_path, monkeypatch):
-    counted, real = Counted(), reached.regular_itself
+    counted, real = Counted(), streams.regular_itself
 
     def opened(path: str, flags: int) -> int:
         counted()
         return real(path, flags)
 
-    monkeypatch.setattr(reached, "regular_itself", opened)
+    monkeypatch.setattr(streams, "regular_itself", opened)
     assert looked(tmp_path, "abcd", 1, monkeypatch, raising(AssertionError())).ok
     assert counted.most == 2
 
