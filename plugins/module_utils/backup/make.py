@@ -61,7 +61,7 @@ def make_set(
         _back_up_all(workshop, settings, made, heartbeat)
         manifest = _write(workshop, begun, settings, plan.catalog, made)
         # the checksums are compared whatever was asked for: what is published is what was written
-        bench = Bench(partial, partial, host, heartbeat=heartbeat, hashed=workshop.hashed)
+        bench = Bench(partial, partial, host, hashed=workshop.hashed, heartbeat=heartbeat)
         made.report = verify(manifest, bench, max(L1, settings.verify_level))
         if not made.report.proved.ok:
             raise NotVerified(made.report)

@@ -117,12 +117,12 @@ class Bench(NamedTuple):
     platform: str = ""
     thorough: bool = False
     doubt: str = ""
+    hashed: Optional[dict[Path, str]] = None
     selection: Selection = Selection()
     server: Mapping[str, Any] = EMPTY
     tag: str = ""
     create_roles: bool = False
     heartbeat: Callable[[], object] = _no_heartbeat
-    hashed: Optional[dict[Path, str]] = None
 
     def pulse(self) -> None:
         """Say now and then that work goes on. Raise ToolTimeout when time is up."""
