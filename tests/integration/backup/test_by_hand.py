@@ -106,6 +106,7 @@ def taken(folder: Path, *sources: Mapping[str, Any]) -> Path:
 
 WHOLE, FILES, SQLITE, POSTGRESQL = "Is the set whole?", "Files", "SQLite", "PostgreSQL"
 CHAIN, REDIS, RESTIC = "Files of an incremental set", "Redis", "From a repository of restic"
+APPLICATION = "From an archive of the application's own scripts"
 
 
 def test_files_and_a_database_come_back_by_the_page_alone(tmp_path, install):
@@ -169,11 +170,12 @@ def test_a_set_of_a_chain_comes_back_by_the_page_alone(tmp_path, install, monkey
     assert printed.count(": OK") == 5
     back = tmp_path / "back" / "install" / str(install).lstrip("/")
     assert sorted(path.name for path in back.iterdir()) == sorted(path.name for path in install.iterdir())
-    sums = ["find", ".", "-type", "f", "-exec", "sha256sum", "{}", "+"]
-    found = [
-        subprocess.run(sums, cwd=root, capture_output=True, text=True, check=True).stdout for root in (back, install)
-    ]
-    assert sorted(found[0].split("\n")) == sorted(found[1].split("\n"))
+    assert sums(back) == sums(install)
+
+
+def sums(root: Path) -> list[str]:
+    argv = ["find", ".", "-type", "f", "-exec", "sha256sum", "{}", "+"]
+    return sorted(subprocess.run(argv, cwd=root, capture_output=True, text=True, check=True).stdout.split("\n"))
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +219,35 @@ def test_redis_comes_back_by_the_page_alone(tmp_path):
     assert "RDB looks OK" in printed
     with running(files=(tmp_path / "back" / "dump.rdb",)) as again:
         assert again.ask("DBSIZE") == 50
+
+
+def application(folder: Path, server: Server) -> Path:
+    """Return what backup.sh puts into its archive."""
+    stage = folder / "nightly"
+    (stage / "config").mkdir(parents=True)
+    (stage / "config" / "app.yml").write_text("key: 1")
+    (stage / "metadata.json").write_text('{"backupName": "nightly"}')
+    database(stage / "cryptobot.db", rows=7)
+    server.run(
+        "pg_dump", "-h", str(server.folder), "-p", str(server.port), "-Fc", f"-f{server.folder}/d.sql", "postgres"
+    )
+    shutil.move(server.folder / "d.sql", stage / "database.sql")
+    return stage
+
+
+def test_an_archive_of_the_application_is_listed_before_it_is_unpacked(tmp_path, server):
+    stage, archive = application(tmp_path, server), tmp_path / "nightly.tar.gz"
+    subprocess.run(["tar", "-czf", archive, "-C", tmp_path, "nightly"], check=True)
+    say = {"SET": "none", "BACK": tmp_path / "back", "ARCHIVE": archive}
+    printed = followed(blocks(APPLICATION), say)
+    assert "ok" in printed.splitlines()
+    assert "Format: CUSTOM" in printed
+    assert sums(tmp_path / "back" / "application" / "nightly") == sums(stage)
+    (stage / "out").symlink_to("/etc")
+    subprocess.run(["tar", "-czf", archive, "-C", tmp_path, "nightly"], check=True)
+    with pytest.raises(AssertionError, match="nightly/out -> /etc"):
+        followed(blocks(APPLICATION), {**say, "BACK": tmp_path / "again"})
+    assert not (tmp_path / "again" / "application").exists()
 
 
 @pytest.mark.skipif("store" not in SPEC, reason="this release has no store of restic")
