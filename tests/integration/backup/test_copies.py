@@ -254,6 +254,30 @@ def test_a_link_in_the_place_of_a_file_is_no_file(tmp_path):
     assert "is no regular file" in told.message
 
 
+def test_an_incremental_set_is_worth_no_more_there_than_those_it_needs(tmp_path, config):
+    full = take(tmp_path).data["set"]["id"]
+    (config / "more").write_text("more")
+    part = take(tmp_path, disk(tmp_path), incremental=True, copies_at_once=1)
+    there, made = tmp_path / "elsewhere" / "disk", part.data["set"]["id"]
+    assert [one.subject for one in part.actions if one.action == "copy"] == [f"{full} to disk", "regular to disk"]
+    assert sorted(os.listdir(there)) == [full, made]
+    kept = take(tmp_path, disk(tmp_path), state="pruned", retention={"daily": 1, "min_keep": 1})
+    assert [one for one in kept.actions if one.state == "done"] == []
+    flip(next((there / full / "config").glob("archive*")))
+    look = take(tmp_path, disk(tmp_path), state="verified", copies_reread=True)
+    assert [(one.status, one.subject) for one in found(look, "backup.copy_sound")] == [("critical", f"disk/{made}")]
+    shutil.rmtree(there / full)
+    [told] = found(take(tmp_path, disk(tmp_path), state="verified"), "backup.copy_sound")
+    assert f"it needs set {full}, which is not there" in told.message or "another checksum" in told.message
+
+
+def test_a_place_in_a_source_is_no_part_of_the_sets(tmp_path, config):
+    inside = {"name": "disk", "type": "folder", "path": str(config / "copies"), "mounted": False}
+    take(tmp_path, inside)
+    second = take(tmp_path, inside).data["set"]
+    assert second["sources"][0]["count"] == 2
+
+
 @as_root
 def test_that_a_copy_is_immutable_is_seen(tmp_path):
     copy = disk(tmp_path, immutable=True)

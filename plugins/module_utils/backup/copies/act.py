@@ -26,6 +26,7 @@ from ..errors import NoSpace
 from ..manifest import parse_manifest
 from ..model import BackupSet, SourceCopy
 from ..names import DELETING, MANIFEST, OWNER, SIGNATURE, VERIFIED
+from ..plan import PRUNE
 from ..store.collect import MAX_MANIFEST
 from ..store.owner import identity, owner_document
 from .collect import Contents, Copied, Local, collect_contents
@@ -144,9 +145,10 @@ def reread(place: CopyPlace, one: Copied, host: Host, entries: Optional[list[Sou
     if one.manifest is None:
         return one.defect
     for entry in one.manifest.sources if entries is None else entries:
-        for payload in entry.payloads:
-            if sha256_of(place.chunks(f"{one.id}/{payload.name}"), host.remaining) != payload.sha256:
-                return f"{payload.name} has another checksum than when it was written"
+        own = [(one.id, payload) for payload in entry.payloads]
+        for set_id, payload in [*own, *((piece.set_id, piece.payload) for piece in entry.chain)]:
+            if sha256_of(place.chunks(f"{set_id}/{payload.name}"), host.remaining) != payload.sha256:
+                return f"{set_id}/{payload.name} has another checksum than when it was written"
     return ""
 
 
@@ -161,6 +163,8 @@ def _prune(place: CopyPlace, planned: Iterable[Step], served: Served, local: Loc
             served.actions.append(step.ended(NOT_DONE, "it is kept after all, or is not there any more"))
     for set_id, why in removed.items():
         served.actions.append(_remove(place, prune_step(served.copy, set_id, why), doubt, contents, local.host))
+    failed = next((action.reason for action in served.actions if (action.action, action.state) == (PRUNE, FAILED)), "")
+    served.trouble = served.trouble or failed
     if removed and not doubt:
         served.contents = collect_contents(place, local, local.host.remaining)
 
@@ -170,7 +174,7 @@ def _doubt(place: CopyPlace, contents: Contents, served: Served, local: Local) -
     if not contents.good:
         return "no set there counts"
     newest = contents.good[-1]
-    if newest.id not in served.reread:
+    if newest.id not in served.reread or (newest.manifest and newest.manifest.chain):
         served.reread[newest.id] = reread(place, newest, local.host)
     wrong = served.reread[newest.id]
     if wrong:

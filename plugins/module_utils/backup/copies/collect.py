@@ -11,7 +11,7 @@ and names this host; it is whole where each of its files has the size that the m
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Optional
 
 from ...errors import CoreError, SourceMissing
@@ -78,18 +78,38 @@ class Local(NamedTuple):
 
 def collect_contents(place: CopyPlace, local: Local, pulse: Callable[[], object]) -> Contents:
     """Given a place, return what it has."""
-    names, sets = place.names(), []
+    names, sets, files = place.names(), [], {}
     left = tuple(name for name in names if _is_left(place, name, local.host))
     for name in [name for name in names if is_set_id(name) and name not in left]:
-        sets.append(_copied(place, name, local))
+        files[name] = place.files(name)
+        sets.append(_copied(place, name, files[name], local))
         pulse()
     strange = tuple(name for name in names if not is_set_id(name) and name not in left)
     ordered = sorted(sets, key=lambda one: (one.created, one.id))
-    return Contents(tuple(ordered), left, strange, place.free())
+    return Contents(tuple(_with_chains(ordered, files)), left, strange, place.free())
 
 
-def _copied(place: CopyPlace, name: str, local: Local) -> Copied:
-    files, immutable = place.files(name), place.immutable(name)
+def _with_chains(sets: Iterable[Copied], files: Mapping[str, Mapping[str, int]]) -> Iterator[Copied]:
+    """Yield sets from old to new; one that needs others is worth no more than they are."""
+    wrong: dict[str, str] = {}
+    for one in sets:
+        needs = one.manifest.chain if one.manifest else ()
+        lost = next((set_id for set_id in needs if set_id not in files or set_id in wrong), "")
+        why = f"it needs set {lost}, which is not there, or not whole" if lost else _lacks_of_chain(one, files)
+        found = one._replace(defect=one.defect or why)
+        if found.defect:
+            wrong[found.id] = found.defect
+        yield found
+
+
+def _lacks_of_chain(one: Copied, files: Mapping[str, Mapping[str, int]]) -> str:
+    pieces = [piece for entry in one.manifest.sources for piece in entry.chain] if one.manifest else []
+    lost = [piece for piece in pieces if files.get(piece.set_id, {}).get(piece.payload.name) != piece.payload.size]
+    return f"it needs {lost[0].payload.name} of set {lost[0].set_id}, which is another there" if lost else ""
+
+
+def _copied(place: CopyPlace, name: str, files: Mapping[str, int], local: Local) -> Copied:
+    immutable = place.immutable(name)
     if MANIFEST not in files:
         return Copied(name, defect="it has no manifest", immutable=immutable)
     try:

@@ -24,6 +24,7 @@ from ..declared import Settings
 from ..errors import NoSpace
 from ..stage import CHUNK
 from ..store.collect import free_bytes
+from ..store.publish import PROTECTORS
 from ..streams import forget_cached, is_full
 from .declared import Copy
 from .place import MAX_SMALL, NO_FILE, Away, CopyPlace, Sent
@@ -74,8 +75,11 @@ class Folder:
         with _telling(path):
             for above in [each for each in reversed(self._root.parents) if not each.exists()]:
                 above.mkdir(mode=0o755, exist_ok=True)
+            new = [each for each in (self._root, path) if not each.exists()]
             self._root.mkdir(mode=0o700, exist_ok=True)
             path.mkdir(mode=0o700)
+        if self._host.platform in PROTECTORS:
+            PROTECTORS[self._host.platform](new, self._host)
 
     def put(self, name: str, source: Sent) -> None:
         path = self._root / name
