@@ -61,9 +61,9 @@ def make_set(
         _back_up_all(workshop, settings, made, heartbeat)
         manifest = _write(workshop, begun, settings, plan.catalog, made)
         # the checksums are compared whatever was asked for: what is published is what was written
-        bench = Bench(partial, partial, host, hashed=workshop.hashed)
+        bench = Bench(partial, partial, host, hashed=workshop.hashed, heartbeat=heartbeat)
         made.report = verify(manifest, bench, max(L1, settings.verify_level))
-        if not made.report.ok:
+        if not made.report.proved.ok:
             raise NotVerified(made.report)
         require_own_way(settings.dir, settings.others)
         made.published = _publish(partial, manifest, made.report, host)

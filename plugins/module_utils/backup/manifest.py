@@ -23,7 +23,13 @@ from .times import from_iso, to_iso
 
 FORMAT, INCREMENTAL = 1, 2  # a release that knows no chains must not take an incremental set for a whole one
 # Without these no source of a type can be restored.
-ROLES = {"files": ("archive", "index"), "sqlite": ("database",), "postgresql": ("dump",)}
+ROLES = {
+    "files": ("archive", "index"),
+    "sqlite": ("database",),
+    "postgresql": ("dump",),
+    "redis": ("rdb",),
+    "system": ("overview",),
+}
 # A name is the same file on every system: no drive, stream, device or wildcard, no dot at an end.
 _PAYLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9_~%-](?:[A-Za-z0-9._~%-]*[A-Za-z0-9_~%-])?")
 _COMMON = ("name", "type", "compression", "payloads", "count", "raw_bytes", "live_bytes")

@@ -97,6 +97,26 @@ def judge_databases(context: SourceContext) -> Iterator[Outcome]:
 
 
 @RULES.rule(
+    "backup.system_parts",
+    procedure="B1.1",
+    remedy="Run as root, so that all parts can be read. A part that has to be there belongs into the source's wanted.",
+    source="What is missing is known before the day on which the host has to be built anew.",
+    per="source",
+)
+def judge_system_parts(context: SourceContext) -> Iterator[Outcome]:
+    """What a host needs for the way back was read whole; parts of which there is nothing are named."""
+    if context.taken is None or context.taken.type != "system":
+        return
+    notes = context.taken.notes
+    unread, missing = notes.counts.get("unread", 0), notes.named.get("missing", [])
+    parts = ", ".join(f"{name} ({count})" for name, count in sorted(context.taken.facts["parts"].items()))
+    message = f"in the set: {parts}"
+    message += f"; nothing on this host of: {', '.join(missing)}" if missing else ""
+    message += f"; could not be read: {'; '.join(notes.named['unread'])}" if unread else ""
+    yield Outcome(WARNING if unread else OK, message, 0, unread)
+
+
+@RULES.rule(
     "backup.changed_files",
     procedure="B1.1",
     remedy="Exclude files that are written all the time, or take the service's data through its own interface.",

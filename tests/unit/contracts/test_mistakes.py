@@ -35,6 +35,10 @@ OF_THE_HOST = {
     ("backup/run.py", "chosen"): "which sets are in the folder",
     ("backup/store/signature.py", "read_key"): "what is in a file of the host",
     ("backup/store/signature.py", "_require_private"): "whose a file of the host is",
+    ("restore/choose.py", "choose_set"): "which sets are in the folder",
+    ("restore/choose.py", "_named"): "which sets are in the folder",
+    ("restore/choose.py", "choose_entries"): "which sources a set has",
+    ("restore/journal.py", "chosen"): "which restores there were",
     ("trusted_accounts.py", "_id"): "which accounts and groups a host has",
 }
 
@@ -69,6 +73,10 @@ def policy(**options: Any) -> dict[str, Any]:
 
 
 # (area, platform, options, the line that says what is wrong)
+def restoring(**options: Any) -> dict[str, Any]:
+    return {"dir": "/b", "sources": [{"name": "a", "type": "files", "path": "/a"}], **options}
+
+
 MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     (
         "services",
@@ -336,6 +344,29 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             ("command", ["--password=hunter22222"]),
             ("command", ["--db-password", "hunter22222"]),
             ("stop_command", ["-api_key=hunter22222"]),
+        )
+    ),
+    *(
+        ("backup", "linux", source(type=kind, **given), message)
+        for kind, given, message in (
+            (
+                "system",
+                {},
+                (
+                    "sources[0] (config).path is '/opt/cryptobot': expected no path: a system source holds what is"
+                    " there of its parts; declare other files as a files source"
+                ),
+            ),
+            (
+                "redis",
+                {"path": None, "paths": ["/a"]},
+                "sources[0] (config).paths is '/a': expected path, because a redis source is one file",
+            ),
+            (
+                "system",
+                {"path": None, "services": ["a/b"]},
+                "sources[0] (config).services is 'a/b': expected a name, without a path",
+            ),
         )
     ),
     (
@@ -848,6 +879,38 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             " restores the rules is started by it"
         ),
     ),
+    (
+        "restore",
+        "linux",
+        restoring(sources=[]),
+        "sources is []: expected at least one source, because it says where to restore to (or into)",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(time="yesterday"),
+        "time is 'yesterday': expected a moment in UTC such as 2026-11-29T18:00:00Z",
+    ),
+    ("restore", "linux", restoring(gate_timeout=0), "gate_timeout is 0.0: expected more than 0"),
+    (
+        "restore",
+        "linux",
+        restoring(hold=["auht"]),
+        "hold is ['auht']: expected names of services: none is declared",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(set="pre_change", time="2026-11-29T18:00:00Z"),
+        "set is 'pre_change': expected newest, because time says which",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(tables=["trades"]),
+        "only is []: expected the one source that has the tables",
+    ),
+    ("restore", "linux", restoring(set="../x"), "set is '../x': expected newest, or the id or name of a set"),
 ]
 
 

@@ -277,6 +277,19 @@ _CARRIED = re.compile(
 )
 
 
+def read_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
+    """Given an index, yield all its rows, whichever set of its chain has their content. Raise Unreadable where it is
+    none.
+    """
+    if stream.readline() not in HEADS:
+        raise Unreadable(name, "its first line does not name the columns of an index")
+    for number, line in enumerate(stream, start=2):
+        row = _row(line)
+        if row is None:
+            raise Unreadable(name, f"line {number} is no row of an index")
+        yield row
+
+
 class Rows:
     """The rows of an index whose content is in the set's own archive, in its order. ``own`` is its place in the chain.
 
