@@ -135,7 +135,8 @@ def _differs(row: Listed, status: os.stat_result, text: str) -> str:
     """Return what a member is that the index says otherwise, or an empty text."""
     kind = kind_of(status.st_mode)
     if (kind, text) != (_KINDS[row.kind], row.link if kind == LINK else ""):
-        return f"it is a {kind} {printable(text)}, expected a {row.kind} {printable(row.link)}".rstrip()
+        found, expected = f"{kind} {printable(text)}".rstrip(), f"{row.kind} {printable(row.link)}".rstrip()
+        return f"it is a {found}, expected a {expected}"
     if row.kind == "hardlink":
         return ""  # the file has what its first name has; a live one may have changed between the two
     if row.kind in ("file", SPARSE) and status.st_size != row.size:

@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Manifest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import archive as archiving
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files.restore import compare
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import restore
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import (
     Bench,
@@ -277,3 +278,35 @@ def test_a_file_that_the_earlier_set_does_not_have_so_is_refused(tmp_path, app, 
     (tmp_path / "into").rename(tmp_path / "former")
     with pytest.raises(ActionFailed, match=r"no archive of a set beside this one"):
         restored(tmp_path, changed(manifest, chain=[outside, outside]), path)
+
+
+def rewritten(path: Path) -> None:
+    status = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+AFTERWARDS = [
+    ("tool", lambda path: path.chmod(0o755), "its mode is 0755, expected 4755"),
+    ("tool", lambda path: os.utime(path, (1, 1)), "it is of 1000000000, expected"),
+    ("tool", lambda path: path.unlink(), "it cannot be looked at"),
+    ("tool", rewritten, "another content"),
+    ("large", lambda path: os.truncate(path, 5), "it has 5 bytes, expected 3145728"),
+    ("up", lambda path: (path.unlink(), path.symlink_to("/etc")), "it is a link /etc, expected a link ../../x"),
+    ("up", lambda path: (path.unlink(), path.mkdir()), "it is a folder, expected a link ../../x"),
+    ("twin", lambda path: (path.unlink(), path.write_text("key: 1\n")), "it is not the same file as"),
+    ("config", lambda path: (path.rename(f"{path}.x"), path.symlink_to(f"{path}.x")), "it is a link"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "words"), AFTERWARDS)
+def test_what_is_another_by_the_second_way_is_named(tmp_path, app, name, change, words):
+    manifest, path = set_of(tmp_path, files("app", app))
+    restored(tmp_path, manifest, path)
+    again = below(tmp_path / "into", app)
+    change(again / name)
+    os.utime(again, ns=(1, app.stat().st_mtime_ns))  # which has told already
+    bench = Bench(path, tmp_path, HOST, platform=manifest.platform, thorough=True)
+    with pytest.raises(ActionFailed) as refused:
+        compare(manifest.sources[0], ArchiveReader(manifest, path, HOST), tmp_path / "into", bench)
+    assert words in str(refused.value)
