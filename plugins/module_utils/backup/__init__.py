@@ -8,17 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..elsewhere import OPTIONS as COPIES
+from ..elsewhere import RETENTION
 from ..options import common_options, option
 from ..registry import declare
 from .source_options import SOURCE
-
-_RETENTION: dict[str, Any] = {
-    "daily": option("int", "Days to keep a set of.", default=0),
-    "weekly": option("int", "Weeks to keep a set of.", default=0),
-    "monthly": option("int", "Months to keep a set of.", default=0),
-    "yearly": option("int", "Years to keep a set of.", default=0),
-    "min_keep": option("int", "Good sets that always stay, however old they are. At least 1.", default=3),
-}
 
 SPEC: dict[str, Any] = {
     "state": option(
@@ -111,7 +105,7 @@ SPEC: dict[str, Any] = {
                 "stay."
             ),
         ],
-        options=_RETENTION,
+        options=RETENTION,
         variable="cryptobot_backup.retention",
     ),
     "fresh_for": option(
@@ -277,6 +271,7 @@ SPEC: dict[str, Any] = {
         default=[],
         variable="cryptobot_backup.trusted_accounts",
     ),
+    **COPIES,
     **common_options(14400),
 }
 
