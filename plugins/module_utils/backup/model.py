@@ -34,7 +34,7 @@ class Payload(NamedTuple):
     sha256: str
 
 
-class Piece(NamedTuple):
+class EarlierArchive(NamedTuple):
     """An archive of an earlier set that an incremental one needs: whose it is, its file there, and its compression."""
 
     set_id: str
@@ -84,13 +84,15 @@ class SourceCopy(NamedTuple):
     facts: Mapping[str, Any]
 
     @property
-    def chain(self) -> tuple[Piece, ...]:
+    def chain(self) -> tuple[EarlierArchive, ...]:
         """The archives of earlier sets that it needs beside its own, from the full one on; none where it is full.
 
         ``lies`` in the index is a place in it, and its length is this set's own.
         """
         return tuple(
-            Piece(one["set"], Payload(one["name"], one["role"], one["size"], one["sha256"]), one["compression"])
+            EarlierArchive(
+                one["set"], Payload(one["name"], one["role"], one["size"], one["sha256"]), one["compression"]
+            )
             for one in self.facts.get("chain", ())
         )
 

@@ -23,6 +23,7 @@ from ..host import Host
 from ..process import plain_environment
 
 CHUNK = 1 << 20  # bytes that travel at a time: large enough that the system calls do not count
+DIRECT = CHUNK // 4  # bytes; what is as long as this is handed on without being collected
 LAST_WORDS = 4096
 _ERROR = re.compile(r"\b(error|fatal|failed)\b", re.IGNORECASE)
 
@@ -90,7 +91,13 @@ class Stage:
     def put(self, data: bytes) -> None:
         """Hand bytes to the process. Raise BrokenPipeError where it takes no more, on every system."""
         with _one_name_for_a_broken_pipe():
-            self.feed.write(data)
+            if len(data) < DIRECT:
+                self.feed.write(data)
+                return
+            self.feed.flush()  # what is large already goes as it is: the buffer would be one more copy of it
+            left = memoryview(data)
+            while left:
+                left = left[os.write(self.feed.fileno(), left) :]
 
     def flush(self) -> None:
         """Hand over what is still held back. Raise as ``put``."""

@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 
 from ...errors import ActionFailed
 from ..declared import Settings, Source
-from ..model import L1, BackupSet, Catalog, Lack, Payload, Piece, SourceCopy
+from ..model import L1, BackupSet, Catalog, EarlierArchive, Lack, Payload, SourceCopy
 
 
 class Located(NamedTuple):
@@ -62,12 +62,12 @@ def _lacks(found: BackupSet, by_id: Mapping[str, BackupSet]) -> tuple[Lack, ...]
     )
 
 
-def _reason(piece: Piece, holder: Optional[BackupSet]) -> str:
+def _reason(piece: EarlierArchive, holder: Optional[BackupSet]) -> str:
     missing = _missing(piece, holder)
     return missing or ("is needed, and the set counts no longer" if holder is None or not holder.good else "")
 
 
-def _missing(piece: Piece, holder: Optional[BackupSet]) -> str:
+def _missing(piece: EarlierArchive, holder: Optional[BackupSet]) -> str:
     if holder is None:
         return "is needed, and there is no such set"
     payloads = [payload for entry in holder.manifest.sources for payload in entry.payloads]

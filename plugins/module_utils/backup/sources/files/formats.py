@@ -290,7 +290,7 @@ def read_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
         yield row
 
 
-class Rows:
+class OwnRows:
     """The rows of an index whose content is in the set's own archive, in its order. ``own`` is its place in the chain.
 
     ``carried`` counts those before that are of files of earlier sets. Raise Unreadable where it is no index.

@@ -17,7 +17,7 @@ from ....errors import CoreError
 from ....finding import EMPTY
 from ...declared import Source
 from ...errors import Unreadable
-from ...model import Payload, Piece, SourceCopy
+from ...model import EarlierArchive, Payload, SourceCopy
 from ...store.chain import entry_for
 from ...streams import reading, sha256_of
 from ..model import Workshop
@@ -29,7 +29,7 @@ _SHA256 = 64  # characters
 _KINDS = ('", "file", ', '", "sparse", ')
 
 
-class Rows:
+class KnownRows:
     """The lines of the parent's index that are of files with content. A run asks for them in their order, mostly."""
 
     def __init__(self, lines: Iterable[str] = ()) -> None:
@@ -71,7 +71,7 @@ class Parent(NamedTuple):
     ``begun`` when it began to be read.
     """
 
-    rows: Rows = Rows()
+    rows: KnownRows = KnownRows()
     attributes: Mapping[str, Mapping[str, Any]] = EMPTY
     own: int = 0
     begun: float = 0.0
@@ -86,7 +86,7 @@ class Comparison(NamedTuple):
     """
 
     parent: Parent
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[EarlierArchive, ...] = ()
     why: str = ""
 
 
@@ -96,7 +96,7 @@ def compare_with(source: Source, workshop: Workshop) -> Comparison:
     entry = entry_for(source, found)
     if found is None or entry is None:
         return Comparison(Parent(begun=begun))
-    pieces = (*entry.chain, Piece(found.id, entry.payload("archive"), entry.compression))
+    pieces = (*entry.chain, EarlierArchive(found.id, entry.payload("archive"), entry.compression))
     try:
         with ThreadPoolExecutor(1) as pool:  # hashing runs beside the interpreter
             hashing = [pool.submit(_require_piece, found.folder.parent, piece, workshop) for piece in pieces]
@@ -125,7 +125,7 @@ def _proved(
     return found
 
 
-def _require_piece(backups: Path, piece: Piece, workshop: Workshop) -> None:
+def _require_piece(backups: Path, piece: EarlierArchive, workshop: Workshop) -> None:
     _require_written(backups / piece.set_id / piece.payload.name, piece.payload, workshop)
 
 
@@ -137,12 +137,12 @@ def _require_written(path: Path, payload: Payload, workshop: Workshop) -> None:
         )
 
 
-def _rows(stream: IO[bytes], name: str) -> Rows:
+def _rows(stream: IO[bytes], name: str) -> KnownRows:
     text = stream.read().decode("ascii")
     head, end, lines = text.partition("\n")
     if head + end != HEAD:
         raise Unreadable(name, "it has no columns to compare by: it is of an older release")
-    return Rows(lines.splitlines(keepends=True))
+    return KnownRows(lines.splitlines(keepends=True))
 
 
 def _attributes(stream: IO[bytes], name: str) -> dict[str, dict[str, Any]]:
