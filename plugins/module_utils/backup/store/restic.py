@@ -16,6 +16,7 @@ import json
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,8 @@ _FULL = re.compile(r"no space left on device|disk quota exceeded|not enough spac
 _VERSION = re.compile(r"restic (\d+(?:\.\d+)+)")
 _ID = re.compile(r"[0-9a-f]{64}")
 LOCK_WAIT, LOCK_PAUSE = 60.0, 2.0  # seconds
+FRESH = 5.0  # seconds that an answer about what is there counts
+READS = ("snapshots", "cat", "ls", "dump", "check", "restore")
 STATUS_EVERY = "0.0166"  # lines a second: one a minute
 
 
@@ -203,6 +206,7 @@ class Restic:
         secrets = [repository.password, *repository.environment.values(), login.group(1) if login else ""]
         self._masking = Mask([secret for secret in secrets if len(secret) > 3])
         self._version: tuple[int, ...] = ()
+        self._known: Optional[tuple[float, list[Snapshot]]] = None
         if repository.password_file:
             require_password_file(repository.password_file)
 
@@ -247,6 +251,8 @@ class Restic:
     def attempt(self, *words: str, stdin: Optional[str] = None) -> Completed:
         """Run a command to its end, whatever that is. While another program holds the repository it is waited for."""
         version, until = self.version, self.host.now() + self.lock_wait
+        if words[0] not in READS:
+            self._known = None
         trusted.make(str(self.cache))
         while True:
             argv = [self.repository.program, *words]
@@ -272,9 +278,13 @@ class Restic:
         }
         return ActionFailed(f"{kinds.get(error.meaning, f'the repository {where} cannot be used')} ({error})")
 
-    def snapshots(self) -> list[Snapshot]:
-        """Return every snapshot of the repository; no lock is needed for it. Raise ResticFailed."""
-        return parse_snapshots(self.run("snapshots", "--json", "--no-lock").stdout)
+    def snapshots(self, *, now: bool = False) -> list[Snapshot]:
+        """Return every snapshot of the repository; no lock is needed for it. An answer of a moment ago counts where
+        nothing was done since, unless that of ``now`` is asked for. Raise ResticFailed.
+        """
+        if self._known is None or now or time.monotonic() - self._known[0] > FRESH:
+            self._known = (time.monotonic(), parse_snapshots(self.run("snapshots", "--json", "--no-lock").stdout))
+        return self._known[1]
 
     def init(self) -> None:
         """Make the repository."""
@@ -320,9 +330,9 @@ class Restic:
         """Forget snapshots by their full ids and see that these, and only these, are gone. Raise ActionFailed."""
         if not all(map(_ID.fullmatch, ids)) or not ids:
             raise ValueError(f"{ids} are not full ids")
-        before = {one.id for one in self.snapshots()}
+        before = {one.id for one in self.snapshots(now=True)}
         self.run("forget", *ids)
-        after = {one.id for one in self.snapshots()}
+        after = {one.id for one in self.snapshots(now=True)}
         left, lost = after & {*ids}, before - after - {*ids}
         if left:
             raise ActionFailed(f"restic forget ended well, and the snapshot {min(left)} is still there")

@@ -119,7 +119,7 @@ def read(settings: Settings, host: Host, restic: Restic) -> Catalog:
         exists=local.exists or stock.exists,
         sets=tuple(sorted(sets, key=lambda item: (item.created, item.id))),
         broken=tuple(broken),
-        leftovers=_leftovers(local, stock, ids, host),
+        leftovers=_leftovers(local, stock, ids, host, inventory(settings, restic).get("given_up", ())),
         free=min(local.free, free_bytes(Path(path))) if path else local.free,
         now=host.now(),
         faults=(*local.faults, *(faults(path, settings.others) if path and os.path.isdir(path) else ())),
@@ -176,8 +176,12 @@ def adopt(catalog: Catalog, settings: Settings, restic: Restic) -> None:
                 publish_file(found.folder / SIGNATURE, signature)
 
 
-def _leftovers(local: Catalog, stock: Stocked, ids: set[str], host: Host) -> tuple[Leftover, ...]:
-    """Return what runs left: their folders, and snapshots of sets that have no manifest and no folder."""
+def _leftovers(
+    local: Catalog, stock: Stocked, ids: set[str], host: Host, given_up: Sequence[str]
+) -> tuple[Leftover, ...]:
+    """Return what runs left: their folders, and snapshots of sets that have no manifest and no folder. Those that were
+    ``given_up`` by a run that could not forget them are nobody's any more.
+    """
     # A run that is gone has no other door to the repository; it need not be waited for as in a folder that others share
     found = [
         one._replace(state=DEAD) if one.state == WAITING and one.kind == "partial" else one for one in local.leftovers
@@ -190,7 +194,7 @@ def _leftovers(local: Catalog, stock: Stocked, ids: set[str], host: Host) -> tup
             stray.setdefault(set_id, []).append(one)
     for set_id, snapshots in stray.items():
         quiet = _moment(snapshots[-1]) + host.budget + SWEEP_AFTER
-        state = DEAD if host.now() > quiet else WAITING
+        state = DEAD if host.now() > quiet or set_id in given_up else WAITING
         words = f"{len(snapshots)} snapshots without a manifest"
         words += "" if state == DEAD else f"; they are swept by a run after {to_iso(quiet)}"
         found.append(Leftover(f"{set_id}{PARTIAL}", "partial", state, words))
@@ -322,7 +326,11 @@ def sweep(settings: Settings, restic: Restic, name: str) -> None:
 
 def discard(settings: Settings, restic: Restic, set_id: str) -> None:
     """Forget the snapshots of a set that was given up; what cannot be forgotten now is swept later."""
-    with suppress(CoreError):
+    try:
         stock = read_stock(restic)
         if stock.of_set(set_id):
             _forget_all(stock, set_id, restic, None)
+    except CoreError:
+        given_up = inventory(settings, restic).get("given_up", [])
+        with suppress(CoreError):
+            note(settings, restic, given_up=[*given_up, set_id])

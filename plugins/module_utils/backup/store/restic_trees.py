@@ -126,7 +126,7 @@ def _back_up_tree(run: Run, part: str, group: Sequence[Observed], made: Made) ->
         group[0].notes.add("vanished", path)
     if parent and not vanished and _nothing_new(summary, group, former):
         return Tree(part, tuple(group), tuple(Merged(former[one.source.name], []) for one in group), unchanged=True)
-    nodes = _nodes(run, part)
+    nodes = _nodes(run, part, str(summary.get("snapshot_id", "")))
     merged = [merge(one, below_roots(one, nodes), hashed[one.source.name], former[one.source.name]) for one in group]
     return Tree(part, tuple(group), tuple(_complete(run, part, one) for one in merged))
 
@@ -187,10 +187,11 @@ def _parent(run: Run, paths: Sequence[str]) -> str:
     return next((one["id"] for one in listed if one["part"] != STAGE and list(one["paths"]) == list(paths)), "")
 
 
-def _nodes(run: Run, part: str) -> dict[str, Node]:
-    snapshot = made_of(run, read_stock(run.restic).of_set(run.set_id))[part]
+def _nodes(run: Run, part: str, named: str) -> dict[str, Node]:
+    """Return what the snapshot of a part holds, by path as restic prints it. ``named`` is what restic called it."""
+    snapshot = named or made_of(run, read_stock(run.restic).of_set(run.set_id))[part].id
     found: dict[str, Node] = {}
-    with run.restic.streaming("ls", "--no-lock", "--json", snapshot.id) as stream:
+    with run.restic.streaming("ls", "--no-lock", "--json", snapshot) as stream:
         for line in stream:
             node = parse_node(line)
             if node is not None:
