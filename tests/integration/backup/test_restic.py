@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,8 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plugins.module_utils.backup.examples import database, files, found, sqlite, status, steps
+from plugins.module_utils.backup.examples import database, files, found, settings, sqlite, status, steps, tree
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import restic as program
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import restic_trees
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.kinds import open_store
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed, CoreError, InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
@@ -95,7 +100,7 @@ def index_of(place: Path, into: Path) -> dict[str, list[Any]]:
     stage = next(one for one in the_set(place)["store"]["snapshots"] if one["part"] == "stage")
     restic(place / "repository", "restore", stage["id"], "--target", str(into))
     (path,) = into.rglob("index.jsonl")
-    return {row[0]: row for row in map(json.loads, path.read_text().splitlines()[1:])}
+    return {f"/{row[0]}": row for row in map(json.loads, path.read_text().splitlines()[1:])}
 
 
 def test_a_set_is_taken_verified_and_published_as_three_snapshots(place: Path) -> None:
@@ -136,8 +141,6 @@ def test_a_second_run_is_not_needed_and_an_unchanged_one_reads_no_file(
     take(place)
     again = take(place, fresh_for="20h")
     assert (again.changed, again.failure) == (False, "")
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import restic_trees
-
     read: list[str] = []
     monkeypatch.setattr(restic_trees, "hash_live", lambda row, _pulse: read.append(row.path) or "")
     unchanged = take(place)
@@ -152,8 +155,6 @@ def test_only_what_changed_is_read_again(place: Path, monkeypatch: pytest.Monkey
     (place / "config" / "a.yml").write_text("changed")
     (place / "config" / "sub" / "new").write_text("new")
     (place / "config" / "umlaut-ä b").unlink()
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import restic_trees
-
     read, real = [], restic_trees.hash_live
     monkeypatch.setattr(restic_trees, "hash_live", lambda row, pulse: (read.append(row.path), real(row, pulse))[1])
     result = take(place, verify_level="L3")
@@ -173,8 +174,6 @@ def test_a_good_set_passes_each_level(place: Path, level: str) -> None:
 def test_a_file_that_changes_while_restic_runs_gets_the_checksum_of_what_was_stored(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import restic_trees
-
     real = restic_trees.observe
 
     def then_changed(*given: Any) -> Any:
@@ -187,8 +186,6 @@ def test_a_file_that_changes_while_restic_runs_gets_the_checksum_of_what_was_sto
     monkeypatch.setattr(restic_trees, "observe", then_changed)
     result = take(place, verify_level="L3")
     assert (result.failure, result.status) == ("", "ok")
-    import hashlib
-
     rows = index_of(place, tmp_path / "out")
     expected = hashlib.sha256(b"it has changed since").hexdigest()
     assert rows[str(place / "config" / "a.yml")][3] == expected
@@ -213,8 +210,6 @@ def test_a_missing_source_fails_the_set_and_leaves_nothing(place: Path) -> None:
 
 
 def test_a_source_that_goes_before_restic_reads_it_fails_the_set(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import restic_trees
-
     real = restic_trees.groups
 
     def then_gone(seen: Any) -> Any:
@@ -354,7 +349,6 @@ def test_a_folder_that_was_lost_is_read_from_the_repository(place: Path) -> None
 
 
 def test_a_lock_that_is_held_is_waited_for_and_then_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import restic as program
 
     monkeypatch.setattr(program, "LOCK_PAUSE", 0.1)
     monkeypatch.setattr(program.Restic.__init__, "__defaults__", (0.5,))
@@ -448,11 +442,14 @@ def test_a_database_under_a_writer_comes_back_whole(place: Path, tmp_path: Path)
 
 
 def test_min_keep_is_kept_whatever_asks(place: Path) -> None:
-    from plugins.module_utils.backup.examples import settings
-
-    from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.kinds import open_store
 
     set_id = take(place).data["set"]["id"]
+    with pytest.raises(CoreError, match="stays: without it only 0 good sets are left"):
+        opened(place).remove(set_id)
+    assert [one["id"] for one in kept(place, state="listed").data["sets"]] == [set_id]
+
+
+def opened(place: Path) -> Any:
     given = settings(
         place,
         sources=sources(place),
@@ -460,6 +457,56 @@ def test_min_keep_is_kept_whatever_asks(place: Path) -> None:
         repository=str(place / "repository"),
         repository_password=PASSWORD,
     )
-    with pytest.raises(CoreError, match="stays: without it only 0 good sets are left"):
-        open_store(given, choose_host()).remove(set_id)
-    assert [one["id"] for one in kept(place, state="listed").data["sets"]] == [set_id]
+    return open_store(given, choose_host())
+
+
+def test_a_set_is_read_back_beside_as_it_was(place: Path, tmp_path: Path) -> None:
+    take(place)
+    store = opened(place)
+    (newest,) = store.catalog().sets
+    reader = store.reader(newest, tmp_path, lambda: None)
+    entry = newest.manifest.sources[0]
+    into = tmp_path / "into"
+    into.mkdir()
+    notes = reader.tree(entry, into, Bench(into, tmp_path, choose_host()))
+    assert notes.counts == {}
+    (place / "config" / "pipe").unlink()
+    back = into / str(place / "config").lstrip("/")
+    expected = tree(place / "config")
+    for gone in ("trace.log", "logs", "logs/x"):
+        expected.pop(gone, None)
+    assert tree(back) == expected
+    with reader.payload("main/database.sqlite") as path, closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM trades").fetchone() == (100,)
+    assert not path.exists()
+
+
+def test_a_target_that_is_not_empty_is_refused(place: Path, tmp_path: Path) -> None:
+    take(place)
+    store = opened(place)
+    (newest,) = store.catalog().sets
+    (tmp_path / "into").mkdir()
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "into" / str(place).strip("/").split("/")[0]).symlink_to(tmp_path / "precious")
+    with pytest.raises(ActionFailed, match="not empty"):
+        store.reader(newest, tmp_path, lambda: None).tree(
+            newest.manifest.sources[0], tmp_path / "into", Bench(tmp_path, tmp_path, choose_host())
+        )
+    assert list((tmp_path / "precious").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["missing", "changed", "more"])
+def test_what_restic_restores_otherwise_than_it_should_is_refused(place: Path, tmp_path: Path, how: str) -> None:
+    take(place)
+    spoil = {"missing": "rm -f {}/a.yml", "changed": "echo x > {}/a.yml", "more": "touch {}/more"}[how]
+    wrapper = place / "restic"
+    there = '"$5"' + str(place / "config")
+    wrapper.write_text(f'#!/bin/sh\n{RESTIC} "$@"; rc=$?\n[ -e {there} ] && {spoil.format(there)}\nexit $rc\n')
+    wrapper.chmod(0o755)
+    store = opened(place)
+    (newest,) = store.catalog().sets
+    reader = store.reader(newest, tmp_path, lambda: None)
+    (tmp_path / "into").mkdir()
+    reader._restic.repository = reader._restic.repository._replace(program=str(wrapper))
+    with pytest.raises(ActionFailed, match=r"a\.yml|more"):
+        reader.tree(newest.manifest.sources[0], tmp_path / "into", Bench(tmp_path, tmp_path, choose_host()))

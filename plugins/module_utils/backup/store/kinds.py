@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NamedTuple, Optional
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
 
 from ...host import Host
 from ..declared import Settings
@@ -31,7 +32,8 @@ class Store(NamedTuple):
     set; ``verify`` looks into one, on the bench that it is given; ``record`` keeps the evidence; ``left`` says what a
     leftover is by now (None: gone); ``remove`` and ``sweep`` take an id or a leftover's name; ``settle`` gives the room
     of what was removed back and returns what went wrong; ``adopt`` makes room for the evidence of sets that are in the
-    store alone. ``alone`` is whether looking needs the host's lock.
+    store alone; ``reader`` reads one back, by way of a folder of scratch where it needs one. ``alone`` is whether
+    looking needs the host's lock.
     """
 
     where: str
@@ -45,11 +47,18 @@ class Store(NamedTuple):
     sweep: Callable[[str], None]
     settle: Callable[[], str]
     adopt: Callable[[Catalog], None]
+    reader: Callable[[BackupSet, Path, Heartbeat], Any]
     alone: bool = False
 
 
 def _nothing(_catalog: Catalog) -> None:
     pass
+
+
+def _archive_reader(found: BackupSet, host: Host, heartbeat: Heartbeat) -> Any:
+    from .reader import ArchiveReader
+
+    return ArchiveReader(found.manifest, found.folder, host, heartbeat)
 
 
 def _archive(settings: Settings, host: Host) -> Store:
@@ -70,6 +79,7 @@ def _archive(settings: Settings, host: Host) -> Store:
         sweep=lambda name: sweep(folder, name),
         settle=str,
         adopt=_nothing,
+        reader=lambda found, _scratch, heartbeat: _archive_reader(found, host, heartbeat),
     )
 
 

@@ -200,16 +200,17 @@ def read_rows(stream: IO[bytes], name: str) -> Iterator[Item]:
         raise Unreadable(name, "its first line does not name the columns of an index of a restic set")
     for number, line in enumerate(stream, start=2):
         try:
-            yield Item(*json.loads(line))
+            path, *rest = json.loads(line)
+            yield Item(f"/{path}", *rest)
         except (ValueError, TypeError) as error:
             raise Unreadable(name, f"line {number} is no row of an index") from error
 
 
 def row_lines(rows: Iterable[Item], at_a_time: int = 1000) -> Iterator[bytes]:
-    """Given rows, yield the content of an index in parts."""
+    """Given rows, yield the content of an index in parts. Paths are written as in the index of an archive."""
     lines = [HEAD]
     for row in rows:
-        lines.append(json.dumps(row) + "\n")
+        lines.append(json.dumps([row.path[1:], *row[1:]]) + "\n")
         if len(lines) >= at_a_time:
             yield "".join(lines).encode("ascii")
             lines = []
@@ -323,6 +324,9 @@ def merge(
     merged = Merged({}, [])
     for name in sorted(nodes):
         node, path = nodes[name], names.get(name, name)
+        if node.kind == SPECIAL:  # it came after the walk; what is no file, folder or link is in no index
+            observed.notes.add(SPECIAL, path)
+            continue
         row = observed.rows.get(path)
         if row is None or not _shows(row, node):
             if row is None and observed.left_out(path):

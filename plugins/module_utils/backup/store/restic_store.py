@@ -19,6 +19,7 @@ from .kinds import Store
 from .publish import record_verification
 from .restic import Restic
 from .restic_make import make_set
+from .restic_reader import ResticReader
 from .restic_verify import Proof, verify
 
 
@@ -57,5 +58,6 @@ def open_store(settings: Settings, host: Host) -> Store:
         sweep=lambda name: catalog.sweep(settings, restic, name),
         settle=settle,
         adopt=lambda found: catalog.adopt(found, settings, restic),
+        reader=lambda found, scratch, heartbeat: ResticReader(found.manifest, restic, scratch, heartbeat),
         alone=True,
     )
