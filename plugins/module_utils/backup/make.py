@@ -63,8 +63,9 @@ def make_set(
         back_up_all(workshop, wanted, settings.jobs, made, heartbeat)
         manifest = seal_set(workshop, begun, settings, catalog, made)
         # the checksums are compared whatever was asked for: what is published is what was written
-        made.report = verify(manifest, Bench(partial, partial, host), max(L1, settings.verify_level))
-        if not made.report.ok:
+        bench = Bench(partial, partial, host, heartbeat=heartbeat)
+        made.report = verify(manifest, bench, max(L1, settings.verify_level))
+        if not made.report.proved.ok:
             raise NotVerified(made.report)
         require_own_way(settings.dir, settings.others)
         made.published = _publish(partial, manifest, made.report, host)

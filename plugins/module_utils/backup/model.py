@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -315,6 +315,12 @@ class Report:
     def ok(self) -> bool:
         """Whether everything that was looked at holds and nothing stayed unknown."""
         return not self.defects
+
+    @property
+    def proved(self) -> Report:
+        """What was proved: where all that stayed unknown is whether sources come back (L3), that the others hold."""
+        only_unknown = bool(self.defects) and all(one.level == L3 and one.unknown for one in self.defects)
+        return replace(self, level=L2, defects=[]) if only_unknown else self
 
 
 @dataclass

@@ -118,6 +118,9 @@ CASES = [
     ("backup.readable", view(reports=(report(),)), "ok"),
     ("backup.readable", view(reports=(report(Defect(2, "config", "it does not open")),)), "critical"),
     ("backup.readable", view(reports=(report(Defect(2, "config", "no pg_restore", unknown=True)),)), "unknown"),
+    ("backup.restorable", view(reports=(report(level=3),)), "ok"),
+    ("backup.restorable", view(reports=(report(Defect(3, "config", "it does not come back"), level=3),)), "critical"),
+    ("backup.restorable", view(reports=(report(Defect(3, "config", "no initdb", unknown=True), level=3),)), "unknown"),
     ("backup.size_anomaly", view(), "ok"),
     ("backup.size_anomaly", view(a_catalog(LONG_AGO, BAD)), "critical"),
     ("backup.size_anomaly", view(a_catalog()), "skipped"),
@@ -196,7 +199,7 @@ def test_rule(check, state, status):
 
 
 def test_every_rule_of_the_verified_state_is_in_the_table():
-    spoken = {finding.check for finding in judge(view(reports=(report(),)))}
+    spoken = {finding.check for finding in judge(view(reports=(report(level=3),)))}
     assert spoken == {case[0] for case in CASES}
 
 
@@ -236,6 +239,7 @@ TWICE = {
     "backup.payload": view(reports=(report(Defect(0, "config", "a"), Defect(0, "config", "b")),)),
     "backup.checksum": view(reports=(report(Defect(1, "config", "a"), Defect(1, "config", "b")),)),
     "backup.readable": view(reports=(report(Defect(2, "config", "a"), Defect(2, "config", "b")),)),
+    "backup.restorable": view(reports=(report(Defect(3, "config", "a"), Defect(3, "config", "b"), level=3),)),
     "backup.permissions": view(
         a_catalog(faults=(HIS._replace(path="/nowhere/backups"),)), access=WIDE._replace(unknown="denied")
     ),
