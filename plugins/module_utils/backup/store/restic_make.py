@@ -44,8 +44,9 @@ from .restic_index import (
     Merged,
     Observed,
 )
+from .restic_reader import hashes
 from .restic_trees import PLAIN, Run, Tree, back_up_trees, former_rows, index_entry, keep_indexes, made_of
-from .restic_verify import Proof, hashes, new_packs, verify
+from .restic_verify import Proof, new_packs, verify
 
 FILES = "files"
 

@@ -10,20 +10,26 @@ ours alone, and what came of it is compared with what the set says of itself.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from ...errors import ActionFailed
+from ...errors import ActionFailed, ToolFailed
+from ...reading import regular_itself
 from ..model import Manifest, Notes, SourceCopy
 from ..sources.files.content import FILE
 from ..sources.files.walk import leaving_out
 from ..sources.model import Bench
+from ..stage import CHUNK
 from .restic import Restic
+from .restic_catalog import STAGE
 from .restic_index import Item, read_rows
-from .restic_verify import included, sha256_of, stage_of
 
 MOST_CHOSEN = 500  # of what is restored by name; a command line has an end
 
@@ -60,7 +66,7 @@ class ResticReader:
 
         Raise ActionFailed where anything is missing, differs, or is there that the index does not list.
         """
-        patterns = tuple(getattr(getattr(bench, "selection", None), "paths", ()))
+        patterns = bench.selection.paths
         with self.payload(entry.payload("index").name) as path, open(path, "rb") as stream:
             rows = list(read_rows(stream, entry.name))
         chosen = _chosen(rows, patterns) if patterns else list(entry.facts["roots"])
@@ -129,3 +135,48 @@ def _strangers_refused(wanted: Sequence[Item], into: Path, entry: SourceCopy) ->
 def _parents(path: str) -> list[str]:
     parts = path.strip("/").split("/")
     return ["/" + "/".join(parts[:end]) for end in range(1, len(parts))]
+
+
+def stage_of(manifest: Manifest) -> Mapping[str, str]:
+    """Return the snapshot of a set that has what was staged."""
+    return next(one for one in manifest.store["snapshots"] if one["part"] == STAGE)
+
+
+def included(path: str) -> str:
+    """Given a path, return it as a pattern that matches nothing else."""
+    return re.sub(r"([*?\[\\])", r"\\\1", path)
+
+
+def sha256_of(path: Path, pulse: Callable[[], object]) -> str:
+    """Return the checksum of a regular file. Raise OSError."""
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0, opener=regular_itself) as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            pulse()
+    return digest.hexdigest()
+
+
+def hashes(restic: Restic, snapshot: str, wanted: Collection[str], pulse: Callable[[], object]) -> dict[str, str]:
+    """Given a snapshot and paths in it, return the checksums of those that it has, as it gives them now."""
+    found: dict[str, str] = {}
+    with restic.streaming("dump", "--no-lock", "--archive=tar", snapshot, "/") as stream:
+        try:
+            with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
+                for member in archive:
+                    path = "/" + member.name.strip("/")
+                    content = archive.extractfile(member) if member.isreg() and path in wanted else None
+                    if content is not None:
+                        found[path] = digest_of(content, pulse)
+        except tarfile.TarError as error:
+            raise ToolFailed(("restic dump",), 0, f"its archive cannot be read: {error}") from error
+    return found
+
+
+def digest_of(stream: IO[bytes], pulse: Callable[[], object]) -> str:
+    """Return the checksum of the rest of a stream."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(CHUNK):
+        digest.update(chunk)
+        pulse()
+    return digest.hexdigest()

@@ -11,7 +11,7 @@ from typing import Optional
 from ...errors import ActionFailed, CoreError
 from ...host import Host
 from ..declared import Settings
-from ..model import BackupSet, Leftover, Report
+from ..model import BackupSet, Catalog, Leftover, Report
 from ..sources.model import Bench
 from ..verification import verify as verify_archive
 from . import restic_catalog as catalog
@@ -20,7 +20,7 @@ from .publish import record_verification
 from .restic import Restic
 from .restic_make import make_set
 from .restic_reader import ResticReader
-from .restic_verify import Proof, verify
+from .restic_verify import PARTS, Proof, verify
 
 
 def open_store(settings: Settings, host: Host) -> Store:
@@ -28,7 +28,7 @@ def open_store(settings: Settings, host: Host) -> Store:
     if settings.repository is None:
         raise ActionFailed("no repository is declared")
     restic = Restic(settings.repository, host, settings.state_dir)
-    proof = Proof(restic)
+    proof = Proof(restic, int(catalog.inventory(settings, restic).get("turn", 1)))
 
     def looked_into(found: BackupSet, bench: Bench) -> Report:
         if found.manifest.store.get("kind") != catalog.KIND:
@@ -37,6 +37,11 @@ def open_store(settings: Settings, host: Host) -> Store:
 
     def left(name: str) -> Optional[Leftover]:
         return next((one for one in catalog.read(settings, host, restic).leftovers if one.name == name), None)
+
+    def adopt(found: Catalog) -> None:
+        catalog.adopt(found, settings, restic)
+        if proof.in_turn:
+            catalog.note(settings, restic, turn=proof.turn % PARTS + 1)
 
     def settle() -> str:
         try:
@@ -57,7 +62,7 @@ def open_store(settings: Settings, host: Host) -> Store:
         remove=lambda set_id: catalog.remove(settings, host, restic, set_id),
         sweep=lambda name: catalog.sweep(settings, restic, name),
         settle=settle,
-        adopt=lambda found: catalog.adopt(found, settings, restic),
+        adopt=adopt,
         reader=lambda found, scratch, heartbeat: ResticReader(found.manifest, restic, scratch, heartbeat),
         alone=True,
     )

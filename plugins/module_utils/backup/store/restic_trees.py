@@ -50,7 +50,7 @@ from .restic_index import (
 from .restic_index import (
     unchanged as as_before,
 )
-from .restic_verify import hashes, sha256_of
+from .restic_reader import hashes, sha256_of
 
 PLAIN = Codec(COMPRESSIONS["none"], 0)
 

@@ -15,14 +15,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tarfile
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Optional
+from typing import Optional
 
-from ...errors import CoreError, ToolFailed
+from ...errors import CoreError
 from ...reading import regular_itself
 from ...units import human_bytes
 from ..declared import Settings, Subset
@@ -31,13 +30,16 @@ from ..model import L0, L1, L2, L3, BackupSet, Defect, Manifest, Payload, Report
 from ..sources.files.content import FILE
 from ..sources.kinds import KINDS
 from ..sources.model import Bench
-from ..stage import CHUNK
+from ..verification import restore_trial
 from .collect import free_bytes
 from .restic import Checked, Restic
-from .restic_catalog import STAGE, files_of
+from .restic_catalog import files_of
 from .restic_index import Item, read_rows
+from .restic_reader import ResticReader, digest_of, hashes, included, sha256_of, stage_of
 
 SAMPLE, SAMPLE_BYTES = 20, 256 << 20  # files and bytes of each source that L2 compares with the index
+PARTS = 7  # after so many runs all that the repository has was read again
+WHOLE = Subset(1, 1)
 NAMED = 5
 REPOSITORY = "repository"
 _HASHED = re.compile(r"(?:keys|snapshots|index)/([0-9a-f]{64})")
@@ -47,9 +49,14 @@ _PACK = re.compile(r"data/[0-9a-f]{2}/([0-9a-f]{64})")
 class Proof:
     """What was found out of a repository in this run; each question is asked once, however many sets are looked at."""
 
-    def __init__(self, restic: Restic) -> None:
-        self.restic = restic
+    def __init__(self, restic: Restic, turn: int = 1) -> None:
+        self.restic, self.turn, self.in_turn = restic, turn, False
         self._checked: dict[tuple[str, ...], Checked] = {}
+
+    def next_share(self) -> Subset:
+        """Return the share of the repository whose turn it is."""
+        self.in_turn = True
+        return Subset(self.turn, PARTS)
 
     def check(self, *words: str) -> Checked:
         """Return what ``check`` says."""
@@ -72,11 +79,12 @@ def verify(
     """
     host, manifest, level = bench.host, found.manifest, settings.verify_level
     level, begun = max(L1, level) if new else level, host.now()
-    bench = bench._replace(platform=manifest.platform, thorough=level >= L3)
+    bench, read = bench._replace(platform=manifest.platform, thorough=level >= L3), _share(found, subset, proof)
     entries = [entry for entry in manifest.sources if subset is None or subset.has(manifest.id, entry.name)]
-    report = Report(manifest.id, level, partial=subset is not None and subset.parts > 1, sources=len(entries))
+    partial = new is None and level >= L1 and read.parts > 1
+    report = Report(manifest.id, level, partial=partial or len(entries) < len(manifest.sources), sources=len(entries))
     report.defects += [Defect(L0, lack.source, lack.message) for lack in found.lacks]
-    report.defects += _structure(level, proof, subset, read=new is None)
+    report.defects += _structure(level, proof, None if new else read)
     if level >= L1:
         report.defects += new() if new else _own_names(proof.restic)
     if level >= L1 and not report.defects:
@@ -86,10 +94,18 @@ def verify(
     return report
 
 
-def _structure(level: int, proof: Proof, subset: Optional[Subset], *, read: bool) -> list[Defect]:
+def _share(found: BackupSet, subset: Optional[Subset], proof: Proof) -> Subset:
+    """Return which share of the repository is read: all of it where nothing is known of the set yet, else in turn."""
+    if subset is not None:
+        return subset
+    known = found.verification is not None and found.verification.ok and found.verification.level >= L1
+    return proof.next_share() if known else WHOLE
+
+
+def _structure(level: int, proof: Proof, read: Optional[Subset]) -> list[Defect]:
     words: tuple[str, ...] = ()
-    if level >= L1 and read:
-        words = (f"--read-data-subset={subset.part}/{subset.parts}",) if subset else ("--read-data",)
+    if level >= L1 and read is not None:
+        words = (f"--read-data-subset={read.part}/{read.parts}",) if read.parts > 1 else ("--read-data",)
     try:
         checked = proof.check(*words)
     except CoreError as error:
@@ -131,16 +147,6 @@ def new_packs(restic: Restic, before: Collection[str]) -> list[Defect]:
     return found
 
 
-def sha256_of(path: Path, pulse: Callable[[], object]) -> str:
-    """Return the checksum of a regular file. Raise OSError."""
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0, opener=regular_itself) as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-            pulse()
-    return digest.hexdigest()
-
-
 def _contents(
     entries: Sequence[SourceCopy], manifest: Manifest, level: int, bench: Bench, restic: Restic
 ) -> list[Defect]:
@@ -152,16 +158,15 @@ def _contents(
             return _payloads_by_stream(entries, manifest, bench, restic)
         with staged(manifest, entries, bench, restic) as folder:
             wrong = payload_defects(entries, folder, bench)
-            return wrong or _opened(entries, manifest, level, bench._replace(folder=folder), restic)
+            wrong = wrong or _opened(entries, manifest, level, bench._replace(folder=folder), restic)
+        if level >= L3 and not wrong:
+            reader = ResticReader(manifest, restic, bench.scratch, bench.pulse)
+            wrong = [defect for entry in entries for defect in restore_trial(entry, reader, bench)]
+        return wrong
     except CannotJudge as error:
         return [Defect(L2, manifest.id, str(error), unknown=True)]
     except (CoreError, OSError) as error:
         return [Defect(min(level, L2), manifest.id, f"it cannot be written out: {error}")]
-
-
-def stage_of(manifest: Manifest) -> Mapping[str, str]:
-    """Return the snapshot of a set that has what was staged."""
-    return next(one for one in manifest.store["snapshots"] if one["part"] == STAGE)
 
 
 def _payloads_by_stream(
@@ -197,11 +202,6 @@ def staged(manifest: Manifest, entries: Sequence[SourceCopy], bench: Bench, rest
     with scratch_folder(bench, needed) as folder:
         restic.restore(stage["id"], folder, [f"{included(where)}/{entry.name}" for entry in entries])
         yield folder / where.lstrip("/")
-
-
-def included(path: str) -> str:
-    """Given a path, return it as a pattern that matches nothing else."""
-    return re.sub(r"([*?\[\\])", r"\\\1", path)
 
 
 def payload_defects(entries: Sequence[SourceCopy], folder: Path, bench: Bench) -> list[Defect]:
@@ -248,7 +248,7 @@ def _files(entry: SourceCopy, manifest: Manifest, level: int, bench: Bench, rest
     if len(rows) != entry.things:
         return [f"its index lists {len(rows)} files, the manifest says {entry.things}"]
     if level >= L3:
-        return _all_files(entry, rows, bench, restic)
+        return []  # each of them is restored, which is more
     return _sampled(entry, sample(rows, manifest.id), bench, restic)
 
 
@@ -277,38 +277,10 @@ def _sampled(entry: SourceCopy, rows: Sequence[Item], bench: Bench, restic: Rest
         found = {}
         for row in rows:
             with open(folder / row.path.lstrip("/"), "rb", opener=regular_itself) as stream:
-                found[row.path] = _digest(stream, bench.host.remaining)
+                found[row.path] = digest_of(stream, bench.host.remaining)
         return _differing(rows, found)
-
-
-def _all_files(entry: SourceCopy, rows: Sequence[Item], bench: Bench, restic: Restic) -> list[str]:
-    return _differing(rows, hashes(restic, entry.facts["snapshot"], {row.path for row in rows}, bench.host.remaining))
 
 
 def _differing(rows: Sequence[Item], found: Mapping[str, str]) -> list[str]:
     wrong = [row.path for row in rows if found.get(row.path) != row.sha256]
     return [f"{path!r} is not what the index says" for path in wrong[:NAMED]]
-
-
-def hashes(restic: Restic, snapshot: str, wanted: Collection[str], pulse: Callable[[], object]) -> dict[str, str]:
-    """Given a snapshot and paths in it, return the checksums of those that it has, as it gives them now."""
-    found: dict[str, str] = {}
-    with restic.streaming("dump", "--no-lock", "--archive=tar", snapshot, "/") as stream:
-        try:
-            with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
-                for member in archive:
-                    path = "/" + member.name.strip("/")
-                    content = archive.extractfile(member) if member.isreg() and path in wanted else None
-                    if content is not None:
-                        found[path] = _digest(content, pulse)
-        except tarfile.TarError as error:
-            raise ToolFailed(("restic dump",), 0, f"its archive cannot be read: {error}") from error
-    return found
-
-
-def _digest(stream: IO[bytes], pulse: Callable[[], object]) -> str:
-    digest = hashlib.sha256()
-    while chunk := stream.read(CHUNK):
-        digest.update(chunk)
-        pulse()
-    return digest.hexdigest()
