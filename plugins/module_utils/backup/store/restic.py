@@ -16,6 +16,7 @@ import json
 import os
 import re
 import stat
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,9 +48,11 @@ WORDS = (
     (ABSENT, re.compile(r"config file:? .*(no such file|not exist|not found|404)")),
 )
 _FULL = re.compile(r"no space left on device|disk quota exceeded|not enough space", re.IGNORECASE)
+_RETRY = re.compile(r"returned error, retrying after")
 _VERSION = re.compile(r"restic (\d+(?:\.\d+)+)")
 _ID = re.compile(r"[0-9a-f]{64}")
 LOCK_WAIT, LOCK_PAUSE = 60.0, 2.0  # seconds
+POLL, LAST_WORDS, GIVEN_UP = 0.1, 5.0, -9  # seconds, seconds, exit code
 FRESH = 5.0  # seconds that an answer about what is there counts
 READS = ("snapshots", "cat", "ls", "dump", "check", "restore")
 STATUS_EVERY = "0.0166"  # lines a second: one a minute
@@ -342,11 +345,48 @@ class Restic:
     def check(self, *words: str) -> Checked:
         """Run ``check``; raise ResticFailed where the repository cannot be opened at all."""
         self.unlock()
-        done = self.attempt("check", *words)
+        done = self._watched("check", *words) if self.repository.path else self.attempt("check", *words)
         kind = meaning(done.rc, done.stderr, self.version) if done.rc else ""
         if kind in (ABSENT, LOCKED, PASSWORD):
             raise self._failed("check", done)
         return parse_check(done.rc, self._masking.hide(f"{done.stdout}\n{done.stderr}"))
+
+    def _watched(self, *words: str) -> Completed:
+        """Run a command on a repository of this host, and end it where it would try a file again and again: each one
+        costs minutes, and what a disk gave once it gives again.
+        """
+        until = self.host.now() + self.lock_wait
+        while True:
+            done = self._watched_once(*words)
+            if done.rc in (0, GIVEN_UP) or meaning(done.rc, done.stderr, self.version) != LOCKED:
+                break
+            if self.host.now() > until:
+                break
+            self.host.pause(LOCK_PAUSE)
+        if done.rc == GIVEN_UP:
+            self.run("unlock")
+        return done
+
+    def _watched_once(self, *words: str) -> Completed:
+        argv = [self.repository.program, *words]
+        trusted.make(str(self.cache))
+        with tempfile.TemporaryFile() as printed:
+            stage = Stage(argv, self.host, env=self.environment(), output=printed, name=f"restic {words[0]}")
+            try:
+                rc = stage.wait(POLL)
+                while rc is None:
+                    if _RETRY.search(stage.last_words()):
+                        stage.kill()
+                        stage.wait(LAST_WORDS)
+                        rc = GIVEN_UP
+                    else:
+                        self.host.remaining()
+                        rc = stage.wait(POLL)
+                errors = stage.last_words()
+            finally:
+                stage.abandon()
+            printed.seek(0)
+            return Completed(tuple(argv), rc, printed.read().decode(errors="replace"), errors)
 
     @contextmanager
     def streaming(self, *words: str) -> Iterator[IO[bytes]]:
