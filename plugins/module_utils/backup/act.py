@@ -59,7 +59,7 @@ def carry_out(settings: Settings, plan: SetPlan, store: Store, host: Host, heart
     if plan.sources:
         give_way(host)
         try:
-            store.make(plan.catalog, made, heartbeat)
+            store.make(plan, made, heartbeat)
         except CoreError as error:
             return _failed(settings, plan, host, Attempt(plan, made, swept, changed=bool(swept)), error)
         remember_run(settings, host.now(), ok=True, message=f"{settings.title} was made")

@@ -84,13 +84,21 @@ NEWEST, ALL = "newest", "all"
 
 
 LEVELS = ("L0", "L1", "L2", "L3")
+LONGEST_CHAIN = 7  # members, the full set among them: each one more is one more set that must not be lost
 # Options of a PostgreSQL source that say what it holds; the others say how it is reached.
 WHICH_DATABASES = ("database", "exclude_databases", "login_host", "login_unix_socket", "login_port", "globals")
+_OF_SERVER = {
+    "postgresql": ("database", "globals", "role_passwords", "rows", "system_user", "bin_dir"),
+    "redis": (),
+}
+_LOGIN = ("login_host", "login_unix_socket", "login_port", "login_user", "login_password", "lock_wait_timeout")
+_PORTS = {"postgresql": 5432, "redis": 6379}
+_OF_SYSTEM = ("services", "accounts", "venvs", "wanted")
 
 
 class Source(NamedTuple):
-    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL source; ``lock_wait`` is
-    how many seconds it may be locked by others, on end.
+    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL or Redis source,
+    ``system`` those of a host's own; ``lock_wait`` is how many seconds it may be locked by others, on end.
     """
 
     name: str
@@ -101,6 +109,7 @@ class Source(NamedTuple):
     exclude: tuple[str, ...] = ()
     server: Mapping[str, Any] = EMPTY
     lock_wait: float = 60.0
+    system: Mapping[str, Any] = EMPTY
 
     def __repr__(self) -> str:
         """Return the source as text, without the server, whose options have a password among them."""
@@ -111,7 +120,8 @@ class Source(NamedTuple):
     def declaration(self) -> dict[str, Any]:
         """What the source is, whatever it is called: without what says how it is reached or how well it must do."""
         given = {key: self.server[key] for key in WHICH_DATABASES if self.server.get(key)}
-        return {"type": self.type, "paths": sorted(self.paths), "exclude": sorted(self.exclude), **given}
+        of_host = {key: sorted(self.system[key]) for key in _OF_SYSTEM if self.system.get(key)}
+        return {"type": self.type, "paths": sorted(self.paths), "exclude": sorted(self.exclude), **given, **of_host}
 
     @property
     def declared(self) -> str:
@@ -166,6 +176,8 @@ class Settings(NamedTuple):
     space_factor: float
     scratch_dir: Optional[Path]
     state_dir: str
+    incremental: bool = False
+    max_chain: int = LONGEST_CHAIN
     sign_key_file: str = ""
     trusted_accounts: tuple[str, ...] = ()
     others: Others = NOBODY_ELSE
@@ -223,6 +235,8 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
         state_dir=params["state_dir"],
+        incremental=params["incremental"] and params["store"] == "archive",
+        max_chain=_length(params["max_chain"]),
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
         store=params["store"],
@@ -285,6 +299,12 @@ def _at_least(least: float, option: str, value: Any) -> Any:
     return value
 
 
+def _length(value: int) -> int:
+    if not 1 <= value <= LONGEST_CHAIN:
+        raise InputError("max_chain", value, f"1 to {LONGEST_CHAIN} sets, the full one among them")
+    return value
+
+
 def _hours(option: str, value: float) -> float:
     if value <= 0:
         raise InputError(option, value, "hours above 0: every set is older than that")
@@ -330,11 +350,7 @@ def _sources(declared: list[Mapping[str, Any]]) -> tuple[Source, ...]:
 
 def _source(position: int, given: Mapping[str, Any]) -> Source:
     paths = [path for path in (given["path"], *(given["paths"] or ())) if path]
-    if given["type"] != "postgresql" and not paths:
-        raise InputError(f"sources[{position}].path", None, f"what the {given['type']} source {given['name']!r} holds")
-    if given["type"] == "postgresql" and paths:
-        expected = "no path: a postgresql source holds what its database names"
-        raise InputError(f"sources[{position}].{'path' if given['path'] else 'paths'}", paths[0], expected)
+    _check_paths(position, given, paths)
     return Source(
         name=_source_name(position, given["name"]),
         type=given["type"],
@@ -342,6 +358,40 @@ def _source(position: int, given: Mapping[str, Any]) -> Source:
         may_be_empty=given["may_be_empty"],
         paths=tuple(expand(path) for path in paths),
         exclude=tuple(given["exclude"]),
-        server=given if given["type"] == "postgresql" else {},
+        server=_server(given),
         lock_wait=float(_at_least(0, f"sources[{position}].lock_wait_timeout", given["lock_wait_timeout"])),
+        system=_system(position, given) if given["type"] == "system" else {},
     )
+
+
+_PATHLESS = {
+    "postgresql": "no path: a postgresql source holds what its database names",
+    "system": "no path: a system source holds what is there of its parts; declare other files as a files source",
+}
+
+
+def _check_paths(position: int, given: Mapping[str, Any], paths: list[str]) -> None:
+    kind, option = given["type"], f"sources[{position}].{'path' if given['path'] else 'paths'}"
+    if kind in ("files", "sqlite") and not paths:
+        raise InputError(f"sources[{position}].path", None, f"what the {kind} source {given['name']!r} holds")
+    if kind in _PATHLESS and paths:
+        raise InputError(option, paths[0], _PATHLESS[kind])
+    if kind == "redis" and given["paths"]:
+        raise InputError(option, given["paths"][0], "path, because a redis source is one file")
+
+
+def _server(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a server that a type of source has."""
+    if given["type"] not in _OF_SERVER:
+        return {}
+    server = {name: given[name] for name in (*_LOGIN, *_OF_SERVER[given["type"]])}
+    return {**server, "login_port": given["login_port"] or _PORTS[given["type"]]}
+
+
+def _system(position: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a system source. A name with a slash in it would be a way, not a name."""
+    for option in ("services", "accounts"):
+        wrong = next((one for one in given[option] if not one or "/" in one or "\\" in one), None)
+        if wrong is not None:
+            raise InputError(f"sources[{position}].{option}", wrong, "a name, without a path")
+    return {name: given[name] for name in _OF_SYSTEM} | {"venvs": [expand(path) for path in given["venvs"]]}

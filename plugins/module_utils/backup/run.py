@@ -36,6 +36,7 @@ from .rules_verification import judge_removed
 from .sources.kinds import measure_sources
 from .sources.model import Bench, Measured
 from .space import predict_space
+from .store.chain import with_chains
 from .store.kinds import Store, open_store
 from .store.signature import read_key
 from .verification import evidence
@@ -76,6 +77,11 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 def judge(context: Context) -> list[Finding]:
     """Given the context of a run, return the findings of its state's rules."""
     return [finding for kind in KINDS[context.settings.state] for finding in RULES.judge(context, kind)]
+
+
+def collect_catalog(settings: Settings, host: Host) -> Catalog:
+    """Return what the store of the settings holds now."""
+    return open_store(settings, host).catalog()
 
 
 def listed(settings: Settings, host: Host, _check_mode: bool) -> Result:
@@ -135,7 +141,7 @@ def present(settings: Settings, host: Host, check_mode: bool) -> Result:
 
 
 def _plan_present(settings: Settings, measured: Measured, host: Host, store: Store) -> SetPlan:
-    return plan_present(settings, store.catalog(), measured, host.now(), host.name())
+    return plan_present(settings, store.catalog(), measured, host.now(), host.name(), host.platform)
 
 
 def _result_of_set(settings: Settings, host: Host, store: Store, attempt: Attempt) -> Result:
@@ -183,10 +189,11 @@ def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
     recorded beside each set: evidence, which counts as no change. Nothing is recorded where another account could lead
     us elsewhere.
     """
+    hashed: dict[Path, str] = {}
     store = open_store(settings, host)
     with host_lock(settings.state_dir, "B1.3 backup_archive", host) if store.alone else nullcontext():
         catalog = store.catalog()
-        reports = [_verify(found, settings, host, store) for found in chosen(catalog, settings)]
+        reports = [_verify(found, settings, host, store, hashed) for found in chosen(catalog, settings)]
         judged = with_evidence(catalog, reports, host.now())
         if not check_mode and not catalog.faults:
             _record(catalog, judged, store)
@@ -215,9 +222,9 @@ def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
     return found
 
 
-def _verify(found: BackupSet, settings: Settings, host: Host, store: Store) -> Report:
+def _verify(found: BackupSet, settings: Settings, host: Host, store: Store, hashed: dict[Path, str]) -> Report:
     scratch = settings.scratch_dir or Path(tempfile.gettempdir())
-    return store.verify(found, Bench(found.folder, scratch, host, doubt=_doubt_of(scratch)))
+    return store.verify(found, Bench(found.folder, scratch, host, doubt=_doubt_of(scratch), hashed=hashed))
 
 
 def _doubt_of(scratch: Path) -> str:
@@ -231,7 +238,7 @@ def _doubt_of(scratch: Path) -> str:
 def with_evidence(catalog: Catalog, reports: Sequence[Report], now: float) -> Catalog:
     """Return the catalog as it is after these verifications."""
     by_id = {report.set_id: report for report in reports}
-    return catalog._replace(sets=tuple(_with_report(found, by_id, now) for found in catalog.sets))
+    return catalog._replace(sets=tuple(with_chains(_with_report(found, by_id, now) for found in catalog.sets)))
 
 
 def _with_report(found: BackupSet, reports: dict[str, Report], now: float) -> BackupSet:

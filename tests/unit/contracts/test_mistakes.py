@@ -36,6 +36,10 @@ OF_THE_HOST = {
     ("backup/store/restic.py", "require_password_file"): "whose a file of the host is",
     ("backup/store/signature.py", "read_key"): "what is in a file of the host",
     ("backup/store/signature.py", "_require_private"): "whose a file of the host is",
+    ("restore/choose.py", "choose_set"): "which sets are in the folder",
+    ("restore/choose.py", "_named"): "which sets are in the folder",
+    ("restore/choose.py", "choose_entries"): "which sources a set has",
+    ("restore/journal.py", "chosen"): "which restores there were",
     ("trusted_accounts.py", "_id"): "which accounts and groups a host has",
 }
 
@@ -78,6 +82,10 @@ def policy(**options: Any) -> dict[str, Any]:
 
 
 # (area, platform, options, the line that says what is wrong)
+def restoring(**options: Any) -> dict[str, Any]:
+    return {"dir": "/b", "sources": [{"name": "a", "type": "files", "path": "/a"}], **options}
+
+
 MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     (
         "services",
@@ -347,6 +355,29 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             ("stop_command", ["-api_key=hunter22222"]),
         )
     ),
+    *(
+        ("backup", "linux", source(type=kind, **given), message)
+        for kind, given, message in (
+            (
+                "system",
+                {},
+                (
+                    "sources[0] (config).path is '/opt/cryptobot': expected no path: a system source holds what is"
+                    " there of its parts; declare other files as a files source"
+                ),
+            ),
+            (
+                "redis",
+                {"path": None, "paths": ["/a"]},
+                "sources[0] (config).paths is '/a': expected path, because a redis source is one file",
+            ),
+            (
+                "system",
+                {"path": None, "services": ["a/b"]},
+                "sources[0] (config).services is 'a/b': expected a name, without a path",
+            ),
+        )
+    ),
     (
         "backup",
         "linux",
@@ -364,6 +395,12 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             f"max_age_hours is {hours}: expected hours above 0: every set is older than that",
         )
         for hours in (0.0, -1.0)
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"max_chain": 8},
+        "max_chain is 8: expected 1 to 7 sets, the full one among them",
     ),
     (
         "cleanup",
@@ -891,6 +928,38 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             " restores the rules is started by it"
         ),
     ),
+    (
+        "restore",
+        "linux",
+        restoring(sources=[]),
+        "sources is []: expected at least one source, because it says where to restore to (or into)",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(time="yesterday"),
+        "time is 'yesterday': expected a moment in UTC such as 2026-11-29T18:00:00Z",
+    ),
+    ("restore", "linux", restoring(gate_timeout=0), "gate_timeout is 0.0: expected more than 0"),
+    (
+        "restore",
+        "linux",
+        restoring(hold=["auht"]),
+        "hold is ['auht']: expected names of services: none is declared",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(set="pre_change", time="2026-11-29T18:00:00Z"),
+        "set is 'pre_change': expected newest, because time says which",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(tables=["trades"]),
+        "only is []: expected the one source that has the tables",
+    ),
+    ("restore", "linux", restoring(set="../x"), "set is '../x': expected newest, or the id or name of a set"),
 ]
 
 

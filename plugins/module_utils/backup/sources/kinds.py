@@ -28,10 +28,18 @@ from .postgresql.back_up import back_up as back_up_postgresql
 from .postgresql.back_up import measure as measure_postgresql
 from .postgresql.dump import verify as verify_postgresql
 from .postgresql.restore import restore as restore_postgresql
+from .redis.back_up import back_up as back_up_redis
+from .redis.back_up import measure as measure_redis
+from .redis.restore import restore as restore_redis
+from .redis.verify import verify as verify_redis
 from .sqlite.back_up import back_up as back_up_sqlite
 from .sqlite.back_up import measure as measure_sqlite
 from .sqlite.restore import restore as restore_sqlite
 from .sqlite.verify import verify as verify_sqlite
+from .system.back_up import back_up as back_up_system
+from .system.back_up import measure as measure_system
+from .system.back_up import verify as verify_system
+from .system.restore import restore as restore_system
 
 
 class Kind(NamedTuple):
@@ -51,6 +59,8 @@ KINDS: dict[str, Kind] = {
     "files": Kind(measure_files, back_up_files, verify_files, restore_files),
     "sqlite": Kind(measure_sqlite, back_up_sqlite, verify_sqlite, restore_sqlite, copies=True),
     "postgresql": Kind(measure_postgresql, back_up_postgresql, verify_postgresql, restore_postgresql),
+    "redis": Kind(measure_redis, back_up_redis, verify_redis, restore_redis),
+    "system": Kind(measure_system, back_up_system, verify_system, restore_system),
 }
 
 

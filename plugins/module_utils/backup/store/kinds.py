@@ -15,6 +15,7 @@ from ...host import Host
 from ..declared import Settings
 from ..make import make_set
 from ..model import BackupSet, Catalog, Leftover, Made, Report, Verification
+from ..plan import SetPlan
 from ..sources.model import Bench
 from ..streams import Codec, choose_codec
 from ..verification import verify
@@ -39,7 +40,7 @@ class Store(NamedTuple):
     where: str
     ready: Callable[[], object]
     catalog: Callable[[], Catalog]
-    make: Callable[[Catalog, Made, Heartbeat], None]
+    make: Callable[[SetPlan, Made, Heartbeat], None]
     verify: Callable[[BackupSet, Bench], Report]
     record: Callable[[BackupSet, Verification], None]
     left: Callable[[str], Optional[Leftover]]
@@ -71,7 +72,7 @@ def _archive(settings: Settings, host: Host) -> Store:
         where=str(folder),
         ready=codec,
         catalog=lambda: read_catalog(folder, host, settings.sign_key, settings.others),
-        make=lambda there, made, heartbeat: make_set(settings, there, codec(), host, made, heartbeat),
+        make=lambda plan, made, heartbeat: make_set(settings, plan, codec(), host, made, heartbeat),
         verify=lambda found, bench: verify(found.manifest, bench, settings.verify_level, settings.subset),
         record=lambda found, verification: record_verification(found.folder, found.id, verification),
         left=lambda name: leftover(folder / name, host) if os.path.lexists(folder / name) else None,

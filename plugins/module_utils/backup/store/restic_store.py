@@ -55,7 +55,7 @@ def open_store(settings: Settings, host: Host) -> Store:
         where=restic.repository.shown,
         ready=lambda: restic.version,
         catalog=lambda: catalog.read(settings, host, restic),
-        make=lambda there, made, heartbeat: make_set(settings, there, host, made, heartbeat, restic),
+        make=lambda plan, made, heartbeat: make_set(settings, plan.catalog, host, made, heartbeat, restic),
         verify=looked_into,
         record=lambda found, verification: record_verification(found.folder, found.id, verification),
         left=left,
