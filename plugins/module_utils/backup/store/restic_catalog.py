@@ -33,7 +33,8 @@ from .collect import free_bytes, lacks, read_catalog, signature_of
 from .owner import SWEEP_AFTER
 from .publish import remove as remove_folder
 from .publish import sweep as sweep_folder
-from .restic import ABSENT, Restic, ResticFailed, Snapshot
+from .restic import Restic, ResticFailed
+from .restic_output import ABSENT, Snapshot
 
 OURS, SET, PART = "cryptobot", "set", "part"
 TREES, STAGE, SEAL = "trees", "stage", "manifest"

@@ -28,7 +28,7 @@ from ..sources.model import Bench, Workshop
 from ..verification import evidence
 from .latest import lead_to
 from .publish import new_id, record_verification
-from .restic import Restic, Snapshot
+from .restic import Restic
 from .restic_catalog import (
     KIND,
     SEAL,
@@ -44,6 +44,7 @@ from .restic_index import (
     Merged,
     Observed,
 )
+from .restic_output import Snapshot
 from .restic_reader import hashes
 from .restic_trees import PLAIN, Run, Tree, back_up_trees, former_rows, index_entry, keep_indexes, made_of
 from .restic_verify import Proof, new_packs, verify

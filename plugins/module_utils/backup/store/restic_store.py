@@ -43,14 +43,6 @@ def open_store(settings: Settings, host: Host) -> Store:
         if proof.in_turn:
             catalog.note(settings, restic, turn=proof.turn % PARTS + 1)
 
-    def settle() -> str:
-        try:
-            restic.unlock()
-            restic.run("prune")
-        except CoreError as error:
-            return str(error)
-        return ""
-
     return Store(
         where=restic.repository.shown,
         ready=lambda: restic.version,
@@ -61,8 +53,17 @@ def open_store(settings: Settings, host: Host) -> Store:
         left=left,
         remove=lambda set_id: catalog.remove(settings, host, restic, set_id),
         sweep=lambda name: catalog.sweep(settings, restic, name),
-        settle=settle,
+        settle=lambda: _prune(restic),
         adopt=adopt,
         reader=lambda found, scratch, heartbeat: ResticReader(found.manifest, restic, scratch, heartbeat),
         alone=True,
     )
+
+
+def _prune(restic: Restic) -> str:
+    try:
+        restic.unlock()
+        restic.run("prune")
+    except CoreError as error:
+        return str(error)
+    return ""

@@ -23,7 +23,7 @@ from ..model import BackupSet, Catalog, Made, Manifest, SourceCopy
 from ..sources.files.content import FILE
 from ..sources.model import Size, Workshop
 from ..streams import COMPRESSIONS, Codec, writing
-from .restic import Restic, Snapshot, of_tags
+from .restic import Restic, of_tags
 from .restic_catalog import (
     KIND,
     PART,
@@ -50,6 +50,7 @@ from .restic_index import (
 from .restic_index import (
     unchanged as as_before,
 )
+from .restic_output import Snapshot
 from .restic_reader import hashes, sha256_of
 
 PLAIN = Codec(COMPRESSIONS["none"], 0)

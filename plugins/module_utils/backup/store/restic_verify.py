@@ -32,9 +32,10 @@ from ..sources.kinds import KINDS
 from ..sources.model import Bench
 from ..verification import restore_trial
 from .collect import free_bytes
-from .restic import Checked, Restic
+from .restic import Restic
 from .restic_catalog import files_of
 from .restic_index import Item, read_rows
+from .restic_output import Checked
 from .restic_reader import ResticReader, digest_of, hashes, included, sha256_of, stage_of
 
 SAMPLE, SAMPLE_BYTES = 20, 256 << 20  # files and bytes of each source that L2 compares with the index

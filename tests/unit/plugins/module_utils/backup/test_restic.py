@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import Unreadable
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Notes
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import restic_index as index
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.restic import (
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.restic import Restic
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.restic_output import (
     ABSENT,
     LOCKED,
     OTHER,
     PARTIAL,
     PASSWORD,
-    Restic,
     last_words,
     meaning,
     parse_check,
