@@ -29,6 +29,8 @@ from ..sqlite_place import place_of
 from ..trusted import NOBODY_ELSE, Others
 from ..trusted_accounts import check_trusted
 from ..units import parse_seconds
+from .copies.declared import ALL as ALL_COPIES
+from .copies.declared import Copy, read_copies
 from .names import declared_refusal, is_device, is_set_id
 from .repository import Repository, read_repository
 from .retention import PERIODS, Policy
@@ -60,6 +62,19 @@ def check_place(params: Mapping[str, Any], platform: str) -> None:
                 raise InputError(
                     f"sources[{position}].{option}", path, f"a path outside of {name}, which holds the sets"
                 )
+    _check_copies(params, platform)
+
+
+def _check_copies(params: Mapping[str, Any], platform: str) -> None:
+    """Raise InputError where a folder for copies lies in that of the sets, around it, or in another one."""
+    taken = [_pure(params["dir"], platform)]
+    for position, copy in enumerate(params["copies"]):
+        if copy["type"] == "folder":
+            path = _pure(expand(copy["path"]), platform)
+            if any(_is_in(path, other) or _is_in(other, path) for other in taken):
+                expected = "a folder that has nothing to do with dir or the place of another copy"
+                raise InputError(f"copies[{position}].path", copy["path"], expected)
+            taken.append(path)
 
 
 def _paths(source: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -184,6 +199,10 @@ class Settings(NamedTuple):
     sign_key: bytes = b""
     store: str = "archive"
     repository: Optional[Repository] = None
+    copies: tuple[Copy, ...] = ()
+    copies_policy: str = ALL_COPIES
+    copies_at_once: int = 5
+    copies_reread: bool = False
 
     def __repr__(self) -> str:
         """Return the options as text, without the key."""
@@ -200,8 +219,9 @@ class Settings(NamedTuple):
         """Real paths that a files source leaves out: the backups themselves, and databases that are taken as such."""
         databases = [place_of(source.paths[0]) for source in self.sources if source.type == "sqlite"]
         beside = ("", "-wal", "-shm", "-journal")
-        own = [str(self.dir), *([self.repository.path] if self.repository and self.repository.path else [])]
-        return frozenset([*map(real_path, own), *(path + end for path in databases for end in beside)])
+        places = [str(self.dir), *(copy.path for copy in self.copies if copy.type == "folder")]
+        places += [self.repository.path] if self.repository and self.repository.path else []
+        return frozenset([*map(real_path, places), *(path + end for path in databases for end in beside)])
 
 
 def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
@@ -211,6 +231,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
     """
     _require_paths(params, PATH_REFUSALS.get(platform, _no_refusal))
     sources = _sources(params["sources"])
+    policy = _policy("retention", params["retention"], params["max_leap"]) if params["retention"] else None
     settings = Settings(
         state=params["state"],
         dir=_folder(params["dir"]),
@@ -228,7 +249,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         verify_level=LEVELS.index(params["verify_level"]),
         subset=_subset(params["subset"]) if params["subset"] else None,
         which=_which(params["set"]),
-        policy=_policy(params["retention"], params["max_leap"]) if params["retention"] else None,
+        policy=policy,
         max_age=_hours("max_age_hours", params["max_age_hours"]) * 3600,
         max_shrink=_share("max_shrink", params["max_shrink"]),
         accept_anomaly=params["accept_anomaly"],
@@ -241,6 +262,10 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
         store=params["store"],
         repository=read_repository(params, platform) if params["store"] == "restic" else None,
+        copies=read_copies(params, policy, lambda option, given: _policy(option, given, params["max_leap"])),
+        copies_policy=params["copies_policy"],
+        copies_at_once=params["copies_at_once"],
+        copies_reread=params["copies_reread"],
     )
     check_place(params, platform)
     _require_together(settings)
@@ -266,6 +291,8 @@ def _require_paths(params: Mapping[str, Any], refusal: Callable[[str], str]) -> 
 
 
 def _require_together(settings: Settings) -> None:
+    if settings.store == "restic" and settings.copies:
+        raise InputError("copies", settings.copies[0].name, "none with store restic, whose sets are no folders")
     if settings.state == "present" and not settings.sources:
         raise InputError("sources", [], "at least one source, because state is present")
     if settings.state == "pruned" and settings.policy is None:
@@ -330,11 +357,11 @@ def _subset(value: str) -> Subset:
     return Subset(int(match.group(1)), int(match.group(2)))
 
 
-def _policy(retention: Mapping[str, Any], max_leap: str) -> Policy:
-    counts = {key: _at_least(0, f"retention.{key}", retention[key]) for key in PERIODS}
+def _policy(option: str, retention: Mapping[str, Any], max_leap: str) -> Policy:
+    counts = {key: _at_least(0, f"{option}.{key}", retention[key]) for key in PERIODS}
     if not any(counts.values()):
-        raise InputError("retention", dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
-    least = _at_least(1, "retention.min_keep", retention["min_keep"])
+        raise InputError(option, dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
+    least = _at_least(1, f"{option}.min_keep", retention["min_keep"])
     return Policy(**counts, min_keep=least, max_leap=parse_seconds("max_leap", max_leap))
 
 

@@ -21,10 +21,11 @@ from ..lock import host_lock
 from ..registry import Rules
 from ..trusted import faults
 from ..trusted_accounts import others_of
-from . import rules_anomaly, rules_folder, rules_made, rules_sets, rules_store, rules_verification
+from . import rules_anomaly, rules_copies, rules_folder, rules_made, rules_sets, rules_store, rules_verification
 from .access import collect_access, refusal_of
 from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
 from .context import Context
+from .copies.run import with_copies
 from .declared import ALL, NEWEST, Settings, read_settings
 from .history import last_run
 from .model import BackupSet, Catalog, Report, Verification
@@ -42,12 +43,9 @@ from .store.signature import read_key
 from .verification import evidence
 
 RULES = Rules(
-    rules_sets.RULES,
-    rules_folder.RULES,
+    *(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES),
+    rules_copies.RULES,
     rules_store.RULES,
-    rules_verification.RULES,
-    rules_anomaly.RULES,
-    rules_made.RULES,
 )
 # Which kinds of rules judge which state. The state that sees to a good set says the same of the folder as the one that
 # looks for it, so that what an earlier look of the same play found wanting does not stand beside what a run has made
@@ -71,7 +69,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         settings = settings._replace(sign_key=read_key(settings.sign_key_file))
     if settings.trusted_accounts:
         settings = settings._replace(others=others_of("trusted_accounts", settings.trusted_accounts))
-    return STATES[settings.state](settings, host, check_mode)
+    return with_copies(STATES[settings.state](settings, host, check_mode), settings, host, check_mode)
 
 
 def judge(context: Context) -> list[Finding]:

@@ -160,7 +160,7 @@ class _File:
     def close(self) -> Written:
         with self._naming_full_disk():
             self._sync()
-            _forget_cached(self._stream.fileno())
+            forget_cached(self._stream.fileno())
             self._stream.close()
         return Written(self._size, self._hash.hexdigest())
 
@@ -178,7 +178,7 @@ class _File:
             raise CoreError(f"{self._path} could not be written: {error}") from error
 
 
-def _forget_cached(descriptor: int) -> None:
+def forget_cached(descriptor: int) -> None:
     """Ask the system to drop the file from its cache: the check that follows then reads the disk, not memory."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -64,6 +64,81 @@ def restic(**options: Any) -> dict[str, Any]:
 ELSEWHERE = "sftp:, s3:, rest:, rclone:, b2:, azure:, gs:, swift:"
 
 
+def place(**options: Any) -> dict[str, Any]:
+    """Return options of backup_archive with one place for copies, made of these."""
+    return {"copies": [{"name": "nas", "type": "folder", "path": "/mnt/nas/cryptobot", **options}]}
+
+
+SFTP = {"type": "sftp", "host": "vault", "path": "copies"}
+COPIES = [
+    (
+        place(name="a b"),
+        (
+            "copies[0] (a b).name is 'a b': expected up to 64 letters, digits, dots, dashes or underscores, the first "
+            "a letter or digit"
+        ),
+    ),
+    (
+        {"copies": place()["copies"] * 2},
+        "copies[1] (nas).name is 'nas': expected each name once",
+    ),
+    (
+        place(path="nas"),
+        "copies[0] (nas).path is 'nas': expected an absolute path",
+    ),
+    (
+        place(path="/"),
+        "copies[0] (nas).path is '/': expected a folder of its own, not the root",
+    ),
+    (
+        place(**{**SFTP, "host": "-oProxyCommand=x"}),
+        "copies[0] (nas).host is '-oProxyCommand=x': expected the name or address of the server, because type is sftp",
+    ),
+    (
+        place(**SFTP, user="-l"),
+        "copies[0] (nas).user is '-l': expected an account of the server",
+    ),
+    (
+        place(**SFTP, port=0),
+        "copies[0] (nas).port is 0: expected a port from 1 to 65535",
+    ),
+    (
+        place(type="rclone", path="bucket"),
+        "copies[0] (nas).path is 'bucket': expected a remote of rclone and a path, such as offsite:bucket/folder",
+    ),
+    (
+        place(rate_limit=-1),
+        "copies[0] (nas).rate_limit is -1: expected KiB in a second, 0 for no limit",
+    ),
+    (
+        place(max_age_hours=0),
+        "copies[0] (nas).max_age_hours is 0.0: expected hours above 0: every set is older than that",
+    ),
+    (
+        place(labels=["monthly"]),
+        "copies[0] (nas).max_age_hours: is not set: expected hours, because labels are given: what is seldom is older",
+    ),
+    *(
+        (
+            place(path=path),
+            (
+                f"copies[0] (nas).path is {path!r}: expected a folder that has nothing to do with dir or the place of "
+                "another copy"
+            ),
+        )
+        for path in ("/backups", "/backups/nas")
+    ),
+    (
+        place() | {"copies_policy": "2"},
+        "copies_policy is '2': expected 'all', 'any', or a number from 1 to that of copies (1)",
+    ),
+    (
+        place() | {"copies_at_once": 0},
+        "copies_at_once is 0: expected 1 or more",
+    ),
+]
+
+
 def windows_rule(path: str) -> dict[str, Any]:
     return {"rules": [{"name": "logs", "path": path, "patterns": ["*.log.1"]}]}
 
@@ -689,7 +764,10 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "backup",
         "linux",
         restic(repository_password=""),
-        "repository_password: is not set: expected the password of the repository: either it or repository_password_file",
+        (
+            "repository_password: is not set: expected the password of the repository: either it or "
+            "repository_password_file"
+        ),
     ),
     (
         "backup",
@@ -705,6 +783,12 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             "repository_environment is 'RESTIC_PASSWORD': expected no variable of restic's own but "
             "RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD"
         ),
+    ),
+    (
+        "backup",
+        "linux",
+        restic(copies=[{"name": "nas", "type": "folder", "path": "/mnt/nas/cryptobot"}]),
+        "copies is 'nas': expected none with store restic, whose sets are no folders",
     ),
     (
         "backup",
@@ -752,6 +836,7 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             " the first a letter or digit, and no device (con)"
         ),
     ),
+    *(("backup", "linux", source() | given, line) for given, line in COPIES),
     ("backup", "linux", source() | {"jobs": 0}, "jobs is 0: expected 1 or more"),
     (
         "backup",

@@ -77,6 +77,11 @@ STATES = (DEAD, GROWING, WAITING, UNCLEAR)
 LEFT = {state: (Leftover("x.partial", "partial", state, "pid 1 on fake"),) for state in STATES}
 LOST = (Lack("config", "config/archive.tar", "is not there: No such file"),)
 
+
+def failed_at(moment: float) -> dict:
+    return {"at": NOW, "ok": True, "failures": [{"at": moment, "message": "the disk was full"}]}
+
+
 CASES = [
     ("backup.present", view(), "ok"),
     ("backup.present", view(a_catalog(exists=False)), "critical"),
@@ -149,6 +154,11 @@ CASES = [
     ("backup.last_run", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
     ("backup.last_run", view(last_run={"at": NOW, "ok": False, "message": "the disk was full"}), "critical"),
     ("backup.last_run", view(last_run={"at": NOW - 2 * DAY, "ok": False, "message": "the disk was full"}), "ok"),
+    ("backup.run_errors", view(), "skipped"),
+    ("backup.run_errors", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
+    ("backup.run_errors", view(last_run=failed_at(NOW - 7 * DAY)), "warning"),
+    ("backup.run_errors", view(last_run=failed_at(NOW - 7 * DAY - 1)), "ok"),
+    ("backup.run_errors", view(last_run={"at": NOW, "ok": True, "failures": ["x", {"at": "then"}]}), "ok"),
     ("backup.leftover", view(), "ok"),
     ("backup.leftover", view(a_catalog(leftovers=LEFT[DEAD])), "warning"),
     ("backup.leftover", view(a_catalog(leftovers=LEFT[WAITING])), "warning"),
