@@ -12,6 +12,7 @@ from ..elsewhere import OPTIONS as COPIES
 from ..elsewhere import RETENTION
 from ..options import common_options, option
 from ..registry import declare
+from .repository import OPTIONS
 from .source_options import SOURCE
 
 SPEC: dict[str, Any] = {
@@ -271,6 +272,7 @@ SPEC: dict[str, Any] = {
         default=[],
         variable="cryptobot_backup.trusted_accounts",
     ),
+    **OPTIONS,
     **COPIES,
     **common_options(14400),
 }

@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 import ntpath
+import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple, Optional
 
@@ -30,6 +32,7 @@ from ..units import parse_seconds
 from .copies.declared import ALL as ALL_COPIES
 from .copies.declared import Copy, read_copies
 from .names import declared_refusal, is_device, is_set_id
+from .repository import Repository, read_repository
 from .retention import PERIODS, Policy
 
 _OF_THE_SYSTEM = (  # the Filesystem Hierarchy Standard, and what macOS has beside it
@@ -48,12 +51,17 @@ def check_place(params: Mapping[str, Any], platform: str) -> None:
     source is in it.
     """
     folder = _pure(params["dir"], platform)
+    own = [("dir", folder)]
+    if params["store"] == "restic" and os.path.isabs(params["repository"] or ""):
+        own.append(("repository", _pure(params["repository"], platform)))
     if any(_is_in(folder, _pure(each, platform)) for each in _OF_THE_SYSTEM) or str(folder) in _WHOLE:
         raise InputError("dir", params["dir"], "a folder of its own, not one of the system such as /etc or /var")
     for position, source in enumerate(params["sources"]):
-        for option, path in _paths(source):
-            if _is_in(_pure(path, platform), folder):
-                raise InputError(f"sources[{position}].{option}", path, "a path outside of dir, which holds the sets")
+        for (option, path), (name, place) in product(_paths(source), own):
+            if _is_in(_pure(path, platform), place):
+                raise InputError(
+                    f"sources[{position}].{option}", path, f"a path outside of {name}, which holds the sets"
+                )
     _check_copies(params, platform)
 
 
@@ -189,6 +197,8 @@ class Settings(NamedTuple):
     trusted_accounts: tuple[str, ...] = ()
     others: Others = NOBODY_ELSE
     sign_key: bytes = b""
+    store: str = "archive"
+    repository: Optional[Repository] = None
     copies: tuple[Copy, ...] = ()
     copies_policy: str = ALL_COPIES
     copies_at_once: int = 5
@@ -210,6 +220,7 @@ class Settings(NamedTuple):
         databases = [place_of(source.paths[0]) for source in self.sources if source.type == "sqlite"]
         beside = ("", "-wal", "-shm", "-journal")
         places = [str(self.dir), *(copy.path for copy in self.copies if copy.type == "folder")]
+        places += [self.repository.path] if self.repository and self.repository.path else []
         return frozenset([*map(real_path, places), *(path + end for path in databases for end in beside)])
 
 
@@ -245,10 +256,12 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
         state_dir=params["state_dir"],
-        incremental=params["incremental"],
+        incremental=params["incremental"] and params["store"] == "archive",
         max_chain=_length(params["max_chain"]),
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
+        store=params["store"],
+        repository=read_repository(params, platform) if params["store"] == "restic" else None,
         copies=read_copies(params, policy, lambda option, given: _policy(option, given, params["max_leap"])),
         copies_policy=params["copies_policy"],
         copies_at_once=params["copies_at_once"],
@@ -278,6 +291,8 @@ def _require_paths(params: Mapping[str, Any], refusal: Callable[[str], str]) -> 
 
 
 def _require_together(settings: Settings) -> None:
+    if settings.store == "restic" and settings.copies:
+        raise InputError("copies", settings.copies[0].name, "none with store restic, whose sets are no folders")
     if settings.state == "present" and not settings.sources:
         raise InputError("sources", [], "at least one source, because state is present")
     if settings.state == "pruned" and settings.policy is None:
