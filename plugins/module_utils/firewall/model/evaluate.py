@@ -64,8 +64,8 @@ class Evaluator:
         device = packet.iif
         begin = packet._replace(comes=device, leaves=LOOPBACK if device == LOOPBACK else "", stack=self._stack).begun()
         orders = self._orders[packet.family]
-        self._budget.ask()
         try:
+            self._budget.ask()
             tried = [_Exchange(self, path, orders).run(begin, sources, through) for path in orders.paths]
         except Spent:
             return [Piece(sources, to.UNKNOWN, TOO_MUCH, packet)]

@@ -222,7 +222,7 @@ class Packet(NamedTuple):
     def blurred(self, fields: Iterable[str]) -> Packet:
         """Given the names of fields that may have been changed, return the packet with them not known."""
         change: dict[str, Any] = dict.fromkeys(fields)
-        return self._replace(**change)
+        return self._replace(**change) if change else self
 
 
 def _state(packet: Packet) -> Optional[int]:

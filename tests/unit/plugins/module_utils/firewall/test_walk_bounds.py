@@ -9,7 +9,13 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Piece
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import (
+    TOO_MUCH,
+    Evaluator,
+    Piece,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import merge, spanning
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Stack
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     ACCEPT,
@@ -17,14 +23,18 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     GOTO,
     JUMP,
     PREROUTING,
+    RETURN,
     XTABLES,
     Chain,
+    Doubt,
     FilterRule,
+    Match,
     Ruleset,
     Table,
+    Test,
     Verdict,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.walk import Flow, join
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.walk import Budget, Flow, join
 
 from .small import OWN4, ask, filter_table, numbers, ruleset
 
@@ -87,6 +97,43 @@ def test_chains_are_followed_64_deep(kind: str) -> None:
     assert verdict(*nested(64, kind)) == "filtered"
     with pytest.raises(CoreError, match=r"the chain 65 of the table ip t jumps in a circle"):
         verdict(*nested(65, kind))
+
+
+Tests = tuple[Test, ...]
+
+
+def doubling(*pairs: tuple[Tests, Tests], end: str = DROP) -> Ruleset:
+    """Return chains of two rules, each with such tests and a jump to the next one; the last chain decides."""
+    chains = [
+        Chain(str(at), tuple(FilterRule("", "", tests, (), Verdict(JUMP, str(at + 1))) for tests in pair))
+        for at, pair in enumerate(pairs)
+    ]
+    last = Chain(str(len(pairs)), (FilterRule("", "", (), (), Verdict(end)),))
+    chains[0] = chains[0]._replace(hook="input")
+    return Ruleset((Table(XTABLES, "ip", "t", {chain.name: chain for chain in (*chains, last)}),))
+
+
+@pytest.mark.parametrize(("tests", "end", "expected"), [((), RETURN, "open"), ((Doubt("?"),), DROP, "unknown")])
+def test_a_chain_that_is_reached_in_very_many_ways_is_walked_once_for_each_flow(
+    tests: Tests, end: str, expected: str
+) -> None:
+    asked = Evaluator(doubling(*[(tests, tests)] * 16, end=end), Stack(), Budget(question=500))
+    assert [piece.verdict for piece in asked.exchange(SSH, SOURCE)] == [expected]
+    assert TOO_MUCH not in [piece.rule for piece in asked.exchange(SSH, SOURCE)]
+
+
+def halves(bit: int) -> tuple[Tests, Tests]:
+    """Return tests of one bit of the source: set, or not."""
+    ones = merge(spanning(first, first + (1 << bit) - 1) for first in range(1 << bit, 256, 2 << bit))
+    test = Match(("saddr",), ((ones,),), "")
+    return (test,), (test._replace(negated=True),)
+
+
+def test_where_each_way_leads_others_there_the_work_is_bounded_and_the_verdict_unknown() -> None:
+    rules = doubling(*map(halves, range(8)))
+    for most, expected in (500, {("unknown", TOO_MUCH)}), (5000, {("filtered", ": ")}):
+        pieces = Evaluator(rules, Stack(), Budget(question=most)).exchange(SSH, spanning(0, 255))
+        assert {(piece.verdict, piece.rule) for piece in pieces} == expected
 
 
 @pytest.mark.parametrize("kind", [JUMP, GOTO])
