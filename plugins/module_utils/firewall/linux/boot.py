@@ -19,8 +19,8 @@ from ..reading import NOTHING_READ, Reading
 from ..snapshot import Boot
 from . import nft_stored, ufw
 from .collect_managers import ACTIVE, ENABLED, FIREWALLD, HOOKS, NFT_CONF, NFTABLES, PLUGINS, SAVED
-from .readings import Readings
 from .restore import Rules, compare, load
+from .stack import Readings
 
 UFW, PERSISTENT = "ufw.service", "netfilter-persistent.service"
 KEEP_NFT = "(echo flush ruleset; nft -s list ruleset) > /etc/nftables.conf && systemctl enable nftables"

@@ -18,7 +18,7 @@ from ..snapshot import Boot, Manager
 from . import boot, nft_stored, ufw
 from .boot import DAEMONS, Units, units_of
 from .collect_managers import FIREWALLD, FIREWALLD_ASKED, FIREWALLD_CONF, NFT_CONF, NFT_RUNS, NFTABLES
-from .readings import Readings
+from .stack import Readings
 
 _FIREWALLD_FIRST = 10  # the priority of its chains of type filter
 _PERMANENT = "--permanent "
