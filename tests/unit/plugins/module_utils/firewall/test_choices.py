@@ -121,6 +121,28 @@ def test_a_port_is_entered_by_each_kind_of_port_that_is_redirected_to_it(lines: 
     assert choices("--dport 22", before=nat(*lines)).entries(packet, (OWN4,)) == ports
 
 
+LEADS = [
+    ("nothing", [], False),
+    ("a redirect, to the interface's own address", ["-p tcp --dport 80 -j REDIRECT --to-ports 8080"], True),
+    ("to an address that listens", ["-p tcp --dport 80 -j DNAT --to-destination 203.0.113.10:8080"], True),
+    ("to it at whatever port", ["-p tcp -j DNAT --to-destination 203.0.113.10"], True),
+    ("to another port of it", ["-p tcp --dport 80 -j DNAT --to-destination 203.0.113.10:8081"], False),
+    ("to another address", ["-p tcp --dport 80 -j DNAT --to-destination 203.0.113.11:8080"], False),
+    ("to another at whatever port", ["-p tcp -j DNAT --to-destination 203.0.113.11"], False),
+    (
+        "the second of two rules",
+        ["-p tcp -j DNAT --to-destination 203.0.113.11", "-p tcp -j DNAT --to-destination 203.0.113.10"],
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "leads"), [entry[1:] for entry in LEADS], ids=[entry[0] for entry in LEADS])
+def test_what_is_sent_to_another_address_may_be_led_here_by_such_rules_alone(lines: list[str], leads: bool) -> None:
+    packet = Packet(4, 6, None, 8080, 40000, "")
+    assert choices("--dport 22", before=nat(*lines)).leads_to(packet, (OWN4,)) is leads
+
+
 SOURCE_PORTS = [
     ((), [40000]),
     (("--sport 53",), [1, 53, 40000]),
