@@ -103,7 +103,7 @@ def judge_inactive(context: Context) -> list[Outcome]:
 
 def _activity(context: Context, family: int) -> Outcome:
     subject = f"IPv{family}"
-    chains = [_chain_name(*pair) for pair in context.ruleset.base_chains(family) if stops(*pair)]
+    chains = [f"{table} {chain.name}" for table, chain in context.ruleset.base_chains(family) if stops(table, chain)]
     unfiltered = _unfiltered(context, family) if chains else []
     if chains and not unfiltered:
         return Outcome(OK, f"{subject} is filtered by {', '.join(chains)}", subject=subject)
@@ -144,14 +144,6 @@ def _is_about_ports(rule: FilterRule) -> bool:
     return contains(numbers, TCP) or contains(numbers, UDP)
 
 
-def _chain_name(table: Table, chain: Chain) -> str:
-    return f"{table.family} {table.name} {chain.name}"
-
-
-def _is_active(context: Context, family: int) -> bool:
-    return any(stops(*pair) for pair in context.ruleset.base_chains(family))
-
-
 @RULES.rule(
     "firewall.default_deny",
     procedure="W2.3",
@@ -173,7 +165,7 @@ def _way_through(context: Context, family: int) -> Outcome:
     """Given a family in which packets are passed on, return whether what no rule names is stopped on that way."""
     subject = f"IPv{family} passed on"
     chains = context.ruleset.base_chains(family, (FORWARD,))
-    rest = [(_chain_name(table, chain), _rest(table, chain)) for table, chain in chains if not chain.devices]
+    rest = [(f"{table} {chain.name}", _rest(table, chain)) for table, chain in chains if not chain.devices]
     stopping = [name for name, kind in rest if kind in (DROP, REJECT)]
     if stopping:
         return Outcome(OK, f"what no rule names is stopped by {', '.join(stopping)}", subject=subject)
@@ -199,7 +191,7 @@ def _rest(table: Table, chain: Chain, depth: int = 0) -> str:
 
 def _default(context: Context, family: int) -> Outcome:
     subject = f"IPv{family}"
-    if not _is_active(context, family):
+    if not any(stops(*pair) for pair in context.ruleset.base_chains(family)):
         return Outcome(SKIPPED, f"nothing is filtered by {subject} at all: see firewall.inactive", subject=subject)
     asked = {proto: exposure for (of_family, proto), exposure in context.unthought.items() if of_family == family}
     verdicts = {proto: exposure.verdict(ANY_SOURCE[family]) for proto, exposure in asked.items()}
@@ -224,28 +216,17 @@ def _default(context: Context, family: int) -> Outcome:
 )
 def judge_backends(context: Context) -> list[Outcome]:
     """Only one of iptables-legacy and nf_tables holds rules."""
-    legacy = [_name(table) for table in context.ruleset.tables if table.holds_rules and table.backend == LEGACY]
-    modern = [_name(table) for table in context.ruleset.tables if table.holds_rules and table.backend != LEGACY]
+    held = [table for table in context.ruleset.tables if table.holds_rules]
+    legacy, modern = ([str(table) for table in held if (table.backend == LEGACY) == old] for old in (True, False))
     if legacy and modern:
         text = f"iptables-legacy holds rules ({', '.join(legacy)}) and so does nf_tables ({', '.join(modern)})"
-        return [
-            Outcome(
-                WARNING, text, expected="one back end", actual={"legacy": legacy, "nft": modern}, subject=RULES_SUBJECT
-            )
-        ]
-    if _some_unavailable(context):
+        actual = {"legacy": legacy, "nft": modern}
+        return [Outcome(WARNING, text, expected="one back end", actual=actual, subject=RULES_SUBJECT)]
+    if any(context.ruleset.why_unavailable(family) for family in BITS):
         return []
-    several = sorted({table.backend for table in context.ruleset.tables if table.holds_rules})
+    several = sorted({table.backend for table in held})
     names = " and ".join(several)
     text = f"rules are in one back end only ({names})" if several else "there are no rules"
     if len(several) > 1:
         text = f"{names} hold rules, and what one lets through the others filter as well: all are read"
     return [Outcome(OK, text, subject=RULES_SUBJECT)]
-
-
-def _name(table: Table) -> str:
-    return f"{table.family} {table.name}"
-
-
-def _some_unavailable(context: Context) -> bool:
-    return any(context.ruleset.why_unavailable(family) for family in BITS)

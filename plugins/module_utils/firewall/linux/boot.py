@@ -185,7 +185,7 @@ class _Coming:
     def of_nft(self) -> Iterator[Boot]:
         """Return the tables of nft that nothing enabled loads."""
         for table in self.ruleset.tables:
-            name = f"{table.family} {table.name}"
+            name = f"{table}"
             known = name in self.stored
             made = table.backend != NFT or table.name == "firewalld" or DAEMONS.search(table.name)
             if table.holds_rules and not made and not (known and NFTABLES in self.units.enabled):

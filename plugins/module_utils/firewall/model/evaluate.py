@@ -77,7 +77,7 @@ class Evaluator:
     def walk(self, base: Base, flow: Flow) -> list[ChainEnd]:
         """Given a base chain, return its verdicts on a flow: accept, drop, reject, divert, translate or unknown."""
         table, chain = base
-        policy = f"{table.family} {table.name} {chain.name}: policy {chain.policy}"
+        policy = f"{table} {chain.name}: policy {chain.policy}"
         ended = []
         for end in self._walker.walk(table, chain, flow):
             at_end = ChainEnd(end.flow, Verdict(chain.policy), policy, by_policy=True)

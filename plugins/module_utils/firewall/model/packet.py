@@ -323,12 +323,6 @@ def fit(test: Test, packet: Packet) -> Fit:
     return PERHAPS if not isinstance(test, Fixed) else ALL if test.holds else NONE
 
 
-def fitting_sources(test: Test, packet: Packet) -> Optional[Intervals]:
-    """Given a test and a packet, return the peers for which it holds. None: that is not known."""
-    may, must = fit(test, packet)
-    return may if may == must else None
-
-
 def _match(match: Match, packet: Packet) -> Fit:
     values = [packet.value(field) for field in match.fields]
     if MISSING in values and any(

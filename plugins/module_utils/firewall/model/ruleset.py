@@ -168,6 +168,9 @@ class Table(NamedTuple):
     chains: Mapping[str, Chain] = EMPTY
     dormant: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.family} {self.name}"
+
     def serves(self, family: int) -> bool:
         """Return whether packets of IPv4 (4) or IPv6 (6) for this host pass this table."""
         return self.family in ("inet", "netdev", "ip" if family == 4 else "ip6")

@@ -134,7 +134,7 @@ class Walker:
         Raise CoreError where chains jump in a circle, which the kernel does not load.
         """
         if depth > MAX_DEPTH:
-            raise CoreError(f"the chain {chain.name} of the table {table.family} {table.name} jumps in a circle")
+            raise CoreError(f"the chain {chain.name} of the table {table} jumps in a circle")
         pending, ends = [flow], []
         for rule in self._rules(chain, flow.packet):
             ahead: list[Flow] = []
