@@ -48,8 +48,6 @@ _FLAGS = {"owner", "dormant", "persist"}
 Named = tuple[str, str]  # family and name of a table
 Place = tuple[str, str, str]  # and a chain of it
 Spelled = Mapping[Place, list[tuple[FilterRule, ...]]]  # the rules of the model for each line of iptables-nft-save
-
-
 ODD_FAMILY = -1
 
 

@@ -52,8 +52,7 @@ class Evaluator:
         self._gaps = ruleset.gaps
         self._stack = stack
         self._budget = budget or Budget()
-        rules = [rule for table in ruleset.tables for chain in table.chains.values() for rule in chain.rules]
-        written = any(effect.field == HEADER for rule in rules for effect in rule.effects)
+        written = any(effect.field == HEADER for rule in ruleset.rules for effect in rule.effects)
         self._walker = Walker(self._budget, written)
 
     def exchange(self, packet: Packet, sources: Intervals, *, through: bool = False) -> list[Piece]:
