@@ -34,7 +34,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     Test,
     Verdict,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.walk import Budget, Flow, join
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.walk import Budget, Flow, Spent, join
 
 from .small import OWN4, ask, filter_table, numbers, ruleset
 
@@ -134,6 +134,39 @@ def test_where_each_way_leads_others_there_the_work_is_bounded_and_the_verdict_u
     for most, expected in (500, {("unknown", TOO_MUCH)}), (5000, {("filtered", ": ")}):
         pieces = Evaluator(rules, Stack(), Budget(question=most)).exchange(SSH, spanning(0, 255))
         assert {(piece.verdict, piece.rule) for piece in pieces} == expected
+
+
+def work(*rules: FilterRule) -> int:
+    """Return how much work a question takes in a host with these rules of the input hook."""
+    table = Table(XTABLES, "ip", "t", {"c": Chain("c", rules, "input")})
+    totals = (
+        (total, Evaluator(Ruleset((table,)), Stack(), Budget(total=total)).exchange(SSH, spanning(0, 255)))
+        for total in range(1, 2000)
+    )
+    return next(total for total, pieces in totals if TOO_MUCH not in {piece.rule for piece in pieces})
+
+
+def test_work_is_the_way_itself_and_rules_and_both_ways_of_a_doubt_and_the_pieces_of_sets() -> None:
+    way, plain, doubtful = work(), FilterRule("", ""), FilterRule("", "", (Doubt("?"),))
+    assert way == 24
+    assert work(plain) > way
+    assert work(doubtful) - work(plain) >= 3
+    pieces = [halves(bit)[0] for bit in (7, 2, 0)]  # in 1, 32 and 128 parts
+    taken = [FilterRule("", "", tests, (), Verdict(DROP)) for tests in pieces]
+    again = [work(first, FilterRule("", "", tests)) - work(first) for first, tests in zip(taken, pieces)]
+    assert again[0] < 3
+    assert again[1] >= 16
+    assert again[2] < 3  # what so large sets have in common is remembered
+    assert work(taken[2]) > work(taken[0])
+
+
+def test_no_question_takes_more_than_300_000_rules_and_no_audit_more_than_a_million() -> None:
+    for most in (300_000 - 24, 1_000_000 - 24):
+        budget = Budget() if most < 300_000 else Budget(question=9_000_000)
+        budget.ask()
+        budget.spend(most)
+        with pytest.raises(Spent):
+            budget.spend(1)
 
 
 @pytest.mark.parametrize("kind", [JUMP, GOTO])
