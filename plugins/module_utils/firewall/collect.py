@@ -48,10 +48,6 @@ def _macos(host: Host, pids: Collection[int]) -> tuple[Snapshot, Places]:
     return parse_macos(macos.collect(host)), macos.collect_places(host, pids)
 
 
-def _without_domain(account: str) -> str:
-    return account.rpartition("\\")[2]
-
-
 def _label_and_its_ends(label: str) -> tuple[str, ...]:
     """Given a launchd label, return it and what is behind its dots: ``com.cryptobot.auth`` is a cryptobot unit too."""
     parts = label.split(".")
@@ -60,6 +56,10 @@ def _label_and_its_ends(label: str) -> tuple[str, ...]:
 
 COLLECTORS = {
     "linux": Collector(_linux),
-    "windows": Collector(_windows, Names(PureWindowsPath, str.lower, user=_without_domain), "RpcSs on port 135"),
+    "windows": Collector(
+        _windows,
+        Names(PureWindowsPath, str.lower, user=lambda account: account.rpartition("\\")[2]),
+        "RpcSs on port 135",
+    ),
     "darwin": Collector(_macos, Names(unit=_label_and_its_ends), "mDNSResponder"),
 }

@@ -94,7 +94,7 @@ def _engine(context: Context) -> dict[str, Any]:
             for family in (4, 6)
         },
         "policies": {
-            f"{table.family} {table.name} {chain.name}": chain.policy
+            f"{table} {chain.name}": chain.policy
             for table in held
             for chain in table.chains.values()
             if chain.hook == "input"
@@ -143,17 +143,14 @@ def metrics(context: Context, findings: Sequence[Finding]) -> list[Metric]:
     """Given an audit and what is found, return its numbers."""
     opened = sum(1 for reach in context.reaches if any(exposure.open for exposure in reach.outside.values()))
     unknown = sum(1 for reach in context.reaches if any(exposure.unknown for exposure in reach.outside.values()))
+    bad = [finding.check for finding in findings if finding.status in (WARNING, CRITICAL)]
     return [
         Metric("cryptobot_firewall_listening_sockets", len(context.reaches)),
         Metric("cryptobot_firewall_open_sockets", opened),
         Metric("cryptobot_firewall_unknown_sockets", unknown),
         Metric("cryptobot_firewall_rules", context.ruleset.rule_count),
         *(
-            Metric("cryptobot_firewall_bad", _bad(findings, check), labels={"check": check})
+            Metric("cryptobot_firewall_bad", sum(each == check for each in bad), labels={"check": check})
             for check in (*rules_hygiene.RULES.checks, *rules_openings.RULES.checks)
         ),
     ]
-
-
-def _bad(findings: Sequence[Finding], check: str) -> int:
-    return sum(finding.check == check and finding.status in (WARNING, CRITICAL) for finding in findings)

@@ -9,25 +9,12 @@ from __future__ import annotations
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from .context import Context
+from .model import ruleset as to
 from .model.evaluate import FILTERED, OPEN
 from .model.intervals import BITS, EVERYTHING, contains
 from .model.network import ANY_SOURCE
 from .model.packet import LOOPBACK, TCP, UDP
-from .model.ruleset import (
-    ACCEPT,
-    AWAY,
-    DROP,
-    FORWARD,
-    GOTO,
-    JUMP,
-    LEGACY,
-    REJECT,
-    RETURN,
-    Chain,
-    FilterRule,
-    Table,
-)
-from .model.ruleset import UNKNOWN as NOT_KNOWN
+from .model.ruleset import Chain, FilterRule, Table
 from .model.shadow import scope_of
 from .model.walk import MAX_DEPTH
 
@@ -103,7 +90,7 @@ def judge_inactive(context: Context) -> list[Outcome]:
 
 def _activity(context: Context, family: int) -> Outcome:
     subject = f"IPv{family}"
-    chains = [_chain_name(*pair) for pair in context.ruleset.base_chains(family) if stops(*pair)]
+    chains = [f"{table} {chain.name}" for table, chain in context.ruleset.base_chains(family) if stops(table, chain)]
     unfiltered = _unfiltered(context, family) if chains else []
     if chains and not unfiltered:
         return Outcome(OK, f"{subject} is filtered by {', '.join(chains)}", subject=subject)
@@ -131,8 +118,10 @@ def _unfiltered(context: Context, family: int) -> list[str]:
 
 def stops(table: Table, chain: Chain) -> bool:
     """Return whether a base chain can stop any packet of TCP or UDP, itself or by the chains that it leads to."""
-    return chain.policy == DROP or any(
-        rule.verdict is not None and rule.verdict.kind in (DROP, REJECT, NOT_KNOWN, AWAY) and _is_about_ports(rule)
+    return chain.policy == to.DROP or any(
+        rule.verdict is not None
+        and rule.verdict.kind in (to.DROP, to.REJECT, to.UNKNOWN, to.AWAY)
+        and _is_about_ports(rule)
         for part in table.reached_from(chain.name)
         for rule in part.rules
     )
@@ -142,14 +131,6 @@ def _is_about_ports(rule: FilterRule) -> bool:
     """Return whether a rule can match TCP or UDP: one that stops pings alone makes no filter."""
     numbers = scope_of(rule).get(("proto",), EVERYTHING)
     return contains(numbers, TCP) or contains(numbers, UDP)
-
-
-def _chain_name(table: Table, chain: Chain) -> str:
-    return f"{table.family} {table.name} {chain.name}"
-
-
-def _is_active(context: Context, family: int) -> bool:
-    return any(stops(*pair) for pair in context.ruleset.base_chains(family))
 
 
 @RULES.rule(
@@ -172,15 +153,15 @@ def judge_default_deny(context: Context) -> list[Outcome]:
 def _way_through(context: Context, family: int) -> Outcome:
     """Given a family in which packets are passed on, return whether what no rule names is stopped on that way."""
     subject = f"IPv{family} passed on"
-    chains = context.ruleset.base_chains(family, (FORWARD,))
-    rest = [(_chain_name(table, chain), _rest(table, chain)) for table, chain in chains if not chain.devices]
-    stopping = [name for name, kind in rest if kind in (DROP, REJECT)]
+    chains = context.ruleset.base_chains(family, (to.FORWARD,))
+    rest = [(f"{table} {chain.name}", _rest(table, chain)) for table, chain in chains if not chain.devices]
+    stopping = [name for name, kind in rest if kind in (to.DROP, to.REJECT)]
     if stopping:
         return Outcome(OK, f"what no rule names is stopped by {', '.join(stopping)}", subject=subject)
-    doubtful = bool(context.ruleset.gaps) or any(kind != ACCEPT for _name, kind in rest)
+    doubtful = bool(context.ruleset.gaps) or any(kind != to.ACCEPT for _name, kind in rest)
     text = f"this host passes packets of IPv{family} on, and no chain of the forward hook stops what no rule names"
     status = UNKNOWN if doubtful else WARNING if context.inputs.require_filter else SKIPPED
-    return Outcome(status, text, expected=FILTERED, actual=NOT_KNOWN if doubtful else OPEN, subject=subject)
+    return Outcome(status, text, expected=FILTERED, actual=to.UNKNOWN if doubtful else OPEN, subject=subject)
 
 
 def _rest(table: Table, chain: Chain, depth: int = 0) -> str:
@@ -189,17 +170,17 @@ def _rest(table: Table, chain: Chain, depth: int = 0) -> str:
         if rule.verdict is None or rule.tests:
             continue
         kind = rule.verdict.kind
-        if kind in (JUMP, GOTO):
+        if kind in (to.JUMP, to.GOTO):
             inner = table.chains.get(rule.verdict.target)
-            kind = _rest(table, inner, depth + 1) if inner and depth < MAX_DEPTH else NOT_KNOWN
-        if kind != RETURN or rule.verdict.kind != JUMP:
-            return chain.policy if kind == RETURN and chain.hook else kind
-    return chain.policy if chain.hook else RETURN
+            kind = _rest(table, inner, depth + 1) if inner and depth < MAX_DEPTH else to.UNKNOWN
+        if kind != to.RETURN or rule.verdict.kind != to.JUMP:
+            return chain.policy if kind == to.RETURN and chain.hook else kind
+    return chain.policy if chain.hook else to.RETURN
 
 
 def _default(context: Context, family: int) -> Outcome:
     subject = f"IPv{family}"
-    if not _is_active(context, family):
+    if not any(stops(*pair) for pair in context.ruleset.base_chains(family)):
         return Outcome(SKIPPED, f"nothing is filtered by {subject} at all: see firewall.inactive", subject=subject)
     asked = {proto: exposure for (of_family, proto), exposure in context.unthought.items() if of_family == family}
     verdicts = {proto: exposure.verdict(ANY_SOURCE[family]) for proto, exposure in asked.items()}
@@ -212,7 +193,7 @@ def _default(context: Context, family: int) -> Outcome:
         return Outcome(
             SKIPPED, f"{message}; the inventory does not ask this host to filter (require_filter)", subject=subject
         )
-    status = UNKNOWN if set(verdicts.values()) <= {FILTERED, NOT_KNOWN} else WARNING
+    status = UNKNOWN if set(verdicts.values()) <= {FILTERED, to.UNKNOWN} else WARNING
     return Outcome(status, message, expected=FILTERED, actual=verdicts, subject=subject)
 
 
@@ -224,28 +205,17 @@ def _default(context: Context, family: int) -> Outcome:
 )
 def judge_backends(context: Context) -> list[Outcome]:
     """Only one of iptables-legacy and nf_tables holds rules."""
-    legacy = [_name(table) for table in context.ruleset.tables if table.holds_rules and table.backend == LEGACY]
-    modern = [_name(table) for table in context.ruleset.tables if table.holds_rules and table.backend != LEGACY]
+    held = [table for table in context.ruleset.tables if table.holds_rules]
+    legacy, modern = ([str(table) for table in held if (table.backend == to.LEGACY) == old] for old in (True, False))
     if legacy and modern:
         text = f"iptables-legacy holds rules ({', '.join(legacy)}) and so does nf_tables ({', '.join(modern)})"
-        return [
-            Outcome(
-                WARNING, text, expected="one back end", actual={"legacy": legacy, "nft": modern}, subject=RULES_SUBJECT
-            )
-        ]
-    if _some_unavailable(context):
+        actual = {"legacy": legacy, "nft": modern}
+        return [Outcome(WARNING, text, expected="one back end", actual=actual, subject=RULES_SUBJECT)]
+    if any(context.ruleset.why_unavailable(family) for family in BITS):
         return []
-    several = sorted({table.backend for table in context.ruleset.tables if table.holds_rules})
+    several = sorted({table.backend for table in held})
     names = " and ".join(several)
     text = f"rules are in one back end only ({names})" if several else "there are no rules"
     if len(several) > 1:
         text = f"{names} hold rules, and what one lets through the others filter as well: all are read"
     return [Outcome(OK, text, subject=RULES_SUBJECT)]
-
-
-def _name(table: Table) -> str:
-    return f"{table.family} {table.name}"
-
-
-def _some_unavailable(context: Context) -> bool:
-    return any(context.ruleset.why_unavailable(family) for family in BITS)

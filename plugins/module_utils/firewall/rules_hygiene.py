@@ -20,7 +20,7 @@ from .model.intervals import BITS, EVERYTHING, NOTHING, contains, few, intersect
 from .model.network import ANY_SOURCE
 from .model.packet import LOOPBACK
 from .model.ruleset import ACCEPT, FilterRule, Match
-from .model.shadow import Shadow, on_the_way, scope_of
+from .model.shadow import Shadow, scope_of
 from .rules_filter import RULES_SUBJECT
 from .rules_sockets import some
 
@@ -116,7 +116,7 @@ def _verdicts(context: Context, rule: FilterRule, families: tuple[int, ...]) -> 
 
 def allowing(context: Context) -> list[FilterRule]:
     """Return the rules that let something in on the way to a socket, each once."""
-    written = [rule for _table, chains in on_the_way(context.ruleset) for chain in chains for rule in chain.rules]
+    written = [rule for _table, chain in context.ruleset.reached() for rule in chain.rules]
     allow = [rule for rule in written if not rule.implied and rule.verdict is not None and rule.verdict.kind == ACCEPT]
     return list({rule.where: rule for rule in allow}.values())
 
@@ -170,8 +170,7 @@ def _dead(rule: FilterRule, since: float) -> Outcome:
 )
 def judge_rule_expired(context: Context) -> list[Outcome]:
     """No rule has a comment with a date until which it was meant to stay, and which is past."""
-    chains = [chain for table in context.ruleset.tables for chain in table.chains.values()]
-    rules = {rule.where: rule for chain in chains for rule in chain.rules}
+    rules = {rule.where: rule for rule in context.ruleset.rules}
     dated = [(rule, day) for rule in rules.values() for day in _until(rule.comment)]
     today = context.inputs.today
     past = [_outdated(rule, day, today) for rule, day in dated if day < today]

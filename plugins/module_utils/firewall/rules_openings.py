@@ -24,7 +24,6 @@ from .model.exposure import PROTOCOL_NUMBERS, Published
 from .model.intervals import Intervals, count, intersect, merge, network, spanning, subtract
 from .model.network import ANY_SOURCE, LINK_LOCAL
 from .model.ruleset import Match
-from .model.shadow import on_the_way
 from .rules_hygiene import unseen
 from .rules_sockets import SOCKETS, allowed_text, describe_all, in_words, some, well
 
@@ -92,7 +91,7 @@ def _served(context: Context, proto: str) -> Intervals:
 
 def _alike(context: Context) -> dict[str, list[Intervals]]:
     """Return by protocol the ranges of ports that are treated alike; without the one that no rule thinks of."""
-    rules = [rule for _table, chains in on_the_way(context.ruleset) for each in chains for rule in each.rules]
+    rules = [rule for _table, chain in context.ruleset.reached() for rule in chain.rules]
     tests = [test for rule in rules for test in rule.tests if isinstance(test, Match) and "dport" in test.fields]
     named = [row[test.fields.index("dport")] for test in tests for row in test.rows]
     alone = [spanning(rule.verdict.port, rule.verdict.port) for rule in rules if rule.verdict and rule.verdict.port]

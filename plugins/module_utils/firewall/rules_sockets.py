@@ -47,7 +47,8 @@ def judge_unexpected_open(context: Context) -> list[Outcome]:
             findings.append(_unexpected(context, reach, doubtful, UNKNOWN))
     if unseen:
         findings.append(_unseen(context, unseen))
-    return findings or [_nothing_unexpected(context)]
+    message = f"of {len(context.reaches)} listening sockets none can be reached by others than the policy allows"
+    return findings or [well(context, "firewall.unexpected_open", SOCKETS, message, "tcp", "udp")]
 
 
 def _excess(context: Context, reach: Reach, part: str) -> dict[int, Intervals]:
@@ -116,11 +117,6 @@ def _unseen(context: Context, unseen: list[Reach]) -> Outcome:
 def some(names: Sequence[str], most: int = _NAMED) -> str:
     """Return the first of some names, and how many there are beside them."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
-
-
-def _nothing_unexpected(context: Context) -> Outcome:
-    message = f"of {len(context.reaches)} listening sockets none can be reached by others than the policy allows"
-    return well(context, "firewall.unexpected_open", SOCKETS, message, "tcp", "udp")
 
 
 @RULES.rule(

@@ -19,8 +19,8 @@ from ..reading import NOTHING_READ, Reading
 from ..snapshot import Boot
 from . import nft_stored, ufw
 from .collect_managers import ACTIVE, ENABLED, FIREWALLD, HOOKS, NFT_CONF, NFTABLES, PLUGINS, SAVED
-from .readings import Readings
 from .restore import Rules, compare, load
+from .stack import Readings
 
 UFW, PERSISTENT = "ufw.service", "netfilter-persistent.service"
 KEEP_NFT = "(echo flush ruleset; nft -s list ruleset) > /etc/nftables.conf && systemctl enable nftables"
@@ -185,7 +185,7 @@ class _Coming:
     def of_nft(self) -> Iterator[Boot]:
         """Return the tables of nft that nothing enabled loads."""
         for table in self.ruleset.tables:
-            name = f"{table.family} {table.name}"
+            name = f"{table}"
             known = name in self.stored
             made = table.backend != NFT or table.name == "firewalld" or DAEMONS.search(table.name)
             if table.holds_rules and not made and not (known and NFTABLES in self.units.enabled):

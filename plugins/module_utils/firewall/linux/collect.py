@@ -20,8 +20,7 @@ from ..reading import Reading, command
 from .collect_managers import collect_managers, read_file
 from .nft import XTABLES_NAMES, Named, is_whole, needs_code, needs_iptables, needs_listing, read_listing
 from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables, proves_absence
-from .readings import Readings
-from .stack import collect_stack
+from .stack import Readings, collect_stack
 
 NO_TABLES = '{"nftables": []}'
 NO_NFT = "nft is not installed"
@@ -35,7 +34,8 @@ _LEGACY_NAMES = {4: "/proc/net/ip_tables_names", 6: "/proc/net/ip6_tables_names"
 def collect(host: Host) -> Readings:
     """Return what this account may read of a Linux host's packet filter. Raise ToolTimeout when the time is used up."""
     nft, listing, tables = _nft(host)
-    saves = {**_nft_saves(host, nft), **_legacy_saves(host)}
+    legacy = {(LEGACY, family): reading for family in BITS for reading in _legacy(host, family)}
+    saves = {**_nft_saves(host, nft), **legacy}
     return Readings(
         nft,
         saves,
@@ -108,10 +108,6 @@ def _nft_saves(host: Host, nft: Reading) -> dict[tuple[str, int], Reading]:
     return {(XTABLES, family): _save(host, family, XTABLES) for family in BITS}
 
 
-def _legacy_saves(host: Host) -> dict[tuple[str, int], Reading]:
-    return {(LEGACY, family): reading for family in BITS for reading in _legacy(host, family)}
-
-
 def _legacy(host: Host, family: int) -> Iterable[Reading]:
     """Given a family, return its legacy tables, or nothing where the kernel says that there are none."""
     if not host.is_admin():
@@ -131,7 +127,9 @@ def _save(host: Host, family: int, backend: str) -> Reading:
     """Given a family and a back end, return what its save command prints; the plain name may be either's."""
     suffix = "legacy" if backend == LEGACY else "nft"
     for tool in (f"{_IPTABLES[family]}-{suffix}-save", f"{_IPTABLES[family]}-save"):
-        if host.which(tool) and (suffix in tool or _is_of(host, tool, backend)):
+        if host.which(tool) and (
+            suffix in tool or ("nf_tables" in command(host, [tool, "--version"]).text) == (backend == XTABLES)
+        ):
             return command(host, [tool])
     tool = f"{_IPTABLES[family]}-{suffix}-save"
     return Reading(unavailable=f"the kernel has {backend} tables of IPv{family}, and {tool} is not installed")

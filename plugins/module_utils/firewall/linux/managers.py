@@ -18,7 +18,7 @@ from ..snapshot import Boot, Manager
 from . import boot, nft_stored, ufw
 from .boot import DAEMONS, Units, units_of
 from .collect_managers import FIREWALLD, FIREWALLD_ASKED, FIREWALLD_CONF, NFT_CONF, NFT_RUNS, NFTABLES
-from .readings import Readings
+from .stack import Readings
 
 _FIREWALLD_FIRST = 10  # the priority of its chains of type filter
 _PERMANENT = "--permanent "
@@ -108,7 +108,7 @@ def _earlier(ruleset: Ruleset, own: list[Table]) -> Iterator[str]:
             rules = [rule for rule in chain.rules if not DAEMONS.search(f"{table.name} {rule.text}")]
             if rules or chain.policy != "accept":
                 shown = f", first: {rules[0].text}" if rules else ""
-                name = f"{table.family} {table.name} {chain.name}"
+                name = f"{table} {chain.name}"
                 text = f"{name} (priority {chain.priority}, policy {chain.policy}{shown}) decides before firewalld"
                 yield f"{text} (priority {_FIREWALLD_FIRST}), which does not know of it"
 
@@ -119,7 +119,7 @@ def _nftables(read: Mapping[str, Reading], ruleset: Ruleset, units: Units) -> Op
     conf, runs = read.get(NFT_CONF, NOTHING_READ), read.get(NFT_RUNS, NOTHING_READ)
     stored = nft_stored.parse(conf.text)
     wanted = [name for name in stored if name]
-    there = {f"{table.family} {table.name}" for table in ruleset.tables}
+    there = {f"{table}" for table in ruleset.tables}
     loaded = not wanted or not there.isdisjoint(wanted)
     found, doubts = nft_stored.differences(stored, nft_stored.parse(runs.text)) if runs.text else ([], [])
     return Manager(

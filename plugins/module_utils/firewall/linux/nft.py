@@ -48,8 +48,6 @@ _FLAGS = {"owner", "dormant", "persist"}
 Named = tuple[str, str]  # family and name of a table
 Place = tuple[str, str, str]  # and a chain of it
 Spelled = Mapping[Place, list[tuple[FilterRule, ...]]]  # the rules of the model for each line of iptables-nft-save
-
-
 ODD_FAMILY = -1
 
 
@@ -168,7 +166,7 @@ def _table(
     table = Table(to.XTABLES if of_iptables else to.NFT, family, name, chains, dormant="dormant" in (flags or ()))
     if table.dormant:
         return table, []
-    gaps = [Gap(f"table {family} {name} has flags that nft does not tell", _families(place))]
+    gaps = [Gap(f"table {table} has flags that nft does not tell", _families(place))]
     return table, [*(gaps if flags is None else []), *_gaps(table, draft.chains)]
 
 
@@ -279,7 +277,7 @@ def _gaps(table: Table, bodies: Mapping[str, dict[str, Any]]) -> Iterable[Gap]:
         rules = [rule for reached in table.reached_from(chain.name) for rule in reached.rules]
         stops = any(rule.verdict is not None and rule.verdict.kind not in _GO_ON for rule in rules)
         if stops or chain.policy != to.ACCEPT or any(rule.effects for rule in rules):
-            text = f"{table.family} {table.name} {chain.name} (hook {chain.hook}, policy {chain.policy})"
+            text = f"{table} {chain.name} (hook {chain.hook}, policy {chain.policy})"
             yield Gap(f"{text} may stop packets, and is not modelled", _families((table.family, table.name)))
 
 

@@ -19,9 +19,7 @@ from .ipset import IpSets, parse_ipsets
 from .iptables import Dump, parse_lines, parse_save
 from .managers import read_managers
 from .nft import Place, parse_nft
-from .readings import Readings
-from .routes import parse_network
-from .stack import parse_json
+from .stack import Readings, parse_json, parse_network
 
 FAMILIES = {4: "ip", 6: "ip6"}
 NEVER_SEEN = (

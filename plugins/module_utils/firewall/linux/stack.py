@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The settings of a Linux host's IP stack that decide who reaches a socket: addresses by interface, sysctls, ip rules.
+"""What is read on a Linux host, and of it the network and the settings of the IP stack that decide who reaches what.
 
-Sources: ip-sysctl in the kernel's documentation, ip-rule(8), ``ip -j address``.
+Sources: what ``ip -j`` prints of links, addresses, routes and rules (ip-route(8), ip-rule(8)); ip-sysctl in the
+kernel's documentation.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any, NamedTuple
 from ...errors import CoreError, ParseError, SourceDenied, SourceMissing
 from ...finding import EMPTY
 from ...host import Host
-from ..model.intervals import BITS, Intervals, complement, intersect, merge, network, subtract
-from ..model.network import ANY_SOURCE, Network, Route, Stack, most_specific, shares_of
+from ..model.intervals import BITS, Intervals, complement, count, intersect, merge, network, subtract
+from ..model.network import ANY_SOURCE, LOOPBACK_SOURCES, Network, Route, Stack, most_specific, shares_of, ways_of
 from ..model.packet import LOOPBACK
 from ..reading import NOTHING_READ, Reading, command
 
@@ -32,6 +33,7 @@ _SINGLE = (
 _MAIN = 32766  # the place of the rule that looks up the main table
 _USUAL_RULES = {("local", 0), ("main", _MAIN), ("default", 32767)}
 _ENDS = ("blackhole", "unreachable", "prohibit")
+_NOT_A_WAY = ("local", "broadcast", "multicast", "anycast", "throw")
 _OWN_KEYS = {"priority", "src", "table", "protocol"}
 
 
@@ -45,6 +47,25 @@ class StackReadings(NamedTuple):
 
 
 NO_STACK = StackReadings()  # nothing was read
+
+
+class Readings(NamedTuple):
+    """All that was read: rules by back end and family (4, 6), routes, interfaces, and what manages the rules.
+
+    ``listing`` is the text of the rules without sets' elements, where the JSON leaves something out. ``tables`` are the
+    families and names of all nf_tables tables, as the kernel itself tells them.
+    """
+
+    nft: Reading
+    saves: Mapping[tuple[str, int], Reading] = EMPTY
+    ipsets: Reading = NOTHING_READ
+    links: Reading = NOTHING_READ
+    routes: Mapping[int, Reading] = EMPTY
+    ephemeral: Reading = NOTHING_READ
+    managers: Mapping[str, Reading] = EMPTY
+    listing: Reading = NOTHING_READ
+    tables: tuple[tuple[str, str], ...] = ()
+    stack: StackReadings = NO_STACK
 
 
 def parse_json(source: str, text: str) -> list[dict[str, Any]]:
@@ -86,6 +107,65 @@ def _read(host: Host, path: str) -> str:
         return ""
 
 
+def parse_network(links: str, routes: dict[int, str], stack: StackReadings = NO_STACK) -> Network:
+    """Given the interfaces, the routes by family and what was read of the stack, return the network.
+
+    Raise CoreError.
+    """
+    found_links = parse_json("ip -j link", links)
+    ports = _ports(found_links)
+    interfaces = [
+        name for name in (str(entry.get("ifname")) for entry in found_links) if name not in (LOOPBACK, *ports)
+    ]
+    found: dict[int, list[Route]] = {}
+    own: dict[int, list[Intervals]] = {}
+    for family in BITS:
+        entries = parse_json(f"ip -j -{family} route show table all", routes.get(family, ""))
+        try:
+            own[family] = [_destinations(family, entry) for entry in entries if _is_own(entry)]
+            found[family] = [_route(family, entry) for entry in entries if entry.get("type") not in _NOT_A_WAY]
+        except (KeyError, ValueError, TypeError) as error:
+            raise ParseError(
+                f"ip -j -{family} route", 1, str(entries), f"a route of another form ({error!r})"
+            ) from error
+    beyond = {family: [each for each in own[family] if subtract(each, LOOPBACK_SOURCES[family])] for family in BITS}
+    ways = {family: ways_of(family, found[family], interfaces) for family in BITS}
+    known = Network(
+        {family: tuple(sorted({each[0] for each in beyond[family] if count(each) == 1})) for family in BITS},
+        {family: {name: part for name, part in ways[family].items() if name not in ports} for family in BITS},
+        filtered=tuple(str(entry.get("ifname")) for entry in found_links if "xdp" in entry),
+        ranges={family: merge(each for each in beyond[family] if count(each) > 1) for family in BITS},
+    )
+    return with_stack(known, stack, found)
+
+
+def _ports(links: list[dict[str, Any]]) -> set[str]:
+    """Return the interfaces below a bridge or a bond: what comes by them comes by the other. A VRF (it has no ARP)
+    takes nothing from those below it.
+    """
+    whole = {entry.get("ifname") for entry in links if "NOARP" not in entry.get("flags", ())}
+    return {str(entry.get("ifname")) for entry in links if entry.get("master") in whole}
+
+
+def _is_own(entry: dict[str, Any]) -> bool:
+    """Return whether a route says that the host has its destinations; other tables count only by an ip rule."""
+    return entry.get("type") == "local" and entry.get("table", "main") in ("local", "main", "default")
+
+
+def _destinations(family: int, entry: dict[str, Any]) -> Intervals:
+    everything = "0.0.0.0/0" if family == 4 else "::/0"
+    return network(everything if entry["dst"] == "default" else entry["dst"])[1]
+
+
+def _route(family: int, entry: dict[str, Any]) -> Route:
+    destinations = _destinations(family, entry)
+    hops = [entry.get("dev", ""), *(hop.get("dev", "") for hop in entry.get("nexthops", ()))]
+    leads = entry.get("type", "unicast") == "unicast"
+    names = tuple(sorted({name for name in hops if name and name != LOOPBACK})) if leads else ()
+    direct = not any("gateway" in hop or "via" in hop for hop in (entry, *entry.get("nexthops", ())))
+    return Route(destinations, names, str(entry.get("table", "main")), direct)
+
+
 def with_stack(known: Network, readings: StackReadings, routes: Mapping[int, list[Route]]) -> Network:
     """Given a network, its routes by family and what was read of the stack, return the network with all of it.
 
@@ -106,7 +186,9 @@ def with_stack(known: Network, readings: StackReadings, routes: Mapping[int, lis
     ports = {str(link.get("ifname")) for link in links if link.get("master")}  # what they take in comes by their master
     ways = {
         family: {
-            name: subtract(numbers, stray[family] if _accepts_own(readings, family, name) else gone[family])
+            name: subtract(
+                numbers, (stray if family == 4 and _is_set(readings, 4, name, "accept_local") else gone)[family]
+            )
             for name, numbers in known.ways[family].items()
             if name not in ports
         }
@@ -140,10 +222,6 @@ def _forwarding(readings: StackReadings, names: set[str]) -> dict[int, frozenset
 def _is_set(readings: StackReadings, family: int, name: str, setting: str) -> bool:
     """Return whether a setting is on for an interface: of ``all`` and its own the larger counts."""
     return any(readings.sysctls.get((family, each, setting), "0") != "0" for each in ("all", name))
-
-
-def _accepts_own(readings: StackReadings, family: int, name: str) -> bool:
-    return family == 4 and _is_set(readings, 4, name, "accept_local")
 
 
 def _owned(links: Iterable[Mapping[str, Any]]) -> dict[str, dict[int, tuple[int, ...]]]:

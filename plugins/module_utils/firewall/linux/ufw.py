@@ -266,7 +266,7 @@ def _texts(ruleset: Ruleset, backend: str, name: str, count: int) -> Optional[di
     """
     for table in ruleset.tables:
         for chain in table.chains.values() if table.backend == backend else ():
-            if f"{table.family} {table.name} {chain.name}" == name:
+            if f"{table} {chain.name}" == name:
                 texts = list({rule.where: rule.text for rule in chain.rules}.values())  # one may be several here
                 return dict(enumerate(texts, start=1)) if len(texts) == count else None
     return {}

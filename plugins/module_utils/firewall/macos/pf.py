@@ -19,22 +19,9 @@ from typing import NamedTuple
 
 from ...errors import CoreError, ParseError
 from ...finding import EMPTY
+from ..model import ruleset as to
 from ..model.intervals import Intervals, merge, network, spanning, subtract
-from ..model.ruleset import (
-    ACCEPT,
-    CONNECTION_STATES,
-    DIVERT,
-    DROP,
-    REJECT,
-    UNKNOWN,
-    Chain,
-    Effect,
-    FilterRule,
-    Match,
-    Table,
-    Test,
-    Verdict,
-)
+from ..model.ruleset import Chain, Effect, FilterRule, Match, Table, Test, Verdict
 from ..reading import Reading
 from .pf_line import NO_NAMES, Line, PfNames, interface_name, parse_line
 
@@ -127,11 +114,11 @@ def filter_table(rules: PfSources, translations: PfSources, skipped: frozenset[s
 
     Raise ParseError or CoreError where the main ruleset cannot be read.
     """
-    states = _number("ct_state", CONNECTION_STATES["established"])
+    states = _number("ct_state", to.CONNECTION_STATES["established"])
     begin = [
-        _rule("pf", "set skip", ACCEPT, Match(("iif",), ((skipped,),), "skipped interfaces"), implied=True),
-        _rule("pf", "passed by a translation", ACCEPT, _number("mark", _PASSED), implied=True),
-        _rule("pf", "state of a connection", ACCEPT, states, implied=True),
+        _rule("pf", "set skip", to.ACCEPT, Match(("iif",), ((skipped,),), "skipped interfaces"), implied=True),
+        _rule("pf", "passed by a translation", to.ACCEPT, _number("mark", _PASSED), implied=True),
+        _rule("pf", "state of a connection", to.ACCEPT, states, implied=True),
     ]
     filters = Chain("filter", (*begin, *_in_order(_steps(rules, MAIN))), "input")
     diverting = tuple(step.rule for step in _steps(translations, MAIN))
@@ -168,7 +155,7 @@ def _steps(sources: PfSources, anchor: str, depth: int = 0) -> list[_Step]:
 
 def _steps_of(sources: PfSources, anchor: str, line: Line, where: str, depth: int) -> Iterable[_Step]:
     if line.action in ("pass", "block"):
-        verdict = ACCEPT if line.action == "pass" else REJECT if line.returns else DROP
+        verdict = to.ACCEPT if line.action == "pass" else to.REJECT if line.returns else to.DROP
         return [_Step(_rule(where, line.text, verdict, *line.tests), line.quick)]
     if line.action in ("anchor", "rdr-anchor", "binat-anchor"):
         return _called(sources, anchor, line, where, depth)
@@ -186,13 +173,9 @@ def _called(sources: PfSources, anchor: str, line: Line, where: str, depth: int)
         try:
             inner = _steps(sources, name, depth + 1)
         except CoreError as error:
-            inner = [_Step(_rule(where, f"{line.text} ({error})", UNKNOWN), True)]
-        steps += [_Step(_narrowed(step.rule, line), step.quick) for step in inner]
+            inner = [_Step(_rule(where, f"{line.text} ({error})", to.UNKNOWN), True)]
+        steps += [_Step(step.rule._replace(tests=(*line.tests, *step.rule.tests)), step.quick) for step in inner]
     return [_Step(rule, True) for rule in _in_order(steps)] if line.quick else steps
-
-
-def _narrowed(rule: FilterRule, call: Line) -> FilterRule:
-    return FilterRule(rule.where, rule.text, (*call.tests, *rule.tests), rule.effects, rule.verdict)
 
 
 def _meant(texts: Mapping[str, Reading], anchor: str, name: str) -> list[str]:
@@ -207,7 +190,7 @@ def _meant(texts: Mapping[str, Reading], anchor: str, name: str) -> list[str]:
 def _redirect(line: Line, where: str) -> FilterRule:
     """Given a line of translation, return it as a rule: the packet goes on with another address or port."""
     if line.negated:
-        return _rule(where, line.text, ACCEPT, *line.tests)
+        return _rule(where, line.text, to.ACCEPT, *line.tests)
     effects = (Effect("mark", _PASSED),) if line.passes else ()
     return FilterRule(where, line.text, tuple(line.tests), effects, _target(line))
 
@@ -218,7 +201,7 @@ def _target(line: Line) -> Verdict:
         address = int(ipaddress.ip_address(words[0])) if words else None
         port = int(words[words.index("port") + 1]) if "port" in words else None
     except (ValueError, IndexError):
-        return Verdict(UNKNOWN)
+        return Verdict(to.UNKNOWN)
     if line.action != "rdr" or address is None:
-        return Verdict(UNKNOWN)
-    return Verdict(DIVERT, address=address, port=port)
+        return Verdict(to.UNKNOWN)
+    return Verdict(to.DIVERT, address=address, port=port)

@@ -55,14 +55,7 @@ class Choices:
         self._ports = sorted(set[int]().union(*self._guarded.values()))
         self._named = _named_receivers(rules)
         self._choosy = PortIndex(choosy)
-        answering = [
-            rule
-            for table in tables
-            for chain in table.reached_from(
-                *(name for name, each in table.chains.items() if each.hook in _ON_THE_WAY_OUT)
-            )
-            for rule in chain.rules
-        ]
+        answering = [rule for _table, chain in ruleset.reached(_ON_THE_WAY_OUT) for rule in chain.rules]
         self._answers = PortIndex((rule for rule in answering if not _ANSWERED.isdisjoint(_asked_by(rule))), "sport")
 
     def port_class(self, packet: Packet) -> int:

@@ -52,8 +52,7 @@ class Evaluator:
         self._gaps = ruleset.gaps
         self._stack = stack
         self._budget = budget or Budget()
-        rules = [rule for table in ruleset.tables for chain in table.chains.values() for rule in chain.rules]
-        written = any(effect.field == HEADER for rule in rules for effect in rule.effects)
+        written = any(effect.field == HEADER for rule in ruleset.rules for effect in rule.effects)
         self._walker = Walker(self._budget, written)
 
     def exchange(self, packet: Packet, sources: Intervals, *, through: bool = False) -> list[Piece]:
@@ -64,8 +63,8 @@ class Evaluator:
         device = packet.iif
         begin = packet._replace(comes=device, leaves=LOOPBACK if device == LOOPBACK else "", stack=self._stack).begun()
         orders = self._orders[packet.family]
-        self._budget.ask()
         try:
+            self._budget.ask()
             tried = [_Exchange(self, path, orders).run(begin, sources, through) for path in orders.paths]
         except Spent:
             return [Piece(sources, to.UNKNOWN, TOO_MUCH, packet)]
@@ -77,7 +76,7 @@ class Evaluator:
     def walk(self, base: Base, flow: Flow) -> list[ChainEnd]:
         """Given a base chain, return its verdicts on a flow: accept, drop, reject, divert, translate or unknown."""
         table, chain = base
-        policy = f"{table.family} {table.name} {chain.name}: policy {chain.policy}"
+        policy = f"{table} {chain.name}: policy {chain.policy}"
         ended = []
         for end in self._walker.walk(table, chain, flow):
             at_end = ChainEnd(end.flow, Verdict(chain.policy), policy, by_policy=True)

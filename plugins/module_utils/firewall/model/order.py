@@ -38,7 +38,7 @@ class Base(NamedTuple):
     chain: Chain
 
     def __str__(self) -> str:
-        return f"{self.table.family} {self.table.name} {self.chain.name}"
+        return f"{self.table} {self.chain.name}"
 
 
 class Station(NamedTuple):

@@ -222,7 +222,7 @@ class Packet(NamedTuple):
     def blurred(self, fields: Iterable[str]) -> Packet:
         """Given the names of fields that may have been changed, return the packet with them not known."""
         change: dict[str, Any] = dict.fromkeys(fields)
-        return self._replace(**change)
+        return self._replace(**change) if change else self
 
 
 def _state(packet: Packet) -> Optional[int]:
@@ -321,12 +321,6 @@ def fit(test: Test, packet: Packet) -> Fit:
     if isinstance(test, Match):
         return _match(test, packet)
     return PERHAPS if not isinstance(test, Fixed) else ALL if test.holds else NONE
-
-
-def fitting_sources(test: Test, packet: Packet) -> Optional[Intervals]:
-    """Given a test and a packet, return the peers for which it holds. None: that is not known."""
-    may, must = fit(test, packet)
-    return may if may == must else None
 
 
 def _match(match: Match, packet: Packet) -> Fit:

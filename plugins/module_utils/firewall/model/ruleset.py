@@ -168,6 +168,9 @@ class Table(NamedTuple):
     chains: Mapping[str, Chain] = EMPTY
     dormant: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.family} {self.name}"
+
     def serves(self, family: int) -> bool:
         """Return whether packets of IPv4 (4) or IPv6 (6) for this host pass this table."""
         return self.family in ("inet", "netdev", "ip" if family == 4 else "ip6")
@@ -218,11 +221,24 @@ class Ruleset(NamedTuple):
         ]
         return sorted(passed, key=lambda pair: (hooks.index(pair[1].hook), pair[1].priority))
 
+    def reached(self, hooks: tuple[str, ...] = HOOKS) -> list[tuple[Table, Chain]]:
+        """Return the chains that packets pass at some hooks (those for this host) and by jumps, each with its table."""
+        return [
+            (table, chain)
+            for table in self.tables
+            if not table.dormant
+            for chain in table.reached_from(*(name for name, each in table.chains.items() if each.hook in hooks))
+        ]
+
+    @property
+    def rules(self) -> list[FilterRule]:
+        """The rules of all chains."""
+        return [rule for table in self.tables for chain in table.chains.values() for rule in chain.rules]
+
     @property
     def rule_count(self) -> int:
         """How many rules somebody wrote."""
-        chains = [chain for table in self.tables for chain in table.chains.values()]
-        return len([rule for chain in chains for rule in chain.rules if not rule.implied])
+        return sum(not rule.implied for rule in self.rules)
 
     def why_unavailable(self, family: int) -> str:
         """Return why rules of that family could not be seen; empty where all could."""

@@ -16,7 +16,7 @@ from itertools import product
 from typing import NamedTuple, Optional
 
 from .intervals import BITS, EVERYTHING, NOTHING, Intervals, count, few, intersect, subtract
-from .ruleset import ACCEPT, DROP, GOTO, HOOKS, JUMP, REJECT, Chain, FilterRule, Match, Ruleset, Table
+from .ruleset import ACCEPT, DROP, GOTO, JUMP, REJECT, Chain, FilterRule, Match, Ruleset, Table
 
 ANYWHERE: Intervals = ()  # stands for a source that is not one network
 _MOST = 256  # rules without a network, or of one network and port, that a rule is compared with: the time is bounded
@@ -42,16 +42,7 @@ class Shadow(NamedTuple):
 
 def find_shadows(ruleset: Ruleset) -> list[Shadow]:
     """Given a ruleset, return the rules on the way to this host's sockets that an earlier one makes void."""
-    return [shadow for table, chains in on_the_way(ruleset) for chain in chains for shadow in _shadows_in(table, chain)]
-
-
-def on_the_way(ruleset: Ruleset) -> list[tuple[Table, list[Chain]]]:
-    """Given a ruleset, return the tables that count with their chains that packets for this host's sockets pass."""
-    found = []
-    for table in ruleset.tables:
-        begins = [name for name, chain in table.chains.items() if chain.hook in HOOKS and not table.dormant]
-        found.append((table, table.reached_from(*begins)))
-    return found
+    return [shadow for table, chain in ruleset.reached() for shadow in _shadows_in(table, chain)]
 
 
 def _shadows_in(table: Table, chain: Chain) -> Iterator[Shadow]:

@@ -10,7 +10,7 @@ carries along the verdict that it may have met already; where both ways end alik
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ...errors import CoreError
@@ -21,9 +21,13 @@ from .packet import ALL, HEADER, MISSING, PEER, Fit, Packet, fit
 from .ruleset import Chain, FilterRule, Fixed, Match, Table, Test, Values, Verdict
 
 _MARKS = ("mark", "ct_mark", "ct_state", HEADER)  # what rules may write without leading the packet elsewhere
+_ASKING = 24  # rules that are as much work as a packet's way past none
+_DOUBTING = 3  # rules that are as much work as to go on both ways
 _ROWS = 8  # so many rows of a test are as much work as a rule
 _FEW_ROWS = 32  # rows of a test that are looked at one by one
+_PIECES = 4  # so many boundaries of the smaller of two sets are as much work as a rule
 _LARGE = 256  # boundaries of sets from which on what was cut is remembered
+_KEPT_WALKS = 4096  # so many walks through chains are remembered
 _MANY = 64  # flows through one chain that are told apart by the rules of their doubts
 MAX_DEPTH = 64  # the kernel itself allows 16 nested jumps (NFT_JUMP_STACK_SIZE)
 
@@ -73,6 +77,7 @@ class Spent(Exception):
 
 
 Row = tuple[Values, ...]
+Cut = Callable[[Intervals, Intervals], Intervals]
 
 
 def _rows_by_number(match: Match, at: int) -> tuple[dict[object, list[Row]], list[Row]]:
@@ -91,13 +96,14 @@ def _rows_by_number(match: Match, at: int) -> tuple[dict[object, list[Row]], lis
 class Budget:
     """How much work may be done: applications of rules and pieces of sets, so a run ends alike each time."""
 
-    def __init__(self, total: int = 1_200_000, question: int = 300_000) -> None:
+    def __init__(self, total: int = 1_000_000, question: int = 300_000) -> None:
         self._total, self._question = total, question
         self._left = 0
 
     def ask(self) -> None:
-        """Begin another question."""
+        """Begin another question. Raise Spent where all work is done."""
         self._left = self._question
+        self.spend(_ASKING)
 
     def spend(self, work: int) -> None:
         """Note work that is done. Raise Spent where it was the last."""
@@ -119,7 +125,8 @@ class Walker:
         self._indexes: dict[tuple[int, bool], PortIndex] = {}
         self._fits: dict[tuple[int, int], Fit] = {}
         self._rows: dict[tuple[int, int], tuple[dict[object, list[Row]], list[Row]]] = {}
-        self._cuts: dict[tuple[int, int], tuple[Intervals, Intervals, Intervals, Intervals]] = {}
+        self._cuts: dict[tuple[Cut, int, int], tuple[Intervals, Intervals, Intervals]] = {}
+        self._walked: dict[tuple[int, Flow], list[ChainEnd]] = {}
 
     def walk(self, table: Table, chain: Chain, flow: Flow, depth: int = 0) -> list[ChainEnd]:
         """Given a chain, return its verdicts on a flow, in parts that cover it; at the chain's end that is ``return``.
@@ -127,7 +134,7 @@ class Walker:
         Raise CoreError where chains jump in a circle, which the kernel does not load.
         """
         if depth > MAX_DEPTH:
-            raise CoreError(f"the chain {chain.name} of the table {table.family} {table.name} jumps in a circle")
+            raise CoreError(f"the chain {chain.name} of the table {table} jumps in a circle")
         pending, ends = [flow], []
         for rule in self._rules(chain, flow.packet):
             ahead: list[Flow] = []
@@ -156,7 +163,7 @@ class Walker:
         if not may:
             return [flow], []
         chosen = any(self._is_chosen(test, flow.packet) for test in rule.tests)
-        rest, perhaps = flow.sources if chosen else self._cut(flow.sources, may)[1], self._cut(may, must)[1]
+        rest, perhaps = flow.sources if chosen else self._rest(flow.sources, may), self._rest(may, must)
         onward = [flow._replace(sources=rest)] if rest else []
         if perhaps:
             onward += self._perhaps(table, rule, flow._replace(sources=perhaps), depth)
@@ -186,8 +193,8 @@ class Walker:
             if here is ALL:
                 continue
             same = may is must and here[0] is here[1]
-            may = self._cut(may, here[0])[0]
-            must = may if same else self._cut(must, here[1])[0]
+            may = self._cut(intersect, may, here[0])
+            must = may if same else self._cut(intersect, must, here[1])
             if not may:
                 break
         return may, must
@@ -228,19 +235,20 @@ class Walker:
             return False
         return isinstance(test, Fixed) or (packet.turn % 2 == 0 and not self._written)
 
-    def _cut(self, sources: Intervals, part: Intervals) -> tuple[Intervals, Intervals]:
-        """Return what of the sources lies in a part, and what does not; large sets are remembered by their identity."""
-        if sources is part:
-            return sources, NOTHING
-        if len(sources) + len(part) < _LARGE:
-            inside = intersect(sources, part)
-            return inside, rest_of(sources, inside)
-        key = (id(sources), id(part))
+    def _rest(self, sources: Intervals, part: Intervals) -> Intervals:
+        return NOTHING if sources is part else self._cut(rest_of, sources, part)
+
+    def _cut(self, how: Cut, sources: Intervals, part: Intervals) -> Intervals:
+        """Return what of the sources lies in a part, or does not; what large sets give is remembered by identity."""
+        size = len(sources) + len(part)
+        if size < _LARGE:
+            self._budget.spend(min(len(sources), len(part)) // _PIECES)
+            return how(sources, part)
+        key = (how, id(sources), id(part))
         if key not in self._cuts:
-            self._budget.spend((len(sources) + len(part)) // _LARGE)
-            inside = intersect(sources, part)
-            self._cuts[key] = (inside, rest_of(sources, inside), sources, part)
-        return self._cuts[key][:2]
+            self._budget.spend(size // _LARGE)
+            self._cuts[key] = (how(sources, part), sources, part)
+        return self._cuts[key][0]
 
     def _follow(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[ChainEnd]:
         """Given a rule that matches, return the verdicts that it leads to."""
@@ -250,10 +258,18 @@ class Walker:
         chain = table.chains.get(verdict.target)
         if chain is None:
             return [ChainEnd(flow, Verdict(to.UNKNOWN), str(rule))]
-        return self.walk(table, chain, flow, depth + 1)
+        if len(flow.sources) >= _LARGE:
+            return self.walk(table, chain, flow, depth + 1)
+        key = (id(chain), flow)  # chains that jump to each other lead the same flow to one chain over and over
+        if key not in self._walked:
+            if len(self._walked) >= _KEPT_WALKS:
+                self._walked.clear()
+            self._walked[key] = self.walk(table, chain, flow, depth + 1)
+        return self._walked[key]
 
     def _perhaps(self, table: Table, rule: FilterRule, flow: Flow, depth: int) -> list[Flow]:
         """Given a rule that may match, return the flow as it goes on, with the verdicts that it may have met."""
+        self._budget.spend(_DOUBTING)
         if rule.effects and not rewrites(rule):
             flow = flow._replace(
                 packet=flow.packet.blurred({effect.field for effect in flow.packet.counting(rule.effects)})
@@ -276,6 +292,8 @@ def _doubting(end: ChainEnd, rule: FilterRule, before: Packet) -> Flow:
 
 def blurred_to(after: Packet, before: Packet) -> Packet:
     """Given a packet as it may have become, return the one before with what differs not known."""
+    if after is before:
+        return before
     return before.blurred(name for name, new, old in zip(Packet._fields, after, before) if new != old)
 
 

@@ -124,7 +124,7 @@ def _ordered(profile: Profile, rules: Sequence[InboundRule]) -> Iterable[FilterR
         "Windows Firewall", "answers to connections", (_ESTABLISHED,), verdict=Verdict(ACCEPT), implied=True
     )
     applied = [rule for rule in rules if _applies(profile, rule)]
-    for rule in sorted(applied, key=_precedence):
+    for rule in sorted(applied, key=lambda rule: 1 if rule.verdict != ACCEPT else 0 if rule.first else 2):
         for tests in rule.alternatives:
             where = f"Windows Firewall {profile.name} rule {rule.id}"
             yield FilterRule(where, rule.text, tests, verdict=Verdict(rule.verdict))
@@ -135,10 +135,6 @@ def _applies(profile: Profile, rule: InboundRule) -> bool:
     if profile.name not in rule.profiles or (rule.source == "Local" and not profile.local):
         return False
     return not profile.blocks_all or rule.verdict == DROP
-
-
-def _precedence(rule: InboundRule) -> int:
-    return 1 if rule.verdict != ACCEPT else 0 if rule.first else 2
 
 
 def _manager(profile: Profile, rules: Sequence[InboundRule]) -> Manager:

@@ -17,7 +17,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
     FIREWALLD_ASKED,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.readings import Readings
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.stack import Readings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.ufw import FILES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import Listener
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer

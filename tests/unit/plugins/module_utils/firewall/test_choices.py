@@ -86,8 +86,9 @@ def test_rules_tell_ports_apart_for_their_own_protocol_and_family() -> None:
     assert [port_class(asked, port, proto=17) for port in (1, 80, 90, 91, 92)] == [0, 0, 1, 2, 3]
     only6 = Match(("family",), ((spanning(6, 6),),), "")
     ports = Match(("dport",), ((spanning(80, 80),),), "")
-    asked = receiving_rule(only6, ports)
-    assert [port_class(asked, 80, family=family) for family in (4, 6)] == [0, 1]
+    asked = receiving_rule(only6, Match(("proto",), ((spanning(17, 17),),), ""), ports)
+    found = {(family, proto): port_class(asked, 80, proto, family) for family in (4, 6) for proto in (6, 17)}
+    assert found == {(4, 6): 0, (4, 17): 0, (6, 6): 0, (6, 17): 1}
 
 
 def test_a_redirect_that_keeps_the_port_tells_no_port_apart() -> None:
@@ -121,6 +122,28 @@ def test_a_port_is_entered_by_each_kind_of_port_that_is_redirected_to_it(lines: 
     assert choices("--dport 22", before=nat(*lines)).entries(packet, (OWN4,)) == ports
 
 
+LEADS = [
+    ("nothing", [], False),
+    ("a redirect, to the interface's own address", ["-p tcp --dport 80 -j REDIRECT --to-ports 8080"], True),
+    ("to an address that listens", ["-p tcp --dport 80 -j DNAT --to-destination 203.0.113.10:8080"], True),
+    ("to it at whatever port", ["-p tcp -j DNAT --to-destination 203.0.113.10"], True),
+    ("to another port of it", ["-p tcp --dport 80 -j DNAT --to-destination 203.0.113.10:8081"], False),
+    ("to another address", ["-p tcp --dport 80 -j DNAT --to-destination 203.0.113.11:8080"], False),
+    ("to another at whatever port", ["-p tcp -j DNAT --to-destination 203.0.113.11"], False),
+    (
+        "the second of two rules",
+        ["-p tcp -j DNAT --to-destination 203.0.113.11", "-p tcp -j DNAT --to-destination 203.0.113.10"],
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "leads"), [entry[1:] for entry in LEADS], ids=[entry[0] for entry in LEADS])
+def test_what_is_sent_to_another_address_may_be_led_here_by_such_rules_alone(lines: list[str], leads: bool) -> None:
+    packet = Packet(4, 6, None, 8080, 40000, "")
+    assert choices("--dport 22", before=nat(*lines)).leads_to(packet, (OWN4,)) is leads
+
+
 SOURCE_PORTS = [
     ((), [40000]),
     (("--sport 53",), [1, 53, 40000]),
@@ -143,6 +166,15 @@ def test_of_the_source_ports_that_rules_tell_apart_each_is_tried_once(lines: tup
 def test_rules_for_the_port_behind_a_redirect_tell_source_ports_and_addresses_apart_too() -> None:
     asked = choices("--dport 8080 --sport 53", "-d 203.0.113.10 --dport 8080")
     packets = asked.packets(Packet(4, 6, None, 80, 1, "eth0"), (OWN4, OWN4 + 1), 8080)
+    assert sorted((packet.daddr, packet.sport) for packet in packets) == [
+        (address, port) for address in (OWN4, OWN4 + 1) for port in (1, 53, 40000)
+    ]
+
+
+def test_rules_that_answers_meet_on_their_way_out_tell_source_ports_and_addresses_apart_too() -> None:
+    drops = "-A OUTPUT -p tcp -m tcp --dport 53 -j DROP\n-A OUTPUT -s 203.0.113.10/32 -j DROP\n"
+    out = f"*filter\n:OUTPUT ACCEPT [0:0]\n{drops}COMMIT\n"
+    packets = Choices(ruleset(out)).packets(Packet(4, 6, None, 22, 1, "eth0"), (OWN4, OWN4 + 1), 22)
     assert sorted((packet.daddr, packet.sport) for packet in packets) == [
         (address, port) for address in (OWN4, OWN4 + 1) for port in (1, 53, 40000)
     ]

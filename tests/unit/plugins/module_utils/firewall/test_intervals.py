@@ -18,6 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     merge,
     network,
     networks,
+    rest_of,
     spanning,
     subtract,
 )
@@ -38,6 +39,17 @@ def test_sets_behave_like_sets(one: tuple[int, ...], other: tuple[int, ...]) -> 
     assert members(subtract(one, other)) == members(one) - members(other)
     assert members(merge([one, other])) == members(one) | members(other)
     assert count(one) == len(members(one))
+
+
+COMB = tuple(NUMBERS)  # every second number: by so much larger than a few spans that it is cut at their bounds
+
+
+@given(SETS, SETS)
+def test_a_large_set_and_small_ones_behave_like_sets(one: tuple[int, ...], other: tuple[int, ...]) -> None:
+    assert members(merge([one, COMB, other])) == members(one) | members(COMB) | members(other)
+    for numbers, part in ((COMB, intersect(COMB, one)), (one, intersect(one, COMB)), (one, intersect(one, other))):
+        assert members(rest_of(numbers, part)) == members(numbers) - members(part)
+        assert all(low < high for low, high in zip(rest_of(numbers, part), rest_of(numbers, part)[1:]))
 
 
 @given(SETS, SETS)

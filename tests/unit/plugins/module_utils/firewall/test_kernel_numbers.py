@@ -32,7 +32,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     TCP,
     UDP,
     Packet,
-    fitting_sources,
+    fit,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     ACCEPT,
@@ -57,7 +57,7 @@ SSH = Packet(4, 6, OWN4, 22, 40000, "eth0")
 def opens(*tests: str, packet: Packet = SSH) -> bool:
     """Return whether a rule of iptables with one of some tests fits a packet."""
     (table,) = ruleset(filter_table(*(f"-A INPUT {test} -j ACCEPT" for test in tests))).tables
-    return any(all(fitting_sources(test, packet) for test in rule.tests) for rule in table.chains["INPUT"].rules)
+    return any(all(fit(test, packet)[1] for test in rule.tests) for rule in table.chains["INPUT"].rules)
 
 
 def test_protocols_have_the_numbers_that_the_c_library_and_iana_give_them() -> None:
@@ -158,13 +158,13 @@ def test_of_the_peers_address_some_bits_that_are_no_network_are_not_known_to_fit
 
 def test_bits_of_a_mark_are_compared_under_their_mask() -> None:
     odd = Match(("mark",), (((1, 2),),), "", mask=1)
-    marks = [bool(fitting_sources(odd, Packet(4, 6, OWN4, 22, 40000, "eth0", mark))) for mark in (0, 1, 2, 3)]
+    marks = [bool(fit(odd, Packet(4, 6, OWN4, 22, 40000, "eth0", mark))[1]) for mark in (0, 1, 2, 3)]
     assert marks == [False, True, False, True]
 
 
 def test_rows_that_fit_are_taken_together() -> None:
     pairs = Match(("saddr", "dport"), (((1, 5), (22, 23)), ((7, 9), (22, 24)), ((20, 30), (23, 24))), "")
-    assert fitting_sources(pairs, SSH) == (1, 5, 7, 9)
+    assert fit(pairs, SSH) == ((1, 5, 7, 9), (1, 5, 7, 9))
 
 
 SENDERS = [

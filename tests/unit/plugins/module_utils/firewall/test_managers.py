@@ -31,8 +31,8 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
     collect_managers,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.readings import Readings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.restore import compare, load
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.stack import Readings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.ufw import setting
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import LEGACY, XTABLES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.reading import Reading

@@ -11,7 +11,7 @@ import json
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.routes import parse_network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.stack import parse_network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import (
     ANY_SOURCE,
     Route,

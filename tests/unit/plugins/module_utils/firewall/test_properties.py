@@ -18,7 +18,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors impor
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.ipset import parse_ipsets
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.iptables import Dump, parse_save
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft import parse_nft
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.routes import parse_network
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.stack import parse_network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import count, merge
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet

@@ -489,10 +489,13 @@ def test_an_address_that_the_host_gives_up_is_no_news(banned: int) -> None:
         ways = {4: {"eth0": subtract(ANY_SOURCE[4], spanning(own, own))}, 6: {}}
         return HOST._replace(addresses={4: (own,), 6: ()}, ways=ways)
 
-    rules = v4(*(f"-s 192.0.2.{2 * number} -j DROP" for number in range(banned)), "-j ACCEPT")
+    drops = [f"-s 192.0.2.{2 * number} -j DROP" for number in range(banned)]
+    rules = v4(*drops, "-j ACCEPT")
     before = remembered(audit(rules, [socket()], network=at(OWN4), now=AT), keep=False)
     made = audit(rules, [socket()], network=at(OWN4 + 1), history=before)
     assert found(made, "new_exposure") == [("ok", "listening sockets")]
+    perhaps = audit(v4(f"{MAYBE} -j ACCEPT", *drops, "-j ACCEPT"), [socket()], network=at(OWN4), history=before)
+    assert found(perhaps, "new_exposure") == [("unknown" if banned else "ok", "listening sockets")]
     more = audit(v4("-j ACCEPT"), [socket()], network=at(OWN4), history=before)
     assert found(more, "new_exposure") == [("warning", "tcp 0.0.0.0:8000") if banned else ("ok", "listening sockets")]
     closed = remembered(audit(v4("-j DROP"), [socket()], network=at(OWN4), now=AT), keep=False)

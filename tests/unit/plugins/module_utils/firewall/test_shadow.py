@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model import shadow as shadows
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet, fitting_sources
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet, fit
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     ACCEPT,
     DROP,
@@ -246,7 +246,7 @@ def taken(tests: tuple[Match, ...]) -> set[tuple[int, int, int]]:
     return {
         (source, packet.proto, packet.dport)
         for source, packet in EVERY
-        if all(sum(source >= bound for bound in fitting_sources(test, packet) or ()) % 2 for test in tests)
+        if all(sum(source >= bound for bound in fit(test, packet)[1]) % 2 for test in tests)
     }
 
 

@@ -14,10 +14,10 @@ import pytest
 from fake_host import FakeHost
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import SourceDenied
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.routes import parse_network
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.stack import (
     StackReadings,
     collect_stack,
+    parse_network,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.listeners import listeners_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import Exposer

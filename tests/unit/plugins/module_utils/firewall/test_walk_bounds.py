@@ -9,7 +9,13 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import Piece
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.evaluate import (
+    TOO_MUCH,
+    Evaluator,
+    Piece,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import merge, spanning
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import Stack
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     ACCEPT,
@@ -17,14 +23,18 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
     GOTO,
     JUMP,
     PREROUTING,
+    RETURN,
     XTABLES,
     Chain,
+    Doubt,
     FilterRule,
+    Match,
     Ruleset,
     Table,
+    Test,
     Verdict,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.walk import Flow, join
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.walk import Budget, Flow, Spent, join
 
 from .small import OWN4, ask, filter_table, numbers, ruleset
 
@@ -87,6 +97,76 @@ def test_chains_are_followed_64_deep(kind: str) -> None:
     assert verdict(*nested(64, kind)) == "filtered"
     with pytest.raises(CoreError, match=r"the chain 65 of the table ip t jumps in a circle"):
         verdict(*nested(65, kind))
+
+
+Tests = tuple[Test, ...]
+
+
+def doubling(*pairs: tuple[Tests, Tests], end: str = DROP) -> Ruleset:
+    """Return chains of two rules, each with such tests and a jump to the next one; the last chain decides."""
+    chains = [
+        Chain(str(at), tuple(FilterRule("", "", tests, (), Verdict(JUMP, str(at + 1))) for tests in pair))
+        for at, pair in enumerate(pairs)
+    ]
+    last = Chain(str(len(pairs)), (FilterRule("", "", (), (), Verdict(end)),))
+    chains[0] = chains[0]._replace(hook="input")
+    return Ruleset((Table(XTABLES, "ip", "t", {chain.name: chain for chain in (*chains, last)}),))
+
+
+@pytest.mark.parametrize(("tests", "end", "expected"), [((), RETURN, "open"), ((Doubt("?"),), DROP, "unknown")])
+def test_a_chain_that_is_reached_in_very_many_ways_is_walked_once_for_each_flow(
+    tests: Tests, end: str, expected: str
+) -> None:
+    asked = Evaluator(doubling(*[(tests, tests)] * 16, end=end), Stack(), Budget(question=500))
+    assert [piece.verdict for piece in asked.exchange(SSH, SOURCE)] == [expected]
+    assert TOO_MUCH not in [piece.rule for piece in asked.exchange(SSH, SOURCE)]
+
+
+def halves(bit: int) -> tuple[Tests, Tests]:
+    """Return tests of one bit of the source: set, or not."""
+    ones = merge(spanning(first, first + (1 << bit) - 1) for first in range(1 << bit, 256, 2 << bit))
+    test = Match(("saddr",), ((ones,),), "")
+    return (test,), (test._replace(negated=True),)
+
+
+def test_where_each_way_leads_others_there_the_work_is_bounded_and_the_verdict_unknown() -> None:
+    rules = doubling(*map(halves, range(8)))
+    for most, expected in (500, {("unknown", TOO_MUCH)}), (5000, {("filtered", ": ")}):
+        pieces = Evaluator(rules, Stack(), Budget(question=most)).exchange(SSH, spanning(0, 255))
+        assert {(piece.verdict, piece.rule) for piece in pieces} == expected
+
+
+def work(*rules: FilterRule) -> int:
+    """Return how much work a question takes in a host with these rules of the input hook."""
+    table = Table(XTABLES, "ip", "t", {"c": Chain("c", rules, "input")})
+    totals = (
+        (total, Evaluator(Ruleset((table,)), Stack(), Budget(total=total)).exchange(SSH, spanning(0, 255)))
+        for total in range(1, 2000)
+    )
+    return next(total for total, pieces in totals if TOO_MUCH not in {piece.rule for piece in pieces})
+
+
+def test_work_is_the_way_itself_and_rules_and_both_ways_of_a_doubt_and_the_pieces_of_sets() -> None:
+    way, plain, doubtful = work(), FilterRule("", ""), FilterRule("", "", (Doubt("?"),))
+    assert way == 24
+    assert work(plain) > way
+    assert work(doubtful) - work(plain) >= 3
+    pieces = [halves(bit)[0] for bit in (7, 2, 0)]  # in 1, 32 and 128 parts
+    taken = [FilterRule("", "", tests, (), Verdict(DROP)) for tests in pieces]
+    again = [work(first, FilterRule("", "", tests)) - work(first) for first, tests in zip(taken, pieces)]
+    assert again[0] < 3
+    assert again[1] >= 16
+    assert again[2] < 3  # what so large sets have in common is remembered
+    assert work(taken[2]) > work(taken[0])
+
+
+def test_no_question_takes_more_than_300_000_rules_and_no_audit_more_than_a_million() -> None:
+    for most in (300_000 - 24, 1_000_000 - 24):
+        budget = Budget() if most < 300_000 else Budget(question=9_000_000)
+        budget.ask()
+        budget.spend(most)
+        with pytest.raises(Spent):
+            budget.spend(1)
 
 
 @pytest.mark.parametrize("kind", [JUMP, GOTO])
