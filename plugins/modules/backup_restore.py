@@ -530,6 +530,11 @@ notes:
   - Orders live in the memory of the trade service only. A restore does not ask for them; look before.
   - A target that is a mount point cannot be swapped by rename. Restore it by O(into).
   - Roles that the server lacks are made from the set; those that are there are not changed.
+  - A Redis server is held down itself, because it writes its file when it ends. Its unit is asked from the server, or
+    is C(redis-server.service) where that does not run. Where it keeps an append-only file, a folder of that form is
+    made whose base is the restored file (Redis 7), because it ignores the other file then. That it has keys is looked
+    for.
+  - What of a V(system) source belongs on this host is for a person to say. It is restored by O(into) alone.
 seealso:
   - module: cryptobot.maintenance.backup_archive
 """

@@ -12,11 +12,11 @@ import fnmatch
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ..backup.model import SourceCopy
 from ..backup.sources.files.formats import Row, read_rows
+from ..backup.sources.model import Reader
 from ..backup.streams import reading
 from ..errors import SourceDenied, SourceMissing
 from ..folders import Folder, NotEntered, resolved
@@ -46,12 +46,12 @@ class Beside(NamedTuple):
     device: int
 
 
-def targets_of(entry: SourceCopy, folder: Path, patterns: Sequence[str], host: Host) -> list[Target]:
-    """Given a source of a set that lies in a folder, return its things. Raise RestoreRefused where none matches."""
+def targets_of(entry: SourceCopy, reader: Reader, patterns: Sequence[str], host: Host) -> list[Target]:
+    """Given a source of a set and what reads it, return its things. Raise RestoreRefused where none matches."""
     if entry.type == "sqlite":
-        return [Target(_sqlite_path(entry), "", int(entry.facts["size"]))]
+        return [Target(_sqlite_path(entry), ".sqlite", int(entry.facts["size"]))]
     index = entry.payload("index")
-    with reading(folder / index.name, entry.compression, host) as stream:
+    with reader.payload(index.name) as path, reading(path, entry.compression, host) as stream:
         rows = list(read_rows(stream, index.name))
     found = _matching(rows, patterns) if patterns else _roots(rows)
     if not found:
