@@ -260,6 +260,20 @@ options:
       - The playbook C(weekly) gives what C(cryptobot_backup.fresh_for) says, else V(20h), and names the set that stands
         for a new one. The playbook C(backup) gives nothing, so that who asks for a backup gets one.
     type: str
+  incremental:
+    description:
+      - Whether a set stores only those files of a files source that are not in the newest good set of this host. A file
+        is taken for the same where its size, mode, owner, modification and change time and inode are, and it was not
+        written within two minutes before it was read then. Databases are always whole.
+      - Where there is no such set, its source was declared otherwise, or its chain has O(max_chain) members, the set
+        is full. A set counts only as long as each set of its chain does, and no set is removed that one that is kept
+        needs.
+    type: bool
+    default: false
+  max_chain:
+    description: How many sets a chain of incremental sets may have, the full one among them, V(1) to V(7).
+    type: int
+    default: 7
   compression:
     description: How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).
     type: str

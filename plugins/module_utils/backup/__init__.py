@@ -131,6 +131,29 @@ SPEC: dict[str, Any] = {
         ],
         variable="cryptobot_backup.fresh_for",
     ),
+    "incremental": option(
+        "bool",
+        [
+            (
+                "Whether a set stores only those files of a files source that are not in the newest good set of this "
+                "host. A file is taken for the same where its size, mode, owner, modification and change time and "
+                "inode are, and it was not written within two minutes before it was read then. Databases are always "
+                "whole."
+            ),
+            (
+                "Where there is no such set, its source was declared otherwise, or its chain has O(max_chain) members, "
+                "the set is full. A set counts only as long as each set of its chain does, and no set is removed that "
+                "one that is kept needs."
+            ),
+        ],
+        default=False,
+        variable="cryptobot_backup.incremental",
+    ),
+    "max_chain": option(
+        "int",
+        "How many sets a chain of incremental sets may have, the full one among them, V(1) to V(7).",
+        default=7,
+    ),
     "compression": option(
         "str",
         "How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).",

@@ -76,6 +76,7 @@ NEWEST, ALL = "newest", "all"
 
 
 LEVELS = ("L0", "L1", "L2", "L3")
+LONGEST_CHAIN = 7  # members, the full set among them: each one more is one more set that must not be lost
 # Options of a PostgreSQL source that say what it holds; the others say how it is reached.
 WHICH_DATABASES = ("database", "exclude_databases", "login_host", "login_unix_socket", "login_port", "globals")
 _OF_SERVER = {
@@ -167,6 +168,8 @@ class Settings(NamedTuple):
     space_factor: float
     scratch_dir: Optional[Path]
     state_dir: str
+    incremental: bool = False
+    max_chain: int = LONGEST_CHAIN
     sign_key_file: str = ""
     trusted_accounts: tuple[str, ...] = ()
     others: Others = NOBODY_ELSE
@@ -221,6 +224,8 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
         state_dir=params["state_dir"],
+        incremental=params["incremental"],
+        max_chain=_length(params["max_chain"]),
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
     )
@@ -278,6 +283,12 @@ def _source_name(position: int, value: str) -> str:
 def _at_least(least: float, option: str, value: Any) -> Any:
     if value < least:
         raise InputError(option, value, f"{least} or more")
+    return value
+
+
+def _length(value: int) -> int:
+    if not 1 <= value <= LONGEST_CHAIN:
+        raise InputError("max_chain", value, f"1 to {LONGEST_CHAIN} sets, the full one among them")
     return value
 
 

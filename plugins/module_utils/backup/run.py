@@ -36,6 +36,7 @@ from .rules_verification import judge_removed
 from .sources.kinds import measure_sources
 from .sources.model import Bench, Measured
 from .space import predict_space
+from .store.chain import with_chains
 from .store.collect import read_catalog
 from .store.publish import record_verification
 from .store.signature import read_key
@@ -133,7 +134,7 @@ def present(settings: Settings, host: Host, check_mode: bool) -> Result:
 
 
 def _plan_present(settings: Settings, measured: Measured, host: Host) -> SetPlan:
-    return plan_present(settings, collect_catalog(settings, host), measured, host.now(), host.name())
+    return plan_present(settings, collect_catalog(settings, host), measured, host.now(), host.name(), host.platform)
 
 
 def _result_of_set(settings: Settings, host: Host, attempt: Attempt) -> Result:
@@ -182,7 +183,8 @@ def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
     us elsewhere.
     """
     catalog = collect_catalog(settings, host)
-    reports = [_verify(found, settings, host) for found in chosen(catalog, settings)]
+    hashed: dict[Path, str] = {}
+    reports = [_verify(found, settings, host, hashed) for found in chosen(catalog, settings)]
     judged = with_evidence(catalog, reports, host.now())
     if not check_mode and not catalog.faults:
         _record(catalog, judged)
@@ -211,9 +213,9 @@ def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
     return found
 
 
-def _verify(found: BackupSet, settings: Settings, host: Host) -> Report:
+def _verify(found: BackupSet, settings: Settings, host: Host, hashed: dict[Path, str]) -> Report:
     scratch = settings.scratch_dir or Path(tempfile.gettempdir())
-    bench = Bench(found.folder, scratch, host, doubt=_doubt_of(scratch))
+    bench = Bench(found.folder, scratch, host, doubt=_doubt_of(scratch), hashed=hashed)
     return verify(found.manifest, bench, settings.verify_level, settings.subset)
 
 
@@ -228,7 +230,7 @@ def _doubt_of(scratch: Path) -> str:
 def with_evidence(catalog: Catalog, reports: Sequence[Report], now: float) -> Catalog:
     """Return the catalog as it is after these verifications."""
     by_id = {report.set_id: report for report in reports}
-    return catalog._replace(sets=tuple(_with_report(found, by_id, now) for found in catalog.sets))
+    return catalog._replace(sets=tuple(with_chains(_with_report(found, by_id, now) for found in catalog.sets)))
 
 
 def _with_report(found: BackupSet, reports: dict[str, Report], now: float) -> BackupSet:

@@ -22,6 +22,7 @@ from typing import IO, Any, Callable, NamedTuple, Optional, Protocol
 
 from ..errors import CoreError, InputError, ToolFailed, ToolMissing
 from ..host import Host
+from ..reading import regular_itself
 from .errors import CannotJudge, NoSpace, Unreadable
 from .stage import CHUNK, Stage
 
@@ -271,6 +272,17 @@ def writing(path: Path, codec: Codec, host: Host) -> Iterator[Sink]:
     except BaseException:
         sink.abandon()
         raise
+
+
+def sha256_of(path: Path, heartbeat: Callable[[], object]) -> str:
+    """Return the checksum of a file itself. Raise OSError, also where a link or no file has its name."""
+    digest, buffer = hashlib.sha256(), bytearray(CHUNK)
+    window = memoryview(buffer)
+    with open(path, "rb", buffering=0, opener=regular_itself) as stream:
+        while count := stream.readinto(buffer):
+            digest.update(window[:count])
+            heartbeat()
+    return digest.hexdigest()
 
 
 LIBRARY: dict[str, Callable[[Path, str], Any]] = {"gzip": gzip.open, "lzma": lzma.open, "none": open}

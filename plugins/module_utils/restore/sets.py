@@ -13,6 +13,7 @@ from pathlib import Path
 from ..backup.declared import Settings
 from ..backup.make import make_set
 from ..backup.model import L2, BackupSet, Catalog, Made, Report, SourceCopy
+from ..backup.plan import SetPlan
 from ..backup.sources.model import Bench, Reader
 from ..backup.store.collect import read_catalog
 from ..backup.store.reader import ArchiveReader
@@ -49,4 +50,4 @@ def make(settings: Settings, made: Made, host: Host, heartbeat: Heartbeat) -> No
     """Make a set; ``made`` tells which. Raise CoreError."""
     codec = choose_codec(settings.compression, settings.compression_level, settings.threads, host)
     catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
-    make_set(settings, catalog, codec, host, made, heartbeat)
+    make_set(settings, SetPlan(catalog), codec, host, made, heartbeat)

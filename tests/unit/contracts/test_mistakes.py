@@ -388,6 +388,12 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         for hours in (0.0, -1.0)
     ),
     (
+        "backup",
+        "linux",
+        source() | {"max_chain": 8},
+        "max_chain is 8: expected 1 to 7 sets, the full one among them",
+    ),
+    (
         "cleanup",
         "linux",
         rule(path="/opt/x\ny"),

@@ -171,6 +171,13 @@ CASES = [
     ("backup.strangers", view(), "ok"),
     ("backup.strangers", view(a_catalog(a_set(60)._replace(strangers=("x",)), LONG_AGO)), "warning"),
     ("backup.strangers", view(a_catalog()), "skipped"),
+    ("backup.chain", view(), "ok"),
+    ("backup.chain", view(a_catalog()), "skipped"),
+    (
+        "backup.chain",
+        view(a_catalog(a_set(60)._replace(chain=(Lack("config", "x/archive.tar", "is not there"),)))),
+        "critical",
+    ),
     ("backup.signature", view(), "skipped"),
     ("backup.signature", keyed(SIGNED), "ok"),
     ("backup.signature", keyed(SIGNED, UNSIGNED), "unknown"),
