@@ -10,6 +10,7 @@ from typing import Any
 
 from ..options import common_options, option
 from ..registry import declare
+from .repository import OPTIONS
 from .source_options import SOURCE
 
 _RETENTION: dict[str, Any] = {
@@ -279,6 +280,7 @@ SPEC: dict[str, Any] = {
         default=[],
         variable="cryptobot_backup.trusted_accounts",
     ),
+    **OPTIONS,
     **common_options(14400),
 }
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ActionFailed, CoreError
-from ..finding import EMPTY, FAILED, NOT_DONE, Action
+from ..errors import CoreError
+from ..finding import DONE, EMPTY, FAILED, NOT_DONE, Action
 from ..host import Host
 from ..steps import Step
 from .access import require_own_way
 from .declared import Settings
 from .history import remember_run
-from .make import SourceFailed, make_set
+from .make import SourceFailed
 from .model import DEAD, Made
 from .plan import SetPlan, decide_now, not_done, refusal
-from .store.collect import read_catalog
-from .store.owner import leftover
-from .store.publish import remove, sweep
-from .streams import Codec
+from .store.kinds import Store
 
+COMPACT = "compact"
 GONE = "somebody else has removed it"
 Heartbeat = Callable[[], None]
 
@@ -56,26 +53,26 @@ def stand_by(settings: Settings, plan: SetPlan, host: Host, check_mode: bool) ->
     return Attempt(plan, made, actions, changed=bool(plan.steps), acted=False)
 
 
-def carry_out(settings: Settings, plan: SetPlan, codec: Codec, host: Host, heartbeat: Heartbeat) -> Attempt:
+def carry_out(settings: Settings, plan: SetPlan, store: Store, host: Host, heartbeat: Heartbeat) -> Attempt:
     """Sweep, make the set where one is planned, and prune where that set counts."""
-    swept, made = sweep_all(plan.sweep, settings, host), Made(skipped=dict(plan.left_out))
+    swept, made = sweep_all(plan.sweep, settings, store), Made(skipped=dict(plan.left_out))
     if plan.sources:
         give_way(host)
         try:
-            make_set(settings, plan, codec, host, made, heartbeat)
+            store.make(plan, made, heartbeat)
         except CoreError as error:
             return _failed(settings, plan, host, Attempt(plan, made, swept, changed=bool(swept)), error)
         remember_run(settings, host.now(), ok=True, message=f"{settings.title} was made")
-    done = [*swept, *plan.made(made.skipped), *_prune(settings, plan, made, host)]
+    done = [*swept, *plan.made(made.skipped), *_prune(settings, plan, made, host, store)]
     done += plan.decided_against(settings)
     return Attempt(plan, made, done, changed=any(one.state != NOT_DONE for one in done))
 
 
-def _prune(settings: Settings, plan: SetPlan, made: Made, host: Host) -> list[Action]:
+def _prune(settings: Settings, plan: SetPlan, made: Made, host: Host, store: Store) -> list[Action]:
     """Remove what the plan says; nothing goes on behalf of a new set that turned out not to count."""
     if made.published is not None and not made.published.good:
         return not_done(plan.prune, f"the new set {made.published.id} does not count as a backup")
-    return prune_all(plan.prune, settings, host)
+    return prune_all(plan.prune, settings, host, store)
 
 
 def _failed(settings: Settings, plan: SetPlan, host: Host, so_far: Attempt, error: CoreError) -> Attempt:
@@ -85,46 +82,48 @@ def _failed(settings: Settings, plan: SetPlan, host: Host, so_far: Attempt, erro
     return so_far._replace(actions=actions, why=str(error), failures=failures)
 
 
-def sweep_all(steps: Iterable[Step], settings: Settings, host: Host) -> list[Action]:
+def sweep_all(steps: Iterable[Step], settings: Settings, store: Store) -> list[Action]:
     """Sweep what a plan says, and return what came of it. Each leftover is looked at again before its turn."""
-    return [_remove(step, settings, _not_dead(settings.dir / step.subject, host), sweep) for step in steps]
+    return [_remove(step, settings, _not_dead(step.subject, store), store.sweep) for step in steps]
 
 
-def prune_all(steps: Iterable[Step], settings: Settings, host: Host) -> list[Action]:
+def prune_all(steps: Iterable[Step], settings: Settings, host: Host, store: Store) -> list[Action]:
     """Remove the sets that a plan says, and return what came of it.
 
     Before each of them the whole folder is read and decided upon again: what was verified once is looked at now, that
     of the keepers and that of the victim, because a set that was made on the way may have taken hours.
     """
-    return [_remove(step, settings, _kept_now(step, settings, host), remove) for step in steps]
+    done = [_remove(step, settings, _kept_now(step, settings, host, store), store.remove) for step in steps]
+    if any(one.state == DONE for one in done):
+        failed = store.settle()
+        done += [Action(COMPACT, store.where, FAILED, failed)] if failed else []
+    return done
 
 
-def _not_dead(path: Path, host: Host) -> str:
-    if not os.path.lexists(path):
+def _not_dead(name: str, store: Store) -> str:
+    now = store.left(name)
+    if now is None:
         return GONE
-    now = leftover(path, host)
     return "" if now.state == DEAD else now.words
 
 
-def _kept_now(step: Step, settings: Settings, host: Host) -> str:
+def _kept_now(step: Step, settings: Settings, host: Host, store: Store) -> str:
     """Return why a set must stay after all, or an empty text."""
-    decided = decide_now(
-        settings, read_catalog(settings.dir, host, settings.sign_key, settings.others), host.now(), host.name()
-    )
+    decided = decide_now(settings, store.catalog(), host.now(), host.name())
     if decided is None:
         return "no retention is declared"
     return "" if step.subject in decided.removed else decided.kept.get(step.subject, GONE)
 
 
-def _remove(step: Step, settings: Settings, why_not: str, do: Callable[[Path, str], None]) -> Action:
+def _remove(step: Step, settings: Settings, why_not: str, do: Callable[[str], None]) -> Action:
     if why_not:
         return step.ended(NOT_DONE, why_not)
     try:
         require_own_way(settings.dir, settings.others)
-        do(settings.dir, step.subject)
+        do(step.subject)
     except FileNotFoundError:
         return step.ended(NOT_DONE, GONE)
-    except ActionFailed as error:
+    except CoreError as error:
         return step.ended(FAILED, str(error))
     except OSError as error:
         return step.ended(FAILED, f"{error}; what is left is swept by the next run")

@@ -13,9 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 import ntpath
+import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple, Optional
 
@@ -28,6 +30,7 @@ from ..trusted import NOBODY_ELSE, Others
 from ..trusted_accounts import check_trusted
 from ..units import parse_seconds
 from .names import declared_refusal, is_device, is_set_id
+from .repository import Repository, read_repository
 from .retention import PERIODS, Policy
 
 _OF_THE_SYSTEM = (  # the Filesystem Hierarchy Standard, and what macOS has beside it
@@ -46,12 +49,17 @@ def check_place(params: Mapping[str, Any], platform: str) -> None:
     source is in it.
     """
     folder = _pure(params["dir"], platform)
+    own = [("dir", folder)]
+    if params["store"] == "restic" and os.path.isabs(params["repository"] or ""):
+        own.append(("repository", _pure(params["repository"], platform)))
     if any(_is_in(folder, _pure(each, platform)) for each in _OF_THE_SYSTEM) or str(folder) in _WHOLE:
         raise InputError("dir", params["dir"], "a folder of its own, not one of the system such as /etc or /var")
     for position, source in enumerate(params["sources"]):
-        for option, path in _paths(source):
-            if _is_in(_pure(path, platform), folder):
-                raise InputError(f"sources[{position}].{option}", path, "a path outside of dir, which holds the sets")
+        for (option, path), (name, place) in product(_paths(source), own):
+            if _is_in(_pure(path, platform), place):
+                raise InputError(
+                    f"sources[{position}].{option}", path, f"a path outside of {name}, which holds the sets"
+                )
 
 
 def _paths(source: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -174,6 +182,8 @@ class Settings(NamedTuple):
     trusted_accounts: tuple[str, ...] = ()
     others: Others = NOBODY_ELSE
     sign_key: bytes = b""
+    store: str = "archive"
+    repository: Optional[Repository] = None
 
     def __repr__(self) -> str:
         """Return the options as text, without the key."""
@@ -190,7 +200,8 @@ class Settings(NamedTuple):
         """Real paths that a files source leaves out: the backups themselves, and databases that are taken as such."""
         databases = [place_of(source.paths[0]) for source in self.sources if source.type == "sqlite"]
         beside = ("", "-wal", "-shm", "-journal")
-        return frozenset([real_path(str(self.dir)), *(path + end for path in databases for end in beside)])
+        own = [str(self.dir), *([self.repository.path] if self.repository and self.repository.path else [])]
+        return frozenset([*map(real_path, own), *(path + end for path in databases for end in beside)])
 
 
 def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
@@ -224,10 +235,12 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
         state_dir=params["state_dir"],
-        incremental=params["incremental"],
+        incremental=params["incremental"] and params["store"] == "archive",
         max_chain=_length(params["max_chain"]),
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
+        store=params["store"],
+        repository=read_repository(params, platform) if params["store"] == "restic" else None,
     )
     check_place(params, platform)
     _require_together(settings)

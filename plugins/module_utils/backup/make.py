@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from ..errors import ActionFailed, CoreError
+from ..finding import EMPTY
 from ..host import Host
 from .access import require_own_way
 from .declared import Settings, Source
@@ -56,10 +57,11 @@ def make_set(
     CoreError; then no trace of a set is left.
     """
     begun = host.now()
-    with _growing(settings, new_id(begun), host) as partial:
+    with growing(settings, new_id(begun), host) as partial:
         workshop = Workshop(partial, host, codec, settings.protected, parent=plan.parent)
-        _back_up_all(workshop, settings, made, heartbeat)
-        manifest = _write(workshop, begun, settings, plan.catalog, made)
+        wanted = [source for source in settings.sources if source.name not in made.skipped]
+        back_up_all(workshop, wanted, settings.jobs, made, heartbeat)
+        manifest = seal_set(workshop, begun, settings, plan.catalog, made)
         # the checksums are compared whatever was asked for: what is published is what was written
         bench = Bench(partial, partial, host, hashed=workshop.hashed, heartbeat=heartbeat)
         made.report = verify(manifest, bench, max(L1, settings.verify_level))
@@ -70,7 +72,7 @@ def make_set(
 
 
 @contextmanager
-def _growing(settings: Settings, set_id: str, host: Host) -> Iterator[Path]:
+def growing(settings: Settings, set_id: str, host: Host) -> Iterator[Path]:
     """Yield the folder of a set in the making; where it cannot be made or the block fails, nothing of it stays.
 
     Raise NoSpace or ActionFailed where the system refuses what the block does to it, or another account leads there.
@@ -96,10 +98,11 @@ def _explained(error: OSError, partial: Path) -> ActionFailed:
     return ActionFailed(f"no set was made, {error.filename or partial} could not be written: {error.strerror}")
 
 
-def _back_up_all(workshop: Workshop, settings: Settings, made: Made, heartbeat: Callable[[], None]) -> None:
-    """Take the sources, ``jobs`` of them side by side. When one fails, the others are given up."""
-    wanted = [source for source in settings.sources if source.name not in made.skipped]
-    with ThreadPoolExecutor(settings.jobs) as pool:
+def back_up_all(
+    workshop: Workshop, wanted: Sequence[Source], jobs: int, made: Made, heartbeat: Callable[[], None]
+) -> None:
+    """Take sources, ``jobs`` of them side by side. When one fails, the others are given up."""
+    with ThreadPoolExecutor(jobs) as pool:
         running = [pool.submit(_back_up_one, source, workshop, made) for source in wanted]
         try:
             for done in as_completed(running):
@@ -126,8 +129,17 @@ def _back_up_one(source: Source, workshop: Workshop, made: Made) -> None:
         made.skipped[source.name] = str(error)
 
 
-def _write(workshop: Workshop, begun: float, settings: Settings, catalog: Catalog, made: Made) -> Manifest:
-    """Seal the manifest of what was taken into the set's folder and return it as a reader will see it."""
+def seal_set(
+    workshop: Workshop,
+    begun: float,
+    settings: Settings,
+    catalog: Catalog,
+    made: Made,
+    beside: tuple[Mapping[str, Any], Mapping[str, str]] = (EMPTY, EMPTY),
+) -> Manifest:
+    """Seal the manifest of what was taken into the set's folder and return it as a reader will see it. ``beside`` says
+    where the content lies when that is not in the folder, and what else made it.
+    """
     if not made.taken:
         raise ActionFailed(f"no set was made, none of its sources could be taken: {made.skipped}")
     anomalies = find_anomalies(settings.sources, made.taken, catalog.good, settings.max_shrink)
@@ -142,7 +154,8 @@ def _write(workshop: Workshop, begun: float, settings: Settings, catalog: Catalo
         created=begun,
         seconds=round(workshop.host.now() - begun, 3),
         pin_until=pin_of(settings, begun),
-        tools=_tools(workshop.codec, workshop.host),
+        tools={**_tools(workshop.codec, workshop.host), **beside[1]},
+        store=beside[0],
         sources=tuple(made.taken[source.name] for source in settings.sources if source.name in made.taken),
         skipped=made.skipped,
         anomalies=() if settings.accept_anomaly else tuple(anomalies),

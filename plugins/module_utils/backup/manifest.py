@@ -40,7 +40,9 @@ def manifest_document(manifest: Manifest) -> dict[str, Any]:
 
     ``encryption`` is null: sets are plain; the key stands for those that will not be.
     """
+    store = {"store": dict(manifest.store)} if manifest.store else {}
     return {
+        **store,
         "format": INCREMENTAL if manifest.chain else FORMAT,
         "id": manifest.id,
         "host": manifest.host,
@@ -124,7 +126,10 @@ def _incomplete(manifest: Manifest) -> str:
 def _lacking(entry: SourceCopy) -> str:
     """Return what a source lacks, or an empty text."""
     roles, own = {payload.role for payload in entry.payloads}, {payload.name for payload in entry.payloads}
-    needed = [*ROLES.get(entry.type, ()), *(("attributes",) if "attributes" in entry.facts else ())]
+    beside = ROLES.get(entry.type, ())
+    if "snapshot" in entry.facts:  # its archive is a snapshot of another program's
+        beside = tuple(role for role in beside if role != "archive")
+    needed = [*beside, *(("attributes",) if "attributes" in entry.facts else ())]
     dumps = [facts["payload"] for facts in entry.facts.get("databases", {}).values() if "payload" in facts]
     if any(not name.startswith(f"{entry.name}/") for name in own):
         return "a file of another source"
@@ -173,6 +178,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         sha256=document["sha256"],
         platform=document["platform"],
         tools=document.get("tools", {}),
+        store=document.get("store", {}),
         chain=tuple(document.get("chain", ())),
     )
 

@@ -128,6 +128,7 @@ class Manifest(NamedTuple):
     """What a set says of itself, the same before it is written and after it is read.
 
     Moments are seconds since the epoch; ``anomalies`` name what looked emptied. ``sha256`` is empty until it is sealed.
+    ``store`` says where its content lies when that is not beside it.
     ``chain`` are the sets that an incremental one needs, from the full one to its parent; of a full set there are none.
     """
 
@@ -146,6 +147,7 @@ class Manifest(NamedTuple):
     sha256: str = ""
     platform: str = ""
     tools: Mapping[str, str] = EMPTY
+    store: Mapping[str, Any] = EMPTY
     chain: tuple[str, ...] = ()
 
     @property
@@ -262,6 +264,16 @@ class Leftover(NamedTuple):
     words: str = ""
 
 
+class Stock(NamedTuple):
+    """What was found in a store beside its sets: ``where`` it is (empty for the backup folder itself), ``strays`` are
+    things in it that no manifest lists, ``lost`` the sets that this host made and did not remove, and that are gone.
+    """
+
+    where: str = ""
+    strays: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
 class Catalog(NamedTuple):
     """All that a backup folder holds, sets from old to new. ``free`` is in bytes, ``mode`` the folder's own.
 
@@ -281,6 +293,7 @@ class Catalog(NamedTuple):
     now: float = math.inf
     foreign: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    store: Stock = Stock()
 
     @property
     def ahead(self) -> tuple[BackupSet, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ..lock import host_lock
 from ..registry import Rules
 from ..trusted import faults
 from ..trusted_accounts import others_of
-from . import rules_anomaly, rules_folder, rules_made, rules_sets, rules_verification
+from . import rules_anomaly, rules_folder, rules_made, rules_sets, rules_store, rules_verification
 from .access import collect_access, refusal_of
 from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
 from .context import Context
@@ -37,13 +37,18 @@ from .sources.kinds import measure_sources
 from .sources.model import Bench, Measured
 from .space import predict_space
 from .store.chain import with_chains
-from .store.collect import read_catalog
-from .store.publish import record_verification
+from .store.kinds import Store, open_store
 from .store.signature import read_key
-from .streams import choose_codec
-from .verification import evidence, verify
+from .verification import evidence
 
-RULES = Rules(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES)
+RULES = Rules(
+    rules_sets.RULES,
+    rules_folder.RULES,
+    rules_store.RULES,
+    rules_verification.RULES,
+    rules_anomaly.RULES,
+    rules_made.RULES,
+)
 # Which kinds of rules judge which state. The state that sees to a good set says the same of the folder as the one that
 # looks for it, so that what an earlier look of the same play found wanting does not stand beside what a run has made
 # right since.
@@ -75,37 +80,38 @@ def judge(context: Context) -> list[Finding]:
 
 
 def collect_catalog(settings: Settings, host: Host) -> Catalog:
-    """Return what the backup folder holds now."""
-    return read_catalog(settings.dir, host, settings.sign_key, settings.others)
+    """Return what the store of the settings holds now."""
+    return open_store(settings, host).catalog()
 
 
 def listed(settings: Settings, host: Host, _check_mode: bool) -> Result:
     """``state: listed``: return every set with what its manifest and its verification say. Reads only."""
-    catalog = collect_catalog(settings, host)
+    catalog = open_store(settings, host).catalog()
     context = Context(settings, catalog, host.now(), access=collect_access(catalog, host), platform=host.platform)
     return Result(findings=judge(context), metrics=metrics(context), data=describe_catalog(catalog))
 
 
 def pruned(settings: Settings, host: Host, check_mode: bool) -> Result:
     """``state: pruned``: remove the sets that no rule of the policy keeps, or in check mode return the plan."""
-    plan = _plan_pruned(settings, host)
+    store = open_store(settings, host)
+    plan = _plan_pruned(settings, host, store)
     refused = refusal_of(plan.catalog.faults, str(settings.dir))
     if refused:
-        return replace(_result_of_pruning(settings, host, plan, not_done(plan.steps, refused)), failure=refused)
+        return replace(_result_of_pruning(settings, host, store, plan, not_done(plan.steps, refused)), failure=refused)
     if check_mode or not plan.steps:
-        return _result_of_pruning(settings, host, plan, plan.planned())
+        return _result_of_pruning(settings, host, store, plan, plan.planned())
     with host_lock(settings.state_dir, "B1.2 backup_archive", host):
-        plan = _plan_pruned(settings, host)
-        done = [*sweep_all(plan.sweep, settings, host), *prune_all(plan.prune, settings, host)]
-        return _result_of_pruning(settings, host, plan, done)
+        plan = _plan_pruned(settings, host, store)
+        done = [*sweep_all(plan.sweep, settings, store), *prune_all(plan.prune, settings, host, store)]
+        return _result_of_pruning(settings, host, store, plan, done)
 
 
-def _plan_pruned(settings: Settings, host: Host) -> SetPlan:
-    return plan_pruned(settings, collect_catalog(settings, host), host.now(), host.name())
+def _plan_pruned(settings: Settings, host: Host, store: Store) -> SetPlan:
+    return plan_pruned(settings, store.catalog(), host.now(), host.name())
 
 
-def _result_of_pruning(settings: Settings, host: Host, plan: SetPlan, done: list[Action]) -> Result:
-    catalog = collect_catalog(settings, host)
+def _result_of_pruning(settings: Settings, host: Host, store: Store, plan: SetPlan, done: list[Action]) -> Result:
+    catalog = store.catalog()
     context = Context(settings, catalog, host.now(), retention=plan.retention, platform=host.platform)
     return Result(
         findings=[*judge_removed(plan.catalog, done), *judge(context)],
@@ -121,24 +127,25 @@ def present(settings: Settings, host: Host, check_mode: bool) -> Result:
     """``state: present``: take a set unless one makes that unnecessary, prove that it can be read, and remove what the
     policy no longer keeps; or return the plan of that.
     """
-    codec = choose_codec(settings.compression, settings.compression_level, settings.threads, host)
+    store = open_store(settings, host)
+    store.ready()
     measured = measure_sources(settings, host)
-    plan = _plan_present(settings, measured, host)
+    plan = _plan_present(settings, measured, host, store)
     if check_mode or refusal(plan) or not plan.steps:
-        return _result_of_set(settings, host, stand_by(settings, plan, host, check_mode))
+        return _result_of_set(settings, host, store, stand_by(settings, plan, host, check_mode))
     with host_lock(settings.state_dir, "B1.1 backup_archive", host) as heartbeat:
-        plan = _plan_present(settings, measured, host)  # another run may have taken the missing set a moment ago
+        plan = _plan_present(settings, measured, host, store)  # another run may have taken the missing set a moment ago
         if refusal(plan) or not plan.steps:
-            return _result_of_set(settings, host, stand_by(settings, plan, host, check_mode))
-        return _result_of_set(settings, host, carry_out(settings, plan, codec, host, heartbeat))
+            return _result_of_set(settings, host, store, stand_by(settings, plan, host, check_mode))
+        return _result_of_set(settings, host, store, carry_out(settings, plan, store, host, heartbeat))
 
 
-def _plan_present(settings: Settings, measured: Measured, host: Host) -> SetPlan:
-    return plan_present(settings, collect_catalog(settings, host), measured, host.now(), host.name(), host.platform)
+def _plan_present(settings: Settings, measured: Measured, host: Host, store: Store) -> SetPlan:
+    return plan_present(settings, store.catalog(), measured, host.now(), host.name(), host.platform)
 
 
-def _result_of_set(settings: Settings, host: Host, attempt: Attempt) -> Result:
-    plan, made, catalog = attempt.plan, attempt.made, collect_catalog(settings, host)
+def _result_of_set(settings: Settings, host: Host, store: Store, attempt: Attempt) -> Result:
+    plan, made, catalog = attempt.plan, attempt.made, store.catalog()
     context = Context(
         settings=settings,
         catalog=catalog,
@@ -182,12 +189,14 @@ def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
     recorded beside each set: evidence, which counts as no change. Nothing is recorded where another account could lead
     us elsewhere.
     """
-    catalog = collect_catalog(settings, host)
     hashed: dict[Path, str] = {}
-    reports = [_verify(found, settings, host, hashed) for found in chosen(catalog, settings)]
-    judged = with_evidence(catalog, reports, host.now())
-    if not check_mode and not catalog.faults:
-        _record(catalog, judged)
+    store = open_store(settings, host)
+    with host_lock(settings.state_dir, "B1.3 backup_archive", host) if store.alone else nullcontext():
+        catalog = store.catalog()
+        reports = [_verify(found, settings, host, store, hashed) for found in chosen(catalog, settings)]
+        judged = with_evidence(catalog, reports, host.now())
+        if not check_mode and not catalog.faults:
+            _record(catalog, judged, store)
     context = _context_of_verified(settings, judged, reports, host)
     data = {
         **describe_catalog(judged),
@@ -213,10 +222,9 @@ def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
     return found
 
 
-def _verify(found: BackupSet, settings: Settings, host: Host, hashed: dict[Path, str]) -> Report:
+def _verify(found: BackupSet, settings: Settings, host: Host, store: Store, hashed: dict[Path, str]) -> Report:
     scratch = settings.scratch_dir or Path(tempfile.gettempdir())
-    bench = Bench(found.folder, scratch, host, doubt=_doubt_of(scratch), hashed=hashed)
-    return verify(found.manifest, bench, settings.verify_level, settings.subset)
+    return store.verify(found, Bench(found.folder, scratch, host, doubt=_doubt_of(scratch), hashed=hashed))
 
 
 def _doubt_of(scratch: Path) -> str:
@@ -240,16 +248,17 @@ def _with_report(found: BackupSet, reports: dict[str, Report], now: float) -> Ba
     return found if new is None else found._replace(verification=new)
 
 
-def _record(before: Catalog, after: Catalog) -> None:
+def _record(before: Catalog, after: Catalog, store: Store) -> None:
+    store.adopt(before)
     for old, new in zip(before.sets, after.sets):
         if new.verification is not None and new.verification is not old.verification and not new.others:
-            _write(new, new.verification)
+            _write(new, new.verification, store)
 
 
-def _write(found: BackupSet, verification: Verification) -> None:
+def _write(found: BackupSet, verification: Verification, store: Store) -> None:
     # An account that may only read still learns what holds; without evidence nothing is claimed later.
     with suppress(OSError):
-        record_verification(found.folder, found.id, verification)
+        store.record(found, verification)
 
 
 def _context_of_verified(settings: Settings, catalog: Catalog, reports: Sequence[Report], host: Host) -> Context:

@@ -120,6 +120,15 @@ class Stage:
         if rc != 0:
             raise ToolFailed((self.name,), rc, telling_line(words))
 
+    def wait(self, seconds: float) -> Optional[int]:
+        """Wait a while for the end; return the exit code, or None where it still runs. ``finish`` or ``abandon`` still
+        has to follow.
+        """
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def last_words(self) -> str:
         """Return the end of what the process printed on its standard error."""
         self._words.seek(0, os.SEEK_END)

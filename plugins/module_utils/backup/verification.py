@@ -94,10 +94,11 @@ def _open(entry: SourceCopy, bench: Bench) -> list[Defect]:
 def _restores(manifest: Manifest, entries: Iterable[SourceCopy], bench: Bench) -> list[Defect]:
     """Restore sources one after the other, each into a folder or a server of its own that is gone afterwards."""
     reader = ArchiveReader(manifest, bench.folder, bench.host)
-    return [defect for entry in entries for defect in _restore(entry, reader, bench)]
+    return [defect for entry in entries for defect in restore_trial(entry, reader, bench)]
 
 
-def _restore(entry: SourceCopy, reader: Reader, bench: Bench) -> list[Defect]:
+def restore_trial(entry: SourceCopy, reader: Reader, bench: Bench) -> list[Defect]:
+    """Restore a source into a folder or server of its own that is gone afterwards; return why it does not come back."""
     if bench.doubt:
         return [Defect(L3, entry.name, f"nothing is unpacked into {bench.scratch}: {bench.doubt}", unknown=True)]
     try:

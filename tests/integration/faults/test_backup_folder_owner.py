@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from plugins.module_utils.backup.examples import found, status, tree
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import act, make, run
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import publish
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import make, run
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import kinds, publish
 
 from .folder_owners import NOBODY, asked, backed_up, his, link_of, of_the_database, said
 
@@ -216,7 +216,7 @@ def put_there_before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, pla
     monkeypatch.setattr(owner, name, first)
 
 
-@pytest.mark.parametrize(("owner", "name"), [(act, "make_set"), (make, "new_id"), (make, "verify")])
+@pytest.mark.parametrize(("owner", "name"), [(kinds, "make_set"), (make, "new_id"), (make, "verify")])
 def test_a_link_put_there_after_the_look_is_not_written_through(
     owner: Any, name: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

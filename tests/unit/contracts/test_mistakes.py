@@ -33,6 +33,7 @@ OF_THE_HOST = {
     ("options.py", "expand"): "which accounts a host has",
     ("restart/launch.py", "_account"): "which accounts a host has",
     ("backup/run.py", "chosen"): "which sets are in the folder",
+    ("backup/store/restic.py", "require_password_file"): "whose a file of the host is",
     ("backup/store/signature.py", "read_key"): "what is in a file of the host",
     ("backup/store/signature.py", "_require_private"): "whose a file of the host is",
     ("restore/choose.py", "choose_set"): "which sets are in the folder",
@@ -53,6 +54,14 @@ def rule(**options: Any) -> dict[str, Any]:
 
 def source(**options: Any) -> dict[str, Any]:
     return {"dir": "/backups", "sources": [{"name": "config", "type": "files", "path": "/opt/cryptobot", **options}]}
+
+
+def restic(**options: Any) -> dict[str, Any]:
+    given = {"store": "restic", "repository": "/srv/repository", "repository_password": "x"}
+    return {**source(), **given, **options}
+
+
+ELSEWHERE = "sftp:, s3:, rest:, rclone:, b2:, azure:, gs:, swift:"
 
 
 def windows_rule(path: str) -> dict[str, Any]:
@@ -668,6 +677,46 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             r"sources[0] (config).path is 'C:\\a\\nul':"
             r" expected a path such as C:\CryptoBot or \\server\share\folder: it names a device"
         ),
+    ),
+    ("backup", "linux", restic(repository=""), f"repository is '': expected an absolute path, or one of {ELSEWHERE}"),
+    (
+        "backup",
+        "linux",
+        restic(repository="repo"),
+        f"repository is 'repo': expected an absolute path, or one of {ELSEWHERE}",
+    ),
+    (
+        "backup",
+        "linux",
+        restic(repository_password=""),
+        "repository_password: is not set: expected the password of the repository: either it or repository_password_file",
+    ),
+    (
+        "backup",
+        "linux",
+        restic(repository_password_file="/root/password"),
+        "repository_password is 'both': expected the password of the repository: either it or repository_password_file",
+    ),
+    (
+        "backup",
+        "linux",
+        restic(repository_environment={"RESTIC_PASSWORD": "x"}),
+        (
+            "repository_environment is 'RESTIC_PASSWORD': expected no variable of restic's own but "
+            "RESTIC_REST_USERNAME and RESTIC_REST_PASSWORD"
+        ),
+    ),
+    (
+        "backup",
+        "linux",
+        restic(repository="/opt"),
+        "sources[0] (config).path is '/opt/cryptobot': expected a path outside of repository, which holds the sets",
+    ),
+    (
+        "backup",
+        "windows",
+        source(path="C:\\CryptoBot") | {"dir": "D:\\backups", "store": "restic", "repository": "D:\\r"},
+        "repository is 'D:\\\\r': expected none on Windows: store restic was not tried there by this collection",
     ),
     ("backup", "linux", {"dir": "/backups"}, "sources is []: expected at least one source, because state is present"),
     (

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Optional, Union
 
@@ -85,9 +85,15 @@ def _unlisted(folder: Path, listed: set[str], sources: set[str], known: frozense
 MAX_MANIFEST = 256 << 20
 
 
-def read_catalog(folder: Path, host: Host, key: bytes = b"", others: Others = NOBODY_ELSE) -> Catalog:
+Lacking = Callable[[Path, Manifest], tuple[Lack, ...]]
+
+
+def read_catalog(
+    folder: Path, host: Host, key: bytes = b"", others: Others = NOBODY_ELSE, lacking: Lacking = lacks
+) -> Catalog:
     """Given the backup folder, return what it holds; a folder that is not there holds nothing. With a key the
-    signatures of the sets are looked at. ``others`` are trusted to own it, or to write there.
+    signatures of the sets are looked at. ``others`` are trusted to own it, or to write there. ``lacking`` tells what of
+    a set is not there.
 
     Raise SourceDenied where it may not be looked into.
     """
@@ -96,7 +102,7 @@ def read_catalog(folder: Path, host: Host, key: bytes = b"", others: Others = NO
     except SourceMissing:
         return Catalog(folder, exists=False, free=free_bytes(folder), faults=faults(str(folder), others))
     found = [
-        _read_set(folder / name, host, key, others) for name in names if is_set_id(name)
+        _read_set(folder / name, host, key, others, lacking) for name in names if is_set_id(name)
     ]  # None: it was removed meanwhile
     sets = with_chains(item for item in found if isinstance(item, BackupSet))
     return Catalog(
@@ -120,15 +126,15 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _read_set(folder: Path, host: Host, key: bytes, trusted: Others) -> Union[BackupSet, Broken, None]:
+def _read_set(folder: Path, host: Host, key: bytes, trusted: Others, absent: Lacking) -> Union[BackupSet, Broken, None]:
     source = folder / MANIFEST
     try:
         _require_own_files(folder)
         content = host.read_bytes(str(source), MAX_MANIFEST)
         manifest = parse_manifest(content, str(source), folder.name)
         evidence = _read_verification(folder / VERIFIED, manifest, host)
-        lacking, others = lacks(folder, manifest), strangers(folder, manifest, OWN)
-        signature = _signature(folder / SIGNATURE, content, key, host) if key else UNASKED
+        lacking, others = absent(folder, manifest), strangers(folder, manifest, OWN)
+        signature = signature_of(content, _signature(folder / SIGNATURE, host), key) if key else UNASKED
         mode = stat.S_IMODE(os.lstat(folder).st_mode)
         theirs = _others(folder, trusted)
     except CoreError as error:
@@ -162,10 +168,16 @@ def _others(folder: Path, trusted: Others) -> str:
     return next((fault for fault in (fault_of(path, trusted) for path in there) if fault), "")
 
 
-def _signature(path: Path, content: bytes, key: bytes, host: Host) -> str:
+def _signature(path: Path, host: Host) -> bytes:
     try:
-        found = host.read_bytes(str(path), 1024)
+        return host.read_bytes(str(path), 1024)
     except SourceMissing:
+        return b""
+
+
+def signature_of(content: bytes, found: bytes, key: bytes) -> str:
+    """Given a manifest, the signature beside it and the key, return what that is worth."""
+    if not found:
         return UNSIGNED
     return SIGNED if holds(content, found, key) else FORGED
 

@@ -38,6 +38,7 @@ from .kept import Accounts, Kept, read_kept
 from .listed import Listed, Selected, read_listed
 
 UNBOUNDED = 1 << 62  # of an archive of an earlier set, which was read to its end when that was verified
+SMALL = 256 << 10  # bytes
 SEGMENTS = 1_000_000  # of one file with holes
 KINDS = {REGULAR: ("file", SPARSE), FOLDER: ("folder",), SYMLINK: ("link", "junction"), HARDLINK: ("hardlink",)}
 
@@ -294,6 +295,11 @@ class Unpacking:
 
     def _written(self, header: Header, descriptor: int) -> Iterator[bytes]:
         """Write a file's content, and yield it as it is in the archive."""
+        if header.long is None and header.size <= SMALL:  # most are, and two reads of the stream would be two too many
+            data = exactly(self._stream, header.size + -header.size % BLOCK, "a file's content")[: header.size]
+            write_all(descriptor, data)
+            yield data
+            return
         segments = [(0, header.size)]
         if header.long is not None:
             described, segments = read_map(self._stream, header)

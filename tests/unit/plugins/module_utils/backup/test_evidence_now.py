@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import kinds
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import publish as publishing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
@@ -99,7 +100,7 @@ def test_keepers_are_looked_at_before_each_removal(tmp_path, sources, monkeypatc
         for kept in sets(tmp_path)[-2:]:
             gone(payload(tmp_path, kept))
 
-    monkeypatch.setattr("ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.act.remove", remove)
+    monkeypatch.setattr(kinds, "remove", remove)
     result = act(tmp_path, state=state, sources=sources, retention={"daily": 1, "min_keep": 2})
     assert removed == all_five[:1]
     assert set(all_five[1:]) <= set(sets(tmp_path))

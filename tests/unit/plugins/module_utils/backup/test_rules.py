@@ -26,6 +26,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model
     Lack,
     Leftover,
     Report,
+    Stock,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.retention import Decisions
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_folder import RULES as FOLDER_RULES
@@ -184,6 +185,11 @@ CASES = [
     ("backup.signature", keyed(SIGNED, UNSIGNED, FORGED), "critical"),
     ("backup.present", keyed(UNSIGNED, FORGED), "critical"),
     ("backup.present", keyed(UNSIGNED, SIGNED), "ok"),
+    ("backup.repository", view(), "skipped"),
+    ("backup.repository", view(a_catalog(a_set(60), store=Stock("/repository"))), "ok"),
+    ("backup.repository", view(a_catalog(a_set(60), store=Stock("/repository", strays=("file x",)))), "warning"),
+    ("backup.repository", view(a_catalog(a_set(60), store=Stock("/repository", lost=("x",)))), "critical"),
+    ("backup.repository", view(a_catalog(store=Stock("/repository", ("file x",), ("x",)))), "critical"),
     ("backup.foreign", view(), "ok"),
     ("backup.foreign", view(a_catalog(foreign=("a.tar.gz",))), "warning"),
     ("backup.pin", view(), "ok"),

@@ -23,6 +23,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.plan 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import latest as signpost
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store import publish as publishing
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.collect import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.kinds import open_store
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.latest import lead_to, read_latest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.owner import SWEEP_AFTER, identity
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.publish import (
@@ -290,10 +291,14 @@ def pruning(backups: Path) -> Settings:
     return settings(folder, sources=[files("config", folder / "config")], retention={"daily": 1, "min_keep": 1})
 
 
+def prune(steps, given):
+    return prune_all(steps, given, HOST, open_store(given, HOST))
+
+
 def test_a_set_that_is_being_removed_is_none_from_the_first_moment_on(backups, monkeypatch):
     set_id, given = only_set(backups).name, pruning(backups)
     monkeypatch.setattr(publishing.shutil, "rmtree", lambda _path: (_unused for _unused in ()).throw(OSError("killed")))
-    done = prune_all([Step(PRUNE, set_id, "old")], given, HOST)
+    done = prune([Step(PRUNE, set_id, "old")], given)
     assert [(one.state, "killed" in one.reason) for one in done] == [(FAILED, True)]
     assert set_id in failure_of(done)
     monkeypatch.undo()
@@ -305,9 +310,11 @@ def test_a_set_that_is_being_removed_is_none_from_the_first_moment_on(backups, m
 def test_removing_removes_that_set_alone(backups):
     (backups / "keep").mkdir()
     set_id, given = only_set(backups).name, pruning(backups)
-    assert [one.state for one in prune_all([Step(PRUNE, set_id, "old")], given, HOST)] == [DONE]
+    assert [one.state for one in prune([Step(PRUNE, set_id, "old")], given)] == [DONE]
     assert sorted(path.name for path in backups.iterdir()) == [only_set(backups).name, "keep", "latest"]
-    again = prune_all([Step(PRUNE, set_id, "old"), Step(PRUNE, only_set(backups).name, "old")], given, HOST)
+    again = prune_all(
+        [Step(PRUNE, set_id, "old"), Step(PRUNE, only_set(backups).name, "old")], given, HOST, open_store(given, HOST)
+    )
     assert [(one.state, one.reason) for one in again] == [
         (NOT_DONE, "somebody else has removed it"),
         (NOT_DONE, "the newest good set"),
