@@ -11,14 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..backup.declared import Settings
-from ..backup.make import make_set
 from ..backup.model import L2, BackupSet, Catalog, Made, Report, SourceCopy
 from ..backup.plan import SetPlan
 from ..backup.sources.model import Bench, Reader
-from ..backup.store.collect import read_catalog
-from ..backup.store.reader import ArchiveReader
-from ..backup.streams import choose_codec
-from ..backup.verification import verify
+from ..backup.store.kinds import open_store
 from ..host import Host
 from .declared import Request
 
@@ -32,22 +28,23 @@ def scratch_of(request: Request) -> Path:
 
 def collect_catalog(request: Request, host: Host) -> Catalog:
     """Return the sets that there are. Raise CoreError where they cannot be looked at."""
-    return read_catalog(request.backup.dir, host, request.backup.sign_key, request.backup.others)
+    return open_store(request.backup, host).catalog()
 
 
-def reader_of(request: Request, found: BackupSet, host: Host, heartbeat: Callable[[], object]) -> Reader:
+def reader_of(request: Request, found: BackupSet, host: Host, heartbeat: Heartbeat) -> Reader:
     """Return what reads a set, each file of it proved by its checksum."""
-    return ArchiveReader(found.manifest, found.folder, host, heartbeat)
+    reader: Reader = open_store(request.backup, host).reader(found, scratch_of(request), heartbeat)
+    return reader
 
 
 def verify_now(request: Request, found: BackupSet, entries: Sequence[SourceCopy], host: Host) -> Report:
     """Look into the sources of a set that are restored, to L2."""
     manifest = found.manifest._replace(sources=tuple(entries))
-    return verify(manifest, Bench(found.folder, scratch_of(request), host), L2)
+    store = open_store(request.backup._replace(verify_level=L2, subset=None), host)
+    return store.verify(found._replace(manifest=manifest), Bench(found.folder, scratch_of(request), host))
 
 
 def make(settings: Settings, made: Made, host: Host, heartbeat: Heartbeat) -> None:
     """Make a set; ``made`` tells which. Raise CoreError."""
-    codec = choose_codec(settings.compression, settings.compression_level, settings.threads, host)
-    catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
-    make_set(settings, SetPlan(catalog), codec, host, made, heartbeat)
+    store = open_store(settings, host)
+    store.make(SetPlan(store.catalog()), made, heartbeat)

@@ -106,7 +106,7 @@ def _servers(request: Request, chosen: Chosen, host: Host, wanted: list[tuple[So
 def _targets(request: Request, chosen: Chosen, host: Host) -> list[tuple[SourceCopy, Target]]:
     """Return the things of all sources but databases of servers. Raise RestoreRefused where one is not declared."""
     found: list[tuple[SourceCopy, Target]] = []
-    reader = reader_of(request, chosen.found, host, host.remaining)
+    reader = reader_of(request, chosen.found, host, lambda: None)
     for entry in chosen.entries:
         if entry.type in ("postgresql", redis.KIND):
             continue
