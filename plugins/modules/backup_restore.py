@@ -482,6 +482,37 @@ options:
     description: Folder in which O(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder
       for temporary files. What is unpacked is removed again.
     type: path
+  store:
+    description:
+      - Where sets lie. V(archive) is a folder for each set in O(dir), readable with C(tar), C(zstd), C(sqlite3) and
+        C(pg_restore). V(restic) is a repository of restic, which encrypts and takes what is new alone; O(dir) then has
+        the manifest and the evidence of each set, and what is staged.
+      - The page C(docs/backup-stores.md) says which one when.
+    type: str
+    choices: [archive, restic]
+    default: archive
+  repository:
+    description:
+      - 'Repository of restic: an absolute path, or where V(sftp:), V(s3:), V(rest:), V(rclone:), V(b2:), V(azure:),
+        V(gs:) or V(swift:) lead. Required for O(store=restic).'
+      - It is made by the first run. Where one that this host knew is gone, none is made in its place. Let no other
+        program write to it.
+    type: str
+  repository_password:
+    description: Password of the repository. It travels in the environment, never in a command line. Without it nothing
+      of the repository can be read, so keep it where the host is not.
+    type: str
+  repository_password_file:
+    description: File on the host with that password, of mode 0600 and owned by root or the account of the run.
+    type: path
+  repository_environment:
+    description: Variables that restic gets, such as C(AWS_ACCESS_KEY_ID) and C(AWS_SECRET_ACCESS_KEY). Of restic's own
+      only C(RESTIC_REST_USERNAME) and C(RESTIC_REST_PASSWORD).
+    type: dict
+    default: {}
+  restic:
+    description: Program restic where it is not on the PATH. From version 0.14 on.
+    type: path
   sign_key_file:
     description:
       - File with a key of at least 32 bytes on the host, of mode 0600 and owned by root or the account of the run. With
@@ -530,6 +561,11 @@ notes:
   - Orders live in the memory of the trade service only. A restore does not ask for them; look before.
   - A target that is a mount point cannot be swapped by rename. Restore it by O(into).
   - Roles that the server lacks are made from the set; those that are there are not changed.
+  - A Redis server is held down itself, because it writes its file when it ends. Its unit is asked from the server, or
+    is C(redis-server.service) where that does not run. Where it keeps an append-only file, a folder of that form is
+    made whose base is the restored file (Redis 7), because it ignores the other file then. That it has keys is looked
+    for.
+  - What of a V(system) source belongs on this host is for a person to say. It is restored by O(into) alone.
 seealso:
   - module: cryptobot.maintenance.backup_archive
 """

@@ -28,7 +28,7 @@ from ..memory import recall, remember
 from ..publish import fsync_path
 from ..restart.interruption import interruptible
 from ..restart.model import Launch
-from . import beside, hold, holders, journal, safety, swap
+from . import beside, hold, holders, journal, redis, safety, swap
 from .declared import Request
 from .model import BACK, KEPT, UNDER_WAY, Journal, Unit
 from .plan import FINISH, HOLD, PROVE, RESTORE, SAFE, START, SWAP
@@ -214,6 +214,8 @@ def _restore_files(work: Work, entry: SourceCopy, reader: Reader, units: list[Un
         work.notes += [f"{kind} of {entry.name}: {what}" for kind, what in restored.notes.as_dict().items()]
         if entry.type == "sqlite":
             _settle_sqlite(work, into / str(restored.proof["file"]), units[0])
+        elif entry.type == redis.KIND:
+            redis.settle(entry, into / str(restored.proof["file"]), units)
     return beside.with_identities(units)
 
 
@@ -290,11 +292,18 @@ def _noted(work: Work, unit: Unit) -> Unit:
 
 def _start(work: Work, _subject: str) -> str:
     """Let the services go and start them. What does not come back is a failure, and is not taken back by itself."""
-    faults = _start_again(work)
+    faults = (*_start_again(work), *_empty_servers(work))
     if faults:
         way = f"the way back: state: rolled_back, restore: {work.journal.id}"
         work.journal.failure = f"the data is restored and {'; '.join(faults)}. What was there is kept; {way}"
     return "; ".join(faults) or "all that are meant to run do, and are well"
+
+
+def _empty_servers(work: Work) -> tuple[str, ...]:
+    """Return what is wrong with the Redis servers that were restored."""
+    found = [(entry, work.request.source(name)) for name, entry in work.entries.items() if entry.type == redis.KIND]
+    said = [redis.fault_of(entry, source, work.host) for entry, source in found if source is not None]
+    return tuple(fault for fault in said if fault)
 
 
 def _open_doors(work: Work) -> None:

@@ -133,7 +133,6 @@ def choose_entries(request: Request, found: BackupSet) -> tuple[tuple[SourceCopy
 
 _BY_INTO = {
     "system": "what of it belongs on this host is for a person to say: restore it by into",
-    "redis": "its server writes the file anew when it ends: restore it by into, and put it there while it is stopped",
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional
 from ..backup import SPEC as BACKUP
 from ..backup.declared import Settings, Source, read_settings
 from ..backup.names import is_set_id
+from ..backup.repository import OPTIONS
 from ..backup.times import from_iso
 from ..errors import InputError
 from ..options import expand
@@ -99,7 +100,7 @@ def read_request(params: Mapping[str, Any], platform: str = "") -> Request:
 def _of_backup(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of backup_archive that go with those of a restore."""
     defaults = {name: each.get("default") for name, each in BACKUP.items()}
-    taken = ("dir", "sources", "scratch_dir", "sign_key_file", "trusted_accounts", "state_dir")
+    taken = ("dir", "sources", "scratch_dir", "sign_key_file", "trusted_accounts", "state_dir", *OPTIONS)
     given = {name: params[name] for name in taken}
     return {**defaults, **given, "state": "listed", "label": SAFETY, "pin_until": PINNED, "verify_level": "L1"}
 

@@ -53,6 +53,8 @@ class Started(NamedTuple):
 
 def obstacle(host: Host, services: Sequence[Service]) -> str:
     """Return why these services could not be held down or started again; empty: they could."""
+    if host.platform != "linux":
+        return f"nobody can tell on {host.platform} by this release whether a file is open: restore it by into"
     other = next((service for service in services if service.manager not in SUPPORTED), None)
     if other is not None:
         text = f"the service {other.name} is one of {other.manager}, which this release cannot hold down"
@@ -186,6 +188,8 @@ def start(host: Host, request: Request, held: Mapping[str, Any], ways: Mapping[s
     """
     progress = Progress()
     host.extend(request.gate.rollback_timeout)
+    if any(service.manager == SYSTEMD for service in request.to_hold):
+        managers.SYSTEMD.reload(host)  # unit files may be among what was swapped
     for service in request.to_hold:
         if service.state != STARTED:
             continue

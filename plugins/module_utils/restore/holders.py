@@ -44,10 +44,8 @@ def collect_holders(units: Iterable[Unit], host: Host) -> OpenFiles:
     refused = 0
     for process in _processes() if wanted else ():
         try:
-            found += [
-                OpenFile(int(process.name), _command(process), wanted[each])
-                for each in sorted(_open(process) & set(wanted))
-            ]
+            paths = sorted(wanted[each] for each in _open(process) & set(wanted))
+            found += [OpenFile(int(process.name), _command(process), path) for path in paths]
         except PermissionError:
             refused += 1
         except OSError:

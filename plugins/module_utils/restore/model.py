@@ -50,7 +50,8 @@ class Journal:
 
     ``steps`` are [action, subject] in their order, ``done`` those that are, as ``action subject``. ``folders`` are
     ours, each with what was restored and what is kept. ``held`` is what the hold-down has to undo, ``until`` when the
-    old state may go (epoch), ``safety`` the id of the safety set. ``seconds`` are by action.
+    old state may go (epoch), ``safety`` the id of the safety set. ``servers``
+    are units of servers that are held down beside the services. ``seconds`` are by action.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Journal:
     held: dict[str, Any] = field(default_factory=dict)
     entries: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    servers: list[str] = field(default_factory=list)
     safety: str = ""
     until: float = 0.0
     failure: str = ""

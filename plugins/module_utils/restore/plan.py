@@ -47,6 +47,7 @@ class RestorePlan(NamedTuple):
     units: tuple[Unit, ...]
     folders: tuple[str, ...]
     rooms: tuple[Room, ...]
+    servers: tuple[str, ...]
     steps: tuple[Step, ...]
     pace: float
     measured: bool
@@ -67,6 +68,7 @@ class Swaps(NamedTuple):
     units: tuple[Unit, ...] = ()
     folders: tuple[str, ...] = ()
     rooms: tuple[Room, ...] = ()
+    servers: tuple[str, ...] = ()
 
 
 def make_plan(request: Request, restore_id: str, chosen: Chosen, swaps: Swaps, pace: float = 0.0) -> RestorePlan:

@@ -6,19 +6,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
 from ..backup.declared import LEVELS
-from ..backup.model import L2, BackupSet, Manifest, SourceCopy
-from ..backup.run import collect_catalog
+from ..backup.model import BackupSet, Manifest, SourceCopy
 from ..backup.sources.model import Bench
-from ..backup.store.reader import ArchiveReader
 from ..backup.store.signature import read_key
-from ..backup.verification import verify
 from ..errors import CoreError
 from ..finding import NOT_DONE, Action, Result
 from ..host import Host
@@ -31,7 +27,9 @@ from .choose import Chosen, RestoreRefused, choose
 from .declared import Request, read_request
 from .model import BACK, KEPT, Journal
 from .plan import RESTORE, VERIFY, RestorePlan, refusal
+from .redis import with_servers
 from .report import Said, result_of
+from .sets import collect_catalog, reader_of, scratch_of, verify_now
 from .survey import survey
 
 RULES = Rules(rules_restore.RULES)
@@ -91,6 +89,7 @@ def restored(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
         folders=list(plan.folders),
         entries=[entry.name for entry in plan.chosen.entries],
         tables=list(request.tables),
+        servers=list(plan.servers),
         bytes=plan.bytes,
     )
     work = _work(request, made, host, heartbeat, plan.chosen)
@@ -155,7 +154,7 @@ def _planned_of_journal(request: Request, host: Host) -> Result:
 
 def _chosen_again(request: Request, left: Journal, host: Host) -> Chosen:
     """Return the set of a journal. Raise InputError where it is gone, though only its restore still needs it."""
-    catalog = collect_catalog(request.backup, host)
+    catalog = collect_catalog(request, host)
     again = request._replace(
         which=left.set_id, only=tuple(left.entries), tables=(), before=None, label="", accept_other=True
     )
@@ -165,9 +164,7 @@ def _chosen_again(request: Request, left: Journal, host: Host) -> Chosen:
 
 def _verify(request: Request, chosen: Chosen, host: Host) -> None:
     """Look now whether what is restored of a set holds. Raise RestoreRefused where it does not."""
-    scratch = request.backup.scratch_dir or Path(tempfile.gettempdir())
-    manifest = chosen.found.manifest._replace(sources=chosen.entries)
-    report = verify(manifest, Bench(chosen.found.folder, scratch, host), L2)
+    report = verify_now(request, chosen.found, chosen.entries, host)
     if not report.ok:
         defect = report.defects[0]
         text = f"set {chosen.id} does not hold ({LEVELS[defect.level]}), nothing was touched: {defect.message}"
@@ -175,16 +172,16 @@ def _verify(request: Request, chosen: Chosen, host: Host) -> None:
 
 
 def _work(request: Request, left: Journal, host: Host, heartbeat: Heartbeat, chosen: Optional[Chosen]) -> Work:
-    scratch = request.backup.scratch_dir or Path(tempfile.gettempdir())
     entries: dict[str, SourceCopy] = {}
     reader, folder, platform = None, Path("/"), host.platform
     if chosen is not None:
         found: BackupSet = chosen.found
         manifest: Manifest = found.manifest
-        reader = ArchiveReader(manifest, found.folder, host, heartbeat)
+        reader = reader_of(request, found, host, heartbeat)
         folder, platform = found.folder, manifest.platform
         entries = {entry.name: entry for entry in chosen.entries}
-    bench = Bench(folder, scratch, host, platform, thorough=True, heartbeat=heartbeat)
+    bench = Bench(folder, scratch_of(request), host, platform, thorough=True, heartbeat=heartbeat)
+    request = with_servers(request, left.servers)
     return Work(request, host, left, entries, reader, bench, heartbeat)
 
 

@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..backup.act import give_way
-from ..backup.make import SourceFailed, make_set
+from ..backup.make import SourceFailed
 from ..backup.model import Made
-from ..backup.plan import SetPlan
 from ..backup.sources.kinds import measure_sources
-from ..backup.store.collect import read_catalog
-from ..backup.streams import choose_codec
 from ..errors import ActionFailed
 from ..host import Host
+from . import sets
 from .declared import Request
 
 
@@ -42,14 +40,12 @@ def keep(request: Request, names: Sequence[str], reason: str, host: Host, heartb
     """
     sources = tuple(source for source in request.backup.sources if source.name in names)
     settings = request.backup._replace(state="present", sources=sources, reason=reason, requested_by="backup_restore")
-    codec = choose_codec(settings.compression, settings.compression_level, settings.threads, host)
     left = {name: why for name, why in measure_sources(settings, host).trouble.items() if name in names}
     give_way(host)
     while len(left) < len(sources):
         made = Made(skipped=dict(left))
-        catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
         try:
-            make_set(settings, SetPlan(catalog), codec, host, made, heartbeat)
+            sets.make(settings, made, host, heartbeat)
         except SourceFailed as error:
             if error.source in left:
                 raise

@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..backup.model import Catalog, SourceCopy
-from ..backup.run import collect_catalog
 from ..host import Host
 from ..memory import recall
 from ..services.collect import collect_snapshot
 from ..trusted import faults
-from . import beside, hold, holders, journal
+from . import beside, hold, holders, journal, redis
 from .act import MEMORY
 from .choose import Chosen, RestoreRefused, choose
 from .declared import STARTED, Request
 from .model import Unit
 from .plan import RestorePlan, Room, Swaps, make_plan
+from .redis import with_servers
+from .sets import collect_catalog, reader_of
 from .targets import Target, place_of, require_declared, targets_of
 
 
@@ -33,16 +34,17 @@ def survey(request: Request, host: Host) -> RestorePlan:
     if left is not None:
         text = f"the restore {left.id} was interrupted and its services are held down"
         raise RestoreRefused(f"{text}: run it with state: resumed, or rolled_back, before another one")
-    catalog = collect_catalog(request.backup, host)
+    catalog = collect_catalog(request, host)
     chosen = choose(request, catalog, host.name())
     restore_id, pace = journal.new_id(host), float(recall(request.state_dir, MEMORY).get("bytes_per_second") or 0.0)
     if request.into is not None:
         _require_empty(request)
         return make_plan(request, restore_id, chosen, Swaps(rooms=_rooms_into(request, chosen)), pace)
+    swaps = _swaps(request, restore_id, chosen, catalog, host)
+    request = with_servers(request, swaps.servers)
     why = hold.obstacle(host, request.to_hold)
     if why:
         raise RestoreRefused(f"nothing was done: {why}")
-    swaps = _swaps(request, restore_id, chosen, catalog, host)
     _require_unheld(request, swaps.units, host)
     return make_plan(request, restore_id, chosen, swaps, pace)
 
@@ -70,10 +72,11 @@ def _swaps(request: Request, restore_id: str, chosen: Chosen, catalog: Catalog, 
     units: list[Unit] = []
     devices: dict[int, str] = {}
     wanted = _targets(request, chosen, host)
+    servers = _servers(request, chosen, host, wanted)
     for number, (entry, target) in enumerate(wanted):
         place = place_of(target.path, request.others, restore_id, [each.path for _entry, each in wanted])
         shop = devices.setdefault(place.device, place.workshop)
-        member = os.path.join(entry.name, target.member) if target.member else f"{entry.name}.sqlite"
+        member = os.path.join(entry.name, target.member) if entry.type == "files" else f"{entry.name}{target.member}"
         new, old = os.path.join(shop, beside.NEW, member), os.path.join(shop, beside.OLD, str(number))
         units.append(Unit(entry.name, entry.type, target.path, new, old, target.bytes))
     for entry in chosen.entries:
@@ -81,16 +84,33 @@ def _swaps(request: Request, restore_id: str, chosen: Chosen, catalog: Catalog, 
             from . import databases
 
             units += databases.units_of(entry, request, host, restore_id)
-    return Swaps(tuple(units), tuple(devices.values()), _rooms(request, units, chosen, catalog, devices, host))
+    rooms = _rooms(request, units, chosen, catalog, devices, host)
+    return Swaps(tuple(units), tuple(devices.values()), rooms, servers)
+
+
+def _servers(request: Request, chosen: Chosen, host: Host, wanted: list[tuple[SourceCopy, Target]]) -> tuple[str, ...]:
+    """Add what is swapped of Redis servers, and return their units. Raise RestoreRefused where one has none."""
+    units: list[str] = []
+    for entry in (each for each in chosen.entries if each.type == redis.KIND):
+        source = request.source(entry.name)
+        if source is None:
+            continue
+        server = redis.server_of_source(entry, source, host)
+        size = int(entry.facts["size"])
+        wanted.append((entry, Target(server.path, ".rdb", size)))
+        wanted += [(entry, Target(server.folder, ".aof", size))] if server.folder else []
+        units.append(server.unit)
+    return tuple(dict.fromkeys(units))
 
 
 def _targets(request: Request, chosen: Chosen, host: Host) -> list[tuple[SourceCopy, Target]]:
     """Return the things of all sources but databases of servers. Raise RestoreRefused where one is not declared."""
     found: list[tuple[SourceCopy, Target]] = []
+    reader = reader_of(request, chosen.found, host, lambda: None)
     for entry in chosen.entries:
-        if entry.type == "postgresql":
+        if entry.type in ("postgresql", redis.KIND):
             continue
-        source, targets = request.source(entry.name), targets_of(entry, chosen.found.folder, request.files, host)
+        source, targets = request.source(entry.name), targets_of(entry, reader, request.files, host)
         require_declared(entry, targets, source.paths if source else ())
         found += [(entry, target) for target in targets]
     return found
@@ -128,6 +148,10 @@ def _there(place: str) -> str:
 def _require_unheld(request: Request, units: Sequence[Unit], host: Host) -> None:
     """Raise RestoreRefused where somebody has a file open that is swapped, and is no service that is held down."""
     found = holders.collect_holders([unit for unit in units if unit.kind != "postgresql"], host)
+    if found.unseen:
+        raise RestoreRefused(
+            f"nothing was done: nobody can tell whether a file is open ({found.unseen}); run it as root"
+        )
     services = [service._replace(state=STARTED) for service in request.to_hold]
     ours = set()
     if found.holders and services:

@@ -12,11 +12,11 @@ import fnmatch
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ..backup.model import SourceCopy
-from ..backup.sources.files.formats import Row, read_rows
+from ..backup.sources.files.listed import Listed, read_listed
+from ..backup.sources.model import Reader
 from ..backup.streams import reading
 from ..errors import SourceDenied, SourceMissing
 from ..folders import Folder, NotEntered, resolved
@@ -46,13 +46,13 @@ class Beside(NamedTuple):
     device: int
 
 
-def targets_of(entry: SourceCopy, folder: Path, patterns: Sequence[str], host: Host) -> list[Target]:
-    """Given a source of a set that lies in a folder, return its things. Raise RestoreRefused where none matches."""
+def targets_of(entry: SourceCopy, reader: Reader, patterns: Sequence[str], host: Host) -> list[Target]:
+    """Given a source of a set and what reads it, return its things. Raise RestoreRefused where none matches."""
     if entry.type == "sqlite":
-        return [Target(_sqlite_path(entry), "", int(entry.facts["size"]))]
+        return [Target(_sqlite_path(entry), ".sqlite", int(entry.facts["size"]))]
     index = entry.payload("index")
-    with reading(folder / index.name, entry.compression, host) as stream:
-        rows = list(read_rows(stream, index.name))
+    with reader.payload(index.name) as path, reading(path, entry.compression, host) as stream:
+        rows = [row._replace(path=row.path.lstrip("/")) for row in read_listed(stream, index.name)]
     found = _matching(rows, patterns) if patterns else _roots(rows)
     if not found:
         raise RestoreRefused(f"no file of the source {entry.name} matches {', '.join(patterns)}")
@@ -67,11 +67,11 @@ def _sqlite_path(entry: SourceCopy) -> str:
         return real_path(declared)
 
 
-def _roots(rows: Sequence[Row]) -> list[Target]:
+def _roots(rows: Sequence[Listed]) -> list[Target]:
     """Return what no folder of the archive holds: the declared paths, without links, and links that were declared."""
     known = {row.path for row in rows}
     sizes: dict[str, int] = {}
-    tops: dict[str, Row] = {}
+    tops: dict[str, Listed] = {}
     for row in rows:
         top = _top(row.path, known)
         sizes[top] = sizes.get(top, 0) + row.size
@@ -86,9 +86,9 @@ def _top(path: str, known: set[str]) -> str:
     return path
 
 
-def _matching(rows: Sequence[Row], patterns: Sequence[str]) -> list[Target]:
+def _matching(rows: Sequence[Listed], patterns: Sequence[str]) -> list[Target]:
     """Return what matches a pattern and is in no folder that does."""
-    chosen: dict[str, Row] = {}
+    chosen: dict[str, Listed] = {}
     for row in rows:
         above = any(row.path.startswith(f"{other}/") for other in chosen if chosen[other].kind == "folder")
         if not above and any(fnmatch.fnmatchcase(f"/{row.path}", pattern) for pattern in patterns):
@@ -96,7 +96,7 @@ def _matching(rows: Sequence[Row], patterns: Sequence[str]) -> list[Target]:
     return [Target(f"/{path}", path, _size(rows, row), row.kind == "folder") for path, row in chosen.items()]
 
 
-def _size(rows: Sequence[Row], top: Row) -> int:
+def _size(rows: Sequence[Listed], top: Listed) -> int:
     if top.kind != "folder":
         return top.size
     return sum(row.size for row in rows if row.path.startswith(f"{top.path}/"))

@@ -54,6 +54,35 @@ def test_all_of_it_comes_back_and_the_state_before_is_in_a_set(lab: Lab) -> None
     assert (again.failure, lab.digest()) == ("", lab.before)
 
 
+@pytest.mark.skipif(shutil.which("restic") is None, reason="no restic on this machine")
+def test_it_comes_back_from_a_repository_of_restic_as_well(lab: Lab) -> None:
+    shutil.rmtree(lab.app)
+    lab.install()
+    store = {"store": "restic", "repository": str(lab.root / "repo"), "repository_password": "w1nter-s3cret"}
+    number = lab.back_up(**store)
+    lab.spoil()
+    result = lab.restore(set=number, **store)
+    assert (result.failure, lab.digest()) == ("", lab.restored)
+    assert lab.restore(state="rolled_back", **store).failure == ""
+    assert lab.digest() == lab.before
+    again = lab.restore(set=number, files=["*/config/bot.yml"], **store)
+    assert (again.failure, (lab.app / "config" / "bot.yml").read_text()) == ("", "pair: BTC\n")
+    shutil.rmtree(lab.app)
+    assert (lab.restore(set=number, **store).failure, lab.digest()) == ("", lab.restored)
+
+
+def test_an_incremental_set_brings_back_what_lies_in_the_ones_before(lab: Lab) -> None:
+    shutil.rmtree(lab.app)
+    lab.install()
+    lab.back_up()
+    (lab.app / "config" / "second.yml").write_text("second\n")
+    number, second = lab.back_up(incremental=True), lab.digest()
+    parts = (lab.root / "backups" / number / "manifest.json").read_text()
+    assert "parent" in parts, "it is an incremental set"
+    lab.spoil()
+    assert (lab.restore(set=number).failure, lab.digest()) == ("", second)
+
+
 def test_the_plan_is_what_the_run_does_and_touches_nothing(lab: Lab) -> None:
     planned = lab.restore(check=True)
     assert (lab.digest(), lab.leftovers()) == (lab.before, [])

@@ -28,6 +28,7 @@ SOURCES = [
     {"name": "units", "type": "files", "paths": [f"/etc/systemd/system/{unit}" for unit in UNITS]},
     {"name": "database", "type": "sqlite", "path": "/opt/cryptobot/database/cryptobot.db"},
     {"name": "server", "type": "postgresql", "database": "cryptobot", "system_user": "postgres"},
+    {"name": "keys", "type": "redis"},
 ]
 SERVICES = [
     {"name": name, "unit": f"cryptobot-{name}", "port": 8000 + place, "health": {"path": path}, "depends_on": needs}
@@ -54,6 +55,10 @@ runuser -u postgres -- createuser cryptobot
 runuser -u postgres -- createdb --owner cryptobot cryptobot
 python3 {DEMO}/manage.py sql --bloat-rounds 0 > /tmp/demo.sql
 runuser -u postgres -- psql -qX -d cryptobot -f /tmp/demo.sql
+sed -i 's/^appendonly no/appendonly yes/' /etc/redis/redis.conf
+systemctl enable --quiet redis-server && systemctl restart redis-server
+until redis-cli ping 2>/dev/null | grep -q PONG; do sleep .2; done
+redis-cli mset api:1 secret api:2 secret >/dev/null
 printf '[Service]\\nType=oneshot\\nExecStart=/usr/bin/true\\n' > /etc/systemd/system/poke.service
 printf '[Timer]\\nOnActiveSec=1\\nOnUnitActiveSec=1\\nAccuracySec=100ms\\nUnit=cryptobot-trade.service\\n' \
     > /etc/systemd/system/poke.timer
@@ -108,7 +113,7 @@ class Host:
         return self.lab.playbook(CHECKOUT / "playbooks" / f"{playbook}.yml", "-e", json.dumps(given), *words)
 
     def state(self) -> dict[str, str]:
-        """Return what the data is by three ways: the files, the rows of SQLite, the rows of PostgreSQL."""
+        """Return what the data is, each asked by its own program: files, SQLite, PostgreSQL, Redis."""
         count = "SELECT count(*) FROM audit_logs"
         return {
             "files": self.sh(f"{DIGEST} 2>/dev/null || echo none"),
@@ -116,6 +121,7 @@ class Host:
             "server": self.sh(
                 f"cd /; runuser -u postgres -- psql -qAtX -d cryptobot -c '{count}' 2>/dev/null || echo none"
             ),
+            "keys": self.sh("redis-cli mget api:1 api:2 | tr '\\n' ' '; redis-cli config get appendonly | tail -1"),
         }
 
     def active(self) -> list[str]:
@@ -124,7 +130,7 @@ class Host:
 
 @pytest.fixture(scope="module")
 def host(fleet: Any, tmp_path_factory: pytest.TempPathFactory) -> Host:
-    lab = fleet(["db1"], layers=["admin", "pg"])
+    lab = fleet(["db1"], layers=["admin", "pg", "redis"])
     lab.push("db1", CHECKOUT / "tests" / "demo", DEMO)
     lab.push("db1", CHECKOUT / "plugins", CORE)
     found = Host(lab, tmp_path_factory.mktemp("reports"))
@@ -133,11 +139,14 @@ def host(fleet: Any, tmp_path_factory: pytest.TempPathFactory) -> Host:
     assert "published" in ended.stdout or ended.returncode == 0, ended.stdout
     found.saved = found.state()
     assert "none" not in found.saved.values()
+    assert found.saved["keys"].split() == ["secret", "secret", "yes"]
     return found
 
 
 def destroy(host: Host) -> None:
-    host.sh("cd /; rm -rf /opt/cryptobot; runuser -u postgres -- dropdb --force --if-exists cryptobot")
+    host.sh(
+        "cd /; rm -rf /opt/cryptobot; runuser -u postgres -- dropdb --force --if-exists cryptobot; redis-cli flushall"
+    )
     assert host.state()["server"] == "none"
 
 
