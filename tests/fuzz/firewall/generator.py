@@ -121,8 +121,8 @@ def _sharp(random: Random, exotic: bool) -> list[str]:
     device of a packet at a hook that has none.
     """
     table = f"{random.choice(('inet', 'inet', 'ip', 'ip6'))} s{random.randrange(100)}"
-    if random.random() < 0.5:
-        shapes = (_sharp_nat, _sharp_nat, _sharp_jumps, _sharp_tracking, _sharp_device)
+    if random.random() < 0.6:
+        shapes = (_sharp_nat, _sharp_nat, _sharp_jumps, _sharp_jumps, _sharp_tracking, _sharp_tracking, _sharp_device)
         return random.choice(shapes)(random, table)
     hook = random.choice(("input", "input", "input", "prerouting", "output", "postrouting") if exotic else ("input",))
     policy, verdict = random.choice((("drop", "accept"), ("accept", "drop"), ("accept", "reject")))
@@ -168,7 +168,7 @@ def _sharp_jumps(random: Random, table: str) -> list[str]:
 
 def _sharp_tracking(random: Random, table: str) -> list[str]:
     """Return a chain around the place where connections are tracked, which asks for what is known of them."""
-    hook, priority = random.choice(("prerouting", "output")), random.choice((-400, -300, -201, -200, -199, 0))
+    hook, priority = random.choice(("prerouting", "output")), random.choice((-400, -300, -300, -201, -200, -199))
     policy, verdict = random.choice((("drop", "accept"), ("accept", "drop")))
     test = expand(
         random, random.choice(("ct state {op}{state1}", "ct state {op}{states}", "ct status {op}dnat")), WORDS
