@@ -16,6 +16,7 @@ after.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -27,7 +28,7 @@ from ..restart import managers
 from ..restart.collect import unnamed
 from ..restart.gate import glance, pass_gate
 from ..restart.launch import capture, require_proof
-from ..restart.linux import ACTIVE, collect_nodes
+from ..restart.linux import ACTIVE, Node, collect_nodes
 from ..restart.model import Launch, Progress
 from ..restart.put_back import Watch, begin_watch, put_back_along
 from ..restart.run import remember_begins
@@ -38,6 +39,8 @@ from .declared import STARTED, Request
 SYSTEMD = "systemd"
 UNITS = Path("/etc/systemd/system")
 DROP_IN, LOCK = "cryptobot-restore.conf", "restore.lock"
+ENDED = ("inactive", "failed")
+POLL, PROOF = 0.25, 20.0  # seconds
 SUPPORTED = ("", "pid_file", SYSTEMD)
 
 
@@ -99,12 +102,14 @@ def hold(host: Host, services: Sequence[Service], held: Mapping[str, Any], timeo
     if units:
         lock_down(host, Path(held["lock"]), units)
         for trigger in held["triggers"]:
-            host.run(["systemctl", "--no-ask-password", "stop", "--", trigger], timeout=timeout)
+            _end_unit(host, trigger, timeout)
     for service in reversed(services):
-        observed = glance(host, service)
-        if service.manager == SYSTEMD and service.unit not in held["units"]:
+        if service.manager == SYSTEMD:
+            if service.unit in held["units"]:
+                _end_unit(host, service.unit, timeout)
             continue
-        if observed.alive or service.manager == SYSTEMD:
+        observed = glance(host, service)
+        if observed.alive:
             require_proof(host, observed)
             managers.stop(host, observed, timeout, service.stop_command)
     for unit in held["units"]:
@@ -121,13 +126,37 @@ def lock_down(host: Host, lock: Path, units: Sequence[str]) -> None:
     managers.SYSTEMD.reload(host)
 
 
+def _end_unit(host: Host, unit: str, timeout: float) -> None:
+    """Stop a unit, again where somebody starts it at that moment: that cancels the stop. Raise ActionFailed."""
+    begun = time.monotonic()
+    while True:
+        node = _node(host, unit)
+        if node.state in ENDED:
+            return
+        if time.monotonic() - begun > timeout:
+            raise ActionFailed(f"{unit} is still {node.state} ({node.sub}) {timeout:.0f} s after it was to end")
+        if node.state != "deactivating":
+            host.run(["systemctl", "--no-ask-password", "stop", "--no-block", "--", unit])
+        host.pause(POLL)
+
+
+def _node(host: Host, unit: str) -> Node:
+    return next(iter(collect_nodes(host, [unit]).values()), Node(unit, (), "inactive", found=False))
+
+
 def _prove_held(host: Host, unit: str) -> None:
-    """Try to start a unit that must not start. Raise ActionFailed where it does."""
-    host.run(["systemctl", "--no-ask-password", "start", "--", unit], timeout=90, expect=None)
-    node = next(iter(collect_nodes(host, [unit]).values()), None)
-    if node is None or node.state in ACTIVE or node.state == "deactivating":
-        host.run(["systemctl", "--no-ask-password", "stop", "--", unit], timeout=90, expect=None)
-        raise ActionFailed(f"{unit} could be started although it is held down ({node.state if node else 'not known'})")
+    """Try to start a unit that must not start. Raise ActionFailed where it does, or where nobody can tell."""
+    host.run(["systemctl", "--no-ask-password", "start", "--no-block", "--", unit], expect=None)
+    begun = time.monotonic()
+    while True:
+        node = _node(host, unit)
+        if node.state in ACTIVE:
+            raise ActionFailed(f"{unit} could be started although it is held down ({node.state})")
+        if not node.job:
+            return
+        if time.monotonic() - begun > PROOF:
+            raise ActionFailed(f"whether {unit} is held down could not be told in {PROOF:.0f} s: its start is queued")
+        host.pause(POLL)
 
 
 def release(host: Host, held: Mapping[str, Any]) -> None:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ...errors import ActionFailed, SourceDenied, SourceMissing
 from ...host import Host
 from ...reading import regular_itself
 from ..model import Manifest, Notes, Payload, SourceCopy
+from ..names import is_set_id
 from ..sources.files.unpack import unpack
 from ..sources.model import Bench
 from ..stage import CHUNK
@@ -32,13 +34,22 @@ class ArchiveReader:
         self.manifest, self._folder, self._host, self._heartbeat = manifest, folder, host, heartbeat
         self._payloads = {payload.name: payload for entry in manifest.sources for payload in entry.payloads}
 
-    @contextmanager
-    def payload(self, name: str) -> Iterator[Path]:
+    def payload(self, name: str) -> AbstractContextManager[Path]:
         """Yield the path of a payload whose bytes are those that were written.
 
         Raise ActionFailed where they are not, or where the file was exchanged or changed while it was in use.
         """
-        path, expected = self._folder / name, self._payloads[name]
+        return self._open(self._folder / name, self._payloads[name])
+
+    def piece(self, piece: Mapping[str, Any]) -> AbstractContextManager[Path]:
+        """Yield the same of an archive of an earlier set that an incremental one needs, as its manifest has it."""
+        expected = Payload(*(piece[key] for key in ("name", "role", "size", "sha256")))
+        if not is_set_id(piece["set"]) or any(part in ("", ".", "..") for part in expected.name.split("/")):
+            raise ActionFailed(f"{piece['set']}/{expected.name} is no archive of a set beside this one")
+        return self._open(self._folder.parent / piece["set"] / expected.name, expected)
+
+    @contextmanager
+    def _open(self, path: Path, expected: Payload) -> Iterator[Path]:
         before = self._proved(path, expected)
         yield path
         if _identity(os.lstat(path)) != before:

@@ -24,7 +24,7 @@ from ...streams import reading
 from ..model import Bench, Reader, Restored
 from .content import FILE, LINK, SPARSE, kind_of
 from .content import FOLDER as A_FOLDER
-from .unpack import Listed, Selected, read_listed
+from .listed import Listed, Selected, read_listed
 
 _KINDS = {"file": FILE, SPARSE: FILE, "hardlink": FILE, "folder": A_FOLDER, "link": LINK, "junction": LINK}
 COARSE_NS = 2 * 10**9  # FAT keeps every second second
@@ -56,7 +56,7 @@ def compare(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> dict
         for row in _last_of_each(read_listed(stream, index.name)):
             if row.path in wanted:
                 bench.pulse()
-                found["bytes"] += _compared(row, finder, bench)
+                found["bytes"] += _compared(row._replace(path=row.path.lstrip("/")), finder, bench)
                 found["members"] += 1
                 found["files"] += _KINDS[row.kind] == FILE
     return found

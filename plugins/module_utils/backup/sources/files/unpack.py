@@ -13,18 +13,18 @@ it was read is in an archive of ours twice, and the later one counts.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import IO, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Protocol
 
 from ....errors import ActionFailed
+from ....host import Host
 from ....printable import printable
 from ....units import human_bytes
-from ...errors import MemberRefused, NoSpace, Unreadable
+from ...errors import MemberRefused, NoSpace
 from ...model import Notes, SourceCopy
 from ...names import member_refusal
 from ...stage import CHUNK
@@ -32,53 +32,26 @@ from ...streams import is_full, reading
 from ..model import Bench, Reader
 from .content import SPARSE
 from .destination import LINK, Attributes, Destination, destination_in, length_refusal, write_all
-from .formats import BLOCK, FOLDER, HARDLINK, HEAD, REGULAR, SYMLINK, BadTar
+from .formats import BLOCK, FOLDER, HARDLINK, REGULAR, SYMLINK, BadTar
 from .headers import REST, Counted, Header, exactly, read_headers
 from .kept import Accounts, Kept, read_kept
-from .walk import leaving_out
+from .listed import Listed, Selected, read_listed
 
-LINE = 1 << 20  # bytes of a line of an index
-ROOM = 8 << 10  # bytes that headers and padding of one member take beside its names
+UNBOUNDED = 1 << 62  # of an archive of an earlier set, which was read to its end when that was verified
 SEGMENTS = 1_000_000  # of one file with holes
 KINDS = {REGULAR: ("file", SPARSE), FOLDER: ("folder",), SYMLINK: ("link", "junction"), HARDLINK: ("hardlink",)}
 
 
-class Listed(NamedTuple):
-    """One member as the index lists it, with all of its columns."""
+class ChainReader(Reader, Protocol):
+    """A reader of the archive store, whose sets may need the archives of earlier ones."""
 
-    path: str
-    kind: str
-    size: int
-    sha256: str
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
-    link: str
-
-    @property
-    def room(self) -> int:
-        """How many bytes a tar may take for it beside its content."""
-        return ROOM + 8 * (len(self.path) + len(self.link))  # twice, and at most four bytes of a character
+    def piece(self, piece: Mapping[str, Any]) -> AbstractContextManager[Path]:
+        """Yield an archive of an earlier set, proved by the checksum that this set has of it."""
 
 
-def read_listed(stream: IO[bytes], name: str) -> Iterator[Listed]:
-    """Given an index as a stream, yield its rows. Raise Unreadable where it is none."""
-    if stream.readline(LINE) != HEAD.encode("ascii"):
-        raise Unreadable(name, "its first line does not name the columns of an index")
-    for line in iter(lambda: stream.readline(LINE), b""):
-        try:
-            path, kind, size, sha256, *numbers, link = json.loads(line)
-            mode, uid, gid, mtime_ns = map(int, numbers)
-            row = Listed(str(path), str(kind), int(size), str(sha256), mode, uid, gid, mtime_ns, str(link))
-        except (ValueError, TypeError):
-            raise Unreadable(name, f"it has a line that is no row of an index: {line[:80]!r}") from None
-        yield row
-
-
-def unpack(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> Notes:
+def unpack(entry: SourceCopy, reader: ChainReader, into: Path, bench: Bench) -> Notes:
     """Given a files source of the archive store, write what it holds below an empty folder; return what could not be
-    kept.
+    kept. What of it lies in earlier sets is read from those, and nothing else of theirs.
 
     Raise ActionFailed, MemberRefused where a member is the reason, NoSpace before anything is written.
     """
@@ -94,7 +67,9 @@ def unpack(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> Notes
         rows = read_listed(stack.enter_context(reading(files["index"], entry.compression, bench.host)), "the index")
         unpacking = Unpacking(destination, stream, kept, selected, bench)
         try:
-            _unpack_listed(unpacking, rows, stream, reader.manifest.platform)
+            earlier = _unpack_own(unpacking, rows, stream, entry, reader.manifest.platform)
+            for place, piece in enumerate(entry.facts.get("chain", ())):
+                _unpack_earlier(unpacking, piece, earlier.get(place, {}), reader)
         except BadTar as error:
             where = f"behind the member '{printable(unpacking.last)}'" if unpacking.last else "at its beginning"
             raise ActionFailed(f"the archive of {entry.name} is not unpacked, {where}: {error}") from error
@@ -111,9 +86,21 @@ def require_room(size: int, into: Path) -> None:
         raise NoSpace(f"{into} has {human_bytes(free)} free, what is to be unpacked takes {human_bytes(size)}")
 
 
-def _unpack_listed(unpacking: Unpacking, rows: Iterator[Listed], stream: Counted, platform: str) -> None:
-    members = read_headers(stream)
+Rows = dict[str, Listed]
+
+
+def _unpack_own(
+    unpacking: Unpacking, rows: Iterator[Listed], stream: Counted, entry: SourceCopy, platform: str
+) -> dict[int, Rows]:
+    """Unpack a set's own archive, which has the members of the index in its order; return those that lie in earlier
+    ones, by place.
+    """
+    members, own = read_headers(stream), len(entry.facts.get("chain", ()))
+    earlier: dict[int, Rows] = {}
     for row in rows:
+        if own and row.lies != own:
+            _remember(earlier, row, own)
+            continue
         stream.allow(row.room)
         header = next(members, None)
         if header is None:
@@ -125,6 +112,39 @@ def _unpack_listed(unpacking: Unpacking, rows: Iterator[Listed], stream: Counted
     more = next(members, None)
     if more is not None:
         raise MemberRefused(more.name, "it is in the archive and not in the index")
+    return earlier
+
+
+def _remember(earlier: dict[int, Rows], row: Listed, own: int) -> None:
+    known = earlier.setdefault(row.lies, {})
+    if not 0 <= row.lies < own or row.kind not in KINDS[REGULAR]:
+        raise MemberRefused(row.path, f"its content lies in place {row.lies} of a chain of {own}, or it is no file")
+    if row.path in known:
+        raise MemberRefused(row.path, "it is in the index twice")
+    known[row.path] = row
+
+
+def _unpack_earlier(unpacking: Unpacking, piece: Mapping[str, Any], wanted: Rows, reader: ChainReader) -> None:
+    """Unpack from the archive of an earlier set what the index has there. Of a file that was written twice right behind
+    itself the later one counts.
+    """
+    if not wanted:
+        return
+    left = dict(wanted)
+    with reader.piece(piece) as path, reading(path, str(piece["compression"]), unpacking.host) as packed:
+        stream = Counted(packed, UNBOUNDED)
+        for header in read_headers(stream):
+            row = wanted.get(header.name) if header.kind == REGULAR else None
+            if row is None:
+                unpacking.skip(header)
+                continue
+            require_own(header, reader.manifest.platform)
+            _require_listed(header, row)
+            if unpacking.add(header, row.sha256, row.mtime_ns, may_differ=header.size > CHUNK):
+                left.pop(row.path, None)
+    if left:
+        first = next(iter(left))
+        raise MemberRefused(first, f"it is not in {piece['set']}/{piece['name']} as the index has it")
 
 
 def require_own(header: Header, platform: str) -> None:
@@ -157,32 +177,8 @@ def _require_listed(header: Header, row: Listed) -> None:
         raise MemberRefused(header.name, f"it is another than the index says, which has {row.kind} {row.path!r} there")
 
 
-class Selected:
-    """Which members are wanted: those that match a pattern and all below them, or all where there is none."""
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._patterns, self._matches = tuple(patterns), leaving_out(patterns)
-        self.renamed: dict[str, str] = {}  # files that are wanted by another name of theirs alone
-        self.any = not patterns
-
-    def __contains__(self, path: object) -> bool:
-        if not self._patterns:
-            return True
-        parts = str(path).split("/")
-        return any(self._matches("/".join(parts[: end + 1]), part) for end, part in enumerate(parts))
-
-    def learn(self, index: Path, entry: SourceCopy, bench: Bench) -> None:
-        """Given the index, find the files of which only another name is wanted. Raise ActionFailed where nothing is."""
-        if not self._patterns:
-            return
-        with reading(index, entry.compression, bench.host) as stream:
-            for row in read_listed(stream, "the index"):
-                wanted = row.path in self
-                self.any = self.any or wanted
-                if wanted and row.kind == "hardlink" and row.link not in self:
-                    self.renamed.setdefault(row.link, row.path)
-        if not self.any:
-            raise ActionFailed(f"nothing in {entry.name} matches {', '.join(self._patterns)}: see its index")
+class Differs(MemberRefused):
+    """A file has another content than it is to have; it is written even so."""
 
 
 class _Link(NamedTuple):
@@ -214,28 +210,46 @@ class Unpacking:
         self._before: Optional[Header] = None  # the file that was written last
         self.files, self.last = 0, ""
 
-    def add(self, header: Header, sha256: Optional[str] = None, mtime_ns: Optional[int] = None) -> None:
+    @property
+    def host(self) -> Host:
+        """The host that is written on."""
+        return self._bench.host
+
+    def add(
+        self,
+        header: Header,
+        sha256: Optional[str] = None,
+        mtime_ns: Optional[int] = None,
+        *,
+        may_differ: bool = False,
+    ) -> bool:
         """Write a member that was found to be ours, and read its content; ``sha256`` is what that has to have.
 
-        Raise MemberRefused where it cannot be written as what it is.
+        Return whether it has. Raise MemberRefused where it cannot be written as what it is, or has another content and
+        may not differ.
         """
         self._bench.pulse()
         self.last = header.name
         try:
             self._add(header, sha256, header.mtime_ns if mtime_ns is None else mtime_ns)
+        except Differs:
+            if not may_differ:
+                raise
+            return False
         except OSError as error:
             if is_full(error):
                 raise NoSpace(f"the disk was full when {header.name!r} was unpacked: {error}") from error
             raise MemberRefused(header.name, error.strerror or str(error)) from error
+        return True
 
     def _add(self, header: Header, sha256: Optional[str], mtime_ns: int) -> None:
         uid, gid = self._accounts.of(header)
         attributes = Attributes(header.mode, uid, gid, mtime_ns, self._kept.xattrs(header.name))
         wanted = header.name in self._selected
         if header.kind == REGULAR:
-            self.files += 1
             name = header.name if wanted else self._selected.renamed.get(header.name, "")
             self._add_file(header, name, sha256, attributes)
+            self.files += 1
         elif header.kind == FOLDER:
             if header.name in self._folders:
                 raise MemberRefused(header.name, "it is in the archive twice")
@@ -258,7 +272,7 @@ class Unpacking:
         again = before is not None and before.name == header.name and before.size > CHUNK
         digest = hashlib.sha256()
         if not name:
-            self._skip(header)
+            self.skip(header)
             return
         descriptor = self._destination.make_file(name, again=again)
         try:
@@ -266,12 +280,13 @@ class Unpacking:
                 digest.update(chunk)
                 self._bench.pulse()
             if sha256 is not None and digest.hexdigest() != sha256:
-                raise MemberRefused(header.name, "its content is another than the index says")
+                raise Differs(header.name, "its content is another than the index says")
             self._destination.finish(descriptor, name, attributes)
         finally:
             os.close(descriptor)
 
-    def _skip(self, header: Header) -> None:
+    def skip(self, header: Header) -> None:
+        """Read a file's content that nobody wants."""
         left = header.size + -header.size % BLOCK
         while left > 0:
             left -= len(exactly(self._stream, min(left, CHUNK), "a file's content"))
