@@ -22,6 +22,8 @@ from ..backup.store.owner import identity, owner_document, processes
 from ..backup.verification import remove_tree
 from ..errors import ActionFailed, CoreError
 from ..host import Host
+from ..processes.collect import process_table
+from ..processes.identity import Handle, holding, identify, is_alive, send
 
 PREFIX, RUNNING = "cryptobot-drill-", "running.json"
 MARK = "CRYPTOBOT_DRILL"  # variable that what is started has, and hands down to what it starts itself
@@ -91,22 +93,21 @@ def note_process(folder: Path, pid: int, host: Host) -> None:
 
 
 def end_processes(folder: Path, host: Host) -> None:
-    """End what runs from a folder: services that were written down, and servers whose data lies in it."""
-    pids = [*_noted(folder, host), *_marked(folder), *_servers(folder)]
-    for pid in pids:
-        for end in (_end_group, os.kill):
-            with suppress(OSError):
-                end(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    """End what runs from a folder: services that were started there, and servers whose data lies in it."""
+    pids = {*_noted(folder, host), *_marked(folder), *_servers(folder)}
+    if not pids:
+        return
+    table = process_table(host)
+    ours = [one for one in table.values() if one.pid in pids or one.parent in pids]
+    for process in ours:
+        with holding(host, process, [process]) as handles:
+            for handle in handles:
+                send(host, handle, getattr(signal, "SIGKILL", signal.SIGTERM))
     until = time.monotonic() + ENDS_WITHIN
-    while any(host.process_began(pid) for pid in pids):
+    while left := [one.pid for one in ours if is_alive(host, Handle(identify(host, one)))]:
         if time.monotonic() > until:
-            raise ActionFailed(f"the processes {pids} of the drill in {folder} do not end")
+            raise ActionFailed(f"the processes {left} of the drill in {folder} do not end")
         time.sleep(0.05)
-
-
-def _end_group(pid: int, number: int) -> None:
-    if hasattr(os, "killpg"):
-        os.killpg(pid, number)
 
 
 def _noted(folder: Path, host: Host) -> list[int]:
@@ -119,7 +120,7 @@ def _noted(folder: Path, host: Host) -> list[int]:
 
 
 def _marked(folder: Path) -> Iterator[int]:
-    """Yield what was started from this folder, and what that started: a drill that was killed may have noted nothing."""
+    """Yield what was started from this folder, and what that started: a drill that was killed may have noted none."""
     wanted = f"{MARK}={folder}".encode()
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
