@@ -260,6 +260,20 @@ options:
       - The playbook C(weekly) gives what C(cryptobot_backup.fresh_for) says, else V(20h), and names the set that stands
         for a new one. The playbook C(backup) gives nothing, so that who asks for a backup gets one.
     type: str
+  incremental:
+    description:
+      - Whether a set stores only those files of a files source that are not in the newest good set of this host. A file
+        is taken for the same where its size, mode, owner, modification and change time and inode are, and it was not
+        written within two minutes before it was read then. Databases are always whole.
+      - Where there is no such set, its source was declared otherwise, or its chain has O(max_chain) members, the set
+        is full. A set counts only as long as each set of its chain does, and no set is removed that one that is kept
+        needs.
+    type: bool
+    default: false
+  max_chain:
+    description: How many sets a chain of incremental sets may have, the full one among them, V(1) to V(7).
+    type: int
+    default: 7
   compression:
     description: How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).
     type: str
@@ -281,17 +295,15 @@ options:
       - 'How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums hold,
         V(L2) they open. Archives are then read through and compared with their index, C(pg_restore) reads dumps
         to the last byte, and SQLite databases are unpacked and checked. V(L3) they come back: each source is restored
-        into O(scratch_dir), one after the other, and removed again. Files are compared with the index (kind, size,
-        time, rights, links, content), SQLite databases with their schema and the rows of each table after the thorough
-        check (C(PRAGMA integrity_check)), which compares each index with the rows of its table. PostgreSQL databases
-        are restored by C(pg_restore) on a server of their own, without a port, which C(initdb) makes and which
-        is gone afterwards; their relations and rows are compared. Where this host has no such programs that source
-        is unknown at L3.'
+        into O(scratch_dir) and removed again. Files are compared with the index (kind, size, time, rights, links,
+        content), SQLite databases with their schema and rows after the thorough check (C(PRAGMA integrity_check)),
+        which compares each index with the rows of its table. PostgreSQL databases come back on a server of their
+        own, without a port, which C(initdb) makes; their relations and rows are compared. Where this host has no
+        such program, that source is unknown at L3.'
       - V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) does
         not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. V(L3) does not
-        see whether the rows are the right ones, whether a dump can be restored on the server that is meant (its
-        version, extensions and collations), owners that this host does not know, nor anything of the application.
-        Only a restore that somebody looks at proves that.
+        see whether the rows are the right ones, whether the server that is meant can take a dump (version, extensions,
+        collations), unknown owners, nor anything of the application.
       - A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a collation
         of the application's own) is compared to the byte, and looked into as far as the SQLite here can.
       - A set that is made is always looked into to V(L1) at least, because what is published is what was written.
@@ -352,6 +364,121 @@ options:
     type: list
     elements: str
     default: []
+  copies:
+    description:
+      - Where sets are copied to after they were made. Each place has a result of its own, and none that is full or away
+        harms another one or the sets in O(dir).
+      - A set gets its name there after all of it was read again and its SHA-256 compared with the manifest. What was
+        missed is made up by later runs.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the copy in findings, actions and metrics.
+        type: str
+        required: true
+      type:
+        description: How the place is reached. V(folder) is a folder that is mounted on the host, V(sftp) one on
+          a server, by the system's C(ssh) with a key and in batch mode, V(rclone) whatever that program knows.
+        type: str
+        required: true
+        choices: [folder, sftp, rclone]
+      path:
+        description: Folder of the copies, which holds nothing else. Of V(rclone) with the remote before it, such as
+          V(offsite:bucket/cryptobot).
+        type: str
+        required: true
+      mount:
+        description: Mount point that a V(folder) lies on or below. Where nothing is mounted there nothing is written,
+          so that the copies do not end on the host's own disk. Default is O(copies.path) itself.
+        type: path
+      mounted:
+        description: Whether something has to be mounted at O(copies.mount).
+        type: bool
+        default: true
+      host:
+        description: Name or address of the server of V(sftp), whose host key has to be known to C(ssh).
+        type: str
+      port:
+        description: Port of that server.
+        type: int
+        default: 22
+      user:
+        description: Account on that server. Default is C(ssh)'s.
+        type: str
+      key_file:
+        description: File with the private key for V(sftp), without a passphrase. Default is C(ssh)'s.
+        type: path
+      known_hosts_file:
+        description: File with the server's host key. Default is C(ssh)'s.
+        type: path
+      config_file:
+        description: Configuration of V(rclone), which holds its secrets. Default is its own.
+        type: path
+      labels:
+        description: Labels of the sets that are copied, such as V(monthly). All by default.
+        type: list
+        elements: str
+        default: []
+      retention:
+        description: Which sets are kept there. Default is the O(retention) of the sets here.
+        type: dict
+        suboptions:
+          daily:
+            description: Days to keep a set of.
+            type: int
+            default: 0
+          weekly:
+            description: Weeks to keep a set of.
+            type: int
+            default: 0
+          monthly:
+            description: Months to keep a set of.
+            type: int
+            default: 0
+          yearly:
+            description: Years to keep a set of.
+            type: int
+            default: 0
+          min_keep:
+            description: Good sets that always stay, however old they are. At least 1.
+            type: int
+            default: 3
+      max_age_hours:
+        description: Age in hours from which on the newest set there is too old. Default is O(max_age_hours).
+        type: float
+      rate_limit:
+        description: KiB that may be written there in a second. V(0) is no limit.
+        type: int
+        default: 0
+      media:
+        description: What the copy lies on, for O(ignore:score_3_2_1_1_0). Default is V(disk), V(server) or V(cloud),
+          by the type.
+        type: str
+      offsite:
+        description: Whether the copy lies at another site.
+        type: bool
+        default: false
+      immutable:
+        description: Whether what is written there cannot be changed or removed for a time, or the medium is taken off
+          line. It is declared here, and looked at where that is possible (the flag of C(chattr +i)).
+        type: bool
+        default: false
+  copies_policy:
+    description: How many of O(copies) must have the newest set for the run to succeed, V(all), V(any), or a number.
+      The others are warnings then.
+    type: str
+    default: all
+  copies_at_once:
+    description: How many missed sets a run makes up for each place, oldest first, beside the newest.
+    type: int
+    default: 5
+  copies_reread:
+    description: Whether O(state=verified) reads the newest set of each place again, or with O(subset) its share of all,
+      and compares the SHA-256. Else it looks at names, sizes and manifests there. What is written is always read again.
+    type: bool
+    default: false
   state_dir:
     description:
       - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.

@@ -8,17 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..elsewhere import OPTIONS as COPIES
+from ..elsewhere import RETENTION
 from ..options import common_options, option
 from ..registry import declare
 from .source_options import SOURCE
-
-_RETENTION: dict[str, Any] = {
-    "daily": option("int", "Days to keep a set of.", default=0),
-    "weekly": option("int", "Weeks to keep a set of.", default=0),
-    "monthly": option("int", "Months to keep a set of.", default=0),
-    "yearly": option("int", "Years to keep a set of.", default=0),
-    "min_keep": option("int", "Good sets that always stay, however old they are. At least 1.", default=3),
-}
 
 SPEC: dict[str, Any] = {
     "state": option(
@@ -111,7 +105,7 @@ SPEC: dict[str, Any] = {
                 "stay."
             ),
         ],
-        options=_RETENTION,
+        options=RETENTION,
         variable="cryptobot_backup.retention",
     ),
     "fresh_for": option(
@@ -131,6 +125,29 @@ SPEC: dict[str, Any] = {
         ],
         variable="cryptobot_backup.fresh_for",
     ),
+    "incremental": option(
+        "bool",
+        [
+            (
+                "Whether a set stores only those files of a files source that are not in the newest good set of this "
+                "host. A file is taken for the same where its size, mode, owner, modification and change time and "
+                "inode are, and it was not written within two minutes before it was read then. Databases are always "
+                "whole."
+            ),
+            (
+                "Where there is no such set, its source was declared otherwise, or its chain has O(max_chain) members, "
+                "the set is full. A set counts only as long as each set of its chain does, and no set is removed that "
+                "one that is kept needs."
+            ),
+        ],
+        default=False,
+        variable="cryptobot_backup.incremental",
+    ),
+    "max_chain": option(
+        "int",
+        "How many sets a chain of incremental sets may have, the full one among them, V(1) to V(7).",
+        default=7,
+    ),
     "compression": option(
         "str",
         "How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).",
@@ -147,19 +164,17 @@ SPEC: dict[str, Any] = {
                 "How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums "
                 "hold, V(L2) they open. Archives are then read through and compared with their index, C(pg_restore) "
                 "reads dumps to the last byte, and SQLite databases are unpacked and checked. V(L3) they come back: "
-                "each source is restored into O(scratch_dir), one after the other, and removed again. Files are "
-                "compared with the index (kind, size, time, rights, links, content), SQLite databases with their "
-                "schema and the rows of each table after the thorough check (C(PRAGMA integrity_check)), which "
-                "compares each index with the rows of its table. PostgreSQL databases are restored by C(pg_restore) "
-                "on a server of their own, without a port, which C(initdb) makes and which is gone afterwards; their "
-                "relations and rows are compared. Where this host has no such programs that source is unknown at L3."
+                "each source is restored into O(scratch_dir) and removed again. Files are compared with the "
+                "index (kind, size, time, rights, links, content), SQLite databases with their schema and rows after "
+                "the thorough check (C(PRAGMA integrity_check)), which compares each index with the rows of its table. "
+                "PostgreSQL databases come back on a server of their own, without a port, which C(initdb) makes; their "
+                "relations and rows are compared. Where this host has no such program, that source is unknown at L3."
             ),
             (
                 "V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) "
                 "does not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. "
-                "V(L3) does not see whether the rows are the right ones, whether a dump can be restored on the server "
-                "that is meant (its version, extensions and collations), owners that this host does not know, nor "
-                "anything of the application. Only a restore that somebody looks at proves that."
+                "V(L3) does not see whether the rows are the right ones, whether the server that is meant can take a "
+                "dump (version, extensions, collations), unknown owners, nor anything of the application."
             ),
             (
                 "A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a "
@@ -256,6 +271,7 @@ SPEC: dict[str, Any] = {
         default=[],
         variable="cryptobot_backup.trusted_accounts",
     ),
+    **COPIES,
     **common_options(14400),
 }
 

@@ -27,6 +27,8 @@ from ..sqlite_place import place_of
 from ..trusted import NOBODY_ELSE, Others
 from ..trusted_accounts import check_trusted
 from ..units import parse_seconds
+from .copies.declared import ALL as ALL_COPIES
+from .copies.declared import Copy, read_copies
 from .names import declared_refusal, is_device, is_set_id
 from .retention import PERIODS, Policy
 
@@ -52,6 +54,19 @@ def check_place(params: Mapping[str, Any], platform: str) -> None:
         for option, path in _paths(source):
             if _is_in(_pure(path, platform), folder):
                 raise InputError(f"sources[{position}].{option}", path, "a path outside of dir, which holds the sets")
+    _check_copies(params, platform)
+
+
+def _check_copies(params: Mapping[str, Any], platform: str) -> None:
+    """Raise InputError where a folder for copies lies in that of the sets, around it, or in another one."""
+    taken = [_pure(params["dir"], platform)]
+    for position, copy in enumerate(params["copies"]):
+        if copy["type"] == "folder":
+            path = _pure(expand(copy["path"]), platform)
+            if any(_is_in(path, other) or _is_in(other, path) for other in taken):
+                expected = "a folder that has nothing to do with dir or the place of another copy"
+                raise InputError(f"copies[{position}].path", copy["path"], expected)
+            taken.append(path)
 
 
 def _paths(source: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -76,6 +91,7 @@ NEWEST, ALL = "newest", "all"
 
 
 LEVELS = ("L0", "L1", "L2", "L3")
+LONGEST_CHAIN = 7  # members, the full set among them: each one more is one more set that must not be lost
 # Options of a PostgreSQL source that say what it holds; the others say how it is reached.
 WHICH_DATABASES = ("database", "exclude_databases", "login_host", "login_unix_socket", "login_port", "globals")
 _OF_SERVER = {
@@ -167,10 +183,16 @@ class Settings(NamedTuple):
     space_factor: float
     scratch_dir: Optional[Path]
     state_dir: str
+    incremental: bool = False
+    max_chain: int = LONGEST_CHAIN
     sign_key_file: str = ""
     trusted_accounts: tuple[str, ...] = ()
     others: Others = NOBODY_ELSE
     sign_key: bytes = b""
+    copies: tuple[Copy, ...] = ()
+    copies_policy: str = ALL_COPIES
+    copies_at_once: int = 5
+    copies_reread: bool = False
 
     def __repr__(self) -> str:
         """Return the options as text, without the key."""
@@ -187,7 +209,8 @@ class Settings(NamedTuple):
         """Real paths that a files source leaves out: the backups themselves, and databases that are taken as such."""
         databases = [place_of(source.paths[0]) for source in self.sources if source.type == "sqlite"]
         beside = ("", "-wal", "-shm", "-journal")
-        return frozenset([real_path(str(self.dir)), *(path + end for path in databases for end in beside)])
+        places = [str(self.dir), *(copy.path for copy in self.copies if copy.type == "folder")]
+        return frozenset([*map(real_path, places), *(path + end for path in databases for end in beside)])
 
 
 def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
@@ -197,6 +220,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
     """
     _require_paths(params, PATH_REFUSALS.get(platform, _no_refusal))
     sources = _sources(params["sources"])
+    policy = _policy("retention", params["retention"], params["max_leap"]) if params["retention"] else None
     settings = Settings(
         state=params["state"],
         dir=_folder(params["dir"]),
@@ -214,15 +238,21 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         verify_level=LEVELS.index(params["verify_level"]),
         subset=_subset(params["subset"]) if params["subset"] else None,
         which=_which(params["set"]),
-        policy=_policy(params["retention"], params["max_leap"]) if params["retention"] else None,
+        policy=policy,
         max_age=_hours("max_age_hours", params["max_age_hours"]) * 3600,
         max_shrink=_share("max_shrink", params["max_shrink"]),
         accept_anomaly=params["accept_anomaly"],
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
         state_dir=params["state_dir"],
+        incremental=params["incremental"],
+        max_chain=_length(params["max_chain"]),
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
+        copies=read_copies(params, policy, lambda option, given: _policy(option, given, params["max_leap"])),
+        copies_policy=params["copies_policy"],
+        copies_at_once=params["copies_at_once"],
+        copies_reread=params["copies_reread"],
     )
     check_place(params, platform)
     _require_together(settings)
@@ -281,6 +311,12 @@ def _at_least(least: float, option: str, value: Any) -> Any:
     return value
 
 
+def _length(value: int) -> int:
+    if not 1 <= value <= LONGEST_CHAIN:
+        raise InputError("max_chain", value, f"1 to {LONGEST_CHAIN} sets, the full one among them")
+    return value
+
+
 def _hours(option: str, value: float) -> float:
     if value <= 0:
         raise InputError(option, value, "hours above 0: every set is older than that")
@@ -306,11 +342,11 @@ def _subset(value: str) -> Subset:
     return Subset(int(match.group(1)), int(match.group(2)))
 
 
-def _policy(retention: Mapping[str, Any], max_leap: str) -> Policy:
-    counts = {key: _at_least(0, f"retention.{key}", retention[key]) for key in PERIODS}
+def _policy(option: str, retention: Mapping[str, Any], max_leap: str) -> Policy:
+    counts = {key: _at_least(0, f"{option}.{key}", retention[key]) for key in PERIODS}
     if not any(counts.values()):
-        raise InputError("retention", dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
-    least = _at_least(1, "retention.min_keep", retention["min_keep"])
+        raise InputError(option, dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
+    least = _at_least(1, f"{option}.min_keep", retention["min_keep"])
     return Policy(**counts, min_keep=least, max_leap=parse_seconds("max_leap", max_leap))
 
 

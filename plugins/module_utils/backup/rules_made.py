@@ -65,7 +65,17 @@ def judge_source(context: SourceContext) -> Iterator[Outcome]:
         unread = taken.facts.get("unread", "")
         message = f"{taken.things} {context.counted}, {human_bytes(taken.raw_bytes)}, were taken whole"
         message += f"; that it is sound could not be looked at: {unread}" if unread else ""
-        yield Outcome(UNKNOWN if unread else OK, message, actual=taken.raw_bytes)
+        whole = taken.facts.get("whole_because", "")
+        message += f"; all of it was stored, because {whole}" if whole else _since(taken)
+        yield Outcome(UNKNOWN if unread else WARNING if whole else OK, message, actual=taken.raw_bytes)
+
+
+def _since(taken: SourceCopy) -> str:
+    """Return what an incremental set stored of a source, or an empty text."""
+    stored = taken.facts.get("stored")
+    if not taken.chain or not stored:
+        return ""
+    return f"; {stored['count']} of them, {human_bytes(stored['bytes'])}, are new since set {taken.chain[-1].set_id}"
 
 
 @RULES.rule(

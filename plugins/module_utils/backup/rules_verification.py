@@ -52,6 +52,24 @@ def judge_losses(context: Context) -> Iterator[Outcome]:
 
 
 @RULES.rule(
+    "backup.chain",
+    procedure="D1.4",
+    remedy="Take a full set now (incremental: false), then look for what removed or changed the set that is named.",
+    source="Each archive of an earlier set that an incremental one needs is listed in its manifest, with its SHA-256.",
+    per="always",
+)
+def judge_chain(context: Context) -> Iterator[Outcome]:
+    """Each set that an incremental one needs is there, has the archives that it was made against, and counts."""
+    sets = context.catalog.sets
+    broken = [found for found in sets if found.chain]
+    for found in broken:
+        yield Outcome(CRITICAL, f"{found.chain[0].message}; set {found.id} counts no longer", subject=found.id)
+    if not broken:
+        count = sum(bool(found.manifest.chain) for found in sets)
+        yield Outcome(OK if sets else SKIPPED, f"{count} incremental sets have all sets that they need", remedy="")
+
+
+@RULES.rule(
     "backup.checksum",
     procedure="D1.4",
     remedy="Do not restore from this set. Take a new one, then check the disk: smartctl -a, dmesg.",
@@ -59,7 +77,7 @@ def judge_losses(context: Context) -> Iterator[Outcome]:
     many=True,
 )
 def judge_checksum(context: Context) -> Iterator[Outcome]:
-    """L1: each file has the SHA-256 that was taken while it was written."""
+    """L1: each file, and each one of earlier sets that it needs, has the SHA-256 of when it was written."""
     yield from _judge_level(context, L1)
 
 

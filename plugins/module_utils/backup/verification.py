@@ -9,11 +9,10 @@ Each level includes the ones below it, and a file that failed at one is not trie
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -21,16 +20,15 @@ from pathlib import Path
 from typing import Optional
 
 from ..errors import CoreError
-from ..reading import regular_itself
 from .declared import Subset
 from .errors import CannotJudge, NoSpace
 from .model import L0, L1, L2, L3, Defect, Manifest, Payload, Report, SourceCopy, Verification
 from .sources.kinds import KINDS, restore
 from .sources.model import Bench, Reader
 from .sources.postgresql.scratch import scratch_server
-from .stage import CHUNK
 from .store.collect import lacks
 from .store.reader import ArchiveReader
+from .streams import sha256_of
 
 READERS = 2  # sources looked at side by side; reading, hashing and SQLite run outside of the interpreter's lock
 
@@ -48,36 +46,35 @@ def verify(manifest: Manifest, bench: Bench, level: int, subset: Optional[Subset
         if level >= wanted:
             failed = {defect.subject for defect in report.defects}
             report.defects += check([entry for entry in entries if entry.name not in failed], bench)
-    report.bytes = sum(payload.size for entry in entries for payload in entry.payloads)
+    report.bytes = sum(payload.size for entry in entries for payload in needed(entry))
     report.seconds = round(bench.host.now() - begun, 3)
     return report
 
 
 def _checksums(entries: Iterable[SourceCopy], bench: Bench) -> list[Defect]:
-    pairs = [(entry, payload) for entry in entries for payload in entry.payloads]
+    """Compare the checksum of each file of these sources, and of each archive of an earlier set that they need."""
+    pairs = [(entry, payload) for entry in entries for payload in needed(entry)]
     with ThreadPoolExecutor(READERS) as pool:
         found = list(pool.map(lambda pair: _checksum(pair[0], pair[1], bench), pairs))
     return [defect for defect in found if defect is not None]
 
 
+def needed(entry: SourceCopy) -> list[Payload]:
+    """Return the files that a source lies in, by their path from its set's folder."""
+    earlier = [piece.payload._replace(name=f"../{piece.set_id}/{piece.payload.name}") for piece in entry.chain]
+    return [*entry.payloads, *earlier]
+
+
 def _checksum(entry: SourceCopy, payload: Payload, bench: Bench) -> Optional[Defect]:
+    path, hashed = bench.folder / payload.name, {} if bench.hashed is None else bench.hashed
+    path = bench.folder.parent / payload.name[3:] if payload.name.startswith("../") else path
     try:
-        found = _sha256(bench.folder / payload.name, bench.host.remaining)
+        found = hashed.get(path) or hashed.setdefault(path, sha256_of(path, bench.host.remaining))
     except OSError as error:
         return Defect(L1, entry.name, f"{payload.name} cannot be read: {error.strerror}", unknown=True)
     if found == payload.sha256:
         return None
     return Defect(L1, entry.name, f"{payload.name} has another checksum than when it was written")
-
-
-def _sha256(path: Path, heartbeat: Callable[[], object]) -> str:
-    digest, buffer = hashlib.sha256(), bytearray(CHUNK)
-    window = memoryview(buffer)
-    with open(path, "rb", opener=regular_itself) as stream:
-        while count := stream.readinto(buffer):
-            digest.update(window[:count])
-            heartbeat()
-    return digest.hexdigest()
 
 
 def _opens(entries: Iterable[SourceCopy], bench: Bench) -> list[Defect]:

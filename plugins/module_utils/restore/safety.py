@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..backup.act import give_way
 from ..backup.make import SourceFailed, make_set
 from ..backup.model import Made
+from ..backup.plan import SetPlan
 from ..backup.sources.kinds import measure_sources
 from ..backup.store.collect import read_catalog
 from ..backup.streams import choose_codec
@@ -48,7 +49,7 @@ def keep(request: Request, names: Sequence[str], reason: str, host: Host, heartb
         made = Made(skipped=dict(left))
         catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
         try:
-            make_set(settings, catalog, codec, host, made, heartbeat)
+            make_set(settings, SetPlan(catalog), codec, host, made, heartbeat)
         except SourceFailed as error:
             if error.source in left:
                 raise

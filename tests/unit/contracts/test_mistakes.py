@@ -55,6 +55,81 @@ def source(**options: Any) -> dict[str, Any]:
     return {"dir": "/backups", "sources": [{"name": "config", "type": "files", "path": "/opt/cryptobot", **options}]}
 
 
+def place(**options: Any) -> dict[str, Any]:
+    """Return options of backup_archive with one place for copies, made of these."""
+    return {"copies": [{"name": "nas", "type": "folder", "path": "/mnt/nas/cryptobot", **options}]}
+
+
+SFTP = {"type": "sftp", "host": "vault", "path": "copies"}
+COPIES = [
+    (
+        place(name="a b"),
+        (
+            "copies[0] (a b).name is 'a b': expected up to 64 letters, digits, dots, dashes or underscores, the first "
+            "a letter or digit"
+        ),
+    ),
+    (
+        {"copies": place()["copies"] * 2},
+        "copies[1] (nas).name is 'nas': expected each name once",
+    ),
+    (
+        place(path="nas"),
+        "copies[0] (nas).path is 'nas': expected an absolute path",
+    ),
+    (
+        place(path="/"),
+        "copies[0] (nas).path is '/': expected a folder of its own, not the root",
+    ),
+    (
+        place(**{**SFTP, "host": "-oProxyCommand=x"}),
+        "copies[0] (nas).host is '-oProxyCommand=x': expected the name or address of the server, because type is sftp",
+    ),
+    (
+        place(**SFTP, user="-l"),
+        "copies[0] (nas).user is '-l': expected an account of the server",
+    ),
+    (
+        place(**SFTP, port=0),
+        "copies[0] (nas).port is 0: expected a port from 1 to 65535",
+    ),
+    (
+        place(type="rclone", path="bucket"),
+        "copies[0] (nas).path is 'bucket': expected a remote of rclone and a path, such as offsite:bucket/folder",
+    ),
+    (
+        place(rate_limit=-1),
+        "copies[0] (nas).rate_limit is -1: expected KiB in a second, 0 for no limit",
+    ),
+    (
+        place(max_age_hours=0),
+        "copies[0] (nas).max_age_hours is 0.0: expected hours above 0: every set is older than that",
+    ),
+    (
+        place(labels=["monthly"]),
+        "copies[0] (nas).max_age_hours: is not set: expected hours, because labels are given: what is seldom is older",
+    ),
+    *(
+        (
+            place(path=path),
+            (
+                f"copies[0] (nas).path is {path!r}: expected a folder that has nothing to do with dir or the place of "
+                "another copy"
+            ),
+        )
+        for path in ("/backups", "/backups/nas")
+    ),
+    (
+        place() | {"copies_policy": "2"},
+        "copies_policy is '2': expected 'all', 'any', or a number from 1 to that of copies (1)",
+    ),
+    (
+        place() | {"copies_at_once": 0},
+        "copies_at_once is 0: expected 1 or more",
+    ),
+]
+
+
 def windows_rule(path: str) -> dict[str, Any]:
     return {"rules": [{"name": "logs", "path": path, "patterns": ["*.log.1"]}]}
 
@@ -396,6 +471,12 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         for hours in (0.0, -1.0)
     ),
     (
+        "backup",
+        "linux",
+        source() | {"max_chain": 8},
+        "max_chain is 8: expected 1 to 7 sets, the full one among them",
+    ),
+    (
         "cleanup",
         "linux",
         rule(path="/opt/x\ny"),
@@ -705,6 +786,7 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             " the first a letter or digit, and no device (con)"
         ),
     ),
+    *(("backup", "linux", source() | given, line) for given, line in COPIES),
     ("backup", "linux", source() | {"jobs": 0}, "jobs is 0: expected 1 or more"),
     (
         "backup",

@@ -75,7 +75,7 @@ def test_what_an_area_is_imports_the_core_and_shapes_of_other_areas_only(area: A
     tree = ast.parse(SOURCES[CORE / area.name / "__init__.py"])
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
     assert {node.module for node in imported if node.level == 1} <= {"source_options"}
-    shapes = {"backup", "firewall", "options", "registry", "services", "trading"}
+    shapes = {"backup", "elsewhere", "firewall", "options", "registry", "services", "trading"}
     assert {node.module for node in imported if node.level != 1} <= shapes
     assert {node.level for node in imported} <= {1, 2}
     assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(tree))

@@ -11,13 +11,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Optional, Protocol
 
 from ...errors import ActionFailed
 from ...finding import EMPTY
 from ...host import Host
 from ..declared import Source
-from ..model import Manifest, Notes, Payload, SourceCopy
+from ..model import BackupSet, Manifest, Notes, Payload, SourceCopy
 from ..streams import Codec, Written
 
 
@@ -53,7 +53,8 @@ class Size(NamedTuple):
 class Workshop:
     """Where and how one source is taken: ``folder`` is its own. ``protected`` are real paths that files leave out.
 
-    ``halt`` is set where the whole set is given up; sources are taken side by side.
+    ``halt`` is set where the whole set is given up; sources are taken side by side. ``parent`` is the set that files
+    are compared with, where not all of them are to be taken, ``hashed`` as in Bench.
     """
 
     folder: Path
@@ -61,6 +62,8 @@ class Workshop:
     codec: Codec
     protected: frozenset[str] = frozenset()
     halt: Event = field(default_factory=Event)
+    parent: Optional[BackupSet] = None
+    hashed: dict[Path, str] = field(default_factory=dict)
 
     def pulse(self) -> None:
         """Say now and then that work goes on. Raise ToolTimeout when time is up, GivenUp where nobody wants it."""
@@ -100,7 +103,8 @@ class Bench(NamedTuple):
     """Where a set is checked or restored: its folder, and a folder for what has to be unpacked for it.
 
     ``platform`` is the one that made the set, which need not be that of ``host``; ``thorough`` asks for all that can
-    be compared within a source (L3). ``doubt`` says why ``scratch`` is not to be written to.
+    be compared within a source (L3). ``doubt`` says why ``scratch`` is not to be written to. ``hashed`` are the
+    checksums by path that this run has taken already: several sets may need one archive.
 
     What only a restore asks for: ``selection``; ``server``, the options of the PostgreSQL server to restore on, as a
     source of that type has them; ``tag``, a short text of a-z, 0-9 and underscores that names a scratch database;
@@ -113,6 +117,7 @@ class Bench(NamedTuple):
     platform: str = ""
     thorough: bool = False
     doubt: str = ""
+    hashed: Optional[dict[Path, str]] = None
     selection: Selection = Selection()
     server: Mapping[str, Any] = EMPTY
     tag: str = ""

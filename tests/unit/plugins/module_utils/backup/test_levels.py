@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import verification as reached
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import streams
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Subset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import (
     CannotJudge,
@@ -32,7 +32,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench, Reader, Restored
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import verify
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import evidence, verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 
 from .examples import a_set, an_entry
@@ -105,7 +105,7 @@ def test_a_source_that_does_not_come_back_is_a_defect_and_one_that_cannot_be_tri
     report = looked(tmp_path, "ab", 3, monkeypatch, lambda *_given: [], back)
     assert report.defects == [Defect(3, name, words.replace("a cannot", f"{name} cannot"), unknown) for name in "ab"]
     assert (report.proved.ok, report.proved.level) == (proved, 2 if proved else 3)
-    found = reached.evidence(report, a_set().manifest, None, 1.0)
+    found = evidence(report, a_set().manifest, None, 1.0)
     assert found is not None
     assert (found.level, found.ok) == ((2, True) if proved else (3, False))
     assert not list(tmp_path.glob("cryptobot-restore-*"))
@@ -173,13 +173,13 @@ def test_two_sources_are_opened_side_by_side_and_no_more(tmp_path, monkeypatch):
 
 
 def test_two_files_are_read_side_by_side_and_no_more(tmp_path, monkeypatch):
-    counted, real = Counted(), reached.regular_itself
+    counted, real = Counted(), streams.regular_itself
 
     def opened(path: str, flags: int) -> int:
         counted()
         return real(path, flags)
 
-    monkeypatch.setattr(reached, "regular_itself", opened)
+    monkeypatch.setattr(streams, "regular_itself", opened)
     assert looked(tmp_path, "abcd", 1, monkeypatch, raising(AssertionError())).ok
     assert counted.most == 2
 

@@ -76,6 +76,11 @@ STATES = (DEAD, GROWING, WAITING, UNCLEAR)
 LEFT = {state: (Leftover("x.partial", "partial", state, "pid 1 on fake"),) for state in STATES}
 LOST = (Lack("config", "config/archive.tar", "is not there: No such file"),)
 
+
+def failed_at(moment: float) -> dict:
+    return {"at": NOW, "ok": True, "failures": [{"at": moment, "message": "the disk was full"}]}
+
+
 CASES = [
     ("backup.present", view(), "ok"),
     ("backup.present", view(a_catalog(exists=False)), "critical"),
@@ -148,6 +153,11 @@ CASES = [
     ("backup.last_run", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
     ("backup.last_run", view(last_run={"at": NOW, "ok": False, "message": "the disk was full"}), "critical"),
     ("backup.last_run", view(last_run={"at": NOW - 2 * DAY, "ok": False, "message": "the disk was full"}), "ok"),
+    ("backup.run_errors", view(), "skipped"),
+    ("backup.run_errors", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
+    ("backup.run_errors", view(last_run=failed_at(NOW - 7 * DAY)), "warning"),
+    ("backup.run_errors", view(last_run=failed_at(NOW - 7 * DAY - 1)), "ok"),
+    ("backup.run_errors", view(last_run={"at": NOW, "ok": True, "failures": ["x", {"at": "then"}]}), "ok"),
     ("backup.leftover", view(), "ok"),
     ("backup.leftover", view(a_catalog(leftovers=LEFT[DEAD])), "warning"),
     ("backup.leftover", view(a_catalog(leftovers=LEFT[WAITING])), "warning"),
@@ -171,6 +181,13 @@ CASES = [
     ("backup.strangers", view(), "ok"),
     ("backup.strangers", view(a_catalog(a_set(60)._replace(strangers=("x",)), LONG_AGO)), "warning"),
     ("backup.strangers", view(a_catalog()), "skipped"),
+    ("backup.chain", view(), "ok"),
+    ("backup.chain", view(a_catalog()), "skipped"),
+    (
+        "backup.chain",
+        view(a_catalog(a_set(60)._replace(chain=(Lack("config", "x/archive.tar", "is not there"),)))),
+        "critical",
+    ),
     ("backup.signature", view(), "skipped"),
     ("backup.signature", keyed(SIGNED), "ok"),
     ("backup.signature", keyed(SIGNED, UNSIGNED), "unknown"),
