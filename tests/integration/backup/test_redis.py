@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plugins.module_utils.backup.examples import act, found, status
+from plugins.module_utils.backup.examples import act, status
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
@@ -253,9 +253,9 @@ def test_a_file_of_another_server_is_not_taken_for_this_one(redis, tmp_path):
 def test_an_emptied_server_makes_no_set_that_counts(redis, tmp_path):
     taken(act(tmp_path, sources=[redis.source()]))
     redis.ask("FLUSHALL")
-    result = act(tmp_path, sources=[redis.source()])
-    assert status(result, "backup.size_anomaly") == "critical"
-    assert "redis has no keys at all" in found(result, "backup.size_anomaly")[0].message
+    made = act(tmp_path, sources=[redis.source()]).data["set"]  # the newest of its second, perhaps, perhaps not
+    assert not made["good"]
+    assert "redis has no keys at all" in made["anomalies"][0]
 
 
 def test_a_cache_that_ran_out_is_no_loss(redis, tmp_path):
@@ -264,7 +264,15 @@ def test_a_cache_that_ran_out_is_no_loss(redis, tmp_path):
     taken(act(tmp_path, sources=[redis.source()]))
     for number in range(500):
         redis.ask("DEL", f"ohlcv:{number}")
-    assert status(act(tmp_path, sources=[redis.source()]), "backup.size_anomaly") == "ok"
+    made = act(tmp_path, sources=[redis.source()]).data["set"]
+    assert (made["good"], made["anomalies"]) == (True, [])
+
+
+def test_keys_that_were_to_stay_and_are_gone_are_a_loss(redis, tmp_path):
+    taken(act(tmp_path, sources=[redis.source()]))
+    for number in range(40):
+        redis.ask("DEL", f"api_key:{number}")
+    assert "redis lost" in act(tmp_path, sources=[redis.source()]).data["set"]["anomalies"][0]
 
 
 @pytest.mark.parametrize("checker", [True, False])

@@ -74,6 +74,13 @@ SOUND: dict[str, dict[str, Any]] = {
         "hold": ["auth"],
         "only": ["a"],
     },
+    "drill": {
+        "dir": "~/backups",
+        "scenario": "host_lost",
+        "scenarios": [{"name": "host_lost", "title": "It is gone.", "types": ["files"], "questions": ["Why?"]}],
+        "smoke": [{"name": "auth", "command": ["{root}/auth"], "user": "cryptobot", "port": 9000}],
+        "sandbox": ["EXCHANGE_SANDBOX=true"],
+    },
     "cleanup": {"rules": [{"name": "logs", "path": "~/app/logs", "patterns": ["*.1"], "age": "35d"}]},
     "database": {"databases": [{"name": "a", "engine": "sqlite", "path": "~/a"}], "require_backup": {"dir": "~/b"}},
     "restart": {"services": [SERVICE, ROWS], "trading": {"service": "auth", "url": "http://h:1"}},

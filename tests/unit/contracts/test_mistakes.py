@@ -161,6 +161,14 @@ def restoring(**options: Any) -> dict[str, Any]:
     return {"dir": "/b", "sources": [{"name": "a", "type": "files", "path": "/a"}], **options}
 
 
+TRIED: dict[str, Any] = {"name": "auth", "command": ["x"], "port": 9000}
+
+
+def drilling(**options: Any) -> dict[str, Any]:
+    rows = [{"name": "host_lost", "title": "It is gone."}]
+    return {"dir": "/b", "scenario": "host_lost", "scenarios": rows, **options}
+
+
 MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     (
         "services",
@@ -1043,6 +1051,26 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "linux",
         restoring(tables=["trades"]),
         "only is []: expected the one source that has the tables",
+    ),
+    ("drill", "linux", drilling(scenario="meteor"), "scenario is 'meteor': expected one of host_lost"),
+    (
+        "drill",
+        "linux",
+        drilling(endpoints=["api.kraken.com"]),
+        "endpoints is 'api.kraken.com': expected host:port, such as api.kraken.com:443",
+    ),
+    ("drill", "linux", drilling(rto_minutes=0), "rto_minutes is 0.0: expected more than 0"),
+    (
+        "drill",
+        "linux",
+        drilling(smoke=[{**TRIED, "command": []}]),
+        "smoke[0] (auth).command is []: expected the words of a command",
+    ),
+    (
+        "drill",
+        "linux",
+        drilling(smoke=[{**TRIED, "port": 0}]),
+        "smoke[0] (auth).port is 0: expected a port from 1 to 65535",
     ),
     ("restore", "linux", restoring(set="../x"), "set is '../x': expected newest, or the id or name of a set"),
 ]

@@ -53,6 +53,12 @@ def given(area: str, folder: Path) -> dict[str, Any]:
             "dir": str(folder / "backup"),
             "sources": [{"name": "config", "type": "files", "path": str(folder / "config")}],
         },
+        "drill": {
+            "dir": str(folder / "backup"),
+            "scenario": "host_lost",
+            "scenarios": [{"name": "host_lost", "title": "It is gone."}],
+            "scratch_dir": str(folder),
+        },
         "firewall": {"policy": [{"port": "8000", "from": ["loopback"], "why": "asked by each other"}]},
         "firewall_probe": {"enabled": True, "policy": [{"port": "8000", "from": ["loopback"]}]},
         "resources": {"sample_seconds": 0, "scan_seconds": 0},

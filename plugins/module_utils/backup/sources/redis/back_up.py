@@ -70,7 +70,7 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
         aof = _aof(conversation, saved)
         server = str(conversation.server)
     copied = _copy(path, workshop)
-    _require_new(copied, former, saved, path, server)
+    require_new(copied, former, saved, path, server)
     rows = copied.keys.databases if copied.keys else _info_keys(saved)
     facts = {
         "path": path,
@@ -122,7 +122,7 @@ def _state_of(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _require_new(copied: Copied, former: Optional[tuple[int, int, int]], saved: Saved, path: str, server: str) -> None:
+def require_new(copied: Copied, former: Optional[tuple[int, int, int]], saved: Saved, path: str, server: str) -> None:
     """Raise ActionFailed where the file is not what the server just saved, but another's, or one of before."""
     created = copied.keys.created if copied.keys else None
     if _state_of(copied.status) == former or (created is not None and created <= saved.before):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,12 @@ from typing import Any
 import pytest
 from fake_host import FakeHost
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Payload
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Workshop
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.redis.back_up import (
+    Copied,
+    require_new,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.redis.client import (
     RedisRefused,
     RedisServer,
@@ -27,12 +33,17 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sourc
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.redis.rdb import (
     BadRdb,
+    Keys,
     Sum,
     UnknownRdb,
     count_keys,
     crc64,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.redis.save import file_of, save
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.redis.save import (
+    Saved,
+    file_of,
+    save,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.streams import COMPRESSIONS, Codec
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import (
     ActionFailed,
@@ -379,6 +390,33 @@ def test_a_server_that_hides_its_settings_asks_for_a_path():
     played.settings = {}
     with pytest.raises(ActionFailed, match="declare the file it saves as path"):
         file_of(played, None, "linux")
+
+
+def copied(summed: str = "ok", created: int = 2001, mtime_ns: int = 5) -> Copied:
+    payload = Payload("redis/dump.rdb", "rdb", 9, "0" * 64)
+    status = types.SimpleNamespace(st_ino=7, st_mtime_ns=mtime_ns, st_size=9)
+    return Copied(payload, "0" * 64, summed, status, Keys(10, created, {"db0": 1}, 0, 9), "")
+
+
+SAVED = Saved(2000, 2001, {})
+
+
+def test_a_file_that_is_the_new_save_is_taken():
+    require_new(copied(), (7, 4, 9), SAVED, "/dump.rdb", "Redis")
+    require_new(copied("off"), None, SAVED, "/dump.rdb", "Redis")
+
+
+@pytest.mark.parametrize(
+    ("found", "former", "why"),
+    [
+        (copied(), (7, 5, 9), "did not change"),
+        (copied(created=2000), (7, 4, 9), "did not change"),
+        (copied("wrong"), (7, 4, 9), "is damaged"),
+    ],
+)
+def test_a_file_that_is_not_is_refused(found, former, why):
+    with pytest.raises(ActionFailed, match=why):
+        require_new(found, former, SAVED, "/dump.rdb", "Redis")
 
 
 # --- what is declared -------------------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Proving that nothing that is started could trade: no exchange answers from here, or what was restored is told to use
+a sandbox. It is asked before anything is started; what cannot be proved is refused.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..host import Host
+
+SECONDS = 4.0  # for each endpoint; one that answers later than this is not filtered but slow, and counts as reachable
+ENVIRONMENT = ".env"
+
+
+def danger(root: Path, endpoints: Sequence[tuple[str, int]], sandbox: Sequence[str], host: Host) -> str:
+    """Given where the sources lie, return why something that is started from there could trade; empty where not."""
+    reached = next((f"{name}:{port}" for name, port in endpoints if is_reachable(name, port, host)), "")
+    if endpoints and not reached:
+        return ""
+    live = f"{reached} can be reached from here" if reached else "no endpoint of an exchange is declared"
+    if not sandbox:
+        return f"{live}, and no sandbox is declared: the restored keys could trade"
+    lacking = lacks_sandbox(root, sandbox)
+    return f"{live}, and {lacking}" if lacking else ""
+
+
+def is_reachable(name: str, port: int, host: Host) -> bool:
+    """Return whether a connection is accepted. What neither refuses nor accepts in time is filtered."""
+    try:
+        with socket.create_connection((name, port), timeout=min(SECONDS, host.remaining())):
+            return True
+    except OSError:
+        return False
+
+
+def lacks_sandbox(root: Path, sandbox: Sequence[str]) -> str:
+    """Return what says that the restored application is not told to use a sandbox; empty where all of it is."""
+    files = sorted(path for path in root.rglob(ENVIRONMENT) if path.is_file() and not path.is_symlink())
+    if not files:
+        return f"there is no {ENVIRONMENT} among what was restored that could say that it uses a sandbox"
+    for path in files:
+        lines = {line.strip().removeprefix("export ") for line in path.read_text(errors="replace").splitlines()}
+        missing = [line for line in sandbox if line not in lines]
+        contrary = [line for line in lines if any(_contradicts(line, each) for each in sandbox)]
+        if missing or contrary:
+            return f"{path} does not say {(missing or sandbox)[0]}"
+    return ""
+
+
+def _contradicts(line: str, wanted: str) -> bool:
+    """Return whether a line gives the variable of a wanted one another value: the last one would count."""
+    name, equals, _value = wanted.partition("=")
+    return bool(equals) and line != wanted and line.partition("=")[0].strip() == name

@@ -1,0 +1,189 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a drill notices, proves, remembers and says, without a set. Whole drills are in tests/integration/backup."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_host import FakeHost
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.damage import (
+    DAMAGES,
+    compare,
+    damage,
+    entropy_of,
+    fingerprints,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.declared import Scenario
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.isolation import danger, lacks_sandbox
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.records import (
+    FILE,
+    Record,
+    keep,
+    recorded,
+    sheet,
+)
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.rules_drill import QUARTER, Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.run import RULES
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.scratch import sweep
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+
+NOW = 1_795_000_000.0
+HOST = choose_host(600)
+
+
+def a_record(**more: Any) -> Record:
+    given = {"set_id": "20261118T110640Z-000000", "phases": {"verify": 1.0, "restore": 5.0}, "data_age": 3600.0}
+    return Record("d1", "host_lost", "app1", NOW, 60.0, 7200.0, **{**given, "sources": {"config": 3}, **more})
+
+
+def statuses(**more: Any) -> dict[str, str]:
+    context = Context("app1", NOW, "host_lost", **more)
+    return {finding.check: finding.status for finding in RULES.judge(context)}
+
+
+def test_a_drill_within_its_targets_is_ok():
+    assert set(statuses(record=a_record()).values()) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("more", "check"),
+    [
+        ({"phases": {"restore": 61.0}}, "drill.rto"),
+        ({"data_age": 7201.0}, "drill.rpo"),
+        ({"why": "it does not hold"}, "drill.recovered"),
+    ],
+)
+def test_what_is_missed_is_critical(more, check):
+    record = a_record(**more)
+    found = statuses(record=record)
+    assert found[check] == "critical"
+    assert found["drill.age"] == "warning"  # it was no success
+    assert not record.ok
+
+
+def test_a_scenario_that_was_not_played_for_a_quarter_is_a_warning():
+    row = {"scenario": "host_lost", "begun": NOW - QUARTER + 1, "ok": True}
+    assert statuses(before=[row], planned="x")["drill.age"] == "ok"
+    assert statuses(before=[{**row, "begun": NOW - QUARTER - 1}], planned="x")["drill.age"] == "warning"
+    assert statuses(before=[{**row, "ok": False}], planned="x")["drill.age"] == "warning"
+    assert statuses(before=[{**row, "scenario": "ransomware"}], planned="x")["drill.age"] == "warning"
+
+
+def test_drills_are_remembered_up_to_a_number(tmp_path):
+    for number in range(5):
+        keep(a_record(set_id=str(number)), str(tmp_path / "state"), 3, HOST)
+    assert [one["set_id"] for one in recorded(str(tmp_path / "state"), HOST)] == ["2", "3", "4"]
+    with (tmp_path / "state" / FILE).open("a") as stream:
+        stream.write("no json\n[]\n{}\n")
+    assert len(recorded(str(tmp_path / "state"), HOST)) == 3
+    assert recorded(str(tmp_path / "nowhere"), HOST) == []
+
+
+def test_the_sheet_says_what_was_played_and_asks_its_questions():
+    scenario = Scenario("host_lost", "The host is gone.", (), "none", 0.0, ("Who orders a new one?",))
+    text = sheet(a_record(), scenario, [{"scenario": "host_lost", "begun": NOW - 9, "ok": False}])
+    for words in (
+        "The host is gone.",
+        "Who orders a new one?",
+        "phase restore | 5.0 s",
+        "| no |",
+        "within its targets",
+    ):
+        assert words in text
+    assert "It does not hold" in sheet(a_record(why="it does not hold"), scenario, [])
+
+
+# --- damage -----------------------------------------------------------------------------------------------------------
+
+
+def some_files(root: Path) -> None:
+    (root / "a").mkdir()
+    (root / "a" / "text").write_text("risk: 1\n" * 500)
+    (root / "short").write_text("x")
+    (root / "empty").write_text("")
+    (root / "packed").write_bytes(os.urandom(5000))
+    (root / "link").symlink_to("short")
+
+
+@pytest.mark.parametrize("kind", sorted(DAMAGES))
+def test_every_damaged_file_is_noticed(tmp_path, kind):
+    some_files(tmp_path)
+    before = fingerprints(tmp_path)
+    assert compare(before, fingerprints(tmp_path)).all == 0
+    assert damage(tmp_path, kind) == 3
+    noticed = compare(before, fingerprints(tmp_path))
+    assert noticed.all == 3
+    assert noticed.random == (1 if kind == "encrypt" else 0)  # what was random before tells nothing, a byte neither
+    assert (tmp_path / "empty").exists()
+
+
+def test_how_random_bytes_are():
+    assert entropy_of(b"") == 0
+    assert entropy_of(b"aaaa") == 0
+    assert entropy_of(bytes(range(256))) == 8
+    assert 3 < entropy_of(b"the quick brown fox jumps over the lazy dog") < 5
+
+
+# --- isolation --------------------------------------------------------------------------------------------------------
+
+
+def test_an_exchange_that_answers_is_a_danger(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as exchange:
+        port = exchange.getsockname()[1]
+        assert "can be reached" in danger(tmp_path, [("127.0.0.1", port)], [], HOST)
+        assert "no .env" in danger(tmp_path, [("127.0.0.1", port)], ["SANDBOX=1"], HOST).replace("there is no", "no")
+    assert danger(tmp_path, [("127.0.0.1", port), ("no.such.host.invalid", 443)], [], HOST) == ""
+    assert "no endpoint" in danger(tmp_path, [], [], HOST)
+
+
+ENVIRONMENTS = [
+    ("SANDBOX=1\nKEY=x\n", ""),
+    ("export SANDBOX=1\n", ""),
+    ("KEY=x\n", "does not say SANDBOX=1"),
+    ("SANDBOX=0\n", "does not say SANDBOX=1"),
+    ("SANDBOX=1\nSANDBOX=0\n", "does not say SANDBOX=1"),
+    ("#SANDBOX=1\n", "does not say SANDBOX=1"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), ENVIRONMENTS)
+def test_a_sandbox_is_what_every_file_says(tmp_path, text, why):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / ".env").write_text(text)
+    assert why in lacks_sandbox(tmp_path, ["SANDBOX=1"])
+    assert bool(lacks_sandbox(tmp_path, ["SANDBOX=1"])) == bool(why)
+    (tmp_path / ".env").write_text("KEY=x\n")
+    assert lacks_sandbox(tmp_path, ["SANDBOX=1"])
+
+
+# --- what is left -----------------------------------------------------------------------------------------------------
+
+OWNER = {"pid": 2, "began": "77", "boot_id": "boot-1"}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({**OWNER, "identity": "another", "host": "app2"})])
+def test_a_folder_that_is_not_surely_ours_stays(tmp_path, text):
+    folder = tmp_path / "cryptobot-drill-1"
+    folder.mkdir()
+    (folder / "owner.json").write_text(text)
+    host = FakeHost(files={str(folder / "owner.json"): text})
+    swept = sweep(tmp_path, host)
+    assert list(swept.left) == [str(folder)]
+    assert swept.removed == []
+    assert folder.exists()
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "cryptobot-drill-1").symlink_to("precious")
+    assert list(sweep(tmp_path, HOST).left) == [str(tmp_path / "cryptobot-drill-1")]
+    assert (tmp_path / "precious").exists()
