@@ -87,17 +87,17 @@ def require_room(size: int, into: Path) -> None:
         raise NoSpace(f"{into} has {human_bytes(free)} free, what is to be unpacked takes {human_bytes(size)}")
 
 
-Rows = dict[str, Listed]
+ByPath = dict[str, Listed]
 
 
 def _unpack_own(
     unpacking: Unpacking, rows: Iterator[Listed], stream: Counted, entry: SourceCopy, platform: str
-) -> dict[int, Rows]:
+) -> dict[int, ByPath]:
     """Unpack a set's own archive, which has the members of the index in its order; return those that lie in earlier
     ones, by place.
     """
     members, own = read_headers(stream), len(entry.facts.get("chain", ()))
-    earlier: dict[int, Rows] = {}
+    earlier: dict[int, ByPath] = {}
     for row in rows:
         if own and row.lies != own:
             _remember(earlier, row, own)
@@ -116,7 +116,7 @@ def _unpack_own(
     return earlier
 
 
-def _remember(earlier: dict[int, Rows], row: Listed, own: int) -> None:
+def _remember(earlier: dict[int, ByPath], row: Listed, own: int) -> None:
     known = earlier.setdefault(row.lies, {})
     if not 0 <= row.lies < own or row.kind not in KINDS[REGULAR]:
         raise MemberRefused(row.path, f"its content lies in place {row.lies} of a chain of {own}, or it is no file")
@@ -125,7 +125,7 @@ def _remember(earlier: dict[int, Rows], row: Listed, own: int) -> None:
     known[row.path] = row
 
 
-def _unpack_earlier(unpacking: Unpacking, piece: Mapping[str, Any], wanted: Rows, reader: ChainReader) -> None:
+def _unpack_earlier(unpacking: Unpacking, piece: Mapping[str, Any], wanted: ByPath, reader: ChainReader) -> None:
     """Unpack from the archive of an earlier set what the index has there. Of a file that was written twice right behind
     itself the later one counts.
     """
