@@ -34,6 +34,7 @@ from .copies.declared import Copy, read_copies
 from .names import declared_refusal, is_device, is_set_id
 from .repository import Repository, read_repository
 from .retention import PERIODS, Policy
+from .source_options import OF_SERVER, OF_SYSTEM, PATHLESS
 
 _OF_THE_SYSTEM = (  # the Filesystem Hierarchy Standard, and what macOS has beside it
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/sys"),
@@ -102,13 +103,6 @@ LEVELS = ("L0", "L1", "L2", "L3")
 LONGEST_CHAIN = 7  # members, the full set among them: each one more is one more set that must not be lost
 # Options of a PostgreSQL source that say what it holds; the others say how it is reached.
 WHICH_DATABASES = ("database", "exclude_databases", "login_host", "login_unix_socket", "login_port", "globals")
-_OF_SERVER = {
-    "postgresql": ("database", "globals", "role_passwords", "rows", "system_user", "bin_dir"),
-    "redis": (),
-}
-_LOGIN = ("login_host", "login_unix_socket", "login_port", "login_user", "login_password", "lock_wait_timeout")
-_PORTS = {"postgresql": 5432, "redis": 6379}
-_OF_SYSTEM = ("services", "accounts", "venvs", "wanted")
 
 
 class Source(NamedTuple):
@@ -135,7 +129,7 @@ class Source(NamedTuple):
     def declaration(self) -> dict[str, Any]:
         """What the source is, whatever it is called: without what says how it is reached or how well it must do."""
         given = {key: self.server[key] for key in WHICH_DATABASES if self.server.get(key)}
-        of_host = {key: sorted(self.system[key]) for key in _OF_SYSTEM if self.system.get(key)}
+        of_host = {key: sorted(self.system[key]) for key in OF_SYSTEM if self.system.get(key)}
         return {"type": self.type, "paths": sorted(self.paths), "exclude": sorted(self.exclude), **given, **of_host}
 
     @property
@@ -391,28 +385,20 @@ def _source(position: int, given: Mapping[str, Any]) -> Source:
     )
 
 
-_PATHLESS = {
-    "postgresql": "no path: a postgresql source holds what its database names",
-    "system": "no path: a system source holds what is there of its parts; declare other files as a files source",
-}
-
-
 def _check_paths(position: int, given: Mapping[str, Any], paths: list[str]) -> None:
     kind, option = given["type"], f"sources[{position}].{'path' if given['path'] else 'paths'}"
     if kind in ("files", "sqlite") and not paths:
         raise InputError(f"sources[{position}].path", None, f"what the {kind} source {given['name']!r} holds")
-    if kind in _PATHLESS and paths:
-        raise InputError(option, paths[0], _PATHLESS[kind])
+    if kind in PATHLESS and paths:
+        raise InputError(option, paths[0], PATHLESS[kind])
     if kind == "redis" and given["paths"]:
         raise InputError(option, given["paths"][0], "path, because a redis source is one file")
 
 
 def _server(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a server that a type of source has."""
-    if given["type"] not in _OF_SERVER:
-        return {}
-    server = {name: given[name] for name in (*_LOGIN, *_OF_SERVER[given["type"]])}
-    return {**server, "login_port": given["login_port"] or _PORTS[given["type"]]}
+    names, port = OF_SERVER.get(given["type"], ((), 0))
+    return {name: given[name] or port if name == "login_port" else given[name] for name in names}
 
 
 def _system(position: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -421,4 +407,4 @@ def _system(position: int, given: Mapping[str, Any]) -> dict[str, Any]:
         wrong = next((one for one in given[option] if not one or "/" in one or "\\" in one), None)
         if wrong is not None:
             raise InputError(f"sources[{position}].{option}", wrong, "a name, without a path")
-    return {name: given[name] for name in _OF_SYSTEM} | {"venvs": [expand(path) for path in given["venvs"]]}
+    return {name: given[name] for name in OF_SYSTEM} | {"venvs": [expand(path) for path in given["venvs"]]}

@@ -177,3 +177,14 @@ SOURCE: dict[str, Any] = {
         ],
     ),
 }
+
+# Which of them a type has, and the port of a server where none is given.
+_LOGIN = ("login_host", "login_unix_socket", "login_port", "login_user", "login_password", "lock_wait_timeout")
+_TOOLS = ("database", "globals", "role_passwords", "rows", "system_user", "bin_dir")
+OF_SERVER = {"postgresql": ((*_LOGIN, *_TOOLS), 5432), "redis": (_LOGIN, 6379)}  # options, and the port of one
+OF_SYSTEM = ("services", "accounts", "venvs", "wanted")
+# What is wrong with a path of a type that has none.
+PATHLESS = {
+    "postgresql": "no path: a postgresql source holds what its database names",
+    "system": "no path: a system source holds what is there of its parts; declare other files as a files source",
+}

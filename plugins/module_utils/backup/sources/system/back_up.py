@@ -20,7 +20,7 @@ from ...declared import Source
 from ...model import Notes, Payload, SourceCopy
 from ...streams import COMPRESSIONS, Codec, reading, writing
 from ..model import Bench, Size, Workshop
-from .collect import Parts, Piece, Wanted, read_parts
+from .collect import Parts, SystemPiece, Wanted, read_parts
 
 PLAIN = Codec(COMPRESSIONS["none"], 0)
 OVERVIEW = "overview.txt"
@@ -81,7 +81,7 @@ def _write(name: str, role: str, content: bytes, workshop: Workshop) -> Payload:
         return workshop.payload(name, role, sink.close())
 
 
-def _counted(pieces: Iterable[Piece]) -> dict[str, int]:
+def _counted(pieces: Iterable[SystemPiece]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for piece in pieces:
         counts[piece.part] = counts.get(piece.part, 0) + 1

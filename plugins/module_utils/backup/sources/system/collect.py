@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
     left_out: tuple[str, ...] = ()
 
 
-class Piece(NamedTuple):
+class SystemPiece(NamedTuple):
     """One file of the source: ``origin`` is the path or the command that it comes from."""
 
     part: str
@@ -55,7 +55,7 @@ class Trouble(NamedTuple):
 class Parts(NamedTuple):
     """All that was read; ``missing`` names the parts of which there was nothing."""
 
-    pieces: list[Piece]
+    pieces: list[SystemPiece]
     troubles: list[Trouble]
     missing: list[str]
 
@@ -100,7 +100,7 @@ class _PartReader:
         self._found.troubles.append(Trouble(self._part.name, str(why)))
 
     def _piece(self, file: str, content: bytes, origin: str, attributes: Mapping[str, Any] = EMPTY) -> None:
-        self._found.pieces.append(Piece(self._part.name, f"{self._part.name}{file}", content, origin, attributes))
+        self._found.pieces.append(SystemPiece(self._part.name, f"{self._part.name}{file}", content, origin, attributes))
 
     def _lines(self, file: str, lines: Iterable[str], origin: str) -> None:
         """Keep lines of ours as a file, where there are any."""

@@ -17,7 +17,7 @@ from typing import Any
 from ....errors import CoreError, SourceMissing, ToolMissing
 from ....host import Host
 from ....powershell import ask, literal
-from .collect import Parts, Piece, Trouble, Wanted
+from .collect import Parts, SystemPiece, Trouble, Wanted
 
 _REGISTRY = r"HKLM:\SYSTEM\CurrentControlSet\Services"
 _SERVICES = r"""
@@ -88,7 +88,7 @@ def read_windows(chosen: Collection[str], wanted: Wanted, host: Host, found: Par
             found.troubles.append(Trouble(name, str(error)))
             continue
         if objects:
-            found.pieces.append(Piece(name, f"{name}.json", _text(objects), "powershell.exe"))
+            found.pieces.append(SystemPiece(name, f"{name}.json", _text(objects), "powershell.exe"))
     if "packages" in chosen:
         _winget(host, found)
 
@@ -111,4 +111,4 @@ def _winget(host: Host, found: Parts) -> None:
         if not isinstance(error, ToolMissing):
             found.troubles.append(Trouble("packages", str(error)))
         return
-    found.pieces.append(Piece("packages", "packages.winget.txt", done.stdout.encode(), " ".join(_WINGET)))
+    found.pieces.append(SystemPiece("packages", "packages.winget.txt", done.stdout.encode(), " ".join(_WINGET)))
