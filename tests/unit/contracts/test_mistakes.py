@@ -112,8 +112,10 @@ COPIES = [
     *(
         (
             place(path=path),
-            f"copies[0] (nas).path is {path!r}: expected a folder that has nothing to do with dir or the place of "
-            "another copy",
+            (
+                f"copies[0] (nas).path is {path!r}: expected a folder that has nothing to do with dir or the place of "
+                "another copy"
+            ),
         )
         for path in ("/backups", "/backups/nas")
     ),
