@@ -21,7 +21,9 @@ from plugins.module_utils.backup.examples import act, found, status, steps
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies import act as copies_act
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies import folder as copies_folder
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies import rclone as copies_rclone
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.owner import identity, owner_document
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 from ..faults.backup_lab import answer, leftovers, run, small_disk, visible_sets
@@ -266,12 +268,14 @@ def test_an_incremental_set_is_worth_no_more_there_than_those_it_needs(tmp_path,
     assert sorted(os.listdir(there)) == [full, made]
     kept = take(tmp_path, disk(tmp_path), state="pruned", retention={"daily": 1, "min_keep": 1})
     assert [one for one in kept.actions if one.state == "done"] == []
+    (there / full).rename(tmp_path / "aside")
+    [told] = found(take(tmp_path, disk(tmp_path), state="verified"), "backup.copy_sound")
+    assert (told.subject, f"it needs set {full}, which is not there" in told.message) == (f"disk/{made}", True)
+    (tmp_path / "aside").rename(there / full)
+    assert status(take(tmp_path, disk(tmp_path), state="verified"), "backup.copy_sound") == "ok"
     flip(next((there / full / "config").glob("archive*")))
     look = take(tmp_path, disk(tmp_path), state="verified", copies_reread=True)
     assert [(one.status, one.subject) for one in found(look, "backup.copy_sound")] == [("critical", f"disk/{made}")]
-    shutil.rmtree(there / full)
-    [told] = found(take(tmp_path, disk(tmp_path), state="verified"), "backup.copy_sound")
-    assert f"it needs set {full}, which is not there" in told.message or "another checksum" in told.message
 
 
 def test_a_place_in_a_source_is_no_part_of_the_sets(tmp_path, config):
@@ -403,6 +407,21 @@ def test_killed_on_the_way_to_a_remote(tmp_path, rclone, why, point, nth):
     (tmp_path / "elsewhere").mkdir()
     there = tmp_path / "elsewhere" / "copies"
     killed(tmp_path, rclone(there), point, nth, there)
+
+
+def test_a_rename_that_is_a_copy_of_each_file_and_ends_in_its_middle_makes_no_set(tmp_path, rclone, monkeypatch):
+    there = tmp_path / "elsewhere" / "copies"
+    there.mkdir(parents=True)
+
+    def half(_place, old: str, new: str) -> None:
+        (there / new).mkdir()
+        for path in [path for path in (there / old).iterdir() if path.is_file()]:
+            path.rename(there / new / path.name)
+        raise ActionFailed("the connection was lost")
+
+    monkeypatch.setattr(copies_rclone.Remote, "rename", half)
+    assert "the connection was lost" in take(tmp_path, rclone(there)).failure
+    assert list(there.glob("*/manifest.json")) == []
 
 
 # --- a server ---
