@@ -13,6 +13,8 @@ of every file, and reads back what it wrote.
   archive afterwards and writes and checks one checksum of it, which proves less.
 - ``unchanged.*``, ``one_percent.*``: the next incremental set where nothing, or one file in a hundred, has changed.
 - ``verify``: seconds for a GB of a set at L1, within the module; the peer is ``sha256sum`` over the same files.
+- ``restore.*``: the newest of a full and an incremental set, written beside and compared with the index; the peer is
+  ``zstd -dc | tar -x``, which compares nothing.
 - ``bytes``: what a first set takes on the disk.
 
 restic and borg are left out where they are not installed. CRYPTOBOT_BENCH_SCALE makes it all larger or smaller (1 is
@@ -45,6 +47,20 @@ FILES_IN_A_FOLDER = 200
 PAIRS = ("BTC", "ETH", "SOL", "XRP")
 # What the module does for itself, so that all wait for the same neighbours.
 PRIORITY = ["nice", "-n", "10"]
+RESTORE = """
+import sys
+from pathlib import Path
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import restore
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.collect import read_catalog
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.reader import ArchiveReader
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+host, into = choose_host(), Path("out")
+found = read_catalog(Path("ours").resolve(), host).good[-1]
+into.mkdir(mode=0o700)
+reader = ArchiveReader(found.manifest, found.folder, host)
+restore(found.manifest.sources[0], reader, into.resolve(), Bench(found.folder, into, host, found.manifest.platform))
+"""
 A_DAY_AGO = time.time() - 86400
 
 
@@ -134,7 +150,7 @@ class Bench(NamedTuple):
         }
         (self.place / "arguments.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
         argv = [*PRIORITY, sys.executable, str(MODULE), str(self.place / "arguments.json")]
-        return self._measured(argv, {"PYTHONPATH": str(self.place / "tree")}, "ours")
+        return self._measured(argv, self._path, "ours")
 
     def tar(self, *, proved: bool = False) -> Cost:
         """Run what an operator types, with or without a look at what came of it."""
@@ -144,6 +160,15 @@ class Bench(NamedTuple):
             line += " && zstd -dcq all.tar.zst | tar -tf - >/dev/null"
         self.clean("peer")
         return self.shell(line, {}, "tar")
+
+    def restored(self) -> Cost:
+        """Write the newest set beside."""
+        self.clean("out")
+        return self._measured([*PRIORITY, sys.executable, "-c", RESTORE], self._path, "ours restored")
+
+    @property
+    def _path(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(self.place / "tree")}
 
     def shell(self, line: str, env: Mapping[str, str], name: str) -> Cost:
         """Run a line of shell."""
@@ -212,6 +237,24 @@ def further_sets(bench: Bench, first: list[Cost], change: Callable[[], None]) ->
         compare(f"one_percent.{bench.data.name}.{tool.name}", changed, [bench.shell(tool.again, tool.env, tool.name)])
 
 
+def restore(bench: Bench, change: Callable[[], None]) -> None:
+    """Compare restoring a full and an incremental set with unpacking an archive."""
+    bench.tar()
+    for name in ("full", "incremental"):
+        mine, theirs = [], []
+        if name == "full":
+            bench.clean("ours", "state")
+        else:
+            change()
+        bench.ours(incremental=True)
+        for _unused in range(RUNS):
+            mine.append(bench.restored())
+            bench.clean("out")
+            theirs.append(bench.shell("mkdir out && zstd -dcq peer/all.tar.zst | tar -xp -C out", {}, "tar -x"))
+        compare(f"restore.{name}.{bench.data.name}", mine, theirs, 1.0, cpu=True)
+    bench.clean("out")
+
+
 def verify(bench: Bench) -> None:
     """Compare what ours takes for a GB of a set with sha256sum."""
     bench.clean("ours", "state")
@@ -240,6 +283,7 @@ def run(place: Path) -> None:
 
         first = first_sets(bench)
         further_sets(bench, first, change)
+        restore(bench, change)
         if data.name == "large":
             proved(bench)
             verify(bench)

@@ -164,19 +164,17 @@ SPEC: dict[str, Any] = {
                 "How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums "
                 "hold, V(L2) they open. Archives are then read through and compared with their index, C(pg_restore) "
                 "reads dumps to the last byte, and SQLite databases are unpacked and checked. V(L3) they come back: "
-                "each source is restored into O(scratch_dir), one after the other, and removed again. Files are "
-                "compared with the index (kind, size, time, rights, links, content), SQLite databases with their "
-                "schema and the rows of each table after the thorough check (C(PRAGMA integrity_check)), which "
-                "compares each index with the rows of its table. PostgreSQL databases are restored by C(pg_restore) "
-                "on a server of their own, without a port, which C(initdb) makes and which is gone afterwards; their "
-                "relations and rows are compared. Where this host has no such programs that source is unknown at L3."
+                "each source is restored into O(scratch_dir) and removed again. Files are compared with the "
+                "index (kind, size, time, rights, links, content), SQLite databases with their schema and rows after "
+                "the thorough check (C(PRAGMA integrity_check)), which compares each index with the rows of its table. "
+                "PostgreSQL databases come back on a server of their own, without a port, which C(initdb) makes; their "
+                "relations and rows are compared. Where this host has no such program, that source is unknown at L3."
             ),
             (
                 "V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) "
                 "does not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. "
-                "V(L3) does not see whether the rows are the right ones, whether a dump can be restored on the server "
-                "that is meant (its version, extensions and collations), owners that this host does not know, nor "
-                "anything of the application. Only a restore that somebody looks at proves that."
+                "V(L3) does not see whether the rows are the right ones, whether the server that is meant can take a "
+                "dump (version, extensions, collations), unknown owners, nor anything of the application."
             ),
             (
                 "A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a "

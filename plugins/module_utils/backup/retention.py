@@ -105,8 +105,9 @@ def decide(candidates: Sequence[Candidate], policy: Policy, now: float, spoilt: 
     else:
         kept.update(_keepers(dated, policy, now, spoilt))
     _keep_needed(ordered, kept)
-    # the newest first: an incremental set goes before the sets that it needs, wherever a run ends
-    removed = {item.id: _why_removed(item) for item in _by_need(ordered) if item.id not in kept}
+    # the longest chain first: a set goes before those that it needs, wherever a run ends and whatever their dates are
+    by_need = sorted(ordered, key=lambda item: -len(item.chain))
+    removed = {item.id: _why_removed(item) for item in by_need if item.id not in kept}
     return Decisions(kept, removed, refusal)
 
 
@@ -116,10 +117,6 @@ def _keep_needed(items: Sequence[Candidate], kept: dict[str, str]) -> None:
     for item in [item for item in items if item.id in kept]:
         for set_id in there.intersection(item.chain):
             kept.setdefault(set_id, f"set {item.id} needs it")
-
-
-def _by_need(ordered: Sequence[Candidate]) -> Sequence[Candidate]:
-    return ordered[::-1] if any(item.chain for item in ordered) else ordered
 
 
 def _ahead(item: Candidate, now: float) -> str:

@@ -14,6 +14,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -22,8 +23,13 @@ from typing import Any
 import pytest
 from plugins.module_utils.backup.examples import act, database, files, sqlite
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import archive as archiving
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
+
 from ..database.postgres_server import Server, running_server
 from ..faults.test_backup_postgresql import need_binaries, source
+from .test_redis import running
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "restore-by-hand.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
@@ -99,6 +105,7 @@ def taken(folder: Path, *sources: Mapping[str, Any]) -> Path:
 
 
 WHOLE, FILES, SQLITE, POSTGRESQL = "Is the set whole?", "Files", "SQLite", "PostgreSQL"
+CHAIN, REDIS, RESTIC = "Files of an incremental set", "Redis", "From a repository of restic"
 
 
 def test_files_and_a_database_come_back_by_the_page_alone(tmp_path, install):
@@ -139,6 +146,36 @@ def test_a_file_that_came_back_otherwise_is_named(tmp_path, install):
         followed(script, {"SET": found, "BACK": tmp_path / "back"})
 
 
+def test_a_set_of_a_chain_comes_back_by_the_page_alone(tmp_path, install, monkeypatch):
+    monkeypatch.setattr(archiving, "TICK", -60 * 10**9)  # what is written here a moment ago counts as old
+    (install / "gone").mkdir()
+    for name in ("gone/one", "gone/two", "other"):
+        (install / name).write_text("deleted later")
+    for path in install.rglob("*"):
+        os.utime(path, (1_600_000_000, 1_600_000_000), follow_symlinks=False)
+    made = []
+    for number in range(3):
+        host, at = choose_host(600.0), time.time() - 60 + 3 * number
+        host.now = lambda at=at: at
+        (install / f"new-{number}").write_text("new")
+        os.utime(install / f"new-{number}", (1_600_000_000, 1_600_000_000))
+        if number == 2:
+            shutil.rmtree(install / "gone")
+            (install / "other").unlink()
+        result = act(tmp_path, host=host, sources=[files("install", install)], incremental=True, compression="zstd")
+        assert result.failure == ""
+        made.append(Path(result.data["set"]["path"]))
+    printed = followed(blocks(WHOLE, CHAIN), {"SET": made[-1], "BACK": tmp_path / "back"})
+    assert printed.count(": OK") == 5
+    back = tmp_path / "back" / "install" / str(install).lstrip("/")
+    assert sorted(path.name for path in back.iterdir()) == sorted(path.name for path in install.iterdir())
+    sums = ["find", ".", "-type", "f", "-exec", "sha256sum", "{}", "+"]
+    found = [
+        subprocess.run(sums, cwd=root, capture_output=True, text=True, check=True).stdout for root in (back, install)
+    ]
+    assert sorted(found[0].split("\n")) == sorted(found[1].split("\n"))
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with running_server(need_binaries()) as running:
@@ -169,3 +206,34 @@ def test_a_database_of_postgresql_comes_back_by_the_page_alone(tmp_path, server)
     assert "ALTER DATABASE main SET work_mem TO '7MB'" in printed
     assert server.sql("restored", "SELECT count(*), min(side) FROM trades") == [(77, "x")]
     assert server.sql("restored", "SELECT tableowner FROM pg_tables WHERE tablename = 'trades'") == [("trader",)]
+
+
+def test_redis_comes_back_by_the_page_alone(tmp_path):
+    with running() as redis:
+        for number in range(50):
+            redis.ask("HSET", f"api_key:{number}", "secret", "x")
+        found = taken(tmp_path, redis.source(name="keys"))
+    printed = followed(blocks(WHOLE, REDIS), {"SET": found, "BACK": tmp_path / "back"})
+    assert "RDB looks OK" in printed
+    with running(files=(tmp_path / "back" / "dump.rdb",)) as again:
+        assert again.ask("DBSIZE") == 50
+
+
+@pytest.mark.skipif("store" not in SPEC, reason="this release has no store of restic")
+def test_a_set_in_a_repository_of_restic_comes_back_by_the_page_alone(tmp_path, install):
+    (tmp_path / "password").write_text("only-for-tests")
+    repository = {"RESTIC_REPOSITORY": str(tmp_path / "repository"), "RESTIC_PASSWORD_FILE": str(tmp_path / "password")}
+    subprocess.run(["restic", "init"], env={**os.environ, **repository}, check=True, capture_output=True)
+    sources = [files("install", install), sqlite("auth", database(tmp_path / "live.db", rows=321))]
+    given = {"repository": repository["RESTIC_REPOSITORY"], "repository_password": "only-for-tests"}
+    result = act(tmp_path, sources=sources, store="restic", **given)
+    assert result.failure == ""
+    back, found = tmp_path / "back", result.data["set"]["id"]
+    script = re.sub(r"^export .*$", "", blocks(RESTIC), flags=re.M)
+    printed = followed(script, {"SET": found, "BACK": back, "ID": found}, **repository)
+    assert "no errors were found" in printed
+    assert "manifest.json" in printed.splitlines()[-1]
+    assert described(back / found / str(install).lstrip("/")) == described(install)
+    [staged] = (back / found).rglob("database.sqlite")
+    with closing(sqlite3.connect(staged)) as connection:
+        assert connection.execute("SELECT count(*) FROM trades").fetchone() == (321,)

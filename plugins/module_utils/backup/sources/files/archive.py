@@ -189,7 +189,7 @@ class Archive:
         status = found.holder.lstat(found.name)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             return False
-        row = self._parent.row_of(name, status)
+        row = self._parent.rows.same(name, status)
         if not row:
             return False
         self._rows.append(row)

@@ -181,7 +181,7 @@ def number(field: bytes) -> int:
     if field[:1] in (b"\x80", b"\xff"):
         return int.from_bytes(field[1:], "big", signed=False) - (256 ** (len(field) - 1) if field[0] == 0xFF else 0)
     text = field.strip(b"\0 ") or b"0"
-    if not set(text) <= set(b"01234567"):
+    if text.strip(b"01234567"):
         raise BadTar(f"a header has {field!r} where a number belongs")
     return int(text, 8)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Callable, NamedTuple, TypeVar
 
@@ -24,50 +25,59 @@ from .attributes import read_noted
 from .formats import HEAD, as_json
 
 _SHA256 = 64  # characters
-_KINDS = ('"file"', '"sparse"')
+# In JSON no text holds a quote without a backslash before it, so these are no part of a name.
+_KINDS = ('", "file", ', '", "sparse", ')
 
 
-class Parent(NamedTuple):
-    """The files of the parent set. ``rows`` are lines of its index without the name, by the name as JSON has it.
+class Rows:
+    """The lines of the parent's index that are of files with content. A run asks for them in their order, mostly."""
 
-    ``attributes`` are by member; ``own`` is the place of the new set in the chain, ``begun`` when it began to be read.
-    """
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        self._lines = [line for line in lines if any(kind in line for kind in _KINDS)]
+        self._next, self._places = 0, dict[str, int]()
 
-    rows: Mapping[str, str] = EMPTY
-    attributes: Mapping[str, Mapping[str, Any]] = EMPTY
-    own: int = 0
-    begun: float = 0.0
+    def __bool__(self) -> bool:
+        """Return whether there are any."""
+        return bool(self._lines)
 
-    def row_of(self, name: str, status: os.stat_result) -> str:
+    def same(self, name: str, status: os.stat_result) -> str:
         """Return the line of a file that is as it was: size, mode, owner, both times and inode. Else an empty text."""
-        key = as_json(name)
-        row = self.rows.get(key)
-        if row is None or not status.st_ino:
-            return ""
-        kind = '"sparse"' if row.startswith('"sparse"') else '"file"'
-        head = f'{kind}, {status.st_size}, "'
+        key = f"[{as_json(name)}, "
+        place = self._next
+        if place >= len(self._lines) or not self._lines[place].startswith(key):
+            place = self._place_of(key)
+            if place < 0:
+                return ""
+        self._next, line = place + 1, self._lines[place]
+        head = f'{key}"file", {status.st_size}, "'
+        if not line.startswith(head):
+            head = f'{key}"sparse", {status.st_size}, "'
         tail = (
             f'", {stat.S_IMODE(status.st_mode)}, {status.st_uid}, {status.st_gid}, {status.st_mtime_ns}, "", '
             f"{status.st_ctime_ns}, {status.st_ino}, "
         )
-        same = row.startswith(head) and row.startswith(tail, len(head) + _SHA256)
-        return f"[{key}, {row}" if same else ""
+        same = line.startswith(head) and line.startswith(tail, len(head) + _SHA256)
+        return line if same and status.st_ino else ""
+
+    def _place_of(self, key: str) -> int:
+        """Return where the last line of a name is, -1 where there is none."""
+        if not self._places:
+            self._places = {line[: line.index('", "') + 3]: place for place, line in enumerate(self._lines)}
+        return self._places.get(key, -1)
+
+
+class Parent(NamedTuple):
+    """The files of the parent set, ``attributes`` by member. ``own`` is the place of the new set in the chain,
+    ``begun`` when it began to be read.
+    """
+
+    rows: Rows = Rows()
+    attributes: Mapping[str, Mapping[str, Any]] = EMPTY
+    own: int = 0
+    begun: float = 0.0
 
 
 NO_PARENT = Parent()
-
-
-def rows_by_name(lines: Iterable[str]) -> dict[str, str]:
-    """Given the lines of an index, return those of files with content: what follows the name, by the name.
-
-    In JSON no text holds ``", "``: a quote in it has a backslash before it.
-    """
-    rows = {}
-    for line in lines:
-        end = line.find('", "') + 1
-        if line.startswith(_KINDS, end + 2):
-            rows[line[1:end]] = line[end + 2 :]
-    return rows
 
 
 class Comparison(NamedTuple):
@@ -88,10 +98,12 @@ def compare_with(source: Source, workshop: Workshop) -> Comparison:
         return Comparison(Parent(begun=begun))
     pieces = (*entry.chain, Piece(found.id, entry.payload("archive"), entry.compression))
     try:
-        for piece in pieces:
-            _require_written(found.folder.parent / piece.set_id / piece.payload.name, piece.payload, workshop)
-        rows = _proved(found.folder, entry, "index", workshop, _rows)
-        noted = _proved(found.folder, entry, "attributes", workshop, _attributes)
+        with ThreadPoolExecutor(1) as pool:  # hashing runs beside the interpreter
+            hashing = [pool.submit(_require_piece, found.folder.parent, piece, workshop) for piece in pieces]
+            rows = _proved(found.folder, entry, "index", workshop, _rows)
+            noted = _proved(found.folder, entry, "attributes", workshop, _attributes)
+            for one in hashing:
+                one.result()
     except (CoreError, OSError, KeyError) as error:
         return Comparison(Parent(begun=begun), why=f"set {found.id}, its parent, cannot be read: {error}")
     return Comparison(Parent(rows, noted, len(pieces), begun), pieces)
@@ -113,6 +125,10 @@ def _proved(
     return found
 
 
+def _require_piece(backups: Path, piece: Piece, workshop: Workshop) -> None:
+    _require_written(backups / piece.set_id / piece.payload.name, piece.payload, workshop)
+
+
 def _require_written(path: Path, payload: Payload, workshop: Workshop) -> None:
     found = workshop.hashed[path] = sha256_of(path, workshop.pulse)
     if found != payload.sha256:
@@ -121,12 +137,12 @@ def _require_written(path: Path, payload: Payload, workshop: Workshop) -> None:
         )
 
 
-def _rows(stream: IO[bytes], name: str) -> dict[str, str]:
+def _rows(stream: IO[bytes], name: str) -> Rows:
     text = stream.read().decode("ascii")
     head, end, lines = text.partition("\n")
     if head + end != HEAD:
         raise Unreadable(name, "it has no columns to compare by: it is of an older release")
-    return rows_by_name(lines.splitlines(keepends=True))
+    return Rows(lines.splitlines(keepends=True))
 
 
 def _attributes(stream: IO[bytes], name: str) -> dict[str, dict[str, Any]]:

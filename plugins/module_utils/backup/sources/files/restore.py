@@ -53,10 +53,11 @@ def compare(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> dict
         path = stack.enter_context(reader.payload(index.name))
         stream = stack.enter_context(reading(path, entry.compression, bench.host))
         finder = stack.enter_context(finding(into))
-        for row in _last_of_each(read_listed(stream, index.name)):
+        for listed in _last_of_each(read_listed(stream, index.name)):
+            row = listed._replace(path=listed.path.lstrip("/"))  # a repository of restic lists whole paths
             if row.path in wanted:
                 bench.pulse()
-                found["bytes"] += _compared(row._replace(path=row.path.lstrip("/")), finder, bench)
+                found["bytes"] += _compared(row, finder, bench)
                 found["members"] += 1
                 found["files"] += _KINDS[row.kind] == FILE
     return found

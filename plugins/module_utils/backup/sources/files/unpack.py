@@ -38,6 +38,7 @@ from .kept import Accounts, Kept, read_kept
 from .listed import Listed, Selected, read_listed
 
 UNBOUNDED = 1 << 62  # of an archive of an earlier set, which was read to its end when that was verified
+SMALL = 256 << 10  # bytes
 SEGMENTS = 1_000_000  # of one file with holes
 KINDS = {REGULAR: ("file", SPARSE), FOLDER: ("folder",), SYMLINK: ("link", "junction"), HARDLINK: ("hardlink",)}
 
@@ -132,8 +133,8 @@ def _unpack_earlier(unpacking: Unpacking, piece: Mapping[str, Any], wanted: Rows
         return
     left = dict(wanted)
     with reader.piece(piece) as path, reading(path, str(piece["compression"]), unpacking.host) as packed:
-        stream = Counted(packed, UNBOUNDED)
-        for header in read_headers(stream):
+        unpacking.stream = Counted(packed, UNBOUNDED)
+        for header in read_headers(unpacking.stream):
             row = wanted.get(header.name) if header.kind == REGULAR else None
             if row is None:
                 unpacking.skip(header)
@@ -191,11 +192,11 @@ class _Link(NamedTuple):
 
 class Unpacking:
     """Writes members as they come, and at last what has to wait. ``files`` counts what has content, wanted or not;
-    ``last`` is the name of the member that came last.
+    ``last`` is the name of the member that came last, ``stream`` what its content is read from.
     """
 
     def __init__(self, destination: Destination, stream: Counted, kept: Kept, selected: Selected, bench: Bench) -> None:
-        self._destination, self._stream, self._kept, self._selected, self._bench = (
+        self._destination, self.stream, self._kept, self._selected, self._bench = (
             destination,
             stream,
             kept,
@@ -289,26 +290,31 @@ class Unpacking:
         """Read a file's content that nobody wants."""
         left = header.size + -header.size % BLOCK
         while left > 0:
-            left -= len(exactly(self._stream, min(left, CHUNK), "a file's content"))
+            left -= len(exactly(self.stream, min(left, CHUNK), "a file's content"))
             self._bench.pulse()
 
     def _written(self, header: Header, descriptor: int) -> Iterator[bytes]:
         """Write a file's content, and yield it as it is in the archive."""
+        if header.long is None and header.size <= SMALL:  # most are, and two reads of the stream would be two too many
+            data = exactly(self.stream, header.size + -header.size % BLOCK, "a file's content")[: header.size]
+            write_all(descriptor, data)
+            yield data
+            return
         segments = [(0, header.size)]
         if header.long is not None:
-            described, segments = read_map(self._stream, header)
+            described, segments = read_map(self.stream, header)
             yield described
         for offset, size in segments:
             os.lseek(descriptor, offset, os.SEEK_SET)
             left = size
             while left > 0:
-                chunk = exactly(self._stream, min(left, CHUNK), "a file's content")
+                chunk = exactly(self.stream, min(left, CHUNK), "a file's content")
                 left -= len(chunk)
                 write_all(descriptor, chunk)
                 yield chunk
         if header.long is not None:
             os.ftruncate(descriptor, header.long)
-        exactly(self._stream, -header.size % BLOCK, "padding")
+        exactly(self.stream, -header.size % BLOCK, "padding")
 
     def finish(self) -> None:
         """Make the links, then give the folders what is theirs, the deepest first."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Optional
 
 from ....folders import Folder, NotEntered, Place
-from .content import FILE, FOLDER, SWAPPED, TWIN, VANISHED, Found, data_of, kind_of, may_have_holes, opened
+from .content import FILE, FOLDER, LEAST_HOLE, SWAPPED, TWIN, VANISHED, Found, data_of, kind_of, may_have_holes, opened
 from .system import POSIX, System
 
 MOST_OPEN = 64  # folders above each other that are open at a time; the others are come back to through ".."
@@ -196,7 +196,7 @@ def size_below(place: Place, leave_out: LeaveOut, protected: Collection[str], sy
 def _bytes(found: Found) -> int:
     try:
         status = found.holder.lstat(found.name)
-        if not may_have_holes(status):
+        if status.st_size <= LEAST_HOLE or not may_have_holes(status):
             return status.st_size
         with opened(found) as (descriptor, status):
             data = data_of(descriptor, status)

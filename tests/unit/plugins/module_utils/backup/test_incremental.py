@@ -325,3 +325,13 @@ def test_the_plan_says_since_which_set(tmp_path, source):
     first = run(tmp_path)
     planned = run(tmp_path, check_mode=True)
     assert f"what is not in set {first.data['set']['id']}" in json.dumps(planned.as_dict())
+
+
+def test_what_has_several_names_stays_one_file(tmp_path, source):
+    """Both names are in each archive: unpacked over an older one, a link would else lead to what is no longer it."""
+    os.link(source / "a", source / "also")
+    made = [run(tmp_path) for _unused in range(3)]
+    assert [stored(result) for result in made] == [5, 1, 1]
+    unpacked(tmp_path, sets(tmp_path)[-1])
+    root = tmp_path / "out" / str(source).lstrip("/")
+    assert (root / "a").samefile(root / "also")

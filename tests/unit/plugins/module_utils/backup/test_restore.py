@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import parse_manifest
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Manifest
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import archive as archiving
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import restore
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import (
     Bench,
@@ -216,3 +218,62 @@ def test_a_database_that_is_not_as_the_manifest_says_is_refused(tmp_path, facts,
     manifest, path = set_of(tmp_path, sqlite("db", database(tmp_path / "live.db")))
     with pytest.raises(ActionFailed, match=words):
         restored(tmp_path, changed(manifest, **facts), path)
+
+
+@pytest.fixture
+def chain(tmp_path, app, monkeypatch) -> tuple[Manifest, Path]:
+    """The third set of a chain: files are new or changed in each of the others."""
+    monkeypatch.setattr(archiving, "TICK", -60 * 10**9)
+    ago = time.time() - 3600
+    for path in app.rglob("*"):
+        os.utime(path, (ago, ago), follow_symlinks=False)
+    made = Path()
+    for number in range(3):
+        host, at = choose_host(600.0), time.time() - 60 + 3 * number
+        host.now = lambda at=at: at
+        result = act(tmp_path, host=host, sources=[files("app", app)], incremental=True, verify_level="L1")
+        assert result.failure == ""
+        made = Path(result.data["set"]["path"])
+        if number < 2:
+            (app / f"new-{number}").write_text(f"new in {number}")
+            os.utime(app / f"new-{number}", (ago, ago))
+        if number == 0:
+            (app / "large").write_bytes(os.urandom(3 << 20))
+    manifest = parse_manifest((made / "manifest.json").read_bytes(), "manifest.json", made.name)
+    assert len(manifest.chain) == 2
+    return manifest, made
+
+
+def test_a_set_of_a_chain_comes_back_whole(tmp_path, app, chain):
+    done = restored(tmp_path, *chain)
+    assert tree(below(tmp_path / "into", app)) == tree(app)
+    assert statuses(below(tmp_path / "into", app)) == statuses(app)
+    assert done.proof["members"] == len(statuses(app))
+    places = {piece["name"] for piece in chain[0].sources[0].facts["chain"]}
+    assert places == {"app/archive.tar.zst"}
+
+
+def test_one_file_of_an_earlier_set_is_selected(tmp_path, app, chain):
+    restored(tmp_path, *chain, selection=Selection(paths=("tool",)))
+    assert (below(tmp_path / "into", app) / "tool").read_bytes() == (app / "tool").read_bytes()
+
+
+def test_an_archive_of_an_earlier_set_that_is_another_is_refused(tmp_path, app, chain):
+    manifest, path = chain
+    first = path.parent / manifest.chain[0] / "app" / "archive.tar.zst"
+    content = bytearray(first.read_bytes())
+    content[-9] ^= 1
+    first.write_bytes(content)
+    with pytest.raises(ActionFailed, match=rf"{manifest.chain[0]}/app/archive\.tar\.zst has"):
+        restored(tmp_path, manifest, path)
+
+
+def test_a_file_that_the_earlier_set_does_not_have_so_is_refused(tmp_path, app, chain):
+    manifest, path = chain
+    piece = dict(manifest.sources[0].facts["chain"][1])
+    with pytest.raises(ActionFailed, match=r"is not in .* as the index has it|another than the index says"):
+        restored(tmp_path, changed(manifest, chain=[piece, piece]), path)
+    outside = {**piece, "set": "../../etc"}
+    (tmp_path / "into").rename(tmp_path / "former")
+    with pytest.raises(ActionFailed, match=r"no archive of a set beside this one"):
+        restored(tmp_path, changed(manifest, chain=[outside, outside]), path)
