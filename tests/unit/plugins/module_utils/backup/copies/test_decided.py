@@ -19,7 +19,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copie
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies.declared import needed_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies.plan import New, plan_copy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies.report import describe_score, metrics
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies.score import Score, score
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies.score import Score, score, score_alone
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_copies import (
     RULES,
     CopiesContext,
@@ -158,7 +158,7 @@ def test_what_is_no_set_there_is_named_and_made_safe():
 
 
 def scored(*places: CopyContext, catalog=None) -> Score:
-    return score(AWAY.settings, catalog or a_catalog(NEW_SET, OLD), places)
+    return score(catalog or a_catalog(NEW_SET, OLD), places)
 
 
 def at(**options) -> CopyContext:
@@ -217,3 +217,8 @@ def test_a_place_into_which_nothing_belongs_yet_is_not_in_want_of_it():
     monthly = context(here=local(NEW_SET, copies=[place(labels=["monthly"], max_age_hours=9)]))
     assert CopiesContext(monthly.settings, [monthly], scored(), 1).failure == ""
     assert "nas: nothing is mounted" in CopiesContext(AWAY.settings, [AWAY], scored(), 1).failure
+
+
+def test_without_places_the_score_is_that_of_what_is_here():
+    assert score_alone(good=True) == scored()
+    assert score_alone(good=False) == scored(catalog=a_catalog())
