@@ -30,7 +30,7 @@ from ..trusted import NOBODY_ELSE, Others
 from ..trusted_accounts import check_trusted
 from ..units import parse_seconds
 from .copies.declared import ALL as ALL_COPIES
-from .copies.declared import Copy, read_copies
+from .copies.declared import Copy, check_places, read_copies
 from .names import declared_refusal, is_device, is_set_id
 from .repository import Repository, read_repository
 from .retention import PERIODS, Policy
@@ -63,19 +63,7 @@ def check_place(params: Mapping[str, Any], platform: str) -> None:
                 raise InputError(
                     f"sources[{position}].{option}", path, f"a path outside of {name}, which holds the sets"
                 )
-    _check_copies(params, platform)
-
-
-def _check_copies(params: Mapping[str, Any], platform: str) -> None:
-    """Raise InputError where a folder for copies lies in that of the sets, around it, or in another one."""
-    taken = [_pure(params["dir"], platform)]
-    for position, copy in enumerate(params["copies"]):
-        if copy["type"] == "folder":
-            path = _pure(expand(copy["path"]), platform)
-            if any(_is_in(path, other) or _is_in(other, path) for other in taken):
-                expected = "a folder that has nothing to do with dir or the place of another copy"
-                raise InputError(f"copies[{position}].path", copy["path"], expected)
-            taken.append(path)
+    check_places(params, lambda path: _pure(path, platform))
 
 
 def _paths(source: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

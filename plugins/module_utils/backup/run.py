@@ -25,7 +25,7 @@ from . import rules_anomaly, rules_copies, rules_folder, rules_made, rules_sets,
 from .access import collect_access, refusal_of
 from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
 from .context import Context
-from .copies.run import with_copies
+from .copies.run import with_copies, without_copies
 from .declared import ALL, NEWEST, Settings, read_settings
 from .history import last_run
 from .model import BackupSet, Catalog, Report, Verification
@@ -69,7 +69,10 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         settings = settings._replace(sign_key=read_key(settings.sign_key_file))
     if settings.trusted_accounts:
         settings = settings._replace(others=others_of("trusted_accounts", settings.trusted_accounts))
-    return with_copies(STATES[settings.state](settings, host, check_mode), settings, host, check_mode)
+    result = STATES[settings.state](settings, host, check_mode)
+    if not settings.copies:
+        return without_copies(result, settings)
+    return with_copies(result, settings, collect_catalog(settings, host), host, check_mode)
 
 
 def judge(context: Context) -> list[Finding]:

@@ -20,6 +20,11 @@ import pytest
 from plugins.module_utils.backup.examples import act, found, status, steps
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies import act as copies_act
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies import folder as copies_folder
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.copies import rclone as copies_rclone
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.store.owner import identity, owner_document
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 from ..faults.backup_lab import answer, leftovers, run, small_disk, visible_sets
 
@@ -263,12 +268,14 @@ def test_an_incremental_set_is_worth_no_more_there_than_those_it_needs(tmp_path,
     assert sorted(os.listdir(there)) == [full, made]
     kept = take(tmp_path, disk(tmp_path), state="pruned", retention={"daily": 1, "min_keep": 1})
     assert [one for one in kept.actions if one.state == "done"] == []
+    (there / full).rename(tmp_path / "aside")
+    [told] = found(take(tmp_path, disk(tmp_path), state="verified"), "backup.copy_sound")
+    assert (told.subject, f"it needs set {full}, which is not there" in told.message) == (f"disk/{made}", True)
+    (tmp_path / "aside").rename(there / full)
+    assert status(take(tmp_path, disk(tmp_path), state="verified"), "backup.copy_sound") == "ok"
     flip(next((there / full / "config").glob("archive*")))
     look = take(tmp_path, disk(tmp_path), state="verified", copies_reread=True)
     assert [(one.status, one.subject) for one in found(look, "backup.copy_sound")] == [("critical", f"disk/{made}")]
-    shutil.rmtree(there / full)
-    [told] = found(take(tmp_path, disk(tmp_path), state="verified"), "backup.copy_sound")
-    assert f"it needs set {full}, which is not there" in told.message or "another checksum" in told.message
 
 
 def test_a_place_in_a_source_is_no_part_of_the_sets(tmp_path, config):
@@ -293,6 +300,47 @@ def test_that_a_copy_is_immutable_is_seen(tmp_path):
         assert "it is immutable there for now" in [one.reason for one in result.actions]
     finally:
         subprocess.run(["chattr", "-i", folder], check=True)
+
+
+def test_what_a_disk_writes_otherwise_is_not_published(tmp_path, monkeypatch):
+    """A cable, a controller or a share that turns a bit: all that was written reads well, and otherwise."""
+    write = copies_folder._write
+
+    def turned(descriptor: int, data: bytes) -> None:
+        write(descriptor, bytes([data[0] ^ 1]) + data[1:] if len(data) > MEGABYTE // 2 else data)
+
+    monkeypatch.setattr(copies_folder, "_write", turned)
+    result = take(tmp_path, disk(tmp_path), disk(tmp_path, "other"))
+    assert "was written there and reads otherwise" in result.failure
+    assert os.listdir(tmp_path / "elsewhere" / "disk") == []
+    assert len(ids(tmp_path / "backups")) == 1
+
+
+def test_a_name_that_somebody_takes_meanwhile_is_not_written_over(tmp_path, monkeypatch):
+    require_same = copies_act._require_same
+
+    def overtaken(place, partial, *more) -> None:
+        require_same(place, partial, *more)
+        (tmp_path / "elsewhere" / "disk" / partial.partition(".")[0]).mkdir()
+
+    monkeypatch.setattr(copies_act, "_require_same", overtaken)
+    result = take(tmp_path, disk(tmp_path))
+    assert "is there already; it is not overwritten" in result.failure
+    [name] = os.listdir(tmp_path / "elsewhere" / "disk")
+    assert os.listdir(tmp_path / "elsewhere" / "disk" / name) == []
+
+
+def test_what_another_run_is_just_copying_is_left_alone(tmp_path):
+    take(tmp_path, disk(tmp_path))
+    there = tmp_path / "elsewhere" / "disk"
+    growing = there / f"20200101T000000Z-00000a.{identity(choose_host())}-aaaaaa.partial"
+    growing.mkdir()
+    (growing / "owner.json").write_bytes(owner_document(choose_host()))
+    foreign = there / "20200101T000000Z-00000a.0123456789ab-aaaaaa.partial"
+    shutil.copytree(growing, foreign)
+    result = take(tmp_path, disk(tmp_path))
+    assert (result.failure, growing.exists(), foreign.exists()) == ("", True, True)
+    assert found(result, "backup.copy_strange")[0].actual == 2
 
 
 # --- kill -9 ---
@@ -359,6 +407,21 @@ def test_killed_on_the_way_to_a_remote(tmp_path, rclone, why, point, nth):
     (tmp_path / "elsewhere").mkdir()
     there = tmp_path / "elsewhere" / "copies"
     killed(tmp_path, rclone(there), point, nth, there)
+
+
+def test_a_rename_that_is_a_copy_of_each_file_and_ends_in_its_middle_makes_no_set(tmp_path, rclone, monkeypatch):
+    there = tmp_path / "elsewhere" / "copies"
+    there.mkdir(parents=True)
+
+    def half(_place, old: str, new: str) -> None:
+        (there / new).mkdir()
+        for path in [path for path in (there / old).iterdir() if path.is_file()]:
+            path.rename(there / new / path.name)
+        raise ActionFailed("the connection was lost")
+
+    monkeypatch.setattr(copies_rclone.Remote, "rename", half)
+    assert "the connection was lost" in take(tmp_path, rclone(there)).failure
+    assert list(there.glob("*/manifest.json")) == []
 
 
 # --- a server ---

@@ -43,8 +43,13 @@ class Copied(NamedTuple):
 
     @property
     def created(self) -> float:
-        """When the set was begun, in seconds since the epoch."""
-        return moment_of(self.id) if self.manifest is None else self.manifest.created
+        """When the set was begun, in seconds since the epoch; 0 where the name is all there is, and is no moment."""
+        if self.manifest is not None:
+            return self.manifest.created
+        try:
+            return moment_of(self.id)
+        except ValueError:
+            return 0.0
 
 
 class Contents(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any, NamedTuple, Optional
 
 from ...errors import InputError
@@ -64,6 +65,18 @@ def read_copies(params: Mapping[str, Any], policy: Optional[Policy], policy_of: 
 
 def _given(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(params["copies"] or ())
+
+
+def check_places(params: Mapping[str, Any], pure: Callable[[str], PurePath]) -> None:
+    """Raise InputError where a folder for copies lies in that of the sets, around it, or in another one."""
+    taken = [pure(params["dir"])]
+    for position, copy in enumerate(_given(params)):
+        path = pure(expand(copy["path"]))
+        if copy["type"] == "folder":
+            if any(path == other or path in other.parents or other in path.parents for other in taken):
+                expected = "a folder that has nothing to do with dir or the place of another copy"
+                raise InputError(f"copies[{position}].path", copy["path"], expected)
+            taken.append(path)
 
 
 def needed_of(policy: str, count: int) -> int:

@@ -21,7 +21,6 @@ from ..declared import Settings
 from ..model import Catalog, SourceCopy
 from ..plan import PRUNE, PUBLISH
 from ..rules_copies import RULES, CopiesContext, CopyContext
-from ..store.collect import read_catalog
 from . import folder, rclone, sftp
 from .act import Served, carry_out, reread
 from .collect import Contents, Local, collect_contents
@@ -29,12 +28,14 @@ from .declared import Copy, needed_of
 from .place import CopyPlace
 from .plan import New, plan_copy
 from .report import describe_copies, describe_score, metrics
-from .score import score
+from .score import score, score_alone
 
 Opened = Callable[[Copy, Settings, Host], AbstractContextManager[CopyPlace]]
 KINDS: dict[str, Opened] = {"folder": folder.opened, "sftp": sftp.opened, "rclone": rclone.opened}
 MEMORY = "backup_copies"
 ACTING = ("present", "pruned")
+ARCHIVE = "archive"
+NO_FILES = "copies are made of sets of the archive store; a repository of restic is copied by restic copy"
 
 
 class Job(NamedTuple):
@@ -46,11 +47,28 @@ class Job(NamedTuple):
     acts: bool = False
 
 
-def with_copies(result: Result, settings: Settings, host: Host, check_mode: bool) -> Result:
-    """Given the result of a run over the sets here, return it with what was done, or would be, at the other places."""
-    catalog = read_catalog(settings.dir, host, settings.sign_key, settings.others)
+def without_copies(result: Result, settings: Settings) -> Result:
+    """Given the result of a run for which no place is declared, return it with the score of what there is."""
+    points = score_alone(any(one.name == "cryptobot_backup_sets" and one.value > 0 for one in result.metrics))
+    if settings.state not in ("present", "verified"):
+        return result
+    return replace(
+        result,
+        findings=[*result.findings, *RULES.judge(CopiesContext(settings, (), points, 0), "copies")],
+        metrics=[*result.metrics, *metrics((), points)],
+        data={**result.data, "copies": {}, "score_3_2_1_1_0": describe_score(points)},
+    )
+
+
+def with_copies(result: Result, settings: Settings, catalog: Catalog, host: Host, check_mode: bool) -> Result:
+    """Given the result of a run over the sets here, and these, return it with what was done, or would be, at the other
+    places.
+    """
     job = _job(result, settings, catalog, check_mode)
-    served = _locked(settings, job, host) if job.acts else serve_all(settings, job, host)
+    if getattr(settings, "store", ARCHIVE) != ARCHIVE:
+        served = [Served(copy, trouble=NO_FILES) for copy in settings.copies]
+    else:
+        served = _locked(settings, job, host) if job.acts else serve_all(settings, job, host)
     return _joined(result, settings, host, job, served)
 
 
@@ -172,7 +190,7 @@ def _damaged(one: Served, before: dict[str, str], settings: Settings) -> dict[st
 
 def _joined(result: Result, settings: Settings, host: Host, job: Job, served: list[Served]) -> Result:
     contexts = [CopyContext(settings, one, Local(settings, job.catalog, host, {}), host.now()) for one in served]
-    points = score(settings, job.catalog, contexts)
+    points = score(job.catalog, contexts)
     whole = CopiesContext(settings, contexts, points, needed_of(settings.copies_policy, len(served)), job.acts)
     findings: list[Finding] = [finding for one in contexts for finding in RULES.judge(one, "copy")]
     if settings.state in ("present", "verified"):

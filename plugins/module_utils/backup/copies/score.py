@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from ..declared import Settings
 from ..model import Catalog
 
 if TYPE_CHECKING:
@@ -46,8 +45,14 @@ class Score(NamedTuple):
         )
 
 
-def score(settings: Settings, catalog: Catalog, places: Sequence[CopyContext]) -> Score:
-    """Given the options, the sets here and what each place has, return the score."""
+def score_alone(good: bool) -> Score:
+    """Given whether a set here counts, return the score where no place elsewhere is declared."""
+    found = Score(copies=1 + good, media=1, offsite=0, immutable=0, errors=int(not good))
+    return found._replace(lacks=tuple(_lacks(found)))
+
+
+def score(catalog: Catalog, places: Sequence[CopyContext]) -> Score:
+    """Given the sets here and what each place has, return the score."""
     holding = [one for one in places if one.holds_newest]
     fixed = [one for one in holding if one.served.copy.immutable]
     confirmed = sum(one.newest_is_immutable is True for one in fixed)
