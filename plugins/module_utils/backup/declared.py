@@ -206,6 +206,12 @@ class Settings(NamedTuple):
         return frozenset([*map(real_path, places), *(path + end for path in databases for end in beside)])
 
 
+_AS_GIVEN = (  # their type and choices are all that can be asked of them
+    *("state", "reason", "requested_by", "pin_until", "compression", "compression_level", "accept_anomaly"),
+    *("state_dir", "store", "copies_policy", "copies_at_once", "copies_reread"),
+)
+
+
 def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
     """Given a module's parameters and the host's platform, return the settings.
 
@@ -215,17 +221,11 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
     sources = _sources(params["sources"])
     policy = _policy("retention", params["retention"], params["max_leap"]) if params["retention"] else None
     settings = Settings(
-        state=params["state"],
         dir=_folder(params["dir"]),
         sources=sources,
         label=_name("label", params["label"]),
         name=_name("name", params["name"]) if params["name"] else "",
-        reason=params["reason"],
-        requested_by=params["requested_by"],
-        pin_until=params["pin_until"],
         fresh_for=parse_seconds("fresh_for", params["fresh_for"]) if params["fresh_for"] else None,
-        compression=params["compression"],
-        compression_level=params["compression_level"],
         threads=_at_least(0, "threads", params["threads"]),
         jobs=_at_least(1, "jobs", params["jobs"]),
         verify_level=LEVELS.index(params["verify_level"]),
@@ -234,20 +234,15 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         policy=policy,
         max_age=_hours("max_age_hours", params["max_age_hours"]) * 3600,
         max_shrink=_share("max_shrink", params["max_shrink"]),
-        accept_anomaly=params["accept_anomaly"],
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
-        state_dir=params["state_dir"],
         incremental=params["incremental"] and params["store"] == "archive",
         max_chain=_length(params["max_chain"]),
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
-        store=params["store"],
+        **{name: params[name] for name in _AS_GIVEN},
         repository=read_repository(params, platform) if params["store"] == "restic" else None,
         copies=read_copies(params, policy, lambda option, given: _policy(option, given, params["max_leap"])),
-        copies_policy=params["copies_policy"],
-        copies_at_once=params["copies_at_once"],
-        copies_reread=params["copies_reread"],
     )
     check_place(params, platform)
     _require_together(settings)
