@@ -69,6 +69,9 @@ SOUND: dict[str, dict[str, Any]] = {
     "firewall_apply": {"policy": [{"port": "22", "from": ["any"]}]},
     "cleanup": {"rules": [{"name": "logs", "path": "~/app/logs", "patterns": ["*.1"], "age": "35d"}]},
     "database": {"databases": [{"name": "a", "engine": "sqlite", "path": "~/a"}], "require_backup": {"dir": "~/b"}},
+    "pitr": {
+        "clusters": [{"name": "main"}, {"name": "b", "engine": "basebackup", "archive_dir": "~/a", "base_dir": "~/b"}]
+    },
     "restart": {"services": [SERVICE, ROWS], "trading": {"service": "auth", "url": "http://h:1"}},
 }
 Place = tuple[Union[str, int], ...]

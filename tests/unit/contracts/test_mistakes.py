@@ -68,8 +68,43 @@ def policy(**options: Any) -> dict[str, Any]:
     return {"policy": [{"port": "22", "from": ["any"], **options}]}
 
 
+def cluster(**options: Any) -> dict[str, Any]:
+    return {"clusters": [{"name": "main", **options}]}
+
+
 # (area, platform, options, the line that says what is wrong)
 MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
+    (
+        "pitr",
+        "linux",
+        {"clusters": [{"name": "main"}, {"name": "main"}]},
+        "clusters[1] (main).name is 'main': expected each name once",
+    ),
+    (
+        "pitr",
+        "linux",
+        cluster(stanza="-x"),
+        "clusters[0] (main).stanza is '-x': expected letters, digits, - and _, such as main",
+    ),
+    ("pitr", "linux", cluster(login_port=0), "clusters[0] (main).login_port is 0: expected a port between 1 and 65535"),
+    (
+        "pitr",
+        "linux",
+        {"thresholds": {"rpo_warning": "2h", "rpo_critical": "1h"}},
+        "thresholds.rpo_critical is '1h': expected at least that of rpo_warning, which is reached first",
+    ),
+    (
+        "pitr",
+        "linux",
+        {"thresholds": {"ready_warning": -1}},
+        "thresholds.ready_warning is -1: expected a number, 0 or more",
+    ),
+    (
+        "pitr",
+        "linux",
+        {"thresholds": {"room_warning": 120}},
+        "thresholds.room_warning is 120.0: expected a percentage, 0 to 100",
+    ),
     (
         "services",
         "linux",

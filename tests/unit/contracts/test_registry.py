@@ -32,8 +32,8 @@ TAGS = {
     for tags in re.findall(r"^ *tags: \[(.+)\]", path.read_text("utf-8"), re.M)
     for word in tags.split(", ")
 }
-# Of a system, or of what manages services there.
-REMEDIES = {"linux", "darwin", "windows", "systemd", "launchd", "pid_file"}
+# Of a system, of what manages services there, or of what takes physical backups.
+REMEDIES = {"linux", "darwin", "windows", "systemd", "launchd", "pid_file", "pgbackrest", "basebackup"}
 SOURCES = {path: path.read_text("utf-8") for path in sorted((CHECKOUT / "plugins").rglob("*.py"))}
 # What Ansible's validator knows of an option.
 KNOWN = {"type", "elements", "required", "choices", "default", "no_log", "options", "apply_defaults", "aliases"}
