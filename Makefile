@@ -47,7 +47,7 @@ demo-clean: ## stop the demo and remove it
 
 # --- the tests: every layer, or one of them ---
 
-.PHONY: test lint test-unit test-mutants test-package test-sanity test-demo test-report test-integration test-firewall fuzz-firewall test-windows test-faults test-long test-fleet cases
+.PHONY: test lint test-unit test-mutants test-package test-sanity test-demo test-report test-integration test-firewall fuzz-firewall test-windows test-backup test-faults test-long test-fleet cases
 test: venv ## run every layer, side by side where it pays; logs are in .logs/
 	@$(RUN) --all
 
@@ -84,6 +84,9 @@ fuzz-firewall: venv ## random rulesets against the kernel: MINUTES=60 of them, o
 
 test-windows: venv ## the bridge and weekly.yml over WinRM, alone and among Linux and macOS, where pwsh is on PATH
 	@$(RUN) windows
+
+test-backup: venv ## sets and their way back for real: stores, copies elsewhere, restores, hostile archives, damage
+	@$(RUN) backup
 
 test-faults: venv ## kill -9, full disk, lost permission, corrupt archive
 	@$(RUN) faults

@@ -50,7 +50,7 @@ def lists_of(folder: str) -> tuple[str, ...]:
 
 
 # The folders of tests/integration that LAYERS names; whatever else there is belongs to the layer `integration`.
-OWN_LAYER = ("demo", "faults", "firewall", "fleet", "mixed", "package", "report", "windows")
+OWN_LAYER = ("backup", "demo", "faults", "firewall", "fleet", "mixed", "package", "report", "windows")
 
 COLLECTIONS = ("python", "scripts/collections/fetch.py")
 OWN_NETWORK = "scripts/layers/own_network.sh"
@@ -125,6 +125,7 @@ LAYERS = {
         Layer(
             "windows", tuple(pytest(f"tests/integration/{name}") for name in ("windows", "mixed")), needs=(COLLECTIONS,)
         ),
+        Layer("backup", (alone_on_its_ports("tests/integration/backup"),), needs=(debian("requirements/debian.txt"),)),
         Layer("faults", (alone_on_its_ports("tests/integration/faults"),), needs=(debian("requirements/debian.txt"),)),
         Layer(
             "fleet",
@@ -142,10 +143,10 @@ LAYERS = {
 # The order in which `make test` starts them, a few at a time: the fleet mostly waits for its hosts, so it goes first,
 # beside whatever computes. Benchmarks are no test, and want the machine for themselves.
 ORDER = (
-    *("fleet", "unit", "windows", "demo", "firewall", "integration"),
+    *("fleet", "unit", "windows", "demo", "backup", "firewall", "integration"),
     *("sanity", "faults", "lint", "mutants", "report", "package"),
 )
 AT_A_TIME = 3
 # Those that start demos of their own look for free ports, and may find the same ones: one of them at a time, where
 # they cannot have networks of their own.
-ON_FREE_PORTS = ("unit", "demo", "faults")
+ON_FREE_PORTS = ("unit", "demo", "backup", "faults")

@@ -204,8 +204,9 @@ def main(argv: Optional[list[str]] = None) -> int:
         kind, seed = options.one.split()
         print(json.dumps(generate(seed, kind), indent=1))
         with Lab() as lab:
-            print(Worker(lab, options).try_one(seed, kind))
-        return 0
+            tally = Worker(lab, options).try_one(seed, kind)
+        print(tally)
+        return int(bool(tally.wrong or tally.errors))
     began = time.monotonic()
     tallies = run(options)
     report(tallies, time.monotonic() - began)

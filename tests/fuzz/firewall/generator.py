@@ -85,6 +85,8 @@ def generate(seed: str, kind: str) -> Loads:
     exotic = kind == EXOTIC
     way = random.choice(("nft",) * 6 + ("nft twice", "iptables-nft", "iptables-legacy", "both", "native"))
     loads: Loads = []
+    if random.random() < 0.25:
+        return [["nft -f -", *_sharp(random, exotic)]]
     if exotic and random.random() < 0.12:
         loads.append([f"sysctl -qw {' '.join(random.sample(_SYSCTLS, random.randint(1, 2)))}"])
     elif random.random() < 0.03:
@@ -109,6 +111,71 @@ def nft_ruleset(random: Random, exotic: bool) -> list[str]:
     for number in range(random.choice((1, 1, 1, 2, 3))):
         lines += _nft_table(random, random.choice(families), f"t{random.randrange(100)}{number}", exotic)
     return lines
+
+
+def _sharp(random: Random, exotic: bool) -> list[str]:
+    """Return a small table in which each test decides: in a ruleset of many, the others hide most mistakes.
+
+    Either one test a rule against the chain's policy, or address translation with filters before and behind its place,
+    or a chain that is gone to and a chain that is left, or a connection's state where it is not known yet.
+    """
+    table = f"{random.choice(('inet', 'inet', 'ip', 'ip6'))} s{random.randrange(100)}"
+    if random.random() < 0.5:
+        return random.choice((_sharp_nat, _sharp_nat, _sharp_jumps, _sharp_tracking))(random, table)
+    hook = random.choice(("input", "input", "input", "prerouting", "output", "postrouting") if exotic else ("input",))
+    policy, verdict = random.choice((("drop", "accept"), ("accept", "drop"), ("accept", "reject")))
+    words = {**WORDS, **nf.MORE_WORDS, "jump": (verdict,), "test": nf.PLAIN_TESTS}
+    tests = [expand(random, random.choice(nf.EXOTIC_TESTS if exotic else nf.PLAIN_TESTS), words) for _time in range(3)]
+    rules = [f"add rule {table} c0  {test}  {verdict}" for test in tests[: random.randint(1, 3)]]
+    if policy == "drop" and random.random() < 0.7:
+        rules.insert(0, f"add rule {table} c0  ct state established,related  accept")
+    chain = f"add chain {table} c0 {{ type filter hook {hook} priority 0 ; policy {policy} ; }}"
+    return [f"add table {table}", chain, *_declared(random, table, rules, ()), *rules]
+
+
+def _sharp_nat(random: Random, table: str) -> list[str]:
+    """Return a redirect or DNAT between two ports that are listened at, and filters of either port at its hook."""
+    ports = random.sample(("22", "8000", "8001", "8002", "8003", "8004"), 2)
+    hook, places = random.choice((("prerouting", (-300, -150, -101, -99, 0)), ("output", (-300, -150, -101, -99, 0))))
+    lines = [f"add table {table}", f"add chain {table} n0 {{ type nat hook {hook} priority -100 ; }}"]
+    rules = [f"add rule {table} n0  tcp dport {ports[0]}  redirect to :{ports[1]}"]
+    for number in range(random.randint(1, 2)):
+        at = random.choice((hook, hook, "input"))
+        priority = random.choice(places if at == hook else (-150, 0, 10, 200))
+        policy, verdict = random.choice((("accept", "drop"), ("accept", "drop"), ("drop", "accept")))
+        lines.append(f"add chain {table} c{number} {{ type filter hook {at} priority {priority} ; policy {policy} ; }}")
+        if policy == "drop":
+            rules.append(f"add rule {table} c{number}  ct state established,related  accept")
+        rules.append(f"add rule {table} c{number}  tcp dport {random.choice(ports)}  {verdict}")
+    return [*lines, *rules]
+
+
+def _sharp_jumps(random: Random, table: str) -> list[str]:
+    """Return two chains of a user behind a base chain; behind each way into a chain stands a rule that decides."""
+    policy, verdict = random.choice((("drop", "accept"), ("accept", "drop")))
+    lines = [f"add table {table}", *(f"add chain {table} {name}" for name in ("u0", "u1"))]
+    lines.append(f"add chain {table} c0 {{ type filter hook input priority 0 ; policy {policy} ; }}")
+    rules = [f"add rule {table} c0  ct state established,related  accept"] if policy == "drop" else []
+    for chain, next_chain in (("c0", "u0"), ("u0", "u1")):
+        test = expand(random, random.choice(("", "tcp dport {port}", "ip saddr {net4}", "meta l4proto tcp")), WORDS)
+        rules.append(f"add rule {table} {chain}  {test}  {random.choice(('jump', 'goto'))} {next_chain}")
+        rules.append(f"add rule {table} {chain}  tcp dport {random.choice(('8000', '22', '1-9000'))}  {verdict}")
+    test = expand(random, random.choice(("tcp dport {port}", "ip saddr {net4}", "iif va")), WORDS)
+    return [*lines, *rules, f"add rule {table} u1  {test}  {random.choice(('accept', 'drop', 'return'))}"]
+
+
+def _sharp_tracking(random: Random, table: str) -> list[str]:
+    """Return a chain around the place where connections are tracked, which asks for what is known of them."""
+    hook, priority = random.choice(("prerouting", "output")), random.choice((-400, -300, -201, -200, -199, 0))
+    policy, verdict = random.choice((("drop", "accept"), ("accept", "drop")))
+    test = expand(
+        random, random.choice(("ct state {op}{state1}", "ct state {op}{states}", "ct status {op}dnat")), WORDS
+    )
+    chain = f"add chain {table} c0 {{ type filter hook {hook} priority {priority} ; policy {policy} ; }}"
+    rules = [f"add rule {table} c0  {test}  {verdict}"]
+    if policy == "drop" and random.random() < 0.5:
+        rules.append(f"add rule {table} c0  tcp sport 1024-65535  accept")
+    return [f"add table {table}", chain, *rules]
 
 
 def _nft_table(random: Random, family: str, name: str, exotic: bool) -> list[str]:

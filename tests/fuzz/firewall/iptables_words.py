@@ -98,7 +98,7 @@ EXOTIC_MATCHES = (
     *(
         "{not}-s {holes}",
         "{not}-d {holes}",
-        "{not}-o {dev}",
+        *("{not}-o {dev}",) * 3,
         "-o +",
         "-i +",
         "tcp: -m multiport {not}--ports {port},{port}",

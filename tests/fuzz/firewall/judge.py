@@ -21,7 +21,7 @@ from .points import HOST, PORTS, SOURCES, WAITING, Knock, Pair, Waiting, knocks_
 
 OPEN, FILTERED, UNKNOWN = "open", "filtered", "unknown"
 # What any sender may choose, beside the source ports, times to live and classes that the rules name.
-CHOICES = ({"sport": 1}, {"sport": 53}, {"sport": 1023}, {"sport": 40000})
+CHOICES = ({"sport": 1}, {"sport": 53}, {"sport": 1023}, {"sport": 40000}, {"ttl": 200})
 # What a sender may write into its packets and this client cannot. Where the product says open and a rule asks for one
 # of these, it is tried whether kernel and product differ without such rules as well.
 _FORGED = re.compile(
@@ -166,8 +166,8 @@ def alone(lab: Lab, loads: Sequence[Load], pair: Pair, ports: Sequence[int] = PO
     if _tried(lab, loads, pair, plain):
         return True
     many = [(knock, {}) for knock in direct * _MANY]
-    if pair.source == HOST:
-        return _tried(lab, loads, pair, [many])
+    if pair.source == HOST:  # a program there chooses as freely as one elsewhere
+        return _tried(lab, loads, pair, [[(knock, options) for options in choices(loads) for knock in direct], many])
     named = [(knock, options) for options in choices(loads) for knock in direct + others]
     named += [(knock, {"sport": port}) for port in ports for knock in direct]  # where rules on the way out name it
     return _tried(lab, loads, pair, [named, many]) or _tried(

@@ -74,7 +74,8 @@ PLAIN_NAT = {
 
 EXOTIC_TESTS = (
     # masks, numbers and order of what is plain
-    *('oifname != "{dev}"', 'oif != "{dev}"'),
+    # more often than the rest: what a packet has no value of at a hook is what models get wrong first
+    *('oifname != "{dev}"', 'oif != "{dev}"') * 4,
     *("ip saddr & {mask4} {cmp} {addr4}", "ip6 saddr & {mask6} {cmp} {addr6}", "{l4} dport & {maskp} {cmp} {port}"),
     *(
         "{l4} dport {ord} {port}",

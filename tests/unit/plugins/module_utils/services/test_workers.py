@@ -195,13 +195,20 @@ while True:
 """
 
 
+def table_with_a_worker_of(pid):
+    """Return the processes at a moment when the parent has a worker: on a busy machine that takes a while to come."""
+    deadline = time.monotonic() + 30
+    while len(tree_of(pid, table := process_table(choose_host()))) < 2:
+        assert time.monotonic() < deadline, "the parent never started a worker"
+    return table
+
+
 @pytest.mark.case("SV14")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 def test_workers_of_a_real_process_that_die_and_come_again_are_seen():
     parent = subprocess.Popen([sys.executable, "-c", PARENT])
     try:
-        time.sleep(0.5)
-        host, table = choose_host(), process_table(choose_host())
+        host, table = choose_host(), table_with_a_worker_of(parent.pid)
         main = table[parent.pid]._replace(began=table[parent.pid].began - 100)  # it has been running for a while
         seen = make_observed(main=main, processes=(main, *tree_of(main.pid, table)[1:]))
         closed = seen._replace(service=make_service(unit="a", port=8002))
