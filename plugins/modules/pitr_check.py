@@ -50,6 +50,9 @@ options:
       base_dir:
         description: Folder of the sets of C(pg_basebackup), where O(clusters[].engine=basebackup).
         type: path
+      service:
+        description: Unit of systemd that runs the server (V(postgresql@15-main)).
+        type: str
       login_host:
         description: Name or address of the server. Without it and O(clusters[].login_unix_socket) the default socket
           is used.
@@ -254,6 +257,12 @@ pitr:
         running:
           description: Whether the server answered.
           type: bool
+        archive_mode:
+          description: Its archive_mode; null where it does not answer.
+          type: str
+        data_directory:
+          description: Its data folder; null where it does not answer.
+          type: str
         rpo_seconds:
           description: Seconds whose changes would be lost now; null where that cannot be told.
           type: float
@@ -262,8 +271,9 @@ pitr:
             any more. No later time can be restored to.
           type: str
         repositories:
-          description: 'Its repositories: C(key), C(status), C(backups), the number of C(segments), and C(restorable),
-            which has for each backup and timeline from when (C(since)) to when (C(until)) can be restored to from it.'
+          description: 'Its repositories: C(key), C(code) and C(status) as it says itself, the ages of the newest backup
+            and of the newest full one, C(backups), the number of C(segments), and C(restorable), which has for each
+            backup and timeline from when (C(since)) to when (C(until)) can be restored to from it.'
           type: list
           elements: dict
     remembered:
@@ -277,11 +287,16 @@ pitr:
         version: 15
         timeline: 1
         running: true
+        archive_mode: 'on'
+        data_directory: /var/lib/postgresql/15/main
         rpo_seconds: 12.3
         last_commit_archived: '2026-11-29 20:33:19.053551+00'
         repositories:
           - key: 1
+            code: 0
             status: ok
+            age_seconds: 576.6
+            full_age_seconds: 576.6
             segments: 4
             backups:
               - label: 20261129-203311F

@@ -70,6 +70,7 @@ CLUSTER: dict[str, Any] = {
     "config": option("path", "Configuration file of pgBackRest.", default="/etc/pgbackrest.conf"),
     "archive_dir": option("path", "Folder of the archived WAL, where O(clusters[].engine=basebackup)."),
     "base_dir": option("path", "Folder of the sets of C(pg_basebackup), where O(clusters[].engine=basebackup)."),
+    "service": option("str", "Unit of systemd that runs the server (V(postgresql@15-main))."),
     **LOGIN,
 }
 NEEDS = [("engine", "basebackup", ("archive_dir", "base_dir"))]

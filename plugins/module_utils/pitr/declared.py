@@ -34,6 +34,7 @@ class Cluster(NamedTuple):
     database: str
     account: str
     bin_dir: str
+    service: str = ""
 
     def __repr__(self) -> str:
         """Return the cluster as text, without the password."""
@@ -99,6 +100,7 @@ def read_cluster(where: str, given: Mapping[str, Any]) -> Cluster:
         database=text("login_db"),
         account=text("system_user"),
         bin_dir=path("bin_dir"),
+        service=text("service"),
     )
 
 

@@ -22,6 +22,7 @@ from .model import Backup, Config, Repository, Unavailable
 from .wal import Archive, Fork, Segment, parse_history, parse_name
 
 MAX_HISTORIES = 50
+CUT = 1.0  # its times are whole seconds, cut: what ended or was archived then did so before the next second
 DEFAULTS = {
     "repo1-path": "/var/lib/pgbackrest",
     "log-path": "/var/log/pgbackrest",
@@ -92,7 +93,7 @@ def _backup(row: Mapping[str, Any]) -> Backup:
         str(row["type"]),
         None if error is None else bool(error),
         float(row["timestamp"]["start"]),
-        float(row["timestamp"]["stop"]),
+        float(row["timestamp"]["stop"]) + CUT,
         str(wal.get("start") or ""),
         str(wal.get("stop") or ""),
         int((row.get("info") or {}).get("size") or 0),
@@ -127,7 +128,7 @@ def parse_listing(text: str, size: int) -> tuple[Archive, list[int]]:
     for path, row in listed.items():
         whole, part, history = _FILE.fullmatch(path), _PARTIAL.fullmatch(path), _HISTORY_FILE.fullmatch(path)
         if whole and (segment := parse_name(whole[1], size)):
-            segments[segment] = float(row.get("time") or 0)
+            segments[segment] = float(row.get("time") or 0) + CUT
         elif part and (segment := parse_name(part[1], size)):
             partial.add(segment)
         elif history:

@@ -73,9 +73,11 @@ def as_data(context: Context) -> dict[str, Any]:
         "version": server.major if isinstance(server, ServerState) else None,
         "timeline": server.timeline if isinstance(server, ServerState) else None,
         "running": isinstance(server, ServerState),
+        "archive_mode": server.settings.get("archive_mode") if isinstance(server, ServerState) else None,
+        "data_directory": server.settings.get("data_directory") if isinstance(server, ServerState) else None,
         "rpo_seconds": _rpo(observation, context.now),
         "last_commit_archived": None if observation.restorable is None else utc(observation.restorable),
-        "repositories": [] if isinstance(found, Unavailable) else [_repository(each) for each in found],
+        "repositories": [] if isinstance(found, Unavailable) else [_repository(each, context.now) for each in found],
     }
 
 
@@ -84,11 +86,14 @@ def _rpo(observation: Observation, now: float) -> Optional[float]:
     return round(rpo(exposure, now), 3) if isinstance(exposure, Exposure) else None
 
 
-def _repository(repository: Repository) -> dict[str, Any]:
+def _repository(repository: Repository, now: float) -> dict[str, Any]:
     size = repository.archive.size if isinstance(repository.archive, Archive) else 0
     return {
         "key": repository.key,
+        "code": repository.code,
         "status": repository.message,
+        "age_seconds": _age(repository, now, "full", "diff", "incr"),
+        "full_age_seconds": _age(repository, now, "full"),
         "backups": [
             {
                 "label": backup.label,
@@ -102,6 +107,11 @@ def _repository(repository: Repository) -> dict[str, Any]:
         "segments": None if isinstance(repository.archive, Unavailable) else len(repository.archive.segments),
         "restorable": [_window(window, size) for window in repository.windows()],
     }
+
+
+def _age(repository: Repository, now: float, *kinds: str) -> Optional[float]:
+    ended = [backup.ended for backup in repository.backups if backup.kind in kinds]
+    return round(now - max(ended), 1) if ended else None
 
 
 def _window(window: Window, size: int) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_what_an_area_is_imports_the_core_and_shapes_of_other_areas_only(area: A
     tree = ast.parse(SOURCES[CORE / area.name / "__init__.py"])
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
     assert {node.level for node in imported} <= {2}
-    assert {node.module for node in imported} <= {"firewall", "options", "registry", "services", "trading"}
+    assert {node.module for node in imported} <= {"firewall", "options", "pitr", "registry", "services", "trading"}
     assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(tree))
 
 

@@ -1,0 +1,97 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The restored cluster in the place of the live one: stop, rename, start; and all back where it does not come up."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..errors import ActionFailed, CoreError
+from ..host import Host
+from ..pitr.commands import program, run_as
+from .copy import NOT_RUNNING, Copy
+
+ASIDE = "%Y%m%dT%H%M%SZ"
+
+
+class Live:
+    """The live cluster: how it is stopped and started."""
+
+    def __init__(self, copy: Copy, folder: str) -> None:
+        self.copy, self.folder = copy, folder
+        self.host: Host = copy.host
+        self.service = copy.request.cluster.service
+
+    def running(self) -> bool:
+        """Return whether a server runs on the folder. Raise CoreError."""
+        argv = [self._ctl(), "-D", self.folder, "status"]
+        return run_as(self.host, self.copy.cluster, argv, expect=(0, NOT_RUNNING, 4)).rc == 0
+
+    def stop(self) -> None:
+        """Stop it, and prove that it is down. Raise CoreError."""
+        if self.service:
+            self.host.run(["systemctl", "stop", self.service], timeout=180)
+        elif self.running():
+            argv = [self._ctl(), "-D", self.folder, "-m", "fast", "-w", "-t", "120", "stop"]
+            run_as(self.host, self.copy.cluster, argv, timeout=130)
+        if self.running():
+            raise ActionFailed(f"the live cluster on {self.folder} did not stop: something else runs it")
+
+    def start(self) -> None:
+        """Start it, and wait until it takes writes. Raise CoreError."""
+        if self.service:
+            self.host.run(["systemctl", "start", self.service], timeout=180)
+        else:
+            log = os.path.join(self.copy.request.run, "live.log")
+            argv = [self._ctl(), "-D", self.folder, "-l", log, "-w", "-t", "120", "start"]
+            run_as(self.host, self.copy.cluster, argv, timeout=130)
+        control = [program(self.copy.cluster, "pg_controldata", self.copy.major), self.folder]
+        for _attempt in range(120):
+            if self.running() and "in production" in run_as(self.host, self.copy.cluster, control).stdout:
+                return
+            self.host.pause(0.5)
+        raise ActionFailed(f"the cluster on {self.folder} did not come up")
+
+    def _ctl(self) -> str:
+        return program(self.copy.cluster, "pg_ctl", self.copy.major)
+
+
+def swap(copy: Copy, live_dir: str) -> str:
+    """Put a copy in the place of the live cluster, and return where that is kept. Raise CoreError: the live one runs
+    again then, unless the message says otherwise.
+    """
+    live = Live(copy, live_dir)
+    aside = f"{live_dir}.before-{time.strftime(ASIDE, time.gmtime(copy.host.now()))}"
+    if os.path.lexists(aside):
+        raise ActionFailed(f"{aside} is there already")
+    copy.stop()
+    was_running = live.running()
+    live.stop()
+    os.rename(live_dir, aside)
+    try:
+        os.rename(copy.request.data, live_dir)
+        live.start()
+    except (CoreError, OSError) as error:
+        _back(live, copy, aside, was_running=was_running)
+        raise ActionFailed(
+            f"the restored cluster did not come up ({error}); the old one is back in its place"
+        ) from error
+    return aside
+
+
+def _back(live: Live, copy: Copy, aside: str, *, was_running: bool) -> None:
+    """Put the live cluster back. Raise ActionFailed where that did not work, with what is where."""
+    try:
+        live.stop()
+        if os.path.lexists(live.folder):
+            os.rename(live.folder, copy.request.data)
+        os.rename(aside, live.folder)
+        if was_running:
+            live.start()
+    except (CoreError, OSError) as error:
+        raise ActionFailed(
+            f"the live cluster is in {aside}, and could not be put back to {live.folder}: {error}"
+        ) from error
