@@ -12,6 +12,7 @@ from ..finding import CRITICAL, OK, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from .commands import clock_time
 from .context import FULL, NAMED, Context, histories
+from .declared import PGBACKREST
 from .model import Repository, ServerState, Unavailable
 from .wal import Archive, Gap, Segment, name_of
 
@@ -90,7 +91,9 @@ def judge_timelines(context: Context) -> Iterator[Outcome]:
         there = [*repository.archive.timelines(), *repository.archive.histories]
         own = server.timeline if isinstance(server, ServerState) else max(there, default=1)
         ahead = sorted({number for number in there if number > own})
-        lost = repository.archive.without_history()
+        # a set of pg_basebackup brings the history of its own timeline along; one of pgBackRest does not
+        own_sets = () if context.engine == PGBACKREST else {base.timeline for base in repository.bases()}
+        lost = [number for number in repository.archive.without_history() if number not in own_sets]
         known, before = histories(repository) or 0, context.before.timelines
         if ahead:
             text = f"timeline {ahead[-1]} is archived here, and the server is on {own}: a copy of it was promoted"

@@ -45,7 +45,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
 
 
 def _run(request: Request, host: Host, heartbeat: Any) -> Result:
-    marker = read_marker(request)
+    marker = read_marker(request, host)
     if not request.present:
         return _absent(request, host, marker, act=heartbeat is not None)
     if _is_there(request, host, marker):

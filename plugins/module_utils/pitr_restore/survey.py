@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Optional
 
 from .. import trusted
-from ..errors import CoreError
 from ..host import Host
 from ..pitr.collect import attempt
 from ..pitr.commands import UTC, parse_commits, parse_json, pgbackrest, program, run_as
@@ -34,11 +33,17 @@ MARKER = "pitr.json"
 SEARCHED = 16  # segments at the end of the archive that are searched for the last commit
 
 
-def read_marker(request: Request) -> dict[str, Any]:
+def read_marker(request: Request, host: Host) -> dict[str, Any]:
     """Return what this module wrote of the copy in the folder; empty where it wrote nothing that can be believed."""
+    if _faults(request, host):
+        return {}
     try:
-        found = json.loads(trusted.read(Path(request.dir, MARKER)).decode())
-    except (OSError, ValueError, CoreError):
+        descriptor = os.open(os.path.join(request.dir, MARKER), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            mine = status.st_uid == os.geteuid() and not status.st_mode & 0o022
+            found = json.loads(stream.read(trusted.MAX_FILE)) if mine else None
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -61,7 +66,7 @@ def survey(host: Host, request: Request, observation: Observation, choice: Choic
         faults=_faults(request, host),
         free=_free(parent),
         live_dir=live,
-        same_disk=not live or _device(parent) == _device(os.path.dirname(live)),
+        same_disk=not live or len({_device(each) for each in (parent, os.path.dirname(live), live)}) == 1,
         dump_there=bool(request.dump_file) and os.path.lexists(request.dump_file),
         port_taken=free_port(request.port) is None,
         last_commit=last_commit(host, request, choice, major) if request.target == "time" else None,

@@ -67,31 +67,32 @@ def swap(copy: Copy, live_dir: str) -> str:
     aside = f"{live_dir}.before-{time.strftime(ASIDE, time.gmtime(copy.host.now()))}"
     if os.path.lexists(aside):
         raise ActionFailed(f"{aside} is there already")
-    copy.stop()
     was_running = live.running()
-    live.stop()
-    os.rename(live_dir, aside)
+    copy.stop()
     try:
+        live.stop()
+        os.rename(live_dir, aside)
         os.rename(copy.request.data, live_dir)
         live.start()
     except (CoreError, OSError) as error:
         _back(live, copy, aside, was_running=was_running)
-        raise ActionFailed(
-            f"the restored cluster did not come up ({error}); the old one is back in its place"
-        ) from error
+        text = f"the restored cluster did not come up ({error}); the old one is back in its place"
+        raise ActionFailed(text) from error
     return aside
 
 
 def _back(live: Live, copy: Copy, aside: str, *, was_running: bool) -> None:
-    """Put the live cluster back. Raise ActionFailed where that did not work, with what is where."""
+    """Put the live cluster back, from wherever the swap had come to. Raise ActionFailed with what is where."""
     try:
-        live.stop()
-        if os.path.lexists(live.folder):
-            os.rename(live.folder, copy.request.data)
-        os.rename(aside, live.folder)
-        if was_running:
+        if os.path.lexists(aside):
+            if os.path.lexists(live.folder):
+                live.stop()
+                os.rename(live.folder, copy.request.data)
+            os.rename(aside, live.folder)
+        if was_running and not live.running():
             live.start()
     except (CoreError, OSError) as error:
+        where = aside if os.path.lexists(aside) else live.folder
         raise ActionFailed(
-            f"the live cluster is in {aside}, and could not be put back to {live.folder}: {error}"
+            f"the live cluster is in {where}, and does not run again on {live.folder}: {error}"
         ) from error

@@ -279,6 +279,25 @@ def test_a_swap_that_does_not_come_up_puts_the_live_cluster_back(told: Lab, monk
     assert told.commits() == before
 
 
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_rename_that_fails_leaves_the_live_cluster_running(
+    told: Lab, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    rename, tries = os.rename, []
+
+    def stumble(old: str, new: str) -> None:
+        tries.append(old)
+        if len(tries) == fails:
+            raise OSError(18, "Invalid cross-device link")  # overlayfs, a mount point
+        rename(old, new)
+
+    monkeypatch.setattr(swap_step.os, "rename", stumble)
+    before = told.commits()
+    result = told.restore(target="immediate", swap=True)
+    assert "Invalid cross-device link" in result.failure
+    assert told.commits() == before
+
+
 def test_a_swap_puts_the_past_in_the_place_of_the_present_and_keeps_both(told: Lab) -> None:
     commits = told.commits()
     moment = commits[behind_the_backup(told, commits)]
@@ -296,3 +315,13 @@ def test_a_swap_puts_the_past_in_the_place_of_the_present_and_keeps_both(told: L
     assert (
         told.restore(check_mode=True, target="time", value=utc(moment), timeline=1, dir=f"{told.copy}2").failure == ""
     )
+
+
+def test_a_cluster_whose_server_is_gone_comes_back_from_the_repository_alone(told: Lab) -> None:
+    before = told.commits()
+    told.archived()
+    told.server.stop()
+    (told.server.data / "global" / "pg_control").unlink()  # nothing of it can be asked any more
+    result = told.restore(target="latest", swap=True, live_dir=str(told.server.data))
+    assert result.failure == ""
+    assert set(told.commits()) == set(before)
