@@ -115,7 +115,7 @@ class Copy:
             return
         source = os.path.join(self.request.cluster.base_dir, choice.backup.label)
         run_as(self.host, self.cluster, ["cp", "-a", f"{source}/.", self.request.data], timeout=self.host.remaining())
-        with acting_as(self._account()):
+        with self.as_account():
             script = GET.format(folder=shlex.quote(self.request.cluster.archive_dir))
             publish_file(self.path(FETCH), script.encode(), 0o700)
             publish_file(self.path("signal"), b"")
@@ -125,15 +125,16 @@ class Copy:
         """Return a file beside the socket."""
         return importlib.import_module("pathlib").Path(self.request.run, name)
 
-    def _account(self) -> Optional[str]:
-        return (self.cluster.account or None) if self.host.is_admin() else None
+    def as_account(self) -> Any:
+        """Return a block in which files are made with the rights of the server's account."""
+        return acting_as((self.cluster.account or None) if self.host.is_admin() else None)
 
     def start(self, choice: Optional[Choice]) -> None:
         """Start it, for replay up to the target where a choice is given. Raise CoreError.
 
         A good exit code of the start says nothing yet: a target beyond the WAL ends the server seconds later.
         """
-        with acting_as(self._account()):
+        with self.as_account():
             publish_file(self.path(CONFIG), b"# What the copy needs is on its command line.\n")
             publish_file(self.path(HBA), b"local all all trust\n")
         fixed = settings(self.request, choice, self.port, self.major, parse_control(self.control()))
@@ -217,7 +218,7 @@ class Copy:
 
     def forget_recovery(self) -> None:
         """Remove what pgBackRest wrote for this recovery: it would hold for the next one too. Raise OSError."""
-        with acting_as(self._account()):
+        with self.as_account():
             path = importlib.import_module("pathlib").Path(self.request.data, "postgresql.auto.conf")
             text = path.read_text("utf-8")
             kept = without_recovery(text)

@@ -73,12 +73,27 @@ def swap(copy: Copy, live_dir: str) -> str:
         live.stop()
         os.rename(live_dir, aside)
         os.rename(copy.request.data, live_dir)
+        _owe_history(copy, live_dir)
         live.start()
     except (CoreError, OSError) as error:
         _back(live, copy, aside, was_running=was_running)
         text = f"the restored cluster did not come up ({error}); the old one is back in its place"
         raise ActionFailed(text) from error
     return aside
+
+
+def _owe_history(copy: Copy, data: str) -> None:
+    """Have the server archive the history of its new timeline. Raise OSError.
+
+    The copy was promoted while it archived nothing, so nobody has marked that file for the archiver; without it in the
+    archive no later restore finds the way to this timeline.
+    """
+    with copy.as_account():
+        names = sorted(name for name in os.listdir(os.path.join(data, "pg_wal")) if name.endswith(".history"))
+        for name in names[-1:]:
+            mark = os.path.join(data, "pg_wal", "archive_status", name)
+            if not os.path.lexists(f"{mark}.done"):
+                os.close(os.open(f"{mark}.ready", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600))
 
 
 def _back(live: Live, copy: Copy, aside: str, *, was_running: bool) -> None:

@@ -311,6 +311,7 @@ def test_a_swap_puts_the_past_in_the_place_of_the_present_and_keeps_both(told: L
     after = told.check()
     assert said(after, "pitr.archiving")[0] == "ok"
     assert after.data["pitr"]["clusters"][0]["timeline"] == 2
+    assert said(after, "pitr.timelines")[0] in ("ok", "warning")  # its history is there
     assert said(after, "pitr.gap")[0] == "ok"
     assert (
         told.restore(check_mode=True, target="time", value=utc(moment), timeline=1, dir=f"{told.copy}2").failure == ""
