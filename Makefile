@@ -91,8 +91,8 @@ test-backup: venv ## sets and their way back for real: stores, copies elsewhere,
 test-faults: venv ## kill -9, full disk, lost permission, corrupt archive
 	@$(RUN) faults
 
-test-long: venv ## races of hundreds of rounds, of which test-faults has the short form
-	@LONG=1 $(VENV)/bin/pytest -m long tests/integration/faults
+test-long: venv ## races and damages by the hundred, of which test-faults and test-backup have the short form
+	@LONG=1 $(VENV)/bin/pytest -m long tests/integration/faults tests/integration/backup
 
 test-fleet: venv ## real systemd hosts, and the Molecule scenarios (needs root on Debian)
 	@$(RUN) fleet

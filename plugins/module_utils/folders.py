@@ -16,6 +16,7 @@ import os
 import stat
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from operator import attrgetter
 from typing import NamedTuple, Optional
 
 _COMMON = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -56,7 +57,7 @@ class Folder:
     def entries(self) -> list[os.DirEntry[str]]:
         """Return what is in the folder, by name. Raise OSError."""
         with os.scandir(self.descriptor) as found:
-            return sorted(found, key=lambda entry: entry.name)
+            return sorted(found, key=attrgetter("name"))
 
     def names(self) -> list[str]:
         """Return the names in the folder. Raise OSError."""

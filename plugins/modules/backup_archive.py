@@ -14,8 +14,9 @@ short_description: Take, prove, list and prune backup sets of a Cryptobot host
 version_added: 0.1.0
 author: Cryptobot maintenance contributors (!UNKNOWN)
 description:
-  - Takes files, live SQLite databases and PostgreSQL databases as one set with a manifest of checksums, and reads the
-    set back before it claims success. A set is a folder of its own in O(dir), named by time.
+  - Takes files, live SQLite databases, PostgreSQL databases, Redis, and what a host needs beside them for the way back,
+    as one set with a manifest of checksums, and reads the set back before it claims success. A set is a folder of its
+    own in O(dir), named by time.
   - It fails closed. Whatever goes wrong with a source, a command, a compressor or the disk, no set comes of it,
     earlier sets are untouched, and the task fails with the reason. A run that is killed leaves a folder C(.partial),
     which nobody takes for a set. A later run of the same host sweeps it where its process is gone and 6 hours have
@@ -34,6 +35,8 @@ description:
 requirements:
   - zstd on the host, for the fastest compression. Without it the standard library compresses.
   - pg_dump, pg_dumpall, pg_restore and psql of the server's version or newer, for PostgreSQL.
+  - For Redis, its file on this host (C(CONFIG GET dir)). C(redis-cli) is not needed; C(redis-check-rdb) is asked where
+    it is installed.
 options:
   state:
     description:
@@ -68,10 +71,15 @@ options:
         type: str
         required: true
       type:
-        description: What kind of source it is.
+        description:
+          - What kind of source it is.
+          - V(redis) has the server save (C(BGSAVE)), waits until it has, and copies the file (RDB) from this host. Its
+            account needs C(+ping +info +bgsave +config|get).
+          - 'V(system) is what else a host needs for the way back, each part as plain files: definitions of the
+            services, schedules, firewall, lists of packages, settings of the kernel, of PostgreSQL and of Redis.'
         type: str
         required: true
-        choices: [files, sqlite, postgresql]
+        choices: [files, sqlite, postgresql, redis, system]
       optional:
         description: Whether a set is made without the source where it cannot be taken. Else there is no set then.
         type: bool
@@ -84,6 +92,8 @@ options:
       path:
         description:
           - File or folder of a V(files) source, or the database of a V(sqlite) source.
+          - Of a V(redis) source the file that the server saves, where the server does not tell it (C(CONFIG GET)) or
+            sees it under another path, as one in a container does. Default is what the server says.
           - A folder is taken with all that is in it, names that begin with a dot included. Symlinks are kept as
             symlinks and followed only where they are declared here by name. Sockets, pipes and devices are noted
             and left out, and so are O(dir) and databases that are sources of their own.
@@ -100,6 +110,7 @@ options:
           - Shell patterns of what a V(files) source leaves out. One with a slash is matched against the path below the
             declared one, else against the last name alone. What is in a folder that is left out is left out too.
           - Of a V(postgresql) source of all databases, patterns of the databases that are left out.
+          - Of a V(system) source, patterns of the parts that are left out, such as V(packages).
           - Write them with slashes on every system. On Windows upper and lower case do not count; on macOS both forms
             of a letter with an accent are one.
         type: list
@@ -110,20 +121,21 @@ options:
         type: str
         default: '*'
       login_host:
-        description: Name or address of the PostgreSQL server. Default is the local socket.
+        description: Name or address of the server. Default is the local socket of PostgreSQL, and V(127.0.0.1)
+          for Redis.
         type: str
       login_unix_socket:
-        description: Folder of the PostgreSQL server's socket.
+        description: Folder of the PostgreSQL server's socket, or the Redis server's socket.
         type: path
       login_port:
-        description: Port of the PostgreSQL server.
+        description: Port of the server. Default is V(5432) for V(postgresql) and V(6379) for V(redis).
         type: int
-        default: 5432
       login_user:
-        description: Role to connect as. Default is libpq's, the name of the account.
+        description: Role to connect as. Default is libpq's, the name of the account; for Redis its V(default) user.
         type: str
       login_password:
-        description: Password of that role. It travels in the environment, never in a command line.
+        description: Password of that role. It travels in the environment, or in Redis's protocol, never in a command
+          line.
         type: str
       system_user:
         description:
@@ -151,9 +163,43 @@ options:
         default: exact
       lock_wait_timeout:
         description: Seconds that a V(sqlite) or V(postgresql) source may be locked by others on end, before it fails.
-          The wait begins anew whenever the copy gets on.
+          The wait begins anew whenever the copy gets on. Of a V(redis) source, how long another save or the rewrite
+          of its AOF may stand in the way.
         type: int
         default: 60
+      services:
+        description: 'Shell patterns of the services of a V(system) source: unit files (V(cryptobot-auth.service)),
+          labels of launchd, names of Windows services. Snippets of logrotate are found by them too.'
+        type: list
+        elements: str
+        default: ['*cryptobot*', '*CryptoBot*', '*Cryptobot*', postgresql*, redis*]
+      accounts:
+        description: Accounts of a V(system) source whose crontabs and agents are taken, beside root's.
+        type: list
+        elements: str
+        default: [cryptobot]
+      venvs:
+        description: Virtual environments of Python whose packages a V(system) source lists. Nothing of them is run.
+        type: list
+        elements: path
+        default: []
+      wanted:
+        description: 'Parts without which a V(system) source fails: there has to be something of each, and all of it
+          has to be readable. Any other part that is not there is noted by name.'
+        type: list
+        elements: str
+        choices:
+          - services
+          - schedules
+          - firewall
+          - packages
+          - release
+          - sysctl
+          - logrotate
+          - postgresql
+          - redis
+          - accounts
+        default: []
   label:
     description: Kind of set, such as V(daily) or V(weekly). Freshness and expected size are told by label.
     type: str
@@ -214,6 +260,20 @@ options:
       - The playbook C(weekly) gives what C(cryptobot_backup.fresh_for) says, else V(20h), and names the set that stands
         for a new one. The playbook C(backup) gives nothing, so that who asks for a backup gets one.
     type: str
+  incremental:
+    description:
+      - Whether a set stores only those files of a files source that are not in the newest good set of this host. A file
+        is taken for the same where its size, mode, owner, modification and change time and inode are, and it was not
+        written within two minutes before it was read then. Databases are always whole.
+      - Where there is no such set, its source was declared otherwise, or its chain has O(max_chain) members, the set
+        is full. A set counts only as long as each set of its chain does, and no set is removed that one that is kept
+        needs.
+    type: bool
+    default: false
+  max_chain:
+    description: How many sets a chain of incremental sets may have, the full one among them, V(1) to V(7).
+    type: int
+    default: 7
   compression:
     description: How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).
     type: str
@@ -232,14 +292,18 @@ options:
     default: 2
   verify_level:
     description:
-      - How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums hold, V(L2)
-        they open. Archives are then read through and compared with their index, C(pg_restore) reads dumps to the last
-        byte, and SQLite databases are unpacked and checked. V(L3) is V(L2) with the thorough check of SQLite (C(PRAGMA
-        integrity_check)), which compares each index with the rows of its table and takes several times as long.
+      - 'How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums hold,
+        V(L2) they open. Archives are then read through and compared with their index, C(pg_restore) reads dumps
+        to the last byte, and SQLite databases are unpacked and checked. V(L3) they come back: each source is restored
+        into O(scratch_dir) and removed again. Files are compared with the index (kind, size, time, rights, links,
+        content), SQLite databases with their schema and rows after the thorough check (C(PRAGMA integrity_check)),
+        which compares each index with the rows of its table. PostgreSQL databases come back on a server of their
+        own, without a port, which C(initdb) makes; their relations and rows are compared. Where this host has no
+        such program, that source is unknown at L3.'
       - V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) does
         not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. V(L3) does not
-        see whether the rows are the right ones, whether a dump's constraints and functions can be restored on the
-        server that is meant, nor anything of the application. Only a restore that somebody looks at proves that.
+        see whether the rows are the right ones, whether the server that is meant can take a dump (version, extensions,
+        collations), unknown owners, nor anything of the application.
       - A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a collation
         of the application's own) is compared to the byte, and looked into as far as the SQLite here can.
       - A set that is made is always looked into to V(L1) at least, because what is published is what was written.
@@ -300,6 +364,121 @@ options:
     type: list
     elements: str
     default: []
+  copies:
+    description:
+      - Where sets are copied to after they were made. Each place has a result of its own, and none that is full or away
+        harms another one or the sets in O(dir).
+      - A set gets its name there after all of it was read again and its SHA-256 compared with the manifest. What was
+        missed is made up by later runs.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the copy in findings, actions and metrics.
+        type: str
+        required: true
+      type:
+        description: How the place is reached. V(folder) is a folder that is mounted on the host, V(sftp) one on
+          a server, by the system's C(ssh) with a key and in batch mode, V(rclone) whatever that program knows.
+        type: str
+        required: true
+        choices: [folder, sftp, rclone]
+      path:
+        description: Folder of the copies, which holds nothing else. Of V(rclone) with the remote before it, such as
+          V(offsite:bucket/cryptobot).
+        type: str
+        required: true
+      mount:
+        description: Mount point that a V(folder) lies on or below. Where nothing is mounted there nothing is written,
+          so that the copies do not end on the host's own disk. Default is O(copies.path) itself.
+        type: path
+      mounted:
+        description: Whether something has to be mounted at O(copies.mount).
+        type: bool
+        default: true
+      host:
+        description: Name or address of the server of V(sftp), whose host key has to be known to C(ssh).
+        type: str
+      port:
+        description: Port of that server.
+        type: int
+        default: 22
+      user:
+        description: Account on that server. Default is C(ssh)'s.
+        type: str
+      key_file:
+        description: File with the private key for V(sftp), without a passphrase. Default is C(ssh)'s.
+        type: path
+      known_hosts_file:
+        description: File with the server's host key. Default is C(ssh)'s.
+        type: path
+      config_file:
+        description: Configuration of V(rclone), which holds its secrets. Default is its own.
+        type: path
+      labels:
+        description: Labels of the sets that are copied, such as V(monthly). All by default.
+        type: list
+        elements: str
+        default: []
+      retention:
+        description: Which sets are kept there. Default is the O(retention) of the sets here.
+        type: dict
+        suboptions:
+          daily:
+            description: Days to keep a set of.
+            type: int
+            default: 0
+          weekly:
+            description: Weeks to keep a set of.
+            type: int
+            default: 0
+          monthly:
+            description: Months to keep a set of.
+            type: int
+            default: 0
+          yearly:
+            description: Years to keep a set of.
+            type: int
+            default: 0
+          min_keep:
+            description: Good sets that always stay, however old they are. At least 1.
+            type: int
+            default: 3
+      max_age_hours:
+        description: Age in hours from which on the newest set there is too old. Default is O(max_age_hours).
+        type: float
+      rate_limit:
+        description: KiB that may be written there in a second. V(0) is no limit.
+        type: int
+        default: 0
+      media:
+        description: What the copy lies on, for O(ignore:score_3_2_1_1_0). Default is V(disk), V(server) or V(cloud),
+          by the type.
+        type: str
+      offsite:
+        description: Whether the copy lies at another site.
+        type: bool
+        default: false
+      immutable:
+        description: Whether what is written there cannot be changed or removed for a time, or the medium is taken off
+          line. It is declared here, and looked at where that is possible (the flag of C(chattr +i)).
+        type: bool
+        default: false
+  copies_policy:
+    description: How many of O(copies) must have the newest set for the run to succeed, V(all), V(any), or a number.
+      The others are warnings then.
+    type: str
+    default: all
+  copies_at_once:
+    description: How many missed sets a run makes up for each place, oldest first, beside the newest.
+    type: int
+    default: 5
+  copies_reread:
+    description: Whether O(state=verified) reads the newest set of each place again, or with O(subset) its share of all,
+      and compares the SHA-256. Else it looks at names, sizes and manifests there. What is written is always read again.
+    type: bool
+    default: false
   state_dir:
     description:
       - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.
@@ -338,8 +517,12 @@ attributes:
         by an account without Full Disk Access, protected folders cannot be read and fail their source.
 notes:
   - Run it as root, or as an account that may read all sources. What cannot be read fails the set.
-  - A set can be read without this module. C(zstd -dc archive.tar.zst | tar -x) unpacks files, a SQLite database is the
-    unpacked file itself, and C(zstd -dc main.dump.zst | pg_restore -d main) restores a dump.
+  - A set can be read without this module. C(zstd -dc archive.tar.zst | tar -x) unpacks files, a SQLite database
+    is the unpacked file itself, and C(zstd -dc main.dump.zst | pg_restore -d main) restores a dump. A V(system)
+    source is plain files; its C(overview.txt) says where each of them comes from.
+  - C(dump.rdb) of a V(redis) source is loaded by a server that is started with C(appendonly no); only then
+    is C(appendonly) set to C(yes) again. Started with C(appendonly yes) and no AOF, Redis ignores the file
+    and is empty.
   - Extended attributes, access control lists, flags and security descriptors of files are noted in C(attributes.jsonl),
     values of up to 64 KiB in base64. Unpacking an archive does not bring them back by itself.
 seealso:
@@ -364,6 +547,12 @@ EXAMPLES = r"""
       - name: server
         type: postgresql
         system_user: postgres
+      - name: redis
+        type: redis
+        login_password: "{{ vault_cryptobot_redis_password }}"
+      - name: host
+        type: system
+        wanted: [services, release]
     retention:
       daily: 7
       weekly: 4

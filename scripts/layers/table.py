@@ -50,7 +50,8 @@ def lists_of(folder: str) -> tuple[str, ...]:
 
 
 # The folders of tests/integration that LAYERS names; whatever else there is belongs to the layer `integration`.
-OWN_LAYER = ("backup", "demo", "faults", "firewall", "fleet", "mixed", "package", "report", "windows")
+BACKUP = "tests/integration/backup"
+OWN_LAYER = (BACKUP.rpartition("/")[2], "demo", "faults", "firewall", "fleet", "mixed", "package", "report", "windows")
 
 COLLECTIONS = ("python", "scripts/collections/fetch.py")
 OWN_NETWORK = "scripts/layers/own_network.sh"
@@ -125,7 +126,7 @@ LAYERS = {
         Layer(
             "windows", tuple(pytest(f"tests/integration/{name}") for name in ("windows", "mixed")), needs=(COLLECTIONS,)
         ),
-        Layer("backup", (alone_on_its_ports("tests/integration/backup"),), needs=(debian("requirements/debian.txt"),)),
+        Layer("backup", (alone_on_its_ports(BACKUP),), needs=(debian("requirements/debian.txt"),)),
         Layer("faults", (alone_on_its_ports("tests/integration/faults"),), needs=(debian("requirements/debian.txt"),)),
         Layer(
             "fleet",

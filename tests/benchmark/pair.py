@@ -21,10 +21,13 @@ LEFT_OUT = 77  # what a benchmark ends with that this machine cannot run, its re
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a command took: ``wall`` and ``cpu`` (it and its children, user and system) in seconds."""
+    """What one run of a command took: ``wall`` and ``cpu`` (it and its children, user and system) in seconds, and what
+    it printed.
+    """
 
     wall: float
     cpu: float
+    printed: str = ""
 
 
 def measure(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], expect: Sequence[int] = (0,)) -> Cost:
@@ -35,7 +38,7 @@ def measure(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], expect: S
     if ended.returncode not in expect:
         raise RuntimeError(f"{argv[0]} ended with {ended.returncode}\n{ended.stdout[-4000:]}{ended.stderr[-4000:]}")
     cpu = (after.children_user - before.children_user) + (after.children_system - before.children_system)
-    return Cost(wall, cpu)
+    return Cost(wall, cpu, ended.stdout)
 
 
 def emit(identity: str, ours: Sequence[float], peer: Sequence[float], unit: str, aim: float) -> None:

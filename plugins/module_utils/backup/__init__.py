@@ -8,126 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..elsewhere import OPTIONS as COPIES
+from ..elsewhere import RETENTION
 from ..options import common_options, option
 from ..registry import declare
-
-_SOURCE: dict[str, Any] = {
-    "name": option(
-        "str",
-        (
-            "Name of the source, which is also the name of its folder in a set. Names that differ in upper and lower "
-            "case alone, and names that Windows takes for devices (V(con), V(nul)), are refused on every system."
-        ),
-        required=True,
-    ),
-    "type": option("str", "What kind of source it is.", required=True, choices=["files", "sqlite", "postgresql"]),
-    "optional": option(
-        "bool",
-        "Whether a set is made without the source where it cannot be taken. Else there is no set then.",
-        default=False,
-    ),
-    "may_be_empty": option(
-        "bool",
-        (
-            "Whether it is right that the source has no file, or its tables no row. Tables that were empty in the last "
-            "good set, or are so in the first, need no such word."
-        ),
-        default=False,
-    ),
-    "path": option(
-        "path",
-        [
-            "File or folder of a V(files) source, or the database of a V(sqlite) source.",
-            (
-                "A folder is taken with all that is in it, names that begin with a dot included. Symlinks are kept as "
-                "symlinks and followed only where they are declared here by name. Sockets, pipes and devices are noted "
-                "and left out, and so are O(dir) and databases that are sources of their own."
-            ),
-            (
-                "On Windows a drive or a share, such as V(C:\\\\CryptoBot) or V(\\\\\\\\server\\\\share\\\\folder), of "
-                "any length below it. Junctions are kept as what they are, like symlinks. Devices, streams and paths "
-                "that depend on a drive's current folder are refused."
-            ),
-        ],
-    ),
-    "paths": option("list of path", "Several files or folders of a V(files) source."),
-    "exclude": option(
-        "list of str",
-        [
-            (
-                "Shell patterns of what a V(files) source leaves out. One with a slash is matched against the path "
-                "below the declared one, else against the last name alone. What is in a folder that is left out is "
-                "left out too."
-            ),
-            "Of a V(postgresql) source of all databases, patterns of the databases that are left out.",
-            (
-                "Write them with slashes on every system. On Windows upper and lower case do not count; on macOS both "
-                "forms of a letter with an accent are one."
-            ),
-        ],
-        default=[],
-    ),
-    "database": option(
-        "str", "Database of a V(postgresql) source, or V(*) for all that can be connected to.", default="*"
-    ),
-    "login_host": option("str", "Name or address of the PostgreSQL server. Default is the local socket."),
-    "login_unix_socket": option("path", "Folder of the PostgreSQL server's socket."),
-    "login_port": option("int", "Port of the PostgreSQL server.", default=5432),
-    "login_user": option("str", "Role to connect as. Default is libpq's, the name of the account."),
-    "login_password": option(
-        "str", "Password of that role. It travels in the environment, never in a command line.", no_log=True
-    ),
-    "system_user": option(
-        "str",
-        [
-            (
-                "Account to run PostgreSQL's tools as, for peer authentication, such as V(postgres). The module then "
-                "has to run as root."
-            ),
-            "Windows knows no peer authentication. There it is an error that says so.",
-        ],
-    ),
-    "bin_dir": option(
-        "path",
-        (
-            "Folder of C(pg_dump), C(pg_dumpall), C(pg_restore) and C(psql) where they are not on the PATH. On Windows "
-            "their C(.exe) is run, such as the one in V(C:\\\\Program Files\\\\PostgreSQL\\\\16\\\\bin)."
-        ),
-    ),
-    "globals": option(
-        "bool",
-        "Whether to take the roles and tablespaces too, without which a dump's owners cannot be restored.",
-        default=True,
-    ),
-    "role_passwords": option(
-        "bool", "Whether the roles are taken with their password hashes. It needs a superuser.", default=True
-    ),
-    "rows": option(
-        "str",
-        (
-            "How the rows of each table are counted for the manifest. V(exact) counts them in the snapshot that is "
-            "dumped, V(estimated) takes the server's statistics."
-        ),
-        choices=["exact", "estimated", "none"],
-        default="exact",
-    ),
-    "lock_wait_timeout": option(
-        "int",
-        (
-            "Seconds that a V(sqlite) or V(postgresql) source may be locked by others on end, before it fails. The "
-            "wait begins anew whenever the copy gets on."
-        ),
-        default=60,
-    ),
-}
-
-_RETENTION: dict[str, Any] = {
-    "daily": option("int", "Days to keep a set of.", default=0),
-    "weekly": option("int", "Weeks to keep a set of.", default=0),
-    "monthly": option("int", "Months to keep a set of.", default=0),
-    "yearly": option("int", "Years to keep a set of.", default=0),
-    "min_keep": option("int", "Good sets that always stay, however old they are. At least 1.", default=3),
-}
+from .source_options import SOURCE
 
 SPEC: dict[str, Any] = {
     "state": option(
@@ -174,7 +59,7 @@ SPEC: dict[str, Any] = {
             "With O(state=verified) the newest set is compared with it.",
         ],
         default=[],
-        options=_SOURCE,
+        options=SOURCE,
         required_if=[("type", "sqlite", ("path",)), ("type", "files", ("path", "paths"), True)],
         mutually_exclusive=[("path", "paths"), ("login_host", "login_unix_socket")],
         variable="cryptobot_backup.sources",
@@ -220,7 +105,7 @@ SPEC: dict[str, Any] = {
                 "stay."
             ),
         ],
-        options=_RETENTION,
+        options=RETENTION,
         variable="cryptobot_backup.retention",
     ),
     "fresh_for": option(
@@ -240,6 +125,29 @@ SPEC: dict[str, Any] = {
         ],
         variable="cryptobot_backup.fresh_for",
     ),
+    "incremental": option(
+        "bool",
+        [
+            (
+                "Whether a set stores only those files of a files source that are not in the newest good set of this "
+                "host. A file is taken for the same where its size, mode, owner, modification and change time and "
+                "inode are, and it was not written within two minutes before it was read then. Databases are always "
+                "whole."
+            ),
+            (
+                "Where there is no such set, its source was declared otherwise, or its chain has O(max_chain) members, "
+                "the set is full. A set counts only as long as each set of its chain does, and no set is removed that "
+                "one that is kept needs."
+            ),
+        ],
+        default=False,
+        variable="cryptobot_backup.incremental",
+    ),
+    "max_chain": option(
+        "int",
+        "How many sets a chain of incremental sets may have, the full one among them, V(1) to V(7).",
+        default=7,
+    ),
     "compression": option(
         "str",
         "How files are compressed. V(auto) means V(zstd) where that program is installed, else V(gzip).",
@@ -255,16 +163,18 @@ SPEC: dict[str, Any] = {
             (
                 "How deep a set is looked into. V(L0) all files are there with their sizes, V(L1) their checksums "
                 "hold, V(L2) they open. Archives are then read through and compared with their index, C(pg_restore) "
-                "reads dumps to the last byte, and SQLite databases are unpacked and checked. V(L3) is V(L2) with the "
-                "thorough check of SQLite (C(PRAGMA integrity_check)), which compares each index with the rows of its "
-                "table and takes several times as long."
+                "reads dumps to the last byte, and SQLite databases are unpacked and checked. V(L3) they come back: "
+                "each source is restored into O(scratch_dir) and removed again. Files are compared with the "
+                "index (kind, size, time, rights, links, content), SQLite databases with their schema and rows after "
+                "the thorough check (C(PRAGMA integrity_check)), which compares each index with the rows of its table. "
+                "PostgreSQL databases come back on a server of their own, without a port, which C(initdb) makes; their "
+                "relations and rows are compared. Where this host has no such program, that source is unknown at L3."
             ),
             (
                 "V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) "
                 "does not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. "
-                "V(L3) does not see whether the rows are the right ones, whether a dump's constraints and functions "
-                "can be restored on the server that is meant, nor anything of the application. Only a restore that "
-                "somebody looks at proves that."
+                "V(L3) does not see whether the rows are the right ones, whether the server that is meant can take a "
+                "dump (version, extensions, collations), unknown owners, nor anything of the application."
             ),
             (
                 "A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a "
@@ -361,6 +271,7 @@ SPEC: dict[str, Any] = {
         default=[],
         variable="cryptobot_backup.trusted_accounts",
     ),
+    **COPIES,
     **common_options(14400),
 }
 

@@ -62,7 +62,7 @@ def carry_out(settings: Settings, plan: SetPlan, codec: Codec, host: Host, heart
     if plan.sources:
         give_way(host)
         try:
-            make_set(settings, plan.catalog, codec, host, made, heartbeat)
+            make_set(settings, plan, codec, host, made, heartbeat)
         except CoreError as error:
             return _failed(settings, plan, host, Attempt(plan, made, swept, changed=bool(swept)), error)
         remember_run(settings, host.now(), ok=True, message=f"{settings.title} was made")

@@ -27,6 +27,8 @@ from ..sqlite_place import place_of
 from ..trusted import NOBODY_ELSE, Others
 from ..trusted_accounts import check_trusted
 from ..units import parse_seconds
+from .copies.declared import ALL as ALL_COPIES
+from .copies.declared import Copy, read_copies
 from .names import declared_refusal, is_device, is_set_id
 from .retention import PERIODS, Policy
 
@@ -52,6 +54,19 @@ def check_place(params: Mapping[str, Any], platform: str) -> None:
         for option, path in _paths(source):
             if _is_in(_pure(path, platform), folder):
                 raise InputError(f"sources[{position}].{option}", path, "a path outside of dir, which holds the sets")
+    _check_copies(params, platform)
+
+
+def _check_copies(params: Mapping[str, Any], platform: str) -> None:
+    """Raise InputError where a folder for copies lies in that of the sets, around it, or in another one."""
+    taken = [_pure(params["dir"], platform)]
+    for position, copy in enumerate(params["copies"]):
+        if copy["type"] == "folder":
+            path = _pure(expand(copy["path"]), platform)
+            if any(_is_in(path, other) or _is_in(other, path) for other in taken):
+                expected = "a folder that has nothing to do with dir or the place of another copy"
+                raise InputError(f"copies[{position}].path", copy["path"], expected)
+            taken.append(path)
 
 
 def _paths(source: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -76,13 +91,21 @@ NEWEST, ALL = "newest", "all"
 
 
 LEVELS = ("L0", "L1", "L2", "L3")
+LONGEST_CHAIN = 7  # members, the full set among them: each one more is one more set that must not be lost
 # Options of a PostgreSQL source that say what it holds; the others say how it is reached.
 WHICH_DATABASES = ("database", "exclude_databases", "login_host", "login_unix_socket", "login_port", "globals")
+_OF_SERVER = {
+    "postgresql": ("database", "globals", "role_passwords", "rows", "system_user", "bin_dir"),
+    "redis": (),
+}
+_LOGIN = ("login_host", "login_unix_socket", "login_port", "login_user", "login_password", "lock_wait_timeout")
+_PORTS = {"postgresql": 5432, "redis": 6379}
+_OF_SYSTEM = ("services", "accounts", "venvs", "wanted")
 
 
 class Source(NamedTuple):
-    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL source; ``lock_wait`` is
-    how many seconds it may be locked by others, on end.
+    """One declared source. ``paths`` are absolute; ``server`` are the options of a PostgreSQL or Redis source,
+    ``system`` those of a host's own; ``lock_wait`` is how many seconds it may be locked by others, on end.
     """
 
     name: str
@@ -93,6 +116,7 @@ class Source(NamedTuple):
     exclude: tuple[str, ...] = ()
     server: Mapping[str, Any] = EMPTY
     lock_wait: float = 60.0
+    system: Mapping[str, Any] = EMPTY
 
     def __repr__(self) -> str:
         """Return the source as text, without the server, whose options have a password among them."""
@@ -103,7 +127,8 @@ class Source(NamedTuple):
     def declaration(self) -> dict[str, Any]:
         """What the source is, whatever it is called: without what says how it is reached or how well it must do."""
         given = {key: self.server[key] for key in WHICH_DATABASES if self.server.get(key)}
-        return {"type": self.type, "paths": sorted(self.paths), "exclude": sorted(self.exclude), **given}
+        of_host = {key: sorted(self.system[key]) for key in _OF_SYSTEM if self.system.get(key)}
+        return {"type": self.type, "paths": sorted(self.paths), "exclude": sorted(self.exclude), **given, **of_host}
 
     @property
     def declared(self) -> str:
@@ -158,10 +183,16 @@ class Settings(NamedTuple):
     space_factor: float
     scratch_dir: Optional[Path]
     state_dir: str
+    incremental: bool = False
+    max_chain: int = LONGEST_CHAIN
     sign_key_file: str = ""
     trusted_accounts: tuple[str, ...] = ()
     others: Others = NOBODY_ELSE
     sign_key: bytes = b""
+    copies: tuple[Copy, ...] = ()
+    copies_policy: str = ALL_COPIES
+    copies_at_once: int = 5
+    copies_reread: bool = False
 
     def __repr__(self) -> str:
         """Return the options as text, without the key."""
@@ -178,7 +209,8 @@ class Settings(NamedTuple):
         """Real paths that a files source leaves out: the backups themselves, and databases that are taken as such."""
         databases = [place_of(source.paths[0]) for source in self.sources if source.type == "sqlite"]
         beside = ("", "-wal", "-shm", "-journal")
-        return frozenset([real_path(str(self.dir)), *(path + end for path in databases for end in beside)])
+        places = [str(self.dir), *(copy.path for copy in self.copies if copy.type == "folder")]
+        return frozenset([*map(real_path, places), *(path + end for path in databases for end in beside)])
 
 
 def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
@@ -188,6 +220,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
     """
     _require_paths(params, PATH_REFUSALS.get(platform, _no_refusal))
     sources = _sources(params["sources"])
+    policy = _policy("retention", params["retention"], params["max_leap"]) if params["retention"] else None
     settings = Settings(
         state=params["state"],
         dir=_folder(params["dir"]),
@@ -205,15 +238,21 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         verify_level=LEVELS.index(params["verify_level"]),
         subset=_subset(params["subset"]) if params["subset"] else None,
         which=_which(params["set"]),
-        policy=_policy(params["retention"], params["max_leap"]) if params["retention"] else None,
+        policy=policy,
         max_age=_hours("max_age_hours", params["max_age_hours"]) * 3600,
         max_shrink=_share("max_shrink", params["max_shrink"]),
         accept_anomaly=params["accept_anomaly"],
         space_factor=_at_least(0, "space_factor", params["space_factor"]),
         scratch_dir=Path(expand(params["scratch_dir"])) if params["scratch_dir"] else None,
         state_dir=params["state_dir"],
+        incremental=params["incremental"],
+        max_chain=_length(params["max_chain"]),
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
+        copies=read_copies(params, policy, lambda option, given: _policy(option, given, params["max_leap"])),
+        copies_policy=params["copies_policy"],
+        copies_at_once=params["copies_at_once"],
+        copies_reread=params["copies_reread"],
     )
     check_place(params, platform)
     _require_together(settings)
@@ -272,6 +311,12 @@ def _at_least(least: float, option: str, value: Any) -> Any:
     return value
 
 
+def _length(value: int) -> int:
+    if not 1 <= value <= LONGEST_CHAIN:
+        raise InputError("max_chain", value, f"1 to {LONGEST_CHAIN} sets, the full one among them")
+    return value
+
+
 def _hours(option: str, value: float) -> float:
     if value <= 0:
         raise InputError(option, value, "hours above 0: every set is older than that")
@@ -297,11 +342,11 @@ def _subset(value: str) -> Subset:
     return Subset(int(match.group(1)), int(match.group(2)))
 
 
-def _policy(retention: Mapping[str, Any], max_leap: str) -> Policy:
-    counts = {key: _at_least(0, f"retention.{key}", retention[key]) for key in PERIODS}
+def _policy(option: str, retention: Mapping[str, Any], max_leap: str) -> Policy:
+    counts = {key: _at_least(0, f"{option}.{key}", retention[key]) for key in PERIODS}
     if not any(counts.values()):
-        raise InputError("retention", dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
-    least = _at_least(1, "retention.min_keep", retention["min_keep"])
+        raise InputError(option, dict(retention), f"at least one of {', '.join(PERIODS)} above 0")
+    least = _at_least(1, f"{option}.min_keep", retention["min_keep"])
     return Policy(**counts, min_keep=least, max_leap=parse_seconds("max_leap", max_leap))
 
 
@@ -317,11 +362,7 @@ def _sources(declared: list[Mapping[str, Any]]) -> tuple[Source, ...]:
 
 def _source(position: int, given: Mapping[str, Any]) -> Source:
     paths = [path for path in (given["path"], *(given["paths"] or ())) if path]
-    if given["type"] != "postgresql" and not paths:
-        raise InputError(f"sources[{position}].path", None, f"what the {given['type']} source {given['name']!r} holds")
-    if given["type"] == "postgresql" and paths:
-        expected = "no path: a postgresql source holds what its database names"
-        raise InputError(f"sources[{position}].{'path' if given['path'] else 'paths'}", paths[0], expected)
+    _check_paths(position, given, paths)
     return Source(
         name=_source_name(position, given["name"]),
         type=given["type"],
@@ -329,6 +370,40 @@ def _source(position: int, given: Mapping[str, Any]) -> Source:
         may_be_empty=given["may_be_empty"],
         paths=tuple(expand(path) for path in paths),
         exclude=tuple(given["exclude"]),
-        server=given if given["type"] == "postgresql" else {},
+        server=_server(given),
         lock_wait=float(_at_least(0, f"sources[{position}].lock_wait_timeout", given["lock_wait_timeout"])),
+        system=_system(position, given) if given["type"] == "system" else {},
     )
+
+
+_PATHLESS = {
+    "postgresql": "no path: a postgresql source holds what its database names",
+    "system": "no path: a system source holds what is there of its parts; declare other files as a files source",
+}
+
+
+def _check_paths(position: int, given: Mapping[str, Any], paths: list[str]) -> None:
+    kind, option = given["type"], f"sources[{position}].{'path' if given['path'] else 'paths'}"
+    if kind in ("files", "sqlite") and not paths:
+        raise InputError(f"sources[{position}].path", None, f"what the {kind} source {given['name']!r} holds")
+    if kind in _PATHLESS and paths:
+        raise InputError(option, paths[0], _PATHLESS[kind])
+    if kind == "redis" and given["paths"]:
+        raise InputError(option, given["paths"][0], "path, because a redis source is one file")
+
+
+def _server(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a server that a type of source has."""
+    if given["type"] not in _OF_SERVER:
+        return {}
+    server = {name: given[name] for name in (*_LOGIN, *_OF_SERVER[given["type"]])}
+    return {**server, "login_port": given["login_port"] or _PORTS[given["type"]]}
+
+
+def _system(position: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a system source. A name with a slash in it would be a way, not a name."""
+    for option in ("services", "accounts"):
+        wrong = next((one for one in given[option] if not one or "/" in one or "\\" in one), None)
+        if wrong is not None:
+            raise InputError(f"sources[{position}].{option}", wrong, "a name, without a path")
+    return {name: given[name] for name in _OF_SYSTEM} | {"venvs": [expand(path) for path in given["venvs"]]}

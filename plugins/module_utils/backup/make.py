@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Optional
 
 from ..errors import ActionFailed, CoreError
 from ..host import Host
@@ -22,7 +23,7 @@ from .errors import NoSpace
 from .manifest import manifest_document, parse_manifest, seal
 from .model import L1, BackupSet, Catalog, Made, Manifest, Report
 from .names import MANIFEST
-from .plan import pin_of
+from .plan import SetPlan, pin_of
 from .rules_anomaly import find_anomalies
 from .sources.kinds import back_up
 from .sources.model import Bench, Workshop
@@ -47,7 +48,7 @@ class NotVerified(ActionFailed):
 
 
 def make_set(
-    settings: Settings, catalog: Catalog, codec: Codec, host: Host, made: Made, heartbeat: Callable[[], None]
+    settings: Settings, plan: SetPlan, codec: Codec, host: Host, made: Made, heartbeat: Callable[[], None]
 ) -> None:
     """Take every source but those that ``made`` has as skipped, verify and publish.
 
@@ -56,12 +57,13 @@ def make_set(
     """
     begun = host.now()
     with _growing(settings, new_id(begun), host) as partial:
-        workshop = Workshop(partial, host, codec, settings.protected)
+        workshop = Workshop(partial, host, codec, settings.protected, parent=plan.parent)
         _back_up_all(workshop, settings, made, heartbeat)
-        manifest = _write(workshop, begun, settings, catalog, made)
+        manifest = _write(workshop, begun, settings, plan.catalog, made)
         # the checksums are compared whatever was asked for: what is published is what was written
-        made.report = verify(manifest, Bench(partial, partial, host), max(L1, settings.verify_level))
-        if not made.report.ok:
+        bench = Bench(partial, partial, host, hashed=workshop.hashed, heartbeat=heartbeat)
+        made.report = verify(manifest, bench, max(L1, settings.verify_level))
+        if not made.report.proved.ok:
             raise NotVerified(made.report)
         require_own_way(settings.dir, settings.others)
         made.published = _publish(partial, manifest, made.report, host)
@@ -144,10 +146,17 @@ def _write(workshop: Workshop, begun: float, settings: Settings, catalog: Catalo
         sources=tuple(made.taken[source.name] for source in settings.sources if source.name in made.taken),
         skipped=made.skipped,
         anomalies=() if settings.accept_anomaly else tuple(anomalies),
+        chain=_chain(workshop.parent, made),
     )
     content = seal(manifest_document(manifest))
     write_manifest(workshop.folder, content, settings.sign_key)
     return parse_manifest(content, str(workshop.folder / MANIFEST), manifest.id)
+
+
+def _chain(parent: Optional[BackupSet], made: Made) -> tuple[str, ...]:
+    """Return the sets that a new one needs: none where each of its sources turned out whole."""
+    needs = parent is not None and any(entry.chain for entry in made.taken.values())
+    return (*parent.manifest.chain, parent.id) if parent is not None and needs else ()
 
 
 def _tools(codec: Codec, host: Host) -> dict[str, str]:

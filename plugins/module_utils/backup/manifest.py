@@ -18,12 +18,18 @@ from typing import Any, Optional
 from ..errors import ParseError
 from .declared import LEVELS
 from .model import Manifest, Payload, SourceCopy, Verification
-from .names import is_device
+from .names import is_device, is_set_id
 from .times import from_iso, to_iso
 
-FORMAT = 1
+FORMAT, INCREMENTAL = 1, 2  # a release that knows no chains must not take an incremental set for a whole one
 # Without these no source of a type can be restored.
-ROLES = {"files": ("archive", "index"), "sqlite": ("database",), "postgresql": ("dump",)}
+ROLES = {
+    "files": ("archive", "index"),
+    "sqlite": ("database",),
+    "postgresql": ("dump",),
+    "redis": ("rdb",),
+    "system": ("overview",),
+}
 # A name is the same file on every system: no drive, stream, device or wildcard, no dot at an end.
 _PAYLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9_~%-](?:[A-Za-z0-9._~%-]*[A-Za-z0-9_~%-])?")
 _COMMON = ("name", "type", "compression", "payloads", "count", "raw_bytes", "live_bytes")
@@ -32,10 +38,10 @@ _COMMON = ("name", "type", "compression", "payloads", "count", "raw_bytes", "liv
 def manifest_document(manifest: Manifest) -> dict[str, Any]:
     """Given a manifest, return it as plain JSON values without the checksum that seals it.
 
-    ``parent`` and ``encryption`` are null: sets are full and plain; the keys stand for those that will not be.
+    ``encryption`` is null: sets are plain; the key stands for those that will not be.
     """
     return {
-        "format": FORMAT,
+        "format": INCREMENTAL if manifest.chain else FORMAT,
         "id": manifest.id,
         "host": manifest.host,
         "platform": manifest.platform,
@@ -50,7 +56,8 @@ def manifest_document(manifest: Manifest) -> dict[str, Any]:
         "sources": [_entry_document(entry) for entry in manifest.sources],
         "skipped": [{"name": name, "reason": reason} for name, reason in sorted(manifest.skipped.items())],
         "anomalies": list(manifest.anomalies),
-        "parent": None,
+        "parent": manifest.parent or None,
+        **({"chain": list(manifest.chain)} if manifest.chain else {}),
         "encryption": None,
     }
 
@@ -86,15 +93,16 @@ def _canonical(document: Mapping[str, Any]) -> bytes:
 def parse_manifest(content: bytes, source: str, set_id: str) -> Manifest:
     """Given manifest.json as it is on the disk, return it. Raise ParseError where anything in it does not hold."""
     document = _load(content, source)
-    if document.get("format") != FORMAT:
-        raise ParseError(source, 1, str(document.get("format")), f"the format is another than {FORMAT}")
+    if document.get("format") not in (FORMAT, INCREMENTAL):
+        found = str(document.get("format"))
+        raise ParseError(source, 1, found, f"the format is another than {FORMAT} or {INCREMENTAL}")
     if seal(document) != content:
         raise ParseError(source, 1, str(document.get("sha256")), "it was changed since it was written")
     if document.get("id") != set_id:
         raise ParseError(source, 1, str(document.get("id")), f"it belongs to another set than {set_id}")
     try:
         manifest = _manifest(document)
-        lacking = _incomplete(manifest)
+        lacking = _incomplete(manifest) or _unchained(document, manifest)
     except (KeyError, TypeError, ValueError) as error:
         raise ParseError(source, 1, repr(error), "a key is missing or of another type") from error
     if lacking:
@@ -122,6 +130,18 @@ def _lacking(entry: SourceCopy) -> str:
         return "a file of another source"
     missing = [role for role in needed if role not in roles] + [name for name in dumps if name not in own]
     return f"no {missing[0]}" if missing else ""
+
+
+def _unchained(document: Mapping[str, Any], manifest: Manifest) -> str:
+    """Return what a manifest says of the sets that it needs and cannot be, or an empty text."""
+    chain = manifest.chain
+    if not all(map(is_set_id, chain)) or len({*chain, manifest.id}) <= len(chain):
+        return "a chain of something else than other sets"
+    if (document["format"] == INCREMENTAL) != bool(chain) or (document["parent"] or "") != manifest.parent:
+        return "a parent that its chain or its format does not have"
+    pieces = [(entry, piece) for entry in manifest.sources for piece in entry.chain]
+    wrong = [entry.name for entry, piece in pieces if piece.set_id not in chain or not _is_payload(piece.payload.name)]
+    return f"{wrong[0]}: a chain that is not its set's" if wrong else ""
 
 
 def _load(content: bytes, source: str) -> dict[str, Any]:
@@ -153,6 +173,7 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         sha256=document["sha256"],
         platform=document["platform"],
         tools=document.get("tools", {}),
+        chain=tuple(document.get("chain", ())),
     )
 
 
@@ -171,17 +192,23 @@ def _entry(entry: Mapping[str, Any]) -> SourceCopy:
 
 def _payload(payload: Mapping[str, Any]) -> Payload:
     name = payload["name"]
-    if not _PAYLOAD.fullmatch(name) or any(map(is_device, name.split("/"))):
+    if not _is_payload(name):
         raise ValueError(f"the payload {name!r} would lie elsewhere than in its source's folder")
     return Payload(name, payload["role"], int(payload["size"]), payload["sha256"])
+
+
+def _is_payload(name: str) -> bool:
+    return bool(_PAYLOAD.fullmatch(name)) and not any(map(is_device, name.split("/")))
 
 
 def parse_verification(content: bytes, source: str, manifest: Manifest) -> Optional[Verification]:
     """Given verified.json and the set's manifest, return it, or None where it speaks of another manifest.
 
-    Raise ParseError where it is not of the expected form.
+    Raise ParseError where it is not of the expected form, or was changed since it was written.
     """
     document = _load(content, source)
+    if document.keys() != _UNSEALED and seal(document) != content:
+        raise ParseError(source, 1, str(document.get("sha256")), "it was changed since it was written")
     try:
         level, evidence = LEVELS.index(document["level"]), dict(document["evidence"])
         found = Verification(level, document["ok"] is True, float(document["at"]), evidence)
@@ -190,9 +217,12 @@ def parse_verification(content: bytes, source: str, manifest: Manifest) -> Optio
     return found if evidence.get("manifest_sha256") == manifest.sha256 else None
 
 
+_UNSEALED = {"set", "level", "ok", "at", "evidence"}  # the keys that older releases wrote, without a seal
+
+
 def verification_document(set_id: str, verification: Verification) -> bytes:
     """Given a verification, return the content of verified.json."""
-    return _canonical(
+    return seal(
         {
             "set": set_id,
             "level": LEVELS[verification.level],

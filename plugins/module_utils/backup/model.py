@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -32,6 +32,14 @@ class Payload(NamedTuple):
     role: str
     size: int
     sha256: str
+
+
+class Piece(NamedTuple):
+    """An archive of an earlier set that an incremental one needs: whose it is, its file there, and its compression."""
+
+    set_id: str
+    payload: Payload
+    compression: str
 
 
 @dataclass
@@ -76,6 +84,17 @@ class SourceCopy(NamedTuple):
     facts: Mapping[str, Any]
 
     @property
+    def chain(self) -> tuple[Piece, ...]:
+        """The archives of earlier sets that it needs beside its own, from the full one on; none where it is full.
+
+        ``lies`` in the index is a place in it, and its length is this set's own.
+        """
+        return tuple(
+            Piece(one["set"], Payload(one["name"], one["role"], one["size"], one["sha256"]), one["compression"])
+            for one in self.facts.get("chain", ())
+        )
+
+    @property
     def notes(self) -> Notes:
         """What was noted while it was taken."""
         return Notes.of(self.facts.get("notes", {}))
@@ -109,6 +128,7 @@ class Manifest(NamedTuple):
     """What a set says of itself, the same before it is written and after it is read.
 
     Moments are seconds since the epoch; ``anomalies`` name what looked emptied. ``sha256`` is empty until it is sealed.
+    ``chain`` are the sets that an incremental one needs, from the full one to its parent; of a full set there are none.
     """
 
     id: str
@@ -126,6 +146,12 @@ class Manifest(NamedTuple):
     sha256: str = ""
     platform: str = ""
     tools: Mapping[str, str] = EMPTY
+    chain: tuple[str, ...] = ()
+
+    @property
+    def parent(self) -> str:
+        """The set that it is the difference to; empty where it is full."""
+        return self.chain[-1] if self.chain else ""
 
     @property
     def bytes(self) -> int:
@@ -169,6 +195,7 @@ class BackupSet(NamedTuple):
 
     ``lacks`` is what of it is not there at this moment, ``strangers`` what is in it and not in its manifest.
     ``signature`` is what its signature is worth, ``others`` which other account could have made or changed it.
+    ``chain`` is what the sets that it needs do not have as it needs them.
     """
 
     manifest: Manifest
@@ -179,6 +206,7 @@ class BackupSet(NamedTuple):
     strangers: tuple[str, ...] = ()
     signature: str = UNASKED
     others: str = ""
+    chain: tuple[Lack, ...] = ()
 
     @property
     def id(self) -> str:
@@ -195,13 +223,14 @@ class BackupSet(NamedTuple):
         """Whether the set counts as a backup: verified, all there now, and nothing in it looked emptied."""
         sound = self.verification is not None and self.verification.ok
         trusted = self.signature in (UNASKED, SIGNED)
-        return sound and trusted and not self.lacks and not self.manifest.anomalies and not self.others
+        whole = not self.lacks and not self.chain
+        return sound and trusted and whole and not self.manifest.anomalies and not self.others
 
     @property
     def damaged(self) -> bool:
         """Whether the set was whole once and is no longer: something there eats backups."""
         failed = self.verification is not None and not self.verification.ok and not self.manifest.anomalies
-        return bool(self.lacks) or failed or self.signature == FORGED
+        return bool(self.lacks) or bool(self.chain) or failed or self.signature == FORGED
 
 
 class Broken(NamedTuple):
@@ -302,6 +331,12 @@ class Report:
     def ok(self) -> bool:
         """Whether everything that was looked at holds and nothing stayed unknown."""
         return not self.defects
+
+    @property
+    def proved(self) -> Report:
+        """What was proved: where all that stayed unknown is whether sources come back (L3), that the others hold."""
+        only_unknown = bool(self.defects) and all(one.level == L3 and one.unknown for one in self.defects)
+        return replace(self, level=L2, defects=[]) if only_unknown else self
 
 
 @dataclass

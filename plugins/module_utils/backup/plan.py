@@ -19,6 +19,7 @@ from .model import DEAD, BackupSet, Catalog
 from .retention import Candidate, Decisions, Series, decide
 from .sources.model import Measured
 from .space import Space, predict_space, space_message
+from .store.chain import choose_parent, entry_for
 from .times import pin_end
 
 BACK_UP, VERIFY, PUBLISH, PRUNE, SWEEP = "back up", "verify", "publish", "prune", "sweep"
@@ -29,6 +30,7 @@ class SetPlan(NamedTuple):
     """The whole run over a folder. No set is taken where ``there`` is one already, because of ``not_needed``.
 
     ``left_out`` says why optional sources are not taken, ``impossible`` why others cannot be, which ends the run.
+    ``parent`` is the set that the new one is the difference to, where it is not full.
     """
 
     catalog: Catalog
@@ -42,6 +44,7 @@ class SetPlan(NamedTuple):
     impossible: Mapping[str, str] = EMPTY
     space: Optional[Space] = None
     retention: Optional[Decisions] = None
+    parent: Optional[BackupSet] = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -81,24 +84,28 @@ def not_done(steps: Iterable[Step], why: str) -> list[Action]:
     return [step.ended(NOT_DONE, why) for step in steps]
 
 
-def plan_present(settings: Settings, catalog: Catalog, measured: Measured, now: float, host: str) -> SetPlan:
+def plan_present(
+    settings: Settings, catalog: Catalog, measured: Measured, now: float, host: str, platform: str = ""
+) -> SetPlan:
     """Given the options, the folder, what the sources hold, the time and this host's name, plan ``state: present``."""
     there, not_needed = already_there(settings, catalog, now)
     if there is not None:
         return _without_taking(settings, catalog, now, host, there, not_needed)
     optional = {source.name for source in settings.sources if source.optional}
     taken = [source for source in settings.sources if source.name not in measured.trouble]
-    retention = decide_now(settings, catalog, now, host, taken)
+    parent = choose_parent(settings, catalog, host, platform)
+    retention = decide_now(settings, catalog, now, host, taken, parent)
     return SetPlan(
         catalog,
-        sources=_back_up(settings, measured, optional),
+        sources=_back_up(settings, measured, optional, parent),
         finishing=_finishing(settings),
         sweep=_sweep(catalog),
         prune=_prune(retention),
         left_out={name: why for name, why in measured.trouble.items() if name in optional},
         impossible={name: why for name, why in measured.trouble.items() if name not in optional},
-        space=predict_space(settings, catalog, measured),
+        space=predict_space(settings, catalog, measured, parent),
         retention=retention,
+        parent=parent,
     )
 
 
@@ -162,13 +169,21 @@ def _has(found: BackupSet, source: Source) -> bool:
     return source.optional and source.name in found.manifest.skipped
 
 
-def _back_up(settings: Settings, measured: Measured, optional: set[str]) -> tuple[Step, ...]:
+def _back_up(
+    settings: Settings, measured: Measured, optional: set[str], parent: Optional[BackupSet]
+) -> tuple[Step, ...]:
     left_out = optional & set(measured.trouble)
     return tuple(
-        Step(BACK_UP, source.name, f"{source.type} source of set {settings.title}")
+        Step(BACK_UP, source.name, f"{source.type} source of set {settings.title}{_since(source, parent)}")
         for source in settings.sources
         if source.name not in left_out
     )
+
+
+def _since(source: Source, parent: Optional[BackupSet]) -> str:
+    if parent is None or entry_for(source, parent) is None:
+        return ""
+    return f", what is not in set {parent.id}"
 
 
 def _finishing(settings: Settings) -> tuple[Step, ...]:
@@ -190,7 +205,12 @@ def _prune(retention: Optional[Decisions]) -> tuple[Step, ...]:
 
 
 def decide_now(
-    settings: Settings, catalog: Catalog, now: float, host: str, taking: Sequence[Source] = ()
+    settings: Settings,
+    catalog: Catalog,
+    now: float,
+    host: str,
+    taking: Sequence[Source] = (),
+    parent: Optional[BackupSet] = None,
 ) -> Optional[Decisions]:
     """Return what the policy decides; a set that this run is about to take of some sources counts as good.
 
@@ -208,11 +228,13 @@ def decide_now(
             found.manifest.host == host,
             tuple(Series(found.manifest.label, entry.name, entry.declared) for entry in found.manifest.sources),
             found.damaged,
+            found.manifest.chain,
         )
         for found in catalog.sets
     ]
     holds = tuple(Series(settings.label, source.name, source.declared) for source in taking)
-    new = [Candidate(NEW, now, good=True, pin_until=pin, holds=holds)] if taking else []
+    chain = (*parent.manifest.chain, parent.id) if parent else ()
+    new = [Candidate(NEW, now, good=True, pin_until=pin, holds=holds, chain=chain)] if taking else []
     return decide([*candidates, *new], settings.policy, now, [broken.created for broken in catalog.broken])
 
 

@@ -26,6 +26,8 @@ def describe_set(found: BackupSet) -> dict[str, Any]:
         "path": str(found.folder),
         "label": manifest.label,
         "name": manifest.name,
+        "parent": manifest.parent or None,
+        "chain": list(manifest.chain),
         "reason": manifest.reason,
         "requested_by": manifest.requested_by,
         "host": manifest.host,

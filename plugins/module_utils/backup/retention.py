@@ -45,7 +45,7 @@ class Series(NamedTuple):
 class Candidate(NamedTuple):
     """One set as retention sees it. ``ours`` is whether this host made it, ``holds`` what it has copies of.
 
-    ``damaged`` says that it was whole once and is no longer.
+    ``damaged`` says that it was whole once and is no longer; ``chain`` are the sets that it needs.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Candidate(NamedTuple):
     ours: bool = True
     holds: tuple[Series, ...] = (Series(),)
     damaged: bool = False
+    chain: tuple[str, ...] = ()
 
 
 class Decisions(NamedTuple):
@@ -103,8 +104,19 @@ def decide(candidates: Sequence[Candidate], policy: Policy, now: float, spoilt: 
         kept.update({item.id: refusal for item in dated})
     else:
         kept.update(_keepers(dated, policy, now, spoilt))
-    removed = {item.id: _why_removed(item) for item in ordered if item.id not in kept}
+    _keep_needed(ordered, kept)
+    # the longest chain first: a set goes before those that it needs, wherever a run ends and whatever their dates are
+    by_need = sorted(ordered, key=lambda item: -len(item.chain))
+    removed = {item.id: _why_removed(item) for item in by_need if item.id not in kept}
     return Decisions(kept, removed, refusal)
+
+
+def _keep_needed(items: Sequence[Candidate], kept: dict[str, str]) -> None:
+    """Keep each set that a kept one needs, whatever it is worth: the other could not be read without it."""
+    there = {item.id for item in items}
+    for item in [item for item in items if item.id in kept]:
+        for set_id in there.intersection(item.chain):
+            kept.setdefault(set_id, f"set {item.id} needs it")
 
 
 def _ahead(item: Candidate, now: float) -> str:

@@ -17,7 +17,7 @@ from .declared import Source
 from .model import BackupSet, SourceCopy
 
 RULES = Rules()
-COUNTED = {"files": "files", "sqlite": "rows", "postgresql": "rows"}
+COUNTED = {"files": "files", "sqlite": "rows", "postgresql": "rows", "redis": "keys", "system": "files"}
 
 
 @RULES.rule(

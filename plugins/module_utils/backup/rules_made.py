@@ -65,7 +65,17 @@ def judge_source(context: SourceContext) -> Iterator[Outcome]:
         unread = taken.facts.get("unread", "")
         message = f"{taken.things} {context.counted}, {human_bytes(taken.raw_bytes)}, were taken whole"
         message += f"; that it is sound could not be looked at: {unread}" if unread else ""
-        yield Outcome(UNKNOWN if unread else OK, message, actual=taken.raw_bytes)
+        whole = taken.facts.get("whole_because", "")
+        message += f"; all of it was stored, because {whole}" if whole else _since(taken)
+        yield Outcome(UNKNOWN if unread else WARNING if whole else OK, message, actual=taken.raw_bytes)
+
+
+def _since(taken: SourceCopy) -> str:
+    """Return what an incremental set stored of a source, or an empty text."""
+    stored = taken.facts.get("stored")
+    if not taken.chain or not stored:
+        return ""
+    return f"; {stored['count']} of them, {human_bytes(stored['bytes'])}, are new since set {taken.chain[-1].set_id}"
 
 
 @RULES.rule(
@@ -84,6 +94,26 @@ def judge_databases(context: SourceContext) -> Iterator[Outcome]:
     unwanted = [one for one in left.values() if not one["as_declared"]]
     message = "not in the set: " + "; ".join(f"{database} ({one['reason']})" for database, one in left.items())
     yield Outcome(WARNING if unwanted else OK, message, 0, len(unwanted))
+
+
+@RULES.rule(
+    "backup.system_parts",
+    procedure="B1.1",
+    remedy="Run as root, so that all parts can be read. A part that has to be there belongs into the source's wanted.",
+    source="What is missing is known before the day on which the host has to be built anew.",
+    per="source",
+)
+def judge_system_parts(context: SourceContext) -> Iterator[Outcome]:
+    """What a host needs for the way back was read whole; parts of which there is nothing are named."""
+    if context.taken is None or context.taken.type != "system":
+        return
+    notes = context.taken.notes
+    unread, missing = notes.counts.get("unread", 0), notes.named.get("missing", [])
+    parts = ", ".join(f"{name} ({count})" for name, count in sorted(context.taken.facts["parts"].items()))
+    message = f"in the set: {parts}"
+    message += f"; nothing on this host of: {', '.join(missing)}" if missing else ""
+    message += f"; could not be read: {'; '.join(notes.named['unread'])}" if unread else ""
+    yield Outcome(WARNING if unread else OK, message, 0, unread)
 
 
 @RULES.rule(

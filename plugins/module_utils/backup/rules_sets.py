@@ -14,12 +14,14 @@ from ..units import human_bytes, human_seconds
 from .access import who
 from .context import Context
 from .declared import Source
+from .history import failures_of
 from .model import BackupSet, SourceCopy
 from .rules_folder import removal
 from .space import space_message
 from .times import CLOCK_TOLERANCE, to_iso
 
 RULES = Rules()
+NAMED = 5  # failures and pins that are named in one message
 LONG_PIN = 366 * 86400.0  # seconds; beyond it a pin is an archive that no retention rule knows of
 
 
@@ -131,6 +133,25 @@ def judge_last_run(context: Context) -> Iterator[Outcome]:
 
 
 @RULES.rule(
+    "backup.run_errors",
+    procedure="D1.4",
+    remedy="Read the messages; the cause that is gone by now comes back. backup.last_run says how the last run ended.",
+    source="A run that failed and was made good the next night is in no set: only the history of the runs has it.",
+)
+def judge_run_errors(context: Context) -> Iterator[Outcome]:
+    """No run that was to make a set failed in the last seven days; one that did is named even where a later one came
+    to its end.
+    """
+    if not context.last_run:
+        yield Outcome(SKIPPED, "no run is remembered on this host", remedy="")
+        return
+    failures = failures_of(context.last_run, context.now)
+    named = "; ".join(f"{to_iso(one['at'])}: {one['message']}" for one in failures[-NAMED:])
+    message = f"{len(failures)} runs of the last 7 days failed" + (f", the last of them {named}" if named else "")
+    yield Outcome(WARNING if failures else OK, message, 0, len(failures))
+
+
+@RULES.rule(
     "backup.space",
     procedure="B1.2",
     remedy="Give the backup folder more room, or keep fewer sets; nothing is deleted to make room by itself.",
@@ -191,7 +212,11 @@ def judge_pin(context: Context) -> Iterator[Outcome]:
         yield Outcome(WARNING, message, "a year at most", subject=found.id)
     if not long:
         cost = human_bytes(sum(found.manifest.bytes for found, _end in pinned))
-        yield Outcome(OK, f"{len(pinned)} sets are pinned, {cost}")
+        named = "; ".join(
+            f"{found.id} ({found.manifest.title}, {human_bytes(found.manifest.bytes)}) until {to_iso(end)}"
+            for found, end in pinned[-NAMED:]
+        )
+        yield Outcome(OK, f"{len(pinned)} sets are pinned, {cost}" + (f": {named}" if named else ""))
 
 
 @RULES.rule(

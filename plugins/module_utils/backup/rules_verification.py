@@ -14,7 +14,7 @@ from ..finding import CRITICAL, DONE, OK, SKIPPED, UNKNOWN, WARNING, Action, Fin
 from ..registry import Outcome, Rules
 from .context import Context
 from .declared import LEVELS
-from .model import FORGED, L0, L1, L2, BackupSet, Catalog, Report
+from .model import FORGED, L0, L1, L2, L3, BackupSet, Catalog, Report
 from .plan import PRUNE
 
 RULES = Rules()
@@ -52,6 +52,24 @@ def judge_losses(context: Context) -> Iterator[Outcome]:
 
 
 @RULES.rule(
+    "backup.chain",
+    procedure="D1.4",
+    remedy="Take a full set now (incremental: false), then look for what removed or changed the set that is named.",
+    source="Each archive of an earlier set that an incremental one needs is listed in its manifest, with its SHA-256.",
+    per="always",
+)
+def judge_chain(context: Context) -> Iterator[Outcome]:
+    """Each set that an incremental one needs is there, has the archives that it was made against, and counts."""
+    sets = context.catalog.sets
+    broken = [found for found in sets if found.chain]
+    for found in broken:
+        yield Outcome(CRITICAL, f"{found.chain[0].message}; set {found.id} counts no longer", subject=found.id)
+    if not broken:
+        count = sum(bool(found.manifest.chain) for found in sets)
+        yield Outcome(OK if sets else SKIPPED, f"{count} incremental sets have all sets that they need", remedy="")
+
+
+@RULES.rule(
     "backup.checksum",
     procedure="D1.4",
     remedy="Do not restore from this set. Take a new one, then check the disk: smartctl -a, dmesg.",
@@ -59,7 +77,7 @@ def judge_losses(context: Context) -> Iterator[Outcome]:
     many=True,
 )
 def judge_checksum(context: Context) -> Iterator[Outcome]:
-    """L1: each file has the SHA-256 that was taken while it was written."""
+    """L1: each file, and each one of earlier sets that it needs, has the SHA-256 of when it was written."""
     yield from _judge_level(context, L1)
 
 
@@ -69,12 +87,26 @@ def judge_checksum(context: Context) -> Iterator[Outcome]:
     remedy="Do not rely on this set. Take a new one with verify_level L2 and read what failed.",
     source="A checksum proves that the bytes are the same, not that they were ever right.",
     title="L2: archives list and unpack to what the index says, dumps are read through by pg_restore, databases open; "
-    "L3: each index of a SQLite database has the rows of its table.",
+    "looked into for L3, each index of a SQLite database has the rows of its table.",
     many=True,
 )
 def judge_readable(context: Context) -> Iterator[Outcome]:
-    """Yield what does not open. What L3 compares is a part of opening."""
+    """Yield what does not open. The thorough check of SQLite is a part of opening."""
     yield from _judge_level(context, L2)
+
+
+@RULES.rule(
+    "backup.restorable",
+    procedure="M4.2",
+    remedy="Do not rely on this set. Take a new one with verify_level L3 and read what failed.",
+    source="GitLab, 31 January 2017: five ways to back up, none of which gave the data back when it was needed.",
+    title="L3: each source comes back: files with the kinds, sizes, times, rights and content of the index, databases "
+    "with their schema and the rows of each table, in a server of their own where they are PostgreSQL's.",
+    many=True,
+)
+def judge_restorable(context: Context) -> Iterator[Outcome]:
+    """Yield what does not come back."""
+    yield from _judge_level(context, L3)
 
 
 def _judge_level(context: Context, level: int) -> Iterator[Outcome]:
@@ -99,8 +131,7 @@ def _judge_report(report: Report, level: int) -> Iterator[Outcome]:
         failed = {defect.subject for defect in report.defects if defect.level < level}
         reached = len(failed) < max(1, report.sources)
         share = " of the share looked at" if report.partial else ""
-        deepest = report.level if level == L2 else level
-        message = f"all {report.sources} sources{share} hold at {LEVELS[deepest]}"
+        message = f"all {report.sources} sources{share} hold at {LEVELS[level]}"
         yield Outcome(OK if reached else SKIPPED, message, subject=report.set_id, remedy="")
 
 

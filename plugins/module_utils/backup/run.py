@@ -21,10 +21,11 @@ from ..lock import host_lock
 from ..registry import Rules
 from ..trusted import faults
 from ..trusted_accounts import others_of
-from . import rules_anomaly, rules_folder, rules_made, rules_sets, rules_verification
+from . import rules_anomaly, rules_copies, rules_folder, rules_made, rules_sets, rules_verification
 from .access import collect_access, refusal_of
 from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
 from .context import Context
+from .copies.run import with_copies
 from .declared import ALL, NEWEST, Settings, read_settings
 from .history import last_run
 from .model import BackupSet, Catalog, Report, Verification
@@ -36,13 +37,17 @@ from .rules_verification import judge_removed
 from .sources.kinds import measure_sources
 from .sources.model import Bench, Measured
 from .space import predict_space
+from .store.chain import with_chains
 from .store.collect import read_catalog
 from .store.publish import record_verification
 from .store.signature import read_key
 from .streams import choose_codec
 from .verification import evidence, verify
 
-RULES = Rules(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES)
+RULES = Rules(
+    *(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES),
+    rules_copies.RULES,
+)
 # Which kinds of rules judge which state. The state that sees to a good set says the same of the folder as the one that
 # looks for it, so that what an earlier look of the same play found wanting does not stand beside what a run has made
 # right since.
@@ -65,7 +70,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         settings = settings._replace(sign_key=read_key(settings.sign_key_file))
     if settings.trusted_accounts:
         settings = settings._replace(others=others_of("trusted_accounts", settings.trusted_accounts))
-    return STATES[settings.state](settings, host, check_mode)
+    return with_copies(STATES[settings.state](settings, host, check_mode), settings, host, check_mode)
 
 
 def judge(context: Context) -> list[Finding]:
@@ -133,7 +138,7 @@ def present(settings: Settings, host: Host, check_mode: bool) -> Result:
 
 
 def _plan_present(settings: Settings, measured: Measured, host: Host) -> SetPlan:
-    return plan_present(settings, collect_catalog(settings, host), measured, host.now(), host.name())
+    return plan_present(settings, collect_catalog(settings, host), measured, host.now(), host.name(), host.platform)
 
 
 def _result_of_set(settings: Settings, host: Host, attempt: Attempt) -> Result:
@@ -182,7 +187,8 @@ def verified(settings: Settings, host: Host, check_mode: bool) -> Result:
     us elsewhere.
     """
     catalog = collect_catalog(settings, host)
-    reports = [_verify(found, settings, host) for found in chosen(catalog, settings)]
+    hashed: dict[Path, str] = {}
+    reports = [_verify(found, settings, host, hashed) for found in chosen(catalog, settings)]
     judged = with_evidence(catalog, reports, host.now())
     if not check_mode and not catalog.faults:
         _record(catalog, judged)
@@ -211,9 +217,9 @@ def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
     return found
 
 
-def _verify(found: BackupSet, settings: Settings, host: Host) -> Report:
+def _verify(found: BackupSet, settings: Settings, host: Host, hashed: dict[Path, str]) -> Report:
     scratch = settings.scratch_dir or Path(tempfile.gettempdir())
-    bench = Bench(found.folder, scratch, host, doubt=_doubt_of(scratch))
+    bench = Bench(found.folder, scratch, host, doubt=_doubt_of(scratch), hashed=hashed)
     return verify(found.manifest, bench, settings.verify_level, settings.subset)
 
 
@@ -228,7 +234,7 @@ def _doubt_of(scratch: Path) -> str:
 def with_evidence(catalog: Catalog, reports: Sequence[Report], now: float) -> Catalog:
     """Return the catalog as it is after these verifications."""
     by_id = {report.set_id: report for report in reports}
-    return catalog._replace(sets=tuple(_with_report(found, by_id, now) for found in catalog.sets))
+    return catalog._replace(sets=tuple(with_chains(_with_report(found, by_id, now) for found in catalog.sets)))
 
 
 def _with_report(found: BackupSet, reports: dict[str, Report], now: float) -> BackupSet:

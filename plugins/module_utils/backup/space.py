@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ..units import human_bytes
 from .declared import Settings
-from .model import Catalog, Manifest
+from .model import BackupSet, Catalog, Manifest
 from .sources.model import Measured
 
 COMPARABLE = ("files", "sqlite")
@@ -31,14 +31,19 @@ class Space(NamedTuple):
         return self.free >= self.required
 
 
-def predict_space(settings: Settings, catalog: Catalog, measured: Measured) -> Space:
+def predict_space(
+    settings: Settings, catalog: Catalog, measured: Measured, parent: Optional[BackupSet] = None
+) -> Space:
     """Given what there is, return what the next set is expected to take and what must be free for it.
 
     Expected is the larger of the last set and 1.2 times the median, grown as the sources have grown since; or, without
-    any set of that label, all that the sources hold. Required is ``space_factor`` times that, and room for the largest
-    unpacked copy, which is there only while the set is made.
+    any set of that label, all that the sources hold. Full and incremental sets are predicted by their like. Required is
+    ``space_factor`` times that, and room for the largest unpacked copy, which is there only while the set is made.
     """
-    before = [found.manifest for found in catalog.good if found.manifest.label == settings.label]
+    alike = [found.manifest for found in catalog.good if bool(found.manifest.chain) == (parent is not None)]
+    before = [manifest for manifest in alike if manifest.label == settings.label]
+    if parent is not None and not before:  # an incremental set is not larger than the full one of its chain
+        before = [found.manifest for found in catalog.good if found.id == [*parent.manifest.chain, parent.id][0]]
     if not before:
         predicted, basis = measured.total, "what the sources hold, uncompressed"
     else:

@@ -22,6 +22,7 @@ from typing import IO, Any, Callable, NamedTuple, Optional, Protocol
 
 from ..errors import CoreError, InputError, ToolFailed, ToolMissing
 from ..host import Host
+from ..reading import regular_itself
 from .errors import CannotJudge, NoSpace, Unreadable
 from .stage import CHUNK, Stage
 
@@ -159,7 +160,7 @@ class _File:
     def close(self) -> Written:
         with self._naming_full_disk():
             self._sync()
-            _forget_cached(self._stream.fileno())
+            forget_cached(self._stream.fileno())
             self._stream.close()
         return Written(self._size, self._hash.hexdigest())
 
@@ -177,7 +178,7 @@ class _File:
             raise CoreError(f"{self._path} could not be written: {error}") from error
 
 
-def _forget_cached(descriptor: int) -> None:
+def forget_cached(descriptor: int) -> None:
     """Ask the system to drop the file from its cache: the check that follows then reads the disk, not memory."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -271,6 +272,17 @@ def writing(path: Path, codec: Codec, host: Host) -> Iterator[Sink]:
     except BaseException:
         sink.abandon()
         raise
+
+
+def sha256_of(path: Path, heartbeat: Callable[[], object]) -> str:
+    """Return the checksum of a file itself. Raise OSError, also where a link or no file has its name."""
+    digest, buffer = hashlib.sha256(), bytearray(CHUNK)
+    window = memoryview(buffer)
+    with open(path, "rb", buffering=0, opener=regular_itself) as stream:
+        while count := stream.readinto(buffer):
+            digest.update(window[:count])
+            heartbeat()
+    return digest.hexdigest()
 
 
 LIBRARY: dict[str, Callable[[Path, str], Any]] = {"gzip": gzip.open, "lzma": lzma.open, "none": open}

@@ -13,10 +13,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, Optional, Union
 
 from ..finding import EMPTY
-from .model.intervals import Intervals, subtract
+from .model.intervals import NOTHING, Intervals, subtract
 from .model.ruleset import FilterRule
 
 DAY = 86400.0
@@ -45,11 +46,14 @@ class Baseline(NamedTuple):
     packets: int = 0
     unused: Mapping[str, float] = EMPTY
 
-    def beyond(self, name: str, sources: Intervals) -> Intervals:
-        """Given something open and to whom, return to whom of them it was not: of many other ones before, all."""
+    def beyond(self, name: str, sources: Intervals, through: Intervals = NOTHING) -> Intervals:
+        """Given something open and to whom, return to whom of them it was not: of many other ones before, all.
+
+        ``through`` is what is remembered of it, where that is more: the host's own addresses with them.
+        """
         known = self.open.get(name)
         if known is None or isinstance(known.open, str):
-            return () if known and known.open == _compact(sources) else sources
+            return () if known and known.open == _compact(through or sources) else sources
         return subtract(sources, known.open)
 
 
@@ -95,6 +99,7 @@ def _known(history: Baseline, name: str, sources: Intervals, now: float) -> Know
     return Known(before.since if before and stays else now, now, _compact(sources))
 
 
+@lru_cache(maxsize=16)  # many sockets are open to the same sources
 def _compact(sources: Intervals) -> Union[Intervals, str]:
     return sources if len(sources) <= _MOST_BOUNDS else _digest(str(sources))
 

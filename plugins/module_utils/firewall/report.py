@@ -15,13 +15,12 @@ from .context import Context, Reach
 from .history import Baseline, moment, moved
 from .model.evaluate import OPEN
 from .model.exposure import Exposure, Published
-from .model.intervals import Intervals, merge, network
+from .model.intervals import Intervals, network
 from .model.network import ANY_SOURCE
 from .policy import ANY, LOOPBACK, is_loopback
 from .rules_filter import stops
 from .rules_hygiene import allowing, unused
 from .rules_openings import place
-from .rules_sockets import describe
 
 # What no program on the host itself can see: said in every report, with what the platform adds.
 OUTSIDE = "filters outside of this host (cloud security groups, routers, load balancers) cannot be seen from here"
@@ -78,7 +77,7 @@ def _row(reach: Reach, source: str, exposure: Exposure, sources: Intervals) -> d
         "verdict": verdict,
         "decided_by": exposure.decided_by(sources),
     }
-    return {**row, "open_to": describe(exposure.family, exposure.open, exposure.own)} if verdict == "limited" else row
+    return {**row, "open_to": exposure.words} if verdict == "limited" else row
 
 
 def _engine(context: Context) -> dict[str, Any]:
@@ -112,11 +111,7 @@ def _published(each: Published) -> dict[str, Any]:
     verdict = OPEN if each.exposure.nearly_open(everybody) else each.exposure.verdict(everybody)
     found = {"port": place(each), "family": each.family, "led_by": each.rule, "verdict": verdict}
     found["decided_by"] = each.exposure.decided_by(everybody)
-    return (
-        {**found, "open_to": describe(each.family, each.exposure.open, each.exposure.own)}
-        if verdict == "limited"
-        else found
-    )
+    return {**found, "open_to": each.exposure.words} if verdict == "limited" else found
 
 
 def _baseline(context: Context) -> dict[str, Any]:
@@ -124,11 +119,6 @@ def _baseline(context: Context) -> dict[str, Any]:
     names = [reach.name(family) for reach in context.reaches for family in reach.outside]
     since = {name: moment(history.open[name].since) for name in names if name in history.open}
     return {"at": moment(history.at) if history.at else "", "open_since": since}
-
-
-def _with_own(exposure: Exposure) -> Intervals:
-    """Return who gets through, with the host's own addresses: one that it gives up is no news of somebody else's."""
-    return merge([exposure.open, exposure.own]) if exposure.open else ()
 
 
 def remembered(context: Context, *, keep: bool) -> Baseline:
@@ -142,7 +132,7 @@ def remembered(context: Context, *, keep: bool) -> Baseline:
     if keep and history.at:
         return history
     opened = {
-        reach.name(family): None if exposure.unknown else _with_own(exposure)
+        reach.name(family): None if exposure.unknown else exposure.through
         for reach in context.reaches
         for family, exposure in reach.outside.items()
     }

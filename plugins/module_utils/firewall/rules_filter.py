@@ -131,9 +131,11 @@ def _unfiltered(context: Context, family: int) -> list[str]:
 
 def stops(table: Table, chain: Chain) -> bool:
     """Return whether a base chain can stop any packet of TCP or UDP, itself or by the chains that it leads to."""
-    rules = [rule for part in table.reached_from(chain.name) for rule in part.rules if _is_about_ports(rule)]
-    verdicts = {rule.verdict.kind for rule in rules if rule.verdict}
-    return chain.policy == DROP or not verdicts.isdisjoint((DROP, REJECT, NOT_KNOWN, AWAY))
+    return chain.policy == DROP or any(
+        rule.verdict is not None and rule.verdict.kind in (DROP, REJECT, NOT_KNOWN, AWAY) and _is_about_ports(rule)
+        for part in table.reached_from(chain.name)
+        for rule in part.rules
+    )
 
 
 def _is_about_ports(rule: FilterRule) -> bool:

@@ -11,7 +11,7 @@ What any port is open to is left to firewall.default_deny, so an opening is what
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
@@ -68,14 +68,17 @@ class AllowedPort(NamedTuple):
         return self.named and count(subtract(self.opened, _PRIVATE[self.family])) >= BROAD[self.family]
 
 
-def openings(context: Context) -> list[AllowedPort]:
-    """Return what rules and policy tell apart of the ports of this host, in the families whose rules were seen."""
+def openings(context: Context, alike: Mapping[str, list[Intervals]], *, named: bool = False) -> list[AllowedPort]:
+    """Given what rules and policy tell apart of the ports of this host, return who gets through to them, in the
+    families whose rules were seen; ``named``: of those alone that the policy speaks of.
+    """
     families = [family for family in context.families if not context.ruleset.why_unavailable(family)]
     return [
         _opening(context, proto, family, ports, subtract(ports, served))
         for proto in PROTOCOL_NUMBERS
         for served in [_served(context, proto)]
-        for ports in _port_ranges(context, proto)[:_MOST]
+        for ports in alike[proto][:_MOST]
+        if not named or _is_named(context, proto, ports)
         for family in families
     ]
 
@@ -87,17 +90,24 @@ def _served(context: Context, proto: str) -> Intervals:
     return merge(spanning(port, port) for port in (*ports, *(DHCP_CLIENT_PORTS if proto == "udp" else ())))
 
 
-def _port_ranges(context: Context, proto: str) -> list[Intervals]:
-    """Given a protocol, return the ranges of ports that are treated alike; without the one that no rule thinks of."""
+def _alike(context: Context) -> dict[str, list[Intervals]]:
+    """Return by protocol the ranges of ports that are treated alike; without the one that no rule thinks of."""
     rules = [rule for _table, chains in on_the_way(context.ruleset) for each in chains for rule in each.rules]
     tests = [test for rule in rules for test in rule.tests if isinstance(test, Match) and "dport" in test.fields]
     named = [row[test.fields.index("dport")] for test in tests for row in test.rows]
-    targets = [rule.verdict.port for rule in rules if rule.verdict is not None and rule.verdict.port is not None]
-    policy = [entry.ports for entry in context.inputs.policy if entry.proto == proto]
-    alone = [spanning(port, port) for port in targets]
-    bounds = {bound for numbers in (*named, *policy, *alone) for bound in intersect(numbers, PORTS)}  # type: ignore[arg-type]
-    edges = sorted({*PORTS, *bounds})
-    return list(zip(edges, edges[1:]))
+    alone = [spanning(rule.verdict.port, rule.verdict.port) for rule in rules if rule.verdict and rule.verdict.port]
+    alike: dict[str, list[Intervals]] = {}
+    for proto in PROTOCOL_NUMBERS:
+        policy = [entry.ports for entry in context.inputs.policy if entry.proto == proto]
+        bounds = {bound for numbers in {*named, *policy, *alone} for bound in intersect(numbers, PORTS)}  # type: ignore[arg-type]
+        edges = sorted({*PORTS, *bounds})
+        alike[proto] = list(zip(edges, edges[1:]))
+    return alike
+
+
+def _is_named(context: Context, proto: str, ports: Intervals) -> bool:
+    """Return whether the policy speaks of some ports today."""
+    return any(not entry.expired(context.inputs.today) for entry in context.allowances(proto, ports[0]))
 
 
 def _opening(context: Context, proto: str, family: int, ports: Intervals, free: Intervals) -> AllowedPort:
@@ -106,7 +116,7 @@ def _opening(context: Context, proto: str, family: int, ports: Intervals, free: 
     allowed = merge([usual.open, context.allowed_at(proto, first, family)])
     opened = subtract(exposure.open, allowed)
     doubtful = subtract(exposure.unknown, merge([allowed, usual.unknown]))
-    named = any(not entry.expired(context.inputs.today) for entry in context.allowances(proto, first))
+    named = _is_named(context, proto, ports)
     return AllowedPort(proto, family, ports, free, named, opened, doubtful, exposure.decided_by(opened or doubtful))
 
 
@@ -151,14 +161,15 @@ def judge_latent_opening(context: Context) -> list[Outcome]:
     if context.inputs.narrow:
         text = "listeners out of scope are not looked at, so that of no port it is known that nobody serves it"
         return [Outcome(SKIPPED, text, subject=PORTS_SUBJECT)]
-    found = openings(context)
+    alike = _alike(context)
+    found = openings(context, alike)
     free = [(each, each.free) for each in found if each.free and not each.broad]
     opened = _grouped((each, ports) for each, ports in free if each.opened)
     findings = [_latent(context, key, by) for key, by in opened.items()]
     doubtful = _grouped((each, ports) for each, ports in free if each.doubtful and not each.opened)
     text = "{0} may be open to {1}, and nothing listens there. Decided by: {2}"
     findings += [_outcome(context, UNKNOWN, key, by, text) for key, by in doubtful.items()]
-    findings += _left_out(context)
+    findings += _left_out(alike)
     message = f"of {len(found)} ranges of ports that rules tell apart none is open to the outside and served by nobody"
     if findings or unseen(context):
         return findings
@@ -172,8 +183,8 @@ def _latent(context: Context, key: tuple[str, Intervals], by: By) -> Outcome:
     return _outcome(context, UNKNOWN if unread else WARNING, key, by, text, whether)
 
 
-def _left_out(context: Context) -> Iterator[Outcome]:
-    more = sum(max(0, len(_port_ranges(context, proto)) - _MOST) for proto in PROTOCOL_NUMBERS)
+def _left_out(alike: Mapping[str, list[Intervals]]) -> Iterator[Outcome]:
+    more = sum(max(0, len(ranges) - _MOST) for ranges in alike.values())
     if more:
         text = f"{more} further ranges of ports that rules tell apart are not looked at"
         yield Outcome(UNKNOWN, text, expected=f"at most {_MOST} of a protocol", actual=more, subject=PORTS_SUBJECT)
@@ -187,13 +198,13 @@ def _left_out(context: Context) -> Iterator[Outcome]:
 )
 def judge_too_broad(context: Context) -> list[Outcome]:
     """A port that the policy limits is not open to whole /8 (IPv4) or /32 (IPv6) of public addresses beyond it."""
-    found = openings(context)
+    found = openings(context, _alike(context), named=True)
     broad = _grouped((each, each.ports) for each in found if each.broad)
     text = "the policy limits {0}, and it is open to {1}. Decided by: {2}"
     findings = [_outcome(context, WARNING, key, by, text) for key, by in broad.items()]
     if findings or unseen(context):
         return findings
-    named = merge(each.ports for each in found if each.named)
+    named = merge(each.ports for each in found)
     text = f"none of {count(named)} ports of the policy is open to whole /8 or /32 of public addresses beyond it"
     return [Outcome(OK, text, subject="ports of the policy")]
 
@@ -275,7 +286,7 @@ def _new(context: Context, reach: Reach, part: str) -> dict[int, Intervals]:
     """Given a listener, return by family the sources open (or unknown) to it that were not open at the baseline."""
     history = context.inputs.history
     new = {
-        family: history.beyond(reach.name(family), getattr(exposure, part))
+        family: history.beyond(reach.name(family), getattr(exposure, part), exposure.through if part == "open" else ())
         for family, exposure in reach.outside.items()
         if getattr(exposure, part)
     }

@@ -12,8 +12,8 @@ from ..finding import CRITICAL, OK, UNKNOWN, WARNING
 from ..registry import Outcome, Rules
 from .context import Context, Reach
 from .model.evaluate import FILTERED, OPEN
-from .model.exposure import LIMITED, Exposure
-from .model.intervals import Intervals, contains, count, merge, networks, spanning, subtract
+from .model.exposure import LIMITED, Exposure, describe
+from .model.intervals import Intervals, subtract
 from .model.network import ANY_SOURCE
 from .model.ruleset import UNKNOWN as NOT_KNOWN
 from .policy import Allowance
@@ -244,22 +244,6 @@ def _to_everybody(everybody: Intervals, several: list[Exposure]) -> tuple[str, s
     verdicts = [OPEN if exposure.nearly_open(everybody) else exposure.verdict(everybody) for exposure in several]
     verdict = min(verdicts, key=BEST_FIRST.index)
     return verdict, several[verdicts.index(verdict)].decided_by(everybody)
-
-
-def describe(family: int, sources: Intervals, own: Intervals = ()) -> list[str]:
-    """Given sources, return words for them: any where all of a family are meant, but for a few.
-
-    Nobody outside has one of the host's ``own`` addresses: one that lies among the sources is no hole.
-    """
-    single = [first for first, end in zip(own[::2], own[1::2]) if end == first + 1]
-    beside = [spanning(at, at) for at in single if contains(sources, at - 1) or contains(sources, at + 1)]
-    sources = merge([sources, *beside])
-    missing = subtract(ANY_SOURCE[family], sources)
-    if not missing:
-        return ["any"]
-    if count(missing) < count(sources):
-        return [f"any but {' '.join(networks(family, missing))}"]
-    return networks(family, sources)
 
 
 def in_words(context: Context, sources: Mapping[int, Intervals]) -> dict[str, list[str]]:

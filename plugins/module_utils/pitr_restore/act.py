@@ -24,7 +24,7 @@ from ..postgres.opening import Limits
 from ..publish import publish_file
 from ..steps import Step
 from .copy import Copy, Moment
-from .declared import Request
+from .declared import Wanted
 from .plan import Choice, Destination
 from .survey import MARKER
 from .swap import swap
@@ -48,7 +48,7 @@ class Run:
 
     def __init__(self, copy: Copy, choice: Choice, place: Destination, heartbeat: Callable[[], None]) -> None:
         self.copy, self.choice, self.place, self.heartbeat = copy, choice, place, heartbeat
-        self.request: Request = copy.request
+        self.request: Wanted = copy.request
         self.host: Host = copy.host
         self.done = Restored()
         self.seconds: dict[str, float] = {}
@@ -170,7 +170,7 @@ class Run:
         return f"the cluster of before is in {aside}; take a full backup now"
 
 
-def not_reached(request: Request, choice: Choice, reached: Moment, stopped: str) -> str:
+def not_reached(request: Wanted, choice: Choice, reached: Moment, stopped: str) -> str:
     """Given where replay ended, return in which way that is not what was asked for; empty where it is.
 
     A server whose WAL has a hole comes online at the hole as if nothing were wrong, so the end is compared.

@@ -21,7 +21,7 @@ from ..pitr.commands import ask, pgbackrest, program, run_as
 from ..pitr.declared import PGBACKREST, Cluster
 from ..postgres.account import acting_as
 from ..publish import publish_file
-from .declared import Request
+from .declared import Wanted
 from .plan import Choice
 from .settings import CONFIG, FETCH, HBA, restore_words, settings
 
@@ -80,7 +80,7 @@ class Moment(NamedTuple):
 class Copy:
     """The copy of one request, on a port."""
 
-    def __init__(self, request: Request, host: Host, port: int, major: int) -> None:
+    def __init__(self, request: Wanted, host: Host, port: int, major: int) -> None:
         self.request, self.host, self.port, self.major = request, host, port, major
         # Only its account reaches the socket; whoever does is let in, so no password of the live cluster is needed.
         self.cluster: Cluster = request.cluster._replace(address=request.run, port=port, password="")

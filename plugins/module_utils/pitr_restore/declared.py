@@ -23,7 +23,7 @@ LONGEST = 80
 _NAME = re.compile(r"[\w .:@+-]{1,63}", re.ASCII)
 
 
-class Request(NamedTuple):
+class Wanted(NamedTuple):
     """What is asked for. ``moment`` is the time of a target that is one; ``value`` is the target as it is given on."""
 
     cluster: Cluster
@@ -79,7 +79,7 @@ class Request(NamedTuple):
         }
 
 
-def read_request(params: Mapping[str, Any]) -> Request:
+def read_request(params: Mapping[str, Any]) -> Wanted:
     """Given the options of pitr_restore, return them validated. Raise InputError."""
 
     def text(name: str) -> str:
@@ -104,7 +104,7 @@ def read_request(params: Mapping[str, Any]) -> Request:
         raise InputError(
             "dir", folder, f"at most {LONGEST} bytes: the path of a socket in it may have no more than 107"
         )
-    return Request(
+    return Wanted(
         read_cluster("cluster", params["cluster"]),
         folder,
         present,

@@ -19,7 +19,7 @@ from ..pitr.model import Backup, Observation, Repository, ServerState, Unavailab
 from ..pitr.wal import Window, name_of
 from ..steps import Step
 from ..units import human_bytes
-from .declared import Request
+from .declared import Wanted
 
 ROOM = 1.1  # of the size of the backup, for WAL that is fetched and what the server writes while it replays
 HEADROOM = 256 << 20
@@ -61,7 +61,7 @@ class Destination(NamedTuple):
     tablespaces: Mapping[str, str] = EMPTY
 
 
-def timeline_of(request: Request, observation: Observation) -> int:
+def timeline_of(request: Wanted, observation: Observation) -> int:
     """Return the timeline that is followed."""
     if request.timeline:
         return request.timeline
@@ -71,7 +71,7 @@ def timeline_of(request: Request, observation: Observation) -> int:
     return max((window.timeline for each in found for window in each.windows()), default=1)
 
 
-def choose(request: Request, observation: Observation) -> tuple[Optional[Choice], list[Refusal]]:
+def choose(request: Wanted, observation: Observation) -> tuple[Optional[Choice], list[Refusal]]:
     """Return the backup to begin with, or why there is none."""
     if isinstance(observation.repositories, Unavailable):
         return None, [
@@ -111,7 +111,7 @@ def _choice(repository: Repository, window: Window) -> Choice:
     return Choice(repository.key, backup, window, window.last.number - (base.start if base else 0) + 1, size)
 
 
-def _best(request: Request, choices: list[Choice]) -> Optional[Choice]:
+def _best(request: Wanted, choices: list[Choice]) -> Optional[Choice]:
     """Return the choice that fits: the newest backup before a time, the oldest where nobody knows when it was."""
     if request.target == "time" and request.moment is not None:
         choices = [each for each in choices if each.window.since <= request.moment]
@@ -124,7 +124,7 @@ def _best(request: Request, choices: list[Choice]) -> Optional[Choice]:
     return max(choices, key=lambda each: each.window.since)
 
 
-def _beyond(request: Request, choice: Choice) -> Iterator[Refusal]:
+def _beyond(request: Wanted, choice: Choice) -> Iterator[Refusal]:
     """Yield what of the target lies beyond the WAL that follows the backup."""
     window, last = choice.window, name_of(choice.window.last, choice.size)
     if request.target == "latest" and not window.complete:
@@ -138,7 +138,7 @@ def _beyond(request: Request, choice: Choice) -> Iterator[Refusal]:
         yield Refusal(text, "Ask for an earlier time, or target latest.")
 
 
-def refusals(request: Request, choice: Choice, place: Destination) -> Iterator[Refusal]:
+def refusals(request: Wanted, choice: Choice, place: Destination) -> Iterator[Refusal]:
     """Yield all that speaks against a restore from a backup into a place."""
     if place.there:
         yield Refusal(
@@ -174,7 +174,7 @@ def refusals(request: Request, choice: Choice, place: Destination) -> Iterator[R
         yield from _against_swap(request, place)
 
 
-def _against_swap(request: Request, place: Destination) -> Iterator[Refusal]:
+def _against_swap(request: Wanted, place: Destination) -> Iterator[Refusal]:
     if not place.live_dir:
         yield Refusal("the data folder of the live cluster is not known", "Name it: live_dir.")
     elif not place.same_disk:
@@ -184,7 +184,7 @@ def _against_swap(request: Request, place: Destination) -> Iterator[Refusal]:
         yield Refusal("the cluster has tablespaces, which no rename brings along", "Swap by hand (docs/pitr.md).")
 
 
-def steps(request: Request, choice: Choice, place: Destination) -> list[Step]:
+def steps(request: Wanted, choice: Choice, place: Destination) -> list[Step]:
     """Return what is done, in order. It is the same in check mode and in the run."""
     window = choice.window
     details = {

@@ -13,7 +13,7 @@ from ..finding import CRITICAL, FAILED, OK, SKIPPED, WARNING, Action, Check, Fin
 from ..pitr.commands import clock_time
 from ..registry import Outcome, Rules, finding_of
 from .act import Restored
-from .declared import Request
+from .declared import Wanted
 from .plan import Choice, Refusal
 
 RULES = Rules()
@@ -22,7 +22,7 @@ RULES = Rules()
 class Context(NamedTuple):
     """One restore: what was asked for, what stands against it, and what came of it."""
 
-    request: Request
+    request: Wanted
     refused: Sequence[Refusal] = ()
     choice: Optional[Choice] = None
     actions: Sequence[Action] = ()

@@ -20,7 +20,7 @@ from ..steps import Step
 from . import rules_restore
 from .act import PREFIX, Restored, Run
 from .copy import Copy, free_port
-from .declared import Request, read_request
+from .declared import Wanted, read_request
 from .plan import Choice, Destination, Refusal, choose, refusals, steps
 from .rules_restore import Context
 from .survey import MARKER, read_marker, size_of, survey
@@ -44,7 +44,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         return _run(request, host, heartbeat)
 
 
-def _run(request: Request, host: Host, heartbeat: Any) -> Result:
+def _run(request: Wanted, host: Host, heartbeat: Any) -> Result:
     marker = read_marker(request, host)
     if not request.present:
         return _absent(request, host, marker, act=heartbeat is not None)
@@ -69,14 +69,14 @@ def _run(request: Request, host: Host, heartbeat: Any) -> Result:
     return _result(Context(request, (), choice, actions, work.done), {"port": copy.port})
 
 
-def _sized(request: Request, choice: Choice) -> Choice:
+def _sized(request: Wanted, choice: Choice) -> Choice:
     if request.cluster.engine == PGBACKREST or choice.backup.size:
         return choice
     folder = os.path.join(request.cluster.base_dir, choice.backup.label)
     return choice._replace(backup=choice.backup._replace(size=size_of(folder)))
 
 
-def _is_there(request: Request, host: Host, marker: dict[str, Any]) -> bool:
+def _is_there(request: Wanted, host: Host, marker: dict[str, Any]) -> bool:
     """Return whether this very restore is there and runs already."""
     if (
         marker.get("made_by") != PREFIX
@@ -87,13 +87,13 @@ def _is_there(request: Request, host: Host, marker: dict[str, Any]) -> bool:
     return Copy(request, host, int(marker["port"]), int(marker["major"])).running()
 
 
-def _refused(request: Request, refused: list[Refusal], choice: Optional[Choice]) -> Result:
+def _refused(request: Wanted, refused: list[Refusal], choice: Optional[Choice]) -> Result:
     result = _result(Context(request, refused, choice), {})
     result.failure = f"nothing was done: {refused[0].message}. {refused[0].remedy}"
     return result
 
 
-def _absent(request: Request, host: Host, marker: dict[str, Any], *, act: bool) -> Result:
+def _absent(request: Wanted, host: Host, marker: dict[str, Any], *, act: bool) -> Result:
     """Stop a copy and remove what was made of it; nothing else that may lie in the folder."""
     if not os.path.lexists(request.dir):
         return _result(Context(request), {})

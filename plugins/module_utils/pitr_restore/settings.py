@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from typing import Optional
 
 from ..pitr.declared import PGBACKREST
-from .declared import Request
+from .declared import Wanted
 from .plan import Choice
 
 CONFIG, HBA, FETCH = "postgresql.conf", "pg_hba.conf", "get"  # files beside the socket
 
 
-def restore_words(request: Request, choice: Choice, tablespaces: str) -> Iterator[str]:
+def restore_words(request: Wanted, choice: Choice, tablespaces: str) -> Iterator[str]:
     """Yield the options of ``pgbackrest restore`` for a request."""
     yield from (f"--repo={choice.repository}", f"--pg1-path={request.data}", f"--set={choice.backup.label}")
     yield from ("--archive-mode=off", f"--tablespace-map-all={tablespaces}")
@@ -36,7 +36,7 @@ def restore_words(request: Request, choice: Choice, tablespaces: str) -> Iterato
 
 
 def settings(
-    request: Request, choice: Optional[Choice], port: int, major: int, control: Mapping[str, str]
+    request: Wanted, choice: Optional[Choice], port: int, major: int, control: Mapping[str, str]
 ) -> dict[str, str]:
     """Return what a copy is told, given what its control file says it must have; with a choice it is to recover."""
     fixed = {
@@ -77,7 +77,7 @@ def settings(
     return {**fixed, **control, **(recovery(request, choice) if plain and choice else {})}
 
 
-def recovery(request: Request, choice: Choice) -> dict[str, str]:
+def recovery(request: Wanted, choice: Choice) -> dict[str, str]:
     """Return what tells a copy without pgBackRest to recover, and where to stop."""
     found = {"restore_command": f'{shlex.quote(f"{request.run}/{FETCH}")} %f "%p"', "recovery_target_action": "pause"}
     found["recovery_target_timeline"] = str(choice.window.timeline)

@@ -26,14 +26,14 @@ from ..pitr.declared import PGBACKREST
 from ..pitr.model import Observation, ServerState, Unavailable
 from ..pitr.wal import Segment, name_of
 from .copy import free_port
-from .declared import Request
+from .declared import Wanted
 from .plan import Choice, Destination
 
 MARKER = "pitr.json"
 SEARCHED = 16  # segments at the end of the archive that are searched for the last commit
 
 
-def read_marker(request: Request, host: Host) -> dict[str, Any]:
+def read_marker(request: Wanted, host: Host) -> dict[str, Any]:
     """Return what this module wrote of the copy in the folder; empty where it wrote nothing that can be believed."""
     if _faults(request, host):
         return {}
@@ -48,7 +48,7 @@ def read_marker(request: Request, host: Host) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def major_of(observation: Observation, choice: Choice, request: Request) -> int:
+def major_of(observation: Observation, choice: Choice, request: Wanted) -> int:
     """Return the major version of the backup."""
     if request.cluster.engine != PGBACKREST:
         return int(Path(request.cluster.base_dir, choice.backup.label, "PG_VERSION").read_text("ascii"))
@@ -56,7 +56,7 @@ def major_of(observation: Observation, choice: Choice, request: Request) -> int:
     return next((int(each.archive_id.partition("-")[0].partition(".")[0]) for each in found if each.archive_id), 0)
 
 
-def survey(host: Host, request: Request, observation: Observation, choice: Choice) -> Destination:
+def survey(host: Host, request: Wanted, observation: Observation, choice: Choice) -> Destination:
     """Return what was seen of the place."""
     major = major_of(observation, choice, request)
     parent = _existing(os.path.dirname(request.dir))
@@ -87,7 +87,7 @@ def _there(folder: str) -> str:
         return str(error.strerror)
 
 
-def _faults(request: Request, host: Host) -> tuple[str, ...]:
+def _faults(request: Wanted, host: Host) -> tuple[str, ...]:
     """Return who else could change the folder: the server's account may own what is above it, nobody else."""
     own = frozenset[int]()
     if request.cluster.account and host.is_admin():
@@ -119,7 +119,7 @@ def _device(path: str) -> Optional[int]:
         return None
 
 
-def _live(request: Request, observation: Observation) -> str:
+def _live(request: Wanted, observation: Observation) -> str:
     """Return the data folder of the live cluster, resolved: a link to it stays where it is."""
     named = request.live_dir
     if not named and isinstance(observation.server, ServerState):
@@ -127,7 +127,7 @@ def _live(request: Request, observation: Observation) -> str:
     return os.path.realpath(named) if named else ""
 
 
-def _tablespaces(host: Host, request: Request, choice: Choice) -> Mapping[str, str]:
+def _tablespaces(host: Host, request: Wanted, choice: Choice) -> Mapping[str, str]:
     """Return the tablespaces of a backup, by name. Raise CoreError."""
     if request.cluster.engine != PGBACKREST:
         folder = os.path.join(request.cluster.base_dir, choice.backup.label, "pg_tblspc")
@@ -140,7 +140,7 @@ def _tablespaces(host: Host, request: Request, choice: Choice) -> Mapping[str, s
     return {str(row.get("name")): str(row.get("destination")) for row in rows}
 
 
-def last_commit(host: Host, request: Request, choice: Choice, major: int) -> Optional[float]:
+def last_commit(host: Host, request: Wanted, choice: Choice, major: int) -> Optional[float]:
     """Return when the last commit was made that is in the WAL of a choice; None where that cannot be told.
 
     Replay up to a time needs a commit behind it, or it ends as a failure.
@@ -156,7 +156,7 @@ def last_commit(host: Host, request: Request, choice: Choice, major: int) -> Opt
     return None
 
 
-def _commits(host: Host, request: Request, choice: Choice, name: str, major: int) -> list[float]:
+def _commits(host: Host, request: Wanted, choice: Choice, name: str, major: int) -> list[float]:
     if request.cluster.engine != PGBACKREST:
         return _dumped(host, request, os.path.join(request.cluster.archive_dir, name), major)
     folder = tempfile.mkdtemp(prefix="cryptobot-pitr-")
@@ -173,7 +173,7 @@ def _commits(host: Host, request: Request, choice: Choice, name: str, major: int
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _dumped(host: Host, request: Request, path: str, major: int) -> list[float]:
+def _dumped(host: Host, request: Wanted, path: str, major: int) -> list[float]:
     argv = [program(request.cluster, "pg_waldump", major), path, "--rmgr", "Transaction"]
     return parse_commits(run_as(host, request.cluster, argv, env=UTC, expect=(0, 1)).stdout)
 

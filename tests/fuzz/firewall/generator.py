@@ -117,11 +117,13 @@ def _sharp(random: Random, exotic: bool) -> list[str]:
     """Return a small table in which each test decides: in a ruleset of many, the others hide most mistakes.
 
     Either one test a rule against the chain's policy, or address translation with filters before and behind its place,
-    or a chain that is gone to and a chain that is left, or a connection's state where it is not known yet.
+    or a chain that is gone to and a chain that is left, or a connection's state where it is not known yet, or the
+    device of a packet at a hook that has none.
     """
     table = f"{random.choice(('inet', 'inet', 'ip', 'ip6'))} s{random.randrange(100)}"
-    if random.random() < 0.5:
-        return random.choice((_sharp_nat, _sharp_nat, _sharp_jumps, _sharp_tracking))(random, table)
+    if random.random() < 0.6:
+        shapes = (_sharp_nat, _sharp_nat, _sharp_jumps, _sharp_jumps, _sharp_tracking, _sharp_tracking, _sharp_device)
+        return random.choice(shapes)(random, table)
     hook = random.choice(("input", "input", "input", "prerouting", "output", "postrouting") if exotic else ("input",))
     policy, verdict = random.choice((("drop", "accept"), ("accept", "drop"), ("accept", "reject")))
     words = {**WORDS, **nf.MORE_WORDS, "jump": (verdict,), "test": nf.PLAIN_TESTS}
@@ -166,7 +168,7 @@ def _sharp_jumps(random: Random, table: str) -> list[str]:
 
 def _sharp_tracking(random: Random, table: str) -> list[str]:
     """Return a chain around the place where connections are tracked, which asks for what is known of them."""
-    hook, priority = random.choice(("prerouting", "output")), random.choice((-400, -300, -201, -200, -199, 0))
+    hook, priority = random.choice(("prerouting", "output")), random.choice((-400, -300, -300, -201, -200, -199))
     policy, verdict = random.choice((("drop", "accept"), ("accept", "drop")))
     test = expand(
         random, random.choice(("ct state {op}{state1}", "ct state {op}{states}", "ct status {op}dnat")), WORDS
@@ -176,6 +178,16 @@ def _sharp_tracking(random: Random, table: str) -> list[str]:
     if policy == "drop" and random.random() < 0.5:
         rules.append(f"add rule {table} c0  tcp sport 1024-65535  accept")
     return [f"add table {table}", chain, *rules]
+
+
+def _sharp_device(random: Random, table: str) -> list[str]:
+    """Return a chain that asks for the one device or the other, be there one at its hook or not."""
+    hook = random.choice(("input", "input", "prerouting", "output", "postrouting"))
+    policy, verdict = random.choice((("drop", "accept"), ("accept", "drop")))
+    chain = f"add chain {table} c0 {{ type filter hook {hook} priority 0 ; policy {policy} ; }}"
+    key, op = random.choice(("oifname", "oif", "iifname", "iif")), random.choice(("!= ", "!= ", ""))
+    test = expand(random, f'{key} {op}"{{dev}}"', WORDS)
+    return [f"add table {table}", chain, f"add rule {table} c0  {test}  {verdict}"]
 
 
 def _nft_table(random: Random, family: str, name: str, exotic: bool) -> list[str]:

@@ -32,7 +32,7 @@ _FORGED = re.compile(
 _MANY = 30  # knocks at once: more than a limit may count
 _NAMED = (
     ("sport", re.compile(r"(?:sport|--sports?|--source-ports?|--ports|th sport)[ {!=<>]+(\d+)")),
-    ("ttl", re.compile(r"(?:ttl|hoplimit|--ttl-eq|--ttl-set|--hl-eq)[ {!=<>]+(\d+)")),
+    ("ttl", re.compile(r"(?:ttl|hoplimit|--(?:ttl|hl)-(?:eq|gt|lt|set))[ {!=<>]+(\d+)")),
     ("tos", re.compile(r"--tos +(?:0x)?(\d+)")),
 )
 
@@ -202,7 +202,9 @@ def choices(loads: Sequence[Load]) -> list[dict[str, int]]:
     """Return the options to try, ECN left aside."""
     text = "\n".join(line for load in loads for line in load)
     limits = {"sport": 65536, "ttl": 256, "tos": 256}
-    named = {(option, int(value)) for option, shape in _NAMED for value in shape.findall(text)}
+    named = {
+        (option, int(value) + by) for option, shape in _NAMED for value in shape.findall(text) for by in (-1, 0, 1)
+    }
     return [*CHOICES, *({option: value} for option, value in sorted(named) if 0 < value < limits[option])]
 
 

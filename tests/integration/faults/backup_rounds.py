@@ -4,9 +4,10 @@
 
 """Take set after set as a host of a name of its own: one of several that share a backup folder.
 
-Usage: backup_rounds.py OPTIONS NAME ROUNDS
+Usage: backup_rounds.py OPTIONS NAME ROUNDS [PAUSE]
 
-OPTIONS are the module's options as JSON. Prints a JSON line for each round: the set's id, or why there is none.
+OPTIONS are the module's options as JSON, PAUSE is the seconds between two rounds. Prints a JSON line for each round:
+the set's id, or why there is none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -25,7 +27,9 @@ def main() -> None:
     run = importlib.import_module(f"{CORE}.backup.run").run
     choose_host = importlib.import_module(f"{CORE}.host").choose_host
     options, name, rounds = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    pause = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
     for _round in range(rounds):
+        time.sleep(pause)
         host = choose_host(600.0)
         host.name = lambda: name
         result = run(options, host, False)

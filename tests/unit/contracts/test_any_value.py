@@ -67,6 +67,13 @@ SOUND: dict[str, dict[str, Any]] = {
         "targets": [{"host": "db1", "host_address": "10.0.0.6", "policy": [{"port": "22", "from": ["any"]}]}],
     },
     "firewall_apply": {"policy": [{"port": "22", "from": ["any"]}]},
+    "restore": {
+        "dir": "~/backups",
+        "sources": [{"name": "a", "type": "files", "path": "~/a"}, {"name": "p", "type": "postgresql"}],
+        "services": [SERVICE, ROWS],
+        "hold": ["auth"],
+        "only": ["a"],
+    },
     "cleanup": {"rules": [{"name": "logs", "path": "~/app/logs", "patterns": ["*.1"], "age": "35d"}]},
     "database": {"databases": [{"name": "a", "engine": "sqlite", "path": "~/a"}], "require_backup": {"dir": "~/b"}},
     "pitr": {

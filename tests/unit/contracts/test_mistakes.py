@@ -36,6 +36,10 @@ OF_THE_HOST = {
     ("pitr_restore/run.py", "_absent"): "what is in a folder of the host",
     ("backup/store/signature.py", "read_key"): "what is in a file of the host",
     ("backup/store/signature.py", "_require_private"): "whose a file of the host is",
+    ("restore/choose.py", "choose_set"): "which sets are in the folder",
+    ("restore/choose.py", "_named"): "which sets are in the folder",
+    ("restore/choose.py", "choose_entries"): "which sources a set has",
+    ("restore/journal.py", "chosen"): "which restores there were",
     ("trusted_accounts.py", "_id"): "which accounts and groups a host has",
 }
 
@@ -50,6 +54,81 @@ def rule(**options: Any) -> dict[str, Any]:
 
 def source(**options: Any) -> dict[str, Any]:
     return {"dir": "/backups", "sources": [{"name": "config", "type": "files", "path": "/opt/cryptobot", **options}]}
+
+
+def place(**options: Any) -> dict[str, Any]:
+    """Return options of backup_archive with one place for copies, made of these."""
+    return {"copies": [{"name": "nas", "type": "folder", "path": "/mnt/nas/cryptobot", **options}]}
+
+
+SFTP = {"type": "sftp", "host": "vault", "path": "copies"}
+COPIES = [
+    (
+        place(name="a b"),
+        (
+            "copies[0] (a b).name is 'a b': expected up to 64 letters, digits, dots, dashes or underscores, the first "
+            "a letter or digit"
+        ),
+    ),
+    (
+        {"copies": place()["copies"] * 2},
+        "copies[1] (nas).name is 'nas': expected each name once",
+    ),
+    (
+        place(path="nas"),
+        "copies[0] (nas).path is 'nas': expected an absolute path",
+    ),
+    (
+        place(path="/"),
+        "copies[0] (nas).path is '/': expected a folder of its own, not the root",
+    ),
+    (
+        place(**{**SFTP, "host": "-oProxyCommand=x"}),
+        "copies[0] (nas).host is '-oProxyCommand=x': expected the name or address of the server, because type is sftp",
+    ),
+    (
+        place(**SFTP, user="-l"),
+        "copies[0] (nas).user is '-l': expected an account of the server",
+    ),
+    (
+        place(**SFTP, port=0),
+        "copies[0] (nas).port is 0: expected a port from 1 to 65535",
+    ),
+    (
+        place(type="rclone", path="bucket"),
+        "copies[0] (nas).path is 'bucket': expected a remote of rclone and a path, such as offsite:bucket/folder",
+    ),
+    (
+        place(rate_limit=-1),
+        "copies[0] (nas).rate_limit is -1: expected KiB in a second, 0 for no limit",
+    ),
+    (
+        place(max_age_hours=0),
+        "copies[0] (nas).max_age_hours is 0.0: expected hours above 0: every set is older than that",
+    ),
+    (
+        place(labels=["monthly"]),
+        "copies[0] (nas).max_age_hours: is not set: expected hours, because labels are given: what is seldom is older",
+    ),
+    *(
+        (
+            place(path=path),
+            (
+                f"copies[0] (nas).path is {path!r}: expected a folder that has nothing to do with dir or the place of "
+                "another copy"
+            ),
+        )
+        for path in ("/backups", "/backups/nas")
+    ),
+    (
+        place() | {"copies_policy": "2"},
+        "copies_policy is '2': expected 'all', 'any', or a number from 1 to that of copies (1)",
+    ),
+    (
+        place() | {"copies_at_once": 0},
+        "copies_at_once is 0: expected 1 or more",
+    ),
+]
 
 
 def windows_rule(path: str) -> dict[str, Any]:
@@ -79,6 +158,10 @@ def copy_of(**options: Any) -> dict[str, Any]:
 
 
 # (area, platform, options, the line that says what is wrong)
+def restoring(**options: Any) -> dict[str, Any]:
+    return {"dir": "/b", "sources": [{"name": "a", "type": "files", "path": "/a"}], **options}
+
+
 MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
     ("pitr_restore", "linux", copy_of(port=70000), "port is 70000: expected a number from 0 to 65535"),
     (
@@ -432,6 +515,29 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             ("stop_command", ["-api_key=hunter22222"]),
         )
     ),
+    *(
+        ("backup", "linux", source(type=kind, **given), message)
+        for kind, given, message in (
+            (
+                "system",
+                {},
+                (
+                    "sources[0] (config).path is '/opt/cryptobot': expected no path: a system source holds what is"
+                    " there of its parts; declare other files as a files source"
+                ),
+            ),
+            (
+                "redis",
+                {"path": None, "paths": ["/a"]},
+                "sources[0] (config).paths is '/a': expected path, because a redis source is one file",
+            ),
+            (
+                "system",
+                {"path": None, "services": ["a/b"]},
+                "sources[0] (config).services is 'a/b': expected a name, without a path",
+            ),
+        )
+    ),
     (
         "backup",
         "linux",
@@ -449,6 +555,12 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             f"max_age_hours is {hours}: expected hours above 0: every set is older than that",
         )
         for hours in (0.0, -1.0)
+    ),
+    (
+        "backup",
+        "linux",
+        source() | {"max_chain": 8},
+        "max_chain is 8: expected 1 to 7 sets, the full one among them",
     ),
     (
         "cleanup",
@@ -760,6 +872,7 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             " the first a letter or digit, and no device (con)"
         ),
     ),
+    *(("backup", "linux", source() | given, line) for given, line in COPIES),
     ("backup", "linux", source() | {"jobs": 0}, "jobs is 0: expected 1 or more"),
     (
         "backup",
@@ -936,6 +1049,38 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
             " restores the rules is started by it"
         ),
     ),
+    (
+        "restore",
+        "linux",
+        restoring(sources=[]),
+        "sources is []: expected at least one source, because it says where to restore to (or into)",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(time="yesterday"),
+        "time is 'yesterday': expected a moment in UTC such as 2026-11-29T18:00:00Z",
+    ),
+    ("restore", "linux", restoring(gate_timeout=0), "gate_timeout is 0.0: expected more than 0"),
+    (
+        "restore",
+        "linux",
+        restoring(hold=["auht"]),
+        "hold is ['auht']: expected names of services: none is declared",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(set="pre_change", time="2026-11-29T18:00:00Z"),
+        "set is 'pre_change': expected newest, because time says which",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(tables=["trades"]),
+        "only is []: expected the one source that has the tables",
+    ),
+    ("restore", "linux", restoring(set="../x"), "set is '../x': expected newest, or the id or name of a set"),
 ]
 
 

@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional, Protocol
 
 from ...errors import ActionFailed
+from ...finding import EMPTY
 from ...host import Host
 from ..declared import Source
-from ..model import Notes, Payload, SourceCopy
+from ..model import BackupSet, Manifest, Notes, Payload, SourceCopy
 from ..streams import Codec, Written
 
 
@@ -51,7 +53,8 @@ class Size(NamedTuple):
 class Workshop:
     """Where and how one source is taken: ``folder`` is its own. ``protected`` are real paths that files leave out.
 
-    ``halt`` is set where the whole set is given up; sources are taken side by side.
+    ``halt`` is set where the whole set is given up; sources are taken side by side. ``parent`` is the set that files
+    are compared with, where not all of them are to be taken, ``hashed`` as in Bench.
     """
 
     folder: Path
@@ -59,6 +62,8 @@ class Workshop:
     codec: Codec
     protected: frozenset[str] = frozenset()
     halt: Event = field(default_factory=Event)
+    parent: Optional[BackupSet] = None
+    hashed: dict[Path, str] = field(default_factory=dict)
 
     def pulse(self) -> None:
         """Say now and then that work goes on. Raise ToolTimeout when time is up, GivenUp where nobody wants it."""
@@ -78,11 +83,32 @@ class Workshop:
         return SourceCopy(source.name, source.type, self.codec.compression.name, payloads, *size, noted)
 
 
+class Selection(NamedTuple):
+    """What of a source is wanted; where a part of it is empty, all.
+
+    ``paths`` are patterns of members, matched as ``exclude`` matches, from the root of the file system on. ``tables``
+    are names such as ``public.trades``, as the manifest writes them.
+    """
+
+    paths: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+
+
+def _no_heartbeat() -> None:
+    pass
+
+
 class Bench(NamedTuple):
-    """Where a set is checked: its folder, and a folder for what has to be unpacked for it.
+    """Where a set is checked or restored: its folder, and a folder for what has to be unpacked for it.
 
     ``platform`` is the one that made the set, which need not be that of ``host``; ``thorough`` asks for all that can
-    be compared within a source (L3). ``doubt`` says why ``scratch`` is not to be written to.
+    be compared within a source (L3). ``doubt`` says why ``scratch`` is not to be written to. ``hashed`` are the
+    checksums by path that this run has taken already: several sets may need one archive.
+
+    What only a restore asks for: ``selection``; ``server``, the options of the PostgreSQL server to restore on, as a
+    source of that type has them; ``tag``, a short text of a-z, 0-9 and underscores that names a scratch database;
+    ``create_roles``, whether roles that the server lacks are made on it. ``heartbeat`` says that work goes on.
     """
 
     folder: Path
@@ -91,3 +117,43 @@ class Bench(NamedTuple):
     platform: str = ""
     thorough: bool = False
     doubt: str = ""
+    hashed: Optional[dict[Path, str]] = None
+    selection: Selection = Selection()
+    server: Mapping[str, Any] = EMPTY
+    tag: str = ""
+    create_roles: bool = False
+    heartbeat: Callable[[], object] = _no_heartbeat
+
+    def pulse(self) -> None:
+        """Say now and then that work goes on. Raise ToolTimeout when time is up."""
+        self.host.remaining()
+        self.heartbeat()
+
+
+class Reader(Protocol):
+    """How a set is read back, whatever store it lies in."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the set says of itself."""
+
+    def payload(self, name: str) -> AbstractContextManager[Path]:
+        """Yield a file that has the payload's content, proved by its SHA-256. Raise ActionFailed where it has not."""
+
+    def tree(self, entry: SourceCopy, into: Path, bench: Bench) -> Notes:
+        """Write what a files source holds below an empty folder, and return what of it could not be kept.
+
+        Raise ActionFailed, with the member named, where anything in it would be written elsewhere.
+        """
+
+
+class Restored(NamedTuple):
+    """A source that was written beside: files, or rows of databases, as ``things``.
+
+    ``notes`` have what could not be kept. ``proof`` is what was compared with the manifest and held.
+    """
+
+    entry: SourceCopy
+    things: int
+    notes: Notes
+    proof: Mapping[str, Any]

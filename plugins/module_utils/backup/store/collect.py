@@ -26,14 +26,20 @@ from ...writers import is_private
 from ..manifest import parse_manifest, parse_verification
 from ..model import FORGED, SIGNED, UNASKED, UNSIGNED, BackupSet, Broken, Catalog, Lack, Manifest, Verification
 from ..names import MANIFEST, OWN, SIGNATURE, VERIFIED, is_foreign, is_set_id
+from .chain import with_chains
 from .latest import read_latest
 from .owner import is_unfinished, leftover
 from .signature import holds
 
 
 def lacks(folder: Path, manifest: Manifest) -> tuple[Lack, ...]:
-    """Given a set's folder and manifest, return what is not there as the manifest says."""
-    found: list[Lack] = []
+    """Given a set's folder and manifest, return what is not there as the manifest says, nor in the sets it needs."""
+    found = [
+        Lack(entry.name, f"{piece.set_id}/{piece.payload.name}", reason)
+        for entry in manifest.sources
+        for piece in entry.chain
+        if (reason := _differs(folder.parent / piece.set_id / piece.payload.name, piece.payload.size))
+    ]
     for entry in manifest.sources:
         place = _no_folder(folder / entry.name)
         for payload in entry.payloads:
@@ -92,7 +98,7 @@ def read_catalog(folder: Path, host: Host, key: bytes = b"", others: Others = NO
     found = [
         _read_set(folder / name, host, key, others) for name in names if is_set_id(name)
     ]  # None: it was removed meanwhile
-    sets = [item for item in found if isinstance(item, BackupSet)]
+    sets = with_chains(item for item in found if isinstance(item, BackupSet))
     return Catalog(
         folder,
         exists=True,
@@ -117,6 +123,7 @@ def free_bytes(folder: Path) -> int:
 def _read_set(folder: Path, host: Host, key: bytes, trusted: Others) -> Union[BackupSet, Broken, None]:
     source = folder / MANIFEST
     try:
+        _require_own_files(folder)
         content = host.read_bytes(str(source), MAX_MANIFEST)
         manifest = parse_manifest(content, str(source), folder.name)
         evidence = _read_verification(folder / VERIFIED, manifest, host)
@@ -129,6 +136,17 @@ def _read_set(folder: Path, host: Host, key: bytes, trusted: Others) -> Union[Ba
     except FileNotFoundError:
         return None
     return BackupSet(manifest, folder, evidence, mode, lacking, others, signature, theirs)
+
+
+def _require_own_files(folder: Path) -> None:
+    """Raise SourceDenied where a set's folder, or a file in which it speaks of itself, is something else: what a link
+    leads to may be another thing at each look. Raise FileNotFoundError where the folder is gone.
+    """
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
+        raise SourceDenied(str(folder), "it is no folder but a link or a file")
+    for path in (folder / name for name in (MANIFEST, VERIFIED, SIGNATURE)):
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            raise SourceDenied(str(path), "it is no regular file")
 
 
 def _mode(status: os.stat_result, others: Others) -> int:

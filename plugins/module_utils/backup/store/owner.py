@@ -122,6 +122,13 @@ def _state(owner: Mapping[str, Any], host: Host) -> tuple[str, str]:
     return DEAD, f"{who} is gone"
 
 
+def is_gone(owner: Mapping[str, Any], host: Host) -> bool:
+    """Given who made something, return whether that process is known to have ended. Raise KeyError or ValueError."""
+    if owner["identity"] != identity(host) or not _visible_here(owner, host):
+        return False
+    return bool(owner["boot_id"] != host.boot_id() or host.process_began(int(owner["pid"])) != owner["began"])
+
+
 def _visible_here(owner: Mapping[str, Any], host: Host) -> bool:
     """Return whether a pid means here what it meant there: in the same set of processes, or after another boot."""
     return bool(owner["processes"] == processes(host) or owner["boot_id"] != host.boot_id())

@@ -18,7 +18,7 @@ from typing import Any, Optional
 from ..model import ruleset as to
 from ..model.ruleset import Doubt, Effect, FilterRule, Fixed, Match, Test, Verdict
 from .nft_tests import IPV4_ONLY, IPV6_ONLY, TCP_ONLY, Asked, among, asked_of, name_of, narrowed, read_match
-from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, affine, render, render_rule, to_address
+from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, affine, is_silent, render, to_address
 
 CONTINUE = "continue"
 NOT_SHOWN = "not told"  # put where a version of nft is known to leave out what a rule asks for
@@ -47,6 +47,7 @@ class Draft:
 
     def __init__(self, where: str, text: str, objects: Objects, comment: str) -> None:
         self.where, self.text, self.objects, self.comment = where, text, objects, comment
+        self.said = ""  # the text of the statement that is read
         self.tests: list[Test] = []
         self.effects: list[Effect] = []
         self.packets: Optional[int] = None
@@ -100,8 +101,10 @@ class Draft:
 
 def read_rule(where: str, statements: Sequence[Any], objects: Objects, comment: str = "") -> list[FilterRule]:
     """Given the statements of a rule, return the rules of the model that do the same to a packet."""
-    draft = Draft(where, render_rule(statements), objects, comment)
-    for statement in statements:
+    said = [render(statement) for statement in statements]
+    text = " ".join(words for words, statement in zip(said, statements) if not is_silent(statement))
+    draft = Draft(where, text, objects, comment)
+    for draft.said, statement in zip(said, statements):
         _apply(draft, statement)
         if draft.ended:
             break
@@ -168,7 +171,7 @@ def _chain(kind: str) -> Callable[[Draft, Any], None]:
 
 
 def _match(draft: Draft, body: Any) -> None:
-    draft.test(*read_match(body, draft.objects))
+    draft.test(*read_match(body, draft.objects, draft.said))
 
 
 def _limit(draft: Draft, body: Any) -> None:

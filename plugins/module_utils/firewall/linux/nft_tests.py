@@ -25,7 +25,6 @@ from .nft_values import (
     Objects,
     bits,
     named,
-    render,
     to_address,
     to_hardware,
     to_number,
@@ -137,20 +136,23 @@ _ORDER: dict[str, Callable[[int], tuple[int, int]]] = {
 
 
 class Asked(NamedTuple):
-    """What a test or map looks at: fields taken together, or one of which only the bits of ``mask`` count."""
+    """What a test or map looks at: fields taken together, or one of which only the bits of ``mask`` count.
+
+    ``fields`` are their names, ``guards`` the silent tests, each once.
+    """
 
     lefts: tuple[Left, ...]
+    fields: tuple[str, ...]
+    guards: tuple[Test, ...]
     mask: Optional[int] = None
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The names of the fields."""
-        return tuple(left.field for left in self.lefts)
 
-    @property
-    def guards(self) -> list[Test]:
-        """The silent tests, each once."""
-        return list(dict.fromkeys(guard for left in self.lefts for guard in left.guards))
+def _asked(*lefts: Left) -> Asked:
+    guards = dict.fromkeys(guard for left in lefts for guard in left.guards)
+    return Asked(lefts, tuple(left.field for left in lefts), tuple(guards))
+
+
+_ASKED = {name: _asked(left) for name, left in _LEFT.items()}
 
 
 def name_of(left: Any) -> str:
@@ -173,30 +175,31 @@ def asked_of(left: Any) -> Asked:
     """Given the left side of a test, or the key of a map, return what it looks at. Raise NotModelled."""
     kind, body = next(iter(left.items())) if isinstance(left, dict) and len(left) == 1 else ("", left)
     if kind == "concat":
-        return Asked(tuple(_left(part) for part in body))
+        return _asked(*(_one(part).lefts[0] for part in body))
     if kind != "&":
-        return Asked((_left(left),))
-    part = _left(body[0])
+        return _one(left)
+    asked = _one(body[0])
+    part = asked.lefts[0]
     if part.ordered is None or part.read is None:
         raise NotModelled("a part of what has no bits")
-    return Asked((part,), part.read(body[1]))
+    return asked._replace(mask=part.read(body[1]))
 
 
-def _left(left: Any) -> Left:
+def _one(left: Any) -> Asked:
     name = name_of(left)
-    if name not in _LEFT or name == "ip6 nexthdr":
+    if name not in _ASKED:
         raise NotModelled(name)
-    return _LEFT[name]
+    return _ASKED[name]
 
 
-def read_match(body: Mapping[str, Any], objects: Objects) -> list[Test]:
-    """Given a match of a rule, return the tests that it stands for; a Doubt where it is not modelled."""
-    text = render({"match": body})
+def read_match(body: Mapping[str, Any], objects: Objects, text: str) -> list[Test]:
+    """Given a match of a rule and its text, return the tests that it stands for; a Doubt where it is not modelled."""
     left, op, right = body["left"], body["op"], body["right"]
     try:
         asked = asked_of(left)
-        if name_of(left) in ("meta iif", "meta oif") and (op in _ORDER or _by_number(objects.elements(right))):
-            asked = Asked((Left(f"{asked.fields[0]}_index", objects.index, (), objects.index),))
+        by_name = asked.fields not in (("iif",), ("oif",)) or name_of(left).endswith("name")
+        if not by_name and (op in _ORDER or _by_number(objects.elements(right))):
+            asked = _asked(Left(f"{asked.fields[0]}_index", objects.index, (), objects.index))
         tests = _compared(asked, op, right, objects, text)
         return [*asked.guards, *map(_of_sender, tests)]
     except (NotModelled, *ODD):
@@ -241,6 +244,8 @@ def _by_number(keys: Sequence[Any]) -> bool:
 
 def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
     """Given the left side of a test that is not modelled, return what has to hold for it to hold."""
+    if name_of(left) == "tcp option" and (right is False or (op == "!=" and right is True)):
+        return []  # missing: what is no TCP has no such option either, and the kernel says so
     parts = left["concat"] if isinstance(left, dict) and "concat" in left else [left]
     guards: list[Test] = []
     for part in parts:

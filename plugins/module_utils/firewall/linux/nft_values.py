@@ -214,16 +214,16 @@ def span(left: Left, value: Any) -> Intervals:
 def render(expression: Any) -> str:
     """Given any expression or statement, return it as text, close to what ``nft list ruleset`` prints."""
     if isinstance(expression, dict) and len(expression) == 1:
-        name, body = next(iter(expression.items()))
+        [(name, body)] = expression.items()
         return _FORMS[name](body) if name in _FORMS else _other(name, body)
     if isinstance(expression, list):
         return ",".join(render(part) for part in expression)
     return str(expression)
 
 
-def render_rule(statements: Sequence[Any]) -> str:
-    """Given the statements of a rule, return its text without counters."""
-    return " ".join(render(part) for part in statements if not any(name in part for name in _SILENT))
+def is_silent(statement: Any) -> bool:
+    """Return whether a statement is left out of a rule's text: counters, comments."""
+    return any(name in statement for name in _SILENT)
 
 
 def _goes_unsaid(body: dict[str, Any]) -> bool:

@@ -11,20 +11,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Optional
 
-from .index import PortIndex, concerns
+from .index import PortIndex, concerns, guards_of
 from .intervals import contains, spanning
 from .network import LINK_LOCAL
-from .packet import ECN, SYN, TCP, Packet, Receiver, Value, is_among
-from .ruleset import AWAY, DIVERT, EGRESS, OUTPUT, POSTROUTING, FilterRule, Match, Ruleset, Values
+from .packet import ECN, SYN, TCP, Packet, Receiver, Value, fit, is_among
+from .ruleset import AWAY, DIVERT, EGRESS, OUTPUT, POSTROUTING, FilterRule, Match, Ruleset, Test, Values
 from .walk import rewrites
 
 USUAL_SOURCE_PORT = 40000  # what the kernel gives to clients: see net.ipv4.ip_local_port_range
 PORTS = spanning(1, 65535)
 _ON_THE_WAY_OUT = (OUTPUT, POSTROUTING, EGRESS)
 _OF_RECEIVER = ("program", "services", "package")
+_SPORT, _DPORT, _SADDR, _DADDR = ((name, f"ct_original_{name}") for name in ("sport", "dport", "saddr", "daddr"))
+_PORT_FIELDS, _SENT, _ANSWERED = frozenset(_SPORT + _DPORT), frozenset(_SPORT + _DADDR), frozenset(_DPORT + _SADDR)
 
 
 class Choices:
@@ -36,13 +38,23 @@ class Choices:
         self._diverts: dict[Value, list[FilterRule]] = defaultdict(list)  # by the port that they lead to
         self.marks = [effect for rule in rules for effect in rule.effects if effect.field == "mark"]
         self._away = [rule for rule in rules if rewrites(rule) or (rule.verdict and rule.verdict.kind == AWAY)]
+        self._guarded: dict[tuple[Test, ...], set[int]] = defaultdict(set)  # bounds of ports by what else is asked
+        self._classes: dict[tuple[int, int], list[int]] = {}
+        self._flags = False
+        choosy = []
         for rule in rules:
+            asked = _asked_by(rule)
+            bounds = set() if _PORT_FIELDS.isdisjoint(asked) else _bounds((rule,), _PORT_FIELDS)
             if rule.verdict is not None and rule.verdict.kind == DIVERT:
                 self._diverts[rule.verdict.port].append(rule)
-        targets = {bound for port in self._diverts if isinstance(port, int) for bound in spanning(port, port)}
-        self._ports = sorted({*_bounds(rules, "dport"), *_bounds(rules, "sport"), *targets})
+                bounds |= set() if rule.verdict.port is None else {*spanning(rule.verdict.port, rule.verdict.port)}
+            if bounds:
+                self._guarded[guards_of(rule)] |= bounds
+            choosy += [] if _SENT.isdisjoint(asked) else [rule]
+            self._flags = self._flags or "tcp_flags" in asked
+        self._ports = sorted(set[int]().union(*self._guarded.values()))
         self._named = _named_receivers(rules)
-        self._choosy = PortIndex(rule for rule in rules if _bounds([rule], "sport") or _bounds([rule], "daddr"))
+        self._choosy = PortIndex(choosy)
         answering = [
             rule
             for table in tables
@@ -51,16 +63,17 @@ class Choices:
             )
             for rule in chain.rules
         ]
-        self._answers = PortIndex(
-            (rule for rule in answering if _bounds([rule], "dport") or _bounds([rule], "saddr")), "sport"
-        )
-        self._flags = any(
-            isinstance(test, Match) and "tcp_flags" in test.fields for rule in rules for test in rule.tests
-        )
+        self._answers = PortIndex((rule for rule in answering if not _ANSWERED.isdisjoint(_asked_by(rule))), "sport")
 
-    def port_class(self, port: int) -> int:
-        """Given a port, return the number that it shares with all ports which no rule tells apart from it."""
-        return bisect_right(self._ports, port)
+    def port_class(self, packet: Packet) -> int:
+        """Given a packet, return the number that its port shares with all that no rule for its family and protocol
+        tells apart from it.
+        """
+        key = (packet.family, packet.proto)
+        if key not in self._classes:
+            bounds = [bounds for tests, bounds in self._guarded.items() if all(fit(test, packet)[0] for test in tests)]
+            self._classes[key] = sorted(set[int]().union(*bounds))
+        return bisect_right(self._classes[key], packet.dport)  # type: ignore[type-var]
 
     def receiver_class(self, receiver: Receiver) -> tuple[Optional[bool], ...]:
         """Given a process, return what it shares with all processes which no rule tells apart from it."""
@@ -112,9 +125,9 @@ class Choices:
             for rule in self._answers.rules(packet._replace(sport=own, turn=1))
         ]
         alone = set(apart)
-        bounds = sorted({*_bounds(rules, "daddr"), *_bounds(answers, "saddr"), *LINK_LOCAL})
+        bounds = sorted({*_bounds(rules, _DADDR), *_bounds(answers, _SADDR), *LINK_LOCAL})
         by_class = {(bisect_right(bounds, address), address in alone and address): address for address in addresses}
-        ports = _source_ports(sorted(_bounds(rules, "sport") | _bounds(answers, "dport")))
+        ports = _source_ports(sorted(_bounds(rules, _SPORT) | _bounds(answers, _DPORT)))
         flags = (SYN, SYN | ECN) if self._flags and packet.proto == TCP else (SYN,)
         return (
             packet._replace(daddr=address, sport=own, tcp_flags=bits)
@@ -124,16 +137,22 @@ class Choices:
         )
 
 
-def _bounds(rules: Iterable[FilterRule], field: str) -> set[int]:
-    """Given rules, return where the sets of numbers that they compare a field with begin and end."""
+def _asked_by(rule: FilterRule) -> set[str]:
+    """Return the fields that a rule tests."""
+    return {field for test in rule.tests if isinstance(test, Match) for field in test.fields}
+
+
+def _bounds(rules: Iterable[FilterRule], fields: Collection[str]) -> set[int]:
+    """Given rules, return where the sets of numbers that they compare these fields with begin and end."""
     return {
         bound
         for rule in rules
         for test in rule.tests
         if isinstance(test, Match)
-        for name in {field, f"ct_original_{field}"}.intersection(test.fields)
+        for at, field in enumerate(test.fields)
+        if field in fields
         for row in test.rows
-        for bound in row[test.fields.index(name)]
+        for bound in row[at]
         if isinstance(bound, int)
     }
 

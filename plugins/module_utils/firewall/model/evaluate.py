@@ -198,9 +198,10 @@ class _Exchange:
                 if hook == to.INPUT or flow.packet.turn:
                     self._end(end.flow, to.UNKNOWN, f"{end.rule} ({LEADS_AWAY})")
                     continue
-                unsure = end.flow.unsure or (
-                    end.rule if flow.packet.proto != TCP else ""
-                )  # what answers may be another
+                # Without a connection of its own what answers may be another; and what a host sends itself as somebody
+                # else is answered by way of that one's route: from 127.0.0.1 there may be none.
+                doubtful = flow.packet.proto != TCP or flow.packet.itself
+                unsure = end.flow.unsure or (end.rule if doubtful else "")
                 known = end.flow.packet.connection._replace(masked=True)
                 masked = end.flow.packet._replace(saddr=None, ct_status=None, connection=known)
                 onward.append(_nat_done(Flow(end.flow.sources, masked, (), unsure), done))

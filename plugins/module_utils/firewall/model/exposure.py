@@ -21,7 +21,7 @@ from ..listeners import Listener
 from .choices import USUAL_SOURCE_PORT, Choices
 from .evaluate import FILTERED, OPEN, Evaluator, Piece
 from .index import concerns
-from .intervals import BITS, Intervals, contains, count, few, intersect, merge, spanning, subtract
+from .intervals import BITS, Intervals, contains, count, few, intersect, merge, networks, spanning, subtract
 from .network import ANY_SOURCE, LINK_LOCAL, LOOPBACK_ADDRESS, LOOPBACK_SOURCES, Network
 from .packet import LOOPBACK, NOBODY_KNOWN, TCP, UDP, Packet, Receiver, Value
 from .ruleset import UNKNOWN, FilterRule, Match, Ruleset
@@ -61,11 +61,21 @@ class Exposure:
         """The sources of which it is not known."""
         return subtract(self._part(UNKNOWN), self.open)
 
+    @cached_property
+    def through(self) -> Intervals:
+        """Who gets through, with the host's own addresses: one that it gives up is no news of somebody else's."""
+        return merge([self.open, self.own]) if self.open else ()
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Words for who gets through."""
+        return describe(self.family, self.open, self.own)
+
     def _part(self, verdict: str) -> Intervals:
         return merge(piece.sources for piece in self.pieces if piece.verdict == verdict)
 
     @cached_property
-    def _answers(self) -> dict[Intervals, tuple[str, str]]:
+    def _answers(self) -> dict[Intervals, tuple[str, str, bool]]:
         return {}  # many listeners share an exposure, and the same sources are asked about for each
 
     def verdict(self, sources: Intervals) -> str:
@@ -76,11 +86,16 @@ class Exposure:
         """Return the rule that decides for most of the sources, of those that make the verdict what it is."""
         return self._answer(sources)[1]
 
-    def _answer(self, sources: Intervals) -> tuple[str, str]:
+    def nearly_open(self, sources: Intervals) -> bool:
+        """Return whether all but a blocklist's worth of the sources get through."""
+        return self._answer(sources)[2]
+
+    def _answer(self, sources: Intervals) -> tuple[str, str, bool]:
         if sources not in self._answers:
-            asked = subtract(sources, self.own)
+            asked, stopped = subtract(sources, self.own), subtract(sources, self.open)
             verdict = self._verdict(asked)
-            self._answers[sources] = (verdict, self._decider(asked, OPEN if verdict == LIMITED else verdict))
+            nearly = count(stopped) * _BLOCKLIST_SHARE <= count(sources) and stopped != sources
+            self._answers[sources] = (verdict, self._decider(asked, OPEN if verdict == LIMITED else verdict), nearly)
         return self._answers[sources]
 
     def _verdict(self, sources: Intervals) -> str:
@@ -89,16 +104,27 @@ class Exposure:
             return OPEN if through == sources else LIMITED
         return UNKNOWN if intersect(self.unknown, sources) else FILTERED
 
-    def nearly_open(self, sources: Intervals) -> bool:
-        """Return whether all but a blocklist's worth of the sources get through."""
-        stopped = subtract(sources, self.open)
-        return count(stopped) * _BLOCKLIST_SHARE <= count(sources) and stopped != sources
-
     def _decider(self, sources: Intervals, verdict: str) -> str:
         pieces = [each for each in self.pieces if each.verdict == verdict and intersect(each.sources, sources)]
         if not pieces:
             return self.why_none or NO_ROUTE
         return max(pieces, key=lambda piece: count(intersect(piece.sources, sources))).rule
+
+
+def describe(family: int, sources: Intervals, own: Intervals = ()) -> list[str]:
+    """Given sources, return words for them: any where all of a family are meant, but for a few.
+
+    Nobody outside has one of the host's ``own`` addresses: one that lies among the sources is no hole.
+    """
+    single = [first for first, end in zip(own[::2], own[1::2]) if end == first + 1]
+    beside = [spanning(at, at) for at in single if contains(sources, at - 1) or contains(sources, at + 1)]
+    sources = merge([sources, *beside])
+    missing = subtract(ANY_SOURCE[family], sources)
+    if not missing:
+        return ["any"]
+    if count(missing) < count(sources):
+        return [f"any but {' '.join(networks(family, missing))}"]
+    return networks(family, sources)
 
 
 Receivers = Callable[[Listener], tuple[Receiver, ...]]
@@ -170,14 +196,16 @@ class Exposer:
 
         Ports and processes that no rule tells apart share one answer.
         """
-        number = PROTOCOL_NUMBERS[proto]
-        same = (self._choices.port_class(port), self._choices.receiver_class(receiver))
-        key = (number, same, family, addresses, device)
+        begin = Packet(family, PROTOCOL_NUMBERS[proto], None, port, USUAL_SOURCE_PORT, "").to(receiver)
+        key = (*self._alike(begin, receiver), addresses, device)
         if key not in self._known:
-            begin = Packet(family, number, None, port, USUAL_SOURCE_PORT, "").to(receiver)
             pieces = tuple(self._pieces(begin, addresses, device))
             self._known[key] = Exposure(family, pieces, own=self._stack.local[family])
         return self._known[key]
+
+    def _alike(self, packet: Packet, receiver: Receiver) -> tuple[object, ...]:
+        """Return what a packet shares with all for ports and processes that no rule tells apart."""
+        return packet.family, packet.proto, self._choices.port_class(packet), self._choices.receiver_class(receiver)
 
     def unthought(self, proto: str, family: int, addresses: tuple[int, ...]) -> Exposure:
         """Return the exposure of a port that no rule thinks of: of the widest range that all rules treat alike."""
@@ -203,10 +231,9 @@ class Exposer:
             if not mine:
                 return Exposure(family, (), f"it is bound to {listener.device}, which has no IPv{family} address")
             asked, served = mine[0], mine
-        same = (self._choices.port_class(listener.port), self._choices.receiver_class(receiver))
-        key = (number, same, family, (LOOPBACK, asked, address, *served))
+        begin = Packet(family, number, asked, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
+        key = (*self._alike(begin, receiver), (LOOPBACK, asked, address, *served))
         if key not in self._known:
-            begin = Packet(family, number, asked, listener.port, USUAL_SOURCE_PORT, LOOPBACK).to(receiver)
             entries = dict.fromkeys((listener.port, *self._choices.entries(begin, served)))
             found = [
                 piece._replace(sources=shown)

@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Optional
 
-from .intervals import NOTHING, few, merge
+from .intervals import EVERYTHING, NOTHING, few, merge
 from .packet import Packet, fit
 from .ruleset import FilterRule, Match, Test
 
@@ -64,8 +64,8 @@ class PortIndex:
         self._of_port: dict[int, list[Placed]] = {}
         self._of_many: list[Placed] = []
         self._of_any: list[Placed] = []
-        self._of_any_by_proto: dict[int, list[Placed]] = {}
-        self._known: dict[tuple[int, int], list[FilterRule]] = {}
+        self._of_any_by_proto: dict[tuple[int, int], list[Placed]] = {}
+        self._known: dict[tuple[int, int, int], list[FilterRule]] = {}
         for placed in enumerate(rules):
             for notes in self._notes_for(placed[1]):
                 notes.append(placed)
@@ -78,27 +78,52 @@ class PortIndex:
         return [self._of_port.setdefault(port, []) for port in ports] or [self._of_many]
 
     def rules(self, packet: Packet) -> list[FilterRule]:
-        """Given a packet, return the rules that can match its protocol and destination port, in their order."""
+        """Given a packet, return the rules that can match its protocol and destination port, in their order.
+
+        What they ask of these alone is answered, and left out.
+        """
         port = getattr(packet, self._field)
-        key = (packet.proto, port)
+        key = (packet.family, packet.proto, port)
         if key not in self._known:
-            narrow = [*self._of_port.get(port, ()), *self._of_many]
-            placed = [entry for entry in narrow if concerns(entry[1], packet, self._field)] + self._any_port(packet)
+            placed = [*self._left([*self._of_port.get(port, ()), *self._of_many], packet), *self._any_port(packet)]
             self._known[key] = [rule for _place, rule in sorted(placed, key=itemgetter(0))]
         return self._known[key]
 
     def _any_port(self, packet: Packet) -> list[Placed]:
         """Return the rules that ask for no port and can match the protocol of a packet."""
-        if packet.proto not in self._of_any_by_proto:
-            self._of_any_by_proto[packet.proto] = [
-                entry for entry in self._of_any if concerns(entry[1], packet, self._field)
-            ]
-        return self._of_any_by_proto[packet.proto]
+        key = (packet.family, packet.proto)
+        if key not in self._of_any_by_proto:
+            self._of_any_by_proto[key] = list(self._left(self._of_any, packet))
+        return self._of_any_by_proto[key]
+
+    def _left(self, entries: Iterable[Placed], packet: Packet) -> Iterator[Placed]:
+        for place, rule in entries:
+            left = left_to_ask(rule, packet, self._field)
+            if left is not None:
+                yield place, left
 
 
-def concerns(rule: FilterRule, packet: Packet, field: str = "dport") -> bool:
-    """Return whether a rule can match this protocol and port at all: what else the packet is does not matter here."""
-    return not any(
-        isinstance(test, Match) and test.fields in (("proto",), (field,)) and not fit(test, packet)[0]
-        for test in rule.tests
-    )
+def left_to_ask(rule: FilterRule, packet: Packet, field: str = "dport") -> Optional[FilterRule]:
+    """Given a rule, return it without what it asks of family, protocol and port alone, where a packet has these; None
+    where it cannot match them. What else the packet is does not matter here.
+    """
+    left: list[Test] = []
+    for test in rule.tests:
+        if isinstance(test, Match) and test.fields in (("family",), ("proto",), (field,)):
+            may, must = fit(test, packet)
+            if not may:
+                return None
+            if must == EVERYTHING:
+                continue
+        left.append(test)
+    return rule if len(left) == len(rule.tests) else rule._replace(tests=tuple(left))
+
+
+def concerns(rule: FilterRule, packet: Packet) -> bool:
+    """Return whether a rule can match a packet's family, protocol and destination port at all."""
+    return left_to_ask(rule, packet) is not None
+
+
+def guards_of(rule: FilterRule) -> tuple[Test, ...]:
+    """Return what a rule asks of the family and the protocol alone."""
+    return tuple(test for test in rule.tests if isinstance(test, Match) and test.fields in (("family",), ("proto",)))

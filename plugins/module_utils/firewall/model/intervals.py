@@ -22,6 +22,7 @@ BITS = {4: 32, 6: 128}
 TOP = 1 << BITS[6]  # above every number that a packet field holds
 EVERYTHING: Intervals = (0, TOP)
 FEW = 64  # so many numbers are looked at one by one
+_LARGER = 8  # so many times larger a set is cut at the bounds of the other, instead of going through both
 
 
 def spanning(first: int, last: int) -> Intervals:
@@ -30,11 +31,14 @@ def spanning(first: int, last: int) -> Intervals:
 
 
 def merge(parts: Iterable[Intervals]) -> Intervals:
-    """Given any number of sets, return their union."""
-    sets = list(parts)
-    if len(sets) == 1:
-        return sets.pop()
-    spans = sorted((part[at], part[at + 1]) for part in sets for at in range(0, len(part), 2))
+    """Given any number of sets, return their union. The time grows with all but the largest one."""
+    sets = [part for part in parts if part]
+    if len(sets) < 2:
+        return sets[0] if sets else NOTHING
+    *others, largest = sorted(sets, key=len)
+    if sum(map(len, others)) * _LARGER < len(largest):
+        return complement(intersect(complement(merge(others)), complement(largest)))
+    spans = sorted(span for part in sets for span in zip(part[::2], part[1::2]))
     union: list[int] = []
     for first, end in spans:
         if union and first <= union[-1]:
@@ -55,10 +59,12 @@ def intersect(one: Intervals, other: Intervals) -> Intervals:
     """Given two sets, return what both hold. The time grows with the smaller one."""
     if one == other:
         return one
-    smaller, larger = sorted((one, other), key=len)
+    smaller, larger = (one, other) if len(one) <= len(other) else (other, one)
+    if len(smaller) == 2:
+        return _clip(larger, *smaller)
     common: list[int] = []
-    for at in range(0, len(smaller), 2):
-        common += _clip(larger, smaller[at], smaller[at + 1])
+    for first, end in zip(smaller[::2], smaller[1::2]):
+        common += _clip(larger, first, end)
     return tuple(common)
 
 
@@ -75,6 +81,8 @@ def subtract(numbers: Intervals, without: Intervals) -> Intervals:
 
 def rest_of(numbers: Intervals, part: Intervals) -> Intervals:
     """Given a set and a part of it, return the rest: every boundary of both but the common ones."""
+    if min(len(numbers), len(part)) * _LARGER < max(len(numbers), len(part)):
+        return subtract(numbers, part)
     return tuple(sorted(set(numbers).symmetric_difference(part))) if part else numbers
 
 

@@ -113,7 +113,7 @@ class Packet(NamedTuple):
         """Given the name of a field, return its value at this hook. None: not known."""
         if field in _AT_HOOK:
             return _AT_HOOK[field](self)
-        if field in Packet._fields:
+        if field in _FIELDS:
             return getattr(self, field)  # type: ignore[no-any-return]
         return MISSING if field.startswith("ct_") and not self.has_entry else None
 
@@ -293,6 +293,7 @@ def _original(packet: Packet, at: int) -> Value:
     return (packet.connection.asked or forth)[at]
 
 
+_FIELDS = frozenset(Packet._fields)
 _AT_HOOK: dict[str, Callable[[Packet], Value]] = {
     "skuid": _owner,
     "skgid": _owner,
@@ -330,14 +331,16 @@ def fitting_sources(test: Test, packet: Packet) -> Optional[Intervals]:
 
 def _match(match: Match, packet: Packet) -> Fit:
     values = [packet.value(field) for field in match.fields]
-    if any(value is MISSING and all(row[at] != EVERYTHING for row in match.rows) for at, value in enumerate(values)):
+    if MISSING in values and any(
+        value is MISSING and all(row[at] != EVERYTHING for row in match.rows) for at, value in enumerate(values)
+    ):
         return NONE
     if len(match.rows) == 1 and len(values) == 1:
-        may, must = _column(values[0], match.rows[0][0], match.mask, packet)
+        may, must = found = _column(values[0], match.rows[0][0], match.mask, packet)
     else:
         rows = [_row(match, row, values, packet) for row in match.rows]
-        may, must = merge(row[0] for row in rows), merge(row[1] for row in rows)
-    return (complement(must), complement(may)) if match.negated else (may, must)
+        may, must = found = merge(row[0] for row in rows), merge(row[1] for row in rows)
+    return (complement(must), complement(may)) if match.negated else found
 
 
 def _row(match: Match, row: tuple[Values, ...], values: list[Value], packet: Packet) -> Fit:

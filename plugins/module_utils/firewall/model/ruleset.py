@@ -70,8 +70,10 @@ class Match(NamedTuple):
 
         None: it asks for several fields together, for names, or for a part of the bits.
         """
-        columns = [values for row in self.rows for values in row if isinstance(values, tuple)]
-        if len(self.fields) != 1 or self.mask is not None or len(columns) < len(self.rows):
+        if len(self.fields) != 1 or self.mask is not None:
+            return None
+        columns = [row[0] for row in self.rows if isinstance(row[0], tuple)]
+        if len(columns) < len(self.rows):
             return None
         return complement(merge(columns)) if self.negated else merge(columns)
 

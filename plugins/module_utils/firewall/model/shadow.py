@@ -97,17 +97,17 @@ def scope_of(rule: FilterRule) -> Scope:
     scope: Scope = {}
     for test in rule.tests:
         if isinstance(test, Match):
-            numbers = test.numbers()
+            numbers, before = test.numbers(), scope.get(test.fields)
             if numbers is None:
                 scope[test.fields, test.rows, test.negated, test.mask] = EVERYTHING
             else:
-                scope[test.fields] = intersect(scope.get(test.fields, EVERYTHING), numbers)
+                scope[test.fields] = numbers if before is None else intersect(before, numbers)
     return scope
 
 
 def _lies_in(scope: Scope, wider: Scope) -> bool:
     """Return whether all that one rule asks for is asked for by another."""
-    return all(key in scope and not subtract(scope[key], wider[key]) for key in wider)
+    return wider.keys() <= scope.keys() and not any(subtract(scope[key], wider[key]) for key in wider)
 
 
 class _Placed(NamedTuple):

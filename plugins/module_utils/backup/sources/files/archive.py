@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -18,9 +18,26 @@ from ....folders import NotEntered
 from ...model import Notes
 from ...stage import CHUNK
 from ...streams import Sink
+from .attributes import Members
 from .content import FILE, JUNCTION, LINK, SPARSE, SWAPPED, VANISHED, Found, data_of, has_changed, opened
 from .content import FOLDER as A_FOLDER
-from .formats import END, FOLDER, HARDLINK, HEAD, REGULAR, SYMLINK, Owner, header, padding, sparse_header, sparse_map
+from .formats import (
+    BLOCK,
+    END,
+    FOLDER,
+    HARDLINK,
+    HEAD,
+    REGULAR,
+    SYMLINK,
+    Content,
+    Headers,
+    Owner,
+    padding,
+    row_of,
+    sparse_header,
+    sparse_map,
+)
+from .parent import NO_PARENT, Parent
 from .system import POSIX, System
 
 try:
@@ -71,20 +88,21 @@ MEANWHILE = {
     errno.EINVAL: SWAPPED,
     errno.ENXIO: SWAPPED,
 }
+# A write right after our read, in the same tick of the clock, leaves no trace in the times of a file; nor does one
+# through a mapping whose page is not written back yet, which takes Linux 35 s by default.
+TICK, WRITTEN_BACK = 2 * 10**9, 120 * 10**9  # nanoseconds
 SQLITE_MAGIC = b"SQLite format 3\0"
-# Each member: what was found, its name, its kind, its status, and its descriptor; -1 where it has none.
-Heard = Callable[[Found, str, str, os.stat_result, int], None]
-
-
-def _unheard(_found: Found, _name: str, _kind: str, _status: os.stat_result, _descriptor: int) -> None:
-    pass
 
 
 class Body(NamedTuple):
-    """What was written of a file: the bytes in the archive with their checksum, and how long a sparse file is."""
+    """What was written of a file: the bytes in the archive with their checksum, its first bytes, whether it changed
+    while it was read, and how long a sparse file is.
+    """
 
     size: int
     sha256: str
+    head: bytes
+    changed: bool
     kind: str = FILE
     long: int = 0
 
@@ -92,7 +110,8 @@ class Body(NamedTuple):
 class Archive:
     """Writes members to one sink and their rows to another. ``files`` and ``bytes`` count what has content.
 
-    ``report`` hears of each member when it has been written.
+    ``members`` hears of each member when it has been written. What is as it was in the ``parent`` set is not stored
+    again.
     """
 
     def __init__(
@@ -100,17 +119,20 @@ class Archive:
         sink: Sink,
         index: Sink,
         pulse: Callable[[], None],
+        members: Members,
         system: System = POSIX,
-        report: Heard = _unheard,
+        parent: Parent = NO_PARENT,
     ) -> None:
+        self._parent, self._settled = parent, int(parent.begun * 1e9)
         self._sink, self._index, self._pulse = sink, index, pulse
-        self._system, self._report = system, report
+        self._system, self._members = system, members
         self._batch: list[bytes] = []
         self._batched = 0
         self._rows: list[str] = [HEAD]
         self._first_names: dict[tuple[int, int], str] = {}
         self._owners = Owners()
-        self.files = self.bytes = 0
+        self._headers = Headers(self._owners.of)
+        self.files = self.bytes = self.stored_files = self.stored_bytes = 0
         self.notes = Notes()
 
     def add(self, found: Found) -> None:
@@ -141,61 +163,81 @@ class Archive:
         own = found.own
         status = found.holder.lstat(found.name) if own is None else own.status
         link = "" if own is not None else self._system.link_text(found.holder.link(found.name))
-        name, owner = self._system.member_name(found.path), self._owners.of(status)
+        name = self._system.member_name(found.path)
         if own is None:
-            self._write(header(name, SYMLINK, 0, status, owner, link))
+            self._write(self._headers.of(name, SYMLINK, 0, status, link))
         elif name:  # the root of the file system has no name of its own
-            self._write(header(f"{name}/", FOLDER, 0, status, owner))
+            self._write(self._headers.of(f"{name}/", FOLDER, 0, status))
         if name:
-            self._row(found, found.kind, 0, "", status, link)
-            self._report(found, name, found.kind, status, own.descriptor if own is not None else -1)
+            self._row(name, Content(found.kind), status, link=link)
+            self._members.report(found, name, found.kind, status, own.descriptor if own is not None else -1)
 
     def _add_file(self, found: Found) -> None:
-        for last in (False,) * (ATTEMPTS - 1) + (True,):
+        name = self._system.member_name(found.path)
+        if self._parent.rows and self._is_unchanged(found, name):
+            return
+        for attempt in range(1, ATTEMPTS + 1):
             with opened(found) as (descriptor, status):
-                known = self._is_known(found, descriptor, status)
-                if known or not self._read(found, descriptor, status, keep=last):
+                if status.st_nlink > 1 and self._is_known(found, name, descriptor, status):
+                    return
+                if not self._read(found, name, descriptor, status, keep=attempt == ATTEMPTS):
                     return
         self.note("changed", found.path)
 
-    def _is_known(self, found: Found, descriptor: int, status: os.stat_result) -> bool:
-        """Write a second name of a file that is in the archive already as a link to it; tell whether that was so."""
-        first = self._first_names.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
-        name = self._system.member_name(found.path)
-        if first is None or first == name:
+    def _is_unchanged(self, found: Found, name: str) -> bool:
+        """Take the row of a file that is as it was in the parent set, whose chain has its content; tell whether so."""
+        status = found.holder.lstat(found.name)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             return False
-        self._write(header(name, HARDLINK, 0, status, self._owners.of(status), first))
-        self._row(found, "hardlink", 0, "", status, first)
-        self._report(found, name, "hardlink", status, descriptor)
+        row = self._parent.rows.same(name, status)
+        if not row:
+            return False
+        self._rows.append(row)
+        if len(self._rows) >= ROWS:
+            self._flush_rows()
+        self._members.carry(found, name, status)
+        size = status.st_size
+        self.files, self.bytes = self.files + 1, self.bytes + min(size, getattr(status, "st_blocks", size) * 512)
         return True
 
-    def _read(self, found: Found, descriptor: int, status: os.stat_result, *, keep: bool) -> bool:
+    def _is_known(self, found: Found, name: str, descriptor: int, status: os.stat_result) -> bool:
+        """Write a second name of a file that is in the archive already as a link to it; tell whether that was so."""
+        first = self._first_names.get((status.st_dev, status.st_ino))
+        if first is None or first == name:
+            return False
+        self._write(self._headers.of(name, HARDLINK, 0, status, first))
+        self._row(name, Content("hardlink"), status, link=first)
+        self._members.report(found, name, "hardlink", status, descriptor)
+        return True
+
+    def _read(self, found: Found, name: str, descriptor: int, status: os.stat_result, *, keep: bool) -> bool:
         """Write an open file as a member; return whether it changed meanwhile.
 
         A small file that changed is not written unless ``keep``. A large one cannot be taken back out of the stream:
         it is written again, and of two members of one name the later one counts, as in every tar.
         """
         if status.st_size > CHUNK:
-            return self._stream(found, descriptor, status)
+            return self._stream(found, name, descriptor, status)
         data = os.read(descriptor, status.st_size)
-        changed = len(data) != status.st_size or has_changed(descriptor, status)
+        size = len(data)
+        changed = size != status.st_size or has_changed(descriptor, status)
         if keep or not changed:
-            name = self._system.member_name(found.path)
-            self._write(header(name, REGULAR, len(data), status, self._owners.of(status)))
-            self._write(data)
-            self._end(found, data[:16], Body(len(data), hashlib.sha256(data).hexdigest()), status, descriptor)
+            self._batch += (self._headers.of(name, REGULAR, size, status), data)
+            self._batched += BLOCK + size
+            body = Body(size, hashlib.sha256(data).hexdigest(), data[:16], changed)
+            self._end(found, name, body, status, descriptor)
         return changed
 
-    def _stream(self, found: Found, descriptor: int, status: os.stat_result) -> bool:
+    def _stream(self, found: Found, name: str, descriptor: int, status: os.stat_result) -> bool:
         """Write a large file; of one with holes the map of its data and then the data (GNU's sparse format 1.0)."""
-        name, owner, data = self._system.member_name(found.path), self._owners.of(status), data_of(descriptor, status)
+        data = data_of(descriptor, status)
         segments = [(0, status.st_size)] if data is None else data
         size = sum(length for _offset, length in segments)
         start = b"" if data is None else sparse_map(data, status.st_size)
         if data is None:
-            self._write(header(name, REGULAR, size, status, owner))
+            self._write(self._headers.of(name, REGULAR, size, status))
         else:
-            self._write(sparse_header(name, len(start) + size, status, owner))
+            self._write(sparse_header(name, len(start) + size, status, self._owners.of(status)))
         self._write(start)
         digest, whole, head = hashlib.sha256(start), True, b""
         for offset, length in segments:
@@ -205,9 +247,11 @@ class Archive:
                 head, whole = head or chunk[:16], whole and real
                 digest.update(chunk)
                 self._write(chunk)
-        body = Body(len(start) + size, digest.hexdigest(), SPARSE if data is not None else FILE, status.st_size)
-        self._end(found, head, body, status, descriptor)
-        return not whole or has_changed(descriptor, status)
+        changed = not whole or has_changed(descriptor, status)
+        kind = SPARSE if data is not None else FILE
+        body = Body(len(start) + size, digest.hexdigest(), head, changed, kind, status.st_size)
+        self._end(found, name, body, status, descriptor)
+        return changed
 
     def _chunks(self, descriptor: int, length: int) -> Iterator[tuple[bytes, bool]]:
         """Yield so many bytes of a file, and zeros where it shrank: the header has promised them."""
@@ -219,21 +263,26 @@ class Archive:
             yield data, real
             self._pulse()
 
-    def _end(self, found: Found, head: bytes, body: Body, status: os.stat_result, descriptor: int) -> None:
+    def _end(self, found: Found, name: str, body: Body, status: os.stat_result, descriptor: int) -> None:
         self._write(padding(body.size))
-        self._row(found, body.kind, body.long or body.size, body.sha256, status)
-        name = self._system.member_name(found.path)
-        self._report(found, name, FILE, status, descriptor)
+        database = body.head == SQLITE_MAGIC
+        settled = not (body.changed or database) and self._is_settled(status)
+        content = Content(body.kind, body.long or body.size, body.sha256)
+        self._row(name, content, status, inode=status.st_ino if settled else 0)
+        self._members.report(found, name, FILE, status, descriptor)
         self.files, self.bytes = self.files + 1, self.bytes + body.size
+        self.stored_files, self.stored_bytes = self.stored_files + 1, self.stored_bytes + body.size
         if status.st_nlink > 1:
             self._first_names[(status.st_dev, status.st_ino)] = name
-        if head == SQLITE_MAGIC:
+        if database:
             self.note("database", found.path)
 
-    def _row(self, found: Found, kind: str, size: int, sha256: str, status: os.stat_result, link: str = "") -> None:
-        name = self._system.member_name(found.path)
-        numbers = (status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_mtime_ns)
-        self._rows.append(json.dumps((name, kind, size, sha256, *numbers, link)) + "\n")
+    def _is_settled(self, status: os.stat_result) -> bool:
+        """Return whether a write after ours shows in the times of a file: both are old enough."""
+        return status.st_mtime_ns < self._settled - WRITTEN_BACK and status.st_ctime_ns < self._settled - TICK
+
+    def _row(self, name: str, content: Content, status: os.stat_result, *, link: str = "", inode: int = 0) -> None:
+        self._rows.append(row_of(name, content, status, link, inode, self._parent.own))
         if len(self._rows) >= ROWS:
             self._flush_rows()
 

@@ -18,11 +18,11 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import IO, Any, NamedTuple, Optional, Union
 
+from ....finding import EMPTY
 from ....host import Host
 from ....printable import printable
 from ...errors import Unreadable
@@ -30,7 +30,7 @@ from ...model import SourceCopy
 from ...names import member_refusal
 from ...streams import Sink, reading
 from ..model import Bench
-from .content import Found
+from .content import FILE, Found
 
 SOME = 256  # members between two looks at the clock
 VALUE_LIMIT = 64 << 10  # bytes of one extended attribute, the most that Linux allows; a resource fork may be larger
@@ -44,6 +44,13 @@ class Packed(NamedTuple):
     name: str
     kind: str
     bits: int
+
+
+class Subject(NamedTuple):
+    """A member whose attributes are read: its path, and its name in the archive."""
+
+    path: str
+    member: str
 
 
 @dataclass
@@ -69,20 +76,28 @@ class Members:
     once, from what is open, and no list of members is kept.
     """
 
-    def __init__(self, read: Optional[ReadOpen] = None) -> None:
+    def __init__(self, read: Optional[ReadOpen] = None, parent: Mapping[str, Mapping[str, Any]] = EMPTY) -> None:
         self._by_name: dict[str, Packed] = {}
+        self._parent = parent
         self._read, self._values, self.noted = read, Values(), Noted()
 
     def report(self, found: Found, name: str, kind: str, status: os.stat_result, descriptor: int) -> None:
-        """Take one more member."""
-        if self._read is not None:
-            note_attributes(found.path, name, lambda: self._attributes(found, descriptor), self._values, self.noted)
-            return
+        """Take one more member: its kind, its status, and its descriptor; -1 where it has none."""
+        if self._read is None:
+            self._list(found, name, kind, status)
+        else:
+            note_attributes(Subject(found.path, name), self._read, (found, descriptor), self._values, self.noted)
+
+    def carry(self, found: Found, name: str, status: os.stat_result) -> None:
+        """Take a file that is as it was in the parent set: its attributes are too where they change its ctime."""
+        if self._read is None:
+            self._list(found, name, FILE, status)
+        elif name in self._parent:
+            keep(Subject(found.path, name), self._parent[name].get("xattrs", {}), self.noted)
+
+    def _list(self, found: Found, name: str, kind: str, status: os.stat_result) -> None:
         bits = getattr(status, "st_file_attributes", getattr(status, "st_flags", 0))
         self._by_name[name] = Packed(found.path, name, kind, bits)
-
-    def _attributes(self, found: Found, descriptor: int) -> Mapping[str, bytes]:
-        return {} if self._read is None else self._read(found, descriptor)
 
     @property
     def all(self) -> list[Packed]:
@@ -116,24 +131,28 @@ def extended_attributes(members: list[Packed], host: Host, read: Read, noted: No
     for number, member in enumerate(members):
         if number % SOME == 0:
             host.remaining()
-        note_attributes(member.path, member.name, partial(read, member.path), values, noted)
+        note_attributes(Subject(member.path, member.name), read, (member.path,), values, noted)
 
 
 def note_attributes(
-    path: str, member: str, read: Callable[[], Mapping[str, bytes]], values: Values, noted: Noted
+    subject: Subject, read: Callable[..., Mapping[str, bytes]], what: tuple[Any, ...], values: Values, noted: Noted
 ) -> None:
-    """Given a member and what reads its extended attributes, note them."""
+    """Given a member and what reads the extended attributes of ``what``, note them."""
     try:
-        raw = read()
+        raw = read(*what)
     except FileNotFoundError:
         return  # it is gone since it was written
     except OSError as error:
-        noted.miss(1, f"{printable(path)}: {error.strerror or error}")
+        noted.miss(1, f"{printable(subject.path)}: {error.strerror or error}")
         return
     if raw:
-        found = {name: values.plain(value) for name, value in sorted(raw.items())}
-        noted.rows.setdefault(member, {})["xattrs"] = found
-        noted.not_kept += [("cut", f"{path} {name}") for name, value in found.items() if isinstance(value, dict)]
+        keep(subject, {name: values.plain(value) for name, value in sorted(raw.items())}, noted)
+
+
+def keep(subject: Subject, found: Mapping[str, Any], noted: Noted) -> None:
+    """Note a member's extended attributes as they are kept, and which of them are too large for that."""
+    noted.rows.setdefault(subject.member, {})["xattrs"] = found
+    noted.not_kept += [("cut", f"{subject.path} {name}") for name, value in found.items() if isinstance(value, dict)]
 
 
 _NONE = (errno.ENOTSUP, errno.EOPNOTSUPP)  # the file system has no extended attributes, so nothing is missed
@@ -154,6 +173,8 @@ def read_linux(found: Found, descriptor: int) -> Mapping[str, bytes]:
         if error.errno in _NONE:
             return {}
         raise
+    if not names:
+        return EMPTY
     return {name: os.getxattr(what, name, follow_symlinks=follow) for name in names}
 
 
@@ -179,9 +200,9 @@ READERS: dict[str, ReadOpen] = {"linux": read_linux}
 COLLECTORS: dict[str, Collect] = {"darwin": _collect_macos, "windows": _collect_windows}
 
 
-def members_of(platform: str) -> Members:
-    """Return what collects the members of an archive on a platform."""
-    return Members(READERS.get(platform))
+def members_of(platform: str, parent: Mapping[str, Mapping[str, Any]] = EMPTY) -> Members:
+    """Return what collects the members of an archive on a platform; ``parent`` are the attributes of the parent set."""
+    return Members(READERS.get(platform), parent)
 
 
 def note(members: Members, sink: Sink, host: Host) -> Noted:
@@ -199,7 +220,7 @@ def verify_attributes(entry: SourceCopy, bench: Bench) -> list[str]:
     if payload is None:
         return ["the set notes no attributes"] if "attributes" in entry.facts else []
     with reading(bench.folder / payload.name, entry.compression, bench.host) as stream:
-        names = _names(stream, payload.name)
+        names = [name for name, _attributes in read_noted(stream, payload.name)]
     wrong = [f"{payload.name}: {name!r}: {why}" for name in names if (why := member_refusal(name, bench.platform))]
     expected = int(entry.facts["attributes"]["noted"])
     if len(names) != expected:
@@ -207,10 +228,10 @@ def verify_attributes(entry: SourceCopy, bench: Bench) -> list[str]:
     return wrong[:5]
 
 
-def _names(stream: IO[bytes], name: str) -> list[str]:
+def read_noted(stream: IO[bytes], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Given a file of attributes, yield each member with its own. Raise Unreadable where it is none."""
     if stream.readline() != HEAD.encode("ascii"):
         raise Unreadable(name, "its first line does not name the columns")
-    found = []
     for number, line in enumerate(stream, start=2):
         try:
             path, attributes = json.loads(line)
@@ -218,5 +239,4 @@ def _names(stream: IO[bytes], name: str) -> list[str]:
             path, attributes = None, None
         if not isinstance(path, str) or not isinstance(attributes, dict):
             raise Unreadable(name, f"line {number} is no member with its attributes")
-        found.append(path)
-    return found
+        yield path, attributes

@@ -21,6 +21,7 @@ from ..model import Size, Workshop
 from .archive import Archive
 from .attributes import Noted, members_of, note
 from .content import Found
+from .parent import Comparison, compare_with
 from .system import POSIX, SYSTEMS, System
 from .walk import leaving_out, size_below, walk
 
@@ -43,9 +44,10 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     """
     names = [f"{name}{workshop.codec.suffix}" for name in ("archive.tar", "index.jsonl", "attributes.jsonl")]
     paths, codec, host = [workshop.folder / name for name in names], workshop.codec, workshop.host
-    members, system = members_of(host.platform), SYSTEMS[host.platform]
+    compared, system = compare_with(source, workshop), SYSTEMS[host.platform]
+    members = members_of(host.platform, compared.parent.attributes)
     with writing(paths[0], codec, host) as sink, writing(paths[1], codec, host) as index:
-        archive = Archive(sink, index, workshop.pulse, system, members.report)
+        archive = Archive(sink, index, workshop.pulse, members, system, compared.parent)
         _add_all(archive, source, workshop, system)
         archive.finish()
         written = [sink.close(), index.close()]
@@ -57,7 +59,17 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     roles = ("archive", "index", "attributes")
     payloads = tuple(workshop.payload(name, role, done) for name, role, done in zip(names, roles, written))
     size = Size(archive.files, archive.bytes, archive.bytes)
-    return workshop.entry(source, payloads, size, _facts(source, noted), archive.notes)
+    facts = {**_facts(source, noted), **_chain(compared, archive)}
+    return workshop.entry(source, payloads, size, facts, archive.notes)
+
+
+def _chain(compared: Comparison, archive: Archive) -> dict[str, Any]:
+    if not compared.pieces:
+        return {"whole_because": compared.why} if compared.why else {}
+    chain = [
+        {"set": piece.set_id, "compression": piece.compression, **piece.payload._asdict()} for piece in compared.pieces
+    ]
+    return {"chain": chain, "stored": {"count": archive.stored_files, "bytes": archive.stored_bytes}}
 
 
 def _facts(source: Source, noted: Noted) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple, Optional
 
 from ....folders import Folder, NotEntered
@@ -49,23 +48,38 @@ class Found(NamedTuple):
     own: Optional[Folder] = None
 
 
-@contextmanager
-def opened(found: Found) -> Iterator[tuple[int, os.stat_result]]:
-    """Given what was found, yield the descriptor and status of the regular file there.
+class opened:  # noqa: N801 - used as a function; a generator would take longer than reading a small file
+    """Given what was found, yield the descriptor and status of the regular file there, for a block.
 
     A file that took another one's place is one, too. Raise NotEntered where it is no file any more or is replaced all
     the time, OSError where it cannot be opened.
     """
-    descriptor = found.holder.open_file(found.name)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotEntered(f"{found.path} was a regular file a moment ago and no longer is")
-        if found.inode and status.st_ino != found.inode:
-            _require_same(found, status)
-        yield descriptor, status
-    finally:
-        os.close(descriptor)
+
+    __slots__ = ("_descriptor", "_found")
+
+    def __init__(self, found: Found) -> None:
+        self._found, self._descriptor = found, -1
+
+    def __enter__(self) -> tuple[int, os.stat_result]:
+        found = self._found
+        self._descriptor = descriptor = found.holder.open_file(found.name)
+        try:
+            status = os.fstat(descriptor)
+            _require_file(found, status)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor, status
+
+    def __exit__(self, *_failure: object) -> None:
+        os.close(self._descriptor)
+
+
+def _require_file(found: Found, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise NotEntered(f"{found.path} was a regular file a moment ago and no longer is")
+    if found.inode and status.st_ino != found.inode:
+        _require_same(found, status)
 
 
 def _require_same(found: Found, status: os.stat_result) -> None:

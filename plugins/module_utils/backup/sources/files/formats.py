@@ -11,8 +11,9 @@ range, is formatted here, and everything else is left to tarfile. Any tar reads 
 tar and with tarfile.
 
 The index is one JSON line a member, in the archive's order, with what tar itself does not keep. The first line names
-the columns. Checksum and size are of the bytes that went into the archive; mtime_ns is what an incremental run would
-compare.
+the columns. Checksum and size are of the bytes that went into the archive. Size, mtime_ns, ctime_ns and inode are what
+an incremental run compares; inode is 0 where they would not tell a later change. ``lies`` is which member of the set's
+chain the content lies in, from its full set on; the last one is the set itself (docs/backup-format.md).
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from json.encoder import encode_basestring_ascii
 from typing import IO, NamedTuple, Optional
 
 from ....errors import CoreError
@@ -45,9 +48,39 @@ class Owner(NamedTuple):
     group: str = ""
 
 
+_ZEROS = bytes(BLOCK)
+
+
 def padding(size: int) -> bytes:
     """Return the zeros that fill the last block of ``size`` bytes."""
-    return bytes(-size % BLOCK)
+    return _ZEROS[: -size % BLOCK]
+
+
+class Headers:
+    """Headers of members, most of which differ from the one before in name, size and time alone.
+
+    What else is in one, and its share of the checksum, is formatted once for each mode, owner and kind.
+    """
+
+    def __init__(self, owner_of: Callable[[os.stat_result], Owner]) -> None:
+        self._owner_of = owner_of
+        self._fixed: dict[tuple[int, int, int, bytes], tuple[bytes, bytes, int]] = {}
+
+    def of(self, name: str, kind: bytes, size: int, status: os.stat_result, link: str = "") -> bytes:
+        """Given a member's name, kind and status, return its header, with pax records before it where needed."""
+        if link or not _is_plain(name, size, status, ""):
+            return header(name, kind, size, status, self._owner_of(status), link)
+        key = (status.st_mode, status.st_uid, status.st_gid, kind)
+        numbers, tail, known = self._fixed.get(key) or self._fix(key, status)
+        text = name.encode("ascii").ljust(_NAME, b"\0")
+        sizes = b"%011o\0%011o\0" % (size, int(status[stat.ST_MTIME]))
+        return b"%b%b%b%06o\0 %b" % (text, numbers, sizes, sum(text) + sum(sizes) + known, tail)
+
+    def _fix(self, key: tuple[int, int, int, bytes], status: os.stat_result) -> tuple[bytes, bytes, int]:
+        whole = _plain_header("", key[3], 0, status, self._owner_of(status), "")
+        numbers, tail = whole[_NAME : _NAME + 24], whole[_NAME + 56 :]
+        self._fixed[key] = (numbers, tail, sum(numbers) + sum(tail) + 8 * 0x20)
+        return self._fixed[key]
 
 
 def header(name: str, kind: bytes, size: int, status: os.stat_result, owner: Owner, link: str = "") -> bytes:
@@ -92,12 +125,12 @@ def _is_plain(name: str, size: int, status: os.stat_result, link: str) -> bool:
         and len(link) <= _NAME
         and size < _SIZE_LIMIT
         and max(status.st_uid, status.st_gid) < _ID_LIMIT
-        and 0 <= status.st_mtime < _SIZE_LIMIT
+        and 0 <= status[stat.ST_MTIME] < _SIZE_LIMIT
     )
 
 
 def _plain_header(name: str, kind: bytes, size: int, status: os.stat_result, owner: Owner, link: str) -> bytes:
-    numbers = (status.st_mode & 0o7777, status.st_uid, status.st_gid, size, int(status.st_mtime))
+    numbers = (status.st_mode & 0o7777, status.st_uid, status.st_gid, size, int(status[stat.ST_MTIME]))
     head = name.encode("ascii").ljust(_NAME, b"\0") + b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers
     names = owner.account.encode()[:31].ljust(32, b"\0") + owner.group.encode()[:31].ljust(32, b"\0")
     tail = kind + link.encode("ascii").ljust(_NAME, b"\0") + _MAGIC + names + _DEVICE + _REST
@@ -193,23 +226,62 @@ def _pax_records(data: bytes) -> dict[str, str]:
     return records
 
 
-COLUMNS = ("path", "kind", "size", "sha256", "mode", "uid", "gid", "mtime_ns", "link")
+as_json = encode_basestring_ascii  # what json.dumps makes of a text
+COLUMNS = (
+    *("path", "kind", "size", "sha256", "mode", "uid", "gid", "mtime_ns", "link"),
+    *("ctime_ns", "inode", "lies"),  # sets of older releases do not have these
+)
+OLDER = len(COLUMNS) - 3
 HEAD = json.dumps(COLUMNS) + "\n"
+HEADS = {json.dumps(COLUMNS[:number]).encode("ascii") + b"\n" for number in (OLDER, len(COLUMNS))}
+
+
+class Content(NamedTuple):
+    """What the index says of a member's content: its kind, how long it is, and its checksum."""
+
+    kind: str
+    size: int = 0
+    sha256: str = ""
+
+
+def row_of(name: str, content: Content, status: os.stat_result, link: str, inode: int, lies: int) -> str:
+    """Given a member, its status, the inode to compare it by and where it lies, return its line of the index."""
+    return (
+        f'[{as_json(name)}, "{content.kind}", {content.size}, "{content.sha256}", '
+        f"{stat.S_IMODE(status.st_mode)}, {status.st_uid}, {status.st_gid}, {status.st_mtime_ns}, "
+        f"{as_json(link)}, {status.st_ctime_ns}, {inode}, {lies}]\n"
+    )
 
 
 class Row(NamedTuple):
-    """One member as the index lists it; ``sha256`` is empty for what has no content, ``link`` for what is no link."""
+    """One member as the index lists it; ``sha256`` is empty for what has no content, ``link`` for what is no link.
+
+    ``lies`` is the place of its content in the set's chain; 0 is the full set.
+    """
 
     path: str
     kind: str
     size: int
     sha256: str
     link: str = ""
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    mtime_ns: int = 0
+    lies: int = 0
+
+
+# The line of a file that an earlier set of the chain has: there may be hundreds of thousands of them.
+_CARRIED = re.compile(
+    rb'\["(?:[^"\\]|\\.)+", "(?:file|sparse)", \d+, "[0-9a-f]{64}", \d+, \d+, \d+, -?\d+, "", -?\d+, [1-9]\d*, (\d)\]\n'
+)
 
 
 def read_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
-    """Given an index as a stream, yield its rows. Raise Unreadable where it is none."""
-    if stream.readline() != HEAD.encode("ascii"):
+    """Given an index, yield all its rows, whichever set of its chain has their content. Raise Unreadable where it is
+    none.
+    """
+    if stream.readline() not in HEADS:
         raise Unreadable(name, "its first line does not name the columns of an index")
     for number, line in enumerate(stream, start=2):
         row = _row(line)
@@ -218,9 +290,35 @@ def read_rows(stream: IO[bytes], name: str) -> Iterator[Row]:
         yield row
 
 
+class Rows:
+    """The rows of an index whose content is in the set's own archive, in its order. ``own`` is its place in the chain.
+
+    ``carried`` counts those before that are of files of earlier sets. Raise Unreadable where it is no index.
+    """
+
+    def __init__(self, stream: IO[bytes], name: str, own: int = 0) -> None:
+        self._stream, self._name, self._own, self.carried = stream, name, own, 0
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows."""
+        if self._stream.readline() not in HEADS:
+            raise Unreadable(self._name, "its first line does not name the columns of an index")
+        for number, line in enumerate(self._stream, start=2):
+            earlier = _CARRIED.fullmatch(line) if self._own else None
+            if earlier is not None and int(earlier.group(1)) < self._own:
+                self.carried += 1
+                continue
+            row = _row(line)
+            if row is None or row.lies != self._own:
+                raise Unreadable(self._name, f"line {number} is no row of an index")
+            yield row
+
+
 def _row(line: bytes) -> Optional[Row]:
     try:
-        path, kind, size, sha256, *_numbers, link = json.loads(line)
-        return Row(str(path), str(kind), int(size), str(sha256), str(link))
-    except (ValueError, TypeError):
+        path, kind, size, sha256, mode, uid, gid, mtime_ns, link, *newer = json.loads(line)
+        lies = newer[2] if newer else 0
+        numbers = (int(mode), int(uid), int(gid), int(mtime_ns), int(lies))
+        return Row(str(path), str(kind), int(size), str(sha256), str(link), *numbers)
+    except (ValueError, TypeError, IndexError):
         return None

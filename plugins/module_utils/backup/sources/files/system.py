@@ -28,11 +28,11 @@ def _posix_member_name(path: str) -> str:
 
 
 def _posix_kind(entry: os.DirEntry[str]) -> str:
-    if entry.is_symlink():
-        return LINK
+    if entry.is_file(follow_symlinks=False):
+        return FILE
     if entry.is_dir(follow_symlinks=False):
         return FOLDER
-    return FILE if entry.is_file(follow_symlinks=False) else SPECIAL
+    return LINK if entry.is_symlink() else SPECIAL
 
 
 def _posix_link_kind(status: os.stat_result) -> str:

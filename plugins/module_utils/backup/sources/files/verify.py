@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from itertools import zip_longest
 from typing import IO, Optional
 
@@ -18,7 +17,7 @@ from ...streams import reading
 from ..model import Bench
 from .attributes import verify_attributes
 from .content import SPARSE
-from .formats import FOLDER, HARDLINK, REGULAR, SYMLINK, BadTar, Member, Row, read_content, read_members, read_rows
+from .formats import FOLDER, HARDLINK, REGULAR, SYMLINK, BadTar, Member, Row, Rows, read_content, read_members
 
 KINDS = {REGULAR: ("file", SPARSE), FOLDER: ("folder",), SYMLINK: ("link", "junction"), HARDLINK: ("hardlink",)}
 NAMED = 5  # members that differ, named in full; one is enough to condemn a set
@@ -38,12 +37,12 @@ def _verify_archive(entry: SourceCopy, bench: Bench) -> list[str]:
     paths, packed = [bench.folder / payload.name for payload in (archive, index)], entry.compression
     with reading(paths[0], packed, bench.host) as stream, reading(paths[1], packed, bench.host) as rows:
         try:
-            return _compare(stream, read_rows(rows, index.name), entry.things, bench)
+            return _compare(stream, Rows(rows, index.name, len(entry.chain)), entry.things, bench)
         except BadTar as error:
             return [f"{archive.name}: {error}"]
 
 
-def _compare(stream: IO[bytes], rows: Iterator[Row], count: int, bench: Bench) -> list[str]:
+def _compare(stream: IO[bytes], rows: Rows, count: int, bench: Bench) -> list[str]:
     wrong: list[str] = []
     files = 0
     for member, row in zip_longest(read_members(stream), rows):
@@ -54,6 +53,7 @@ def _compare(stream: IO[bytes], rows: Iterator[Row], count: int, bench: Bench) -
         if member is None or row is None or len(wrong) >= NAMED:
             return wrong
         bench.host.remaining()
+    files += rows.carried
     return wrong if files == count else [f"the archive holds {files} files, the manifest says {count}"]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Optional
 
 from ....folders import Folder, NotEntered, Place
-from .content import FILE, FOLDER, SWAPPED, TWIN, VANISHED, Found, data_of, kind_of, may_have_holes, opened
+from .content import FILE, FOLDER, LEAST_HOLE, SWAPPED, TWIN, VANISHED, Found, data_of, kind_of, may_have_holes, opened
 from .system import POSIX, System
 
 MOST_OPEN = 64  # folders above each other that are open at a time; the others are come back to through ".."
@@ -25,6 +25,10 @@ def _unnoted(_kind: str, _path: str) -> None:
     pass
 
 
+def _left_out_by_none(_below: str, _name: str) -> bool:
+    return False
+
+
 def leaving_out(patterns: Sequence[str], matched: Callable[[str], str] = str) -> LeaveOut:
     """Given patterns, return what tells whether something is left out.
 
@@ -34,6 +38,9 @@ def leaving_out(patterns: Sequence[str], matched: Callable[[str], str] = str) ->
     patterns = [matched(pattern) for pattern in patterns]
     by_path = _any_of([pattern.strip("/") for pattern in patterns if "/" in pattern.rstrip("/")])
     by_name = _any_of([pattern.rstrip("/") for pattern in patterns if "/" not in pattern.rstrip("/")])
+
+    if by_name is None and by_path is None:
+        return _left_out_by_none
 
     def left_out(below: str, name: str) -> bool:
         if by_name is not None and by_name.match(matched(name)):
@@ -89,17 +96,20 @@ def walk(
         cut = len(place.path.rstrip(os.sep)) + 1
         while levels:
             level = levels[-1]
-            name, kind, inode = next(level.entries, ("", "", 0))
-            if not name:
-                _ascend(levels, note)
-                continue
-            path = level.folder.path_of(name)
-            if path in protected or leave_out(path[cut:], name):
-                continue
-            found = _found(level.folder, name, path, kind, inode, note)
-            if found is not None:
+            folder, above = level.folder, level.folder.path_of("")
+            for name, kind, inode in level.entries:
+                path = above + name
+                if path in protected or leave_out(path[cut:], name):
+                    continue
+                found = _found(folder, name, path, kind, inode, note)
+                if found is None:
+                    continue
                 yield found
-                _descend(levels, found, system, note)
+                if found.own is not None:
+                    _descend(levels, found, system, note)
+                    break
+            else:
+                _ascend(levels, note)
     finally:
         for level in levels:
             level.close()
@@ -151,10 +161,10 @@ def _ascend(levels: list[_Level], note: Note) -> None:
 
 def _listed(folder: Folder, system: System, note: Note) -> list[tuple[str, str, int]]:
     """Return the names in a folder with the kind and the inode of each."""
-    rows = []
+    rows, kind_of_entry = [], system.entry_kind
     for entry in folder.entries():
         try:
-            rows.append((entry.name, system.entry_kind(entry), entry.inode()))
+            rows.append((entry.name, kind_of_entry(entry), entry.inode()))
         except FileNotFoundError:
             note(VANISHED, folder.path_of(entry.name))
     if system.folds_case:
@@ -186,7 +196,7 @@ def size_below(place: Place, leave_out: LeaveOut, protected: Collection[str], sy
 def _bytes(found: Found) -> int:
     try:
         status = found.holder.lstat(found.name)
-        if not may_have_holes(status):
+        if status.st_size <= LEAST_HOLE or not may_have_holes(status):
             return status.st_size
         with opened(found) as (descriptor, status):
             data = data_of(descriptor, status)

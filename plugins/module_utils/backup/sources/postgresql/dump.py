@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -87,8 +88,21 @@ def contents(path: Path, compression: str, bin_dir: str, host: Host) -> Contents
 
     Raise ToolFailed where pg_restore cannot read it, CannotJudge where there is no pg_restore.
     """
-    text = _restore(path, compression, bin_dir, host, "--list")
-    return parse_contents(text.decode("utf-8", "replace"), path.name)
+    return parse_contents(as_list(path, compression, bin_dir, host), path.name)
+
+
+def as_list(path: Path, compression: str, bin_dir: str, host: Host) -> str:
+    """Given a dump, return its table of contents as pg_restore prints it. Raise as ``contents``."""
+    return _restore(path, compression, bin_dir, host, "--list").decode("utf-8", "replace")
+
+
+def as_sql(path: Path, compression: str, bin_dir: str, host: Host, entries: str) -> str:
+    """Given a dump and lines of its table of contents, return the SQL that makes those. Raise as ``contents``."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as chosen:
+        chosen.write(entries)
+        chosen.flush()
+        words = ("--create", f"--use-list={chosen.name}", "--file=-")
+        return _restore(path, compression, bin_dir, host, *words).decode("utf-8", "replace")
 
 
 def read_through(path: Path, compression: str, bin_dir: str, host: Host) -> None:
@@ -100,18 +114,18 @@ class _Enough(Exception):
     """The program has ended and takes no more bytes; its exit code says whether it was content."""
 
 
-def _restore(path: Path, compression: str, bin_dir: str, host: Host, word: str) -> bytes:
+def _restore(path: Path, compression: str, bin_dir: str, host: Host, *words: str) -> bytes:
     """Given a dump, feed it to pg_restore as far as that reads, and return what it prints."""
     program = program_of("pg_restore", bin_dir, host)
     if not os.path.exists(program):  # the set was made elsewhere, where the tools have another folder
         program = program_of("pg_restore", "", host)
     with tempfile.TemporaryFile() as printed:  # a file, because nobody reads a pipe while we feed another
         try:
-            stage = Stage([program, word], host, fed=True, output=printed)
+            stage = Stage([program, *words], host, fed=True, output=printed)
         except ToolMissing as error:
             raise CannotJudge(f"{path.name} cannot be looked into: {error}") from error
         try:
-            _feed(path, compression, host, stage)
+            feed(path, compression, host, stage)
             stage.finish()
         finally:
             stage.abandon()
@@ -119,10 +133,16 @@ def _restore(path: Path, compression: str, bin_dir: str, host: Host, word: str) 
         return printed.read()
 
 
-def _feed(path: Path, compression: str, host: Host, stage: Stage) -> None:
+def _unwatched(_size: int) -> None:
+    pass
+
+
+def feed(path: Path, compression: str, host: Host, stage: Stage, watch: Callable[[int], object] = _unwatched) -> None:
+    """Given a dump, feed it to a process as far as that reads; ``watch`` hears how many bytes each portion has."""
     try:
         with reading(path, compression, host) as stream:
             while chunk := stream.read(CHUNK):
+                watch(len(chunk))
                 _hand_over(chunk, stage)
             _hand_over(b"", stage)
     except _Enough:

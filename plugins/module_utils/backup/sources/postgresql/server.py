@@ -109,7 +109,7 @@ def server_of(options: Mapping[str, Any]) -> Server:
 
     return Server(
         address=text("login_host") or text("login_unix_socket"),
-        port=int(options["login_port"]),
+        port=int(options.get("login_port") or 5432),
         user=text("login_user"),
         password=text("login_password"),
         system_user=text("system_user"),

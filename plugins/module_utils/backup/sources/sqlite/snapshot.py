@@ -83,7 +83,7 @@ PAGES = 1000  # a step: 4 MB of the usual pages
 PAUSE = 0.005  # seconds between two steps, in which a writer gets its turn
 MAX_RESTARTS = 5
 _FORMATS = 18  # offset of the two bytes that say how the file is written and read: 2 with a log, 1 without
-_WITH_LOG, _WITHOUT_LOG = b"\x02\x02", b"\x01\x01"
+WITH_LOG, WITHOUT_LOG = b"\x02\x02", b"\x01\x01"
 _UNFINISHED = ("-wal", "-journal")
 _IN_MEMORY = "-shm"  # the index of a log: whoever has the database open has made it
 
@@ -140,7 +140,7 @@ def snapshot(path: str, target: Path, wait_s: float, pulse: Callable[[], None], 
     with _readable(location, target, host) as (readable, left):
         how = _copy(readable, target, Patience(path, wait_s, pulse), pulse)
     require_still(location)
-    _without_log(target)
+    set_formats(target, WITHOUT_LOG)
     target.chmod(0o600)
     return "left" if left else how
 
@@ -215,7 +215,7 @@ def _copy(path: str, target: Path, patience: Patience, pulse: Callable[[], None]
 def _has_log(path: str) -> bool:
     """Return whether a database is in WAL mode. Its header says so; the pragma would have the schema parsed."""
     with open(path, "rb", opener=regular) as stream:
-        return stream.read(_FORMATS + 2)[_FORMATS:] == _WITH_LOG
+        return stream.read(_FORMATS + 2)[_FORMATS:] == WITH_LOG
 
 
 def _copied_in_steps(
@@ -238,10 +238,10 @@ def _copy_held(
     source.execute("COMMIT")
 
 
-def _without_log(target: Path) -> None:
-    """Have a copy say that it needs no log, as PRAGMA journal_mode=DELETE would, which parses the schema."""
+def set_formats(target: Path, wanted: bytes) -> None:
+    """Have a copy say that it needs a log, or none, as PRAGMA journal_mode would, which parses the schema."""
     with target.open("r+b") as stream:
         stream.seek(_FORMATS)
-        if stream.read(2) == _WITH_LOG:
+        if stream.read(2) in (WITH_LOG, WITHOUT_LOG):
             stream.seek(_FORMATS)
-            stream.write(_WITHOUT_LOG)
+            stream.write(wanted)

@@ -15,29 +15,49 @@ from pathlib import Path
 import pytest
 from fake_host import FakeHost
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import verification as reached
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import streams
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Subset
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import CannotJudge
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.errors import (
+    CannotJudge,
+    CannotRestore,
+    NoSpace,
+)
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     Defect,
     Manifest,
+    Notes,
     Payload,
     Report,
     SourceCopy,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.kinds import KINDS
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import verify
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.model import Bench, Reader, Restored
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.verification import evidence, verify
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ActionFailed
 
 from .examples import a_set, an_entry
 
 Look = Callable[[SourceCopy, Bench], list[str]]
+Back = Callable[[SourceCopy, Reader, Path, Bench], Restored]
 
 
-def looked(folder: Path, names: str, level: int, monkeypatch: pytest.MonkeyPatch, look: Look) -> Report:
-    """Verify a set of a source for each letter, each a file of its name alone; ``look`` opens them."""
-    monkeypatch.setitem(KINDS, "files", KINDS["files"]._replace(verify=look))
+def nothing(entry: SourceCopy, _reader: Reader, _into: Path, _bench: Bench) -> Restored:
+    return Restored(entry, 0, Notes(), {})
+
+
+def looked(
+    folder: Path,
+    names: str,
+    level: int,
+    monkeypatch: pytest.MonkeyPatch,
+    look: Look,
+    back: Back = nothing,
+    doubt: str = "",
+) -> Report:
+    """Verify a set of a source for each letter, each a file of its name alone; ``look`` opens them, ``back`` restores
+    them.
+    """
+    monkeypatch.setitem(KINDS, "files", KINDS["files"]._replace(verify=look, restore=back))
     entries = []
     for name in names:
         (folder / name).mkdir()
@@ -45,7 +65,7 @@ def looked(folder: Path, names: str, level: int, monkeypatch: pytest.MonkeyPatch
         payload = Payload(f"{name}/archive", "archive", 1, hashlib.sha256(name.encode()).hexdigest())
         entries.append(an_entry(name)._replace(payloads=(payload,)))
     manifest: Manifest = a_set().manifest._replace(sources=tuple(entries), platform="windows")
-    return verify(manifest, Bench(folder, folder, Ticking()), level)
+    return verify(manifest, Bench(folder, folder, Ticking(), doubt=doubt), level)
 
 
 class Ticking(FakeHost):
@@ -63,6 +83,44 @@ def test_sources_are_opened_from_l2_and_thoroughly_from_l3(tmp_path, monkeypatch
     assert [bench.thorough for bench in seen] == asked
     assert {bench.platform for bench in seen} <= {"windows"}, "the one that made the set"
     assert report == Report(a_set().id, level, sources=1, bytes=1, seconds=1.235)
+
+
+RETURNS = [
+    (ActionFailed("a differs"), False, "it does not come back: a differs", False),
+    (OSError(5, "EIO"), False, "it does not come back: a cannot be read: EIO", False),
+    (CannotRestore("no PostgreSQL here"), True, "no PostgreSQL here", True),
+    (NoSpace("the disk is full"), True, "the disk is full", True),
+]
+
+
+@pytest.mark.parametrize(("error", "unknown", "words", "proved"), RETURNS)
+def test_a_source_that_does_not_come_back_is_a_defect_and_one_that_cannot_be_tried_is_unknown(
+    tmp_path, monkeypatch, error, unknown, words, proved
+):
+    def back(_entry: SourceCopy, _reader: Reader, into: Path, _bench: Bench) -> Restored:
+        assert into.stat().st_mode & 0o777 == 0o700
+        (into / "shut").mkdir(mode=0o000)
+        raise error
+
+    report = looked(tmp_path, "ab", 3, monkeypatch, lambda *_given: [], back)
+    assert report.defects == [Defect(3, name, words.replace("a cannot", f"{name} cannot"), unknown) for name in "ab"]
+    assert (report.proved.ok, report.proved.level) == (proved, 2 if proved else 3)
+    found = evidence(report, a_set().manifest, None, 1.0)
+    assert found is not None
+    assert (found.level, found.ok) == ((2, True) if proved else (3, False))
+    assert not list(tmp_path.glob("cryptobot-restore-*"))
+
+
+def test_what_failed_below_is_not_restored_and_nothing_is_where_another_could_lead_us(tmp_path, monkeypatch):
+    report = looked(tmp_path, "a", 3, monkeypatch, lambda *_given: ["broken"], forbidden)
+    assert [one.level for one in report.defects] == [2]
+    report = looked(tmp_path, "b", 3, monkeypatch, lambda *_given: [], forbidden, doubt="it is another's")
+    [defect] = report.defects
+    assert (defect.level, defect.unknown, defect.message.endswith("it is another's")) == (3, True, True)
+
+
+def forbidden(*_given: object) -> Restored:
+    raise AssertionError("it is not to be restored")
 
 
 def raising(error: Exception) -> Look:
@@ -115,13 +173,13 @@ def test_two_sources_are_opened_side_by_side_and_no_more(tmp_path, monkeypatch):
 
 
 def test_two_files_are_read_side_by_side_and_no_more(tmp_path, monkeypatch):
-    counted, real = Counted(), reached.regular_itself
+    counted, real = Counted(), streams.regular_itself
 
     def opened(path: str, flags: int) -> int:
         counted()
         return real(path, flags)
 
-    monkeypatch.setattr(reached, "regular_itself", opened)
+    monkeypatch.setattr(streams, "regular_itself", opened)
     assert looked(tmp_path, "abcd", 1, monkeypatch, raising(AssertionError())).ok
     assert counted.most == 2
 

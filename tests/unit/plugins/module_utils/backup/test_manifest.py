@@ -105,7 +105,7 @@ def with_payload(name: str) -> dict:
 
 
 REFUSED = [
-    ({"format": 2}, "another than 1"),
+    ({"format": 3}, "another than 1"),
     ({"id": "20261118T110640Z-000000"}, "belongs to another set"),
     ({"created": "yesterday"}, "missing or of another type"),
     ({"sources": None}, "missing or of another type"),

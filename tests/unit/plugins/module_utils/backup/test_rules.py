@@ -76,6 +76,11 @@ STATES = (DEAD, GROWING, WAITING, UNCLEAR)
 LEFT = {state: (Leftover("x.partial", "partial", state, "pid 1 on fake"),) for state in STATES}
 LOST = (Lack("config", "config/archive.tar", "is not there: No such file"),)
 
+
+def failed_at(moment: float) -> dict:
+    return {"at": NOW, "ok": True, "failures": [{"at": moment, "message": "the disk was full"}]}
+
+
 CASES = [
     ("backup.present", view(), "ok"),
     ("backup.present", view(a_catalog(exists=False)), "critical"),
@@ -117,6 +122,9 @@ CASES = [
     ("backup.readable", view(reports=(report(),)), "ok"),
     ("backup.readable", view(reports=(report(Defect(2, "config", "it does not open")),)), "critical"),
     ("backup.readable", view(reports=(report(Defect(2, "config", "no pg_restore", unknown=True)),)), "unknown"),
+    ("backup.restorable", view(reports=(report(level=3),)), "ok"),
+    ("backup.restorable", view(reports=(report(Defect(3, "config", "it does not come back"), level=3),)), "critical"),
+    ("backup.restorable", view(reports=(report(Defect(3, "config", "no initdb", unknown=True), level=3),)), "unknown"),
     ("backup.size_anomaly", view(), "ok"),
     ("backup.size_anomaly", view(a_catalog(LONG_AGO, BAD)), "critical"),
     ("backup.size_anomaly", view(a_catalog()), "skipped"),
@@ -145,6 +153,11 @@ CASES = [
     ("backup.last_run", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
     ("backup.last_run", view(last_run={"at": NOW, "ok": False, "message": "the disk was full"}), "critical"),
     ("backup.last_run", view(last_run={"at": NOW - 2 * DAY, "ok": False, "message": "the disk was full"}), "ok"),
+    ("backup.run_errors", view(), "skipped"),
+    ("backup.run_errors", view(last_run={"at": NOW, "ok": True, "message": "made"}), "ok"),
+    ("backup.run_errors", view(last_run=failed_at(NOW - 7 * DAY)), "warning"),
+    ("backup.run_errors", view(last_run=failed_at(NOW - 7 * DAY - 1)), "ok"),
+    ("backup.run_errors", view(last_run={"at": NOW, "ok": True, "failures": ["x", {"at": "then"}]}), "ok"),
     ("backup.leftover", view(), "ok"),
     ("backup.leftover", view(a_catalog(leftovers=LEFT[DEAD])), "warning"),
     ("backup.leftover", view(a_catalog(leftovers=LEFT[WAITING])), "warning"),
@@ -168,6 +181,13 @@ CASES = [
     ("backup.strangers", view(), "ok"),
     ("backup.strangers", view(a_catalog(a_set(60)._replace(strangers=("x",)), LONG_AGO)), "warning"),
     ("backup.strangers", view(a_catalog()), "skipped"),
+    ("backup.chain", view(), "ok"),
+    ("backup.chain", view(a_catalog()), "skipped"),
+    (
+        "backup.chain",
+        view(a_catalog(a_set(60)._replace(chain=(Lack("config", "x/archive.tar", "is not there"),)))),
+        "critical",
+    ),
     ("backup.signature", view(), "skipped"),
     ("backup.signature", keyed(SIGNED), "ok"),
     ("backup.signature", keyed(SIGNED, UNSIGNED), "unknown"),
@@ -190,7 +210,7 @@ def test_rule(check, state, status):
 
 
 def test_every_rule_of_the_verified_state_is_in_the_table():
-    spoken = {finding.check for finding in judge(view(reports=(report(),)))}
+    spoken = {finding.check for finding in judge(view(reports=(report(level=3),)))}
     assert spoken == {case[0] for case in CASES}
 
 
@@ -230,6 +250,7 @@ TWICE = {
     "backup.payload": view(reports=(report(Defect(0, "config", "a"), Defect(0, "config", "b")),)),
     "backup.checksum": view(reports=(report(Defect(1, "config", "a"), Defect(1, "config", "b")),)),
     "backup.readable": view(reports=(report(Defect(2, "config", "a"), Defect(2, "config", "b")),)),
+    "backup.restorable": view(reports=(report(Defect(3, "config", "a"), Defect(3, "config", "b"), level=3),)),
     "backup.permissions": view(
         a_catalog(faults=(HIS._replace(path="/nowhere/backups"),)), access=WIDE._replace(unknown="denied")
     ),

@@ -283,9 +283,11 @@ def test_only_where_all_sets_are_signed_is_that_said(signatures, expected):
 YEAR = 366 * DAY
 PINS = [
     ("until now: it is over", NOW, "ok", "0 sets are pinned, 0 B"),
-    ("for a second more", NOW + 1, "ok", "1 sets are pinned, 1000 B"),
-    ("for a leap year since it was made", NOW - DAY + YEAR, "ok", "1 sets are pinned, 1000 B"),
-]
+    ("for a second more", NOW + 1, "ok",
+     f"1 sets are pinned, 1000 B: {NEW.id} (regular, 1000 B) until 2026-11-18T11:06:41Z"),
+    ("for a leap year since it was made", NOW - DAY + YEAR, "ok",
+     f"1 sets are pinned, 1000 B: {NEW.id} (regular, 1000 B) until 2027-11-18T11:06:40Z"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("why", "end", "status", "message"), PINS, ids=[case[0] for case in PINS])

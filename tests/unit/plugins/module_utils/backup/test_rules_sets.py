@@ -23,6 +23,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules
     judge_checksum,
     judge_payload,
     judge_readable,
+    judge_restorable,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.trusted import Fault
@@ -177,7 +178,8 @@ def report(level: int, *defects: Defect, sources: int = 2, partial: bool = False
 
 def verification(seen: Context) -> list[Finding]:
     """Return what the rules of all levels say, without those of the sets that were not looked at."""
-    return [one for rule in (judge_payload, judge_checksum, judge_readable) for one in judged(rule, seen)]
+    rules = (judge_payload, judge_checksum, judge_readable, judge_restorable)
+    return [one for rule in rules for one in judged(rule, seen)]
 
 
 def heads(seen: Report) -> list[tuple[str, str, str]]:
@@ -186,13 +188,14 @@ def heads(seen: Report) -> list[tuple[str, str, str]]:
 
 
 PAYLOAD, CHECKSUM, READABLE = "backup.payload", "backup.checksum", "backup.readable"
+RESTORABLE = "backup.restorable"
 LEVELS = [
     (report(0), [(PAYLOAD, "all 2 sources hold at L0")]),
     (report(1), [(PAYLOAD, "all 2 sources hold at L0"), (CHECKSUM, "all 2 sources hold at L1")]),
     (report(2), [(PAYLOAD, "all 2 sources hold at L0"), (CHECKSUM, "all 2 sources hold at L1"),
                  (READABLE, "all 2 sources hold at L2")]),
     (report(3), [(PAYLOAD, "all 2 sources hold at L0"), (CHECKSUM, "all 2 sources hold at L1"),
-                 (READABLE, "all 2 sources hold at L3")]),
+                 (READABLE, "all 2 sources hold at L2"), (RESTORABLE, "all 2 sources hold at L3")]),
     (report(1, sources=1, partial=True), [(PAYLOAD, "all 1 sources of the share looked at hold at L0"),
                                           (CHECKSUM, "all 1 sources of the share looked at hold at L1")]),
     (report(0, sources=0), [(PAYLOAD, "all 0 sources hold at L0")]),

@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 import tarfile
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -265,6 +266,17 @@ def test_a_source_that_breaks_on_the_way_leaves_no_trace(tmp_path, sources):
     verified = act(tmp_path, state="verified", sources=sources)
     assert status(verified, "backup.last_run") == "critical"
     assert status(verified, "backup.present") == "ok"
+
+
+def test_a_run_that_failed_is_named_for_a_week_though_a_later_one_made_it_good(tmp_path, sources):
+    act(tmp_path, sources=[*sources, files("gone", tmp_path / "gone")])
+    act(tmp_path, sources=sources)
+    verified = act(tmp_path, state="verified", sources=sources)
+    assert status(verified, "backup.last_run") == "ok"
+    [told] = found(verified, "backup.run_errors")
+    assert (told.status, told.actual, "the source gone cannot be taken" in told.message) == ("warning", 1, True)
+    later = act(tmp_path, state="verified", sources=sources, host=At(time.time() + 8 * DAY))
+    assert status(later, "backup.run_errors") == "ok"
 
 
 def test_an_optional_source_that_breaks_on_the_way_is_left_out_whole(tmp_path, sources):

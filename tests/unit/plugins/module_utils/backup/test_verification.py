@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import verification as reached
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import streams
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.declared import Subset
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import (
     BackupSet,
@@ -142,14 +142,14 @@ def test_content_that_never_was_right_is_noticed_at_l2_alone(made):
 
 
 def test_a_file_that_cannot_be_read_is_unknown_and_not_bad(made, monkeypatch):
-    real = reached.regular_itself
+    real = streams.regular_itself
 
     def refusing(path, flags):
         if Path(path).name == "archive.tar.gz":
             raise OSError(5, "Input/output error")
         return real(path, flags)
 
-    monkeypatch.setattr(reached, "regular_itself", refusing)
+    monkeypatch.setattr(streams, "regular_itself", refusing)
     defects = look(made, 1).defects
     assert [(defect.unknown, "Input/output error" in defect.message) for defect in defects] == [(True, True)]
 

@@ -14,12 +14,13 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.mod
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.choices import Choices
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.index import PortIndex
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import merge, spanning
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet, Receiver
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.packet import Packet, Receiver, fit
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     ACCEPT,
     DIVERT,
     XTABLES,
     Chain,
+    Doubt,
     FilterRule,
     Match,
     Ruleset,
@@ -68,16 +69,30 @@ def test_the_port_that_no_rule_thinks_of_is_the_first_of_the_widest_range(lines:
     assert choices(*lines).widest() == first
 
 
+def port_class(asked: Choices, port: int, proto: int = 6, family: int = 4) -> int:
+    return asked.port_class(Packet(family, proto, None, port, 40000, ""))
+
+
 def test_a_port_that_is_redirected_to_is_told_apart_from_its_neighbours() -> None:
     asked = choices(before=nat("-p tcp --dport 80 -j REDIRECT --to-ports 8080"))
-    assert [asked.port_class(port) == asked.port_class(8080) for port in (8079, 8081)] == [False, False]
-    assert asked.port_class(8081) == asked.port_class(65535)
-    assert asked.port_class(81) == asked.port_class(8079)
+    assert [port_class(asked, port) == port_class(asked, 8080) for port in (8079, 8081)] == [False, False]
+    assert port_class(asked, 8081) == port_class(asked, 65535)
+    assert port_class(asked, 81) == port_class(asked, 8079)
+
+
+def test_rules_tell_ports_apart_for_their_own_protocol_and_family() -> None:
+    asked = choices("--dport 80", before=nat("-p udp --dport 90 -j REDIRECT --to-ports 91"))
+    assert [port_class(asked, port) for port in (1, 80, 81, 90)] == [0, 1, 2, 2]
+    assert [port_class(asked, port, proto=17) for port in (1, 80, 90, 91, 92)] == [0, 0, 1, 2, 3]
+    only6 = Match(("family",), ((spanning(6, 6),),), "")
+    ports = Match(("dport",), ((spanning(80, 80),),), "")
+    asked = receiving_rule(only6, ports)
+    assert [port_class(asked, 80, family=family) for family in (4, 6)] == [0, 1]
 
 
 def test_a_redirect_that_keeps_the_port_tells_no_port_apart() -> None:
     asked = choices(before=nat("-p tcp -j DNAT --to-destination 203.0.113.10"))
-    assert asked.port_class(1) == asked.port_class(65535)
+    assert port_class(asked, 1) == port_class(asked, 65535)
 
 
 ENTRIES = [
@@ -139,6 +154,11 @@ def test_addresses_that_no_rule_tells_apart_are_one_choice_and_those_of_a_link_a
     assert addresses == [8, LINK_LOCAL + 1]
 
 
+def receiving_rule(*tests: Match) -> Choices:
+    rule = FilterRule("", "", tests, (), Verdict(ACCEPT))
+    return Choices(Ruleset((Table(XTABLES, "inet", "", {"": Chain("", (rule,))}),)))
+
+
 def receiving(*tests: Match) -> Choices:
     rules = tuple(FilterRule("", "", (test,), (), Verdict(ACCEPT)) for test in tests)
     return Choices(Ruleset((Table(XTABLES, "inet", "", {"": Chain("", rules)}),)))
@@ -168,7 +188,9 @@ TESTS = st.one_of(
     st.builds(lambda proto: Match(("proto",), (((proto, proto + 1),),), ""), st.sampled_from([6, 17])),
     st.builds(lambda bits: Match(("dport",), (((1, 2),),), "", mask=bits), st.sampled_from([1, 2])),
 )
-RULES = st.lists(st.lists(TESTS, max_size=3).map(lambda tests: FilterRule("", "", tuple(tests))), max_size=6)
+RULES = st.lists(st.lists(TESTS, max_size=3), max_size=6).map(
+    lambda rules: [FilterRule(str(at), "", tuple(tests)) for at, tests in enumerate(rules)]
+)
 
 
 @given(RULES)
@@ -177,21 +199,31 @@ def test_the_rules_of_a_port_are_those_that_can_match_it_in_their_order(rules: l
     for proto in (6, 17):
         for port in range(1, 20):
             packet = Packet(4, proto, OWN4, port, 40000, "eth0")
-            assert indexed.rules(packet) == [rule for rule in rules if index.concerns(rule, packet)]
+            fitting = [rule for rule in rules if all(fit(test, packet)[0] for test in rule.tests)]
+            assert indexed.rules(packet) == [rule._replace(tests=()) for rule in fitting]
+
+
+def test_what_a_rule_asks_beside_family_protocol_and_port_is_left_to_ask() -> None:
+    known = [Match((field,), (((number, number + 1),),), "") for field, number in (("family", 4), ("proto", 6))]
+    port, source = Match(("dport",), (((22, 23),),), ""), Match(("saddr",), (((7, 8),),), "")
+    rule = FilterRule("", "", (*known, source, port, Doubt("?")))
+    (found,) = PortIndex([rule]).rules(Packet(4, 6, OWN4, 22, 40000, "eth0"))
+    assert found.tests == (source, Doubt("?"))
+    assert PortIndex([rule]).rules(Packet(6, 6, OWN4, 22, 40000, "eth0")) == []
 
 
 def test_a_rule_of_several_rows_of_ports_is_found_at_each() -> None:
     rule = FilterRule("", "", (Match(("dport",), (((22, 23),), ((80, 81),)), ""),))
     indexed = PortIndex([rule])
     found = [indexed.rules(Packet(4, 6, OWN4, port, 40000, "eth0")) for port in (22, 23, 80)]
-    assert found == [[rule], [], [rule]]
+    assert [len(rules) for rules in found] == [1, 0, 1]
 
 
 def test_a_packet_is_compared_with_the_rules_of_its_port_and_those_of_very_many_ports_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked: list[FilterRule] = []
-    monkeypatch.setattr(index, "concerns", lambda rule, packet, field: looked.append(rule) or True)
+    monkeypatch.setattr(index, "left_to_ask", lambda rule, packet, field: looked.append(rule) or rule)
     spans = [*((port, port + 1) for port in range(100, 200)), (1000, 1064), (2000, 2065), (3000, 60000)]
     rules = [FilterRule(str(span[0]), "", (Match(("dport",), ((span,),), ""),)) for span in spans]
     PortIndex(rules).rules(Packet(4, 6, OWN4, 150, 40000, "eth0"))

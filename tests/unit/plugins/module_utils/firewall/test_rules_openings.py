@@ -483,13 +483,17 @@ def test_an_address_of_the_host_among_the_sources_is_no_hole_in_them() -> None:
     assert only(apart, "unexpected_open").actual["sources"] == {"IPv4": ["10.0.0.0/8"]}
 
 
-def test_an_address_that_the_host_gives_up_is_no_news() -> None:
+@pytest.mark.parametrize("banned", [0, 40], ids=["remembered as they are", "too many, so by a digest"])
+def test_an_address_that_the_host_gives_up_is_no_news(banned: int) -> None:
     def at(own: int) -> Network:
         ways = {4: {"eth0": subtract(ANY_SOURCE[4], spanning(own, own))}, 6: {}}
         return HOST._replace(addresses={4: (own,), 6: ()}, ways=ways)
 
-    before = remembered(audit(v4("-j ACCEPT"), [socket()], network=at(OWN4), now=AT), keep=False)
-    made = audit(v4("-j ACCEPT"), [socket()], network=at(OWN4 + 1), history=before)
+    rules = v4(*(f"-s 192.0.2.{2 * number} -j DROP" for number in range(banned)), "-j ACCEPT")
+    before = remembered(audit(rules, [socket()], network=at(OWN4), now=AT), keep=False)
+    made = audit(rules, [socket()], network=at(OWN4 + 1), history=before)
     assert found(made, "new_exposure") == [("ok", "listening sockets")]
+    more = audit(v4("-j ACCEPT"), [socket()], network=at(OWN4), history=before)
+    assert found(more, "new_exposure") == [("warning", "tcp 0.0.0.0:8000") if banned else ("ok", "listening sockets")]
     closed = remembered(audit(v4("-j DROP"), [socket()], network=at(OWN4), now=AT), keep=False)
     assert closed.open["tcp 0.0.0.0:8000 IPv4"].open == ()

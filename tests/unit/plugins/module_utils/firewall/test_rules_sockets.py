@@ -10,10 +10,10 @@ import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import Finding
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.context import Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.exposure import describe
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.intervals import Intervals, subtract
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.network import ANY_SOURCE, Stack
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import Ruleset
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.rules_sockets import describe
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.run import RULES
 
 from .audits import MAYBE, NOT_SEEN, OPEN_ALL, allow, audit, found, only, opening, socket

@@ -37,7 +37,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr_restore
     parse_control,
     without_recovery,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr_restore.declared import Request, parse_moment
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr_restore.declared import Wanted, parse_moment
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr_restore.plan import (
     Destination,
     choose,
@@ -71,13 +71,13 @@ def observed(*missing: int, end: int = 20, forked: bool = False) -> Observation:
     return Observation(CLUSTER, NONE, NONE, NONE, (held,), None, {}, None, NONE)
 
 
-def request(target: str = "time", value: str = "", moment: Any = None, **more: Any) -> Request:
+def request(target: str = "time", value: str = "", moment: Any = None, **more: Any) -> Wanted:
     whole = {
         "cluster": CLUSTER, "dir": "/x/copy", "present": True, "target": target, "moment": moment,
         "value": utc(moment) if moment else value, "exclusive": False, "timeline": 0, "label": "", "port": 0,
         "dump_database": "", "dump_file": "", "swap": False, "live_dir": "",
     }  # fmt: skip
-    return Request(**{**whole, **more})
+    return Wanted(**{**whole, **more})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def request(target: str = "time", value: str = "", moment: Any = None, **more: A
         (request(moment=T0 + 1700, timeline=1), observed(forked=True), "second", "up to which"),
     ],
 )
-def test_which_backup_and_what_speaks_against_it(asked: Request, seen: Observation, label: str, words: str) -> None:
+def test_which_backup_and_what_speaks_against_it(asked: Wanted, seen: Observation, label: str, words: str) -> None:
     choice, refused = choose(asked, seen)
     assert (choice.backup.label if choice else "") == label
     assert [words in each.message for each in refused] == ([True] if words else [])
@@ -140,7 +140,7 @@ ROOM = Destination(free=1 << 40, live_dir="/live", last_commit=T0 + 900, major=1
         ),
     ],
 )
-def test_what_is_refused_of_a_place(asked: Request, place: Destination, words: str) -> None:
+def test_what_is_refused_of_a_place(asked: Wanted, place: Destination, words: str) -> None:
     choice, refused = choose(asked, observed())
     assert choice is not None
     assert refused == []
@@ -181,7 +181,7 @@ ONLINE = PAUSED._replace(recovery=False, paused=False, position=position_text(20
         (request("latest"), ONLINE._replace(position=position_text(14 * MIB16)), "", "before the last segment"),
     ],
 )
-def test_the_end_of_replay_is_held_against_what_was_asked(asked: Request, moment: Moment, log: str, words: str) -> None:
+def test_the_end_of_replay_is_held_against_what_was_asked(asked: Wanted, moment: Moment, log: str, words: str) -> None:
     choice, _refused = choose(asked._replace(moment=T0 + 700) if asked.moment else asked, observed())
     assert choice is not None
     found = not_reached(asked, choice, moment, log)

@@ -1,0 +1,148 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""L3 restores for real: it finds what the levels below it believe, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plugins.module_utils.backup.examples import act, database, files, found, sqlite, status
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.manifest import seal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.postgresql import scratch
+
+from ..database.postgres_server import Server, running_server
+from ..faults.test_backup_postgresql import need_binaries, source
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running_server(need_binaries()) as running:
+        running.sql("postgres", "CREATE DATABASE main", "CREATE ROLE trader LOGIN PASSWORD 'x'")
+        running.sql(
+            "main",
+            "CREATE TABLE trades (id int PRIMARY KEY, side text CHECK (side <> 'bad'))",
+            "INSERT INTO trades SELECT n, 'good' FROM generate_series(1, 100) n",
+            "ALTER TABLE trades OWNER TO trader",
+        )
+        yield running
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "app.yml").write_text("key: 1")
+    (tmp_path / "config" / "link").symlink_to("app.yml")
+    return tmp_path / "config"
+
+
+def looked(folder: Path, **more: Any) -> Any:
+    (folder / "scratch").mkdir(exist_ok=True)
+    return act(folder, state="verified", verify_level="L3", scratch_dir=str(folder / "scratch"), **more)
+
+
+def everything(folder: Path, server: Server, config: Path) -> list[dict[str, Any]]:
+    return [source(server, rows="exact"), files("config", config), sqlite("db", database(folder / "live.db"))]
+
+
+def ours() -> set[str]:
+    """Return the scratch servers and folders that are on this host, and the server processes that run."""
+    left = {str(path) for path in Path("/tmp").glob("cryptobot-*")}
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return left | {line for line in running if "postgres" in line and "cryptobot-pg" in line and " -D " in line}
+
+
+def test_all_three_kinds_come_back_and_nothing_is_left(tmp_path, server, config):
+    before = ours()
+    made = act(tmp_path, sources=everything(tmp_path, server, config), verify_level="L3")
+    assert (made.failure, made.data["set"]["verified"]) == ("", "L3")
+    result = looked(tmp_path)
+    assert status(result, "backup.restorable") == "ok"
+    assert [one.message for one in found(result, "backup.restorable")] == ["all 3 sources hold at L3"]
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert ours() == before
+
+
+def rewritten(folder: Path, kind: str, change: Any) -> None:
+    """Change what the manifest of the one set says of a source, and seal it as its maker would."""
+    [path] = (folder / "backups").glob("*-*/manifest.json")
+    document = json.loads(path.read_text())
+    change(next(entry for entry in document["sources"] if entry["type"] == kind), path.parent)
+    path.write_bytes(seal(document))
+    (path.parent / "verified.json").unlink()
+
+
+def fewer_rows(entry: dict, _folder: Path) -> None:
+    entry["databases"]["main"]["rows"]["public.trades"] = 101
+
+
+def other_rows(entry: dict, _folder: Path) -> None:
+    entry["rows"]["trades"] = 101
+
+
+def escaping_link(entry: dict, folder: Path) -> None:
+    """Put an archive in which a file lies below a symlink, which L2 reads through without a doubt."""
+    import gzip
+    import tarfile
+
+    names = {one["role"]: folder / one["name"] for one in entry["payloads"]}
+    rows = [["path", "kind", "size", "sha256", "mode", "uid", "gid", "mtime_ns", "link"]]
+    with (
+        gzip.open(names["archive"], "wb") as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        link = tarfile.TarInfo("l")
+        link.type, link.linkname, link.mode = tarfile.SYMTYPE, "/etc", 0o777
+        tar.addfile(link)
+        rows.append(["l", "link", 0, "", 0o777, 0, 0, 0, "/etc"])
+        tar.addfile(tarfile.TarInfo("l/new"))
+        rows.append(["l/new", "file", 0, hashlib.sha256(b"").hexdigest(), 0o644, 0, 0, 0, ""])
+    with gzip.open(names["index"], "wt") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+    with gzip.open(names["attributes"], "wt") as stream:
+        stream.write('["path", "attributes"]\n')
+    entry["count"], entry["raw_bytes"], entry["attributes"]["noted"] = 1, 0, 0
+    for one in entry["payloads"]:
+        content = (folder / one["name"]).read_bytes()
+        one["size"], one["sha256"] = len(content), hashlib.sha256(content).hexdigest()
+
+
+LIES = [
+    ("postgresql", fewer_rows, "public.trades has 100 rows, expected 101"),
+    ("sqlite", other_rows, "trades has 100, expected 101"),
+    ("files", escaping_link, "the member 'l' is not unpacked: it is in the archive twice"),
+]
+
+
+@pytest.mark.parametrize(("kind", "change", "words"), LIES, ids=[case[0] for case in LIES])
+def test_l3_finds_what_l2_believes(tmp_path, server, config, kind, change, words):
+    assert act(tmp_path, sources=everything(tmp_path, server, config), compression="gzip").failure == ""
+    rewritten(tmp_path, kind, change)
+    before = sorted(os.listdir("/etc"))
+    result = looked(tmp_path)
+    assert status(result, "backup.readable") == "ok"
+    [finding] = found(result, "backup.restorable")
+    assert (finding.status, words in finding.message) == ("critical", True)
+    assert sorted(os.listdir("/etc")) == before
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_host_without_a_server_of_its_own_leaves_it_unknown_and_the_set_is_as_good_as_at_l2(
+    tmp_path, server, config, monkeypatch
+):
+    monkeypatch.setattr(scratch, "FOLDERS", ())
+    monkeypatch.setattr(scratch, "_version", lambda *_given: 9)
+    made = act(tmp_path, sources=everything(tmp_path, server, config), verify_level="L3")
+    assert (made.failure, made.data["set"]["verified"]) == ("", "L2")
+    [finding] = found(made, "backup.restorable")
+    assert finding.status == "unknown"
+    assert "needs the programs of a PostgreSQL server 15 or newer, here is 9" in finding.message

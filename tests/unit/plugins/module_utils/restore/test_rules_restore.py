@@ -1,0 +1,85 @@
+# Copyright: cryptobot.maintenance contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is said of a restore, and of what is left of earlier ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.model import BACK, KEPT, UNDER_WAY, Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.rules_restore import RULES, Context
+
+NOW = 1_800_000_000.0
+
+
+def journal(state: str, name: str = "r1", **more: Any) -> Journal:
+    return Journal(name, "s1", NOW - 10, state=state, folders=["/opt/w"], until=NOW, **more)
+
+
+def said(*journals: Journal, kept: int = 5, **more: Any) -> dict[str, list[tuple[str, str]]]:
+    context = Context("app1", NOW, journals, {each.id: kept for each in journals}, **more)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in RULES.judge(context):
+        found.setdefault(one.check.partition(".")[2], []).append((one.status, one.message))
+        assert (one.status == "ok") <= (one.remedy == "")
+    return found
+
+
+def test_a_restore_that_is_half_done_is_critical_and_says_where_it_is() -> None:
+    half = journal(UNDER_WAY, steps=[["keep", "a"], ["swap", "b"]], done=["keep a"])
+    half.now = "swap b"
+    [(status, message)] = said(half)["under_way"]
+    assert (status, message) == (
+        "critical",
+        "the restore r1 of set s1 is half done: 1 of 2 steps are done, it was at: swap b",
+    )
+    assert said(journal(KEPT))["under_way"] == [("ok", "no restore is half done")]
+
+
+DONE = [
+    ({}, "skipped"),
+    ({"planned": "it would be"}, "ok"),
+    ({"own": "r1"}, "ok"),
+    ({"own": "r1", "failure": "auth did not come back"}, "critical"),
+]
+
+
+@pytest.mark.parametrize(("more", "status"), DONE)
+def test_what_a_run_came_to(more: dict[str, str], status: str) -> None:
+    assert [each for each, _message in said(journal(KEPT), **more)["done"]] == [status]
+
+
+SAFETY = [
+    (journal(KEPT), {}, "skipped"),
+    (journal(KEPT, safety="s2"), {"own": "r1"}, "ok"),
+    (journal(KEPT), {"own": "r1"}, "skipped"),
+    (journal(KEPT, safety="s2"), {"own": "r1", "notes": ("config is not in it",)}, "warning"),
+]
+
+
+@pytest.mark.parametrize(("own", "more", "status"), SAFETY)
+def test_whether_what_was_replaced_is_in_a_set(own: Journal, more: dict[str, Any], status: str) -> None:
+    assert [each for each, _message in said(own, **more)["safety_set"]] == [status]
+
+
+KEEPING = [
+    (KEPT, NOW, 5, [("ok", "the state before")]),
+    (KEPT, NOW - 1, 5, [("warning", "the state before")]),
+    (BACK, NOW + 1, 0, [("ok", "what was taken back")]),
+    (BACK, NOW + 1, -1, []),
+    (UNDER_WAY, NOW - 1, 5, []),
+]
+
+
+@pytest.mark.parametrize(("state", "until", "kept", "expected"), KEEPING)
+def test_what_is_kept_is_named_until_its_time_is_over(
+    state: str, until: float, kept: int, expected: list[tuple[str, str]]
+) -> None:
+    one = journal(state)
+    one.until = until
+    found = said(one, kept=kept).get("kept", [])
+    assert [(status, message.split(": ")[1].split(" is kept")[0]) for status, message in found] == expected
