@@ -27,8 +27,9 @@ options:
         those of M(cryptobot.maintenance.disk_cleanup), V(database) those of M(cryptobot.maintenance.db_vacuum)
         with O(cryptobot.maintenance.db_vacuum#module:mode=plan), V(firewall) those
         of M(cryptobot.maintenance.firewall_audit), V(firewall_probe) those of M(cryptobot.maintenance.firewall_probe),
-        V(resources) those of M(cryptobot.maintenance.resource_check), V(restart)
-        those of M(cryptobot.maintenance.service_restart), V(services) those of M(cryptobot.maintenance.service_check).
+        V(pitr) those of M(cryptobot.maintenance.pitr_check), V(resources) those of
+        M(cryptobot.maintenance.resource_check), V(restart) those of M(cryptobot.maintenance.service_restart),
+        V(services) those of M(cryptobot.maintenance.service_check).
       - They are validated as that module would. O(state_dir) is handed to each area that does not name its own.
     type: dict
     required: true
@@ -167,6 +168,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall imp
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe import AREA as FIREWALL_PROBE
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.option_secrets import secrets_among
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.options import argument_spec
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr import AREA as PITR
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import AREA as RESOURCES
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import AREA as RESTART
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import AREA as SERVICES
@@ -177,6 +179,7 @@ AREAS = {
     "database": DATABASE,
     "firewall": FIREWALL,
     "firewall_probe": FIREWALL_PROBE,
+    "pitr": PITR,
     "resources": RESOURCES,
     "restart": RESTART,
     "services": SERVICES,
@@ -192,11 +195,12 @@ def parts() -> tuple[ModuleType, ...]:
     from ansible_collections.cryptobot.maintenance.plugins.module_utils.database import run as database
     from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall import run as firewall
     from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall_probe import run as firewall_probe
+    from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr import run as pitr
     from ansible_collections.cryptobot.maintenance.plugins.module_utils.resources import run as resources
     from ansible_collections.cryptobot.maintenance.plugins.module_utils.restart import run as restart
     from ansible_collections.cryptobot.maintenance.plugins.module_utils.services import run as services
 
-    return backup, cleanup, database, firewall, firewall_probe, resources, restart, services
+    return backup, cleanup, database, firewall, firewall_probe, pitr, resources, restart, services
 
 
 def area_options(module: AnsibleModule) -> tuple[dict[str, Any], set[str]]:

@@ -36,6 +36,7 @@ options:
       - resources
       - services
       - backup
+      - pitr
       - firewall_probe
       - cleanup
       - database
@@ -45,6 +46,7 @@ options:
       - resources
       - services
       - backup
+      - pitr
       - firewall_probe
       - cleanup
       - database

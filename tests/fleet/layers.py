@@ -40,6 +40,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     # the release's own server: 13 on bullseye, 15 on bookworm, 17 on trixie
     "pg": ("locales", "postgresql", "python3-psycopg2"),
+    "pgbackrest": ("pgbackrest",),
     "firewalld": ("firewalld",),
     "redis": ("redis-server",),
     "ufw": ("ufw",),

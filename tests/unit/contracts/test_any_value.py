@@ -83,6 +83,10 @@ SOUND: dict[str, dict[str, Any]] = {
     },
     "cleanup": {"rules": [{"name": "logs", "path": "~/app/logs", "patterns": ["*.1"], "age": "35d"}]},
     "database": {"databases": [{"name": "a", "engine": "sqlite", "path": "~/a"}], "require_backup": {"dir": "~/b"}},
+    "pitr": {
+        "clusters": [{"name": "main"}, {"name": "b", "engine": "basebackup", "archive_dir": "~/a", "base_dir": "~/b"}]
+    },
+    "pitr_restore": {"cluster": {"name": "main"}, "dir": "~/copy", "value": "2026-11-29 20:33:19+00"},
     "restart": {"services": [SERVICE, ROWS], "trading": {"service": "auth", "url": "http://h:1"}},
 }
 Place = tuple[Union[str, int], ...]

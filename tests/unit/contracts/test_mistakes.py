@@ -34,6 +34,7 @@ OF_THE_HOST = {
     ("restart/launch.py", "_account"): "which accounts a host has",
     ("backup/run.py", "chosen"): "which sets are in the folder",
     ("backup/store/restic.py", "require_password_file"): "whose a file of the host is",
+    ("pitr_restore/run.py", "_absent"): "what is in a folder of the host",
     ("backup/store/signature.py", "read_key"): "what is in a file of the host",
     ("backup/store/signature.py", "_require_private"): "whose a file of the host is",
     ("restore/choose.py", "choose_set"): "which sets are in the folder",
@@ -156,6 +157,15 @@ def policy(**options: Any) -> dict[str, Any]:
     return {"policy": [{"port": "22", "from": ["any"], **options}]}
 
 
+def cluster(**options: Any) -> dict[str, Any]:
+    return {"clusters": [{"name": "main", **options}]}
+
+
+def copy_of(**options: Any) -> dict[str, Any]:
+    given = {"dir": "/var/lib/postgresql/pitr", "value": "2026-11-29 20:33:19+00"}
+    return {"cluster": {"name": "main"}, **given, **options}
+
+
 # (area, platform, options, the line that says what is wrong)
 def restoring(**options: Any) -> dict[str, Any]:
     return {"dir": "/b", "sources": [{"name": "a", "type": "files", "path": "/a"}], **options}
@@ -170,6 +180,90 @@ def drilling(**options: Any) -> dict[str, Any]:
 
 
 MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
+    ("pitr_restore", "linux", copy_of(port=70000), "port is 70000: expected a number from 0 to 65535"),
+    (
+        "pitr_restore",
+        "linux",
+        copy_of(dir="/var/lib/" + "ab/" * 30),
+        (
+            "dir is /var/lib/ab/ab/ab/ab/ab/ab/ab/ab/ab/ab/ab/ab/ab/ab/ab/ab/ab/... (98 characters): expected at most "
+            "80 bytes: the path of a socket in it may have no more than 107"
+        ),
+    ),
+    (
+        "pitr_restore",
+        "linux",
+        copy_of(value="2026-11-29 20:33:19"),
+        "value is '2026-11-29 20:33:19': expected a time in UTC with its zone, such as 2026-11-29 20:33:19+00",
+    ),
+    (
+        "pitr_restore",
+        "linux",
+        copy_of(value="2026-13-29 20:33:19+00"),
+        "value is '2026-13-29 20:33:19+00': expected a time in UTC with its zone, such as 2026-11-29 20:33:19+00",
+    ),
+    (
+        "pitr_restore",
+        "linux",
+        copy_of(target="xid", value="two"),
+        "value is 'two': expected the number of a transaction, such as 735",
+    ),
+    (
+        "pitr_restore",
+        "linux",
+        copy_of(target="name", value="a'b"),
+        'value is "a\'b": expected the name of a restore point: letters, digits, blanks and . _ : @ + -',
+    ),
+    ("pitr_restore", "linux", copy_of(target="latest", value="x"), "value is 'x': expected none: latest says it all"),
+    (
+        "pitr_restore",
+        "linux",
+        copy_of(target="latest", value="", dump_database="a"),
+        "dump_file is '': expected a file where dump_database is given, and only there",
+    ),
+    (
+        "pitr_restore",
+        "linux",
+        copy_of(set="a'b"),
+        'set is "a\'b": expected the label of a backup, such as 20261129-203311F',
+    ),
+    (
+        "pitr_restore",
+        "linux",
+        copy_of(dir="/copy"),
+        "dir is '/copy': expected a folder below another one, such as /var/lib/postgresql/pitr",
+    ),
+    (
+        "pitr",
+        "linux",
+        {"clusters": [{"name": "main"}, {"name": "main"}]},
+        "clusters[1] (main).name is 'main': expected each name once",
+    ),
+    (
+        "pitr",
+        "linux",
+        cluster(stanza="-x"),
+        "clusters[0] (main).stanza is '-x': expected letters, digits, - and _, such as main",
+    ),
+    ("pitr", "linux", cluster(login_port=0), "clusters[0] (main).login_port is 0: expected a port between 1 and 65535"),
+    (
+        "pitr",
+        "linux",
+        {"thresholds": {"rpo_warning": "2h", "rpo_critical": "1h"}},
+        "thresholds.rpo_critical is '1h': expected at least that of rpo_warning, which is reached first",
+    ),
+    (
+        "pitr",
+        "linux",
+        {"thresholds": {"ready_warning": -1}},
+        "thresholds.ready_warning is -1: expected a number, 0 or more",
+    ),
+    (
+        "pitr",
+        "linux",
+        {"thresholds": {"room_warning": 120}},
+        "thresholds.room_warning is 120.0: expected a percentage, 0 to 100",
+    ),
     (
         "services",
         "linux",

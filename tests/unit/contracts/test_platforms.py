@@ -62,6 +62,8 @@ def given(area: str, folder: Path) -> dict[str, Any]:
         "firewall": {"policy": [{"port": "8000", "from": ["loopback"], "why": "asked by each other"}]},
         "firewall_probe": {"enabled": True, "policy": [{"port": "8000", "from": ["loopback"]}]},
         "resources": {"sample_seconds": 0, "scan_seconds": 0},
+        "pitr": {"clusters": [{"name": "main"}]},
+        "pitr_restore": {"cluster": {"name": "main"}, "dir": str(folder / "copy"), "target": "latest"},
     }
     every["checkup"] = {"checks": {name: filled(name, options, folder) for name, options in every.items()}}
     return every.get(area, {})  # an area that looks without being told of anything

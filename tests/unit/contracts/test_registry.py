@@ -32,8 +32,8 @@ TAGS = {
     for tags in re.findall(r"^ *tags: \[(.+)\]", path.read_text("utf-8"), re.M)
     for word in tags.split(", ")
 }
-# Of a system, or of what manages services there.
-REMEDIES = {"linux", "darwin", "windows", "systemd", "launchd", "pid_file"}
+# Of a system, of what manages services there, or of what takes physical backups.
+REMEDIES = {"linux", "darwin", "windows", "systemd", "launchd", "pid_file", "pgbackrest", "basebackup"}
 SOURCES = {path: path.read_text("utf-8") for path in sorted((CHECKOUT / "plugins").rglob("*.py"))}
 # What Ansible's validator knows of an option.
 KNOWN = {"type", "elements", "required", "choices", "default", "no_log", "options", "apply_defaults", "aliases"}
@@ -75,7 +75,7 @@ def test_what_an_area_is_imports_the_core_and_shapes_of_other_areas_only(area: A
     tree = ast.parse(SOURCES[CORE / area.name / "__init__.py"])
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
     assert {node.module for node in imported if node.level == 1} <= {"source_options"}
-    shapes = {"backup", "elsewhere", "firewall", "options", "registry", "services", "trading"}
+    shapes = {"backup", "elsewhere", "firewall", "options", "pitr", "registry", "services", "trading"}
     assert {node.module for node in imported if node.level != 1} <= shapes
     assert {node.level for node in imported} <= {1, 2}
     assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(tree))

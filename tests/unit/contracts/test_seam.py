@@ -46,9 +46,16 @@ LEAVINGS = ("ss/w", "or'd", "or\\'d", "of-the-house", base64.b64encode(SECRET.en
 
 def required(module: str) -> dict[str, Any]:
     """Return the least arguments that a module takes."""
-    spec = importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule.spec
+    return least(importlib.import_module(f"{PLUGINS}.action.{module}").ActionModule.spec)
+
+
+def least(spec: Any) -> dict[str, Any]:
     samples = {"list": [], "dict": {}, "path": "/x", "str": "x", "int": 1}
-    return {name: samples[option["type"]] for name, option in spec.items() if option.get("required")}
+    return {
+        name: least(option["options"]) if option["type"] == "dict" and "options" in option else samples[option["type"]]
+        for name, option in spec.items()
+        if option.get("required")
+    }
 
 
 def ended(end: Any) -> Any:

@@ -252,6 +252,8 @@ def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
         name = name_of(_operand(part))
         known = _LEFT.get(name)
         guards += known.guards if known else _GUARDS.get(name, _GUARDS.get(name.partition(" ")[0], ()))
+    if name_of(left) == "exthdr" and left["exthdr"].get("name") == "mh":
+        guards.append(_is("proto", 135, "mh"))  # nothing follows that header: what has it is no TCP and no UDP
     if name_of(left) == "ip6 nexthdr" and op == "==" and isinstance(right, (str, int)):
         guards.append(_is("proto", _protocol_number(right), str(right)))  # the first header; there may be others
     return guards
