@@ -170,7 +170,9 @@ def test_a_sandbox_is_what_every_file_says(tmp_path, text, why):
 OWNER = {"pid": 2, "began": "77", "boot_id": "boot-1"}
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({**OWNER, "identity": "another", "host": "app2"})])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", json.dumps({**OWNER, "boot_id": "boot-0", "identity": "another", "host": "app2"})]
+)
 def test_a_folder_that_is_not_surely_ours_stays(tmp_path, text):
     folder = tmp_path / "cryptobot-drill-1"
     folder.mkdir()
