@@ -179,7 +179,6 @@ class Settings(NamedTuple):
     trusted_accounts: tuple[str, ...] = ()
     others: Others = NOBODY_ELSE
     sign_key: bytes = b""
-    store: str = "archive"
     repository: Optional[Repository] = None
     copies: tuple[Copy, ...] = ()
     copies_policy: str = ALL_COPIES
@@ -241,7 +240,7 @@ def read_settings(params: Mapping[str, Any], platform: str = "") -> Settings:
         sign_key_file=expand(params["sign_key_file"]) if params["sign_key_file"] else "",
         trusted_accounts=check_trusted("trusted_accounts", params["trusted_accounts"]),
         **{name: params[name] for name in _AS_GIVEN},
-        repository=read_repository(params, platform) if params["store"] == "restic" else None,
+        repository=read_repository(params, platform),
         copies=read_copies(params, policy, lambda option, given: _policy(option, given, params["max_leap"])),
     )
     check_place(params, platform)
@@ -268,7 +267,7 @@ def _require_paths(params: Mapping[str, Any], refusal: Callable[[str], str]) -> 
 
 
 def _require_together(settings: Settings) -> None:
-    if settings.store == "restic" and settings.copies:
+    if settings.repository and settings.copies:
         raise InputError("copies", settings.copies[0].name, "none with store restic, whose sets are no folders")
     if settings.state == "present" and not settings.sources:
         raise InputError("sources", [], "at least one source, because state is present")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
 from ..finding import EMPTY
@@ -102,8 +102,13 @@ class Repository(NamedTuple):
         return self.where if os.path.isabs(self.where) else ""
 
 
-def read_repository(params: Mapping[str, Any], platform: str) -> Repository:
-    """Given the options, return the repository. Raise InputError naming the first option that is wrong."""
+def read_repository(params: Mapping[str, Any], platform: str) -> Optional[Repository]:
+    """Given the options, return the repository; None for sets that lie in the backup folder.
+
+    Raise InputError naming the first option that is wrong.
+    """
+    if params["store"] != "restic":
+        return None
     if platform == "windows":
         expected = "none on Windows: store restic was not tried there by this collection"
         raise InputError("repository", params["repository"], expected)

@@ -96,4 +96,4 @@ STORES: dict[str, Callable[[Settings, Host], Store]] = {"archive": _archive, "re
 
 def open_store(settings: Settings, host: Host) -> Store:
     """Given the options, return the store that they name."""
-    return STORES[settings.store](settings, host)
+    return STORES["restic" if settings.repository else "archive"](settings, host)
