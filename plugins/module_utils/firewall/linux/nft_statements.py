@@ -17,7 +17,18 @@ from typing import Any, Optional
 
 from ..model import ruleset as to
 from ..model.ruleset import Doubt, Effect, FilterRule, Fixed, Match, Test, Verdict
-from .nft_tests import IPV4_ONLY, IPV6_ONLY, TCP_ONLY, Asked, among, asked_of, name_of, narrowed, read_match
+from .nft_tests import (
+    IPV4_ONLY,
+    IPV6_ONLY,
+    TCP_ONLY,
+    Asked,
+    among,
+    asked_of,
+    name_of,
+    narrowed,
+    operand_of,
+    read_match,
+)
 from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, affine, is_silent, render, to_address
 
 CONTINUE = "continue"
@@ -210,15 +221,26 @@ def _need(draft: Draft, key: Any, data: Any = None) -> None:
     """Add that a packet has what a statement takes from it, and a map a value for it: else the kernel ends the rule."""
     try:
         asked = asked_of(key)
-        tests: list[Test] = [
-            Match((field,), ((ANYTHING,),), render(key)) for field in asked.fields if field in _MAY_LACK
-        ]
+        tests = _present(asked, key)
         if data is not None:
             keys = [each for each, _value in draft.objects.elements(data)]
             tests = among(asked, draft.objects, {"set": keys}, f"{render(key)} {render({'set': keys})}")
     except (NotModelled, *ODD):
         return draft.test(*narrowed(key), Doubt(render(key)))
     return draft.test(*asked.guards, *tests)
+
+
+def _need_read(draft: Draft, value: Any) -> None:
+    """Add that a packet has what a statement reads, such as a connection for its mark, as far as that is modelled."""
+    try:
+        asked = asked_of(value)
+    except (NotModelled, *ODD):
+        return draft.test(*narrowed(value))
+    return draft.test(*asked.guards, *_present(asked, value))
+
+
+def _present(asked: Asked, value: Any) -> list[Test]:
+    return [Match((field,), ((ANYTHING,),), render(value)) for field in asked.fields if field in _MAY_LACK]
 
 
 def _is_full(objects: Objects, name: Optional[str]) -> bool:
@@ -302,6 +324,8 @@ def _mangle(draft: Draft, body: Any) -> None:
     draft.test(*narrowed(key))
     if isinstance(value, dict) and "map" in value:
         _need(draft, value["map"]["key"], value["map"]["data"])
+    elif isinstance(value, dict):
+        _need_read(draft, operand_of(value))
     if name == "tcp option":
         draft.test(Doubt(render(key), chosen=True))
     if name in ("ct zone", "meta pkttype"):

@@ -249,7 +249,7 @@ def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
     parts = left["concat"] if isinstance(left, dict) and "concat" in left else [left]
     guards: list[Test] = []
     for part in parts:
-        name = name_of(_operand(part))
+        name = name_of(operand_of(part))
         known = _LEFT.get(name)
         guards += known.guards if known else _GUARDS.get(name, _GUARDS.get(name.partition(" ")[0], ()))
     if name_of(left) == "exthdr" and left["exthdr"].get("name") == "mh":
@@ -259,7 +259,7 @@ def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
     return guards
 
 
-def _operand(part: Any) -> Any:
+def operand_of(part: Any) -> Any:
     """Given an expression, return what its bits are taken of."""
     while isinstance(part, dict) and next(iter(part), "") in ("&", "|", "^", "<<", ">>"):
         part = part[next(iter(part))][0]
@@ -267,7 +267,7 @@ def _operand(part: Any) -> Any:
 
 
 def _is_chosen(left: Any) -> bool:
-    return name_of(_operand(left)) in _CHOSEN
+    return name_of(operand_of(left)) in _CHOSEN
 
 
 def _compared(asked: Asked, op: str, right: Any, objects: Objects, text: str) -> list[Test]:
