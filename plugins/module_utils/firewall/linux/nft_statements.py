@@ -24,19 +24,18 @@ from .nft_tests import (
     Asked,
     among,
     asked_of,
+    looked_up,
     name_of,
     narrowed,
-    operand_of,
+    needed,
     read_match,
 )
-from .nft_values import ANYTHING, ODD, PLAIN, NotModelled, Objects, affine, is_silent, render, to_address
+from .nft_values import ODD, PLAIN, NotModelled, Objects, affine, is_silent, render, to_address
 
 CONTINUE = "continue"
 NOT_SHOWN = "not told"  # put where a version of nft is known to leave out what a rule asks for
 _FAMILY_ONLY = {"ip": (IPV4_ONLY,), "ip6": (IPV6_ONLY,)}
 _ANSWERS = {"tcp reset": (TCP_ONLY,), "icmp": (IPV4_ONLY,), "icmpv6": (IPV6_ONLY,)}
-_MAY_LACK = {"ether_saddr", "skuid", "skgid", *(f"ct_{field}" for field in ("mark", "status", "direction"))}
-_MAY_LACK |= {f"ct_original_{field}" for field in ("saddr", "daddr", "sport", "dport")}
 _UNTRACKED = Effect("ct_state", to.CONNECTION_STATES["untracked"])
 _XT_HARMLESS = ("comment", "LOG", "NFLOG", "TRACE")
 _EXCHANGE = 5  # packets that a whole short exchange takes: what lets through fewer at once opens nothing for certain
@@ -209,38 +208,12 @@ def _doubt(name: str) -> Callable[[Draft, Any], None]:
 def _update(draft: Draft, body: Any) -> None:
     """Adding to a set ends the rule where the set is full; a limit that goes with the element is asked as elsewhere."""
     key = body.get("elem", body.get("key"))
-    _need(draft, key["elem"]["val"] if isinstance(key, dict) and "elem" in key else key)
+    draft.test(*looked_up(key["elem"]["val"] if isinstance(key, dict) and "elem" in key else key, None, draft.objects))
     if body.get("op") != "delete" and _is_full(draft.objects, body.get("set", body.get("map"))):
         draft.test(Doubt(f"{body.get('set', body.get('map'))} is full"))
     inner = body.get("stmt") or []
     for statement in inner if isinstance(inner, list) else [inner]:
         _apply(draft, statement)
-
-
-def _need(draft: Draft, key: Any, data: Any = None) -> None:
-    """Add that a packet has what a statement takes from it, and a map a value for it: else the kernel ends the rule."""
-    try:
-        asked = asked_of(key)
-        tests = _present(asked, key)
-        if data is not None:
-            keys = [each for each, _value in draft.objects.elements(data)]
-            tests = among(asked, draft.objects, {"set": keys}, f"{render(key)} {render({'set': keys})}")
-    except (NotModelled, *ODD):
-        return draft.test(*narrowed(key), Doubt(render(key)))
-    return draft.test(*asked.guards, *tests)
-
-
-def _need_read(draft: Draft, value: Any) -> None:
-    """Add that a packet has what a statement reads, such as a connection for its mark, as far as that is modelled."""
-    try:
-        asked = asked_of(value)
-    except (NotModelled, *ODD):
-        return draft.test(*narrowed(value))
-    return draft.test(*asked.guards, *_present(asked, value))
-
-
-def _present(asked: Asked, value: Any) -> list[Test]:
-    return [Match((field,), ((ANYTHING,),), render(value)) for field in asked.fields if field in _MAY_LACK]
 
 
 def _is_full(objects: Objects, name: Optional[str]) -> bool:
@@ -323,9 +296,9 @@ def _mangle(draft: Draft, body: Any) -> None:
     key, value, name = body["key"], body["value"], name_of(body["key"])
     draft.test(*narrowed(key))
     if isinstance(value, dict) and "map" in value:
-        _need(draft, value["map"]["key"], value["map"]["data"])
+        draft.test(*looked_up(value["map"]["key"], value["map"]["data"], draft.objects))
     elif isinstance(value, dict):
-        _need_read(draft, operand_of(value))
+        draft.test(*needed(value))
     if name == "tcp option":
         draft.test(Doubt(render(key), chosen=True))
     if name in ("ct zone", "meta pkttype"):
@@ -372,7 +345,7 @@ def _translate(draft: Draft, body: Any) -> None:
     draft.test(*_FAMILY_ONLY.get(body.get("family", ""), ()))
     for part in (body.get("addr"), body.get("port")):
         if isinstance(part, dict) and "map" in part:
-            _need(draft, part["map"]["key"], part["map"]["data"])
+            draft.test(*looked_up(part["map"]["key"], part["map"]["data"], draft.objects))
     draft.decide(Verdict(to.TRANSLATE))
 
 

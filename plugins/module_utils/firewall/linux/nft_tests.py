@@ -25,6 +25,7 @@ from .nft_values import (
     Objects,
     bits,
     named,
+    render,
     to_address,
     to_hardware,
     to_number,
@@ -58,6 +59,8 @@ def _all_numbers(value: Any) -> int:
     return int(value)
 
 
+_MAY_LACK = {"ether_saddr", "skuid", "skgid", *(f"ct_{field}" for field in ("mark", "status", "direction"))}
+_MAY_LACK |= {f"ct_original_{field}" for field in ("saddr", "daddr", "sport", "dport")}
 IPV4_ONLY, IPV6_ONLY, TCP_ONLY = _is("family", 4, "IPv4"), _is("family", 6, "IPv6"), _is("proto", 6, "tcp")
 _FRAME = Match(("ether_saddr",), ((ANYTHING,),), "an Ethernet header")
 _GUARDS: dict[str, tuple[Match, ...]] = {
@@ -257,6 +260,37 @@ def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
     if name_of(left) == "ip6 nexthdr" and op == "==" and isinstance(right, (str, int)):
         guards.append(_is("proto", _protocol_number(right), str(right)))  # the first header; there may be others
     return guards
+
+
+def present(asked: Asked, value: Any) -> list[Test]:
+    """Given what is looked at, return the tests that a packet has it, where some have not."""
+    return [Match((field,), ((ANYTHING,),), render(value)) for field in asked.fields if field in _MAY_LACK]
+
+
+def looked_up(key: Any, data: Any, objects: Objects) -> list[Test]:
+    """Given a key that a statement takes from a packet and the map where it looks it up (None: it adds it to a set),
+    return what has to hold for the packet to have it, and the map a value for it: else the kernel ends the rule.
+    """
+    try:
+        asked = asked_of(key)
+        if data is None:
+            return [*asked.guards, *present(asked, key)]
+        keys = [each for each, _value in objects.elements(data)]
+        return [*asked.guards, *among(asked, objects, {"set": keys}, f"{render(key)} {render({'set': keys})}")]
+    except (NotModelled, *ODD):
+        return [*narrowed(key), Doubt(render(key))]
+
+
+def needed(value: Any) -> list[Test]:
+    """Given what a statement reads, such as the mark of a connection, return what a packet has to have for it: else
+    the kernel ends the rule. Of what is not modelled it is what narrows it.
+    """
+    operand = operand_of(value)
+    try:
+        asked = asked_of(operand)
+    except (NotModelled, *ODD):
+        return narrowed(operand)
+    return [*asked.guards, *present(asked, operand)]
 
 
 def operand_of(part: Any) -> Any:
