@@ -30,7 +30,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
 from ..database.postgres_server import Server, running_server
 from ..faults.test_backup_postgresql import ODD, SCHEMA, need_binaries, source
 
-HOST = choose_host(600.0)
+HOST = choose_host(86_400.0)  # made when the tests are collected, which may be long before they run
 RELATED = (
     "CREATE TABLE parents (id int PRIMARY KEY, name text)",
     "CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents)",
