@@ -207,7 +207,7 @@ class Settings(NamedTuple):
 
 _AS_GIVEN = (  # their type and choices are all that can be asked of them
     *("state", "reason", "requested_by", "pin_until", "compression", "compression_level", "accept_anomaly"),
-    *("state_dir", "store", "copies_policy", "copies_at_once", "copies_reread"),
+    *("state_dir", "copies_policy", "copies_at_once", "copies_reread"),
 )
 
 
