@@ -70,11 +70,15 @@ def test_what_a_checkup_forces_is_a_choice_of_the_area_and_keeps_it_from_acting(
 @each_area
 def test_what_an_area_is_imports_the_core_and_shapes_of_other_areas_only(area: Area) -> None:
     """Whoever imports any file of an area loads its __init__, and what that imports. Options that are too many for one
-    file have another one of their own, which is nothing but options.
+    file have another one of their own, which imports nothing but the core either.
     """
     tree = ast.parse(SOURCES[CORE / area.name / "__init__.py"])
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-    assert {node.module for node in imported if node.level == 1} <= {"source_options"}
+    own = {str(node.module) for node in imported if node.level == 1}
+    assert own <= {"source_options", "repository"}
+    for name in own:
+        inner = ast.walk(ast.parse(SOURCES[CORE / area.name / f"{name}.py"]))
+        assert {node.level for node in inner if isinstance(node, ast.ImportFrom)} <= {0, 2}, name
     shapes = {"backup", "elsewhere", "firewall", "options", "pitr", "registry", "services", "trading"}
     assert {node.module for node in imported if node.level != 1} <= shapes
     assert {node.level for node in imported} <= {1, 2}

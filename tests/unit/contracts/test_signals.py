@@ -20,6 +20,7 @@ MAY = {
     "module_utils/process.py": "the group of an own child that is not reaped, so that its pid is nobody else's",
     "module_utils/backup/stage.py": "as process.py: a stage of a pipe is an own child that is not reaped",
     "module_utils/backup/streams.py": "calls Stage.kill",
+    "module_utils/backup/store/restic.py": "calls Stage.kill, where restic would try a damaged file for ever",
     "module_utils/backup/copies/wire.py": "calls Stage.kill, where a server gives no answer",
 }
 CALLS = {"kill", "killpg", "pidfd_send_signal", "send_signal", "terminate", "tgkill"}
