@@ -71,8 +71,8 @@ def test_a_task_that_would_depend_on_it_is_seen(text: str) -> None:
 
 
 def test_no_task_of_a_role_is_a_module_of_one_system_alone() -> None:
-    """But for the calls of what has the rules of a firewall, where the module chooses the file by what it finds, and for
-    what sets up a program that a person asked for: pgBackRest beside PostgreSQL, and restic.
+    """But for the calls of what has the rules of a firewall, where the module chooses the file by what it finds, and
+    for what sets up a program that a person asked for: pgBackRest beside PostgreSQL, and restic.
     """
     drives = ("roles/firewall_apply/tasks/call_*.yml", "roles/pitr/tasks/*.yml", "roles/backup/tasks/restic.yml")
     paths = [path for path in playbooks_and_tasks() if not any(map(path.match, drives))]
