@@ -312,6 +312,7 @@ class Exposer:
             known += spread[::2]
         if self._choices.leads_to(begin, addresses) or self._choices.entries(begin, addresses):
             known += mine
+            known += [LOOPBACK_ADDRESS[4]] if begin.family == 4 else []  # NAT comes before what is martian is dropped
         return tuple(dict.fromkeys(known))
 
     def _possible(self, packet: Packet, interface: str, sources: Intervals) -> Intervals:
@@ -324,7 +325,7 @@ class Exposer:
             owners = [name for name, owned in self._stack.owned.items() if address in owned.get(6, ())]
             return intersect(sources, merge([LINK_LOCAL, near])) if not owners or interface in owners else ()
         if contains(LOOPBACK_SOURCES[family], address):
-            return intersect(sources, near) if interface in (self._stack.localnet or ()) else ()
+            return intersect(sources, near)  # who is no neighbour has a router between, which passes no such packet on
         return sources
 
     def _landing(self, sent: Packet, sources: Intervals, port: Value, addresses: tuple[int, ...]) -> Iterator[Piece]:
