@@ -15,7 +15,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.registry imp
 
 from ..site.report import Report
 from .macos.host import unanswered
-from .site import HOSTS, MACOS, MixedSite
+from .site import HOSTS, LINUX, MACOS, MixedSite
 
 AREAS = {area.name for area in areas() if area.procedures and not area.opt_in}
 
@@ -65,7 +65,9 @@ def checks(report: Report, host: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("host", HOSTS[1:])
 @pytest.mark.parametrize("area", sorted(AREAS))
 def test_an_area_makes_the_same_checks_on_every_system(run: Run, area: str, host: str) -> None:
-    assert checks(run.report, host)[area] == checks(run.report, HOSTS[0])[area]
+    # The "Windows" host declares no source of type system: what that asks Windows is tried in the unit tests.
+    undeclared = {"backup.system_parts"} if host not in (*LINUX, MACOS) else set()
+    assert checks(run.report, host)[area] == checks(run.report, HOSTS[0])[area] - undeclared
 
 
 @pytest.mark.parametrize("host", HOSTS)

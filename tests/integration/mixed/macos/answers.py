@@ -45,6 +45,7 @@ def _jobs() -> list[Answer]:
         *printed,
         ("launchctl print-disabled", "\n\tdisabled services = {\n\t}\n", 0),
         ("launchctl list", f"PID\tStatus\tLabel\n{SSHD}\t0\tcom.openssh.sshd\n{rows}", 0),
+        ("sw_vers", "ProductName:\t\tmacOS\nProductVersion:\t\t14.6.1\nBuildVersion:\t\t23G93\n", 0),
         ("sw_vers -productVersion", "14.6.1\n", 0),
     ]
 
@@ -127,6 +128,8 @@ def _firewall() -> list[Answer]:
     options = ("getglobalstate", "getblockall", "getallowsigned", "getstealthmode", "listapps")
     asked = [(f"{SOCKETFILTERFW} --{each}", recorded(f"socketfilterfw/macos-14/{each}"), 0) for each in options]
     return [
+        ("pfctl -sr", recorded("pfctl/macos-14/rules"), 0),
+        ("pfctl -sn", 'nat-anchor "com.apple/*" all\nrdr-anchor "com.apple/*" all\n', 0),
         ("pfctl -s info", recorded("pfctl-state/macos-14/info-off.txt"), 0),
         ("pfctl -s memory", recorded("pfctl-state/macos-14/memory.txt"), 0),
         *((line.rsplit("/", 1)[-1], text, code) for line, text, code in asked),

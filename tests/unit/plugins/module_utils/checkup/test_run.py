@@ -73,5 +73,15 @@ def test_every_acting_area_is_kept_to_looking() -> None:
     assert (
         kept
         == {area.name for area in areas() if area.acts}
-        == {"backup", "cleanup", "database", "firewall_apply", "firewall_probe", "restart", "restore"}
+        == {
+            "backup",
+            "cleanup",
+            "database",
+            "drill",
+            "firewall_apply",
+            "firewall_probe",
+            "pitr_restore",
+            "restart",
+            "restore",
+        }
     )

@@ -96,6 +96,7 @@ def by_the_opener(tree: ast.AST) -> set[int]:
     """
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named = {id(word) for call in calls if called(call) in ("command", "ParseError") for word in call.args}
+    named |= {id(node.slice) for node in ast.walk(tree) if isinstance(node, ast.Subscript)}
     return named | {id(key) for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
 
 
@@ -121,8 +122,14 @@ def strangers(name: str, tree: ast.AST) -> list[str]:
     return found + [f"{name}: imports {one}" for one in imported if one.split(".")[0] in DRIVERS]
 
 
-# The one place that names libpq's variables besides the opener hands them to it, and the tests beside it see that.
-HANDS_OVER = "module_utils/backup/sources/postgresql/server.py"
+# The places that name libpq's variables and its programs besides the opener hand them to it: the environment of each
+# session is the opener's (Server.command, Cluster.environment), and pitr's psql proves that it has its settings.
+HANDS_OVER = (
+    "module_utils/backup/sources/postgresql/server.py",
+    "module_utils/pitr/commands.py",
+    "module_utils/pitr/declared.py",
+    "module_utils/pitr_restore/act.py",
+)
 
 
 @pytest.mark.case("BK5")
