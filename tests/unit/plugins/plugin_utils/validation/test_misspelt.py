@@ -139,8 +139,9 @@ NOTHING = {
         "firewall_policy",
         "firewall_exceptions",
         "firewall_probe_addresses",
+        "pitr",
     ],
-    "{}": ["thresholds", "trading"],
+    "{}": ["thresholds", "trading", "pitr_thresholds"],
     "''": ["report_textfile_dir"],
 }
 

@@ -140,7 +140,7 @@ def test_whatever_looks_at_backups_is_told_of_the_key() -> None:
     """A look without the key would count a set as good whose manifest was written by somebody else."""
     keyed = [options for options in backups() if "sign_key_file" in options]
     assert [options for options in keyed if "trusted_accounts" not in options] == []
-    assert len(keyed) == len(list(backups())) == 3  # taken, verified, and looked at by the weekly run
+    assert len(keyed) == len(list(backups())) == 4  # taken, verified, looked at each day and by the weekly run
 
 
 def backups() -> Iterator[Mapping[str, Any]]:
@@ -187,7 +187,18 @@ def test_each_option_of_a_backup_that_is_documented_is_accepted() -> None:
     backup = documented["options"]["cryptobot_backup"]
     source_of = {"name": "config", "type": "files", "path": "/etc/cryptobot"}
     values = {"dir": "/b", "sources": [source_of], "retention": {"daily": 7}, "fresh_for": "20h", "max_age_hours": 26}
-    given = {"cryptobot_backup": {**values, "sign_key_file": "/etc/cryptobot/key", "trusted_accounts": ["nobody"]}}
-    assert set(given["cryptobot_backup"]) == set(backup["options"])
-    said = [one.mistake for one in check(given, given, "linux", ["backup"]) if "backup" in str(one.mistake)]
-    assert said == []
+    values = {**values, "sign_key_file": "/etc/cryptobot/key", "trusted_accounts": ["nobody"]}
+    archive = {
+        **values,
+        "incremental": True,
+        "copies": [{"name": "nas", "type": "folder", "path": "/mnt/nas"}],
+        "copies_policy": "any",
+    }
+    restic = {**values, "store": "restic", "repository": "/srv/r", "restic": "/usr/bin/restic"}
+    told = {**restic, "repository_password": "x", "repository_environment": {"AWS_REGION": "x"}}
+    by_file = {**restic, "repository_password_file": "/etc/cryptobot/repository"}
+    assert {*archive, *told, *by_file} == set(backup["options"])
+    for options in (archive, told, by_file):
+        given = {"cryptobot_backup": options}
+        said = [one.mistake for one in check(given, given, "linux", ["backup"]) if "backup" in str(one.mistake)]
+        assert said == []
