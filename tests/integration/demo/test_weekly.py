@@ -95,7 +95,7 @@ def test_tags_narrow_the_run_to_a_procedure_or_an_area(demo: Demo, ran: dict, ta
 def test_a_declined_area_of_the_checkup_declines_no_other(demo: Demo, ran: dict) -> None:
     demo.play("--skip-tags", "backup,W1.2,W1.3,W1.4,restart")
     areas = {procedure["area"] for procedure in demo.report()["hosts"][0]["procedures"]}
-    assert areas == {"checkup", "resources", "services", "firewall"}
+    assert areas == {"checkup", "resources", "services", "firewall", "pitr"}
 
 
 def test_an_inventory_typo_is_named_before_anything_runs(demo: Demo, ran: dict) -> None:
