@@ -71,7 +71,7 @@ def judge_settings(context: Context) -> Iterator[Outcome]:
         if isinstance(server, Outcome):
             yield server
             continue
-        wrong = sorted(_wrong_settings(context, server), key=lambda each: each[0] != CRITICAL)
+        wrong = list(_wrong_settings(context, server))  # what is critical comes first
         expected = "archive_mode on, wal_level replica, a command that archives"
         if not wrong:
             yield Outcome(OK, "archiving is on, and its command leads to the archive", expected)

@@ -78,6 +78,15 @@ def test_a_scenario_that_was_not_played_for_a_quarter_is_a_warning():
     assert statuses(before=[{**row, "scenario": "ransomware"}], planned="x")["drill.age"] == "warning"
 
 
+def test_bounds_and_figures_are_exact():
+    assert QUARTER == 100 * 24 * 3600
+    row = {"scenario": "host_lost", "begun": NOW - QUARTER, "ok": True}
+    found = statuses(before=[row], planned="x")
+    assert (found["drill.age"], found["drill.recovered"]) == ("ok", "skipped")
+    context = Context("app1", NOW, "host_lost", record=a_record(phases={"verify": 12.34}))
+    assert [each.actual for each in RULES.judge(context) if each.check == "drill.rto"] == [12.3]
+
+
 def test_drills_are_remembered_up_to_a_number(tmp_path):
     for number in range(5):
         keep(a_record(set_id=str(number)), str(tmp_path / "state"), 3, HOST)

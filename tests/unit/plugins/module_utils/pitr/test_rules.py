@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr import SPEC
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr import SPEC, rules_archive, rules_repository
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr.context import Context, Memory, memory_of
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr.declared import Cluster, read_settings
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr.model import (
@@ -31,6 +31,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr.wal imp
     MIB16,
     Archive,
     Fork,
+    Gap,
     Segment,
     name_of,
 )
@@ -252,3 +253,18 @@ def test_an_idle_server_is_no_alarm_only_where_nothing_was_written() -> None:
     guess = {"exposure": Exposure(NOW - 90000, exact=False, bytes=200, archived=Segment(1, 8), why="no pg_waldump")}
     assert findings(Memory(position=9 * MIB16 + 500), **guess)["rpo"][0] == "unknown"
     assert findings(Memory(position=9 * MIB16), **guess)["rpo"][0] == "critical"
+
+
+def test_a_gap_is_named_by_its_first_and_last_segment() -> None:
+    assert rules_archive._name(Gap(1, 5, 5), MIB16) == wal_name(5)
+    assert rules_archive._name(Gap(1, 5, 6), MIB16) == f"{wal_name(5)} to {wal_name(6)}"
+
+
+def test_the_worst_of_several_wrong_settings_gives_status_and_remedy() -> None:
+    assert findings(server=server({"archive_mode": "off", "fsync": "off"}))["settings"][0] == "critical"
+
+
+@pytest.mark.parametrize(("name", "value", "wrong"), [("repo1-block", "y", 1), ("repo1-block", "n", 0), ("a", "y", 0)])
+def test_block_backups_are_named_where_they_are_on(name: str, value: str, wrong: int) -> None:
+    config = Config({name: value}, 0o640, False)
+    assert len(list(rules_repository._wrong_options(config))) == wrong

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import InputError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import FAILED, Action
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr.commands import utc
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr.declared import Cluster
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr.model import (
@@ -40,10 +41,12 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr_restore
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr_restore.declared import Wanted, parse_moment
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr_restore.plan import (
     Destination,
+    Refusal,
     choose,
     refusals,
     steps,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.pitr_restore.rules_restore import RULES, Context
 
 WRAPPER = Path(__file__).parents[5] / "roles" / "pitr" / "files" / "cryptobot-wal"
 NONE = Unavailable("no reason")
@@ -261,3 +264,33 @@ def test_an_archived_segment_is_never_replaced(tmp_path: Path) -> None:
     source.write_text("other")
     assert shell(WRAPPER, "archive", archive, source, "one") == 1
     assert ((archive / "one").read_text(), os.listdir(archive)) == ("first", ["one"])
+
+
+def judged(**more: Any) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in RULES.judge(Context(request("latest"), **more)):
+        found.setdefault(one.check.partition(".")[2], []).append((one.status, one.message))
+    return found
+
+
+def test_what_stands_against_a_restore_is_critical_and_nothing_else_is_said_of_it() -> None:
+    choice, _refused = choose(request("latest"), observed())
+    refused = [Refusal("no", "do"), Refusal("not either", "do")]
+    assert [status for status, _text in judged(refused=refused, choice=choice)["restore_possible"]] == ["critical"] * 2
+    assert [status for status, _text in judged(choice=choice)["restore_possible"]] == ["ok"]
+    assert [status for status, _text in judged()["restore_possible"]] == ["skipped"]
+
+
+def test_the_first_step_that_failed_is_named() -> None:
+    failed = [Action("replay", "x", FAILED, "first"), Action("promote", "x", FAILED, "second")]
+    assert judged(actions=failed)["restore_reached"] == [("critical", "replay: first")]
+
+
+def test_a_moment_at_which_a_backup_ends_is_restored_from_that_backup() -> None:
+    [second] = [each for each in observed().repositories[0].backups if each.label == "second"]  # type: ignore[union-attr]
+    choice, _refused = choose(request(moment=second.ended), observed())
+    assert choice is not None
+    assert choice.backup.label in ("first", "second")
+    exact, _none = choose(request(moment=choice.window.since), observed())
+    assert exact is not None
+    assert exact.backup.label == choice.backup.label

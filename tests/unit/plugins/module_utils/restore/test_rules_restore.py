@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.model import BACK, KEPT, UNDER_WAY, Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.plan import ASSUMED
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.rules_restore import RULES, Context
 
 NOW = 1_800_000_000.0
@@ -83,3 +84,14 @@ def test_what_is_kept_is_named_until_its_time_is_over(
     one.until = until
     found = said(one, kept=kept).get("kept", [])
     assert [(status, message.split(": ")[1].split(" is kept")[0]) for status, message in found] == expected
+
+
+def test_what_is_no_longer_kept_is_not_spoken_of_and_several_that_are_each() -> None:
+    one, other = journal(KEPT), journal(BACK, "r2")
+    context = Context("app1", NOW, (one, other, journal(KEPT, "r3")), {"r1": 5, "r2": 0})
+    kept = [each.subject for each in RULES.judge(context) if each.check == "restore.kept"]
+    assert sorted(kept) == ["app1 r1", "app1 r2"] or sorted(kept) == ["r1", "r2"]
+
+
+def test_the_time_of_a_restore_is_told_by_a_speed_that_every_disk_has() -> None:
+    assert ASSUMED == 50 * 1024 * 1024
