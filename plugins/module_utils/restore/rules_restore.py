@@ -102,7 +102,7 @@ def judge_safety(context: Context) -> Iterator[Outcome]:
 def judge_kept(context: Context) -> Iterator[Outcome]:
     """Old states that are kept are removed when their time is over."""
     for journal in context.journals:
-        if journal.state == UNDER_WAY or not context.kept.get(journal.id, -1) >= 0:
+        if journal.state == UNDER_WAY or context.kept[journal.id] < 0:
             continue
         size, what = (
             human_bytes(context.kept[journal.id]),

@@ -83,6 +83,8 @@ def test_bounds_and_figures_are_exact():
     row = {"scenario": "host_lost", "begun": NOW - QUARTER, "ok": True}
     found = statuses(before=[row], planned="x")
     assert (found["drill.age"], found["drill.recovered"]) == ("ok", "skipped")
+    long_ago = {**row, "begun": NOW - 3 * QUARTER}
+    assert statuses(before=[row, long_ago], planned="x")["drill.age"] == "ok"
     context = Context("app1", NOW, "host_lost", record=a_record(phases={"verify": 12.34}))
     assert [each.actual for each in RULES.judge(context) if each.check == "drill.rto"] == [12.3]
 

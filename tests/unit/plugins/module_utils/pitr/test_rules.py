@@ -261,7 +261,11 @@ def test_a_gap_is_named_by_its_first_and_last_segment() -> None:
 
 
 def test_the_worst_of_several_wrong_settings_gives_status_and_remedy() -> None:
-    assert findings(server=server({"archive_mode": "off", "fsync": "off"}))["settings"][0] == "critical"
+    both = Observation(**{**WELL, "server": server({"archive_mode": "off", "fsync": "off"})})
+    context = Context(both, read_settings(defaults()).bounds, NEW, NOW)
+    [found] = [each for each in RULES.judge(context) if each.check == "pitr.settings"]
+    assert found.status == "critical"
+    assert "fsync" not in found.remedy
 
 
 @pytest.mark.parametrize(("name", "value", "wrong"), [("repo1-block", "y", 1), ("repo1-block", "n", 0), ("a", "y", 0)])

@@ -294,3 +294,13 @@ def test_a_moment_at_which_a_backup_ends_is_restored_from_that_backup() -> None:
     exact, _none = choose(request(moment=choice.window.since), observed())
     assert exact is not None
     assert exact.backup.label == choice.backup.label
+
+
+def test_as_much_room_as_is_needed_is_enough() -> None:
+    asked = request("latest")
+    choice, _refused = choose(asked, observed())
+    needed = int(1000 * 1.1) + (256 << 20)
+    assert choice is not None
+    assert not list(refusals(asked, choice, ROOM._replace(free=needed)))
+    [refusal] = refusals(asked, choice, ROOM._replace(free=needed - 1))
+    assert "are needed" in refusal.message

@@ -88,7 +88,7 @@ def test_what_is_kept_is_named_until_its_time_is_over(
 
 def test_what_is_no_longer_kept_is_not_spoken_of_and_several_that_are_each() -> None:
     one, other = journal(KEPT), journal(BACK, "r2")
-    context = Context("app1", NOW, (one, other, journal(KEPT, "r3")), {"r1": 5, "r2": 0})
+    context = Context("app1", NOW, (one, other, journal(KEPT, "r3")), {"r1": 5, "r2": 0, "r3": -1})
     kept = [each.subject for each in RULES.judge(context) if each.check == "restore.kept"]
     assert sorted(kept) == ["app1 r1", "app1 r2"] or sorted(kept) == ["r1", "r2"]
 
