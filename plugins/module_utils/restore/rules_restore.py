@@ -97,7 +97,6 @@ def judge_safety(context: Context) -> Iterator[Outcome]:
     "restore.kept",
     procedure="B2.2",
     remedy="ansible-playbook cryptobot.maintenance.restore -e restore_state=tidied",
-    many=True,
 )
 def judge_kept(context: Context) -> Iterator[Outcome]:
     """Old states that are kept are removed when their time is over."""
