@@ -63,7 +63,7 @@ options:
   sources:
     description:
       - What is taken, in the shape of C(cryptobot_backup.sources) of the inventory. Required for O(state=present).
-      - With O(state=verified) the newest set is compared with it.
+      - With C(state=verified) the newest set is compared with it.
     type: list
     elements: dict
     default: []
@@ -479,7 +479,7 @@ options:
     type: float
     default: 1.1
   scratch_dir:
-    description: Folder in which O(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder
+    description: Folder in which C(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder
       for temporary files. What is unpacked is removed again.
     type: path
   store:

@@ -154,7 +154,7 @@ options:
     type: int
     default: 200
   scratch_dir:
-    description: Folder in which O(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder
+    description: Folder in which C(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder
       for temporary files. What is unpacked is removed again.
     type: path
   sign_key_file:

@@ -32,8 +32,8 @@ options:
       engine:
         description:
           - What takes the physical backups and keeps the WAL.
-          - V(pgbackrest) is pgBackRest. V(basebackup) is a folder of WAL (O(clusters[].archive_dir)) that
-            an C(archive_command) copies to, and a folder of sets of C(pg_basebackup) (O(clusters[].base_dir)).
+          - V(pgbackrest) is pgBackRest. V(basebackup) is a folder of WAL (C(archive_dir)) that an C(archive_command)
+            copies to, and a folder of sets of C(pg_basebackup) (C(base_dir)).
         type: str
         choices: [pgbackrest, basebackup]
         default: pgbackrest
@@ -45,17 +45,16 @@ options:
         type: path
         default: /etc/pgbackrest.conf
       archive_dir:
-        description: Folder of the archived WAL, where O(clusters[].engine=basebackup).
+        description: Folder of the archived WAL, where C(engine=basebackup).
         type: path
       base_dir:
-        description: Folder of the sets of C(pg_basebackup), where O(clusters[].engine=basebackup).
+        description: Folder of the sets of C(pg_basebackup), where C(engine=basebackup).
         type: path
       service:
         description: Unit of systemd that runs the server (V(postgresql@15-main)).
         type: str
       login_host:
-        description: Name or address of the server. Without it and O(clusters[].login_unix_socket) the default socket
-          is used.
+        description: Name or address of the server. Without it and C(login_unix_socket) the default socket is used.
         type: str
       login_unix_socket:
         description: Folder of the server's socket.
@@ -136,7 +135,7 @@ options:
         type: float
         default: 10.0
   verify:
-    description: Have C(pg_verifybackup) read the newest set whole, where O(clusters[].engine=basebackup).
+    description: Have C(pg_verifybackup) read the newest set whole, where C(engine=basebackup).
     type: bool
     default: false
   state_dir:

@@ -57,7 +57,7 @@ SPEC: dict[str, Any] = {
                 "What is taken, in the shape of C(cryptobot_backup.sources) of the inventory. Required for "
                 "O(state=present)."
             ),
-            "With O(state=verified) the newest set is compared with it.",
+            "With C(state=verified) the newest set is compared with it.",
         ],
         default=[],
         options=SOURCE,
@@ -237,7 +237,7 @@ SPEC: dict[str, Any] = {
     "scratch_dir": option(
         "path",
         (
-            "Folder in which O(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder for "
+            "Folder in which C(state=verified) unpacks SQLite databases for V(L2). Default is the system's folder for "
             "temporary files. What is unpacked is removed again."
         ),
     ),

@@ -13,6 +13,8 @@ The archive is read twice. First whole, which finds what is in it and takes the 
 written. Then for each source what belongs to it, and each file has to have the checksum that it had.
 """
 
+# The archive is closed by its own context.
+# pylint: disable=contextmanager-generator-missing-cleanup
 from __future__ import annotations
 
 import codecs

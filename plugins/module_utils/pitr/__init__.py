@@ -34,7 +34,7 @@ THRESHOLDS: dict[str, Any] = {
 LOGIN: dict[str, Any] = {
     "login_host": option(
         "str",
-        "Name or address of the server. Without it and O(clusters[].login_unix_socket) the default socket is used.",
+        "Name or address of the server. Without it and C(login_unix_socket) the default socket is used.",
     ),
     "login_unix_socket": option("path", "Folder of the server's socket."),
     "login_port": option("int", "Port of the server.", default=5432),
@@ -59,8 +59,8 @@ CLUSTER: dict[str, Any] = {
         [
             "What takes the physical backups and keeps the WAL.",
             (
-                "V(pgbackrest) is pgBackRest. V(basebackup) is a folder of WAL (O(clusters[].archive_dir)) that an "
-                "C(archive_command) copies to, and a folder of sets of C(pg_basebackup) (O(clusters[].base_dir))."
+                "V(pgbackrest) is pgBackRest. V(basebackup) is a folder of WAL (C(archive_dir)) that an "
+                "C(archive_command) copies to, and a folder of sets of C(pg_basebackup) (C(base_dir))."
             ),
         ],
         choices=["pgbackrest", "basebackup"],
@@ -68,8 +68,8 @@ CLUSTER: dict[str, Any] = {
     ),
     "stanza": option("str", "Name of pgBackRest's stanza. The name of the cluster by default."),
     "config": option("path", "Configuration file of pgBackRest.", default="/etc/pgbackrest.conf"),
-    "archive_dir": option("path", "Folder of the archived WAL, where O(clusters[].engine=basebackup)."),
-    "base_dir": option("path", "Folder of the sets of C(pg_basebackup), where O(clusters[].engine=basebackup)."),
+    "archive_dir": option("path", "Folder of the archived WAL, where C(engine=basebackup)."),
+    "base_dir": option("path", "Folder of the sets of C(pg_basebackup), where C(engine=basebackup)."),
     "service": option("str", "Unit of systemd that runs the server (V(postgresql@15-main))."),
     **LOGIN,
 }
@@ -95,7 +95,7 @@ SPEC: dict[str, Any] = {
     ),
     "verify": option(
         "bool",
-        "Have C(pg_verifybackup) read the newest set whole, where O(clusters[].engine=basebackup).",
+        "Have C(pg_verifybackup) read the newest set whole, where C(engine=basebackup).",
         default=False,
     ),
     **common_options(120),

@@ -4,6 +4,8 @@
 
 """The monthly archive and the daily look as a user runs them, on the demo: pinned, copied, verified, and looked at."""
 
+# That there is one set is what is asserted.
+# pylint: disable=unbalanced-dict-unpacking
 from __future__ import annotations
 
 import json

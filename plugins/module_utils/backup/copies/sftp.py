@@ -4,6 +4,8 @@
 
 """Copies on a server, by SFTP through the system's ssh: in batch mode, with a key, to a host whose key is known."""
 
+# pylint does not see that our errors are exceptions.
+# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
 import stat

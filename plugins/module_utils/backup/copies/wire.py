@@ -8,6 +8,8 @@ Keys, known hosts, jumps and ciphers are ssh's. What it carries is spoken here, 
 people: no exit code of its own tells a full disk from a name that is taken, and a file cannot be read as a stream.
 """
 
+# pylint does not see that our errors are exceptions.
+# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
 import struct

@@ -10,6 +10,8 @@ is compared with its manifest, and all of them with the inventory that this host
 folder has the manifest and the evidence of each set; where they are lost, the repository has the manifest.
 """
 
+# pylint does not see that our errors are exceptions.
+# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
 import os

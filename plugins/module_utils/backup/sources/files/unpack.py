@@ -10,6 +10,8 @@ the member named. A file that is written again right behind itself is no such do
 it was read is in an archive of ours twice, and the later one counts.
 """
 
+# pylint does not see that our errors are exceptions.
+# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
 import hashlib

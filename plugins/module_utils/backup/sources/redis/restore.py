@@ -8,6 +8,8 @@ A server that keeps an append-only file ignores this one as long as it does: it 
 told ``CONFIG SET appendonly yes`` once it has loaded.
 """
 
+# pylint does not see that our errors are exceptions.
+# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
 import hashlib

@@ -8,6 +8,8 @@
 of before in its place.
 """
 
+# pylint does not see that our errors are exceptions.
+# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
 import ntpath

@@ -6,6 +6,8 @@
 schema and the rows that the manifest says.
 """
 
+# pylint does not see that our errors are exceptions.
+# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
 import hashlib

@@ -4,6 +4,8 @@
 
 """Archives of the application's own scripts: both variants are read as a set is, and hostile ones are refused."""
 
+# Nobody changes the defaults.
+# pylint: disable=dangerous-default-value
 from __future__ import annotations
 
 import gzip

@@ -4,6 +4,8 @@
 
 """What Redis is asked and what it answers, and the file that it saves. Real servers are in tests/integration/backup."""
 
+# The first context of a with statement names what the second one takes.
+# pylint: disable=used-before-assignment
 from __future__ import annotations
 
 import io
