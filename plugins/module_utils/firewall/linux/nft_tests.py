@@ -48,6 +48,9 @@ _CHOSEN = {  # headers and fields that a sender fills as it likes
     *("ip6 dscp", "ip6 ecn", "ip6 flowlabel", "ip6 nexthdr", "meta length"),
     *(f"tcp {field}" for field in ("sequence", "ackseq", "doff", "reserved", "window", "urgptr")),
 }
+# What the kernel calls missing in packets of other protocols as well (nft_exthdr.c, NFT_EXTHDR_F_PRESENT); of an IP
+# option or an IPv6 header the rule ends there.
+_MISSING_ELSEWHERE = ("tcp option", "sctp chunk", "dccp option")
 
 
 def _is(field: str, number: int, text: str) -> Match:
@@ -206,6 +209,8 @@ def read_match(body: Mapping[str, Any], objects: Objects, text: str) -> list[Tes
         tests = _compared(asked, op, right, objects, text)
         return [*asked.guards, *map(_of_sender, tests)]
     except (NotModelled, *ODD):
+        if name_of(left) in _MISSING_ELSEWHERE and (right is False or (op == "!=" and right is True)):
+            return [Doubt(text)]  # missing: it holds for all other protocols, so their senders cannot choose
         return [*narrowed(left, op, right), Doubt(text, chosen=_is_chosen(left))]
 
 
@@ -247,8 +252,6 @@ def _by_number(keys: Sequence[Any]) -> bool:
 
 def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
     """Given the left side of a test that is not modelled, return what has to hold for it to hold."""
-    if name_of(left) == "tcp option" and (right is False or (op == "!=" and right is True)):
-        return []  # missing: what is no TCP has no such option either, and the kernel says so
     parts = left["concat"] if isinstance(left, dict) and "concat" in left else [left]
     guards: list[Test] = []
     for part in parts:
