@@ -292,11 +292,20 @@ def _noted(work: Work, unit: Unit) -> Unit:
 
 def _start(work: Work, _subject: str) -> str:
     """Let the services go and start them. What does not come back is a failure, and is not taken back by itself."""
-    faults = (*_start_again(work), *_empty_servers(work))
+    faults = (*_left_behind(work), *_start_again(work), *_empty_servers(work))
     if faults:
         way = f"the way back: state: rolled_back, restore: {work.journal.id}"
         work.journal.failure = f"the data is restored and {'; '.join(faults)}. What was there is kept; {way}"
     return "; ".join(faults) or "all that are meant to run do, and are well"
+
+
+def _left_behind(work: Work) -> tuple[str, ...]:
+    """Return who has open what was swapped out: somebody came between the proof and the rename, and what he writes from
+    now on is in no file that counts.
+    """
+    units = [unit._replace(target=unit.old) for unit in work.journal.units if unit.kind != "postgresql" and unit.had]
+    found = holders.collect_holders(units, work.host).holders
+    return tuple(f"{one}, which was swapped out under it: what it writes is lost, so end it" for one in found)
 
 
 def _empty_servers(work: Work) -> tuple[str, ...]:

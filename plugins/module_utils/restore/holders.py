@@ -36,7 +36,10 @@ class OpenFiles(NamedTuple):
 
 
 def collect_holders(units: Iterable[Unit], host: Host) -> OpenFiles:
-    """Given what will be swapped, return which processes but ours have a file of it open, or work in a folder of it."""
+    """Given what will be swapped, return which processes but ours have a file of it open by a descriptor.
+
+    A file that is mapped and closed, and a process that only works in a folder of it, are not seen.
+    """
     if host.platform != "linux":
         return OpenFiles(unseen=f"who has files open cannot be told on {host.platform} by this release")
     wanted = _wanted(units)

@@ -298,3 +298,28 @@ def test_what_is_kept_goes_when_its_time_is_over_and_not_before(lab: Lab) -> Non
     lab.restore(only=["config"], keep_old="0")
     assert len(lab.restore(state="tidied").actions) == 1
     assert len(lab.leftovers()) == 1
+
+
+def test_who_opens_a_file_between_the_proof_and_the_swap_is_named_afterwards(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, forwards = list[subprocess.Popen[bytes]](), swap.forwards
+
+    def opened_just_before(unit: Any) -> None:
+        if unit.kind == "sqlite":
+            with open(unit.target, "rb") as file:
+                late.append(subprocess.Popen(["sleep", "60"], stdin=file))
+        forwards(unit)
+
+    monkeypatch.setattr(swap, "forwards", opened_just_before)
+    try:
+        result = lab.restore()
+        assert f"(pid {late[0].pid}) has" in result.failure
+        assert "swapped out under it" in result.failure
+        assert lab.digest() == lab.restored, "the restored state is in its place"
+    finally:
+        for process in late:
+            process.kill()
+            process.wait()
+    assert lab.restore(state="rolled_back").failure == ""
+    assert lab.digest() == lab.before
