@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ..database.postgres_server import binaries
+
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
@@ -87,6 +89,20 @@ def _wait_for(port: int, process: subprocess.Popen) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+# What tests here are skipped without.
+TOOLS = ("sshd", "rclone", "restic", "redis-server", "pgbackrest")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def everything_that_ci_needs() -> None:
+    """In a CI that runs as root nothing is skipped for a tool that is not there."""
+    if os.environ.get("CI") == "true" and os.geteuid() == 0:
+        path = f"{os.environ['PATH']}:/usr/sbin"
+        missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
+        missing += [] if binaries() else ["initdb of PostgreSQL"]
+        assert not missing, f"see requirements/debian.txt for {missing}"
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,6 @@ from typing import Any
 import pytest
 from plugins.module_utils.backup.examples import act, database, files, sqlite
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup import SPEC
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.sources.files import archive as archiving
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
@@ -250,7 +249,6 @@ def test_an_archive_of_the_application_is_listed_before_it_is_unpacked(tmp_path,
     assert not (tmp_path / "again" / "application").exists()
 
 
-@pytest.mark.skipif("store" not in SPEC, reason="this release has no store of restic")
 def test_a_set_in_a_repository_of_restic_comes_back_by_the_page_alone(tmp_path, install):
     (tmp_path / "password").write_text("only-for-tests")
     repository = {"RESTIC_REPOSITORY": str(tmp_path / "repository"), "RESTIC_PASSWORD_FILE": str(tmp_path / "password")}
