@@ -8,22 +8,15 @@ A server that keeps an append-only file ignores this one as long as it does: it 
 told ``CONFIG SET appendonly yes`` once it has loaded.
 """
 
-# pylint does not see that our errors are exceptions.
-# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 
 from ....errors import ActionFailed
-from ...errors import Unreadable
 from ...model import Notes, SourceCopy
-from ...stage import CHUNK
-from ...streams import reading
-from ..files.destination import write_all
 from ..files.unpack import require_room
 from ..model import Bench, Reader, Restored
+from ..single import give_back, unpack_to
 from .verify import judge
 
 FILE = "dump.rdb"
@@ -35,43 +28,12 @@ def restore(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> Rest
     """
     require_room(int(entry.facts["size"]), into)
     path, notes = into / FILE, Notes()
-    sha256 = _unpack(entry, reader, path, bench)
+    sha256 = unpack_to(path, entry, "rdb", reader, bench)
     wrong = judge(path, sha256, entry, bench.host)
     if wrong:
         raise ActionFailed(f"{entry.name} {wrong[0]}: restore from another set")
-    _own(path, entry, notes)
+    give_back(path, entry, notes)
     if entry.facts["appendonly"]:
         notes.add("appendonly", f"{entry.name}: start its server with appendonly no, then CONFIG SET appendonly yes")
     proof = {"file": FILE, "sha256": sha256, "rows": entry.facts["rows"], "crc64": entry.facts["crc64"]}
     return Restored(entry, entry.things, notes, proof)
-
-
-def _unpack(entry: SourceCopy, reader: Reader, path: Path, bench: Bench) -> str:
-    """Write the file; return its checksum. Raise ActionFailed where it has more bytes than was declared."""
-    payload, left, digest = entry.payload("rdb"), int(entry.facts["size"]), hashlib.sha256()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        with reader.payload(payload.name) as packed, reading(packed, entry.compression, bench.host) as stream:
-            while chunk := stream.read(CHUNK):
-                left -= len(chunk)
-                if left < 0:
-                    raise ActionFailed(f"{payload.name} unpacks to more than the {entry.facts['size']} bytes declared")
-                digest.update(chunk)
-                write_all(descriptor, chunk)
-                bench.pulse()
-    except Unreadable as error:
-        raise ActionFailed(str(error)) from error
-    finally:
-        os.close(descriptor)
-    return digest.hexdigest()
-
-
-def _own(path: Path, entry: SourceCopy, notes: Notes) -> None:
-    facts = entry.facts
-    if hasattr(os, "geteuid"):
-        if os.geteuid() == 0:
-            os.chown(path, int(facts["uid"]), int(facts["gid"]))
-        elif (facts["uid"], facts["gid"]) != (os.geteuid(), os.getegid()):
-            notes.add("owner", entry.name)
-    os.chmod(path, int(facts["mode"]) & 0o777)
-    os.utime(path, ns=(int(facts["mtime_ns"]), int(facts["mtime_ns"])))

@@ -8,20 +8,13 @@ to redis-check-rdb where that is installed.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import tempfile
 from pathlib import Path
-from typing import IO
 
 from ....host import Host
-from ....units import human_bytes
-from ...errors import CannotJudge
 from ...model import SourceCopy
 from ...stage import CHUNK
-from ...streams import reading
 from ..model import Bench
+from ..single import unpacked
 from .rdb import BadRdb, Sum, UnknownRdb, count_keys
 
 CHECKERS = ("redis-check-rdb", "valkey-check-rdb")
@@ -34,33 +27,9 @@ def verify(entry: SourceCopy, bench: Bench) -> list[str]:
 
     Raise Unreadable where it cannot be unpacked, CannotJudge where there is no room for it that is ours.
     """
-    payload, size = entry.payload("rdb"), int(entry.facts["size"])
-    free = shutil.disk_usage(bench.scratch).free
-    if free < size:
-        has, needs = human_bytes(free), human_bytes(size)
-        raise CannotJudge(f"{bench.scratch} has {has} free, {payload.name} unpacks to {needs}")
-    if bench.doubt:
-        raise CannotJudge(f"nothing is unpacked into {bench.scratch}: {bench.doubt}")
-    handle, name = tempfile.mkstemp(prefix="cryptobot-", suffix=".rdb", dir=bench.scratch)
-    try:
-        packed = bench.folder / payload.name
-        with os.fdopen(handle, "wb") as copy, reading(packed, entry.compression, bench.host) as stream:
-            sha256 = _unpack(stream, copy, bench)
-        return [f"{payload.name} {wrong}" for wrong in judge(Path(name), sha256, entry, bench.host)]
-    finally:
-        os.unlink(name)
-
-
-def _unpack(stream: IO[bytes], copy: IO[bytes], bench: Bench) -> str:
-    digest = hashlib.sha256()
-    while chunk := stream.read(CHUNK):
-        digest.update(chunk)
-        bench.host.remaining()
-        try:
-            copy.write(chunk)
-        except OSError as error:
-            raise CannotJudge(f"{bench.scratch} could not take the unpacked copy: {error}") from error
-    return digest.hexdigest()
+    with unpacked(entry, "rdb", bench) as copy:
+        name = entry.payload("rdb").name
+        return [f"{name} {wrong}" for wrong in judge(copy.path, copy.sha256, entry, bench.host)]
 
 
 def judge(copy: Path, sha256: str, entry: SourceCopy, host: Host) -> list[str]:

@@ -6,23 +6,16 @@
 schema and the rows that the manifest says.
 """
 
-# pylint does not see that our errors are exceptions.
-# pylint: disable=bad-exception-cause
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 from ....errors import ActionFailed
-from ...errors import Unreadable
 from ...model import Notes, SourceCopy
-from ...stage import CHUNK
-from ...streams import reading
-from ..files.destination import write_all
 from ..files.unpack import require_room
 from ..model import Bench, Reader, Restored
+from ..single import give_back, unpack_to
 from .examine import check, examine, open_copy
 from .snapshot import WITH_LOG, set_formats
 from .verify import NOT_UNDERSTOOD
@@ -41,37 +34,17 @@ def restore(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> Rest
     """
     require_room(int(entry.facts["size"]), into)
     path = into / FILE
-    sha256 = _unpack(entry, reader, path, bench)
+    sha256 = unpack_to(path, entry, "database", reader, bench)
     if sha256 != entry.facts["sha256"]:
         raise ActionFailed(f"{entry.name} unpacks to another content than was packed: restore from another set")
     proof = {"file": FILE, "sha256": sha256, **_proved(path, entry, bench)}
     notes = Notes()
     proof["journal_mode"] = _with_journal(path, entry, notes)
-    _own(path, entry, notes)
+    give_back(path, entry, notes)
     if "rows" not in entry.facts:
         notes.add("rows", f"{entry.name}: they were not counted when it was copied, so they are not compared")
     rows = sum(count or 0 for count in proof["rows"].values())
     return Restored(entry, rows, notes, proof)
-
-
-def _unpack(entry: SourceCopy, reader: Reader, path: Path, bench: Bench) -> str:
-    """Write the database; return its checksum. Raise ActionFailed where it has more bytes than was declared."""
-    payload, left, digest = entry.payload("database"), int(entry.facts["size"]), hashlib.sha256()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        with reader.payload(payload.name) as packed, reading(packed, entry.compression, bench.host) as stream:
-            while chunk := stream.read(CHUNK):
-                left -= len(chunk)
-                if left < 0:
-                    raise ActionFailed(f"{payload.name} unpacks to more than the {entry.facts['size']} bytes declared")
-                digest.update(chunk)
-                write_all(descriptor, chunk)
-                bench.pulse()
-    except Unreadable as error:
-        raise ActionFailed(str(error)) from error
-    finally:
-        os.close(descriptor)
-    return digest.hexdigest()
 
 
 def _proved(path: Path, entry: SourceCopy, bench: Bench) -> dict[str, Any]:
@@ -108,16 +81,3 @@ def _with_journal(path: Path, entry: SourceCopy, notes: Notes) -> str:
     elif mode == UNKNOWN:
         notes.add("journal", f"how {entry.name} was written is not known: it has a rollback journal now")
     return mode
-
-
-def _own(path: Path, entry: SourceCopy, notes: Notes) -> None:
-    facts = entry.facts
-    if hasattr(os, "geteuid") and "uid" in facts:
-        if os.geteuid() == 0:
-            os.chown(path, int(facts["uid"]), int(facts["gid"]))
-        elif (facts["uid"], facts["gid"]) != (os.geteuid(), os.getegid()):
-            notes.add("owner", entry.name)
-    if "mode" in facts:
-        os.chmod(path, int(facts["mode"]) & 0o777)
-    if "mtime_ns" in facts:
-        os.utime(path, ns=(int(facts["mtime_ns"]), int(facts["mtime_ns"])))
