@@ -132,7 +132,7 @@ options:
         default: 60.0
   endpoints:
     description: Where exchanges answer, as C(host:port). While one of them can be reached nothing of the application
-      is started, because its keys are live; O(sandbox) is the other proof.
+      is started, because its keys are live; O(sandbox) is the other proof. Nor is it where a name is not resolved.
     type: list
     elements: str
     default:

@@ -94,7 +94,7 @@ SPEC: dict[str, Any] = {
         "list of str",
         (
             "Where exchanges answer, as C(host:port). While one of them can be reached nothing of the application is "
-            "started, because its keys are live; O(sandbox) is the other proof."
+            "started, because its keys are live; O(sandbox) is the other proof. Nor is it where a name is not resolved."
         ),
         default=[
             "api.binance.com:443",

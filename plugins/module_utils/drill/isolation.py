@@ -14,29 +14,37 @@ from pathlib import Path
 
 from ..host import Host
 
-SECONDS = 4.0  # for each endpoint; one that answers later than this is not filtered but slow, and counts as reachable
+SECONDS = 8.0  # for each endpoint: Linux knocks at 0, 1, 3 and 7 s, and what answers none of these is filtered
 ENVIRONMENT = ".env"
 
 
 def danger(root: Path, endpoints: Sequence[tuple[str, int]], sandbox: Sequence[str], host: Host) -> str:
     """Given where the sources lie, return why something that is started from there could trade; empty where not."""
-    reached = next((f"{name}:{port}" for name, port in endpoints if is_reachable(name, port, host)), "")
-    if endpoints and not reached:
+    live = next((found for name, port in endpoints if (found := reached(name, port, host))), "")
+    if endpoints and not live:
         return ""
-    live = f"{reached} can be reached from here" if reached else "no endpoint of an exchange is declared"
+    live = live or "no endpoint of an exchange is declared"
     if not sandbox:
         return f"{live}, and no sandbox is declared: the restored keys could trade"
     lacking = lacks_sandbox(root, sandbox)
     return f"{live}, and {lacking}" if lacking else ""
 
 
-def is_reachable(name: str, port: int, host: Host) -> bool:
-    """Return whether a connection is accepted. What neither refuses nor accepts in time is filtered."""
+def reached(name: str, port: int, host: Host) -> str:
+    """Return what says that a connection may be accepted, or an empty text: it is refused, filtered or without a route.
+
+    A name that is not resolved proves nothing: the next answer of the name server may resolve it.
+    """
     try:
         with socket.create_connection((name, port), timeout=min(SECONDS, host.remaining())):
-            return True
+            return f"{name}:{port} can be reached from here"
+    except socket.gaierror:
+        return (
+            f"whether {name}:{port} can be reached cannot be told, its name is not resolved here: give it an address "
+            f"that answers nothing, such as 127.0.0.1 in the hosts file, or declare an address instead"
+        )
     except OSError:
-        return False
+        return ""
 
 
 def lacks_sandbox(root: Path, sandbox: Sequence[str]) -> str:

@@ -152,7 +152,9 @@ def test_an_exchange_that_answers_is_a_danger(tmp_path):
         port = exchange.getsockname()[1]
         assert "can be reached" in danger(tmp_path, [("127.0.0.1", port)], [], HOST)
         assert "no .env" in danger(tmp_path, [("127.0.0.1", port)], ["SANDBOX=1"], HOST).replace("there is no", "no")
-    assert danger(tmp_path, [("127.0.0.1", port), ("no.such.host.invalid", 443)], [], HOST) == ""
+    assert danger(tmp_path, [("127.0.0.1", port)], [], HOST) == ""
+    unknown = danger(tmp_path, [("127.0.0.1", port), ("no.such.host.invalid", 443)], [], HOST)
+    assert "no.such.host.invalid:443 can be reached cannot be told" in unknown
     assert "no endpoint" in danger(tmp_path, [], [], HOST)
 
 
