@@ -31,7 +31,7 @@ from ..faults.test_backup_postgresql import need_binaries
 
 DEFAULTS = Path(__file__).parents[3] / "roles" / "dr_drill" / "defaults" / "main.yml"
 SCENARIOS = yaml.safe_load(DEFAULTS.read_text())["dr_drill_scenarios"]
-NOWHERE = "192.0.2.1:443"  # TEST-NET-1: nothing answers there
+NOWHERE = "127.0.0.1:1"  # nobody listens there, and nothing leaves this machine
 APP = """
 import http.server, os, sqlite3, sys
 root, port = sys.argv[1], int(sys.argv[2])
