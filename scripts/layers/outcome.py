@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 SKIPPED = 77  # the exit code by which a step says that this machine cannot run it (as automake and meson read it)
 SAID = 300  # characters of what a failed test said
+TELLING = re.compile(r"(?:fatal: \[|\[ERROR\]: |ERROR! ).{0,600}")  # what a playbook's long output says went wrong
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,18 @@ def read_junit(path: Path) -> Counts:
 
 
 def failed_tests(junit: Path) -> tuple[str, ...]:
-    """Given where pytest's JUnit report would be, return a line for each test that failed: its name, and what it said
-    first.
-    """
+    """Given where pytest's JUnit report would be, return a line for each test that failed: its name, what it said."""
     if not junit.exists():
         return ()
     found = []
     for case in ET.parse(junit).getroot().iter("testcase"):
         for problem in (*case.iter("failure"), *case.iter("error")):
-            said = " ".join(problem.get("message", "").split())[:SAID]
+            said = what_it_said(problem.get("message", ""))
             found.append(f"{case.get('classname')}::{case.get('name')} - {said}")
     return tuple(found)
+
+
+def what_it_said(message: str) -> str:
+    """Given a failed test's message, return one line: how it begins, and what a playbook in it names as wrong."""
+    line = " ".join(message.split())
+    return " ... ".join([line[:SAID], *TELLING.findall(line[SAID:])[:2]])

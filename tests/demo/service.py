@@ -90,7 +90,8 @@ def serve(server: ServiceServer, app: Application, traffic_seconds: float, stop:
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     if traffic_seconds:
         threading.Thread(target=keep_busy, args=(app, traffic_seconds, stop), daemon=True).start()
-    stop.wait()
+    while not stop.wait(0.2):  # a signal that another thread took does not end a wait without an end
+        pass
     server.shutdown()
     server.server_close()
 

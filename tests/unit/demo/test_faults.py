@@ -18,7 +18,7 @@ from cryptobot_demo.faults import FAULTS, heal, plant
 from cryptobot_demo.faults.listener import start_listener
 from cryptobot_demo.root import DemoError, open_demo
 
-from .http_client import ask
+from .http_client import ask, ask_each
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def loses_its_workers(demo):
 
 
 def disagrees(demo):
-    answers = {ask(demo.ports["trade"], "/api/v1/settings/dry_run")[1] for _unused in range(40)}
-    return len(answers) == 2
+    workers = processes.children_of(processes.running_pid(demo, "trade"))
+    return len(set(ask_each(workers, demo.ports["trade"], "/api/v1/settings/dry_run"))) == 2
 
 
 # fault, what is true while it is planted and false otherwise

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -18,7 +19,7 @@ import time
 import pytest
 from cryptobot_demo.processes import SERVICE_SCRIPT, children_of, command_line
 
-from .http_client import ask
+from .http_client import ask, ask_each
 
 START_SECONDS = 15
 
@@ -157,16 +158,17 @@ def workers_of(process):
     return [pid for pid in children_of(process.pid) if pid != process.pid]
 
 
-def seen_dry_run(port):
-    return {json.loads(ask(port, "/api/v1/settings/dry_run")[1])["dry_run"] for _unused in range(40)}
+def seen_dry_run(process, port):
+    answers = ask_each(workers_of(process), port, "/api/v1/settings/dry_run")
+    return sorted(json.loads(answer)["dry_run"] for answer in answers)
 
 
 def test_one_request_turns_dry_run_off_in_one_of_two_workers(run, base_port):
     process = run("trade", base_port, "--quiet")
     assert len(workers_of(process)) == 2
-    assert seen_dry_run(base_port) == {True}
+    assert seen_dry_run(process, base_port) == [True, True]
     ask(base_port, "/api/v1/settings/dry_run", method="PUT", body=b'{"dry_run": false}')
-    assert seen_dry_run(base_port) == {True, False}
+    assert seen_dry_run(process, base_port) == [False, True]
 
 
 def test_the_parent_outlives_workers_that_die_at_once_and_starts_them_again(run, tmp_path, base_port):
@@ -182,6 +184,17 @@ def test_the_parent_outlives_workers_that_die_at_once_and_starts_them_again(run,
     assert "ImportError: cannot import name" in log.read_text()
     switch.unlink()
     wait_until_it_answers(process, base_port)
+
+
+@pytest.mark.parametrize("name", ["auth", "trade"])
+def test_a_signal_that_another_thread_than_the_main_one_takes_ends_it_too(run, base_port, name):
+    process = run(name, base_port)
+    workers = workers_of(process) or [process.pid]
+    tgkill = ctypes.CDLL(None, use_errno=True).tgkill  # the kernel chooses so where the main thread is busy
+    for pid in workers:
+        other = next(int(thread) for thread in os.listdir(f"/proc/{pid}/task") if int(thread) != pid)
+        assert tgkill(pid, other, signal.SIGTERM) == 0
+    wait_until(lambda: not [pid for pid in workers if command_line(pid)])
 
 
 def test_a_service_with_workers_leaves_none_behind(run, base_port):
