@@ -27,7 +27,7 @@ def messages(dump: bytes) -> Iterator[tuple[int, bytes]]:
 
 def dump(family: int, request: bytes, *, timeout: float) -> bytes:
     """Given a netlink family and a dump request, return all messages of the answer. Raise OSError."""
-    answer = b""
+    answer = bytearray()
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as channel:
         channel.settimeout(timeout)
         channel.send(request)
@@ -35,4 +35,4 @@ def dump(family: int, request: bytes, *, timeout: float) -> bytes:
             datagram = channel.recv(1 << 16)
             answer += datagram
             if not datagram or any(kind in (NLMSG_ERROR, NLMSG_DONE) for kind, _payload in messages(datagram)):
-                return answer
+                return bytes(answer)

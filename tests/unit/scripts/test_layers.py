@@ -197,7 +197,12 @@ def test_what_failed_is_named_at_the_end_in_a_line_each(load, tmp_path, monkeypa
 
 
 def test_of_a_long_output_of_a_playbook_what_it_says_went_wrong_is_shown(load):
-    output = "PLAY [all] " + "TASK ok: [h1] " * 100 + "fatal: [h1]: FAILED! => {'msg': 'the unit ignores SIGTERM'} " + "x" * 999
+    output = (
+        "PLAY [all] "
+        + "TASK ok: [h1] " * 100
+        + "fatal: [h1]: FAILED! => {'msg': 'the unit ignores SIGTERM'} "
+        + "x" * 999
+    )
     said = load("layers/outcome").what_it_said(output)
     assert said.startswith("PLAY [all]")
     assert "the unit ignores SIGTERM" in said

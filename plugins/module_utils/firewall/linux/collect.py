@@ -11,6 +11,7 @@ because asking for others would create them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Optional
 
 from ...errors import CoreError, SourceDenied, SourceMissing
 from ...host import Host
@@ -18,8 +19,15 @@ from ..model.intervals import BITS
 from ..model.ruleset import LEGACY, XTABLES
 from ..reading import Reading, command
 from .collect_managers import collect_managers, read_file
-from .nft import XTABLES_NAMES, Named, is_whole, needs_code, needs_iptables, needs_listing, read_listing
-from .nft_kernel import NETLINK_NETFILTER, TABLES_REQUEST, parse_tables, proves_absence
+from .nft import MOST, XTABLES_NAMES, Named, is_whole, needs_code, needs_iptables, needs_listing, read_listing
+from .nft_kernel import (
+    NETLINK_NETFILTER,
+    RULES_REQUEST,
+    TABLES_REQUEST,
+    may_ask_for_frames,
+    parse_tables,
+    proves_absence,
+)
 from .stack import Readings, collect_stack
 
 NO_TABLES = '{"nftables": []}'
@@ -60,17 +68,26 @@ def _nft(host: Host) -> tuple[Reading, Reading, tuple[Named, ...]]:
     listed = command(host, [*_LIST, "ruleset"]) if host.which("nft") else Reading(unavailable=NO_NFT)
     if listed.unavailable:
         return _by_kernel(host, listed.unavailable), Reading(), ()
+    tables, framed = _by_netlink(host, listed.text)
+    if tables is not None and not framed and not needs_listing(listed.text):
+        return listed, Reading(), tuple(tables)
+    code = ["--debug=netlink"] if framed or needs_code(listed.text) else []
+    listing = command(host, ["nft", "-t", *code, "list", "ruleset"])
+    named = tuple(dict.fromkeys([*(tables or []), *read_listing(listing.text).flags]))
+    return listed if is_whole(listed.text) else _table_by_table(host, listed, listing), listing, named
+
+
+def _by_netlink(host: Host, text: str) -> tuple[Optional[list[Named]], bool]:
+    """Given the JSON of the rules, return the tables that the kernel has, None where it does not say, and whether the
+    code of the rules must be read for what nft hides.
+    """
+    tables = None
     try:
         tables = parse_tables(host.ask_kernel(NETLINK_NETFILTER, TABLES_REQUEST))
+        read = bool(tables) and len(text) <= MOST
+        return tables, read and may_ask_for_frames(host.ask_kernel(NETLINK_NETFILTER, RULES_REQUEST))
     except CoreError:
-        tables = []
-    else:
-        if not needs_listing(listed.text):
-            return listed, Reading(), tuple(tables)
-    code = ["--debug=netlink"] if needs_code(listed.text) else []
-    listing = command(host, ["nft", *code, "-t", "list", "ruleset"])
-    named = tuple(dict.fromkeys([*tables, *read_listing(listing.text).flags]))
-    return listed if is_whole(listed.text) else _table_by_table(host, listed, listing), listing, named
+        return tables, True
 
 
 def _table_by_table(host: Host, listed: Reading, listing: Reading) -> Reading:

@@ -49,18 +49,32 @@ Named = tuple[str, str]  # family and name of a table
 Place = tuple[str, str, str]  # and a chain of it
 Spelled = Mapping[Place, list[tuple[FilterRule, ...]]]  # the rules of the model for each line of iptables-nft-save
 ODD_FAMILY = -1
+# What nft leaves out before a test of the IP header, as it would be in JSON.
+_FRAMED = {
+    "match": {
+        "op": "==",
+        "left": {"payload": {"protocol": "ether", "field": "type"}},
+        "right": {"set": ["ip", "ip6"]},
+    }
+}
+# Lines of the code of rules (``inet f i 7 6``, then a line for each expression).
+_PLACE = re.compile(r"(\w+) (\S+) (\S+) (\d+)(?: \d+)? *")
+_FAMILY = re.compile(r".*\[ cmp eq reg \d+ 0x0*([2a]) \]")
+_FRAME = re.compile(r" *\[ cmp eq reg \d+ 0x0*1 \]")  # ARPHRD_ETHER
 
 
 class Listing(NamedTuple):
     """What only the text tells: the flags of tables, and the devices of chains at ingress and egress.
 
     ``families`` has, where the code of rules was asked for, by table, chain and handle the family that a rule asks for:
-    4, 6, 0 for none, and ODD_FAMILY where it is asked for in another way.
+    4, 6, 0 for none, and ODD_FAMILY where it is asked for in another way. ``framed`` are, by the same, the rules that
+    ask for an Ethernet frame.
     """
 
     flags: Mapping[Named, frozenset[str]] = EMPTY
     devices: Mapping[Place, tuple[str, ...]] = EMPTY
     families: Mapping[tuple[str, ...], int] = EMPTY
+    framed: frozenset[tuple[str, ...]] = frozenset()
 
 
 class Draft:
@@ -158,7 +172,7 @@ def _table(
         draft.objects.changed.update(filter(None, (_changes(part) for rule in rules for part in _parts(rule))))
     of_iptables = family in ("ip", "ip6") and name in XTABLES_NAMES and any(map(_is_iptables, draft.chains.values()))
     draft.objects.families_known = bool(shown.families)
-    reader = _Rules(place, draft, spelled, shown.families, version, numbered=of_iptables)
+    reader = _Rules(place, draft, spelled, shown, version, numbered=of_iptables)
     chains = {
         chain: _chain(chain, body, reader.rules(chain), shown.devices.get((*place, chain), ()))
         for chain, body in draft.chains.items()
@@ -205,7 +219,7 @@ class _Rules(NamedTuple):
     place: Named
     draft: Draft
     spelled: Spelled
-    families: Mapping[tuple[str, ...], int]
+    shown: Listing
     version: tuple[int, ...]
     numbered: bool
 
@@ -224,9 +238,7 @@ class _Rules(NamedTuple):
         comment = str(raw.get("comment", ""))
         try:
             statements = [_with_gaps(statement, self.version) for statement in raw.get("expr", [])]
-            asked = self.families.get((*self.place, chain, str(raw.get("handle"))), ODD_FAMILY)
-            if self.families and any((part.get("reject") or {}).get("type") == "tcp reset" for part in statements):
-                statements = [*_of_family(asked), *statements]
+            statements = [*self._hidden((*self.place, chain, str(raw.get("handle"))), statements), *statements]
             rules = read_rule(where, statements, self.draft.objects, comment)
         except (*ODD, NotModelled, RecursionError):
             # one rule of another form must not hide the others: what it does is unknown, and it says so
@@ -235,6 +247,13 @@ class _Rules(NamedTuple):
         if saved and any("xt" in statement for statement in statements):
             return [rule._replace(where=where, packets=_counted(statements)) for rule in saved]
         return rules
+
+    def _hidden(self, place: tuple[str, ...], statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Given a rule's place and statements, return the tests that only its code shows."""
+        hidden = [_FRAMED] if place in self.shown.framed else []
+        if self.shown.families and any((part.get("reject") or {}).get("type") == "tcp reset" for part in statements):
+            hidden += _of_family(self.shown.families.get(place, ODD_FAMILY))
+        return hidden
 
 
 def _of_family(asked: int) -> list[dict[str, Any]]:
@@ -300,23 +319,25 @@ def read_listing(text: str) -> Listing:
             flags[place] = frozenset(" ".join(words[1:]).replace(",", " ").split())
         elif found := re.match(r"\t\ttype \w+ hook \w+ devices? (.*) priority ", line):
             devices[(*place, chain)] = tuple(re.findall(r'[^\s",={}]+', found[1]))
-    return Listing(flags, devices, _families_of_rules(text))
+    return Listing(flags, devices, *_code_of_rules(text))
 
 
-def _families_of_rules(text: str) -> dict[tuple[str, ...], int]:
-    """Given the code of rules (``inet f i 7 6``, then ``[ meta load nfproto => reg 1 ]``), return which family each
-    asks for.
-    """
+def _code_of_rules(text: str) -> tuple[dict[tuple[str, ...], int], frozenset[tuple[str, ...]]]:
+    """Given the code of rules, return which family each asks for, and which of them ask for an Ethernet frame."""
     families: dict[tuple[str, ...], int] = {}
+    framed: set[tuple[str, ...]] = set()
     place: tuple[str, ...] = ()
-    for before, line in zip(["", *text.splitlines()], text.splitlines()):
-        if found := re.fullmatch(r"(\w+) (\S+) (\S+) (\d+)(?: \d+)? *", line):
+    lines = text.splitlines()
+    for before, line, after in zip(["", *lines], lines, [*lines[1:], ""]):
+        if found := _PLACE.fullmatch(line):
             place = found.groups()
             families[place] = 0
         elif place and "[ meta load nfproto " in before:
-            found = re.search(r"\[ cmp eq reg \d+ 0x0*([a2]) \]", line)
+            found = _FAMILY.fullmatch(line)
             families[place] = {"2": 4, "a": 6}[found[1]] if found and not families[place] else ODD_FAMILY
-    return families
+        elif place and "[ meta load iiftype " in before and _FRAME.fullmatch(line) and " @ link header " in after:
+            framed.add(place)
+    return families, frozenset(framed)
 
 
 def needs_iptables(text: str) -> bool:

@@ -20,6 +20,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
     collect_places,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft_kernel import (
+    RULES_REQUEST,
     TABLES_REQUEST,
     parse_tables,
 )
@@ -214,6 +215,51 @@ def test_the_text_of_the_rules_is_asked_for_only_where_the_json_leaves_something
     assert ("nft -t list ruleset" in asked_lines(commands)) is asked
 
 
+# Of ``ether type ip ip saddr ...`` nft prints the second part; the kernel's dump and the code of the rules have both.
+FRAMED = json.dumps(
+    {
+        "nftables": [
+            {"table": {"family": "ip", "name": "t"}},
+            {"chain": {"family": "ip", "table": "t", "name": "c", "hook": "output", "prio": 0, "policy": "accept"}},
+            *(
+                {"rule": {"family": "ip", "table": "t", "chain": "c", "handle": handle, "expr": [{"drop": None}]}}
+                for handle in (2, 3, 4)
+            ),
+        ]
+    }
+)
+CODE = """ip t c 2
+  [ meta load iiftype => reg 1 ]
+  [ cmp eq reg 1 0x00000001 ]
+  [ payload load 2b @ link header + 12 => reg 1 ]
+  [ cmp eq reg 1 0x00000008 ]
+  [ immediate reg 0 drop ]
+ip t c 3 2
+  [ meta load iiftype => reg 1 ]
+  [ cmp eq reg 1 0x00000200 ]
+  [ payload load 2b @ link header + 12 => reg 1 ]
+ip t c 4 3
+  [ meta load iiftype => reg 1 ]
+  [ cmp eq reg 1 0x00000001 ]
+  [ payload load 2b @ network header + 2 => reg 1 ]
+table ip t {
+"""
+RULES = [("rules-iiftype", True), ("rules-plain", False), ("not-root", True), (None, True)]
+
+
+@pytest.mark.case("FW2")
+@pytest.mark.parametrize(("rules", "asked"), RULES)
+def test_the_code_of_rules_is_asked_for_where_the_kernel_has_a_test_that_nft_hides(
+    rules: Optional[str], asked: bool
+) -> None:
+    kernel = {TABLES_REQUEST: kernel_says("tables"), **({RULES_REQUEST: kernel_says(rules)} if rules else {})}
+    at = host({"nft -j": FRAMED, "nft -t": CODE}, kernel=kernel)
+    found = parse(collect(at)).ruleset
+    assert ("nft -t --debug=netlink list ruleset" in at.ran) is asked
+    tests = [[test.text for test in rule.tests] for rule in found.tables[0].chains["c"].rules]
+    assert [bool(texts) for texts in tests] == [asked, False, False]
+
+
 CUT = GARBLED[: GARBLED.index('"inet"}}')]  # as nft 1.0.6 printed it of a dormant table, exit code 0
 BESIDE = '{"nftables": [{"table": {"family": "ip", "name": "awake"}}]}\n'
 CUT_TABLES = [
@@ -335,7 +381,7 @@ def test_ipsets_are_read_where_rules_name_them_and_their_absence_is_told() -> No
 
 
 def asked_lines(commands: dict[str, Any]) -> list[str]:
-    asked = host(commands, kernel={TABLES_REQUEST: kernel_says("no-tables")})
+    asked = host(commands, kernel={TABLES_REQUEST: kernel_says("no-tables"), RULES_REQUEST: kernel_says("no-tables")})
     collect(asked)
     return asked.ran
 
