@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..finding import NOT_DONE, Action, Finding, Result
+from ..finding import DONE, NOT_DONE, PLANNED, Action, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..registry import Rules
@@ -30,10 +30,12 @@ from .declared import ALL, NEWEST, Settings, read_settings
 from .history import last_run
 from .model import BackupSet, Catalog, Report, Verification
 from .names import is_set_id
-from .plan import SetPlan, not_done, plan_present, plan_pruned, refusal
+from .plan import SWEEP, SetPlan, not_done, plan_present, plan_pruned, refusal
 from .report import describe_catalog, describe_report, describe_retention, describe_set, describe_space, metrics
+from .rules_folder import ScratchContext
 from .rules_made import judge_made, judge_set
 from .rules_verification import judge_removed
+from .scratch import LEFT_BY, Swept, killed, places, sweep
 from .sources.kinds import measure_sources
 from .sources.model import Bench, Measured
 from .space import predict_space
@@ -69,10 +71,29 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         settings = settings._replace(sign_key=read_key(settings.sign_key_file))
     if settings.trusted_accounts:
         settings = settings._replace(others=others_of("trusted_accounts", settings.trusted_accounts))
-    result = STATES[settings.state](settings, host, check_mode)
+    swept = _swept(settings, host, check_mode)
+    result = _with_swept(STATES[settings.state](settings, host, check_mode), swept, host, check_mode)
     if not settings.copies:
         return without_copies(result, settings)
     return with_copies(result, settings, collect_catalog(settings, host), host, check_mode)
+
+
+def _swept(settings: Settings, host: Host, check_mode: bool) -> Swept:
+    """End and remove what killed runs left in scratch; where nothing is changed, look for it."""
+    if settings.state == "listed":
+        return Swept([], {})
+    where = places(settings.scratch_dir, settings.dir, settings.others)
+    return killed(where, host) if check_mode else sweep(where, host)
+
+
+def _with_swept(result: Result, swept: Swept, host: Host, check_mode: bool) -> Result:
+    state = PLANNED if check_mode else DONE
+    return replace(
+        result,
+        findings=[*result.findings, *RULES.judge(ScratchContext(host.name(), swept.left), "scratch")],
+        actions=[*(Action(SWEEP, path, state, LEFT_BY) for path in swept.removed), *result.actions],
+        changed=result.changed or bool(swept.removed),
+    )
 
 
 def judge(context: Context) -> list[Finding]:

@@ -12,11 +12,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..backup.model import L2, BackupSet, SourceCopy
+from ..backup.scratch import remove_tree
 from ..backup.sources.kinds import restore
 from ..backup.sources.model import Bench
 from ..backup.sources.postgresql.scratch import scratch_server
 from ..backup.store.reader import ArchiveReader
-from ..backup.verification import remove_tree, verify
+from ..backup.verification import verify
 from ..errors import ActionFailed, CoreError
 from ..host import Host
 from . import ENCRYPT, FLIP, NONE

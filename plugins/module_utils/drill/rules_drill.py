@@ -92,7 +92,7 @@ def judge_rpo(context: Context) -> Iterator[Outcome]:
     source="The owner file in each folder of a drill.",
 )
 def judge_leftover(context: Context) -> Iterator[Outcome]:
-    """No folder of an older drill is left that nobody may sweep."""
+    """No folder of an older drill or verification is left that nobody may sweep."""
     for folder, why in context.left.items():
         yield Outcome(WARNING, f"{folder} was left: {why}", "no folder of a drill")
 

@@ -15,6 +15,7 @@ from typing import Any, Optional
 from ..backup.declared import Settings
 from ..backup.model import BackupSet
 from ..backup.run import collect_catalog
+from ..backup.scratch import DRILL, LEFT_BY, Swept, end_processes, owned_folder, places, sweep
 from ..backup.store.signature import read_key
 from ..errors import ActionFailed
 from ..finding import DONE, FAILED, Action, Metric, Result
@@ -29,7 +30,6 @@ from .act import Drill
 from .declared import DrillRequest, read_request
 from .records import Record, keep, recorded, sheet
 from .rules_drill import Context
-from .scratch import Swept, drill_folder, sweep
 
 RULES = Rules(rules_drill.RULES)
 PLAY, SWEEP = "drill", "sweep"
@@ -97,15 +97,18 @@ def _planned(request: DrillRequest, found: Optional[BackupSet], host: Host) -> R
 def _played(request: DrillRequest, found: Optional[BackupSet], host: Host) -> Result:
     scenario, before = request.scenario, recorded(request.state_dir, host)
     _require_own(request)
-    swept = sweep(request.scratch_dir, host)
+    swept = sweep(places(request.scratch_dir, request.backup.dir, request.backup.others), host)
     record = Record(_new_id(), scenario.name, host.name(), host.now(), request.rto, request.rpo)
     if found is None:
         record.why = _none(request, host)
     else:
         record.set_id, record.of_host = found.id, found.manifest.host
         record.data_age = host.now() - found.created
-        with drill_folder(request.scratch_dir, record.id, host) as folder:
-            Drill(request, found, folder, record, host).play()
+        with owned_folder(request.scratch_dir, host, DRILL) as folder:
+            try:
+                Drill(request, found, folder, record, host).play()
+            finally:
+                end_processes(folder, host)
     keep(record, request.state_dir, request.keep_records, host)
     return _result(request, record, before, swept, host)
 
@@ -124,7 +127,7 @@ def _new_id() -> str:
 def _result(request: DrillRequest, record: Record, before: list[Any], swept: Swept, host: Host) -> Result:
     context = Context(host.name(), host.now(), request.scenario.name, record, before, swept.left)
     ended = Action(PLAY, record.scenario, FAILED if record.why else DONE, record.why or f"set {record.set_id}")
-    actions = [*(Action(SWEEP, path, DONE, "left by a drill that was killed") for path in swept.removed), ended]
+    actions = [*(Action(SWEEP, path, DONE, LEFT_BY) for path in swept.removed), ended]
     phases = [
         Metric("cryptobot_drill_seconds", spent, "seconds", {"phase": name}) for name, spent in record.phases.items()
     ]

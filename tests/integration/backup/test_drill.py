@@ -282,7 +282,7 @@ def started_from(place: Path) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            marked = f"CRYPTOBOT_DRILL={place}/scratch/" in path.read_text(errors="replace")
+            marked = f"CRYPTOBOT_SCRATCH={place}/scratch/" in path.read_text(errors="replace")
         except OSError:
             continue
         found += [int(path.parent.name)] if marked else []
