@@ -21,7 +21,16 @@ from ..lock import host_lock
 from ..registry import Rules
 from ..trusted import faults
 from ..trusted_accounts import others_of
-from . import rules_anomaly, rules_copies, rules_folder, rules_made, rules_sets, rules_store, rules_verification
+from . import (
+    rules_anomaly,
+    rules_copies,
+    rules_drills,
+    rules_folder,
+    rules_made,
+    rules_sets,
+    rules_store,
+    rules_verification,
+)
 from .access import refusal_of
 from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
 from .context import Context
@@ -33,6 +42,7 @@ from .names import is_set_id
 from .plan import SWEEP, SetPlan, not_done, plan_present, plan_pruned, refusal
 from .platforms import collect_access
 from .report import describe_catalog, describe_report, describe_retention, describe_set, describe_space, metrics
+from .rules_drills import last_drill
 from .rules_folder import ScratchContext
 from .rules_made import judge_made, judge_set
 from .rules_verification import judge_removed
@@ -50,6 +60,7 @@ RULES = Rules(
     *(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES),
     rules_copies.RULES,
     rules_store.RULES,
+    rules_drills.RULES,
 )
 # Which kinds of rules judge which state. The state that sees to a good set says the same of the folder as the one that
 # looks for it, so that what an earlier look of the same play found wanting does not stand beside what a run has made
@@ -178,6 +189,7 @@ def _result_of_set(settings: Settings, host: Host, store: Store, attempt: Attemp
         space=plan.space,
         retention=plan.retention,
         last_run=last_run(settings),
+        drilled=last_drill(settings, catalog, host),
         access=collect_access(catalog, host),
         platform=host.platform,
     )
@@ -299,6 +311,7 @@ def _context_of_verified(settings: Settings, catalog: Catalog, reports: Sequence
         space_unknown=missing,
         retention=plan_pruned(settings, catalog, host.now(), host.name()).retention,
         last_run=last_run(settings),
+        drilled=last_drill(settings, catalog, host),
         access=collect_access(catalog, host),
         platform=host.platform,
     )

@@ -18,7 +18,7 @@ from typing import Optional
 from ..errors import CoreError
 from .declared import Subset
 from .errors import CannotJudge, NoSpace
-from .model import L0, L1, L2, L3, Defect, Manifest, Payload, Report, SourceCopy, Verification
+from .model import DRILL, L0, L1, L2, L3, Defect, Manifest, Payload, Report, SourceCopy, Verification
 from .scratch import owned_folder
 from .sources.kinds import KINDS, restore
 from .sources.model import Bench, Reader
@@ -120,8 +120,11 @@ def _trial_bench(entry: SourceCopy, bench: Bench) -> Iterator[Bench]:
         yield bench._replace(server=options, create_roles=True, tag="trial")
 
 
-def evidence(report: Report, manifest: Manifest, before: Optional[Verification], now: float) -> Optional[Verification]:
+def evidence(
+    report: Report, manifest: Manifest, before: Optional[Verification], now: float, drill: str = ""
+) -> Optional[Verification]:
     """Given a verification and the evidence so far, return the evidence from now on, or None where it stays as it is.
+    ``drill`` is the id of the one in which the whole set came back.
 
     - What could not be looked at proves nothing either way; a share of a set, or its sizes alone, prove nothing good.
     - A defect takes a good word back, whatever the level.
@@ -132,10 +135,13 @@ def evidence(report: Report, manifest: Manifest, before: Optional[Verification],
     broken = any(not defect.unknown for defect in report.defects)
     if not broken and _proves_nothing(report, before):
         return None
-    level = report.level
+    level, details = report.level, _details(report, manifest)
     if not broken and before is not None and before.ok:
         level = max(level, before.level)
-    return Verification(level, not broken and not manifest.anomalies, now, _details(report, manifest))
+        drill = drill or str(before.evidence.get(DRILL, ""))
+    if drill:
+        details[DRILL] = drill
+    return Verification(level, not broken and not manifest.anomalies, now, details)
 
 
 def _proves_nothing(report: Report, before: Optional[Verification]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backup import SPEC as BACKUP
+from ..backup.repository import OPTIONS as STORE
 from ..options import common_options, option
 from ..registry import declare
 
@@ -118,6 +119,7 @@ SPEC: dict[str, Any] = {
     "scratch_dir": BACKUP["scratch_dir"],
     "sign_key_file": BACKUP["sign_key_file"],
     "trusted_accounts": BACKUP["trusted_accounts"],
+    **STORE,
     **common_options(7200),
 }
 

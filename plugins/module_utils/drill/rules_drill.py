@@ -49,7 +49,11 @@ def judge_recovered(context: Context) -> Iterator[Outcome]:
         yield Outcome(CRITICAL, record.why, expected="all of it back")
     else:
         things = sum(record.sources.values())
-        yield Outcome(OK, f"set {record.set_id}: {len(record.sources)} sources with {things} things came back")
+        yield Outcome(
+            OK,
+            f"set {record.set_id}: {len(record.sources)} sources with {things} things came back"
+            + (f"; it is at {record.level}" if record.level else "; the others of the set were not tried"),
+        )
 
 
 @RULES.rule(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_drills import recorded
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.damage import (
     DAMAGES,
     compare,
@@ -26,7 +27,6 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.record
     FILE,
     Record,
     keep,
-    recorded,
     sheet,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.rules_drill import QUARTER, Context
