@@ -194,6 +194,9 @@ options:
       - It is made by the first run. Where one that this host knew is gone, none is made in its place. Let no other
         program write to it.
     type: str
+  restic:
+    description: Program restic where it is not on the PATH. From version 0.14 on.
+    type: path
   repository_password:
     description: Password of the repository. It travels in the environment, never in a command line. Without it nothing
       of the repository can be read, so keep it where the host is not.
@@ -206,9 +209,6 @@ options:
       only C(RESTIC_REST_USERNAME) and C(RESTIC_REST_PASSWORD).
     type: dict
     default: {}
-  restic:
-    description: Program restic where it is not on the PATH. From version 0.14 on.
-    type: path
   state_dir:
     description:
       - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.

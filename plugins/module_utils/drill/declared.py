@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from ..backup import SPEC as BACKUP
 from ..backup.declared import Settings, read_settings
-from ..backup.repository import OPTIONS as STORE
 from ..errors import InputError
 from ..options import expand
 from ..units import parse_seconds
+from . import STORE
 
 
 class Scenario(NamedTuple):
