@@ -62,7 +62,7 @@ def everything(folder: Path, server: Server, config: Path) -> list[dict[str, Any
 def ours() -> set[str]:
     """Return the scratch servers and folders that are on this host, and the server processes that run."""
     left = {str(path) for path in Path(tempfile.gettempdir()).glob("cryptobot-*")}
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    running = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
     return left | {line for line in running if "postgres" in line and "cryptobot-" in line and " -D " in line}
 
 
