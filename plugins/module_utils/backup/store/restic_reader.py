@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import tarfile
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import IO
 from ...errors import ActionFailed, ToolFailed
 from ...reading import regular_itself
 from ..model import Manifest, Notes, SourceCopy
+from ..scratch import owned_folder
 from ..sources.files.content import FILE
 from ..sources.files.walk import leaving_out
 from ..sources.model import Bench
@@ -47,9 +47,11 @@ class ResticReader:
     def payload(self, name: str) -> Iterator[Path]:
         """Yield a file with the content of a payload, proved by its size and SHA-256. Raise ActionFailed."""
         expected, where = self._payloads[name], f"{self.manifest.store['stage']}/{name}"
-        with tempfile.TemporaryDirectory(prefix="cryptobot-", dir=self._scratch) as folder:
-            self._restic.restore(stage_of(self.manifest)["id"], Path(folder), [included(where)])
-            path = Path(folder, where.lstrip("/"))
+        with owned_folder(self._scratch, self._restic.host) as own:
+            folder = own / "restored"
+            folder.mkdir(mode=0o700)
+            self._restic.restore(stage_of(self.manifest)["id"], folder, [included(where)])
+            path = folder / where.lstrip("/")
             try:
                 actual = (path.lstat().st_size, sha256_of(path, self._pulse))
             except OSError as error:
