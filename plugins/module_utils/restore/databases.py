@@ -114,8 +114,9 @@ def _session(source: str, request: Request, host: Host, database: str = "", avoi
     declared = request.source(source)
     if declared is None or declared.type != KIND:
         raise ActionFailed(f"no source {source} of the type {KIND} is declared now, so its server is not known")
-    place = database or next((name for name in psql.MAINTENANCE if name != avoid), "postgres")
-    with psql.session(server_of(declared.server), place, host) as conversation:
+    server = server_of(declared.server)
+    place = psql.session(server, database, host) if database else psql.maintenance(server, host, avoid)
+    with place as conversation:
         conversation.ask(WRITING)
         yield conversation
 

@@ -85,8 +85,9 @@ class Target:
         self._made: list[str] = []
 
     @contextmanager
-    def _session(self, database: str = psql.MAINTENANCE[0]) -> Iterator[psql.Session]:
-        with psql.session(self._server, database, self._bench.host) as conversation:
+    def _session(self, database: str = "") -> Iterator[psql.Session]:
+        server, host = self._server, self._bench.host
+        with psql.session(server, database, host) if database else psql.maintenance(server, host) as conversation:
             conversation.ask(WRITING)
             yield conversation
 
@@ -250,7 +251,7 @@ def drop(options: Mapping[str, Any], names: Collection[str], host: Host) -> None
         if not name.startswith(PREFIX) or not _NAME.fullmatch(name):
             raise ActionFailed(f"{name!r} is no database that a restore made: it is not dropped")
     server = server_of(options)
-    with psql.session(server, psql.MAINTENANCE[0], host) as conversation:
+    with psql.maintenance(server, host) as conversation:
         conversation.ask(WRITING)
         how = " WITH (FORCE)" if psql.server_version(conversation) >= FORCING else ""
         for name in names:

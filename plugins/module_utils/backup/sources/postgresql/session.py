@@ -147,19 +147,25 @@ def session(server: Server, database: str, host: Host) -> Iterator[Session]:
 
 def databases(server: Server, host: Host) -> list[Database]:
     """Return all databases of a server but templates, each with what keeps it from being dumped."""
-    with _maintenance(server, host) as conversation:
+    with maintenance(server, host) as conversation:
         return parse_databases(conversation.ask(DATABASES))
 
 
 @contextmanager
-def _maintenance(server: Server, host: Host) -> Iterator[Session]:
-    """Yield a conversation about the server as a whole, in the first database of MAINTENANCE that lets us in."""
+def maintenance(server: Server, host: Host, avoid: str = "") -> Iterator[Session]:
+    """Yield a conversation about the server as a whole, in the first database of MAINTENANCE that lets us in.
+
+    One of them may be what the conversation is about, or closed while it is swapped: that one is to avoid.
+    """
     first, second = (ExitStack(), ExitStack())
+    places = [name for name in MAINTENANCE if name != avoid]
     try:
-        conversation = first.enter_context(session(server, MAINTENANCE[0], host))
+        conversation = first.enter_context(session(server, places[0], host))
     except ToolFailed as error:
+        if not places[1:]:
+            raise
         try:
-            conversation = second.enter_context(session(server, MAINTENANCE[1], host))
+            conversation = second.enter_context(session(server, places[1], host))
         except ToolFailed:
             raise error from None
     with first, second:
