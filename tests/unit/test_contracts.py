@@ -191,3 +191,19 @@ def test_every_task_of_a_role_that_reads_sets_is_told_where_they_lie() -> None:
                     told.append(module)
                     assert PLACE & set(spec_of(module)) <= set(options), f"{path}: {task['name']}"
     assert {"backup_archive", "backup_restore", "dr_drill"} <= set(told)
+
+
+def test_a_yes_or_no_that_is_given_with_e_is_one_in_a_condition() -> None:
+    """``-e pitr_restart=true`` is a text, which Ansible refuses as a condition, and "false" would be a yes."""
+    asked = []
+    for role in sorted((CHECKOUT / "roles").iterdir()):
+        defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text()) if (role / "defaults").is_dir() else {}
+        names = [name for name, value in (defaults or {}).items() if isinstance(value, bool)]
+        for path in [*role.glob("tasks/*.yml"), *role.glob("vars/**/*.yml")]:
+            for line in path.read_text().splitlines():
+                for name in names:
+                    if re.search(rf"\b(?:when|and|or|not|if|that):? .*\b{name}\b|\(.*\b{name}\b.*\b(?:and|or)\b", line):
+                        asked.append(name)
+                        bare = re.search(rf"\b{name}\b(?! \| bool)(?!=)", line)
+                        assert bare is None, f"{path}: {line.strip()} lacks `| bool`"
+    assert {"pitr_restart", "pitr_install", "backup_install_restic"} <= set(asked)
