@@ -65,7 +65,7 @@ SELECT pg_catalog.json_build_array({_NAME}, greatest(c.reltuples, 0)::bigint) {_
 # whoever plans a query on a table works out the calls with constants in the expressions of its indexes, so that the
 # table's owner could have us run a function of his. COPY of a table plans nothing, and it refuses a view that was put
 # in the table's place meanwhile. One column is enough, the narrowest that is stored (a generated one is not copied).
-# A server in recovery (a standby, or one that is restored to a time) has no rows of unlogged tables and refuses to look.
+# A server in recovery (a standby, one that goes back to a time) has no rows of unlogged tables and refuses to look.
 ROWS_EXACT = f"""
 SELECT pg_catalog.json_build_array({_NAME}, CASE WHEN c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()
          THEN 'SELECT WHERE false' ELSE pg_catalog.format('COPY %I.%I%s TO STDOUT', n.nspname, c.relname,
