@@ -21,7 +21,7 @@ from ..host import Host
 from ..lock import host_lock
 from ..registry import Rules
 from ..trusted_accounts import others_of
-from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, journal, rules_restore
+from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, databases, journal, rules_restore
 from .act import Work, carry_out, go_back, remove_folders
 from .choose import Chosen, RestoreRefused, choose
 from .declared import Request, read_request
@@ -212,7 +212,10 @@ def _into(request: Request, plan: RestorePlan, host: Host, heartbeat: Heartbeat,
         if work.reader is None:
             continue
         try:
-            beside.restore_entry(entry, work.reader, into / entry.name, work.bench, request.files)
+            if entry.type == databases.KIND:
+                databases.write_dumps(entry, work.reader, into / entry.name, work)
+            else:
+                beside.restore_entry(entry, work.reader, into / entry.name, work.bench, request.files)
         except (CoreError, OSError) as error:
             actions.append(step.ended("failed", str(error)))
             failed = result_of(request, host, Said(failure=f"not all was restored into {into}: {error}"))

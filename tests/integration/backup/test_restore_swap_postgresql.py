@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,17 @@ def test_the_database_that_we_ask_the_server_in_is_swapped_like_any_other(lab: L
     assert died_at(databases, "close_doors", 1, lambda: lab.restore(set=which), after=True)
     assert lab.restore(state=state).failure == ""
     assert lab.state() == (spoilt if state == "resumed" else worse)
+
+
+def test_into_a_folder_are_the_dumps_that_a_person_can_read(lab: Lab) -> None:
+    into = lab.root / "look"
+    assert lab.restore(into=str(into), databases=["main"]).failure == ""
+    assert sorted(path.name for path in (into / "pg").iterdir()) == ["globals.sql", "main.dump"]
+    listed = subprocess.run(
+        [lab.server.bin / "pg_restore", "--list", into / "pg" / "main.dump"], check=True, capture_output=True, text=True
+    )
+    assert "TABLE DATA public trades" in listed.stdout
+    assert (lab.ours(), lab.state()) == ([], lab.spoilt), "no server is asked"
 
 
 def test_who_stays_in_a_database_is_not_cut_off_and_nothing_is_swapped(
