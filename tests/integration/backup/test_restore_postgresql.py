@@ -48,7 +48,8 @@ RELATED = (
     "ALTER ROLE \"odd; 'role\" IN DATABASE main SET work_mem = '3MB'",
 )
 AS_A_WHOLE = """
-SELECT (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a), shobj_description(d.oid, 'pg_database'), setrole::regrole::text, setconfig
+SELECT (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a),
+       shobj_description(d.oid, 'pg_database'), setrole::regrole::text, setconfig
   FROM pg_database d JOIN pg_db_role_setting s ON s.setdatabase = d.oid WHERE datname = '{}' ORDER BY 3
 """
 

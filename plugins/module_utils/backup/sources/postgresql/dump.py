@@ -93,7 +93,8 @@ def contents(path: Path, compression: str, bin_dir: str, host: Host) -> Contents
 
 def as_list(path: Path, compression: str, bin_dir: str, host: Host) -> str:
     """Given a dump, return its table of contents as pg_restore prints it, with what is the database's as a whole
-    (who may connect, comments), which it lists for ``--create`` alone. Raise as ``contents``."""
+    (who may connect, comments), which it lists for ``--create`` alone. Raise as ``contents``.
+    """
     return _restore(path, compression, bin_dir, host, "--list", "--create").decode("utf-8", "replace")
 
 
