@@ -28,7 +28,7 @@ from ..memory import recall, remember
 from ..publish import fsync_path
 from ..restart.interruption import interruptible
 from ..restart.model import Launch
-from . import beside, hold, holders, journal, redis, safety, swap
+from . import application, beside, hold, holders, journal, redis, safety, swap
 from .declared import Request
 from .model import BACK, KEPT, UNDER_WAY, Journal, Unit
 from .plan import FINISH, HOLD, PROVE, RESTORE, SAFE, START, SWAP
@@ -216,6 +216,8 @@ def _restore_files(work: Work, entry: SourceCopy, reader: Reader, units: list[Un
             _settle_sqlite(work, into / str(restored.proof["file"]), units[0])
         elif entry.type == redis.KIND:
             redis.settle(entry, into / str(restored.proof["file"]), units)
+    for unit in units if work.journal.archive else ():
+        application.give_rights(unit.new, unit.target)
     return beside.with_identities(units)
 
 
@@ -284,10 +286,16 @@ def _noted(work: Work, unit: Unit) -> Unit:
     """Return a unit with what lies at its target now, and what of that no set has."""
     had, carried = identity_of(unit.target), tuple[str, ...]()
     if unit.kind == "files" and os.path.isdir(unit.target) and not os.path.islink(unit.target):
-        source = work.request.source(unit.source)
-        patterns = source.exclude if source else ()
-        carried = swap.carried_of(unit.target, leaving_out(patterns), work.request.backup.protected)
+        carried = swap.carried_of(unit.target, _stays(work, unit), work.request.backup.protected)
     return unit._replace(noted=True, had=had, carried=carried, made=swap.missing_above(unit.target))
+
+
+def _stays(work: Work, unit: Unit) -> swap.LeftOut:
+    """Return what tells of a path below a target whether it moves along: no set has it, or not this archive."""
+    if work.journal.archive:
+        return application.stays(unit.new)
+    source = work.request.source(unit.source)
+    return leaving_out(source.exclude if source else ())
 
 
 def _start(work: Work, _subject: str) -> str:

@@ -21,7 +21,7 @@ from .rules_restore import RULES, Context
 
 class Said(NamedTuple):
     """What a run has to say. ``own`` is its restore, ``failure`` why it failed, ``planned`` what it would do or did
-    without a restore of its own, ``notes`` what is worth knowing.
+    without a restore of its own, ``notes`` what is worth knowing, ``lacks`` what an archive does not have.
     """
 
     own: Optional[Journal] = None
@@ -29,6 +29,7 @@ class Said(NamedTuple):
     notes: Sequence[str] = ()
     plan: Optional[RestorePlan] = None
     planned: str = ""
+    lacks: Sequence[str] = ()
 
 
 def result_of(request: Request, host: Host, said: Optional[Said] = None) -> Result:
@@ -36,8 +37,18 @@ def result_of(request: Request, host: Host, said: Optional[Said] = None) -> Resu
     said, journals = said or Said(), journal.read_all(request.state_dir)
     kept = {each.id: _bytes_kept(each) for each in journals}
     own_id = said.own.id if said.own else ""
+    chosen = said.plan.chosen if said.plan else None
     context = Context(
-        host.name(), host.now(), tuple(journals), kept, own_id, said.failure, tuple(said.notes), said.planned
+        host=host.name(),
+        now=host.now(),
+        journals=tuple(journals),
+        kept=kept,
+        own=own_id,
+        failure=said.failure,
+        notes=tuple(said.notes),
+        planned=said.planned,
+        lacks=tuple(chosen.lacks if chosen else said.lacks),
+        left=dict(chosen.left) if chosen else {},
     )
     data: dict[str, Any] = {"restores": [_described(each) for each in journals]}
     if said.plan is not None:

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..backup.times import to_iso
-from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
+from ..finding import CRITICAL, EMPTY, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
 from ..registry import Outcome, Rules, finding_of
 from ..units import human_bytes, human_seconds
 from .model import KEPT, UNDER_WAY, Journal
@@ -21,7 +21,8 @@ RULES = Rules()
 class Context(NamedTuple):
     """The restores of a host. ``own`` is that of this run, with ``failure``; ``notes`` are worth knowing of it.
 
-    ``kept`` are bytes by the id of a restore.
+    ``kept`` are bytes by the id of a restore. ``lacks`` is what an archive of the application does not have, ``left``
+    what of it is not restored, and why.
     """
 
     host: str
@@ -32,6 +33,8 @@ class Context(NamedTuple):
     failure: str = ""
     notes: tuple[str, ...] = ()
     planned: str = ""
+    lacks: tuple[str, ...] = ()
+    left: Mapping[str, str] = EMPTY
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding about the host."""
@@ -91,6 +94,21 @@ def judge_safety(context: Context) -> Iterator[Outcome]:
         yield Outcome(OK, f"what was replaced is in set {own.safety}", actual=own.safety)
     else:
         yield Outcome(SKIPPED, "this run made no safety set", remedy="")
+
+
+@RULES.rule(
+    "restore.archive",
+    procedure="B2.2",
+    remedy="Nothing is wrong with this host: that much is not in the archive. Restore a set where there is one.",
+    source="what backup.sh and backup.ps1 pass over: they copy what a glob finds, as it lies there",
+)
+def judge_archive(context: Context) -> Iterator[Outcome]:
+    """What was restored is a set of ours; what an archive of the application's own script lacks stays as it is here."""
+    if not context.lacks:
+        return
+    left = [f"its {name} is not restored: {why}" for name, why in context.left.items()]
+    text = f"the archive lacks this, which stays as it is on this host: {'; '.join((*context.lacks, *left))}"
+    yield Outcome(WARNING, text, "a set of backup_archive", [*context.lacks, *left])
 
 
 @RULES.rule(

@@ -23,6 +23,7 @@ from ..registry import Rules
 from ..trusted_accounts import others_of
 from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, journal, rules_restore
 from .act import Work, carry_out, go_back, remove_folders
+from .application import choose_archive, patterns_within
 from .choose import Chosen, RestoreRefused, choose
 from .declared import Request, read_request
 from .model import BACK, KEPT, Journal
@@ -49,6 +50,8 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     if backup.trusted_accounts:
         backup = backup._replace(others=others_of("trusted_accounts", backup.trusted_accounts))
     request = request._replace(backup=backup)
+    if request.archive is not None:
+        request = request._replace(files=patterns_within(request.files, request.install_dir))
     if check_mode or request.state == LISTED:
         return _PLANS[request.state](request, host)
     with host_lock(request.state_dir, LOCK_NAME, host) as heartbeat:
@@ -76,7 +79,8 @@ def restored(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
     why = refusal(plan)
     if why:
         raise RestoreRefused(why)
-    _verify(request, plan.chosen, host)
+    if request.archive is None:
+        _verify(request, plan.chosen, host)
     verified = next(step for step in plan.steps if step.action == VERIFY).ended()
     if request.into is not None:
         return _into(request, plan, host, heartbeat, verified)
@@ -91,6 +95,7 @@ def restored(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
         tables=list(request.tables),
         servers=list(plan.servers),
         bytes=plan.bytes,
+        archive=str(request.archive or ""),
     )
     work = _work(request, made, host, heartbeat, plan.chosen)
     work.actions.append(verified)
@@ -154,12 +159,23 @@ def _planned_of_journal(request: Request, host: Host) -> Result:
 
 def _chosen_again(request: Request, left: Journal, host: Host) -> Chosen:
     """Return the set of a journal. Raise InputError where it is gone, though only its restore still needs it."""
+    if left.archive:
+        return _archive_again(request, left, host)
     catalog = collect_catalog(request, host)
     again = request._replace(
         which=left.set_id, only=tuple(left.entries), tables=(), before=None, label="", accept_other=True
     )
     found = next((one for one in catalog.sets if one.id == left.set_id), None)
     return choose(again._replace(from_host=found.manifest.host if found else ""), catalog, host.name())
+
+
+def _archive_again(request: Request, left: Journal, host: Host) -> Chosen:
+    """Return the archive of a journal. Raise RestoreRefused where it is another one by now."""
+    again = request._replace(archive=Path(left.archive), only=tuple(left.entries), tables=(), accept_other=True)
+    chosen = choose_archive(again, host)
+    if chosen.id != left.set_id:
+        raise RestoreRefused(f"{left.archive} is not the archive any more that the restore {left.id} began with")
+    return chosen
 
 
 def _verify(request: Request, chosen: Chosen, host: Host) -> None:
@@ -177,7 +193,7 @@ def _work(request: Request, left: Journal, host: Host, heartbeat: Heartbeat, cho
     if chosen is not None:
         found: BackupSet = chosen.found
         manifest: Manifest = found.manifest
-        reader = reader_of(request, found, host, heartbeat)
+        reader = reader_of(request, chosen, host, heartbeat)
         folder, platform = found.folder, manifest.platform
         entries = {entry.name: entry for entry in chosen.entries}
     bench = Bench(folder, scratch_of(request), host, platform, thorough=True, heartbeat=heartbeat)
@@ -209,7 +225,8 @@ def _into(request: Request, plan: RestorePlan, host: Host, heartbeat: Heartbeat,
 
 
 def _ended(work: Work, failure: str, plan: Optional[RestorePlan] = None) -> Result:
-    result = result_of(work.request, work.host, Said(work.journal, failure, work.notes, plan))
+    lacks = getattr(work.reader, "lacks", ())
+    result = result_of(work.request, work.host, Said(work.journal, failure, work.notes, plan, lacks=lacks))
     result.actions = work.actions
     result.changed = any(action.state != NOT_DONE for action in work.actions)
     return result
