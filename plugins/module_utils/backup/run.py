@@ -22,7 +22,7 @@ from ..registry import Rules
 from ..trusted import faults
 from ..trusted_accounts import others_of
 from . import rules_anomaly, rules_copies, rules_folder, rules_made, rules_sets, rules_store, rules_verification
-from .access import collect_access, refusal_of
+from .access import refusal_of
 from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
 from .context import Context
 from .copies.run import with_copies, without_copies
@@ -31,6 +31,7 @@ from .history import last_run
 from .model import BackupSet, Catalog, Report, Verification
 from .names import is_set_id
 from .plan import SetPlan, not_done, plan_present, plan_pruned, refusal
+from .platforms import collect_access
 from .report import describe_catalog, describe_report, describe_retention, describe_set, describe_space, metrics
 from .rules_made import judge_made, judge_set
 from .rules_verification import judge_removed
@@ -38,8 +39,9 @@ from .sources.kinds import measure_sources
 from .sources.model import Bench, Measured
 from .space import predict_space
 from .store.chain import with_chains
-from .store.kinds import Store, open_store
+from .store.kinds import open_store
 from .store.signature import read_key
+from .store.store import Store
 from .verification import evidence
 
 RULES = Rules(

@@ -13,53 +13,25 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Optional
 
 from ..backup.model import SourceCopy
 from ..backup.sources.files.walk import leaving_out
-from ..backup.sources.model import Bench, Reader
+from ..backup.sources.model import Reader
 from ..errors import ActionFailed, CoreError
 from ..finding import DONE, FAILED, NOT_DONE, Action
-from ..host import Host
 from ..memory import recall, remember
 from ..publish import fsync_path
 from ..restart.interruption import interruptible
-from ..restart.model import Launch
-from . import application, beside, hold, holders, journal, redis, safety, swap
-from .declared import Request
-from .model import BACK, KEPT, UNDER_WAY, Journal, Unit
+from . import application, beside, hold, holders, redis, safety, swap
+from .model import BACK, KEPT, UNDER_WAY, Unit
 from .plan import FINISH, HOLD, PROVE, RESTORE, SAFE, START, SWAP
 from .targets import identity_of
+from .work import Work
 
 AFTER_BESIDE = (HOLD, PROVE, SWAP, START, FINISH)
 MEMORY = "restore"
-
-
-@dataclass
-class Work:
-    """What the steps work with. ``entries`` are the sources of the set by name, none of them where it goes back alone.
-
-    ``actions`` tell what was done, ``notes`` what is worth knowing of it, ``ways`` how script-started services ran.
-    """
-
-    request: Request
-    host: Host
-    journal: Journal
-    entries: Mapping[str, SourceCopy]
-    reader: Optional[Reader]
-    bench: Bench
-    heartbeat: Callable[[], None]
-    actions: list[Action] = field(default_factory=list)
-    ways: dict[str, Launch] = field(default_factory=dict, repr=False)
-    notes: list[str] = field(default_factory=list)
-
-    def write(self) -> None:
-        """Write down what is known now. Raise CoreError where that cannot be done."""
-        journal.write(self.request.state_dir, self.journal)
-        self.heartbeat()
 
 
 def carry_out(work: Work) -> str:

@@ -29,7 +29,7 @@ from .declared import Request
 from .model import Identity, Unit
 
 if TYPE_CHECKING:
-    from .act import Work
+    from .work import Work
 
 KIND = "postgresql"
 NEW, OLD = "cryptobot_restore_", "cryptobot_old_"

@@ -22,7 +22,7 @@ from ..lock import host_lock
 from ..registry import Rules
 from ..trusted_accounts import others_of
 from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, journal, rules_restore
-from .act import Work, carry_out, go_back, remove_folders
+from .act import carry_out, go_back, remove_folders
 from .application import choose_archive, patterns_within
 from .choose import Chosen, RestoreRefused, choose
 from .declared import Request, read_request
@@ -32,6 +32,7 @@ from .redis import with_servers
 from .report import Said, result_of
 from .sets import collect_catalog, reader_of, scratch_of, verify_now
 from .survey import survey
+from .work import Work
 
 RULES = Rules(rules_restore.RULES)
 LOCK_NAME = "B2.2 backup_restore"
