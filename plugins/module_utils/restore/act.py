@@ -24,8 +24,9 @@ from ..finding import DONE, FAILED, NOT_DONE, Action
 from ..memory import recall, remember
 from ..publish import fsync_path
 from ..restart.interruption import interruptible
+from ..restores import UNDER_WAY
 from . import application, beside, hold, holders, redis, safety, swap
-from .model import BACK, KEPT, UNDER_WAY, Unit
+from .model import BACK, KEPT, Unit
 from .plan import FINISH, HOLD, PROVE, RESTORE, SAFE, START, SWAP
 from .targets import identity_of
 from .work import Work

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
+from ..restores import UNDER_WAY
+
 Identity = tuple[int, int]  # device and inode, or the oid of a database twice: what it is, whatever it is called
 
 
@@ -41,7 +43,7 @@ class Unit(NamedTuple):
         return cls(**{**plain, **identities, **lists})
 
 
-UNDER_WAY, KEPT, BACK = "under way", "kept", "rolled back"
+KEPT, BACK = "kept", "rolled back"
 
 
 @dataclass

@@ -10,13 +10,14 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
+from .. import restores
 from ..finding import Metric, Result
 from ..host import Host
 from . import journal
 from .declared import Request
-from .model import UNDER_WAY, Journal
+from .model import Journal
 from .plan import RestorePlan, describe
-from .rules_restore import RULES, Context
+from .rules_restore import HALF_DONE, RULES, Context
 
 
 class Said(NamedTuple):
@@ -55,7 +56,8 @@ def result_of(request: Request, host: Host, said: Optional[Said] = None) -> Resu
         data["plan"] = dict(describe(said.plan))
     if said.own is not None:
         data["restore"] = _described(said.own)
-    return Result(RULES.judge(context), metrics=_metrics(said.own), data=data, failure=said.failure)
+    findings = [restores.finding(HALF_DONE, request.state_dir, host), *RULES.judge(context)]
+    return Result(findings, metrics=_metrics(said.own), data=data, failure=said.failure)
 
 
 def _described(each: Journal) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def _described(each: Journal) -> dict[str, Any]:
 
 
 def _metrics(own: Optional[Journal]) -> list[Metric]:
-    if own is None or own.state == UNDER_WAY:
+    if own is None or own.state == restores.UNDER_WAY:
         return []
     phases = [
         Metric("cryptobot_restore_seconds", spent, "seconds", {"step": step}) for step, spent in own.seconds.items()

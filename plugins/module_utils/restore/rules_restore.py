@@ -12,10 +12,18 @@ from typing import NamedTuple
 from ..backup.times import to_iso
 from ..finding import CRITICAL, EMPTY, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
 from ..registry import Outcome, Rules, finding_of
+from ..restores import UNDER_WAY, WAY_ON
 from ..units import human_bytes, human_seconds
-from .model import KEPT, UNDER_WAY, Journal
+from .model import KEPT, Journal
 
 RULES = Rules()
+HALF_DONE = RULES.check(
+    "restore.under_way",
+    "No restore was left half done: until one is resumed or rolled back its services are held down.",
+    procedure="B2.2",
+    remedy=WAY_ON,
+    source="the journals in state_dir/restores",
+)
 
 
 class Context(NamedTuple):
@@ -39,23 +47,6 @@ class Context(NamedTuple):
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding about the host."""
         return finding_of(check, outcome, self.host)
-
-
-@RULES.rule(
-    "restore.under_way",
-    procedure="B2.2",
-    remedy="ansible-playbook cryptobot.maintenance.restore -e restore_state=resumed (or rolled_back)",
-    source="the journals in state_dir/restores",
-)
-def judge_under_way(context: Context) -> Iterator[Outcome]:
-    """No restore was left half done: until one is resumed or rolled back its services are held down."""
-    left = [journal for journal in context.journals if journal.state == UNDER_WAY]
-    for journal in left:
-        done = f"{len(journal.done)} of {len(journal.steps)} steps are done, it was at: {journal.now or 'nothing yet'}"
-        text = f"the restore {journal.id} of set {journal.set_id} is half done: {done}"
-        yield Outcome(CRITICAL, text, "no restore that is half done", journal.id)
-    if not left:
-        yield Outcome(OK, "no restore is half done", remedy="")
 
 
 @RULES.rule(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+from .. import restores
 from ..backup.declared import LEVELS
 from ..backup.model import BackupSet, Manifest, SourceCopy
 from ..backup.sources.model import Bench
@@ -138,6 +139,8 @@ def _to_tidy(request: Request, host: Host) -> list[Journal]:
     journals = [each for each in journal.read_all(request.state_dir) if each.state in (KEPT, BACK)]
     if request.restore:
         return [journal.chosen(journals, request.restore, (KEPT, BACK))]
+    if restores.half_done(request.state_dir):
+        return []  # what is kept may be what a person needs now
     return [each for each in journals if each.until <= host.now()]
 
 
