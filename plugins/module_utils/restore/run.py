@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+from .. import restores
 from ..backup.declared import LEVELS
 from ..backup.model import BackupSet, Manifest, SourceCopy
 from ..backup.sources.model import Bench
@@ -23,6 +24,7 @@ from ..registry import Rules
 from ..trusted_accounts import others_of
 from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, databases, journal, rules_restore
 from .act import carry_out, go_back, remove_folders
+from .application import choose_archive, patterns_within
 from .choose import Chosen, RestoreRefused, choose
 from .declared import Request, read_request
 from .model import BACK, KEPT, Journal
@@ -51,6 +53,8 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     if backup.trusted_accounts:
         backup = backup._replace(others=others_of("trusted_accounts", backup.trusted_accounts))
     request = request._replace(backup=backup)
+    if request.archive is not None:
+        request = request._replace(files=patterns_within(request.files, request.install_dir))
     if check_mode or request.state == LISTED:
         return _PLANS[request.state](request, host)
     with host_lock(request.state_dir, LOCK_NAME, host) as heartbeat:
@@ -78,7 +82,8 @@ def restored(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
     why = refusal(plan)
     if why:
         raise RestoreRefused(why)
-    _verify(request, plan.chosen, host)
+    if request.archive is None:
+        _verify(request, plan.chosen, host)
     verified = next(step for step in plan.steps if step.action == VERIFY).ended()
     if request.into is not None:
         return _into(request, plan, host, heartbeat, verified)
@@ -93,6 +98,7 @@ def restored(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
         tables=list(request.tables),
         servers=list(plan.servers),
         bytes=plan.bytes,
+        archive=str(request.archive or ""),
     )
     work = _work(request, made, host, heartbeat, plan.chosen)
     work.actions.append(verified)
@@ -149,6 +155,8 @@ def _to_tidy(request: Request, host: Host) -> list[Journal]:
     journals = [each for each in journal.read_all(request.state_dir) if each.state in (KEPT, BACK)]
     if request.restore:
         return [journal.chosen(journals, request.restore, (KEPT, BACK))]
+    if restores.half_done(request.state_dir):
+        return []  # what is kept may be what a person needs now
     return [each for each in journals if each.until <= host.now()]
 
 
@@ -171,12 +179,23 @@ def _planned_of_journal(request: Request, host: Host) -> Result:
 
 def _chosen_again(request: Request, left: Journal, host: Host) -> Chosen:
     """Return the set of a journal. Raise InputError where it is gone, though only its restore still needs it."""
+    if left.archive:
+        return _archive_again(request, left, host)
     catalog = collect_catalog(request, host)
     again = request._replace(
         which=left.set_id, only=tuple(left.entries), tables=(), before=None, label="", accept_other=True
     )
     found = next((one for one in catalog.sets if one.id == left.set_id), None)
     return choose(again._replace(from_host=found.manifest.host if found else ""), catalog, host.name())
+
+
+def _archive_again(request: Request, left: Journal, host: Host) -> Chosen:
+    """Return the archive of a journal. Raise RestoreRefused where it is another one by now."""
+    again = request._replace(archive=Path(left.archive), only=tuple(left.entries), tables=(), accept_other=True)
+    chosen = choose_archive(again, host)
+    if chosen.id != left.set_id:
+        raise RestoreRefused(f"{left.archive} is not the archive any more that the restore {left.id} began with")
+    return chosen
 
 
 def _verify(request: Request, chosen: Chosen, host: Host) -> None:
@@ -194,7 +213,7 @@ def _work(request: Request, left: Journal, host: Host, heartbeat: Heartbeat, cho
     if chosen is not None:
         found: BackupSet = chosen.found
         manifest: Manifest = found.manifest
-        reader = reader_of(request, found, host, heartbeat)
+        reader = reader_of(request, chosen, host, heartbeat)
         folder, platform = found.folder, manifest.platform
         entries = {entry.name: entry for entry in chosen.entries}
     bench = Bench(folder, scratch_of(request), host, platform, thorough=True, heartbeat=heartbeat)
@@ -229,7 +248,8 @@ def _into(request: Request, plan: RestorePlan, host: Host, heartbeat: Heartbeat,
 
 
 def _ended(work: Work, failure: str, plan: Optional[RestorePlan] = None) -> Result:
-    result = result_of(work.request, work.host, Said(work.journal, failure, work.notes, plan))
+    lacks = getattr(work.reader, "lacks", ())
+    result = result_of(work.request, work.host, Said(work.journal, failure, work.notes, plan, lacks=lacks))
     result.actions = work.actions
     result.changed = any(action.state != NOT_DONE for action in work.actions)
     return result

@@ -20,6 +20,7 @@ from typing import Optional
 from ..errors import ActionFailed
 from ..folders import Folder
 from ..publish import fsync_path
+from ..restores import is_own
 from ..sqlite_place import BESIDE
 from .model import Identity, Unit
 from .targets import identity_of, parent_of
@@ -139,7 +140,7 @@ def _left_out(root: str, folder: str, left_out: LeftOut, protected: frozenset[st
     for entry in entries:
         below = os.path.relpath(entry.path, root)
         kind = entry.stat(follow_symlinks=False).st_mode
-        if entry.path in protected or left_out(below, entry.name) or _is_special(kind):
+        if entry.path in protected or left_out(below, entry.name) or is_own(entry.name) or _is_special(kind):
             yield below
         elif stat.S_ISDIR(kind):
             yield from _left_out(root, entry.path, left_out, protected)

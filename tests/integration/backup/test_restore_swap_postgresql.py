@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,6 +148,26 @@ def test_who_stays_in_a_database_is_not_cut_off_and_nothing_is_swapped(
         writer.close()
     assert lab.ours() == []
     assert lab.server.sql("main", "SELECT count(*) FROM trades") == [(8,)], "the doors are open again"
+
+
+def test_the_dump_in_an_archive_of_the_application_comes_back(lab: Lab) -> None:
+    stage = lab.root / "stage" / "nightly"
+    stage.mkdir(parents=True)
+    lab.server.sql("main", "DELETE FROM trades", "INSERT INTO trades (side) VALUES ('archived')")
+    archived = lab.state()
+    dump = ["runuser", "-u", lab.server.account, "--", str(lab.server.bin / "pg_dump"), "-Fc", "-h"]
+    words = [*dump, str(lab.server.folder), "-p", str(lab.server.port), "main"]
+    (stage / "database.sql").write_bytes(subprocess.run(words, check=True, capture_output=True).stdout)
+    (stage / "metadata.json").write_text(json.dumps({"system": {"hostname": platform.node(), "os": "Linux"}}))
+    subprocess.run(["tar", "-C", stage.parent, "-czf", lab.root / "n.tar.gz", "nightly"], check=True)
+    lab.server.sql("main", "UPDATE trades SET side = 'spoilt'")
+    spoilt = lab.state()
+    result = lab.restore(archive=str(lab.root / "n.tar.gz"), install_dir="/opt/cryptobot", safety_set=True)
+    assert (result.failure, lab.state()) == ("", archived)
+    [said] = [each for each in result.findings if each.check == "restore.archive"]
+    assert "one database of PostgreSQL alone" in said.message
+    assert lab.restore(state="rolled_back").failure == ""
+    assert lab.state() == spoilt
 
 
 @pytest.mark.parametrize("state", ["resumed", "rolled_back"])

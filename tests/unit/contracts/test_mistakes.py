@@ -1166,6 +1166,18 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         drilling(smoke=[{**TRIED, "port": 0}]),
         "smoke[0] (auth).port is 0: expected a port from 1 to 65535",
     ),
+    (
+        "restore",
+        "linux",
+        restoring(archive="/a.tar.gz", set="pre_change", install_dir="/opt/cryptobot"),
+        "archive is '/a.tar.gz': expected either an archive, or set, time or label: they name a set",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(archive="/a.tar.gz"),
+        "install_dir is '': expected the folder of Cryptobot, where those of archive belong",
+    ),
     ("restore", "linux", restoring(set="../x"), "set is '../x': expected newest, or the id or name of a set"),
 ]
 
