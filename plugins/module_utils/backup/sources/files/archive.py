@@ -132,6 +132,7 @@ class Archive:
         self._first_names: dict[tuple[int, int], str] = {}
         self._owners = Owners()
         self._headers = Headers(self._owners.of)
+        self.numbers: set[tuple[int, int]] = set()  # of the accounts and groups that things belong to
         self.files = self.bytes = self.stored_files = self.stored_bytes = 0
         self.notes = Notes()
 
@@ -193,6 +194,7 @@ class Archive:
         if not row:
             return False
         self._rows.append(row)
+        self.numbers.add((status.st_uid, status.st_gid))
         if len(self._rows) >= ROWS:
             self._flush_rows()
         self._members.carry(found, name, status)
@@ -282,6 +284,7 @@ class Archive:
         return status.st_mtime_ns < self._settled - WRITTEN_BACK and status.st_ctime_ns < self._settled - TICK
 
     def _row(self, name: str, content: Content, status: os.stat_result, *, link: str = "", inode: int = 0) -> None:
+        self.numbers.add((status.st_uid, status.st_gid))
         self._rows.append(row_of(name, content, status, link, inode, self._parent.own))
         if len(self._rows) >= ROWS:
             self._flush_rows()
