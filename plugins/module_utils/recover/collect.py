@@ -96,12 +96,9 @@ _ASK: dict[str, Callable[[SourceCopy, Source, Request, Host], list[str]]] = {"po
 
 def _servers(kinds: set[str], host: Host) -> tuple[str, ...]:
     """Return the units of the servers that sources of these kinds need, where the host has them."""
-    wanted = {"postgresql": POSTGRESQL, "redis": KNOWN}
+    wanted = {kind: names for kind, names in (("postgresql", POSTGRESQL), ("redis", KNOWN)) if kind in kinds}
     nodes = collect_nodes(host, [name for names in wanted.values() for name in names])
-    found = [
-        next((name for name in wanted[kind] if name in nodes and nodes[name].found), "")
-        for kind in sorted(kinds & {*wanted})
-    ]
+    found = [next((name for name in names if name in nodes and nodes[name].found), "") for names in wanted.values()]
     return tuple(name for name in found if name)
 
 

@@ -61,9 +61,7 @@ def judge_ready(context: Context) -> Iterator[Outcome]:
         yield Outcome(UNKNOWN, f"nobody can tell whether it is ready to trade: {why}", "nothing unknown", len(dark))
     else:
         warned = sum(each.get("status") == WARNING for each in context.looks)
-        text = (
-            f"ready to trade from set {context.set_id} of {context.of_host}: {len(context.looks)} looks, none critical"
-        )
+        text = f"ready to trade, restored from set {context.set_id}; of {len(context.looks)} findings none is critical"
         yield Outcome(OK, f"{text}, {warned} warnings" if warned else text, actual="ready")
 
 

@@ -4,9 +4,9 @@
 
 """From a bare host to ready to trade: packages, accounts, servers, all data and services, by one command.
 
-Bare hosts get nothing of the first one but the copied set. Their packages come by apt from a folder of .deb files. The
-numbers that the accounts had are strangers' there. One is recovered in one go; in the other the restore is killed
-between two renames and the power goes; then the same command.
+Bare hosts get nothing of the first one but the copied set. The numbers that accounts had are strangers' there. One has
+no package yet, they come by apt from a folder of .deb files, and is recovered in one go. The other has the packages; the
+restore is killed between two renames there, the power goes, and then the same command.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fleet.handle import CHECKOUT
 from .test_restore import DEMO, DIGEST, INSTALL, SERVICES, SOURCES, STATE, UNITS
 
 SETS = "/var/backups/cryptobot"
+LAYERS = {"db1": ["admin", "pg", "redis"], "new1": ["admin"], "new2": ["admin", "pg", "redis"]}
 ALL = [
     {"name": "code", "type": "files", "path": DEMO},
     *SOURCES,
@@ -38,6 +39,8 @@ rm -f /etc/apt/sources.list.d/*
 echo 'deb [trusted=yes] file:/srv/debs ./' > /etc/apt/sources.list
 apt-get -qq update
 """
+OWNERS = """find /opt/cryptobot /opt/cryptobot-demo \\( -path '*/logs' -o -path '*/run' -o -name __pycache__ \\) -prune \
+-o -name '*.db-*' -o -printf '%u:%g\\n' | sort | uniq -c"""
 CHANGED = """find / -xdev -newer /root/before \\( -path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp \
 -o -path /var/log -o -path /var/tmp -o -path /root/.ansible -o -path /var/cache/cryptobot-maintenance \
 -o -path /var/lib/systemd \\) -prune -o -newer /root/before \\( -type f -o -type l \\) -print"""
@@ -89,7 +92,7 @@ class Hosts:
         count, database = "SELECT count(*) FROM audit_logs", SOURCES[2]["path"]
         return {
             "files": self.sh(name, DIGEST),
-            "owners": self.sh(name, "find /opt/cryptobot -printf '%u:%g\\n' | sort | uniq -c | tr -s ' '"),
+            "owners": self.sh(name, OWNERS),
             "sqlite": self.sh(name, f"stat -c %U {database}; sqlite3 {database} '{count}'"),
             "server": self.sh(name, f"cd /; runuser -u postgres -- psql -qAtX -d cryptobot -c '{count}'"),
             "owner": self.sh(name, "cd /; runuser -u postgres -- psql -qAtX -c '\\du cryptobot'"),
@@ -126,22 +129,22 @@ def packages(hosts: Hosts, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def hosts(fleet: Any, tmp_path_factory: pytest.TempPathFactory) -> Hosts:
     scratch = tmp_path_factory.mktemp("recover")
-    lab = fleet(["db1", "new1", "new2"], layers={"db1": ["admin", "pg", "redis"], "new1": ["admin"], "new2": ["admin"]})
+    lab = fleet(["db1", "new1", "new2"], layers=LAYERS)
     hosts = Hosts(lab, scratch / "reports")
     lab.push("db1", CHECKOUT / "tests" / "demo", DEMO)
     hosts.sh("db1", INSTALL.replace("sed -i 's/^appendonly no/appendonly yes/'", "sed -i 's/^#none//'"))
     hosts.sh("db1", "usermod -aG adm cryptobot; cp -a /usr/bin/true /opt/cryptobot/; touch /opt/cryptobot/made.at.db1")
-    taken = {name: hosts.sh("db1", f"id -u {name}") for name in ("cryptobot", "redis")}
+    taken = {name: hosts.sh("db1", f"id -u {name}") for name in ("cryptobot", "redis")}  # new2 has its redis already
     ended = hosts.play("backup", "db1")
     assert ended.returncode == 0, ended.stdout
     hosts.saved = hosts.state("db1")
     sets, debs = copied(hosts, SETS, scratch / "sets"), packages(hosts, scratch / "debs")
+    lab.push("new1", debs, "/srv/debs")
+    hosts.sh("new1", INDEX)
     for name in ("new1", "new2"):
         lab.push(name, sets, SETS)
-        lab.push(name, debs, "/srv/debs")
-        hosts.sh(name, INDEX)
         for account, uid in taken.items():
-            hosts.sh(name, f"groupadd -r -g {uid} not{account}; useradd -r -u {uid} -g {uid} not{account}")
+            hosts.sh(name, f"useradd -r -u {uid} not{account} || true")
     return hosts
 
 
