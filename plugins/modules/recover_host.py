@@ -29,7 +29,7 @@ options:
       - 'V(begun) proves that the set is there and holds (L1), refuses a host that an installation lives on, and says
         what the host needs and in which order. It may be asked again at any time: what is there by then is not needed
         any more.'
-      - V(judged) says of O(looks) whether the host is ready to trade, and closes the recovery where it is.
+      - V(judged) says of O(findings) whether the host is ready to trade, and closes the recovery where it is.
     type: str
     choices: [begun, judged]
     default: begun
@@ -105,7 +105,7 @@ options:
     type: list
     elements: str
     default: []
-  looks:
+  findings:
     description: 'For V(judged): what was found when the host was looked at, as findings.'
     type: list
     elements: dict

@@ -42,7 +42,7 @@ SPEC: dict[str, Any] = {
                 "and says what the host needs and in which order. It may be asked again at any time: what is there by "
                 "then is not needed any more."
             ),
-            "V(judged) says of O(looks) whether the host is ready to trade, and closes the recovery where it is.",
+            "V(judged) says of O(findings) whether the host is ready to trade, and closes the recovery where it is.",
         ],
         choices=[BEGUN, JUDGED],
         default=BEGUN,
@@ -91,7 +91,7 @@ SPEC: dict[str, Any] = {
         "Units of the database servers. Without any, those of this host's PostgreSQL and Redis sources that are there.",
         default=[],
     ),
-    "looks": option("list of dict", "For V(judged): what was found when the host was looked at, as findings."),
+    "findings": option("list of dict", "For V(judged): what was found when the host was looked at, as findings."),
     "trade_service": option("str", "Name of the trade service among O(services).", default="trade"),
     "failed_step": option("str", "For V(judged): name of the step that failed, so that nothing was looked at."),
     "failure": option("str", "For V(judged): why that step failed."),

@@ -20,7 +20,7 @@ NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # of an account or a group, as use
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:=~@/-]*")
 
 
-class Row(NamedTuple):
+class StepRow(NamedTuple):
     """One step as declared."""
 
     name: str
@@ -46,13 +46,13 @@ class Recovery(NamedTuple):
     state: str
     restore: Request
     over: bool
-    steps: tuple[Row, ...]
+    steps: tuple[StepRow, ...]
     packages: tuple[str, ...]
     recorded_packages: bool
     left_out: tuple[str, ...]
     accounts: tuple[Account, ...]
     servers: tuple[str, ...]
-    looks: Optional[Sequence[Mapping[str, Any]]]
+    findings: Optional[Sequence[Mapping[str, Any]]]
     trade_service: str
     failed_step: str
     failure: str
@@ -77,7 +77,7 @@ def read_recovery(params: Mapping[str, Any], platform: str = "") -> Recovery:
         left_out=tuple(params["packages_left_out"]),
         accounts=tuple(_account(place, row) for place, row in enumerate(params["accounts"])),
         servers=tuple(params["servers"]),
-        looks=params["looks"],
+        findings=params["findings"],
         trade_service=params["trade_service"],
         failed_step=_failed(params),
         failure=params["failure"] or "",
@@ -85,17 +85,17 @@ def read_recovery(params: Mapping[str, Any], platform: str = "") -> Recovery:
 
 
 def _failed(params: Mapping[str, Any]) -> str:
-    if params["state"] == JUDGED and params["looks"] is None and not params["failed_step"]:
-        raise InputError("looks", None, "what was found when the host was looked at, or failed_step")
+    if params["state"] == JUDGED and params["findings"] is None and not params["failed_step"]:
+        raise InputError("findings", None, "what was found when the host was looked at, or failed_step")
     return params["failed_step"] or ""
 
 
-def ordered(rows: Sequence[Row]) -> tuple[Row, ...]:
+def ordered(rows: Sequence[StepRow]) -> tuple[StepRow, ...]:
     """Given steps as declared, return them in their order. Raise InputError where one comes after none that there is.
 
     A later row of a name takes the place of an earlier one, where the earlier one stood unless it says ``after``.
     """
-    found: list[Row] = []
+    found: list[StepRow] = []
     for row in rows:
         names = [each.name for each in found]
         if row.after and row.after not in names:
@@ -108,10 +108,10 @@ def ordered(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(found)
 
 
-def _row(row: Mapping[str, Any]) -> Row:
+def _row(row: Mapping[str, Any]) -> StepRow:
     if row["after"] and row["after"] == row["name"]:
         raise InputError(f"steps ({row['name']}).after", row["after"], "another step than itself")
-    return Row(row["name"], row["title"], row["after"] or "", row["tasks"] or "")
+    return StepRow(row["name"], row["title"], row["after"] or "", row["tasks"] or "")
 
 
 def _package(name: str) -> str:

@@ -18,7 +18,7 @@ STATUSES = (OK, WARNING, CRITICAL, UNKNOWN, SKIPPED)
 
 
 class Context(NamedTuple):
-    """A recovery. ``looks`` are what was found when the host was looked at, None before; ``failed`` is the step that
+    """A recovery. ``findings`` are what was found when the host was looked at, None before; ``failed`` is the step that
     failed with its reason. ``trades`` is whether a trade service is declared.
     """
 
@@ -27,7 +27,7 @@ class Context(NamedTuple):
     of_host: str = ""
     planned: bool = False
     doubts: Sequence[str] = ()
-    looks: Optional[Sequence[Mapping[str, Any]]] = None
+    findings: Optional[Sequence[Mapping[str, Any]]] = None
     failed: str = ""
     trades: bool = False
 
@@ -47,21 +47,21 @@ def judge_ready(context: Context) -> Iterator[Outcome]:
     if context.failed:
         yield Outcome(CRITICAL, f"not ready to trade: {context.failed}", "every step done")
         return
-    if context.looks is None:
+    if context.findings is None:
         state = "would be made" if context.planned else "is under way"
         yield Outcome(SKIPPED, f"the recovery from set {context.set_id} of {context.of_host} {state}", remedy="")
         return
-    odd = [each for each in context.looks if each.get("status") not in STATUSES]
-    bad = [each for each in context.looks if each.get("status") == CRITICAL]
-    dark = [each for each in context.looks if each.get("status") == UNKNOWN] + odd
+    odd = [each for each in context.findings if each.get("status") not in STATUSES]
+    bad = [each for each in context.findings if each.get("status") == CRITICAL]
+    dark = [each for each in context.findings if each.get("status") == UNKNOWN] + odd
     if bad:
         yield Outcome(CRITICAL, f"not ready to trade: {_first(bad)}", "nothing critical", len(bad))
-    elif dark or not context.looks:
+    elif dark or not context.findings:
         why = _first(dark) if dark else "nothing was looked at"
         yield Outcome(UNKNOWN, f"nobody can tell whether it is ready to trade: {why}", "nothing unknown", len(dark))
     else:
-        warned = sum(each.get("status") == WARNING for each in context.looks)
-        text = f"ready to trade, restored from set {context.set_id}; of {len(context.looks)} findings none is critical"
+        warned = sum(each.get("status") == WARNING for each in context.findings)
+        text = f"ready to trade, restored from set {context.set_id}; {len(context.findings)} findings, none critical"
         yield Outcome(OK, f"{text}, {warned} warnings" if warned else text, actual="ready")
 
 
@@ -73,10 +73,10 @@ def judge_ready(context: Context) -> Iterator[Outcome]:
 )
 def judge_dry_run(context: Context) -> Iterator[Outcome]:
     """Whether the trade service pretends to trade is known and said; nothing has switched it."""
-    if context.looks is None:
+    if context.findings is None:
         yield Outcome(SKIPPED, "the trade service was not asked yet", remedy="")
         return
-    said = [each for each in context.looks if each.get("check") == DRY_RUN]
+    said = [each for each in context.findings if each.get("check") == DRY_RUN]
     if said:
         status = CRITICAL if said[0].get("status") == CRITICAL else UNKNOWN if said[0].get("status") == UNKNOWN else OK
         yield Outcome(status, f"{said[0].get('message', '')} (nothing was switched)", actual=said[0].get("actual"))

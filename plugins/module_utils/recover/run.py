@@ -42,7 +42,7 @@ class RecoveryRefused(CoreError):
     """The recovery cannot be made as it is asked for; nothing was done."""
 
 
-class Record(NamedTuple):
+class Begun(NamedTuple):
     """What is remembered of a recovery: ``restored`` is the id of the restore that has put the set in its place."""
 
     set_id: str = ""
@@ -142,7 +142,7 @@ def _begun(request: Recovery, chosen: Chosen, found: Found, host: Host, *, plann
     return Result(RULES.judge(context), actions=actions, data={"recover": data}, changed=planned)
 
 
-def _same_set(request: Recovery, record: Record) -> Recovery:
+def _same_set(request: Recovery, record: Begun) -> Recovery:
     """Return the request for the set of the recovery that is under way. Raise RecoveryRefused where it is another."""
     if not record.under_way:
         return request
@@ -163,15 +163,15 @@ def _require_held(request: Recovery, chosen: Chosen, host: Host) -> None:
         raise RecoveryRefused(f"{text}; take another set")
 
 
-def _record_now(record: Record, chosen: Chosen, journals: list[Journal], host: Host) -> Record:
+def _record_now(record: Begun, chosen: Chosen, journals: list[Journal], host: Host) -> Begun:
     """Return the record of this recovery, which knows whether its restore was done."""
     if not record.under_way:
-        return Record(chosen.id, UNDER_WAY, host.now())
+        return Begun(chosen.id, UNDER_WAY, host.now())
     done = [one for one in journals if one.state == KEPT and one.set_id == record.set_id and one.begun >= record.begun]
     return record._replace(restored=done[-1].id) if done and not record.restored else record
 
 
-def restore_of(record: Record, journals: list[Journal]) -> str:
+def restore_of(record: Begun, journals: list[Journal]) -> str:
     """Return what the restore of a recovery is to do: all, what is left of it, or nothing.
 
     Raise RecoveryRefused where the restore that is half done is of another set.
@@ -185,7 +185,7 @@ def restore_of(record: Record, journals: list[Journal]) -> str:
     return plan.RESUMED if left is not None else plan.DONE if record.restored else plan.RESTORED
 
 
-def refusal(request: Recovery, record: Record, here: Here, restore: str) -> str:
+def refusal(request: Recovery, record: Begun, here: Here, restore: str) -> str:
     """Return why the host is not to be recovered, or an empty text: an installation lives there that is not ours."""
     if not here.lives or request.over or restore != plan.RESTORED:
         return ""
@@ -200,7 +200,7 @@ def judged(request: Recovery, host: Host, *, write: bool = True) -> Result:
     failed = f"the step {request.failed_step} failed: {request.failure}" if request.failed_step else ""
     trades = any(service.name == request.trade_service for service in request.restore.services)
     context = Context(
-        host.name(), record.set_id, looks=request.looks if not failed else None, failed=failed, trades=trades
+        host.name(), record.set_id, findings=request.findings if not failed else None, failed=failed, trades=trades
     )
     findings = [finding for finding in RULES.judge(context) if finding.check != "recover.taken_over"]
     ready = next(finding for finding in findings if finding.check == "recover.ready")
@@ -214,7 +214,7 @@ def judged(request: Recovery, host: Host, *, write: bool = True) -> Result:
     )
 
 
-def _actions(request: Recovery, record: Record) -> list[Action]:
+def _actions(request: Recovery, record: Begun) -> list[Action]:
     """Return what became of each step: those before the one that failed are done."""
     names = [row.name for row in request.steps]
     at = names.index(request.failed_step) if request.failed_step in names else len(names)
@@ -225,7 +225,7 @@ def _actions(request: Recovery, record: Record) -> list[Action]:
     ]
 
 
-def read_record(request: Recovery) -> Record:
+def read_record(request: Recovery) -> Begun:
     """Return what is remembered. Raise ActionFailed where it cannot be believed."""
     memory, why = recall_or_why(request.state_dir, MEMORY)
     if why:
@@ -233,9 +233,9 @@ def read_record(request: Recovery) -> Record:
     return _record(memory)
 
 
-def _record(memory: Mapping[str, Any]) -> Record:
+def _record(memory: Mapping[str, Any]) -> Begun:
     try:
-        return Record(
+        return Begun(
             str(memory.get("set", "")),
             str(memory.get("state", "")),
             float(memory.get("begun", 0.0)),
@@ -245,7 +245,7 @@ def _record(memory: Mapping[str, Any]) -> Record:
         raise ActionFailed(f"the record of a recovery cannot be read: {error}") from error
 
 
-def _keep(request: Recovery, record: Record) -> None:
+def _keep(request: Recovery, record: Begun) -> None:
     plain = {"set": record.set_id, "state": record.state, "begun": record.begun, "restored": record.restored}
     if not remember(request.state_dir, MEMORY, plain):
         raise ActionFailed(f"{request.state_dir}/{MEMORY}.json cannot be written; without it nothing is done")

@@ -5,8 +5,8 @@
 """From a bare host to ready to trade: packages, accounts, servers, all data and services, by one command.
 
 Bare hosts get nothing of the first one but the copied set. The numbers that accounts had are strangers' there. One has
-no package yet, they come by apt from a folder of .deb files, and is recovered in one go. The other has the packages; the
-restore is killed between two renames there, the power goes, and then the same command.
+no package yet, they come by apt from a folder of .deb files, and is recovered in one go. The other has the packages;
+the restore is killed between two renames there, the power goes, and then the same command.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ rm -f /etc/apt/sources.list.d/*
 echo 'deb [trusted=yes] file:/srv/debs ./' > /etc/apt/sources.list
 apt-get -qq update
 """
-OWNERS = """find /opt/cryptobot /opt/cryptobot-demo \\( -path '*/logs' -o -path '*/run' -o -name __pycache__ \\) -prune \
+OWNERS = """cd /opt; find cryptobot cryptobot-demo \\( -path '*/logs' -o -path '*/run' -o -name __pycache__ \\) -prune \
 -o -name '*.db-*' -o -printf '%u:%g\\n' | sort | uniq -c"""
 CHANGED = """find / -xdev -newer /root/before \\( -path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp \
 -o -path /var/log -o -path /var/tmp -o -path /root/.ansible -o -path /var/cache/cryptobot-maintenance \

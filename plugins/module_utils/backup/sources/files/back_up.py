@@ -60,7 +60,7 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     roles = ("archive", "index", "attributes")
     payloads = tuple(workshop.payload(name, role, done) for name, role, done in zip(names, roles, written))
     size = Size(archive.files, archive.bytes, archive.bytes)
-    facts = {**_facts(source, noted), "owners": names_of(archive.numbers), **_chain(compared, archive)}
+    facts = {**_facts(source, noted), "owners": names_of(archive.owners.numbers), **_chain(compared, archive)}
     return workshop.entry(source, payloads, size, facts, archive.notes)
 
 
