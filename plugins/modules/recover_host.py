@@ -21,8 +21,8 @@ description:
   - It installs, makes and restores nothing itself. It remembers in C(recover.json) in O(state_dir) which set a recovery
     is from, so that the same command goes on with it and never restores twice.
   - Packages are those of C(apt-mark showmanual) of the host that made the set; accounts and groups are those that own
-    what is in the set. Both are taken out of the set only where they can be names, and where the number of an account
-    is taken here it gets another, because restored files go by the name.
+    what is in the set. Both are taken out of the set only where they can be names. Where the number of an account is
+    taken here it gets another, because restored files go by the name.
 options:
   state:
     description:

@@ -37,6 +37,7 @@ class Needs(NamedTuple):
 def needs_of(request: Recovery, recorded: Recorded, here: Here, entries: Sequence[SourceCopy]) -> Needs:
     """Return what the host needs before the restore."""
     doubts = [f"a text of the set is no name, nothing of that name is made: {text!r}" for text in recorded.refused[:1]]
+    doubts += _ownerless(request, entries)
     chosen = [name for name in recorded.packages if not any(fnmatchcase(name, one) for one in request.left_out)]
     if chosen and not request.recorded_packages:
         chosen = []
@@ -61,6 +62,14 @@ def needs_of(request: Recovery, recorded: Recorded, here: Here, entries: Sequenc
         {name: free_gid(number) for name, number in groups.items() if not has_group(name)},
         tuple(doubts),
     )
+
+
+def _ownerless(request: Recovery, entries: Sequence[SourceCopy]) -> list[str]:
+    """Sets of releases that noted no names: their accounts are known by what a person declares alone."""
+    bare = [entry.name for entry in entries if entry.type == "files" and "owners" not in entry.facts]
+    if not bare or request.accounts:
+        return []
+    return [f"the set does not say whose the files of {', '.join(bare)} are: name their accounts in recover_accounts"]
 
 
 def unmet(request: Recovery, needs: Needs, here: Here, entries: Sequence[SourceCopy]) -> str:
@@ -97,7 +106,10 @@ def plan_of(
     size = sum(entry.raw_bytes for entry in chosen.entries)
     packed = sum(payload.size for entry in chosen.entries for payload in entry.payloads)
     seconds = (packed + 2 * size) / (pace or ASSUMED)  # verified, written, compared
-    accounts = [f"{one.name} ({one.uid or 'any number'})" for one in needs.accounts]
+    accounts = [
+        f"{one.name} ({one.uid or 'any number'}{''.join(f', in {name}' for name in one.groups)})"
+        for one in needs.accounts
+    ]
     said = {
         "packages": _missing(needs.packages),
         "accounts": f"{_missing(accounts)}; groups: {_missing(list(needs.groups))}",

@@ -51,16 +51,22 @@ def read_recorded(entries: tuple[SourceCopy, ...], reader: Reader) -> Recorded:
                 texts[key] += text
     named = owners_of(entries)
     accounts, groups = _accounts(named["accounts"], texts[PASSWD], texts[GROUP]), _groups(named["groups"], texts[GROUP])
-    names = [*accounts, *groups]
-    refused = [name for name in dict.fromkeys(names) if not NAME.fullmatch(name)]
+    refused = [name for name, account in accounts.items() if not _is_account(account)]
+    refused += [name for name in groups if name not in refused and not NAME.fullmatch(name)]
     refused += [name for name in dict.fromkeys(packages) if not PACKAGE.fullmatch(name)]
     return Recorded(
         tuple(name for name in dict.fromkeys(packages) if PACKAGE.fullmatch(name)),
         release_of(texts[RELEASE]),
-        {name: account for name, account in accounts.items() if NAME.fullmatch(name)},
+        {name: account for name, account in accounts.items() if _is_account(account)},
         {name: number for name, number in groups.items() if NAME.fullmatch(name)},
         tuple(refused),
     )
+
+
+def _is_account(account: Account) -> bool:
+    """Return whether what a set says of an account can be one: its names are handed to useradd."""
+    names = [account.name, account.group or account.name, *account.groups]
+    return all(map(NAME.fullmatch, names)) and all(one[:1] in ("", "/") for one in (account.home, account.shell))
 
 
 def owners_of(entries: tuple[SourceCopy, ...]) -> dict[str, dict[str, int]]:

@@ -37,7 +37,7 @@ for deb in *.deb; do dpkg-deb -f "$deb"; printf 'Filename: ./%s\\nSize: %s\\nSHA
 "$deb" "$(stat -c %s "$deb")" "$(sha256sum "$deb" | cut -d' ' -f1)"; done > Packages
 rm -f /etc/apt/sources.list.d/*
 echo 'deb [trusted=yes] file:/srv/debs ./' > /etc/apt/sources.list
-apt-get -qq update
+rm -rf /var/lib/apt/lists/*
 """
 OWNERS = """cd /opt; find cryptobot cryptobot-demo \\( -path '*/logs' -o -path '*/run' -o -name __pycache__ \\) -prune \
 -o -name '*.db-*' -o -printf '%u:%g\\n' | sort | uniq -c"""

@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from plugins.module_utils.backup.examples import filled
 from plugins.module_utils.restore.lab import Lab
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import SourceCopy
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.model import Payload, SourceCopy
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError, InputError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.finding import NOT_DONE, Result
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
@@ -213,6 +216,24 @@ def test_a_step_after_one_that_is_not_there_is_refused() -> None:
 SOURCES = [{"name": "pg", "type": "postgresql", "database": "a"}, {"name": "f", "type": "files", "path": "/opt/app"}]
 
 
+class Recording:
+    """A system source of some texts, and what reads it."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.texts = texts
+        names = [f"host/{name}" for name in texts]
+        files = {name: {"from": "/etc/os-release" if "os-release" in name else name} for name in names}
+        payloads = tuple(Payload(name, "part", 1, "") for name in names)
+        self.entry = SourceCopy("host", "system", "none", payloads, 1, 1, 1, {"files": files})
+
+    @contextmanager
+    def payload(self, name: str) -> Iterator[Path]:
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "text")
+            path.write_text(self.texts[name.partition("/")[2]], "utf-8")
+            yield path
+
+
 def asked(**options: Any) -> Recovery:
     return read_recovery(filled(SPEC, {"dir": "/b", "sources": SOURCES, **options}), "linux")
 
@@ -227,10 +248,14 @@ RECORDED = Recorded(("acl", "postgresql", "linux-image-amd64", "redis"), "debian
 
 def test_packages_are_the_declared_and_the_recorded_ones_that_are_missing() -> None:
     request = asked(packages=["nginx", "acl"], packages_left_out=["linux-*"])
-    needs = needs_of(request, RECORDED, HERE, [entry("f", "files", "zstd")])
+    needs = needs_of(request, RECORDED, HERE, [entry("f", "files", "zstd", owners={})])
     assert (needs.packages, needs.doubts) == (("nginx", "postgresql", "redis"), ())
     without = HERE._replace(packages=frozenset())
-    assert needs_of(request, Recorded(), without, [entry("f", "files", "zstd")]).packages == ("zstd", "nginx", "acl")
+    assert needs_of(request, Recorded(), without, [entry("f", "files", "zstd", owners={})]).packages == (
+        "zstd",
+        "nginx",
+        "acl",
+    )
 
 
 @pytest.mark.parametrize("here", [HERE._replace(release="debian 13"), HERE._replace(packages=None)])
@@ -272,6 +297,38 @@ def test_owners_are_read_from_each_kind_of_source_and_names_that_are_none_are_re
     found = read_recorded(entries, None)  # type: ignore[arg-type]
     assert sorted(found.accounts) == ["bot", "cryptobot"]
     assert found.refused == ("-rf /",)
+
+
+ODD = [Account("bot", group="-x"), Account("bot", groups=("adm", "a b")), Account("bot", home="x"), Account("b:t")]
+
+
+@pytest.mark.parametrize("account", ODD)
+def test_an_account_of_a_set_that_can_be_none_is_not_made(account: Account) -> None:
+    row = f"{account.name}:x:64123:64124:who:{account.home or '/'}:/bin/sh\n"
+    groups = [f"{account.group or 'bot'}:x:64124:", *(f"{name}:x:1:bot" for name in account.groups)]
+    with_row = Recording({"accounts.passwd.txt": row, "accounts.group.txt": "\n".join(groups)})
+    found = read_recorded((with_row.entry,), with_row)
+    assert (found.accounts, len(found.refused) > 0 or account.name == "b:t") == ({}, True)
+
+
+def test_an_account_of_a_set_has_its_groups_home_and_shell() -> None:
+    texts = {
+        "accounts.passwd.txt": "bot:x:64123:64124::/opt/bot:/bin/sh\n",
+        "accounts.group.txt": "bots:x:64124:\nadm:x:4:syslog,bot\n",
+        "packages.apt-manual.txt": "redis-server\nzstd\n--force\n",
+        "release~etc~os-release": "ID=debian\nVERSION_ID=12\n",
+    }
+    recording = Recording(texts)
+    found = read_recorded((recording.entry,), recording)
+    assert found.accounts == {"bot": Account("bot", 64123, "bots", "/opt/bot", "/bin/sh", ("adm",))}
+    assert (found.packages, found.release, found.refused) == (("redis-server", "zstd"), "debian 12", ("--force",))
+
+
+def test_a_set_that_does_not_say_whose_its_files_are_is_named() -> None:
+    entries = [entry("f", "files")]
+    assert "whose the files of f are" in needs_of(asked(), Recorded(), HERE, entries).doubts[0]
+    assert needs_of(asked(accounts=[{"name": "bot"}]), Recorded(), HERE, entries).doubts == ()
+    assert needs_of(asked(), Recorded(), HERE, [entry("f", "files", owners={})]).doubts == ()
 
 
 def test_the_release_is_told_by_name_and_number() -> None:
