@@ -51,7 +51,7 @@ def choose(request: Request, catalog: Catalog, host: str) -> Chosen:
 
     Raise InputError where no such set is there, RestoreRefused where it is not to be restored.
     """
-    found = choose_set(request, catalog)
+    found = choose_set(request, catalog, host)
     reason = refusal(request, found, host)
     if reason:
         raise RestoreRefused(f"set {found.id} is not restored: {reason}")
@@ -59,8 +59,11 @@ def choose(request: Request, catalog: Catalog, host: str) -> Chosen:
     return Chosen(found, entries, left)
 
 
-def choose_set(request: Request, catalog: Catalog) -> BackupSet:
-    """Return the set that is meant. Raise InputError where there is none, RestoreRefused where none is believed."""
+def choose_set(request: Request, catalog: Catalog, host: str) -> BackupSet:
+    """Return the set that is meant: the newest of this host, where several share a folder.
+
+    Raise InputError where there is none, RestoreRefused where none is believed.
+    """
     if catalog.faults:
         raise RestoreRefused(f"no set in {catalog.dir} is believed: {catalog.faults[0].words}")
     if request.which != NEWEST:
@@ -68,7 +71,8 @@ def choose_set(request: Request, catalog: Catalog) -> BackupSet:
     fitting = [one for one in catalog.usable if _fits(request, one)]
     if not fitting:
         raise InputError("set", NEWEST, f"a good set in {catalog.dir}{_words(request)}; it has {_inventory(catalog)}")
-    return fitting[-1]
+    own = [one for one in fitting if one.manifest.host == (request.from_host or host)]
+    return (own or fitting)[-1]  # that of another host is refused by its name, which tells what to give
 
 
 def _fits(request: Request, found: BackupSet) -> bool:

@@ -306,17 +306,20 @@ def test_without_pg_restore_nothing_is_claimed_of_a_dump(server, open_place, mon
 
 @pytest.fixture
 def odd_databases(server) -> Iterator[None]:
-    """Beside the others a database whose drop was interrupted, one without CONNECT, and one that nobody may enter."""
-    for name in ("broken", "private", "closed"):
+    """Beside the others a database whose drop was interrupted, one without CONNECT, one that nobody may enter, and a
+    site's own template.
+    """
+    for name in ("broken", "private", "closed", "model"):
         server.sql("postgres", f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
     server.sql("private", "CREATE TABLE t (a int)")
     server.sql("postgres", "CREATE ROLE watcher LOGIN PASSWORD 'w4tcher-secret'", "GRANT pg_read_all_data TO watcher")
     server.sql("postgres", "REVOKE CONNECT ON DATABASE private FROM PUBLIC")
-    server.sql("postgres", "ALTER DATABASE closed ALLOW_CONNECTIONS false")
+    server.sql("postgres", "ALTER DATABASE closed ALLOW_CONNECTIONS false", "ALTER DATABASE model IS_TEMPLATE true")
     server.sql("postgres", (CASES / "14-invalid-database.sql").read_text())
     yield
     server.sql("postgres", "UPDATE pg_database SET datconnlimit = -1, datallowconn = true")
-    for name in ("broken", "private", "closed"):
+    server.sql("postgres", "ALTER DATABASE model IS_TEMPLATE false")
+    for name in ("broken", "private", "closed", "model"):
         server.sql("postgres", f"DROP DATABASE {name}")
     server.sql("postgres", "REVOKE ALL ON SCHEMA public FROM watcher", "DROP ROLE watcher")
 
@@ -337,12 +340,13 @@ def test_a_database_that_cannot_be_entered_costs_itself_alone(server, tmp_path, 
     assert "broken (its DROP DATABASE was interrupted" in told.message
     assert "private (the login has no CONNECT on it)" in told.message
     assert "closed (it allows no connections)" in told.message
-    assert set(manifest(result)["sources"][0]["left_out"]) == {"broken", "private", "closed"}
+    assert "model (it is a template)" in told.message
+    assert set(manifest(result)["sources"][0]["left_out"]) == {"broken", "private", "closed", "model"}
 
 
 @pytest.mark.case("BK14")
 def test_databases_that_are_excluded_are_named_and_no_trouble(server, tmp_path, odd_databases):
-    exclude = ["broken", "clos*", "private", "postgres"]
+    exclude = ["broken", "clos*", "private", "model", "postgres"]
     result = act(tmp_path, sources=[source(server, database="*", exclude=exclude)])
     assert result.failure == ""
     assert databases_of(result) == {"main", ODD} | others(server)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -45,6 +46,10 @@ class Choice(NamedTuple):
         self.left_out[name] = {"reason": reason, "as_declared": as_declared}
 
 
+# What backup_restore keeps beside a database that it has put back; its own record says until when.
+_OF_A_RESTORE = re.compile(r"cryptobot_(?:old|restore)_\d{8}t\d{6}z_[0-9a-f]{6}_\d+")
+
+
 def choose(databases: Iterable[Database], exclude: Sequence[str]) -> Choice:
     """Given the databases of a server and the patterns of those to leave out, return the choice."""
     choice = Choice([], {})
@@ -54,6 +59,8 @@ def choose(databases: Iterable[Database], exclude: Sequence[str]) -> Choice:
             choice.leave_out(one.name, f"excluded by {pattern}", as_declared=True)
         elif one.name in MANAGED:
             choice.leave_out(one.name, f"{MANAGED[one.name]}'s own", as_declared=True)
+        elif _OF_A_RESTORE.fullmatch(one.name):
+            choice.leave_out(one.name, "a restore's own, which goes with it", as_declared=True)
         elif one.trouble:
             choice.leave_out(one.name, one.trouble)
         else:

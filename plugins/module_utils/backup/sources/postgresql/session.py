@@ -24,15 +24,17 @@ from ...stage import CHUNK, Stage
 from .parse import Database, Relation, parse_copies, parse_databases, parse_names, parse_relations, parse_rows
 from .server import Server
 
-# All databases but templates, each with what keeps it from being dumped. A DROP DATABASE that was interrupted leaves
-# one that nobody can connect to (datconnlimit -2 since 15.4).
+# All databases but the server's own templates, each with what keeps it from being dumped. A site's template is one of
+# them, so that it is named and not passed over. A DROP DATABASE that was interrupted leaves one that nobody can connect
+# to (datconnlimit -2 since 15.4).
 DATABASES = """
 SELECT pg_catalog.json_build_array(d.datname, CASE
          WHEN d.datconnlimit = -2 THEN 'its DROP DATABASE was interrupted, so it is invalid: drop it again'
+         WHEN d.datistemplate THEN 'it is a template'
          WHEN NOT d.datallowconn THEN 'it allows no connections'
          WHEN NOT pg_catalog.has_database_privilege(d.oid, 'CONNECT') THEN 'the login has no CONNECT on it'
          ELSE '' END)
-  FROM pg_catalog.pg_database d WHERE NOT d.datistemplate ORDER BY d.datname
+  FROM pg_catalog.pg_database d WHERE d.datname NOT IN ('template0', 'template1') ORDER BY d.datname
 """
 SIZE = """
 SELECT pg_catalog.json_build_array(pg_catalog.sum(pg_catalog.pg_database_size(datname))::bigint)
@@ -148,7 +150,7 @@ def session(server: Server, database: str, host: Host) -> Iterator[Session]:
 
 
 def databases(server: Server, host: Host) -> list[Database]:
-    """Return all databases of a server but templates, each with what keeps it from being dumped."""
+    """Return all databases of a server but its own templates, each with what keeps it from being dumped."""
     with maintenance(server, host) as conversation:
         return parse_databases(conversation.ask(DATABASES))
 

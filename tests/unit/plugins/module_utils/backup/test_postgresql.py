@@ -249,6 +249,8 @@ def test_a_dump_of_another_system_is_read_by_the_tools_of_this_one(tmp_path, mon
     assert ran == ["pg_restore", f"{tmp_path}/pg_restore", "pg_restore"]
 
 
+OF_A_RESTORE = "cryptobot_old_20261130t003451z_e175f1_1"
+OTHERS = {"cloudsqladmin", "rdsadmin", OF_A_RESTORE}
 FOUND = [
     Database("app"),
     Database("broken", "it is invalid"),
@@ -257,11 +259,18 @@ FOUND = [
     Database("scratch_1"),
     Database("scratch_2", "it is invalid"),
     Database("Scratch"),
+    Database(OF_A_RESTORE, "it allows no connections"),
+    Database("cryptobot_old_rows"),
 ]
 CHOICES = [
-    ([], ["app", "scratch_1", "Scratch"], {"broken", "scratch_2"}, {"cloudsqladmin", "rdsadmin"}),
-    (["scratch_*"], ["app", "Scratch"], {"broken"}, {"cloudsqladmin", "rdsadmin", "scratch_1", "scratch_2"}),
-    (["app", "b*", "S*"], ["scratch_1"], {"scratch_2"}, {"app", "broken", "cloudsqladmin", "rdsadmin", "Scratch"}),
+    ([], ["app", "scratch_1", "Scratch", "cryptobot_old_rows"], {"broken", "scratch_2"}, OTHERS),
+    (["scratch_*"], ["app", "Scratch", "cryptobot_old_rows"], {"broken"}, {*OTHERS, "scratch_1", "scratch_2"}),
+    (
+        ["app", "b*", "S*", "c*"],
+        ["scratch_1"],
+        {"scratch_2"},
+        {"app", "broken", "Scratch", "cryptobot_old_rows", *OTHERS},
+    ),
     (["*"], [], set(), {one.name for one in FOUND}),
 ]
 

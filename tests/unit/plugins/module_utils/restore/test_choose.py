@@ -131,6 +131,14 @@ def test_a_signed_set_of_a_named_host_is_taken_and_none_of_a_folder_that_others_
         choose(request(set=one.id), catalog(one, faults=(Fault("/backups", "others may write to it"),)), "here")
 
 
+def test_the_newest_is_that_of_the_host_that_is_meant_where_several_share_a_folder() -> None:
+    shared = catalog(found(1), found(2, host="elsewhere"), found(3), found(4, host="elsewhere"))
+    assert choose(request(), shared, "here").found.created == found(3).created
+    assert choose(request(from_host="elsewhere"), shared, "here").found.created == found(4).created
+    with pytest.raises(RestoreRefused, match="give from_host: elsewhere"):
+        choose(request(), shared, "third")
+
+
 def test_another_declaration_is_refused_unless_told_or_beside() -> None:
     other = {**SERVER, "database": "other"}
     asked = request(sources=[CONFIG, SQLITE, other])
