@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .. import restores
 from ..errors import InputError
 from ..finding import DONE, NOT_DONE, PLANNED, Action, Finding, Result
 from ..host import Host
@@ -62,6 +63,13 @@ RULES = Rules(
     rules_store.RULES,
     rules_drills.RULES,
 )
+RESTORING = RULES.check(
+    "backup.restore_under_way",
+    "No restore was left half done: what is there then is half of another state, and no set is made of it.",
+    procedure="D1.4",
+    remedy=restores.WAY_ON,
+    source="the journals in state_dir/restores",
+)
 # Which kinds of rules judge which state. The state that sees to a good set says the same of the folder as the one that
 # looks for it, so that what an earlier look of the same play found wanting does not stand beside what a run has made
 # right since.
@@ -86,6 +94,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         settings = settings._replace(others=others_of("trusted_accounts", settings.trusted_accounts))
     swept = _swept(settings, host, check_mode)
     result = _with_swept(STATES[settings.state](settings, host, check_mode), swept, host, check_mode)
+    result.findings.append(restores.finding(RESTORING, settings.state_dir, host))
     if not settings.copies:
         return without_copies(result, settings)
     return with_copies(result, settings, collect_catalog(settings, host), host, check_mode)
@@ -162,6 +171,7 @@ def present(settings: Settings, host: Host, check_mode: bool) -> Result:
     """``state: present``: take a set unless one makes that unnecessary, prove that it can be read, and remove what the
     policy no longer keeps; or return the plan of that.
     """
+    restores.require_none_under_way(settings.state_dir, "no set is made of what is there")
     store = open_store(settings, host)
     store.ready()
     measured = measure_sources(settings, host)

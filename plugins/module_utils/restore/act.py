@@ -24,8 +24,9 @@ from ..finding import DONE, FAILED, NOT_DONE, Action
 from ..memory import recall, remember
 from ..publish import fsync_path
 from ..restart.interruption import interruptible
-from . import beside, hold, holders, redis, safety, swap
-from .model import BACK, KEPT, UNDER_WAY, Unit
+from ..restores import UNDER_WAY
+from . import application, beside, hold, holders, redis, safety, swap
+from .model import BACK, KEPT, Unit
 from .plan import FINISH, HOLD, PROVE, RESTORE, SAFE, START, SWAP
 from .targets import identity_of
 from .work import Work
@@ -188,6 +189,8 @@ def _restore_files(work: Work, entry: SourceCopy, reader: Reader, units: list[Un
             _settle_sqlite(work, into / str(restored.proof["file"]), units[0])
         elif entry.type == redis.KIND:
             redis.settle(entry, into / str(restored.proof["file"]), units)
+    for unit in units if work.journal.archive else ():
+        application.give_rights(unit.new, unit.target)
     return beside.with_identities(units)
 
 
@@ -256,10 +259,16 @@ def _noted(work: Work, unit: Unit) -> Unit:
     """Return a unit with what lies at its target now, and what of that no set has."""
     had, carried = identity_of(unit.target), tuple[str, ...]()
     if unit.kind == "files" and os.path.isdir(unit.target) and not os.path.islink(unit.target):
-        source = work.request.source(unit.source)
-        patterns = source.exclude if source else ()
-        carried = swap.carried_of(unit.target, leaving_out(patterns), work.request.backup.protected)
+        carried = swap.carried_of(unit.target, _stays(work, unit), work.request.backup.protected)
     return unit._replace(noted=True, had=had, carried=carried, made=swap.missing_above(unit.target))
+
+
+def _stays(work: Work, unit: Unit) -> swap.LeftOut:
+    """Return what tells of a path below a target whether it moves along: no set has it, or not this archive."""
+    if work.journal.archive:
+        return application.stays(unit.new)
+    source = work.request.source(unit.source)
+    return leaving_out(source.exclude if source else ())
 
 
 def _start(work: Work, _subject: str) -> str:

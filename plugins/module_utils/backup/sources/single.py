@@ -28,6 +28,7 @@ from ..stage import CHUNK
 from ..streams import reading
 from .files.destination import write_all
 from .model import Bench, Reader
+from .owners import numbers_of
 
 
 class Unpacked(NamedTuple):
@@ -101,9 +102,10 @@ def give_back(path: Path, entry: SourceCopy, notes: Notes) -> None:
     """Give a restored file the owner, rights and time that it had, as far as they are known; note what is not given."""
     facts = entry.facts
     if hasattr(os, "geteuid") and "uid" in facts:
+        numbers = numbers_of(facts)
         if os.geteuid() == 0:
-            os.chown(path, int(facts["uid"]), int(facts["gid"]))
-        elif (facts["uid"], facts["gid"]) != (os.geteuid(), os.getegid()):
+            os.chown(path, *numbers)
+        elif numbers != (os.geteuid(), os.getegid()):
             notes.add("owner", entry.name)
     if "mode" in facts:
         os.chmod(path, int(facts["mode"]) & 0o777)

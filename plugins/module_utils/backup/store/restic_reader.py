@@ -108,11 +108,33 @@ def _require_as_listed(row: Item, into: Path) -> None:
         if row.kind == FILE:
             same = (status.st_size, sha256_of(path, str)) == (row.size, row.sha256)
         else:
-            same = not row.link or os.readlink(path) == row.link
+            same = not row.link or os.readlink(path) == row.link or _is_linked_again(row, path, into)
     except OSError as error:
         raise ActionFailed(f"{row.path} did not come out of the repository: {error.strerror}") from error
     if not same:
         raise ActionFailed(f"{row.path} came out of the repository otherwise than it was")
+
+
+def _is_linked_again(row: Item, path: Path, into: Path) -> bool:
+    """Return whether a link was made as the index has it, because restic cannot: it keeps targets as UTF-8 alone."""
+    above = os.path.join(os.path.realpath(into), os.path.dirname(row.path.lstrip("/")))
+    if _is_utf8(row.link) or not path.is_symlink() or os.path.realpath(path.parent) != above.rstrip("/"):
+        return False
+    folder, link = os.lstat(above), path.lstat()
+    path.unlink()
+    os.symlink(row.link, path)
+    os.lchown(path, link.st_uid, link.st_gid)
+    os.utime(path, ns=(row.mtime_ns, row.mtime_ns), follow_symlinks=False)
+    os.utime(above, ns=(folder.st_atime_ns, folder.st_mtime_ns))
+    return True
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes that came as surrogates
+        return False
+    return True
 
 
 def _strangers_refused(wanted: Sequence[Item], into: Path, entry: SourceCopy) -> Notes:
