@@ -182,8 +182,9 @@ def children(of):
 def stop_and_die():
     while not any(comm == "initdb" for _pid, _parent, comm in children(os.getpid())):
         time.sleep(0.01)
-    for pid, _parent, _comm in children(os.getpid()):
-        os.kill(int(pid), signal.SIGSTOP)  # so that it is still at it when the next run comes
+    for pid, _parent, comm in children(os.getpid()):
+        if comm in ("runuser", "initdb"):
+            os.kill(int(pid), signal.SIGSTOP)  # so that it is still at it when the next run comes
     die()
 def run_and_die(self, tool, *words):
     if tool == "initdb":
