@@ -65,7 +65,7 @@ def choose_set(request: Request, catalog: Catalog) -> BackupSet:
         raise RestoreRefused(f"no set in {catalog.dir} is believed: {catalog.faults[0].words}")
     if request.which != NEWEST:
         return _named(request.which, catalog)
-    fitting = [one for one in catalog.good if _fits(request, one)]
+    fitting = [one for one in catalog.usable if _fits(request, one)]
     if not fitting:
         raise InputError("set", NEWEST, f"a good set in {catalog.dir}{_words(request)}; it has {_inventory(catalog)}")
     return fitting[-1]

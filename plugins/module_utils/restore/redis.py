@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ..backup.declared import Source
 from ..backup.model import SourceCopy
+from ..backup.sources.owners import numbers_of
 from ..backup.sources.redis.client import Conversation, connected, information, server_of
 from ..backup.sources.redis.save import file_of
 from ..errors import CoreError
@@ -141,7 +142,7 @@ def _make_folder(folder: Path, rdb: Path, entry: SourceCopy, name: str) -> None:
     for path, mode in ((folder / base, 0o640), (folder / manifest, 0o640), (folder, 0o750)):
         os.chmod(path, mode)
         if os.geteuid() == 0:
-            os.chown(path, int(entry.facts["uid"]), int(entry.facts["gid"]))
+            os.chown(path, *numbers_of(entry.facts))
 
 
 def fault_of(entry: SourceCopy, source: Source, host: Host) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
@@ -22,7 +22,7 @@ from ..host import Host
 from ..lock import host_lock
 from ..registry import Rules
 from ..trusted_accounts import others_of
-from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, journal, rules_restore
+from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, databases, journal, rules_restore
 from .act import carry_out, go_back, remove_folders
 from .application import choose_archive, patterns_within
 from .choose import Chosen, RestoreRefused, choose
@@ -33,6 +33,7 @@ from .redis import with_servers
 from .report import Said, result_of
 from .sets import collect_catalog, reader_of, scratch_of, verify_now
 from .survey import survey
+from .swap import meet, stranger
 from .work import Work
 
 RULES = Rules(rules_restore.RULES)
@@ -116,10 +117,25 @@ def resumed(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
 def rolled_back(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
     """``state: rolled_back``: put back what was there before."""
     journals = journal.read_all(request.state_dir)
-    left = journal.under_way(journals) or journal.chosen(journals, request.restore, (KEPT,))
+    left = journal.under_way(journals) or _newest_there(journals, request.restore)
     work = _work(request, left, host, heartbeat, None)
     failures = go_back(work)
     return _ended(work, "; ".join(failures))
+
+
+def _newest_there(journals: Sequence[Journal], name: str) -> Journal:
+    """Return the restore that is taken back. Raise RestoreRefused where a newer one has put its own in that place.
+
+    What moves along with a folder (logs, databases of their own) is with the newer one then, and would stay there.
+    """
+    left = journal.chosen(journals, name, (KEPT,))
+    for newer in journals[journals.index(left) + 1 :]:
+        shared = [unit.target for unit in newer.units if any(meet(unit.target, other.target) for other in left.units)]
+        if newer.state == KEPT and shared:
+            raise RestoreRefused(f"{newer.id} came after {left.id} and put {shared[0]} there: take that one back first")
+    for why in filter(None, map(stranger, left.units)):
+        raise RestoreRefused(f"{left.id} is not taken back: {why}")
+    return left
 
 
 def tidied(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
@@ -154,7 +170,7 @@ def _planned_of_journal(request: Request, host: Host) -> Result:
         rest = [step for step in left.steps if " ".join(step) not in left.done]
         actions = [Action(action, subject, "planned", "it is left to do") for action, subject in rest]
     elif request.state == ROLLED_BACK:
-        chosen = left or journal.chosen(journals, request.restore, (KEPT,))
+        chosen = left or _newest_there(journals, request.restore)
         actions = [Action("put back", unit.target, "planned", f"from {unit.old}") for unit in reversed(chosen.units)]
     result = result_of(request, host)
     result.actions, result.changed = actions, bool(actions)
@@ -216,7 +232,10 @@ def _into(request: Request, plan: RestorePlan, host: Host, heartbeat: Heartbeat,
         if work.reader is None:
             continue
         try:
-            beside.restore_entry(entry, work.reader, into / entry.name, work.bench, request.files)
+            if entry.type == databases.KIND:
+                databases.write_dumps(entry, work.reader, into / entry.name, work)
+            else:
+                beside.restore_entry(entry, work.reader, into / entry.name, work.bench, request.files)
         except (CoreError, OSError) as error:
             actions.append(step.ended("failed", str(error)))
             failed = result_of(request, host, Said(failure=f"not all was restored into {into}: {error}"))

@@ -140,8 +140,10 @@ def _rooms(
     if request.safety_set and catalog.exists:
         packed = sum(payload.size for entry in chosen.entries for payload in entry.payloads)
         raw = sum(entry.raw_bytes for entry in chosen.entries)
-        device = os.stat(catalog.dir).st_dev
-        needs[devices.get(device, str(catalog.dir))] = needs.get(devices.get(device, ""), 0) + max(packed, raw // 2)
+        # with a repository the backup folder may be lost with the host; the safety set makes it anew
+        folder = next(path for path in (catalog.dir, *catalog.dir.parents) if path.exists())
+        device = os.stat(folder).st_dev
+        needs[devices.get(device, str(folder))] = needs.get(devices.get(device, ""), 0) + max(packed, raw // 2)
     return tuple(Room(place, shutil.disk_usage(_there(place)).free, required) for place, required in needs.items())
 
 

@@ -39,11 +39,12 @@ class Lab:
 
     def __init__(self, server: Server, root: Path) -> None:
         self.server, self.root = server, root
+        self.exclude = ["postgres"]
 
     @property
     def sources(self) -> list[dict]:
         login = {"login_unix_socket": str(self.server.folder), "login_port": self.server.port}
-        login |= {"system_user": self.server.account, "bin_dir": str(self.server.bin), "exclude": ["postgres"]}
+        login |= {"system_user": self.server.account, "bin_dir": str(self.server.bin), "exclude": self.exclude}
         return [{"name": "pg", "type": "postgresql", "database": "*", **login}]
 
     def back_up(self) -> str:
@@ -106,6 +107,29 @@ def test_a_database_that_was_dropped_comes_back(lab: Lab) -> None:
     lab.server.sql("postgres", "DROP DATABASE main")
     result = lab.restore(safety_set=True)
     assert (result.failure, lab.state()) == ("", lab.saved)
+
+
+@pytest.mark.parametrize("state", ["resumed", "rolled_back"])
+def test_the_database_that_we_ask_the_server_in_is_swapped_like_any_other(lab: Lab, state: str) -> None:
+    """A source declares all databases by default, and every server has one named postgres."""
+    lab.exclude = []
+    spoilt, which = lab.state(), lab.back_up()
+    lab.server.sql("main", "UPDATE trades SET side = 'worse'")
+    worse = lab.state()
+    assert died_at(databases, "close_doors", 1, lambda: lab.restore(set=which), after=True)
+    assert lab.restore(state=state).failure == ""
+    assert lab.state() == (spoilt if state == "resumed" else worse)
+
+
+def test_into_a_folder_are_the_dumps_that_a_person_can_read(lab: Lab) -> None:
+    into = lab.root / "look"
+    assert lab.restore(into=str(into), databases=["main"]).failure == ""
+    assert sorted(path.name for path in (into / "pg").iterdir()) == ["globals.sql", "main.dump"]
+    listed = subprocess.run(
+        [lab.server.bin / "pg_restore", "--list", into / "pg" / "main.dump"], check=True, capture_output=True, text=True
+    )
+    assert "TABLE DATA public trades" in listed.stdout
+    assert (lab.ours(), lab.state()) == ([], lab.spoilt), "no server is asked"
 
 
 def test_who_stays_in_a_database_is_not_cut_off_and_nothing_is_swapped(

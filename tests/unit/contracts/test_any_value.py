@@ -81,6 +81,15 @@ SOUND: dict[str, dict[str, Any]] = {
         "smoke": [{"name": "auth", "command": ["{root}/auth"], "user": "cryptobot", "port": 9000}],
         "sandbox": ["EXCHANGE_SANDBOX=true"],
     },
+    "recover": {
+        "dir": "~/backups",
+        "sources": [{"name": "a", "type": "files", "path": "~/a"}],
+        "services": [SERVICE],
+        "steps": [{"name": "restore"}, {"name": "own", "after": "restore"}],
+        "packages": ["postgresql"],
+        "accounts": [{"name": "cryptobot", "uid": 997, "groups": ["adm"]}],
+        "findings": [],
+    },
     "cleanup": {"rules": [{"name": "logs", "path": "~/app/logs", "patterns": ["*.1"], "age": "35d"}]},
     "database": {"databases": [{"name": "a", "engine": "sqlite", "path": "~/a"}], "require_backup": {"dir": "~/b"}},
     "pitr": {

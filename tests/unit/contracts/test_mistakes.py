@@ -1178,6 +1178,37 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         restoring(archive="/a.tar.gz"),
         "install_dir is '': expected the folder of Cryptobot, where those of archive belong",
     ),
+    (
+        "recover",
+        "linux",
+        restoring(steps=[{"name": "a"}, {"name": "b", "after": "c"}]),
+        "steps (b).after is 'c': expected one of a",
+    ),
+    (
+        "recover",
+        "linux",
+        restoring(steps=[{"name": "a", "after": "a"}]),
+        "steps (a).after is 'a': expected another step than itself",
+    ),
+    ("recover", "linux", restoring(packages=["-x y"]), "packages is '-x y': expected the name of a package"),
+    (
+        "recover",
+        "linux",
+        restoring(accounts=[{"name": "Bot Two"}]),
+        "accounts[0] (Bot Two).name is 'Bot Two': expected a name of small letters, digits, - and _",
+    ),
+    (
+        "recover",
+        "linux",
+        restoring(accounts=[{"name": "bot", "uid": 0}]),
+        "accounts[0] (bot).uid is 0: expected a number above 0",
+    ),
+    (
+        "recover",
+        "linux",
+        restoring(state="judged"),
+        "findings is None: expected what was found when the host was looked at, or failed_step",
+    ),
     ("restore", "linux", restoring(set="../x"), "set is '../x': expected newest, or the id or name of a set"),
 ]
 

@@ -59,6 +59,10 @@ def given(area: str, folder: Path) -> dict[str, Any]:
             "scenarios": [{"name": "host_lost", "title": "It is gone."}],
             "scratch_dir": str(folder),
         },
+        "recover": {
+            "dir": str(folder / "backup"),
+            "sources": [{"name": "config", "type": "files", "path": str(folder / "config")}],
+        },
         "firewall": {"policy": [{"port": "8000", "from": ["loopback"], "why": "asked by each other"}]},
         "firewall_probe": {"enabled": True, "policy": [{"port": "8000", "from": ["loopback"]}]},
         "resources": {"sample_seconds": 0, "scan_seconds": 0},

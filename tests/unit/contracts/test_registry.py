@@ -79,7 +79,7 @@ def test_what_an_area_is_imports_the_core_and_shapes_of_other_areas_only(area: A
     for name in own:
         inner = ast.walk(ast.parse(SOURCES[CORE / area.name / f"{name}.py"]))
         assert {node.level for node in inner if isinstance(node, ast.ImportFrom)} <= {0, 2}, name
-    shapes = {"backup", "elsewhere", "firewall", "options", "pitr", "registry", "services", "trading"}
+    shapes = {"backup", "elsewhere", "firewall", "options", "pitr", "registry", "restore", "services", "trading"}
     assert {node.module for node in imported if node.level != 1} <= shapes
     assert {node.level for node in imported} <= {1, 2}
     assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(tree))

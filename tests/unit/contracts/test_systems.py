@@ -72,9 +72,10 @@ def test_a_task_that_would_depend_on_it_is_seen(text: str) -> None:
 
 def test_no_task_of_a_role_is_a_module_of_one_system_alone() -> None:
     """But for the calls of what has the rules of a firewall, where the module chooses the file by what it finds, and
-    for what sets up a program that a person asked for: pgBackRest beside PostgreSQL, and restic.
+    for what sets up a program that a person asked for: pgBackRest beside PostgreSQL, restic, and a bare host.
     """
-    drives = ("roles/firewall_apply/tasks/call_*.yml", "roles/pitr/tasks/*.yml", "roles/backup/tasks/restic.yml")
+    one_program = ("roles/firewall_apply/tasks/call_*.yml", "roles/backup/tasks/restic.yml")
+    drives = (*one_program, "roles/pitr/tasks/*.yml", "roles/recover/tasks/*.yml")
     paths = [path for path in playbooks_and_tasks() if not any(map(path.match, drives))]
     texts = {path: path.read_text("utf-8") for path in paths}
     used = {name for text in texts.values() for name in re.findall(r"^\s*-?\s*((?:\w+\.){2}\w+):", text, re.MULTILINE)}

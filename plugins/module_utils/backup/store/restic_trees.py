@@ -22,6 +22,7 @@ from ..make import SourceFailed
 from ..model import BackupSet, Catalog, Made, Manifest, SourceCopy
 from ..sources.files.content import FILE
 from ..sources.model import Size, Workshop
+from ..sources.owners import names_of
 from ..streams import COMPRESSIONS, Codec, writing
 from .restic import Restic, of_tags
 from .restic_catalog import (
@@ -240,6 +241,7 @@ def index_entry(run: Run, observed: Observed, rows: Mapping[str, Item], *, uncha
         "exclude": list(source.exclude),
         "roots": list(observed.roots),
         "unchanged": unchanged,
+        "owners": names_of((row.uid, row.gid) for row in rows.values()),
     }
     payload = workshop.payload("index.jsonl", "index", written)
     return workshop.entry(source, (payload,), Size(len(files), total, total), facts, observed.notes)

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from ....errors import SourceDenied
@@ -61,6 +61,11 @@ class Owners:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], Owner] = {}
+
+    @property
+    def numbers(self) -> Collection[tuple[int, int]]:
+        """The accounts and groups of all that was asked for."""
+        return self._known.keys()
 
     def of(self, status: os.stat_result) -> Owner:
         """Return the names for a file's numbers, empty where they have none."""
@@ -127,12 +132,11 @@ class Archive:
         self._sink, self._index, self._pulse = sink, index, pulse
         self._system, self._members = system, members
         self._batch: list[bytes] = []
-        self._batched = 0
         self._rows: list[str] = [HEAD]
         self._first_names: dict[tuple[int, int], str] = {}
-        self._owners = Owners()
-        self._headers = Headers(self._owners.of)
-        self.files = self.bytes = self.stored_files = self.stored_bytes = 0
+        self.owners = Owners()
+        self._headers = Headers(self.owners.of)
+        self._batched = self.files = self.bytes = self.stored_files = self.stored_bytes = 0
         self.notes = Notes()
 
     def add(self, found: Found) -> None:
@@ -193,6 +197,7 @@ class Archive:
         if not row:
             return False
         self._rows.append(row)
+        self.owners.of(status)
         if len(self._rows) >= ROWS:
             self._flush_rows()
         self._members.carry(found, name, status)
@@ -237,7 +242,7 @@ class Archive:
         if data is None:
             self._write(self._headers.of(name, REGULAR, size, status))
         else:
-            self._write(sparse_header(name, len(start) + size, status, self._owners.of(status)))
+            self._write(sparse_header(name, len(start) + size, status, self.owners.of(status)))
         self._write(start)
         digest, whole, head = hashlib.sha256(start), True, b""
         for offset, length in segments:

@@ -19,6 +19,7 @@ from ...model import SourceCopy
 from ...platforms import collect_attributes
 from ...streams import writing
 from ..model import Size, Workshop
+from ..owners import names_of
 from .archive import Archive
 from .attributes import Noted, members_of, note
 from .content import Found
@@ -61,7 +62,7 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
     roles = ("archive", "index", "attributes")
     payloads = tuple(workshop.payload(name, role, done) for name, role, done in zip(names, roles, written))
     size = Size(archive.files, archive.bytes, archive.bytes)
-    facts = {**_facts(source, noted), **_chain(compared, archive)}
+    facts = {**_facts(source, noted), "owners": names_of(archive.owners.numbers), **_chain(compared, archive)}
     return workshop.entry(source, payloads, size, facts, archive.notes)
 
 

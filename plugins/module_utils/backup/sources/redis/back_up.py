@@ -27,6 +27,7 @@ from ...stage import CHUNK
 from ...streams import writing
 from ..files.system import SYSTEMS
 from ..model import Size, Workshop
+from ..owners import owner_facts
 from .client import Conversation, connected, information, server_of
 from .rdb import BadRdb, Keys, Sum, UnknownRdb, count_keys
 from .save import Saved, file_of, save
@@ -104,8 +105,7 @@ def _aof(conversation: Conversation, saved: Saved) -> dict[str, Any]:
 def _attributes(status: os.stat_result) -> dict[str, Any]:
     return {
         "mode": status.st_mode & 0o7777,
-        "uid": status.st_uid,
-        "gid": status.st_gid,
+        **owner_facts(status),
         "mtime_ns": status.st_mtime_ns,
     }
 

@@ -19,6 +19,7 @@ from ...model import Notes, Payload, SourceCopy
 from ...stage import CHUNK
 from ...streams import Sink, writing
 from ..model import Size, Workshop
+from ..owners import owner_facts
 from .examine import Checked, Examined, check, examine, open_copy
 from .snapshot import snapshot
 
@@ -58,8 +59,7 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
 def _attributes(status: os.stat_result) -> dict[str, Any]:
     return {
         "mode": status.st_mode & 0o7777,
-        "uid": status.st_uid,
-        "gid": status.st_gid,
+        **owner_facts(status),
         "mtime_ns": status.st_mtime_ns,
     }
 

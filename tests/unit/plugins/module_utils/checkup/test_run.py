@@ -81,6 +81,7 @@ def test_every_acting_area_is_kept_to_looking() -> None:
             "firewall_apply",
             "firewall_probe",
             "pitr_restore",
+            "recover",
             "restart",
             "restore",
         }
