@@ -447,7 +447,9 @@ options:
     description:
       - Restore the rows of these tables alone, and keep everything else of the database as it is. The tables have to
         have the same columns as in the set.
-      - For V(sqlite) sources. Name one source by O(only).
+      - 'Name the one V(sqlite) or V(postgresql) source by O(only). In PostgreSQL a table without its schema is one of
+        V(public), the exchange is one transaction, and what it would harm is refused: a foreign key of another table,
+        a trigger or rule that would run, a materialized view, inheritance, partitions.'
     type: list
     elements: str
     default: []

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -25,6 +25,7 @@ from ..backup.sources.postgresql.restore import write_dumps as write_into
 from ..backup.sources.postgresql.server import server_of
 from ..errors import ActionFailed, ToolFailed
 from ..host import Host
+from . import tables
 from .choose import RestoreRefused
 from .declared import Request
 from .model import Identity, Unit
@@ -88,15 +89,43 @@ def units_of(entry: SourceCopy, request: Request, host: Host, restore_id: str) -
             f"the source {entry.name} of the set has no database {unknown[0]}, it has {', '.join(known)}"
         )
     if request.tables:
-        raise RestoreRefused(
-            "rows of single tables are taken over for sqlite sources; restore the database by databases"
-        )
+        return [_unit_of_tables(entry, request, host, restore_id)]
     wanted, tag = [name for name in known if name in (request.databases or known)], tag_of(restore_id)
     size = entry.raw_bytes // max(1, len(known))
     return [
         Unit(entry.name, KIND, f"{entry.name}:{name}", f"{NEW}{tag}_{number}", f"{OLD}{tag}_{number}", size)
         for number, name in enumerate(wanted, start=1)
     ]
+
+
+def _unit_of_tables(entry: SourceCopy, request: Request, host: Host, restore_id: str) -> Unit:
+    """Return the tables that are swapped alone. Raise RestoreRefused where that is not possible."""
+    database, names = tables.database_of(entry, request.databases, request.tables)
+    if database not in oids_of(entry.name, request, host):
+        raise RestoreRefused(f"the server has no database {database} now: restore all of it")
+    with _session(entry.name, request, host, database) as conversation:
+        tables.require_possible(conversation, names)
+    tag, size = tag_of(restore_id), entry.raw_bytes // max(1, len(entry.facts["databases"]))
+    target, new, old = f"{entry.name}:{database}", f"{NEW}{tag}_1", f"{OLD}{tag}_1"
+    return Unit(entry.name, KIND, target, new, old, size, tables=names)
+
+
+def _tables_beside(entry: SourceCopy, reader: Reader, unit: Unit, work: Work, bench: Bench) -> Unit:
+    """Restore tables into a schema of ours, by way of a new database that is gone afterwards. Raise CoreError."""
+    request, host, name = work.request, work.host, name_of(unit)
+
+    def opening(database: str) -> AbstractContextManager[psql.Session]:
+        return _session(entry.name, request, host, database)
+
+    scratch = unit.new
+    try:
+        rows, scratch = tables.restore_beside(entry, reader, unit, name, bench, opening)
+        copied = tables.copy_into(unit, scratch, name, server_of(bench.server), host, opening)
+        if copied != [rows[table] for table in unit.tables]:
+            raise ActionFailed(f"{copied} rows of {', '.join(unit.tables)} came into {name}, expected {rows}")
+    finally:
+        drop(unit, scratch, request, host)
+    return unit._replace(got=(oids_of(entry.name, request, host)[name], 0))
 
 
 def data_folder(source: str, request: Request, host: Host) -> str:
@@ -133,6 +162,8 @@ def restore_beside(entry: SourceCopy, reader: Reader, units: Sequence[Unit], wor
         create_roles=True,
         selection=Selection(databases=tuple(name_of(unit) for unit in units)),
     )
+    if units[0].tables:
+        return [_tables_beside(entry, reader, units[0], work, bench)]
     restored = KINDS[KIND].restore(entry, reader, Path("/"), bench)
     work.notes += [f"{kind} of {entry.name}: {what['first'][0]}" for kind, what in restored.notes.as_dict().items()]
     named = {name: str(one["scratch"]) for name, one in restored.proof["databases"].items()}
@@ -179,11 +210,18 @@ def identity_of(unit: Unit, request: Request, host: Host) -> Optional[Identity]:
 
 def is_touched(unit: Unit, request: Request, host: Host) -> bool:
     """Return whether a name is another database's than before."""
+    if unit.noted and unit.tables:
+        with _session(unit.source, request, host, name_of(unit)) as conversation:
+            return tables.is_swapped(unit, conversation)
     return unit.noted and identity_of(unit, request, host) != unit.had
 
 
 def close_doors(units: Sequence[Unit], request: Request, host: Host) -> None:
-    """Let nobody into the databases any more, and wait until nobody is in one. Raise ActionFailed where one stays."""
+    """Let nobody into the databases any more, and wait until nobody is in one. Raise ActionFailed where one stays.
+
+    Tables alone are swapped under a lock, and their database stays open.
+    """
+    units = [unit for unit in units if not unit.tables]
     for unit in units:
         _allow(unit, request, host, allowed=False)
     waited = 0.0
@@ -196,7 +234,7 @@ def close_doors(units: Sequence[Unit], request: Request, host: Host) -> None:
 
 def open_doors(units: Sequence[Unit], request: Request, host: Host) -> None:
     """Let everybody into the databases again who may be."""
-    for unit in units:
+    for unit in (each for each in units if not each.tables):
         _allow(unit, request, host, allowed=True)
 
 
@@ -224,13 +262,25 @@ def forwards(unit: Unit, work: Work) -> str:
         unit = unit._replace(noted=True, had=identity_of(unit, request, host))
         work.journal.put(unit)
         work.write()
+    if unit.tables:
+        _exchange(unit, unit.new, unit.old, request, host)
+        return f"the rows of {', '.join(unit.tables)} were put in; those that were there are kept in {unit.old}"
     _put(unit, unit.got, unit.old, request, host)
     return f"swapped by name; what was there is kept as {unit.old}" if unit.had else "put where nothing was"
 
 
 def backwards(unit: Unit, request: Request, host: Host) -> None:
     """Give the database that was there before its name again. It may be done twice."""
+    if unit.tables:
+        if is_touched(unit, request, host):
+            _exchange(unit, unit.old, unit.new, request, host)
+        return
     _put(unit, unit.had, unit.new, request, host)
+
+
+def _exchange(unit: Unit, come_from: str, go_to: str, request: Request, host: Host) -> None:
+    with _session(unit.source, request, host, name_of(unit)) as conversation:
+        tables.exchange(unit, conversation, come_from, go_to)
 
 
 def _put(unit: Unit, wanted: Optional[Identity], go_to: str, request: Request, host: Host) -> None:
@@ -251,6 +301,9 @@ def _put(unit: Unit, wanted: Optional[Identity], go_to: str, request: Request, h
 
 def drop_slots(unit: Unit, request: Request, host: Host) -> None:
     """Drop what is ours of a restore: a database that was not swapped in, or the one that was kept."""
+    if unit.tables and name_of(unit) in oids_of(unit.source, request, host):
+        with _session(unit.source, request, host, name_of(unit)) as conversation:
+            tables.drop_schemas(unit, conversation)
     for name in (unit.new, unit.old):
         drop(unit, name, request, host)
 

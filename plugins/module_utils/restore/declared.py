@@ -159,9 +159,7 @@ def _require_together(request: Request) -> None:
     if request.archive is not None and (request.which != NEWEST or request.before is not None or request.label):
         raise InputError("archive", str(request.archive), "either an archive, or set, time or label: they name a set")
     if request.archive is not None and request.into is None and not request.install_dir:
-        raise InputError(
-            "install_dir", request.install_dir, "the folder of Cryptobot, where the folders of archive belong"
-        )
+        raise InputError("install_dir", request.install_dir, "the folder of Cryptobot, where those of archive belong")
     if request.tables and len(request.only) != 1:
         raise InputError("only", list(request.only), "the one source that has the tables", known)
     if not request.which or ("/" in request.which and not is_set_id(request.which)):

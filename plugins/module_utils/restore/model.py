@@ -20,7 +20,8 @@ class Unit(NamedTuple):
     what was there is kept. Of a database these three are its names.
 
     ``had`` and ``got`` tell what lay at the target and what is to lie there; None: nothing, or not known yet.
-    ``carried`` are paths below the target that no set has and that move along, ``made`` folders made above it.
+    ``carried`` are paths below the target that no set has and that move along, ``made`` folders made above it. Where
+    ``tables`` of a database are swapped alone, ``new`` and ``old`` are schemas in it that keep their rows.
     """
 
     source: str
@@ -34,12 +35,13 @@ class Unit(NamedTuple):
     noted: bool = False
     carried: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Unit:
         """Return a unit that was turned into plain JSON values."""
         identities = {name: tuple(plain[name]) if plain[name] else None for name in ("got", "had")}
-        lists = {name: tuple(plain[name]) for name in ("carried", "made")}
+        lists = {name: tuple(plain.get(name, ())) for name in ("carried", "made", "tables")}
         return cls(**{**plain, **identities, **lists})
 
 

@@ -98,13 +98,21 @@ def _steps(request: Request, chosen: Chosen, units: Sequence[Unit], rate: float)
     held = ", ".join(service.name for service in reversed(request.to_hold))
     hold = Step(HOLD, SERVICES, f"ended in this order and held down: {held}" if held else NOTHING_HELD)
     prove = Step(PROVE, HOLDERS, "nobody has a file open that is swapped, nor is in a database of it")
-    swaps = [Step(SWAP, unit.target, f"by rename; what is there is kept in {unit.old}") for unit in units]
+    swaps = [Step(SWAP, unit.target, _how(unit)) for unit in units]
     starts = ", ".join(service.name for service in request.to_hold if service.state == "started")
     start = Step(START, SERVICES, f"in this order, each until it is well: {starts}" if starts else NOTHING_HELD)
     kept = f"kept for {human_seconds(request.keep_old)}, the way back is state: rolled_back"
-    late = bool(request.tables)  # their rows come into a copy of what is there, which must not change any more
+    late = bool(request.tables) and not any(
+        unit.tables for unit in units
+    )  # their rows come into a copy of what is there, which must not change any more
     before = [*([] if late else beside), hold, prove, *(beside if late else [])]
     return [*(safe if request.safety_set else []), *before, *swaps, start, Step(FINISH, OLD, kept)]
+
+
+def _how(unit: Unit) -> str:
+    if unit.tables:
+        return f"rows of {', '.join(unit.tables)}, in one transaction; those that are there are kept in {unit.old}"
+    return f"by rename; what is there is kept in {unit.old}"
 
 
 def _bytes_of(units: Sequence[Unit], source: str) -> int:
@@ -115,6 +123,8 @@ def _where(units: Sequence[Unit], source: str) -> str:
     there = next((unit for unit in units if unit.source == source), None)
     if there is None:
         return "beside"
+    if there.tables:
+        return f"beside, in the schema {there.new} of the database"
     return f"beside, as the database {there.new}" if there.kind == "postgresql" else f"beside, in {there.new}"
 
 
