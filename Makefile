@@ -78,7 +78,7 @@ test-integration: venv ## parsers and judges against the real tools of this mach
 test-firewall: venv ## the firewall model held to the kernel: kept cases, a fixed seed of random rulesets, recorded scenarios
 	@$(RUN) firewall
 
-fuzz-firewall: venv ## random rulesets against the kernel: MINUTES=60 of them, or COUNT=3000; SEED=1 and CLASS=plain|exotic|all repeat
+fuzz-firewall: venv ## random rulesets against the kernel: MINUTES=60 of them, or COUNT=3000; SEED=1 and CLASS=plain|exotic|all|alone repeat
 	@$(VENV)/bin/python -m tests.fuzz.firewall.fuzz $(if $(COUNT),--count $(COUNT),--minutes $(MINUTES)) \
 		--class $(CLASS) --seed $(or $(SEED),$(shell date +%s))
 

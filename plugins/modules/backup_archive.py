@@ -22,6 +22,8 @@ description:
     which nobody takes for a set. A later run of the same host sweeps it where its process is gone and 6 hours have
     passed since its O(timeout) was over. What names no owner, or was begun by another host, is named and never
     swept.
+  - What a killed run started or unpacked in O(scratch_dir), such as a PostgreSQL server of its own, is ended and
+    removed at once by the next run that backs up or verifies, where its owner file says that the process is gone.
   - Several hosts may share a folder. Each removes only what it made itself.
   - What a manifest lists is looked for, file by file with its size, whenever the folder is read. A set that has lost
     something counts no longer, and it stops the removal of whole ones until O(retention.min_keep) newer ones are there.
@@ -300,10 +302,11 @@ options:
         which compares each index with the rows of its table. PostgreSQL databases come back on a server of their
         own, without a port, which C(initdb) makes; their relations and rows are compared. Where this host has no
         such program, that source is unknown at L3.'
-      - V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) does
+      - 'V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) does
         not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. V(L3) does not
         see whether the rows are the right ones, whether the server that is meant can take a dump (version, extensions,
-        collations), unknown owners, nor anything of the application.
+        collations), unknown owners, nor anything of the application. That is V(L4), which a drill alone reaches
+        (M(cryptobot.maintenance.dr_drill)): by its smoke test on the restored copy.'
       - A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a collation
         of the application's own) is compared to the byte, and looked into as far as the SQLite here can.
       - A set that is made is always looked into to V(L1) at least, because what is published is what was written.
@@ -330,6 +333,11 @@ options:
     description: Age in hours from which on the newest good set is too old, above 0.
     type: float
     default: 26.0
+  drill_days:
+    description: Within how many days a set has to have come back in a drill (module M(cryptobot.maintenance.dr_drill)).
+      With V(0) none is asked for, such as where another host plays them that shares no backup folder with this one.
+    type: float
+    default: 100.0
   max_shrink:
     description: Share of its data that a source may have lost against the last good set. A set that lost more, or has
       a source without any content, is kept but does not count as a backup, and removes none.

@@ -406,6 +406,18 @@ options:
       are named.
     type: str
     default: newest
+  archive:
+    description:
+      - Restore this archive of the application's own script (V(backup.sh), V(backup.ps1)), a file on the host, in place
+        of a set.
+      - Such an archive lacks much, and a finding says what. What is there and not in it stays as it is; what is
+        restored gets the owner and mode of what it replaces. Its logs stay in it unless O(only) names V(logs).
+      - Its folders belong below O(install_dir), and only where a source of files has them; its database goes to the
+        source that is of the same name. Names for O(only) are those of its folders and of sources.
+    type: path
+  install_dir:
+    description: The folder of Cryptobot. Required with O(archive).
+    type: path
   label:
     description: Of which label V(newest) is, such as V(weekly). Without it any will do.
     type: str
@@ -565,6 +577,8 @@ notes:
     is C(redis-server.service) where that does not run. Where it keeps an append-only file, a folder of that form is
     made whose base is the restored file (Redis 7), because it ignores the other file then. That it has keys is looked
     for.
+  - An archive of the application's own script has no checksums, and was perhaps copied while it was written to. Its
+    SQLite file has to pass C(integrity_check), its dump has to be restored without an error. Prefer any set.
   - What of a V(system) source belongs on this host is for a person to say. It is restored by O(into) alone.
 seealso:
   - module: cryptobot.maintenance.backup_archive
@@ -605,6 +619,15 @@ EXAMPLES = r"""
   cryptobot.maintenance.backup_restore:
     dir: /var/backups/cryptobot
     into: /root/look
+
+- name: See what of an archive of the application's own script would be restored
+  cryptobot.maintenance.backup_restore:
+    dir: /var/backups/cryptobot
+    sources: "{{ cryptobot_backup.sources }}"
+    services: "{{ cryptobot_services }}"
+    archive: /opt/cryptobot/backups/nightly.tar.gz
+    install_dir: "{{ cryptobot_install_dir }}"
+  check_mode: true
 
 - name: Go on with a restore that was interrupted
   cryptobot.maintenance.backup_restore:
@@ -731,6 +754,10 @@ plan:
     left:
       description: By name, why other sources of the set are not restored.
       type: dict
+    lacks:
+      description: What an archive of the application's own script does not have.
+      type: list
+      elements: str
     room:
       description: What is free and required in each place, in bytes.
       type: list

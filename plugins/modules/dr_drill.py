@@ -24,9 +24,13 @@ description:
   - Services of O(smoke) are started from the copy only where it is proved that they cannot trade. Either none of
     O(endpoints) accepts a connection from this host, or each restored C(.env) has the lines of O(sandbox). Else
     nothing is started and the drill fails.
-  - The folder, the server and the services are gone afterwards. Of a drill that was killed the next one removes them,
-    where its owner file says that the process is gone. What names no owner, or is another host's, is named and stays.
+  - The folder, the server and the services are gone afterwards. What a drill, a verification or a backup left that
+    was killed is ended and removed by the next one, where its owner file says that the process is gone. What names
+    no owner, or is another host's, is named and stays.
+  - What is proved of the set is kept with it. It is at V(L3) where all of its sources came back, at V(L4) where the
+    services of O(smoke) were well after that. Nothing else reaches V(L4).
 requirements:
+  - With O(store=restic) restic 0.14 or newer.
   - The programs of a PostgreSQL server (C(initdb)) of the dump's version or newer, and an account C(postgres), where
     the set has databases of one.
 options:
@@ -174,6 +178,37 @@ options:
     type: list
     elements: str
     default: []
+  store:
+    description:
+      - Where sets lie. V(archive) is a folder for each set in O(dir), readable with C(tar), C(zstd), C(sqlite3) and
+        C(pg_restore). V(restic) is a repository of restic, which encrypts and takes what is new alone; O(dir) then has
+        the manifest and the evidence of each set, and what is staged.
+      - The page C(docs/backup-stores.md) says which one when.
+    type: str
+    choices: [archive, restic]
+    default: archive
+  repository:
+    description:
+      - 'Repository of restic: an absolute path, or where V(sftp:), V(s3:), V(rest:), V(rclone:), V(b2:), V(azure:),
+        V(gs:) or V(swift:) lead. Required for O(store=restic).'
+      - It is made by the first run. Where one that this host knew is gone, none is made in its place. Let no other
+        program write to it.
+    type: str
+  restic:
+    description: Program restic where it is not on the PATH. From version 0.14 on.
+    type: path
+  repository_password:
+    description: Password of the repository. It travels in the environment, never in a command line. Without it nothing
+      of the repository can be read, so keep it where the host is not.
+    type: str
+  repository_password_file:
+    description: File on the host with that password, of mode 0600 and owned by root or the account of the run.
+    type: path
+  repository_environment:
+    description: Variables that restic gets, such as C(AWS_ACCESS_KEY_ID) and C(AWS_SECRET_ACCESS_KEY). Of restic's own
+      only C(RESTIC_REST_USERNAME) and C(RESTIC_REST_PASSWORD).
+    type: dict
+    default: {}
   state_dir:
     description:
       - Folder in which the collection remembers what it compares with at the next run, and where its lock is held.

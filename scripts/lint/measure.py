@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import house_rules
@@ -22,6 +22,7 @@ LONG_CLASS = 200
 OF_EACH_AREA = ("Inputs", "Snapshot", "Observation", "Context")
 NAMED_BY_ANSIBLE = ("ActionModule", "FilterModule", "ModuleDocFragment")
 NEW_AREA_TEST = "tests/unit/test_new_area.py"  # its TOUCHED is how many files a new area touches; it asserts that
+COLLECTION = "ansible_collections.cryptobot.maintenance."
 LISTS_IN = ("plugins/", "scripts/", "roles/", "playbooks/", "meta/")
 
 
@@ -55,6 +56,35 @@ def documentation_lines(text: str) -> int:
 def code_lines(text: str) -> int:
     """Given Python, return how many lines it has without those that are blank or a comment, as the licence is."""
     return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in text.splitlines())
+
+
+def circles(files: tree.Files) -> Figure:
+    """Given Python files, return which of them import each other: those that lead back to themselves."""
+    imports = {path: set(imported(path, text, files)) for path, text in files.items()}
+    found = tuple(path for path in sorted(files) if path in reached(path, imports))
+    return Figure("files that import each other", len(found), found)
+
+
+def reached(path: str, imports: Mapping[str, set[str]]) -> set[str]:
+    """Given a file and what each imports, return all that it leads to."""
+    found: set[str] = set()
+    new = imports[path]
+    while new:
+        found |= new
+        new = set().union(*(imports[each] for each in new)) - found
+    return found
+
+
+def imported(path: str, text: str, files: tree.Files) -> Iterator[str]:
+    """Given a Python file, yield those of the files that it imports, wherever in it."""
+    for node in tree.nodes(text):
+        if isinstance(node, ast.ImportFrom):
+            above = path.split("/")[: -node.level] if node.level else []
+            module = "/".join([*above, *(node.module or "").removeprefix(COLLECTION).split(".")]).rstrip("/")
+            places = [f"{module}/{alias.name}.py" for alias in node.names]
+            found = [each for each in places if each in files]
+            whole = len(found) == len(node.names)  # of a package only modules are taken, nothing that it defines
+            yield from found if whole else [*found, *({f"{module}.py", f"{module}/__init__.py"} & files.keys())]
 
 
 def percentile(values: Sequence[int], percent: int) -> int:

@@ -166,3 +166,44 @@ def test_every_check_belongs_to_a_known_procedure_and_says_what_to_do(check: Any
 def test_no_two_areas_share_a_check_id() -> None:
     ids = [check.id for check in all_checks()]
     assert sorted(ids) == sorted(set(ids))
+
+
+# What of cryptobot_backup says where a set lies, who may read it and who vouches for it.
+PLACE = {"store", "repository", "repository_password", "repository_password_file", "repository_environment", "restic"}
+PLACE |= {"sign_key_file", "trusted_accounts"}
+
+
+def tasks_of(block: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tasks of a file, those inside of blocks included."""
+    inner = [
+        task for outer in block for part in ("block", "rescue", "always") for task in tasks_of(outer.get(part, []))
+    ]
+    return [*block, *inner]
+
+
+def test_every_task_of_a_role_that_reads_sets_is_told_where_they_lie() -> None:
+    told = []
+    for path in sorted((CHECKOUT / "roles").glob("*/tasks/*.yml")):
+        for task in tasks_of(yaml.safe_load(path.read_text()) or []):
+            for module in (name.rpartition(".")[2] for name in task if name.startswith("cryptobot.maintenance.")):
+                options = task[f"cryptobot.maintenance.{module}"] or {}
+                if "dir" in options and module != "pitr_restore":
+                    told.append(module)
+                    assert PLACE & set(spec_of(module)) <= set(options), f"{path}: {task['name']}"
+    assert {"backup_archive", "backup_restore", "dr_drill"} <= set(told)
+
+
+def test_a_yes_or_no_that_is_given_with_e_is_one_in_a_condition() -> None:
+    """``-e pitr_restart=true`` is a text, which Ansible refuses as a condition, and "false" would be a yes."""
+    asked = []
+    for role in sorted((CHECKOUT / "roles").iterdir()):
+        defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text()) if (role / "defaults").is_dir() else {}
+        names = [name for name, value in (defaults or {}).items() if isinstance(value, bool)]
+        for path in [*role.glob("tasks/*.yml"), *role.glob("vars/**/*.yml")]:
+            for line in path.read_text().splitlines():
+                for name in names:
+                    if re.search(rf"\b(?:when|and|or|not|if|that):? .*\b{name}\b|\(.*\b{name}\b.*\b(?:and|or)\b", line):
+                        asked.append(name)
+                        bare = re.search(rf"\b{name}\b(?! \| bool)(?!=)", line)
+                        assert bare is None, f"{path}: {line.strip()} lacks `| bool`"
+    assert {"pitr_restart", "pitr_install", "backup_install_restic"} <= set(asked)

@@ -175,7 +175,9 @@ SPEC: dict[str, Any] = {
                 "V(L0) does not see a byte that changed. V(L1) does not see what was wrong when it was written. V(L2) "
                 "does not see an index of a SQLite database that lacks rows, nor a constraint that does not hold. "
                 "V(L3) does not see whether the rows are the right ones, whether the server that is meant can take a "
-                "dump (version, extensions, collations), unknown owners, nor anything of the application."
+                "dump (version, extensions, collations), unknown owners, nor anything of the application. "
+                "That is V(L4), which a drill alone reaches (M(cryptobot.maintenance.dr_drill)): by its smoke test on "
+                "the restored copy."
             ),
             (
                 "A SQLite database that could not be read where it was taken (its schema needs a newer SQLite, or a "
@@ -217,6 +219,13 @@ SPEC: dict[str, Any] = {
         "Age in hours from which on the newest good set is too old, above 0.",
         default=26.0,
         variable="cryptobot_backup.max_age_hours",
+    ),
+    "drill_days": option(
+        "float",
+        "Within how many days a set has to have come back in a drill (module M(cryptobot.maintenance.dr_drill)). With "
+        "V(0) none is asked for, such as where another host plays them that shares no backup folder with this one.",
+        default=100.0,
+        variable="cryptobot_backup.drill_days",
     ),
     "max_shrink": option(
         "float",

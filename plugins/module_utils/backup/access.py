@@ -11,14 +11,12 @@ written. So that none can is proved right before anything is done there.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import ActionFailed
-from ..host import Host
 from ..trusted import NOBODY_ELSE, Fault, Others, faults
-from .model import Catalog
 
 
 class FolderMode(NamedTuple):
@@ -48,7 +46,7 @@ class Access(NamedTuple):
 GROUP_BITS, OTHER_BITS = 0o070, 0o007
 
 
-def collect_modes(folders: Sequence[FolderMode], _host: Host) -> Access:
+def collect_modes(folders: Sequence[FolderMode]) -> Access:
     """Given folders, return who may look into them beside their owner."""
     return Access(tuple(Opening(folder.path, others(folder.mode), f"{folder.mode:04o}") for folder in folders))
 
@@ -57,33 +55,6 @@ def others(mode: int) -> tuple[str, ...]:
     """Given a mode, return who beside the owner it lets in."""
     named = {"the group": GROUP_BITS, "everybody": OTHER_BITS}
     return tuple(name for name, bits in named.items() if mode & bits)
-
-
-Collect = Callable[[Sequence[FolderMode], Host], Access]
-
-
-# Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
-def _collect_macos(folders: Sequence[FolderMode], host: Host) -> Access:
-    from . import macos
-
-    return macos.collect_access(folders, host)
-
-
-def _collect_windows(folders: Sequence[FolderMode], host: Host) -> Access:
-    from . import windows
-
-    return windows.collect_access(folders, host)
-
-
-COLLECTORS: dict[str, Collect] = {"linux": collect_modes, "darwin": _collect_macos, "windows": _collect_windows}
-
-
-def collect_access(catalog: Catalog, host: Host) -> Access:
-    """Given what a backup folder holds, return who may look into it and into each of its sets."""
-    if not catalog.exists:
-        return Access()
-    sets = [FolderMode(str(found.folder), found.mode) for found in catalog.sets]
-    return COLLECTORS[host.platform]([FolderMode(str(catalog.dir), catalog.mode), *sets], host)
 
 
 OWN = "root, or the account that runs this, owns the folder and all above it, and nobody else may write there"

@@ -20,7 +20,7 @@ from .history import remember_run
 from .make import SourceFailed
 from .model import DEAD, Made
 from .plan import SetPlan, decide_now, not_done, refusal
-from .store.kinds import Store
+from .store.store import Store
 
 COMPACT = "compact"
 GONE = "somebody else has removed it"

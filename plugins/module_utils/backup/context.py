@@ -22,7 +22,8 @@ from .space import Space
 class Context(NamedTuple):
     """The state that is judged. ``reports`` are this run's verifications, ``catalog`` already knows their outcome.
 
-    ``space`` is None where it could not be told, for the reason in ``space_unknown``.
+    ``drilled`` is when a set last came back in a drill. ``space`` is None where it could not be told, for the reason in
+    ``space_unknown``.
     """
 
     settings: Settings
@@ -33,6 +34,7 @@ class Context(NamedTuple):
     space_unknown: str = ""
     retention: Optional[Decisions] = None
     last_run: Mapping[str, Any] = EMPTY
+    drilled: Optional[float] = None
     access: Access = Access()
     platform: str = ""
 

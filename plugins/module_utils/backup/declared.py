@@ -87,7 +87,7 @@ _SUBSET = re.compile(r"(\d{1,4})/(\d{1,4})")
 NEWEST, ALL = "newest", "all"
 
 
-LEVELS = ("L0", "L1", "L2", "L3")
+LEVELS = ("L0", "L1", "L2", "L3", "L4")  # the last one is reached by a drill alone
 LONGEST_CHAIN = 7  # members, the full set among them: each one more is one more set that must not be lost
 # Options of a PostgreSQL source that say what it holds; the others say how it is reached.
 WHICH_DATABASES = ("database", "exclude_databases", "login_host", "login_unix_socket", "login_port", "globals")
@@ -182,6 +182,7 @@ class Settings(NamedTuple):
     repository: Optional[Repository] = None
     copies: tuple[Copy, ...] = ()
     copies_policy: str = ALL_COPIES
+    drill_days: float = 100.0
     copies_at_once: int = 5
     copies_reread: bool = False
 
@@ -207,7 +208,7 @@ class Settings(NamedTuple):
 
 _AS_GIVEN = (  # their type and choices are all that can be asked of them
     *("state", "reason", "requested_by", "pin_until", "compression", "compression_level", "accept_anomaly"),
-    *("state_dir", "copies_policy", "copies_at_once", "copies_reread"),
+    *("state_dir", "drill_days", "copies_policy", "copies_at_once", "copies_reread"),
 )
 
 

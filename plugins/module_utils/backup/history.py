@@ -27,7 +27,8 @@ def remember_run(settings: Settings, at: float, *, ok: bool, message: str) -> No
     memory = recall(settings.state_dir, MEMORY)
     failures = [one for one in failures_of(last_run(settings), at) if one["at"] <= at]
     failures += [] if ok else [{"at": at, "message": message}]
-    run = {"at": at, "ok": ok, "message": message, "failures": failures[-KEPT:]}
+    since = last_run(settings).get("since", at)
+    run = {"at": at, "ok": ok, "message": message, "failures": failures[-KEPT:], "since": since}
     remember(settings.state_dir, MEMORY, {**memory, str(settings.dir): run})
 
 

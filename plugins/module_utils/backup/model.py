@@ -169,7 +169,7 @@ class Manifest(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """The last word of a verification: ``level`` 0 to 2 that the whole set reached, and whether it held."""
+    """The last word of a verification: ``level`` 0 to 4 that the whole set reached, and whether it held."""
 
     level: int
     ok: bool
@@ -312,13 +312,24 @@ class Catalog(NamedTuple):
         """The sets that count as backups, from old to new: none where another account can replace them."""
         return () if self.faults else tuple(found for found in self.on_time if found.good)
 
+    @property
+    def usable(self) -> tuple[BackupSet, ...]:
+        """The sets for who verifies one before it is used: the good ones. Where a repository was opened on a host that
+        has none, because the evidence was lost with the backup folder, those of which nothing bad is known.
+        """
+        unheard = (found for found in self.on_time if found.verification is None and found.manifest.store)
+        known = Verification(L0, ok=True, at=0.0)
+        able = tuple(found for found in unheard if found._replace(verification=known).good)
+        return self.good or (() if self.faults else able)
+
     def named(self, name: str) -> Optional[BackupSet]:
         """Return the newest set that a person gave this name, or None."""
         ordered = (*self.ahead, *self.on_time)
         return next((found for found in reversed(ordered) if found.manifest.name == name), None)
 
 
-L0, L1, L2, L3 = 0, 1, 2, 3
+L0, L1, L2, L3, L4 = 0, 1, 2, 3, 4
+DRILL = "drill"  # of evidence: which drill tried the application on the restored set; without it no set is at L4
 
 
 class Defect(NamedTuple):

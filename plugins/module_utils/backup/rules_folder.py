@@ -9,11 +9,12 @@ there.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING
+from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
 from ..printable import printable
-from ..registry import Outcome, Rules
+from ..registry import Outcome, Rules, finding_of
 from ..trusted import Fault
 from .access import ELSEWHERE, OWN, cure_of, who
 from .context import Context
@@ -130,6 +131,32 @@ def judge_leftover(context: Context) -> Iterator[Outcome]:
     unclear = [str(context.catalog.dir / leftover.name) for leftover in left if leftover.state == UNCLEAR]
     remedy = f"If no run on any host works on it: {removal(unclear, context.platform)}" if unclear else None
     yield Outcome(WARNING, message, 0, len(left), remedy)
+
+
+class ScratchContext(NamedTuple):
+    """Folders for what was restored or unpacked meanwhile that nobody may sweep, each with the reason."""
+
+    host: str
+    left: Mapping[str, str]
+
+    def finding(self, check: Check, outcome: Outcome) -> Finding:
+        """Return an outcome as a finding of the host."""
+        return finding_of(check, outcome, self.host)
+
+
+@RULES.rule(
+    "backup.scratch",
+    procedure="M4.2",
+    remedy="See whose it is, and remove it by hand where nobody needs it: it may have restored secrets in it.",
+    source="The owner file in each folder of scratch: host, pid, start of the process, boot.",
+    title="Of a verification, restore or drill that was killed nothing is left in scratch that nobody may sweep. What "
+    "this host's own left is ended and removed by the next backup, verification or drill.",
+    per="scratch",
+)
+def judge_scratch(context: ScratchContext) -> Iterator[Outcome]:
+    """Yield each folder of which nobody can tell."""
+    for folder, why in context.left.items():
+        yield Outcome(WARNING, f"{folder} was left: {why}", "no folder of a killed run", subject=folder)
 
 
 @RULES.rule(

@@ -14,15 +14,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .. import restores
 from ..errors import InputError
-from ..finding import NOT_DONE, Action, Finding, Result
+from ..finding import DONE, NOT_DONE, PLANNED, Action, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..registry import Rules
 from ..trusted import faults
 from ..trusted_accounts import others_of
-from . import rules_anomaly, rules_copies, rules_folder, rules_made, rules_sets, rules_store, rules_verification
-from .access import collect_access, refusal_of
+from . import (
+    rules_anomaly,
+    rules_copies,
+    rules_drills,
+    rules_folder,
+    rules_made,
+    rules_sets,
+    rules_store,
+    rules_verification,
+)
+from .access import refusal_of
 from .act import Attempt, carry_out, failure_of, prune_all, stand_by, sweep_all
 from .context import Context
 from .copies.run import with_copies, without_copies
@@ -30,22 +40,35 @@ from .declared import ALL, NEWEST, Settings, read_settings
 from .history import last_run
 from .model import BackupSet, Catalog, Report, Verification
 from .names import is_set_id
-from .plan import SetPlan, not_done, plan_present, plan_pruned, refusal
+from .plan import SWEEP, SetPlan, not_done, plan_present, plan_pruned, refusal
+from .platforms import collect_access
 from .report import describe_catalog, describe_report, describe_retention, describe_set, describe_space, metrics
+from .rules_drills import last_drill
+from .rules_folder import ScratchContext
 from .rules_made import judge_made, judge_set
 from .rules_verification import judge_removed
+from .scratch import LEFT_BY, Swept, killed, places, sweep
 from .sources.kinds import measure_sources
 from .sources.model import Bench, Measured
 from .space import predict_space
 from .store.chain import with_chains
-from .store.kinds import Store, open_store
+from .store.kinds import open_store
 from .store.signature import read_key
+from .store.store import Store
 from .verification import evidence
 
 RULES = Rules(
     *(rules_sets.RULES, rules_folder.RULES, rules_verification.RULES, rules_anomaly.RULES, rules_made.RULES),
     rules_copies.RULES,
     rules_store.RULES,
+    rules_drills.RULES,
+)
+RESTORING = RULES.check(
+    "backup.restore_under_way",
+    "No restore was left half done: what is there then is half of another state, and no set is made of it.",
+    procedure="D1.4",
+    remedy=restores.WAY_ON,
+    source="the journals in state_dir/restores",
 )
 # Which kinds of rules judge which state. The state that sees to a good set says the same of the folder as the one that
 # looks for it, so that what an earlier look of the same play found wanting does not stand beside what a run has made
@@ -69,10 +92,30 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
         settings = settings._replace(sign_key=read_key(settings.sign_key_file))
     if settings.trusted_accounts:
         settings = settings._replace(others=others_of("trusted_accounts", settings.trusted_accounts))
-    result = STATES[settings.state](settings, host, check_mode)
+    swept = _swept(settings, host, check_mode)
+    result = _with_swept(STATES[settings.state](settings, host, check_mode), swept, host, check_mode)
+    result.findings.append(restores.finding(RESTORING, settings.state_dir, host))
     if not settings.copies:
         return without_copies(result, settings)
     return with_copies(result, settings, collect_catalog(settings, host), host, check_mode)
+
+
+def _swept(settings: Settings, host: Host, check_mode: bool) -> Swept:
+    """End and remove what killed runs left in scratch; where nothing is changed, look for it."""
+    if settings.state == "listed":
+        return Swept([], {})
+    where = places(settings.scratch_dir, settings.dir, settings.others)
+    return killed(where, host) if check_mode else sweep(where, host)
+
+
+def _with_swept(result: Result, swept: Swept, host: Host, check_mode: bool) -> Result:
+    state = PLANNED if check_mode else DONE
+    return replace(
+        result,
+        findings=[*result.findings, *RULES.judge(ScratchContext(host.name(), swept.left), "scratch")],
+        actions=[*(Action(SWEEP, path, state, LEFT_BY) for path in swept.removed), *result.actions],
+        changed=result.changed or bool(swept.removed),
+    )
 
 
 def judge(context: Context) -> list[Finding]:
@@ -128,6 +171,7 @@ def present(settings: Settings, host: Host, check_mode: bool) -> Result:
     """``state: present``: take a set unless one makes that unnecessary, prove that it can be read, and remove what the
     policy no longer keeps; or return the plan of that.
     """
+    restores.require_none_under_way(settings.state_dir, "no set is made of what is there")
     store = open_store(settings, host)
     store.ready()
     measured = measure_sources(settings, host)
@@ -155,6 +199,7 @@ def _result_of_set(settings: Settings, host: Host, store: Store, attempt: Attemp
         space=plan.space,
         retention=plan.retention,
         last_run=last_run(settings),
+        drilled=last_drill(settings, catalog, host),
         access=collect_access(catalog, host),
         platform=host.platform,
     )
@@ -276,6 +321,7 @@ def _context_of_verified(settings: Settings, catalog: Catalog, reports: Sequence
         space_unknown=missing,
         retention=plan_pruned(settings, catalog, host.now(), host.name()).retention,
         last_run=last_run(settings),
+        drilled=last_drill(settings, catalog, host),
         access=collect_access(catalog, host),
         platform=host.platform,
     )

@@ -9,20 +9,17 @@ Each level includes the ones below it, and a file that failed at one is not trie
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Optional
 
 from ..errors import CoreError
 from .declared import Subset
 from .errors import CannotJudge, NoSpace
-from .model import L0, L1, L2, L3, Defect, Manifest, Payload, Report, SourceCopy, Verification
+from .model import DRILL, L0, L1, L2, L3, Defect, Manifest, Payload, Report, SourceCopy, Verification
+from .scratch import owned_folder
 from .sources.kinds import KINDS, restore
 from .sources.model import Bench, Reader
 from .sources.postgresql.scratch import scratch_server
@@ -102,7 +99,9 @@ def restore_trial(entry: SourceCopy, reader: Reader, bench: Bench) -> list[Defec
     if bench.doubt:
         return [Defect(L3, entry.name, f"nothing is unpacked into {bench.scratch}: {bench.doubt}", unknown=True)]
     try:
-        with _trial_bench(entry, bench) as own, _own_folder(bench.scratch) as into:
+        with _trial_bench(entry, bench) as own, owned_folder(bench.scratch, bench.host) as folder:
+            into = folder / "restored"
+            into.mkdir(mode=0o700)
             restore(entry, reader, into, own)
     except (CannotJudge, NoSpace) as error:
         return [Defect(L3, entry.name, str(error), unknown=True)]
@@ -121,27 +120,11 @@ def _trial_bench(entry: SourceCopy, bench: Bench) -> Iterator[Bench]:
         yield bench._replace(server=options, create_roles=True, tag="trial")
 
 
-@contextmanager
-def _own_folder(scratch: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="cryptobot-restore-", dir=scratch))
-    try:
-        yield folder
-    finally:
-        remove_tree(folder)
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove what was restored, folders that may not be looked into among them."""
-    for inner, folders, _files in os.walk(folder):
-        for name in folders:
-            path = os.path.join(inner, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-    shutil.rmtree(folder)
-
-
-def evidence(report: Report, manifest: Manifest, before: Optional[Verification], now: float) -> Optional[Verification]:
+def evidence(
+    report: Report, manifest: Manifest, before: Optional[Verification], now: float, drill: str = ""
+) -> Optional[Verification]:
     """Given a verification and the evidence so far, return the evidence from now on, or None where it stays as it is.
+    ``drill`` is the id of the one in which the whole set came back.
 
     - What could not be looked at proves nothing either way; a share of a set, or its sizes alone, prove nothing good.
     - A defect takes a good word back, whatever the level.
@@ -152,10 +135,13 @@ def evidence(report: Report, manifest: Manifest, before: Optional[Verification],
     broken = any(not defect.unknown for defect in report.defects)
     if not broken and _proves_nothing(report, before):
         return None
-    level = report.level
+    level, details = report.level, _details(report, manifest)
     if not broken and before is not None and before.ok:
         level = max(level, before.level)
-    return Verification(level, not broken and not manifest.anomalies, now, _details(report, manifest))
+        drill = drill or str(before.evidence.get(DRILL, ""))
+    if drill:
+        details[DRILL] = drill
+    return Verification(level, not broken and not manifest.anomalies, now, details)
 
 
 def _proves_nothing(report: Report, before: Optional[Verification]) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ..folders import NotEntered
 from ..paths import Identity
+from ..restores import is_own
 from .disk import Disk, NoOwners, OpenFolder
 from .model import FOLDER, LINK, NO_UNLINK, OTHER, CleanupRule, FolderEntry, Obstacle, Scan, Usage
 from .places import full_path
@@ -39,7 +40,8 @@ class Bounds:
 @dataclass
 class Walk:
     """One walk: ``each`` is called with every name found, and neither what is ``sealed`` by its identity nor what is
-    ``spared`` by the parts that lead to it is entered. The rest tells what was not looked into.
+    ``spared`` by the parts that lead to it is entered. ``whole`` enters what a restore keeps, too, for its size. The
+    rest tells what was not looked into.
     """
 
     disk: Disk
@@ -50,6 +52,7 @@ class Walk:
     sealed: Collection[Identity]
     each: Callable[[FolderEntry], None]
     spared: Collection[tuple[str, ...]] = ()
+    whole: bool = False
     unread: list[Obstacle] = field(default_factory=list)
     not_entered: list[Obstacle] = field(default_factory=list)
     bound: str = ""
@@ -84,6 +87,9 @@ class Walk:
         ):  # counts as something special, which no rule covers
             self.each(entry._replace(kind=OTHER))
             self.not_entered.append(Obstacle(self._full(entry.parts), "it is protected"))
+            return
+        if is_own(name) and not self.whole:
+            self.each(entry._replace(kind=OTHER))  # the state before a restore, which that restore removes in its time
             return
         self.each(entry)
         if entry.guard not in ("", NO_UNLINK) and self.recurse and entry.kind in (FOLDER, LINK):
@@ -180,7 +186,7 @@ def usage(path: str, disk: Disk, bounds: Bounds) -> Usage:
 
     try:
         with disk.opened_root(path, ()) as root:
-            walk = Walk(disk, root, path, True, bounds, (), add)
+            walk = Walk(disk, root, path, True, bounds, (), add, whole=True)
             walk.run()
     except OSError as error:
         return Usage({}, [Obstacle(path, error.strerror or str(error))])

@@ -13,6 +13,7 @@ from ..finding import DONE, PLANNED, Result
 from ..host import Host
 from ..lock import host_lock
 from ..registry import Rules
+from ..restores import require_none_under_way
 from . import report
 from .act import carry_out
 from .collect import Bounds, free_space, identities, named_by, scan, usage
@@ -36,6 +37,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     """
     if host.platform not in PLATFORMS:
         return Result(findings=[unsupported(host.platform, PLATFORMS)])
+    require_none_under_way(params["state_dir"], "nothing is deleted")
     platform = PLATFORMS[host.platform]()
     options = read_options(params, platform.places)
     bounds = Bounds(options.max_entries, time.monotonic() + options.scan_seconds)

@@ -15,6 +15,7 @@ from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
 from ..registry import Rules
+from ..restores import require_none_under_way
 from .declared import VacuumSettings, parse_settings
 from .postgres import run as postgres
 from .postgres.context import ServerContext
@@ -35,6 +36,7 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     Raise InputError for wrong options, DriverMissing without psycopg2, LockHeld while another run works on the host.
     """
     settings = parse_settings(params)
+    require_none_under_way(settings.state_dir, "no database is vacuumed")
     begun = host.now()
     memory = recall(settings.state_dir, MEMORY)
     contexts = _prepare_all(settings, host, memory)

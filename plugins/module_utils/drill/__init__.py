@@ -13,6 +13,12 @@ from ..options import common_options, option
 from ..registry import declare
 
 NONE, DELETE, ENCRYPT, FLIP, CHANGE = "none", "delete", "encrypt", "flip", "change"
+STORE = (
+    "store",
+    "repository",
+    "restic",
+    *(f"repository_{name}" for name in ("password", "password_file", "environment")),
+)
 
 _SCENARIO: dict[str, Any] = {
     "name": option("str", "Name of the scenario.", required=True),
@@ -118,6 +124,7 @@ SPEC: dict[str, Any] = {
     "scratch_dir": BACKUP["scratch_dir"],
     "sign_key_file": BACKUP["sign_key_file"],
     "trusted_accounts": BACKUP["trusted_accounts"],
+    **{name: BACKUP[name] for name in STORE},
     **common_options(7200),
 }
 

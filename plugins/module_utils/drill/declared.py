@@ -15,6 +15,7 @@ from ..backup.declared import Settings, read_settings
 from ..errors import InputError
 from ..options import expand
 from ..units import parse_seconds
+from . import STORE
 
 
 class Scenario(NamedTuple):
@@ -90,8 +91,8 @@ def read_request(params: Mapping[str, Any], platform: str = "") -> DrillRequest:
 def _of_backup(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of backup_archive that go with those of a drill."""
     defaults = {name: each.get("default") for name, each in BACKUP.items()}
-    given = {name: params[name] for name in ("dir", "scratch_dir", "sign_key_file", "trusted_accounts", "state_dir")}
-    return {**defaults, **given, "state": "listed"}
+    taken = ("dir", "scratch_dir", "sign_key_file", "trusted_accounts", "state_dir", *STORE)
+    return {**defaults, **{name: params[name] for name in taken}, "state": "listed", "verify_level": "L2"}
 
 
 def _scenario(row: Mapping[str, Any]) -> Scenario:

@@ -11,19 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ..backup.rules_drills import FILE, lines_of
 from ..backup.times import to_iso
-from ..errors import SourceMissing
 from ..host import Host
 from ..publish import publish_file
 from ..units import human_bytes, human_seconds
 from .declared import Scenario
 
-FILE = "drills.jsonl"
-
 
 @dataclass
 class Record:
-    """One drill. ``phases`` are the seconds of each phase of the way back, ``data_age`` is how old what came back was.
+    """One drill. ``phases`` are the seconds of each phase of the way back, ``data_age`` is how old what came back was,
+    ``level`` is what it proved of the set: L4 where the application was tried, empty where not all of it came back.
 
     ``why`` says what failed; empty where all is back.
     """
@@ -43,6 +42,7 @@ class Record:
     noticed: str = ""
     smoke: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    level: str = ""
     why: str = ""
 
     @property
@@ -58,30 +58,10 @@ class Record:
 
 def keep(record: Record, state_dir: str, most: int, host: Host) -> None:
     """Add a drill to those that are remembered, of which the newest ``most`` stay. Raise CoreError or OSError."""
-    lines = [*_lines(state_dir, host), json.dumps({**asdict(record), "ok": record.ok}, sort_keys=True)]
+    lines = [*lines_of(state_dir, host), json.dumps({**asdict(record), "ok": record.ok}, sort_keys=True)]
     folder = Path(state_dir)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     publish_file(folder / FILE, "".join(f"{line}\n" for line in lines[-most:]).encode("utf-8"))
-
-
-def recorded(state_dir: str, host: Host) -> list[Mapping[str, object]]:
-    """Return the drills that are remembered, from old to new; a line that is none is left out."""
-    found: list[Mapping[str, object]] = []
-    for line in _lines(state_dir, host):
-        try:
-            one = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(one, dict) and {"scenario", "begun", "ok"} <= set(one):
-            found.append(one)
-    return found
-
-
-def _lines(state_dir: str, host: Host) -> list[str]:
-    try:
-        return host.read(str(Path(state_dir) / FILE)).splitlines()
-    except SourceMissing:
-        return []
 
 
 def sheet(record: Record, scenario: Scenario, before: Sequence[Mapping[str, object]]) -> str:
@@ -105,6 +85,7 @@ def sheet(record: Record, scenario: Scenario, before: Sequence[Mapping[str, obje
         *(f"| source {name} | {count} files, rows or keys, compared |" for name, count in record.sources.items()),
         f"| the damage | {record.noticed or 'none was done to a copy'} |",
         *(f"| smoke test | {line} |" for line in record.smoke),
+        f"| level of the set | {record.level or 'none: not all of it came back'} |",
         *(f"| note | {line} |" for line in record.notes),
     ]
     past = [one for one in before if one["scenario"] == record.scenario][-5:]

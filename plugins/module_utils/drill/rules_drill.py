@@ -49,7 +49,11 @@ def judge_recovered(context: Context) -> Iterator[Outcome]:
         yield Outcome(CRITICAL, record.why, expected="all of it back")
     else:
         things = sum(record.sources.values())
-        yield Outcome(OK, f"set {record.set_id}: {len(record.sources)} sources with {things} things came back")
+        yield Outcome(
+            OK,
+            f"set {record.set_id}: {len(record.sources)} sources with {things} things came back"
+            + (f"; it is at {record.level}" if record.level else "; the others of the set were not tried"),
+        )
 
 
 @RULES.rule(
@@ -92,7 +96,7 @@ def judge_rpo(context: Context) -> Iterator[Outcome]:
     source="The owner file in each folder of a drill.",
 )
 def judge_leftover(context: Context) -> Iterator[Outcome]:
-    """No folder of an older drill is left that nobody may sweep."""
+    """No folder of an older drill or verification is left that nobody may sweep."""
     for folder, why in context.left.items():
         yield Outcome(WARNING, f"{folder} was left: {why}", "no folder of a drill")
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..backup.scratch import end_processes, marked, note_process
 from ..errors import ActionFailed, CoreError
 from ..host import Host
 from .declared import Smoke
-from .scratch import MARK, end_processes, note_process
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -63,7 +63,7 @@ def _start(service: Smoke, folder: Path, root: Path, host: Host) -> subprocess.P
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": PATH, **environment, MARK: str(folder)},
+                env={"PATH": PATH, **environment, **marked(folder)},
                 cwd=os.path.abspath(os.sep),
                 start_new_session=True,
                 **become,

@@ -226,13 +226,16 @@ class Copy:
                 publish_file(path, kept.encode())
 
     def remove(self) -> None:
-        """Remove its files, with its account's rights, so that no link in them leads us anywhere. Raise CoreError."""
+        """Remove its files, with its account's rights, so that no link in them leads us anywhere. Raise CoreError.
+
+        find wants to be able to go back to where it was begun, which is often a folder of root's alone.
+        """
         folders = [each for each in (self.request.data, self.request.run, self.tablespaces) if os.path.isdir(each)]
         for folder in folders:
             run_as(
                 self.host,
                 self.cluster,
-                ["find", folder, "-xdev", "-mindepth", "1", "-delete"],
+                ["sh", "-c", 'cd / && exec find "$0" -xdev -mindepth 1 -delete', folder],
                 timeout=self.host.remaining(),
             )
             os.rmdir(folder)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ..finding import DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
+from ..finding import CRITICAL, DONE, NOT_DONE, PLANNED, UNKNOWN, Action, Finding, Result
 from ..host import Host
 from ..lock import host_lock
 from ..memory import recall, remember
 from ..registry import Rules
+from ..restores import WAY_ON, half_done
 from ..services.collect import COLLECTORS
 from ..services.declared import Service, declare
 from ..trading.declared import Endpoint, read_endpoint
@@ -38,6 +39,12 @@ PLATFORM = RULES.check(
     procedure="W1.4",
     remedy="Restart the services of this host with its own tools.",
 )
+RESTORING = RULES.check(
+    "restart.restoring",
+    "No restore of this host is half done: until then its services are held down, and nothing restarts the others.",
+    procedure="W1.4",
+    remedy=WAY_ON,
+)
 LOCK_NAME = "W1.4 service_restart"
 KEEP_BEGINS = 10
 
@@ -53,6 +60,11 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     endpoint = read_endpoint(params["trading"], default_url(services, params["trading"]["service"]), names)
     if host.platform not in COLLECTORS:
         return Result([_not_supported(host)])
+    why = half_done(params["state_dir"])
+    if why:
+        text = f"nothing is restarted, because {why}"
+        finding = RESTORING.finding(CRITICAL, host.name(), text, expected="no restore that is half done")
+        return Result([finding], data={"restart": []})
     if check_mode:
         return _run(params, host, services, options, endpoint, check_mode=True)
     with host_lock(params["state_dir"], LOCK_NAME, host):

@@ -43,6 +43,27 @@ SPEC: dict[str, Any] = {
         "Which set. V(newest) good one, or the id or name of one. Safety sets are taken only where they are named.",
         default="newest",
     ),
+    "archive": option(
+        "path",
+        [
+            (
+                "Restore this archive of the application's own script (V(backup.sh), V(backup.ps1)), a file on the "
+                "host, in place of a set."
+            ),
+            (
+                "Such an archive lacks much, and a finding says what. What is there and not in it stays as it is; what "
+                "is restored gets the owner and mode of what it replaces. Its logs stay in it unless O(only) names "
+                "V(logs)."
+            ),
+            (
+                "Its folders belong below O(install_dir), and only where a source of files has them; its database goes "
+                "to the source that is of the same name. Names for O(only) are those of its folders and of sources."
+            ),
+        ],
+    ),
+    "install_dir": option(
+        "path", "The folder of Cryptobot. Required with O(archive).", variable="cryptobot_install_dir"
+    ),
     "label": option("str", "Of which label V(newest) is, such as V(weekly). Without it any will do."),
     "time": option(
         "str",

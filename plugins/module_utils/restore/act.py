@@ -13,53 +13,26 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Optional
 
 from ..backup.model import SourceCopy
 from ..backup.sources.files.walk import leaving_out
-from ..backup.sources.model import Bench, Reader
+from ..backup.sources.model import Reader
 from ..errors import ActionFailed, CoreError
 from ..finding import DONE, FAILED, NOT_DONE, Action
-from ..host import Host
 from ..memory import recall, remember
 from ..publish import fsync_path
 from ..restart.interruption import interruptible
-from ..restart.model import Launch
-from . import beside, hold, holders, journal, redis, safety, swap
-from .declared import Request
-from .model import BACK, KEPT, UNDER_WAY, Journal, Unit
+from ..restores import UNDER_WAY
+from . import application, beside, hold, holders, redis, safety, swap
+from .model import BACK, KEPT, Unit
 from .plan import FINISH, HOLD, PROVE, RESTORE, SAFE, START, SWAP
 from .targets import identity_of
+from .work import Work
 
 AFTER_BESIDE = (HOLD, PROVE, SWAP, START, FINISH)
 MEMORY = "restore"
-
-
-@dataclass
-class Work:
-    """What the steps work with. ``entries`` are the sources of the set by name, none of them where it goes back alone.
-
-    ``actions`` tell what was done, ``notes`` what is worth knowing of it, ``ways`` how script-started services ran.
-    """
-
-    request: Request
-    host: Host
-    journal: Journal
-    entries: Mapping[str, SourceCopy]
-    reader: Optional[Reader]
-    bench: Bench
-    heartbeat: Callable[[], None]
-    actions: list[Action] = field(default_factory=list)
-    ways: dict[str, Launch] = field(default_factory=dict, repr=False)
-    notes: list[str] = field(default_factory=list)
-
-    def write(self) -> None:
-        """Write down what is known now. Raise CoreError where that cannot be done."""
-        journal.write(self.request.state_dir, self.journal)
-        self.heartbeat()
 
 
 def carry_out(work: Work) -> str:
@@ -216,6 +189,8 @@ def _restore_files(work: Work, entry: SourceCopy, reader: Reader, units: list[Un
             _settle_sqlite(work, into / str(restored.proof["file"]), units[0])
         elif entry.type == redis.KIND:
             redis.settle(entry, into / str(restored.proof["file"]), units)
+    for unit in units if work.journal.archive else ():
+        application.give_rights(unit.new, unit.target)
     return beside.with_identities(units)
 
 
@@ -284,10 +259,16 @@ def _noted(work: Work, unit: Unit) -> Unit:
     """Return a unit with what lies at its target now, and what of that no set has."""
     had, carried = identity_of(unit.target), tuple[str, ...]()
     if unit.kind == "files" and os.path.isdir(unit.target) and not os.path.islink(unit.target):
-        source = work.request.source(unit.source)
-        patterns = source.exclude if source else ()
-        carried = swap.carried_of(unit.target, leaving_out(patterns), work.request.backup.protected)
+        carried = swap.carried_of(unit.target, _stays(work, unit), work.request.backup.protected)
     return unit._replace(noted=True, had=had, carried=carried, made=swap.missing_above(unit.target))
+
+
+def _stays(work: Work, unit: Unit) -> swap.LeftOut:
+    """Return what tells of a path below a target whether it moves along: no set has it, or not this archive."""
+    if work.journal.archive:
+        return application.stays(unit.new)
+    source = work.request.source(unit.source)
+    return leaving_out(source.exclude if source else ())
 
 
 def _start(work: Work, _subject: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from ..backup.model import FORGED, UNSIGNED, BackupSet, Catalog, SourceCopy
 from ..backup.names import is_set_id
@@ -22,16 +22,28 @@ class RestoreRefused(CoreError):
 
 
 class Chosen(NamedTuple):
-    """A set, and the sources of it that are restored. ``left`` says of the others why they are not."""
+    """A set, and the sources of it that are restored. ``left`` says of the others why they are not.
+
+    Of an archive that is no set of ours: ``replaced`` are the declared sources that something is replaced of,
+    ``reader`` is what reads it, and ``lacks`` what it does not have.
+    """
 
     found: BackupSet
     entries: tuple[SourceCopy, ...]
     left: dict[str, str]
+    replaced: tuple[str, ...] = ()
+    reader: Optional[Any] = None
+    lacks: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """The id of the set."""
         return self.found.id
+
+    @property
+    def safe(self) -> tuple[str, ...]:
+        """The declared sources that the safety set is made of."""
+        return self.replaced or tuple(entry.name for entry in self.entries)
 
 
 def choose(request: Request, catalog: Catalog, host: str) -> Chosen:
@@ -53,7 +65,7 @@ def choose_set(request: Request, catalog: Catalog) -> BackupSet:
         raise RestoreRefused(f"no set in {catalog.dir} is believed: {catalog.faults[0].words}")
     if request.which != NEWEST:
         return _named(request.which, catalog)
-    fitting = [one for one in catalog.good if _fits(request, one)]
+    fitting = [one for one in catalog.usable if _fits(request, one)]
     if not fitting:
         raise InputError("set", NEWEST, f"a good set in {catalog.dir}{_words(request)}; it has {_inventory(catalog)}")
     return fitting[-1]
@@ -112,7 +124,8 @@ def choose_entries(request: Request, found: BackupSet) -> tuple[tuple[SourceCopy
         raise InputError("only", unknown, f"sources of the set {found.id}: {', '.join(held)}", tuple(held))
     entries, left = [], {}
     for name, entry in held.items():
-        why = _why_left(request, entry)
+        asked = not request.only or name in request.only
+        why = why_left(request, entry) if asked else "it is not among those asked for"
         if why:
             left[name] = why
             continue
@@ -136,9 +149,8 @@ _BY_INTO = {
 }
 
 
-def _why_left(request: Request, entry: SourceCopy) -> str:
-    if request.only and entry.name not in request.only:
-        return "it is not among those asked for"
+def why_left(request: Request, entry: SourceCopy) -> str:
+    """Return why a source is not restored by what is asked for, whatever it holds; or an empty text."""
     if request.files and entry.type != "files":
         return "files were asked for"
     if request.databases and entry.type != "postgresql":

@@ -21,6 +21,7 @@ from ..backup.sources.kinds import KINDS
 from ..backup.sources.model import Bench, Reader, Selection
 from ..backup.sources.postgresql import session as psql
 from ..backup.sources.postgresql.parse import parse_names
+from ..backup.sources.postgresql.restore import write_dumps as write_into
 from ..backup.sources.postgresql.server import server_of
 from ..errors import ActionFailed, ToolFailed
 from ..host import Host
@@ -29,7 +30,7 @@ from .declared import Request
 from .model import Identity, Unit
 
 if TYPE_CHECKING:
-    from .act import Work
+    from .work import Work
 
 KIND = "postgresql"
 NEW, OLD = "cryptobot_restore_", "cryptobot_old_"
@@ -114,8 +115,9 @@ def _session(source: str, request: Request, host: Host, database: str = "", avoi
     declared = request.source(source)
     if declared is None or declared.type != KIND:
         raise ActionFailed(f"no source {source} of the type {KIND} is declared now, so its server is not known")
-    place = database or next((name for name in psql.MAINTENANCE if name != avoid), "postgres")
-    with psql.session(server_of(declared.server), place, host) as conversation:
+    server = server_of(declared.server)
+    place = psql.session(server, database, host) if database else psql.maintenance(server, host, avoid)
+    with place as conversation:
         conversation.ask(WRITING)
         yield conversation
 
@@ -139,6 +141,13 @@ def restore_beside(entry: SourceCopy, reader: Reader, units: Sequence[Unit], wor
         _check_indexes(unit, request, host)
     oids = oids_of(entry.name, request, host)
     return [unit._replace(got=(oids[unit.new], 0)) for unit in found]
+
+
+def write_dumps(entry: SourceCopy, reader: Reader, into: Path, work: Work) -> None:
+    """Write the dumps of the databases that are asked for into a new folder, to look into. Raise CoreError, OSError."""
+    into.mkdir(mode=0o700)
+    selection = Selection(databases=work.request.databases)
+    write_into(entry, reader, into, work.bench._replace(selection=selection))
 
 
 def _check_indexes(unit: Unit, request: Request, host: Host) -> None:

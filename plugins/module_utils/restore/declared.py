@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -43,6 +44,8 @@ class Request(NamedTuple):
     tables: tuple[str, ...]
     files: tuple[str, ...]
     into: Optional[Path]
+    archive: Optional[Path]
+    install_dir: str
     safety_set: bool
     keep_old: float
     restore: str
@@ -85,6 +88,8 @@ def read_request(params: Mapping[str, Any], platform: str = "") -> Request:
         tables=tuple(params["tables"]),
         files=tuple(params["files"]),
         into=Path(expand(params["into"])) if params["into"] else None,
+        archive=Path(expand(params["archive"])) if params["archive"] else None,
+        install_dir=posixpath.normpath(expand(params["install_dir"])) if params["install_dir"] else "",
         safety_set=params["safety_set"],
         keep_old=parse_seconds("keep_old", params["keep_old"]),
         restore=params["restore"] or "",
@@ -151,6 +156,12 @@ def _require_together(request: Request) -> None:
         raise InputError("sources", [], "at least one source, because it says where to restore to (or into)")
     if request.before is not None and request.which != NEWEST:
         raise InputError("set", request.which, "newest, because time says which")
+    if request.archive is not None and (request.which != NEWEST or request.before is not None or request.label):
+        raise InputError("archive", str(request.archive), "either an archive, or set, time or label: they name a set")
+    if request.archive is not None and request.into is None and not request.install_dir:
+        raise InputError(
+            "install_dir", request.install_dir, "the folder of Cryptobot, where the folders of archive belong"
+        )
     if request.tables and len(request.only) != 1:
         raise InputError("only", list(request.only), "the one source that has the tables", known)
     if not request.which or ("/" in request.which and not is_set_id(request.which)):

@@ -21,9 +21,8 @@ from ..backup.times import to_iso
 from ..errors import CoreError, InputError
 from ..host import Host
 from ..publish import fsync_path, publish_file
-from .model import UNDER_WAY, Journal
-
-FOLDER = "restores"
+from ..restores import FOLDER, UNDER_WAY, journals_in
+from .model import Journal
 
 
 def new_id(host: Host) -> str:
@@ -54,9 +53,7 @@ def read_all(state_dir: str) -> list[Journal]:
 
     Raise CoreError where one cannot be read or believed: then nobody knows what is half done.
     """
-    folder = Path(state_dir, FOLDER)
-    names = sorted(path for path in folder.iterdir() if path.suffix == ".json") if folder.exists() else []
-    return [_read(path) for path in names]
+    return [_read(path) for path in journals_in(state_dir)]
 
 
 def _read(path: Path) -> Journal:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
+from ..restores import UNDER_WAY
+
 Identity = tuple[int, int]  # device and inode, or the oid of a database twice: what it is, whatever it is called
 
 
@@ -41,7 +43,7 @@ class Unit(NamedTuple):
         return cls(**{**plain, **identities, **lists})
 
 
-UNDER_WAY, KEPT, BACK = "under way", "kept", "rolled back"
+KEPT, BACK = "kept", "rolled back"
 
 
 @dataclass
@@ -50,8 +52,9 @@ class Journal:
 
     ``steps`` are [action, subject] in their order, ``done`` those that are, as ``action subject``. ``folders`` are
     ours, each with what was restored and what is kept. ``held`` is what the hold-down has to undo, ``until`` when the
-    old state may go (epoch), ``safety`` the id of the safety set. ``servers``
-    are units of servers that are held down beside the services. ``seconds`` are by action.
+    old state may go (epoch), ``safety`` the id of the safety set. ``servers`` are units of servers that are held down
+    beside the services. ``seconds`` are by action. ``archive`` is the file that is restored where that is no set of
+    ours.
     """
 
     id: str
@@ -72,6 +75,7 @@ class Journal:
     failure: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     bytes: int = 0
+    archive: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the journal as plain JSON values."""

@@ -83,6 +83,8 @@ def make_plan(request: Request, restore_id: str, chosen: Chosen, swaps: Swaps, p
 def _verify(chosen: Chosen, rate: float) -> Step:
     packed = sum(payload.size for entry in chosen.entries for payload in entry.payloads)
     about = f"about {human_bytes(packed)} in {human_seconds(packed / rate)}"
+    if chosen.reader is not None:
+        return Step(VERIFY, chosen.id, "read whole: each member is one that may be unpacked; it has no checksums")
     return Step(VERIFY, chosen.id, f"its checksums hold and it opens (L2), looked at now: {about}")
 
 
@@ -92,7 +94,7 @@ def _steps(request: Request, chosen: Chosen, units: Sequence[Unit], rate: float)
     beside = [
         _restore(entry.name, _bytes_of(units, entry.name), _where(units, entry.name), rate) for entry in chosen.entries
     ]
-    safe = [Step(SAFE, ", ".join(entry.name for entry in chosen.entries), "a safety set of what is replaced, pinned")]
+    safe = [Step(SAFE, ", ".join(chosen.safe), "a safety set of what is replaced, pinned")]
     held = ", ".join(service.name for service in reversed(request.to_hold))
     hold = Step(HOLD, SERVICES, f"ended in this order and held down: {held}" if held else NOTHING_HELD)
     prove = Step(PROVE, HOLDERS, "nobody has a file open that is swapped, nor is in a database of it")
@@ -140,5 +142,6 @@ def describe(plan: RestorePlan) -> Mapping[str, object]:
         "pace_measured": plan.measured,
         "targets": [{"source": unit.source, "target": unit.target, "bytes": unit.bytes} for unit in plan.units],
         "left": dict(plan.chosen.left),
+        "lacks": list(plan.chosen.lacks),
         "room": [room._asdict() for room in plan.rooms],
     }

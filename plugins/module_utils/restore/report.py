@@ -10,18 +10,19 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
+from .. import restores
 from ..finding import Metric, Result
 from ..host import Host
 from . import journal
 from .declared import Request
-from .model import UNDER_WAY, Journal
+from .model import Journal
 from .plan import RestorePlan, describe
-from .rules_restore import RULES, Context
+from .rules_restore import HALF_DONE, RULES, Context
 
 
 class Said(NamedTuple):
     """What a run has to say. ``own`` is its restore, ``failure`` why it failed, ``planned`` what it would do or did
-    without a restore of its own, ``notes`` what is worth knowing.
+    without a restore of its own, ``notes`` what is worth knowing, ``lacks`` what an archive does not have.
     """
 
     own: Optional[Journal] = None
@@ -29,6 +30,7 @@ class Said(NamedTuple):
     notes: Sequence[str] = ()
     plan: Optional[RestorePlan] = None
     planned: str = ""
+    lacks: Sequence[str] = ()
 
 
 def result_of(request: Request, host: Host, said: Optional[Said] = None) -> Result:
@@ -36,15 +38,26 @@ def result_of(request: Request, host: Host, said: Optional[Said] = None) -> Resu
     said, journals = said or Said(), journal.read_all(request.state_dir)
     kept = {each.id: _bytes_kept(each) for each in journals}
     own_id = said.own.id if said.own else ""
+    chosen = said.plan.chosen if said.plan else None
     context = Context(
-        host.name(), host.now(), tuple(journals), kept, own_id, said.failure, tuple(said.notes), said.planned
+        host=host.name(),
+        now=host.now(),
+        journals=tuple(journals),
+        kept=kept,
+        own=own_id,
+        failure=said.failure,
+        notes=tuple(said.notes),
+        planned=said.planned,
+        lacks=tuple(chosen.lacks if chosen else said.lacks),
+        left=dict(chosen.left) if chosen else {},
     )
     data: dict[str, Any] = {"restores": [_described(each) for each in journals]}
     if said.plan is not None:
         data["plan"] = dict(describe(said.plan))
     if said.own is not None:
         data["restore"] = _described(said.own)
-    return Result(RULES.judge(context), metrics=_metrics(said.own), data=data, failure=said.failure)
+    findings = [restores.finding(HALF_DONE, request.state_dir, host), *RULES.judge(context)]
+    return Result(findings, metrics=_metrics(said.own), data=data, failure=said.failure)
 
 
 def _described(each: Journal) -> dict[str, Any]:
@@ -63,7 +76,7 @@ def _described(each: Journal) -> dict[str, Any]:
 
 
 def _metrics(own: Optional[Journal]) -> list[Metric]:
-    if own is None or own.state == UNDER_WAY:
+    if own is None or own.state == restores.UNDER_WAY:
         return []
     phases = [
         Metric("cryptobot_restore_seconds", spent, "seconds", {"step": step}) for step, spent in own.seconds.items()

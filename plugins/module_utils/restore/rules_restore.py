@@ -6,22 +6,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..backup.times import to_iso
-from ..finding import CRITICAL, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
+from ..finding import CRITICAL, EMPTY, OK, SKIPPED, UNKNOWN, WARNING, Check, Finding
 from ..registry import Outcome, Rules, finding_of
+from ..restores import UNDER_WAY, WAY_ON
 from ..units import human_bytes, human_seconds
-from .model import KEPT, UNDER_WAY, Journal
+from .model import KEPT, Journal
 
 RULES = Rules()
+HALF_DONE = RULES.check(
+    "restore.under_way",
+    "No restore was left half done: until one is resumed or rolled back its services are held down.",
+    procedure="B2.2",
+    remedy=WAY_ON,
+    source="the journals in state_dir/restores",
+)
 
 
 class Context(NamedTuple):
     """The restores of a host. ``own`` is that of this run, with ``failure``; ``notes`` are worth knowing of it.
 
-    ``kept`` are bytes by the id of a restore.
+    ``kept`` are bytes by the id of a restore. ``lacks`` is what an archive of the application does not have, ``left``
+    what of it is not restored, and why.
     """
 
     host: str
@@ -32,27 +41,12 @@ class Context(NamedTuple):
     failure: str = ""
     notes: tuple[str, ...] = ()
     planned: str = ""
+    lacks: tuple[str, ...] = ()
+    left: Mapping[str, str] = EMPTY
 
     def finding(self, check: Check, outcome: Outcome) -> Finding:
         """Return an outcome as a finding about the host."""
         return finding_of(check, outcome, self.host)
-
-
-@RULES.rule(
-    "restore.under_way",
-    procedure="B2.2",
-    remedy="ansible-playbook cryptobot.maintenance.restore -e restore_state=resumed (or rolled_back)",
-    source="the journals in state_dir/restores",
-)
-def judge_under_way(context: Context) -> Iterator[Outcome]:
-    """No restore was left half done: until one is resumed or rolled back its services are held down."""
-    left = [journal for journal in context.journals if journal.state == UNDER_WAY]
-    for journal in left:
-        done = f"{len(journal.done)} of {len(journal.steps)} steps are done, it was at: {journal.now or 'nothing yet'}"
-        text = f"the restore {journal.id} of set {journal.set_id} is half done: {done}"
-        yield Outcome(CRITICAL, text, "no restore that is half done", journal.id)
-    if not left:
-        yield Outcome(OK, "no restore is half done", remedy="")
 
 
 @RULES.rule(
@@ -91,6 +85,21 @@ def judge_safety(context: Context) -> Iterator[Outcome]:
         yield Outcome(OK, f"what was replaced is in set {own.safety}", actual=own.safety)
     else:
         yield Outcome(SKIPPED, "this run made no safety set", remedy="")
+
+
+@RULES.rule(
+    "restore.archive",
+    procedure="B2.2",
+    remedy="Nothing is wrong with this host: that much is not in the archive. Restore a set where there is one.",
+    source="what backup.sh and backup.ps1 pass over: they copy what a glob finds, as it lies there",
+)
+def judge_archive(context: Context) -> Iterator[Outcome]:
+    """What was restored is a set of ours; what an archive of the application's own script lacks stays as it is here."""
+    if not context.lacks:
+        return
+    left = [f"its {name} is not restored: {why}" for name, why in context.left.items()]
+    text = f"the archive lacks this, which stays as it is on this host: {'; '.join((*context.lacks, *left))}"
+    yield Outcome(WARNING, text, "a set of backup_archive", [*context.lacks, *left])
 
 
 @RULES.rule(

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+from .. import restores
 from ..backup.declared import LEVELS
 from ..backup.model import BackupSet, Manifest, SourceCopy
 from ..backup.sources.model import Bench
@@ -21,8 +22,9 @@ from ..host import Host
 from ..lock import host_lock
 from ..registry import Rules
 from ..trusted_accounts import others_of
-from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, journal, rules_restore
-from .act import Work, carry_out, go_back, remove_folders
+from . import LISTED, RESTORED, RESUMED, ROLLED_BACK, TIDIED, beside, databases, journal, rules_restore
+from .act import carry_out, go_back, remove_folders
+from .application import choose_archive, patterns_within
 from .choose import Chosen, RestoreRefused, choose
 from .declared import Request, read_request
 from .model import BACK, KEPT, Journal
@@ -31,6 +33,8 @@ from .redis import with_servers
 from .report import Said, result_of
 from .sets import collect_catalog, reader_of, scratch_of, verify_now
 from .survey import survey
+from .swap import meet, stranger
+from .work import Work
 
 RULES = Rules(rules_restore.RULES)
 LOCK_NAME = "B2.2 backup_restore"
@@ -49,6 +53,8 @@ def run(params: dict[str, Any], host: Host, check_mode: bool = False) -> Result:
     if backup.trusted_accounts:
         backup = backup._replace(others=others_of("trusted_accounts", backup.trusted_accounts))
     request = request._replace(backup=backup)
+    if request.archive is not None:
+        request = request._replace(files=patterns_within(request.files, request.install_dir))
     if check_mode or request.state == LISTED:
         return _PLANS[request.state](request, host)
     with host_lock(request.state_dir, LOCK_NAME, host) as heartbeat:
@@ -76,7 +82,8 @@ def restored(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
     why = refusal(plan)
     if why:
         raise RestoreRefused(why)
-    _verify(request, plan.chosen, host)
+    if request.archive is None:
+        _verify(request, plan.chosen, host)
     verified = next(step for step in plan.steps if step.action == VERIFY).ended()
     if request.into is not None:
         return _into(request, plan, host, heartbeat, verified)
@@ -91,6 +98,7 @@ def restored(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
         tables=list(request.tables),
         servers=list(plan.servers),
         bytes=plan.bytes,
+        archive=str(request.archive or ""),
     )
     work = _work(request, made, host, heartbeat, plan.chosen)
     work.actions.append(verified)
@@ -109,10 +117,25 @@ def resumed(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
 def rolled_back(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
     """``state: rolled_back``: put back what was there before."""
     journals = journal.read_all(request.state_dir)
-    left = journal.under_way(journals) or journal.chosen(journals, request.restore, (KEPT,))
+    left = journal.under_way(journals) or _newest_there(journals, request.restore)
     work = _work(request, left, host, heartbeat, None)
     failures = go_back(work)
     return _ended(work, "; ".join(failures))
+
+
+def _newest_there(journals: Sequence[Journal], name: str) -> Journal:
+    """Return the restore that is taken back. Raise RestoreRefused where a newer one has put its own in that place.
+
+    What moves along with a folder (logs, databases of their own) is with the newer one then, and would stay there.
+    """
+    left = journal.chosen(journals, name, (KEPT,))
+    for newer in journals[journals.index(left) + 1 :]:
+        shared = [unit.target for unit in newer.units if any(meet(unit.target, other.target) for other in left.units)]
+        if newer.state == KEPT and shared:
+            raise RestoreRefused(f"{newer.id} came after {left.id} and put {shared[0]} there: take that one back first")
+    for why in filter(None, map(stranger, left.units)):
+        raise RestoreRefused(f"{left.id} is not taken back: {why}")
+    return left
 
 
 def tidied(request: Request, host: Host, heartbeat: Heartbeat) -> Result:
@@ -132,6 +155,8 @@ def _to_tidy(request: Request, host: Host) -> list[Journal]:
     journals = [each for each in journal.read_all(request.state_dir) if each.state in (KEPT, BACK)]
     if request.restore:
         return [journal.chosen(journals, request.restore, (KEPT, BACK))]
+    if restores.half_done(request.state_dir):
+        return []  # what is kept may be what a person needs now
     return [each for each in journals if each.until <= host.now()]
 
 
@@ -145,7 +170,7 @@ def _planned_of_journal(request: Request, host: Host) -> Result:
         rest = [step for step in left.steps if " ".join(step) not in left.done]
         actions = [Action(action, subject, "planned", "it is left to do") for action, subject in rest]
     elif request.state == ROLLED_BACK:
-        chosen = left or journal.chosen(journals, request.restore, (KEPT,))
+        chosen = left or _newest_there(journals, request.restore)
         actions = [Action("put back", unit.target, "planned", f"from {unit.old}") for unit in reversed(chosen.units)]
     result = result_of(request, host)
     result.actions, result.changed = actions, bool(actions)
@@ -154,12 +179,23 @@ def _planned_of_journal(request: Request, host: Host) -> Result:
 
 def _chosen_again(request: Request, left: Journal, host: Host) -> Chosen:
     """Return the set of a journal. Raise InputError where it is gone, though only its restore still needs it."""
+    if left.archive:
+        return _archive_again(request, left, host)
     catalog = collect_catalog(request, host)
     again = request._replace(
         which=left.set_id, only=tuple(left.entries), tables=(), before=None, label="", accept_other=True
     )
     found = next((one for one in catalog.sets if one.id == left.set_id), None)
     return choose(again._replace(from_host=found.manifest.host if found else ""), catalog, host.name())
+
+
+def _archive_again(request: Request, left: Journal, host: Host) -> Chosen:
+    """Return the archive of a journal. Raise RestoreRefused where it is another one by now."""
+    again = request._replace(archive=Path(left.archive), only=tuple(left.entries), tables=(), accept_other=True)
+    chosen = choose_archive(again, host)
+    if chosen.id != left.set_id:
+        raise RestoreRefused(f"{left.archive} is not the archive any more that the restore {left.id} began with")
+    return chosen
 
 
 def _verify(request: Request, chosen: Chosen, host: Host) -> None:
@@ -177,7 +213,7 @@ def _work(request: Request, left: Journal, host: Host, heartbeat: Heartbeat, cho
     if chosen is not None:
         found: BackupSet = chosen.found
         manifest: Manifest = found.manifest
-        reader = reader_of(request, found, host, heartbeat)
+        reader = reader_of(request, chosen, host, heartbeat)
         folder, platform = found.folder, manifest.platform
         entries = {entry.name: entry for entry in chosen.entries}
     bench = Bench(folder, scratch_of(request), host, platform, thorough=True, heartbeat=heartbeat)
@@ -196,7 +232,10 @@ def _into(request: Request, plan: RestorePlan, host: Host, heartbeat: Heartbeat,
         if work.reader is None:
             continue
         try:
-            beside.restore_entry(entry, work.reader, into / entry.name, work.bench, request.files)
+            if entry.type == databases.KIND:
+                databases.write_dumps(entry, work.reader, into / entry.name, work)
+            else:
+                beside.restore_entry(entry, work.reader, into / entry.name, work.bench, request.files)
         except (CoreError, OSError) as error:
             actions.append(step.ended("failed", str(error)))
             failed = result_of(request, host, Said(failure=f"not all was restored into {into}: {error}"))
@@ -209,7 +248,8 @@ def _into(request: Request, plan: RestorePlan, host: Host, heartbeat: Heartbeat,
 
 
 def _ended(work: Work, failure: str, plan: Optional[RestorePlan] = None) -> Result:
-    result = result_of(work.request, work.host, Said(work.journal, failure, work.notes, plan))
+    lacks = getattr(work.reader, "lacks", ())
+    result = result_of(work.request, work.host, Said(work.journal, failure, work.notes, plan, lacks=lacks))
     result.actions = work.actions
     result.changed = any(action.state != NOT_DONE for action in work.actions)
     return result

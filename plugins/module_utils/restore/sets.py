@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from ..backup.declared import Settings
 from ..backup.model import L2, BackupSet, Catalog, Made, Report, SourceCopy
@@ -16,6 +17,7 @@ from ..backup.plan import SetPlan
 from ..backup.sources.model import Bench, Reader
 from ..backup.store.kinds import open_store
 from ..host import Host
+from .choose import Chosen
 from .declared import Request
 
 Heartbeat = Callable[[], None]
@@ -31,9 +33,11 @@ def collect_catalog(request: Request, host: Host) -> Catalog:
     return open_store(request.backup, host).catalog()
 
 
-def reader_of(request: Request, found: BackupSet, host: Host, heartbeat: Heartbeat) -> Reader:
-    """Return what reads a set, each file of it proved by its checksum."""
-    reader: Reader = open_store(request.backup, host).reader(found, scratch_of(request), heartbeat)
+def reader_of(request: Request, chosen: Chosen, host: Host, heartbeat: Heartbeat) -> Reader:
+    """Return what reads what was chosen: of a set, each file of it proved by its checksum."""
+    if chosen.reader is not None:
+        return cast(Reader, chosen.reader)
+    reader: Reader = open_store(request.backup, host).reader(chosen.found, scratch_of(request), heartbeat)
     return reader
 
 

@@ -18,6 +18,7 @@ from ..services.collect import collect_snapshot
 from ..trusted import faults
 from . import beside, hold, holders, journal, redis
 from .act import MEMORY
+from .application import ApplicationReader, choose_archive, targets_in
 from .choose import Chosen, RestoreRefused, choose
 from .declared import STARTED, Request
 from .model import Unit
@@ -35,7 +36,7 @@ def survey(request: Request, host: Host) -> RestorePlan:
         text = f"the restore {left.id} was interrupted and its services are held down"
         raise RestoreRefused(f"{text}: run it with state: resumed, or rolled_back, before another one")
     catalog = collect_catalog(request, host)
-    chosen = choose(request, catalog, host.name())
+    chosen = choose_archive(request, host) if request.archive else choose(request, catalog, host.name())
     restore_id, pace = journal.new_id(host), float(recall(request.state_dir, MEMORY).get("bytes_per_second") or 0.0)
     if request.into is not None:
         _require_empty(request)
@@ -106,9 +107,12 @@ def _servers(request: Request, chosen: Chosen, host: Host, wanted: list[tuple[So
 def _targets(request: Request, chosen: Chosen, host: Host) -> list[tuple[SourceCopy, Target]]:
     """Return the things of all sources but databases of servers. Raise RestoreRefused where one is not declared."""
     found: list[tuple[SourceCopy, Target]] = []
-    reader = reader_of(request, chosen.found, host, lambda: None)
+    reader = reader_of(request, chosen, host, lambda: None)
     for entry in chosen.entries:
         if entry.type in ("postgresql", redis.KIND):
+            continue
+        if isinstance(reader, ApplicationReader):
+            found += [(entry, target) for target in targets_in(request, entry, reader, host)]
             continue
         source, targets = request.source(entry.name), targets_of(entry, reader, request.files, host)
         require_declared(entry, targets, source.paths if source else ())
@@ -136,8 +140,10 @@ def _rooms(
     if request.safety_set and catalog.exists:
         packed = sum(payload.size for entry in chosen.entries for payload in entry.payloads)
         raw = sum(entry.raw_bytes for entry in chosen.entries)
-        device = os.stat(catalog.dir).st_dev
-        needs[devices.get(device, str(catalog.dir))] = needs.get(devices.get(device, ""), 0) + max(packed, raw // 2)
+        # with a repository the backup folder may be lost with the host; the safety set makes it anew
+        folder = next(path for path in (catalog.dir, *catalog.dir.parents) if path.exists())
+        device = os.stat(folder).st_dev
+        needs[devices.get(device, str(folder))] = needs.get(devices.get(device, ""), 0) + max(packed, raw // 2)
     return tuple(Room(place, shutil.disk_usage(_there(place)).free, required) for place, required in needs.items())
 
 

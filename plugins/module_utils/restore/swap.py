@@ -20,6 +20,7 @@ from typing import Optional
 from ..errors import ActionFailed
 from ..folders import Folder
 from ..publish import fsync_path
+from ..restores import is_own
 from ..sqlite_place import BESIDE
 from .model import Identity, Unit
 from .targets import identity_of, parent_of
@@ -35,6 +36,8 @@ def forwards(unit: Unit) -> None:
 
 def backwards(unit: Unit) -> None:
     """Put what was there before in its place again. Raise ActionFailed or OSError."""
+    if why := stranger(unit):
+        raise ActionFailed(why)
     if unit.carried and identity_of(unit.target) == unit.got:
         _carry(unit, unit.target, unit.old)
     _put(unit.target, unit.had, come_from=unit.old, go_to=unit.new, beside=_beside(unit))
@@ -43,6 +46,18 @@ def backwards(unit: Unit) -> None:
 def is_touched(unit: Unit) -> bool:
     """Return whether anything but what was there before lies at a target."""
     return unit.noted and identity_of(unit.target) != unit.had
+
+
+def stranger(unit: Unit) -> str:
+    """Return why a folder is not taken back from where others have put theirs; what moves along would stay there."""
+    if not unit.carried or identity_of(unit.target) in (None, unit.got, unit.had):
+        return ""
+    return f"{unit.target} is not what the restore has put there; look who has, and move that aside"
+
+
+def meet(target: str, other: str) -> bool:
+    """Return whether two targets are the same, or one lies below the other."""
+    return target == other or target.startswith(f"{other}/") or other.startswith(f"{target}/")
 
 
 def _beside(unit: Unit) -> Sequence[str]:
@@ -125,7 +140,7 @@ def _left_out(root: str, folder: str, left_out: LeftOut, protected: frozenset[st
     for entry in entries:
         below = os.path.relpath(entry.path, root)
         kind = entry.stat(follow_symlinks=False).st_mode
-        if entry.path in protected or left_out(below, entry.name) or _is_special(kind):
+        if entry.path in protected or left_out(below, entry.name) or is_own(entry.name) or _is_special(kind):
             yield below
         elif stat.S_ISDIR(kind):
             yield from _left_out(root, entry.path, left_out, protected)

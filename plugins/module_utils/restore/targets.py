@@ -22,12 +22,11 @@ from ..errors import SourceDenied, SourceMissing
 from ..folders import Folder, NotEntered, resolved
 from ..host import Host
 from ..reading import real_path
+from ..restores import PREFIX
 from ..sqlite_place import locate
 from ..trusted import Others, faults
 from .choose import RestoreRefused, is_within, outside
 from .model import Identity
-
-PREFIX = ".cryptobot-restore-"
 
 
 class Target(NamedTuple):

@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..errors import InputError
 from ..finding import EMPTY
 from ..units import parse_bytes, parse_seconds
-from .managers import MANAGERS, Manager
+from .managers import MANAGERS, Manager, manager_of
 from .order import start_order
-from .possible import WILDCARDS, check_address, check_apart, check_command, check_health, check_no_secret, check_texts
+from .possible import WILDCARDS, check_address, check_command, check_health, check_no_secret, check_texts, same_address
 
 _PROBE_OPTIONS = ("timeout", "samples", "latency_warn", "body_regex", "json", "tls_min_days", "tls_verify", "ca_path")
 _FOUND_BY = ("pid_file", "command", "process", "port", "ports", "health")
@@ -273,3 +273,27 @@ def read_policy(params: Mapping[str, Any], platform: str = "linux") -> Policy:
 def _pattern(raw: Mapping[str, Any], suffix: str) -> Pattern:
     expected = tuple(name if "." in name else f"{name}{suffix}" for name in raw.get("expected") or ())
     return Pattern(raw["pattern"], 1 if raw.get("min_match") is None else raw["min_match"], expected)
+
+
+def check_apart(services: Sequence[Service]) -> None:
+    """Given the services, raise InputError where two claim the same port of an address, name of a manager or file."""
+    for option in ("unit", "pid_file", "port"):
+        taken: dict[object, str] = {}
+        for service in services:
+            for key, name, value in _claims(service, option):
+                if key in taken:
+                    expected = f"one that {taken[key]} does not have"
+                    raise InputError(f"services[{service.name}].{name}", value, expected)
+                taken[key] = service.name
+
+
+def _claims(service: Service, option: str) -> Iterator[tuple[object, str, object]]:
+    """Yield what a service claims: by what it is told from others, the option that says so, and its value."""
+    if option == "unit" and service.unit:
+        name = service.unit.casefold() if service.managed_by == "windows" else service.unit
+        yield name, manager_of(service.managed_by).option, service.unit
+    if option == "pid_file" and service.pid_file:
+        yield service.pid_file, option, service.pid_file
+    if option == "port" and service.state != "stopped":  # of two that take turns one is stopped
+        for port in {(each.port, each.proto, same_address(each.bind)): each for each in service.ports}.items():
+            yield port[0], option, port[1].port

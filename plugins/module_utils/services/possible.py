@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..errors import InputError
 from ..redact import MASK
-from .managers import manager_of
-
-if TYPE_CHECKING:
-    from .declared import Service
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ON_ONE_LINE = ("name", "pid_file", "chdir", "output", "user")
@@ -118,29 +114,6 @@ def check_health(name: str, raw: Mapping[str, Any]) -> None:
         raise InputError(f"{name}.status", wrong, "status codes of HTTP, 100 to 599")
 
 
-def check_apart(services: Sequence[Service]) -> None:
-    """Given the services, raise InputError where two claim the same port of an address, name of a manager or file."""
-    for option in ("unit", "pid_file", "port"):
-        taken: dict[object, str] = {}
-        for service in services:
-            for key, name, value in _claims(service, option):
-                if key in taken:
-                    expected = f"one that {taken[key]} does not have"
-                    raise InputError(f"services[{service.name}].{name}", value, expected)
-                taken[key] = service.name
-
-
-def _claims(service: Service, option: str) -> Iterator[tuple[object, str, object]]:
-    """Yield what a service claims: by what it is told from others, the option that says so, and its value."""
-    if option == "unit" and service.unit:
-        name = service.unit.casefold() if service.managed_by == "windows" else service.unit
-        yield name, manager_of(service.managed_by).option, service.unit
-    if option == "pid_file" and service.pid_file:
-        yield service.pid_file, option, service.pid_file
-    if option == "port" and service.state != "stopped":  # of two that take turns one is stopped
-        for port in {(each.port, each.proto, _address(each.bind)): each for each in service.ports}.items():
-            yield port[0], option, port[1].port
-
-
-def _address(bind: str) -> str:
+def same_address(bind: str) -> str:
+    """Given an address as it is declared, return one that is the same for all its spellings."""
     return {"*": "", "any": "", "localhost": "127.0.0.1"}.get(bind, bind)

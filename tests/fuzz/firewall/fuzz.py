@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 from .case import FOLDER, Case, write
-from .generator import EXOTIC, PLAIN, Loads, generate
+from .generator import ALONE, EXOTIC, PLAIN, Loads, generate
 from .judge import Outcome, Wrong, judge
 from .lab import Lab, LoadError
 from .shrink import loadable, shrink
 
-CLASSES = {"plain": (PLAIN,), "exotic": (EXOTIC,), "all": (PLAIN, EXOTIC)}
+CLASSES = {"plain": (PLAIN,), "exotic": (EXOTIC,), "all": (PLAIN, EXOTIC), "alone": (ALONE,)}
 _RENEW_AFTER = 100  # rulesets in the same namespaces
 _MAY = "found by fuzz: what is not modelled may be unknown"
 _SHRINKS = 8  # of each lab and run: a fault that shows in every ruleset is shrunk once

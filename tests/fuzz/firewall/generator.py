@@ -4,7 +4,8 @@
 
 """Random rulesets, written from the manuals and not from our parsers. Pure: a seed and a class give one ruleset.
 
-``plain`` is what ordinary rulesets use; ``exotic`` adds everything that this kernel has. Rules of nft are given as
+``plain`` is what ordinary rulesets use; ``exotic`` adds everything that this kernel has; ``alone`` has each of that by
+itself, one after the other: what it needs of the kernel, or changes, no other rule does. Rules of nft are given as
 single commands (``add rule ...``), so that each line of a ruleset can be left out by itself.
 """
 
@@ -18,7 +19,7 @@ from . import iptables_words as xt
 from . import nft_words as nf
 from .words import WORDS, expand
 
-PLAIN, EXOTIC = "plain", "exotic"
+PLAIN, EXOTIC, ALONE = "plain", "exotic", "alone"
 Loads = list[list[str]]
 _HOOKS = {
     "inet": ("input", "input", "input", "prerouting", "output", "postrouting", "forward", "ingress"),
@@ -82,6 +83,8 @@ _SYSCTLS = (
 def generate(seed: str, kind: str) -> Loads:
     """Given a seed and a class, return the loaders of a ruleset."""
     random = Random(f"{kind} {seed}")
+    if kind == ALONE:
+        return alone(random, int(seed.rpartition("-")[2]))
     exotic = kind == EXOTIC
     way = random.choice(("nft",) * 6 + ("nft twice", "iptables-nft", "iptables-legacy", "both", "native"))
     loads: Loads = []
@@ -99,6 +102,47 @@ def generate(seed: str, kind: str) -> Loads:
     if way == "native":
         loads.append(["nft -f -", *_native(random, exotic)])
     return loads
+
+
+# --- each by itself ---
+
+
+def alone(random: Random, number: int) -> Loads:
+    """Return the ruleset of a number: one rule of one template, against the policy of its chain."""
+    backend, template = _TEMPLATES[number % len(_TEMPLATES)]
+    policy, verdict = random.choice((("drop", "accept"), ("accept", "drop")))
+    if backend == "nft":
+        return [["nft -f -", *_alone_nft(random, template, policy, verdict)]]
+    return _alone_iptables(random, backend, template, policy.upper(), verdict.upper())
+
+
+def _alone_nft(random: Random, template: str, policy: str, verdict: str) -> list[str]:
+    table = f"{random.choice(('inet', 'inet', 'ip', 'ip6'))} a{random.randrange(100)}"
+    hook = random.choice(("input", "input", "input", "prerouting", "output", "postrouting"))
+    chain = f"add chain {table} c0 {{ type filter hook {hook} priority {random.choice((0, 0, -300, -150))} ;"
+    words = {**WORDS, **nf.MORE_WORDS, "jump": (verdict,), "test": nf.PLAIN_TESTS}
+    rule = f"add rule {table} c0  {expand(random, template, words)}"
+    rules = [rule if " vmap " in template else f"{rule}  {verdict}"]
+    return [f"add table {table}", f"{chain} policy {policy} ; }}", *_declared(random, table, rules, ()), *rules]
+
+
+def _alone_iptables(random: Random, backend: str, template: str, policy: str, verdict: str) -> Loads:
+    family = random.choice((4, 6))
+    table, chain = random.choice((("filter", "INPUT"),) * 4 + (("mangle", "PREROUTING"), ("filter", "OUTPUT")))
+    words = {**WORDS, **xt.WORDS, **xt.FAMILY_WORDS[family], "jump": (f"-j {verdict}",), "match": xt.PLAIN_MATCHES}
+    target = "" if "-j " in template else f"  -j {verdict}"
+    rule = _with_protocol(expand(random, f"{template}{target}", words), family)
+    tool = f"{backend if family == 4 else backend.replace('iptables', 'ip6tables')}-restore"
+    loads = [[tool, f"*{table}", f":{chain} {policy} [0:0]", f"-A {chain}  {rule}", "COMMIT"]]
+    return [*_ipsets(random, loads), *loads]
+
+
+_NFT = (nf.PLAIN_TESTS, nf.EXOTIC_TESTS, nf.PLAIN_MAPS, nf.EXOTIC_MAPS, nf.PLAIN_STATEMENTS, nf.EXOTIC_STATEMENTS)
+_XT = (xt.PLAIN_MATCHES, xt.EXOTIC_MATCHES, xt.MATCHES_4, xt.MATCHES_6, xt.EXOTIC_TARGETS)
+_TEMPLATES = [
+    *(("nft", each) for each in dict.fromkeys(each for group in _NFT for each in group)),
+    *((f"iptables-{backend}", each) for backend in ("nft", "legacy") for group in _XT for each in dict.fromkeys(group)),
+]
 
 
 # --- nft ---

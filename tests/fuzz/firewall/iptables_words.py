@@ -9,6 +9,8 @@ A match begins with the protocol that it needs, if any: ``tcp: --syn``. ``{net}`
 
 from __future__ import annotations
 
+from .points import MONITOR
+
 PLAIN_MATCHES = (
     *("{not}-s {net}", "{not}-s {net}", "{not}-d {own}", "{not}-i {dev}", "-i {dev}", "{not}-i v+", "-s {addr},{addr}"),
     *(
@@ -271,7 +273,7 @@ EXOTIC_TARGETS = (
         "-j SET --add-set dynset src --exist",
         "-j SET --del-set dynset src",
         "-j SET --map-set skb src --map-mark",
-        "-j TEE --gateway {addr}",
+        "-j TEE --gateway {monitor}",
         "-j NFQUEUE",
         "-j NFQUEUE --queue-num 3 --queue-bypass",
         "-j QUEUE",
@@ -342,6 +344,7 @@ FAMILY_WORDS = {
         "addr": ("10.1.0.2", "10.1.0.3", "10.1.0.130", "10.2.0.2", "192.0.2.7", "172.16.5.5"),
         "own": ("10.1.0.1", "10.2.0.1", "127.0.0.1", "10.1.0.0/24", "127.0.0.0/8", "10.9.9.9"),
         "to": ("10.1.0.1", "10.2.0.1", "127.0.0.1", "10.9.9.9"),
+        "monitor": (MONITOR[4],),
         "iprange": ("10.1.0.2-10.1.0.9", "10.1.0.3-10.2.0.2", "172.0.0.0-198.51.100.8"),
         "holes": ("10.0.0.2/255.0.0.255", "0.0.0.3/0.0.0.255", "10.1.0.0/255.255.0.0"),
         "reject": ("tcp-reset", "icmp-port-unreachable", "icmp-admin-prohibited"),
@@ -362,6 +365,7 @@ FAMILY_WORDS = {
             "::/0",
             "::1",
         ),
+        "monitor": (MONITOR[6],),
         "addr": ("fd01::2", "fd01::1:3", "fd02::2", "2001:db8:5::7", "2001:db8:9::9", "fe80::c"),
         "own": ("fd01::1", "fd02::1", "::1", "fd01::/64", "fe80::/10", "fd09::9"),
         "to": ("fd01::1", "fd02::1", "::1", "fd09::9"),

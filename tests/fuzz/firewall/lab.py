@@ -19,7 +19,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .points import CABLES, GATEWAYS, LINK_LOCAL, MACS, ROUTED, SERVER, SOURCES, WAITING, Knock, Source, Waiting
+from .points import (
+    CABLES,
+    GATEWAYS,
+    LINK_LOCAL,
+    MACS,
+    MONITOR,
+    ROUTED,
+    SERVER,
+    SOURCES,
+    WAITING,
+    Knock,
+    Source,
+    Waiting,
+)
 
 HERE = Path(__file__).resolve().parent
 SERVE, KNOCK = HERE / "serve.py", HERE / "knock.py"
@@ -92,6 +105,8 @@ def _server_lines(bridged: bool) -> Iterable[str]:
         yield f"route add default via {gateway} dev {names['va']}"
         for net in ROUTED[family]["vb"]:
             yield f"route add {net} via {other} dev vb"
+    for address in MONITOR.values():
+        yield f"neigh replace {address} lladdr 02:00:00:00:0a:fa dev {names['va']} nud permanent"
     for source in SOURCES:
         if not source.routed:
             mac = MACS[CABLES[source.device]]

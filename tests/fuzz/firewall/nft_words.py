@@ -10,6 +10,8 @@ does not load is dropped and counted.
 
 from __future__ import annotations
 
+from .points import MONITOR
+
 PLAIN_TESTS = (
     *("ip saddr {op}{src4}", "ip saddr {op}{src4}", "ip6 saddr {op}{src6}", "ip6 saddr {op}{src6}"),
     *("ip daddr {op}{own4}", "ip6 daddr {op}{own6}"),
@@ -433,7 +435,7 @@ EXOTIC_STATEMENTS = (
         'log prefix "y" level debug',
         "last",
         "counter",
-        'dup to 10.1.0.3 device "va"',
+        f'dup to {MONITOR[4]} device "va"',
         "secmark set 1",
         "synproxy mss 1460 wscale 7 timestamp sack-perm",
         "tproxy to :{port}",

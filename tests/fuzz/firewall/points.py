@@ -17,6 +17,8 @@ LOCALHOST = {4: "127.0.0.1", 6: "::1"}
 SERVER = {4: ("10.1.0.1", "10.2.0.1"), 6: ("fd01::1", "fd02::1")}
 LINK_LOCAL = {"va": "fe80::a1", "vb": "fe80::b1"}  # the server's, each on its own link
 GATEWAYS = {4: ("10.1.0.2", "10.2.0.2"), 6: ("fd01::2", "fd02::2")}
+# To whom copies of packets go: nobody, for a client that hears its own answers twice may refuse them by a reset.
+MONITOR = {4: "10.1.0.250", 6: "fd01::1:250"}
 CABLES = {"va": "ca", "vb": "cb"}  # the server's end and the client's
 MACS = {"va": "02:00:00:00:0a:01", "ca": "02:00:00:00:0a:02", "vb": "02:00:00:00:0b:01", "cb": "02:00:00:00:0b:02"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import 
 
 from ..database.postgres_server import running_server
 from ..faults.test_backup_postgresql import need_binaries
+from .restic_lab import PASSWORD, RESTIC, new_repository
 
 DEFAULTS = Path(__file__).parents[3] / "roles" / "dr_drill" / "defaults" / "main.yml"
 SCENARIOS = yaml.safe_load(DEFAULTS.read_text())["dr_drill_scenarios"]
@@ -168,6 +170,36 @@ def test_the_restored_application_is_tried_and_ended(place):
     assert processes_of(place) == []
 
 
+def level_of(place: Path, **more: Any) -> str:
+    """Return what is shown of the one set: the level that it reached."""
+    (found,) = act(place, state="listed", **more).data["sets"]
+    return str(found["verified"])
+
+
+def test_only_a_drill_in_which_the_application_ran_brings_a_set_to_l4(place):
+    made = act(place, sources=sources(place))
+    assert level_of(place) == "L2"
+    # a part of the set says nothing of the whole, however well it runs
+    part = drill(place, rows=[{**SCENARIOS[0], "types": ["sqlite"]}], smoke=smoke(place))
+    assert (part.failure, part.data["drill"]["level"], level_of(place)) == ("", "", "L2")
+    assert (drill(place).data["drill"]["level"], level_of(place)) == ("L3", "L3")
+    ill = drill(place, smoke=smoke(place, environment={"MODE": "live"}, seconds=1.0))
+    assert (bool(ill.failure), ill.data["drill"]["level"], level_of(place)) == (True, "L3", "L3")
+    unsafe = drill(place, smoke=smoke(place), endpoints=[])
+    assert (bool(unsafe.failure), unsafe.data["drill"]["level"], level_of(place)) == (True, "L3", "L3")
+    well = drill(place, smoke=smoke(place))
+    assert (well.failure, well.data["drill"]["level"], level_of(place)) == ("", "L4", "L4")
+    assert "it is at L4" in next(one.message for one in well.findings if one.check == "drill.recovered")
+    assert "| level of the set | L4 |" in well.data["sheet"]
+    # it is kept while the bytes are the same, and named by the drill that proved it
+    assert act(place, state="verified", verify_level="L3").failure == ""
+    evidence = json.loads((Path(made.data["set"]["path"]) / "verified.json").read_text())
+    assert (level_of(place), evidence["evidence"]["drill"]) == ("L4", well.data["drill"]["id"])
+    flip(next(Path(made.data["set"]["path"]).glob("database/*")))
+    assert "does not hold" in drill(place, smoke=smoke(place)).failure
+    assert level_of(place) == "None"
+
+
 def processes_of(place: Path) -> list[str]:
     """Return what still runs of a drill, by its command line."""
     found = []
@@ -282,7 +314,7 @@ def started_from(place: Path) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            marked = f"CRYPTOBOT_DRILL={place}/scratch/" in path.read_text(errors="replace")
+            marked = f"CRYPTOBOT_SCRATCH={place}/scratch/" in path.read_text(errors="replace")
         except OSError:
             continue
         found += [int(path.parent.name)] if marked else []
@@ -300,6 +332,43 @@ def test_what_names_no_owner_or_is_of_a_living_drill_stays(place):
     result = drill(place)
     assert left(place) == ["cryptobot-drill-alive", "cryptobot-drill-strange"]
     assert statuses(result)["drill.leftover"] == "warning"
+
+
+# --- a repository of restic -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not RESTIC, reason="needs restic")
+def test_all_comes_back_from_a_repository_and_from_what_is_left_of_it(place):
+    given = {"store": "restic", "repository": str(place / "repository"), "repository_password": PASSWORD}
+    new_repository(place / "repository")
+    assert act(place, sources=sources(place), **given).failure == ""
+    rows = [{**row, "before": "0s"} for row in SCENARIOS]
+    planned = drill(place, "ransomware", check_mode=True, rows=rows, **given)
+    assert [(one.action, one.state) for one in planned.actions] == [("drill", "planned")]
+    result = drill(place, "ransomware", rows=rows, **given)
+    assert (result.failure, result.data["drill"]["ok"]) == ("", True)
+    assert result.data["drill"]["sources"] == {"app": 2, "database": 100}
+    assert "2 of them look encrypted" in result.data["drill"]["noticed"]
+    # the host that a drill is for is gone, with its evidence; another one has the repository and its password
+    for name in ("backups", "state"):
+        shutil.rmtree(place / name)
+    assert drill(place, of_host="another", **given).failure.endswith("has no good set of another")
+    alone = drill(place, **given)
+    assert (alone.failure, alone.data["drill"]["ok"]) == ("", True)
+    # what is in the repository is not what was written: nothing is restored
+    flip(max((place / "repository" / "data").glob("*/*"), key=lambda pack: pack.stat().st_size))
+    broken = drill(place, **given)
+    assert "does not hold" in broken.failure
+    assert statuses(broken)["drill.recovered"] == "critical"
+    assert "restore" not in broken.data["drill"]["phases"]
+    assert left(place) == []
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
 
 
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------

@@ -49,8 +49,10 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def told(lab: Lab) -> Iterator[Lab]:
-    """The lab, and no copy of it is left behind by a test."""
+def told(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """The lab, and no copy of it is left behind by a test, from a folder that the server's account may not enter."""
+    tmp_path.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
     yield lab
     shutil.rmtree(lab.folder.parent / "dumps", ignore_errors=True)
     if lab.copy.exists():

@@ -77,6 +77,7 @@ def place(memory: Path, tmp_path: Path) -> Path:
     for name in (*odd, "trace.log", "logs/x"):
         (folder / name).write_text(name * 50)
     (folder / "link").symlink_to("a.yml")
+    (folder / "sub" / "raw").symlink_to(os.fsdecode(b"../in\xffvalid"))
     os.mkfifo(folder / "pipe")
     Path(os.fsdecode(os.fsencode(folder) + b"/in\xffvalid")).write_text("z")
     database(tmp_path / "app.db")

@@ -19,6 +19,7 @@ from plugins.module_utils.restore.lab import Lab
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore import act, survey, swap
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.choose import RestoreRefused
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can prove that nobody has a file open")
 pytestmark = ROOT
@@ -101,6 +102,31 @@ def test_a_destroyed_installation_comes_back(lab: Lab) -> None:
     assert (said.status, said.message.count("is not in the safety set")) == ("warning", 2)
     assert lab.restore(state="rolled_back").failure == ""
     assert not lab.app.exists(), "the state before: nothing"
+
+
+def test_an_older_restore_is_not_taken_back_from_under_a_newer_one(lab: Lab) -> None:
+    older = lab.restore(only=["config"]).data["restore"]["id"]
+    newer = lab.restore().data["restore"]["id"]
+    for check in (True, False):
+        with pytest.raises(RestoreRefused, match=f"{newer} came after {older}"):
+            lab.restore(state="rolled_back", restore=older, check=check)
+    assert lab.digest() == lab.restored
+    for restore in (newer, older):
+        assert lab.restore(state="rolled_back", restore=restore).failure == ""
+    assert lab.digest() == lab.before
+    assert (lab.app / "config" / "logs" / "one.log").read_text() == "after\n", "what no set has is in its place"
+
+
+def test_a_folder_that_somebody_else_has_put_there_is_not_moved_away(lab: Lab) -> None:
+    lab.restore()
+    os.rename(lab.app / "config", lab.app / "config.aside")
+    (lab.app / "config" / "logs").mkdir(parents=True)
+    with pytest.raises(RestoreRefused, match="is not what the restore has put there"):
+        lab.restore(state="rolled_back")
+    assert (lab.app / "config" / "logs").is_dir()
+    shutil.rmtree(lab.app / "config")
+    os.rename(lab.app / "config.aside", lab.app / "config")
+    assert (lab.restore(state="rolled_back").failure, lab.digest()) == ("", lab.before)
 
 
 def test_a_stale_log_does_not_bring_the_old_rows_back(lab: Lab) -> None:

@@ -43,7 +43,15 @@ RELATED = (
     'GRANT pg_monitor TO "odd; \'role"',
     "ALTER DATABASE main SET work_mem = '7MB'",
     'GRANT CONNECT ON DATABASE main TO "odd; \'role"',
+    "REVOKE CONNECT ON DATABASE main FROM PUBLIC",
+    "COMMENT ON DATABASE main IS 'it''s; ours'",
+    "ALTER ROLE \"odd; 'role\" IN DATABASE main SET work_mem = '3MB'",
 )
+AS_A_WHOLE = """
+SELECT (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a),
+       shobj_description(d.oid, 'pg_database'), setrole::regrole::text, setconfig
+  FROM pg_database d JOIN pg_db_role_setting s ON s.setdatabase = d.oid WHERE datname = '{}' ORDER BY 3
+"""
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +106,7 @@ def test_all_databases_of_a_server_come_back_on_a_bare_one_with_their_roles(take
     made = f"SELECT datcollate FROM pg_database WHERE datname = '{main}'"
     assert bare.sql(main, made) == [("C.UTF-8",)]
     assert bare.sql(main, "SHOW work_mem") == [("7MB",)]
+    assert bare.sql("postgres", AS_A_WHOLE.format(main)) == server.sql("postgres", AS_A_WHOLE.format("main"))
     assert bare.sql(main, "SELECT has_database_privilege('odd; ''role', current_database(), 'CONNECT')") == [(True,)]
     assert bare.sql(main, "SELECT pg_has_role('odd; ''role', 'pg_monitor', 'MEMBER')") == [(True,)]
     passwords = "SELECT rolpassword FROM pg_authid WHERE rolname = 'odd; ''role'"

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,11 +39,12 @@ class Lab:
 
     def __init__(self, server: Server, root: Path) -> None:
         self.server, self.root = server, root
+        self.exclude = ["postgres"]
 
     @property
     def sources(self) -> list[dict]:
         login = {"login_unix_socket": str(self.server.folder), "login_port": self.server.port}
-        login |= {"system_user": self.server.account, "bin_dir": str(self.server.bin), "exclude": ["postgres"]}
+        login |= {"system_user": self.server.account, "bin_dir": str(self.server.bin), "exclude": self.exclude}
         return [{"name": "pg", "type": "postgresql", "database": "*", **login}]
 
     def back_up(self) -> str:
@@ -105,6 +109,29 @@ def test_a_database_that_was_dropped_comes_back(lab: Lab) -> None:
     assert (result.failure, lab.state()) == ("", lab.saved)
 
 
+@pytest.mark.parametrize("state", ["resumed", "rolled_back"])
+def test_the_database_that_we_ask_the_server_in_is_swapped_like_any_other(lab: Lab, state: str) -> None:
+    """A source declares all databases by default, and every server has one named postgres."""
+    lab.exclude = []
+    spoilt, which = lab.state(), lab.back_up()
+    lab.server.sql("main", "UPDATE trades SET side = 'worse'")
+    worse = lab.state()
+    assert died_at(databases, "close_doors", 1, lambda: lab.restore(set=which), after=True)
+    assert lab.restore(state=state).failure == ""
+    assert lab.state() == (spoilt if state == "resumed" else worse)
+
+
+def test_into_a_folder_are_the_dumps_that_a_person_can_read(lab: Lab) -> None:
+    into = lab.root / "look"
+    assert lab.restore(into=str(into), databases=["main"]).failure == ""
+    assert sorted(path.name for path in (into / "pg").iterdir()) == ["globals.sql", "main.dump"]
+    listed = subprocess.run(
+        [lab.server.bin / "pg_restore", "--list", into / "pg" / "main.dump"], check=True, capture_output=True, text=True
+    )
+    assert "TABLE DATA public trades" in listed.stdout
+    assert (lab.ours(), lab.state()) == ([], lab.spoilt), "no server is asked"
+
+
 def test_who_stays_in_a_database_is_not_cut_off_and_nothing_is_swapped(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +148,26 @@ def test_who_stays_in_a_database_is_not_cut_off_and_nothing_is_swapped(
         writer.close()
     assert lab.ours() == []
     assert lab.server.sql("main", "SELECT count(*) FROM trades") == [(8,)], "the doors are open again"
+
+
+def test_the_dump_in_an_archive_of_the_application_comes_back(lab: Lab) -> None:
+    stage = lab.root / "stage" / "nightly"
+    stage.mkdir(parents=True)
+    lab.server.sql("main", "DELETE FROM trades", "INSERT INTO trades (side) VALUES ('archived')")
+    archived = lab.state()
+    dump = ["runuser", "-u", lab.server.account, "--", str(lab.server.bin / "pg_dump"), "-Fc", "-h"]
+    words = [*dump, str(lab.server.folder), "-p", str(lab.server.port), "main"]
+    (stage / "database.sql").write_bytes(subprocess.run(words, check=True, capture_output=True).stdout)
+    (stage / "metadata.json").write_text(json.dumps({"system": {"hostname": platform.node(), "os": "Linux"}}))
+    subprocess.run(["tar", "-C", stage.parent, "-czf", lab.root / "n.tar.gz", "nightly"], check=True)
+    lab.server.sql("main", "UPDATE trades SET side = 'spoilt'")
+    spoilt = lab.state()
+    result = lab.restore(archive=str(lab.root / "n.tar.gz"), install_dir="/opt/cryptobot", safety_set=True)
+    assert (result.failure, lab.state()) == ("", archived)
+    [said] = [each for each in result.findings if each.check == "restore.archive"]
+    assert "one database of PostgreSQL alone" in said.message
+    assert lab.restore(state="rolled_back").failure == ""
+    assert lab.state() == spoilt
 
 
 @pytest.mark.parametrize("state", ["resumed", "rolled_back"])

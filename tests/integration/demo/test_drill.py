@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import Demo
+from .conftest import CHECKOUT, Demo
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +27,9 @@ def findings(demo: Demo) -> dict[str, Any]:
     return {one["check"]: one for one in demo.report()["findings"]}
 
 
-def drill(demo: Demo, *words: str, **more: Any) -> None:
+def drill(demo: Demo, *words: str, playbook: str = "dr_drill", **more: Any) -> None:
     options = {"dr_drill_scratch_dir": str(demo.root), **more}
-    demo.play("-e", json.dumps(options), *words, playbook="dr_drill")
+    demo.play("-e", json.dumps(options), *words, playbook=playbook)
 
 
 def sheets(demo: Demo) -> list[Path]:
@@ -54,7 +55,10 @@ def test_the_whole_installation_comes_back_beside(backed_up: Demo) -> None:
     assert list(backed_up.root.glob("cryptobot-drill-*")) == []
 
 
-def test_a_site_plays_scenarios_of_its_own(backed_up: Demo) -> None:
+def test_a_site_plays_scenarios_of_its_own_from_a_playbook_of_its_own(backed_up: Demo) -> None:
     row = {"name": "flood", "title": "The cellar is full of water.", "types": ["sqlite"], "damage": "delete"}
-    drill(backed_up, dr_drill_more_scenarios=[row], dr_drill_scenario="flood")
+    (backed_up.root / "quarterly.yml").write_text("- import_playbook: cryptobot.maintenance.dr_drill\n")
+    quarterly = os.path.relpath(backed_up.root / "quarterly", CHECKOUT / "playbooks")
+    drill(backed_up, playbook=quarterly, dr_drill_more_scenarios=[row], dr_drill_scenario="flood")
+    assert findings(backed_up)["drill.recovered"]["status"] == "ok"
     assert "files are gone" in sheets(backed_up)[-1].read_text()

@@ -9,6 +9,7 @@ The demo's services are started by a script, so what is proved of systemd's unit
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -76,3 +77,19 @@ def test_and_one_takes_it_back(demo: Demo, saved: dict[str, object]) -> None:
     assert ended.returncode == 0, ended.stdout
     assert seen(demo)["rows"] == [(0,)]
     assert set(seen(demo)["config"].values()) == {"spoilt\n"}
+
+
+def test_a_restore_that_is_half_done_is_seen_and_the_host_is_left_alone(demo: Demo, saved: dict[str, object]) -> None:
+    [path] = (demo.root / "state" / "restores").glob("*.json")
+    whole = path.read_text()
+    path.write_text(json.dumps({**json.loads(whole), "state": "under way"}))
+    before = seen(demo)
+    demo.play(playbook="weekly")
+    assert (demo.statuses("backup.restore_under_way"), demo.actions("done"), seen(demo)) == ({"critical"}, [], before)
+    assert demo.statuses("restart.restoring") == {"critical"}
+    demo.play("--tags", "D1.4", playbook="verify_backup")
+    assert demo.statuses("backup.restore_under_way") == {"critical"}
+    path.write_text(json.dumps({**json.loads(whole), "until": 0.0}))
+    demo.play("--tags", "B1.1,W1.2,D1.4", playbook="weekly")
+    assert demo.statuses("backup.restore_under_way") == {"ok"}
+    assert not path.exists(), "its time is over"

@@ -11,6 +11,7 @@ the database in a loop. Then a restore that is killed, and a host that loses its
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,29 @@ def test_all_of_it_comes_back_healthy_by_one_command(host: Host) -> None:
     for port in range(8000, 8005):
         host.sh(f"nc -z 127.0.0.1 {port}")
     print(f"\nRTO of a destroyed host, from the command to healthy services: {seconds:.1f} s")
+
+
+def test_a_host_that_lost_its_backup_folder_too_comes_back_from_a_repository_by_one_command(host: Host) -> None:
+    """The repository and its password are all that is left: no set of it is known to this host, and none to be good."""
+    program = shutil.which("restic")
+    if not program:
+        pytest.skip("needs restic on this machine, whose program is lent to the host")
+    host.lab.push("db1", Path(program), "/usr/local/bin")
+    host.sh("chmod 755 /usr/local/bin/restic; umask 077; echo only-for-tests > /etc/restic-password")
+    stored = {"dir": "/var/backups/restic", "sources": SOURCES, "store": "restic", "repository": "/srv/restic"}
+    stored["repository_password_file"] = "/etc/restic-password"
+    before = host.state()
+    ended = host.play("backup", cryptobot_backup=stored)
+    assert ended.returncode == 0, ended.stdout
+    destroy(host)
+    host.sh(f"rm -r {stored['dir']} {STATE}")
+    begun = time.monotonic()
+    ended = host.play("restore", restore_set="newest", cryptobot_backup=stored)
+    seconds = time.monotonic() - begun
+    assert ended.returncode == 0, ended.stdout
+    assert host.state() == before
+    assert host.active() == ["active"] * 5
+    print(f"\nRTO of a destroyed host from a restic repository alone: {seconds:.1f} s")
 
 
 def test_who_starts_a_unit_or_writes_to_the_database_is_held_off(host: Host) -> None:

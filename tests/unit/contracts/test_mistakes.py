@@ -1167,6 +1167,18 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "smoke[0] (auth).port is 0: expected a port from 1 to 65535",
     ),
     (
+        "restore",
+        "linux",
+        restoring(archive="/a.tar.gz", set="pre_change", install_dir="/opt/cryptobot"),
+        "archive is '/a.tar.gz': expected either an archive, or set, time or label: they name a set",
+    ),
+    (
+        "restore",
+        "linux",
+        restoring(archive="/a.tar.gz"),
+        "install_dir is '': expected the folder of Cryptobot, where those of archive belong",
+    ),
+    (
         "recover",
         "linux",
         restoring(steps=[{"name": "a"}, {"name": "b", "after": "c"}]),

@@ -89,6 +89,29 @@ def test_a_class_is_long_above_200_lines(figures, lines, long):
     assert [figure.named for figure in found if figure.name.startswith("classes over")] == [long]
 
 
+A, B, LOW = CORE + "backup/a.py", CORE + "backup/b.py", CORE + "low.py"
+# what the two import, and whether they import each other
+IMPORTS = {
+    "one way": ("from ..low import X", "from .a import Y", ()),
+    "both ways": ("from .b import X", "from .a import Y", (A, B)),
+    "the module by its name": ("from . import b", "from . import a", (A, B)),
+    "in a function": ("def f():\n    from .b import X", "from .a import Y", (A, B)),
+    "for its types alone": ("if TYPE_CHECKING:\n    from .b import X", "from .a import Y", (A, B)),
+    "by the collection's name": (
+        "from ansible_collections.cryptobot.maintenance." + "plugins.module_utils.backup.b import X",
+        "from .a import Y",
+        (A, B),
+    ),
+    "from what the package defines": ("from . import SPEC", "from .a import Y", ()),
+}
+
+
+@pytest.mark.parametrize(("a", "b", "expected"), IMPORTS.values(), ids=IMPORTS.keys())
+def test_files_that_import_each_other_are_named(figures, a, b, expected):
+    files = {A: a, B: b, LOW: "import os", CORE + "backup/__init__.py": "SPEC = {}"}
+    assert figures.measure.circles(files).named == expected
+
+
 def test_what_every_area_has_one_of_is_one_thing_until_an_area_has_two(figures):
     names = ("services/a.py", "backup/a.py", "firewall/a.py", "firewall/linux/b.py")
     files = {CORE + name: "class Context: pass\nclass Other: pass\n" for name in names}

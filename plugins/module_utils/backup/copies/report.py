@@ -15,7 +15,7 @@ from .collect import Copied
 from .score import Score
 
 if TYPE_CHECKING:
-    from ..rules_copies import CopyContext
+    from .context import CopyContext
 
 
 def describe_copies(places: Sequence[CopyContext]) -> dict[str, Any]:

@@ -20,10 +20,11 @@ from ...memory import recall, remember
 from ..declared import Settings
 from ..model import Catalog, SourceCopy
 from ..plan import PRUNE, PUBLISH
-from ..rules_copies import RULES, CopiesContext, CopyContext
+from ..rules_copies import RULES, CopiesContext
 from . import folder, rclone, sftp
 from .act import Served, carry_out, reread
 from .collect import Contents, Local, collect_contents
+from .context import CopyContext
 from .declared import Copy, needed_of
 from .place import CopyPlace
 from .plan import New, plan_copy

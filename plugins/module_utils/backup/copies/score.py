@@ -11,12 +11,10 @@ only somebody's word says (the media, the site) is taken; that a copy cannot be 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ..model import Catalog
-
-if TYPE_CHECKING:
-    from ..rules_copies import CopyContext
+from .context import CopyContext
 
 HERE = "disk"  # what the data and the sets here lie on
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from ...errors import ActionFailed
 from ...units import human_bytes
 from ..errors import CannotJudge, Unreadable
 from ..model import Notes, SourceCopy
+from ..scratch import owned_folder
 from ..stage import CHUNK
 from ..streams import reading
 from .files.destination import write_all
@@ -51,7 +51,14 @@ def unpacked(entry: SourceCopy, role: str, bench: Bench) -> Iterator[Unpacked]:
         raise CannotJudge(f"{bench.scratch} has {has} free, {payload.name} unpacks to {needs}")
     if bench.doubt:
         raise CannotJudge(f"nothing is unpacked into {bench.scratch}: {bench.doubt}")
-    handle, name = tempfile.mkstemp(prefix="cryptobot-", dir=bench.scratch)
+    with owned_folder(bench.scratch, bench.host) as folder:
+        path = folder / "unpacked"
+        yield Unpacked(path, _unpack_for(path, entry, payload.name, bench))
+
+
+def _unpack_for(path: Path, entry: SourceCopy, name: str, bench: Bench) -> str:
+    """Write what a file unpacks to; return its checksum. Raise CannotJudge where that is not to be had here."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
 
     def put(chunk: bytes) -> None:
         try:
@@ -60,14 +67,10 @@ def unpacked(entry: SourceCopy, role: str, bench: Bench) -> Iterator[Unpacked]:
             raise CannotJudge(f"{bench.scratch} could not take the unpacked copy: {error}") from error
 
     try:
-        try:
-            with reading(bench.folder / payload.name, entry.compression, bench.host) as stream:
-                sha256 = _pass_on(stream, put, entry, payload.name, bench)
-        finally:
-            os.close(handle)
-        yield Unpacked(Path(name), sha256)
+        with reading(bench.folder / name, entry.compression, bench.host) as stream:
+            return _pass_on(stream, put, entry, name, bench)
     finally:
-        os.unlink(name)
+        os.close(handle)
 
 
 def unpack_to(path: Path, entry: SourceCopy, role: str, reader: Reader, bench: Bench) -> str:

@@ -90,7 +90,7 @@ def leftover(folder: Path, host: Host) -> Leftover:
     kind = "new" if folder.name.endswith(NEW) else "partial"
     try:
         owner = json.loads(host.read(str(folder / OWNER)))
-        state, words = _state(owner, host)
+        state, words = state_of(owner, host)
     except (CoreError, KeyError, TypeError, ValueError):
         state, words = _nameless(folder, host)
     return Leftover(folder.name, kind, state, words)
@@ -109,7 +109,8 @@ def _nameless(folder: Path, host: Host) -> tuple[str, str]:
     return DEAD, "it was never given an owner"
 
 
-def _state(owner: Mapping[str, Any], host: Host) -> tuple[str, str]:
+def state_of(owner: Mapping[str, Any], host: Host) -> tuple[str, str]:
+    """Given who made something, return what it is by now, in words too. Raise KeyError, TypeError or ValueError."""
     who = f"pid {int(owner['pid'])} on {owner['host']}"
     quiet = float(owner["until"]) + SWEEP_AFTER
     if owner["identity"] != identity(host) or not _visible_here(owner, host):

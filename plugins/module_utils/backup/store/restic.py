@@ -24,12 +24,14 @@ from typing import IO, Any, Optional
 
 from ... import trusted
 from ...errors import ActionFailed, CoreError, InputError, ParseError, ToolFailed
+from ...finding import EMPTY
 from ...folders import FILE_FLAGS
 from ...host import Host
 from ...masking import Mask
 from ...process import Completed
 from ..errors import NoSpace
 from ..repository import Repository
+from ..scratch import marked
 from ..stage import CHUNK, Stage
 from .restic_output import (
     ABSENT,
@@ -127,16 +129,16 @@ class Restic:
             "TZ": "UTC",
         }
 
-    def run(self, *words: str, stdin: Optional[str] = None) -> Completed:
+    def run(self, *words: str, stdin: Optional[str] = None, more: Mapping[str, str] = EMPTY) -> Completed:
         """Run a command of restic to its end. Raise ResticFailed where it ends with another exit code than 0, NoSpace
-        where a disk was full.
+        where a disk was full. ``more`` is for its environment.
         """
-        done = self.attempt(*words, stdin=stdin)
+        done = self.attempt(*words, stdin=stdin, more=more)
         if done.rc != 0:
             raise self._failed(words[0], done)
         return done
 
-    def attempt(self, *words: str, stdin: Optional[str] = None) -> Completed:
+    def attempt(self, *words: str, stdin: Optional[str] = None, more: Mapping[str, str] = EMPTY) -> Completed:
         """Run a command to its end, whatever that is. While another program holds the repository it is waited for."""
         version, until = self.version, self.host.now() + self.lock_wait
         if words[0] not in READS:
@@ -144,7 +146,8 @@ class Restic:
         trusted.make(str(self.cache))
         while True:
             argv = [self.repository.program, *words]
-            done = self.host.run(argv, timeout=self.host.remaining(), stdin=stdin, env=self.environment(), expect=None)
+            environment = {**self.environment(), **more}
+            done = self.host.run(argv, timeout=self.host.remaining(), stdin=stdin, env=environment, expect=None)
             if done.rc == 0 or meaning(done.rc, done.stderr, version) != LOCKED or self.host.now() > until:
                 return done
             self.host.pause(LOCK_PAUSE)
@@ -277,7 +280,7 @@ class Restic:
         if os.listdir(into):
             raise ActionFailed(f"{into} is not empty: restic writes through links that it finds there")
         chosen = [word for path in include for word in ("--include", path)]
-        self.run("restore", snapshot, "--no-lock", "--target", str(into), *chosen)
+        self.run("restore", snapshot, "--no-lock", "--target", str(into), *chosen, more=marked(into))
 
 
 def watched(argv: Sequence[str], host: Host, environment: Mapping[str, str]) -> Completed:

@@ -25,6 +25,7 @@ from typing import IO, Any, NamedTuple, Optional
 from ...errors import ActionFailed, ParseError, SourceDenied, SourceMissing
 from ...folders import FILE_FLAGS, NotEntered
 from ...host import Host
+from ...restores import is_own
 from ..declared import Source
 from ..errors import Unreadable
 from ..model import Notes
@@ -114,9 +115,12 @@ class _Chosen:
         self._protected = protected
         self._exact: list[str] = []
         self._roots: list[str] = []
-        self._rule = leaving_out(source.exclude, system.matched)
+        self._declared = leaving_out(source.exclude, system.matched)
         plain = [pattern for pattern in source.exclude if _PLAIN.fullmatch(pattern)] if system == POSIX else []
         self._names, self._by_name = plain, leaving_out(plain)
+
+    def _rule(self, below: str, name: str) -> bool:
+        return is_own(name) or self._declared(below, name)
 
     def below(self, root: str) -> Callable[[str, str], bool]:
         """Return what tells by its path below a root whether something is left out; it keeps a list."""

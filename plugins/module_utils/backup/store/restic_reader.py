@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import tarfile
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import IO
 from ...errors import ActionFailed, ToolFailed
 from ...reading import regular_itself
 from ..model import Manifest, Notes, SourceCopy
+from ..scratch import owned_folder
 from ..sources.files.content import FILE
 from ..sources.files.walk import leaving_out
 from ..sources.model import Bench
@@ -47,9 +47,11 @@ class ResticReader:
     def payload(self, name: str) -> Iterator[Path]:
         """Yield a file with the content of a payload, proved by its size and SHA-256. Raise ActionFailed."""
         expected, where = self._payloads[name], f"{self.manifest.store['stage']}/{name}"
-        with tempfile.TemporaryDirectory(prefix="cryptobot-", dir=self._scratch) as folder:
-            self._restic.restore(stage_of(self.manifest)["id"], Path(folder), [included(where)])
-            path = Path(folder, where.lstrip("/"))
+        with owned_folder(self._scratch, self._restic.host) as own:
+            folder = own / "restored"
+            folder.mkdir(mode=0o700)
+            self._restic.restore(stage_of(self.manifest)["id"], folder, [included(where)])
+            path = folder / where.lstrip("/")
             try:
                 actual = (path.lstat().st_size, sha256_of(path, self._pulse))
             except OSError as error:
@@ -106,11 +108,33 @@ def _require_as_listed(row: Item, into: Path) -> None:
         if row.kind == FILE:
             same = (status.st_size, sha256_of(path, str)) == (row.size, row.sha256)
         else:
-            same = not row.link or os.readlink(path) == row.link
+            same = not row.link or os.readlink(path) == row.link or _is_linked_again(row, path, into)
     except OSError as error:
         raise ActionFailed(f"{row.path} did not come out of the repository: {error.strerror}") from error
     if not same:
         raise ActionFailed(f"{row.path} came out of the repository otherwise than it was")
+
+
+def _is_linked_again(row: Item, path: Path, into: Path) -> bool:
+    """Return whether a link was made as the index has it, because restic cannot: it keeps targets as UTF-8 alone."""
+    above = os.path.join(os.path.realpath(into), os.path.dirname(row.path.lstrip("/")))
+    if _is_utf8(row.link) or not path.is_symlink() or os.path.realpath(path.parent) != above.rstrip("/"):
+        return False
+    folder, link = os.lstat(above), path.lstat()
+    path.unlink()
+    os.symlink(row.link, path)
+    os.lchown(path, link.st_uid, link.st_gid)
+    os.utime(path, ns=(row.mtime_ns, row.mtime_ns), follow_symlinks=False)
+    os.utime(above, ns=(folder.st_atime_ns, folder.st_mtime_ns))
+    return True
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes that came as surrogates
+        return False
+    return True
 
 
 def _strangers_refused(wanted: Sequence[Item], into: Path, entry: SourceCopy) -> Notes:

@@ -15,12 +15,12 @@ from ..model import BackupSet, Catalog, Leftover, Report
 from ..sources.model import Bench
 from ..verification import verify as verify_archive
 from . import restic_catalog as catalog
-from .kinds import Store
 from .publish import record_verification
 from .restic import Restic
 from .restic_make import make_set
 from .restic_reader import ResticReader
 from .restic_verify import PARTS, Proof, verify
+from .store import Store
 
 
 def open_store(settings: Settings, host: Host) -> Store:

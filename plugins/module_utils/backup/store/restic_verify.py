@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from ...units import human_bytes
 from ..declared import Settings, Subset
 from ..errors import CannotJudge
 from ..model import L0, L1, L2, L3, BackupSet, Defect, Manifest, Payload, Report, SourceCopy
+from ..scratch import owned_folder
 from ..sources.files.content import FILE
 from ..sources.kinds import KINDS
 from ..sources.model import Bench
@@ -191,8 +191,10 @@ def scratch_folder(bench: Bench, needed: int) -> Iterator[Path]:
         raise CannotJudge(f"{bench.scratch} has {human_bytes(free)} free, {human_bytes(needed)} are needed")
     if bench.doubt:
         raise CannotJudge(f"nothing is unpacked into {bench.scratch}: {bench.doubt}")
-    with tempfile.TemporaryDirectory(prefix="cryptobot-", dir=bench.scratch) as name:
-        yield Path(name)
+    with owned_folder(bench.scratch, bench.host) as own:
+        folder = own / "restored"
+        folder.mkdir(mode=0o700)
+        yield folder
 
 
 @contextmanager

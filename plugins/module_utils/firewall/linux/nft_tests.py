@@ -252,10 +252,9 @@ def _by_number(keys: Sequence[Any]) -> bool:
 
 def narrowed(left: Any, op: str = "", right: Any = None) -> list[Test]:
     """Given the left side of a test that is not modelled, return what has to hold for it to hold."""
-    parts = left["concat"] if isinstance(left, dict) and "concat" in left else [left]
     guards: list[Test] = []
-    for part in parts:
-        name = name_of(operand_of(part))
+    for part in _parts_of(left):
+        name = name_of(part)
         known = _LEFT.get(name)
         guards += known.guards if known else _GUARDS.get(name, _GUARDS.get(name.partition(" ")[0], ()))
     if name_of(left) == "exthdr" and left["exthdr"].get("name") == "mh":
@@ -301,6 +300,15 @@ def operand_of(part: Any) -> Any:
     while isinstance(part, dict) and next(iter(part), "") in ("&", "|", "^", "<<", ">>"):
         part = part[next(iter(part))][0]
     return part
+
+
+def _parts_of(left: Any) -> list[Any]:
+    """Given an expression, return what it is put together of: values side by side, or those that a hash is made of."""
+    operand = operand_of(left)
+    inner = operand.get("concat", operand.get("jhash")) if isinstance(operand, dict) else None
+    if inner is None:
+        return [operand]
+    return [part for each in (inner if isinstance(inner, list) else [inner["expr"]]) for part in _parts_of(each)]
 
 
 def _is_chosen(left: Any) -> bool:

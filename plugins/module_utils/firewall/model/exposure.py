@@ -289,10 +289,11 @@ class Exposer:
     def _by(self, begin: Packet, sources: Intervals, addresses: tuple[int, ...]) -> Iterator[Piece]:
         """Given a packet that comes by an interface, return what becomes of it from these sources."""
         sent_to, interface = self._own(begin, addresses), begin.iif
+        served = self._served(begin.family, addresses)
         primary = self._stack.owned.get(interface, {}).get(begin.family, ())[:1]
         ordered = tuple(sorted(sent_to, key=lambda address: address in primary))  # it stands for those like it
         for sent in self._sent(begin, ordered, addresses):
-            for piece in self._landing(sent, self._possible(sent, interface, sources), begin.dport, addresses):
+            for piece in self._landing(sent, self._possible(sent, interface, sources), begin.dport, served):
                 yield _from_another(piece, primary) if begin.proto == UDP and len(addresses) > 1 else piece
 
     def _sent(self, begin: Packet, sent_to: tuple[int, ...], addresses: tuple[int, ...]) -> Iterator[Packet]:
@@ -303,17 +304,21 @@ class Exposer:
     def _own(self, begin: Packet, addresses: tuple[int, ...]) -> tuple[int, ...]:
         """Return the addresses that a sender may name: the listener's, and all where NAT may lead there."""
         mine = self._network.addresses.get(begin.family, ())
-        spread = self._network.ranges.get(begin.family, ())
-        all_served = set(mine) <= set(addresses)
-        known: list[int] = [*addresses]
-        if begin.family == 4 and all_served and self._stack.localnet:
-            known.append(LOOPBACK_ADDRESS[4])
-        if all_served:
-            known += spread[::2]
+        served = self._served(begin.family, addresses)
+        known = [each for each in served if self._stack.localnet or each in addresses or each != LOOPBACK_ADDRESS[4]]
         if self._choices.leads_to(begin, addresses) or self._choices.entries(begin, addresses):
             known += mine
             known += [LOOPBACK_ADDRESS[4]] if begin.family == 4 else []  # NAT comes before what is martian is dropped
         return tuple(dict.fromkeys(known))
+
+    def _served(self, family: int, addresses: tuple[int, ...]) -> tuple[int, ...]:
+        """Given the addresses that a listener is bound to, return those at which packets from outside may reach it: of
+        what is bound to all, what is local by a route alone and, where a rule or a setting leads there, loopback.
+        """
+        if not set(self._network.addresses.get(family, ())) <= set(addresses):
+            return addresses
+        loopback = (LOOPBACK_ADDRESS[4],) if family == 4 else ()
+        return (*addresses, *loopback, *self._network.ranges.get(family, ())[::2])
 
     def _possible(self, packet: Packet, interface: str, sources: Intervals) -> Intervals:
         """Given a packet, return the sources that can send it: to a link-local or loopback address only neighbours."""

@@ -26,7 +26,8 @@ _BUILT_IN = {  # NF_IP_PRI_CONNTRACK, NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC
     to.INPUT: ((100, NAT),),
     to.POSTROUTING: ((100, NAT),),
 }
-_OF_CONNECTION = frozenset(["ct_state", "ct_mark", "ct_status", "ct_direction"])
+_ORIGINAL = ("ct_original_saddr", "ct_original_daddr", "ct_original_sport", "ct_original_dport")
+_OF_CONNECTION = frozenset(["ct_state", "ct_mark", "ct_status", "ct_direction", *_ORIGINAL])
 _OF_PLACE = frozenset(["saddr", "daddr", "sport", "dport", "ct_status", "daddr_type", "daddr_type_iif"])
 _MANY = 24  # orders that are tried
 
@@ -119,9 +120,8 @@ def _groups(bases: list[Base], hook: str, everywhere: list[Base]) -> Iterator[li
 def _needs_tracking(rule: FilterRule) -> bool:
     fields = {field for test in rule.tests if isinstance(test, Match) for field in test.fields}
     kind = rule.verdict.kind if rule.verdict else ""
-    return bool(fields & _OF_CONNECTION) or kind in (to.DIVERT, to.TRANSLATE) or any(
-        effect.field == "ct_mark" for effect in rule.effects
-    )  # fmt: skip
+    changed = {effect.field for effect in rule.effects}
+    return bool((fields | changed) & _OF_CONNECTION) or kind in (to.DIVERT, to.TRANSLATE)
 
 
 def _clashing(group: list[Station]) -> list[Station]:

@@ -79,18 +79,18 @@ class Members:
     def __init__(self, read: Optional[ReadOpen] = None, parent: Mapping[str, Mapping[str, Any]] = EMPTY) -> None:
         self._by_name: dict[str, Packed] = {}
         self._parent = parent
-        self._read, self._values, self.noted = read, Values(), Noted()
+        self.read, self._values, self.noted = read, Values(), Noted()
 
     def report(self, found: Found, name: str, kind: str, status: os.stat_result, descriptor: int) -> None:
         """Take one more member: its kind, its status, and its descriptor; -1 where it has none."""
-        if self._read is None:
+        if self.read is None:
             self._list(found, name, kind, status)
         else:
-            note_attributes(Subject(found.path, name), self._read, (found, descriptor), self._values, self.noted)
+            note_attributes(Subject(found.path, name), self.read, (found, descriptor), self._values, self.noted)
 
     def carry(self, found: Found, name: str, status: os.stat_result) -> None:
         """Take a file that is as it was in the parent set: its attributes are too where they change its ctime."""
-        if self._read is None:
+        if self.read is None:
             self._list(found, name, FILE, status)
         elif name in self._parent:
             keep(Subject(found.path, name), self._parent[name].get("xattrs", {}), self.noted)
@@ -122,7 +122,6 @@ class Values:
 Read = Callable[[str], Mapping[str, bytes]]  # a path to its extended attributes; raises OSError
 # What was found, and its descriptor or -1, to its extended attributes; raises OSError
 ReadOpen = Callable[[Found, int], Mapping[str, bytes]]
-Collect = Callable[[list[Packed], Host], Noted]
 
 
 def extended_attributes(members: list[Packed], host: Host, read: Read, noted: Noted) -> None:
@@ -182,22 +181,8 @@ HEAD = json.dumps(("path", "attributes")) + "\n"
 ROWS = 4096  # written at a time
 
 
-# Imported on its platform only: the core travels as source, and compiling what is not used would cost each run.
-def _collect_macos(*given: Any) -> Noted:
-    from ... import macos
-
-    return macos.collect_attributes(*given)
-
-
-def _collect_windows(*given: Any) -> Noted:
-    from ... import windows
-
-    return windows.collect_attributes(*given)
-
-
 # Linux reads them while a file is open; elsewhere they are asked for afterwards, of many at a time.
 READERS: dict[str, ReadOpen] = {"linux": read_linux}
-COLLECTORS: dict[str, Collect] = {"darwin": _collect_macos, "windows": _collect_windows}
 
 
 def members_of(platform: str, parent: Mapping[str, Mapping[str, Any]] = EMPTY) -> Members:
@@ -205,13 +190,11 @@ def members_of(platform: str, parent: Mapping[str, Mapping[str, Any]] = EMPTY) -
     return Members(READERS.get(platform), parent)
 
 
-def note(members: Members, sink: Sink, host: Host) -> Noted:
-    """Given an archive's members, write what is to be noted of them into the sink and return it."""
-    noted = members.noted if host.platform in READERS else COLLECTORS[host.platform](members.all, host)
+def note(noted: Noted, sink: Sink) -> None:
+    """Given what is to be noted of an archive's members, write it into the sink."""
     lines = [HEAD, *(json.dumps((name, found)) + "\n" for name, found in noted.rows.items())]
     for begin in range(0, len(lines), ROWS):
         sink.write("".join(lines[begin : begin + ROWS]).encode("ascii"))
-    return noted
 
 
 def verify_attributes(entry: SourceCopy, bench: Bench) -> list[str]:

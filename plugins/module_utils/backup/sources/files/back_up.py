@@ -16,6 +16,7 @@ from ....folders import NotEntered, Place
 from ....host import Host
 from ...declared import Source
 from ...model import SourceCopy
+from ...platforms import collect_attributes
 from ...streams import writing
 from ..model import Size, Workshop
 from ..owners import names_of
@@ -52,8 +53,9 @@ def back_up(source: Source, workshop: Workshop) -> SourceCopy:
         _add_all(archive, source, workshop, system)
         archive.finish()
         written = [sink.close(), index.close()]
+    noted = collect_attributes(members, host)
     with writing(paths[2], codec, host) as sink:
-        noted = note(members, sink, host)
+        note(noted, sink)
         written.append(sink.close())
     for kind, what in noted.not_kept:
         archive.note(kind, what)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Optional
 
 from ....folders import Folder, NotEntered, Place
+from ....restores import is_own
 from .content import FILE, FOLDER, LEAST_HOLE, SWAPPED, TWIN, VANISHED, Found, data_of, kind_of, may_have_holes, opened
 from .system import POSIX, System
 
@@ -99,7 +100,7 @@ def walk(
             folder, above = level.folder, level.folder.path_of("")
             for name, kind, inode in level.entries:
                 path = above + name
-                if path in protected or leave_out(path[cut:], name):
+                if path in protected or leave_out(path[cut:], name) or is_own(name):
                     continue
                 found = _found(folder, name, path, kind, inode, note)
                 if found is None:

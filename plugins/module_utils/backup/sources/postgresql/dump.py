@@ -92,8 +92,10 @@ def contents(path: Path, compression: str, bin_dir: str, host: Host) -> Contents
 
 
 def as_list(path: Path, compression: str, bin_dir: str, host: Host) -> str:
-    """Given a dump, return its table of contents as pg_restore prints it. Raise as ``contents``."""
-    return _restore(path, compression, bin_dir, host, "--list").decode("utf-8", "replace")
+    """Given a dump, return its table of contents as pg_restore prints it, with what is the database's as a whole
+    (who may connect, comments), which it lists for ``--create`` alone. Raise as ``contents``.
+    """
+    return _restore(path, compression, bin_dir, host, "--list", "--create").decode("utf-8", "replace")
 
 
 def as_sql(path: Path, compression: str, bin_dir: str, host: Host, entries: str) -> str:

@@ -22,10 +22,10 @@ from typing import Any
 from ....errors import ActionFailed, CoreError, ToolFailed
 from ....host import Host
 from ....postgres.opening import Limits
-from ...errors import CannotRestore
+from ...errors import CannotRestore, Unreadable
 from ...model import Notes, SourceCopy
-from ...stage import Stage
-from ...streams import reading
+from ...stage import CHUNK, Stage
+from ...streams import COMPRESSIONS, reading
 from ..model import Bench, Reader, Restored
 from . import session as psql
 from .dump import as_list, as_sql, feed
@@ -64,6 +64,29 @@ def restore(entry: SourceCopy, reader: Reader, _into: Path, bench: Bench) -> Res
     return Restored(entry, rows, target.notes, {"databases": proof})
 
 
+def write_dumps(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> None:
+    """Write the dumps and the roles of a source into an empty folder, as pg_restore and psql read them by hand.
+
+    No server is asked. Raise ActionFailed where one unpacks to more than was declared, or not at all.
+    """
+    wanted = {entry.facts["databases"][name]["payload"] for name in _selected(entry, bench)}
+    bound = _Bound(entry, bench, GLOBALS_LIMIT)
+    for payload in (one for one in entry.payloads if one.role == "globals" or one.name in wanted):
+        path = into / payload.name.rpartition("/")[2].removesuffix(COMPRESSIONS[entry.compression].suffix)
+        try:
+            with reader.payload(payload.name) as packed:
+                _unpack(packed, path, entry, bench, bound)
+        except Unreadable as error:
+            raise ActionFailed(str(error)) from error
+
+
+def _unpack(packed: Path, path: Path, entry: SourceCopy, bench: Bench, bound: _Bound) -> None:
+    with reading(packed, entry.compression, bench.host) as stream, open(path, "xb") as file:
+        while chunk := stream.read(CHUNK):
+            bound(len(chunk))
+            file.write(chunk)
+
+
 def _selected(entry: SourceCopy, bench: Bench) -> list[str]:
     """Return the databases that are wanted, in order. Raise ActionFailed where one is not in the set."""
     known, wanted = sorted(entry.facts["databases"]), bench.selection.databases
@@ -85,8 +108,9 @@ class Target:
         self._made: list[str] = []
 
     @contextmanager
-    def _session(self, database: str = psql.MAINTENANCE[0]) -> Iterator[psql.Session]:
-        with psql.session(self._server, database, self._bench.host) as conversation:
+    def _session(self, database: str = "") -> Iterator[psql.Session]:
+        server, host = self._server, self._bench.host
+        with psql.session(server, database, host) if database else psql.maintenance(server, host) as conversation:
             conversation.ask(WRITING)
             yield conversation
 
@@ -250,7 +274,7 @@ def drop(options: Mapping[str, Any], names: Collection[str], host: Host) -> None
         if not name.startswith(PREFIX) or not _NAME.fullmatch(name):
             raise ActionFailed(f"{name!r} is no database that a restore made: it is not dropped")
     server = server_of(options)
-    with psql.session(server, psql.MAINTENANCE[0], host) as conversation:
+    with psql.maintenance(server, host) as conversation:
         conversation.ask(WRITING)
         how = " WITH (FORCE)" if psql.server_version(conversation) >= FORCING else ""
         for name in names:
@@ -260,8 +284,8 @@ def drop(options: Mapping[str, Any], names: Collection[str], host: Host) -> None
 class _Bound:
     """Counts what a dump unpacks to. Raise ActionFailed beyond what the manifest says of all of them."""
 
-    def __init__(self, entry: SourceCopy, bench: Bench) -> None:
-        self._entry, self._bench, self._left = entry, bench, entry.raw_bytes
+    def __init__(self, entry: SourceCopy, bench: Bench, more: int = 0) -> None:
+        self._entry, self._bench, self._left = entry, bench, entry.raw_bytes + more
 
     def __call__(self, size: int) -> None:
         self._bench.pulse()

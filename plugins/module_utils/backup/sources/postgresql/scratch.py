@@ -25,12 +25,14 @@ from ....host import Host
 from ....process import Completed
 from ...errors import CannotRestore
 from ...model import SourceCopy
+from ...scratch import SCRATCH, end_processes, marked, owned_folder
 from ..model import Bench
 from .parse import parse_tool_version
 from .server import program_of
 
 FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/pgsql/bin")
 ACCOUNT = "postgres"
+SOCKET_PATH = 103  # bytes; Linux takes 107, macOS 103
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",  # it lives no longer than the run
@@ -51,20 +53,21 @@ def scratch_server(entry: SourceCopy, bench: Bench) -> Iterator[Mapping[str, Any
     """
     account = _account(bench.host)
     programs = _programs(entry, bench.host)
-    folder = Path(tempfile.mkdtemp(prefix="cryptobot-pg-", dir=_passable(bench.scratch, account)))
-    server = _Cluster(programs, folder, account, bench.host)
-    try:
-        server.create()
-        yield {
-            "login_unix_socket": str(folder),
-            "login_port": 5432,
-            "system_user": account,
-            "bin_dir": programs,
-            "lock_wait_timeout": 60,
-        }
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with owned_folder(_passable(bench.scratch, account), bench.host) as own:
+        folder = own / "pg"
+        folder.mkdir(mode=0o700)
+        server = _Cluster(programs, folder, account, bench.host)
+        try:
+            server.create()
+            yield {
+                "login_unix_socket": str(folder),
+                "login_port": 5432,
+                "system_user": account,
+                "bin_dir": programs,
+                "lock_wait_timeout": 60,
+            }
+        finally:
+            server.stop()
 
 
 def _account(host: Host) -> str:
@@ -103,10 +106,13 @@ def _version(folder: str, host: Host) -> Optional[int]:
 
 
 def _passable(folder: Path, account: str) -> Path:
-    """Return a folder that the account can pass: the one given, or else that of the system for such things."""
+    """Return a folder that the account can pass, and that leaves room for a socket's path: the one given, or else that
+    of the system for such things.
+    """
     way = [folder, *folder.parents]
     everybody = all(path.stat().st_mode & stat.S_IXOTH for path in way)
-    return folder if everybody or not account else Path(tempfile.gettempdir())
+    short = len(os.fsencode(os.path.realpath(folder))) <= SOCKET_PATH - len(f"/{SCRATCH}12345678/pg/.s.PGSQL.5432")
+    return folder if short and (everybody or not account) else Path(tempfile.gettempdir())
 
 
 class _Cluster:
@@ -121,7 +127,7 @@ class _Cluster:
         if self._account and self._host.platform == "darwin":
             switch = ["sudo", "-n", "-u", self._account, "--"]
         argv = [*switch, program_of(tool, self._programs, self._host), "-D", str(self._data), *words]
-        return self._host.run(argv, timeout=self._host.remaining())
+        return self._host.run(argv, timeout=self._host.remaining(), env=marked(self._folder))
 
     def create(self) -> None:
         """Make the server and start it. Raise CannotRestore where that fails."""
@@ -143,3 +149,5 @@ class _Cluster:
         if (self._data / "postmaster.pid").exists():
             with suppress(CoreError):  # what led here is the one to report
                 self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+        with suppress(CoreError):  # what would not be stopped, and what starts it, if that was given up half way
+            end_processes(self._folder, self._host)

@@ -65,12 +65,14 @@ SELECT pg_catalog.json_build_array({_NAME}, greatest(c.reltuples, 0)::bigint) {_
 # whoever plans a query on a table works out the calls with constants in the expressions of its indexes, so that the
 # table's owner could have us run a function of his. COPY of a table plans nothing, and it refuses a view that was put
 # in the table's place meanwhile. One column is enough, the narrowest that is stored (a generated one is not copied).
+# A server in recovery (a standby, one that goes back to a time) has no rows of unlogged tables and refuses to look.
 ROWS_EXACT = f"""
-SELECT pg_catalog.json_build_array({_NAME}, pg_catalog.format('COPY %I.%I%s TO STDOUT', n.nspname, c.relname,
+SELECT pg_catalog.json_build_array({_NAME}, CASE WHEN c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()
+         THEN 'SELECT WHERE false' ELSE pg_catalog.format('COPY %I.%I%s TO STDOUT', n.nspname, c.relname,
          (SELECT pg_catalog.format(' (%I)', a.attname) FROM pg_catalog.pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
              AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''
-           ORDER BY a.attlen < 0, a.attlen, a.attnum LIMIT 1))) {_USERS_OWN}
+           ORDER BY a.attlen < 0, a.attlen, a.attnum LIMIT 1)) END) {_USERS_OWN}
    AND c.relkind = 'r' ORDER BY n.nspname, c.relname
 """  # noqa: S608 - of constants
 
@@ -147,19 +149,25 @@ def session(server: Server, database: str, host: Host) -> Iterator[Session]:
 
 def databases(server: Server, host: Host) -> list[Database]:
     """Return all databases of a server but templates, each with what keeps it from being dumped."""
-    with _maintenance(server, host) as conversation:
+    with maintenance(server, host) as conversation:
         return parse_databases(conversation.ask(DATABASES))
 
 
 @contextmanager
-def _maintenance(server: Server, host: Host) -> Iterator[Session]:
-    """Yield a conversation about the server as a whole, in the first database of MAINTENANCE that lets us in."""
+def maintenance(server: Server, host: Host, avoid: str = "") -> Iterator[Session]:
+    """Yield a conversation about the server as a whole, in the first database of MAINTENANCE that lets us in.
+
+    One of them may be what the conversation is about, or closed while it is swapped: that one is to avoid.
+    """
     first, second = (ExitStack(), ExitStack())
+    places = [name for name in MAINTENANCE if name != avoid]
     try:
-        conversation = first.enter_context(session(server, MAINTENANCE[0], host))
+        conversation = first.enter_context(session(server, places[0], host))
     except ToolFailed as error:
+        if not places[1:]:
+            raise
         try:
-            conversation = second.enter_context(session(server, MAINTENANCE[1], host))
+            conversation = second.enter_context(session(server, places[1], host))
         except ToolFailed:
             raise error from None
     with first, second:

@@ -20,7 +20,9 @@ _OF_ROLE = re.compile(rf"(?:ALTER ROLE|COMMENT ON ROLE) ({_IDENT}) (?!IN DATABAS
 _MEMBER = re.compile(rf"GRANT ({_IDENT}) TO ({_IDENT})(?: |$)")
 _TABLESPACE = re.compile(rf"CREATE TABLESPACE ({_IDENT}) ")
 _OF_DATABASE = re.compile(
-    r"((?:CREATE|ALTER|COMMENT ON) DATABASE |(?:GRANT|REVOKE) [A-Z, ]+ ON DATABASE )" rf"({_IDENT})( .*)", re.DOTALL
+    r"((?:CREATE|ALTER|COMMENT ON) DATABASE |(?:GRANT|REVOKE) [A-Z, ]+ ON DATABASE "
+    rf"|ALTER ROLE {_IDENT} IN DATABASE )({_IDENT})( .*)",
+    re.DOTALL,
 )
 # What a new database has to have from the beginning; where it lies is this server's matter.
 _FROM_THE_BEGINNING = re.compile(

@@ -20,7 +20,8 @@ from ...declared import Source
 from ...model import Notes, Payload, SourceCopy
 from ...streams import COMPRESSIONS, Codec, reading, writing
 from ..model import Bench, Size, Workshop
-from .collect import Parts, SystemPiece, Wanted, read_parts
+from .collect import read_parts
+from .parts import Parts, SystemPiece, Wanted
 
 PLAIN = Codec(COMPRESSIONS["none"], 0)
 OVERVIEW = "overview.txt"

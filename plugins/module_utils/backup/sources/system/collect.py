@@ -10,54 +10,17 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 from ....errors import CoreError, SourceDenied, SourceMissing, ToolMissing
 from ....finding import EMPTY
 from ....host import MAX_READ, Host
-from .parts import PARTS, Command, HostPart
+from .parts import PARTS, Command, HostPart, Parts, SystemPiece, Trouble, Wanted
 
 _WILD = re.compile(r"[*?\[{]")
 _PLAIN = re.compile(r"[A-Za-z0-9._-]")
 _DISTRIBUTION = re.compile(r"(?P<name>\S+?)-(?P<version>[^-\s]+)(?:-py[0-9.]+)?\.(?:dist|egg)-info")
 NOWHERE = "/dev/null"  # where the link of a masked unit leads
-
-
-class Wanted(NamedTuple):
-    """What is declared of a host: patterns of service names, accounts, virtual environments, the parts without which
-    there is no source, and patterns of those that are left out.
-    """
-
-    services: tuple[str, ...] = ()
-    accounts: tuple[str, ...] = ()
-    venvs: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-
-
-class SystemPiece(NamedTuple):
-    """One file of the source: ``origin`` is the path or the command that it comes from."""
-
-    part: str
-    name: str
-    content: bytes
-    origin: str
-    attributes: Mapping[str, Any] = EMPTY
-
-
-class Trouble(NamedTuple):
-    """What of a part could not be read, and why."""
-
-    part: str
-    why: str
-
-
-class Parts(NamedTuple):
-    """All that was read; ``missing`` names the parts of which there was nothing."""
-
-    pieces: list[SystemPiece]
-    troubles: list[Trouble]
-    missing: list[str]
 
 
 def read_parts(wanted: Wanted, host: Host) -> Parts:

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host needs for the way back beside the application's own data: which files and which commands tell it.
+"""What a host needs for the way back beside the application's own data: which files and which commands tell it, and
+what was read, as records.
 
 Rows of three tables. Nothing of the application is run, and nothing of an account that is not root's: what is installed
 in a virtual environment stands in the names of its folders. Windows is asked by PowerShell (windows.py).
@@ -10,7 +11,10 @@ in a virtual environment stands in the names of its folders. Windows is asked by
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ....finding import EMPTY
 
 
 class Command(NamedTuple):
@@ -31,6 +35,43 @@ class HostPart(NamedTuple):
     commands: tuple[Command, ...] = ()
     links: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+
+
+class Wanted(NamedTuple):
+    """What is declared of a host: patterns of service names, accounts, virtual environments, the parts without which
+    there is no source, and patterns of those that are left out.
+    """
+
+    services: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    venvs: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+class SystemPiece(NamedTuple):
+    """One file of the source: ``origin`` is the path or the command that it comes from."""
+
+    part: str
+    name: str
+    content: bytes
+    origin: str
+    attributes: Mapping[str, Any] = EMPTY
+
+
+class Trouble(NamedTuple):
+    """What of a part could not be read, and why."""
+
+    part: str
+    why: str
+
+
+class Parts(NamedTuple):
+    """All that was read; ``missing`` names the parts of which there was nothing."""
+
+    pieces: list[SystemPiece]
+    troubles: list[Trouble]
+    missing: list[str]
 
 
 NAMES = (

@@ -17,7 +17,7 @@ from typing import Any
 from ....errors import CoreError, SourceMissing, ToolMissing
 from ....host import Host
 from ....powershell import ask, literal
-from .collect import Parts, SystemPiece, Trouble, Wanted
+from .parts import Parts, SystemPiece, Trouble, Wanted
 
 _REGISTRY = r"HKLM:\SYSTEM\CurrentControlSet\Services"
 _SERVICES = r"""

@@ -82,7 +82,8 @@ def test_sources_are_opened_from_l2_and_thoroughly_from_l3(tmp_path, monkeypatch
     report = looked(tmp_path, "a", level, monkeypatch, lambda _entry, bench: seen.append(bench) or [])
     assert [bench.thorough for bench in seen] == asked
     assert {bench.platform for bench in seen} <= {"windows"}, "the one that made the set"
-    assert report == Report(a_set().id, level, sources=1, bytes=1, seconds=1.235)
+    seconds = 1.235 if level < 3 else 3.704  # the owner of a folder of scratch says since and until when
+    assert report == Report(a_set().id, level, sources=1, bytes=1, seconds=seconds)
 
 
 RETURNS = [
@@ -108,7 +109,7 @@ def test_a_source_that_does_not_come_back_is_a_defect_and_one_that_cannot_be_tri
     found = evidence(report, a_set().manifest, None, 1.0)
     assert found is not None
     assert (found.level, found.ok) == ((2, True) if proved else (3, False))
-    assert not list(tmp_path.glob("cryptobot-restore-*"))
+    assert not list(tmp_path.glob("cryptobot-*"))
 
 
 def test_what_failed_below_is_not_restored_and_nothing_is_where_another_could_lead_us(tmp_path, monkeypatch):

@@ -134,6 +134,17 @@ def test_evidence_is_read_back():
     assert parse_verification(verification_document(ID, EVIDENCE), "v", manifest) == EVIDENCE
 
 
+def test_nothing_is_at_l4_but_by_a_drill_that_is_named():
+    manifest = parse_manifest(seal(a_document()), "m", ID)._replace(sha256="ab")
+    claimed = EVIDENCE._replace(level=4)
+    for drill in ({}, {"drill": ""}, {"drill": "yes"}, {"drill": None}):
+        told = claimed._replace(evidence={**EVIDENCE.evidence, **drill})
+        with pytest.raises(ParseError):
+            parse_verification(verification_document(ID, told), "v", manifest)
+    drilled = claimed._replace(evidence={**EVIDENCE.evidence, "drill": ID})
+    assert parse_verification(verification_document(ID, drilled), "v", manifest) == drilled
+
+
 def test_evidence_has_the_keys_that_other_modules_read():
     document = json.loads(verification_document(ID, EVIDENCE))
     assert {key: document[key] for key in ("set", "level", "ok", "at")} == {

@@ -418,7 +418,7 @@ def test_what_the_first_look_found_wanting_does_not_stand_beside_the_deed(tmp_pa
     deed = act(tmp_path, sources=sources, retention={"daily": 7})
     assert first.status == "critical"
     both = merged(first, deed)
-    skipped = ("backup.signature", "backup.repository", "backup.copies", "backup.score_3_2_1_1_0")
+    skipped = ("backup.drill", "backup.signature", "backup.repository", "backup.copies", "backup.score_3_2_1_1_0")
     assert both == {**dict.fromkeys(both, "ok"), **dict.fromkeys(skipped, "skipped")}
     stale = [
         one for one in first.findings if (one.check, one.subject) not in {(d.check, d.subject) for d in deed.findings}

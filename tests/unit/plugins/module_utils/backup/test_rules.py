@@ -135,6 +135,7 @@ CASES = [
     ("backup.permissions", view(access=Access(unknown="powershell.exe was not found")), "unknown"),
     ("backup.permissions", view(a_catalog(exists=False)), "skipped"),
     ("backup.permissions", view(a_catalog(LONG_AGO, faults=(HIS,))), "critical"),
+    ("backup.drill", view(a_catalog(a_set(60))), "skipped"),
     ("backup.permissions", view(a_catalog(LONG_AGO, faults=(WRITABLE, HIS))), "critical"),
     ("backup.permissions", view(a_catalog(LONG_AGO, faults=(WRITABLE,))), "critical"),
     ("backup.permissions", view(a_catalog(LONG_AGO, faults=(UNSEEN,))), "unknown"),

@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_host import FakeHost
 
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_drills import recorded
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.damage import (
     DAMAGES,
     compare,
@@ -28,12 +27,10 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.record
     FILE,
     Record,
     keep,
-    recorded,
     sheet,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.rules_drill import QUARTER, Context
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.run import RULES
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.scratch import sweep
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.host import choose_host
 
 NOW = 1_795_000_000.0
@@ -195,29 +192,3 @@ def test_a_sandbox_is_what_every_file_says(tmp_path, text, why):
     assert bool(lacks_sandbox(tmp_path, ["SANDBOX=1"])) == bool(why)
     (tmp_path / ".env").write_text("KEY=x\n")
     assert lacks_sandbox(tmp_path, ["SANDBOX=1"])
-
-
-# --- what is left -----------------------------------------------------------------------------------------------------
-
-OWNER = {"pid": 2, "began": "77", "boot_id": "boot-1"}
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[]", json.dumps({**OWNER, "boot_id": "boot-0", "identity": "another", "host": "app2"})]
-)
-def test_a_folder_that_is_not_surely_ours_stays(tmp_path, text):
-    folder = tmp_path / "cryptobot-drill-1"
-    folder.mkdir()
-    (folder / "owner.json").write_text(text)
-    host = FakeHost(files={str(folder / "owner.json"): text})
-    swept = sweep(tmp_path, host)
-    assert list(swept.left) == [str(folder)]
-    assert swept.removed == []
-    assert folder.exists()
-
-
-def test_a_link_in_its_place_is_not_followed(tmp_path):
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "cryptobot-drill-1").symlink_to("precious")
-    assert list(sweep(tmp_path, HOST).left) == [str(tmp_path / "cryptobot-drill-1")]
-    assert (tmp_path / "precious").exists()

@@ -12,11 +12,13 @@ from typing import Any, Optional
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import ParseError
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux import nft_tests
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft import (
     ODD_FAMILY,
     parse_nft,
     read_listing,
 )
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model import order
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.model.ruleset import (
     Doubt,
     Effect,
@@ -791,3 +793,9 @@ def test_a_reset_is_of_the_family_that_its_code_asks_for_and_in_doubt_without_it
     assert [doubtful for doubtful, _family in kinds(CODE)] == [False, False, True, False, True]
     assert [len(family) for _doubtful, family in kinds(CODE)] == [1, 0, 0, 1, 0]
     assert [doubtful for doubtful, _family in kinds("")] == [True] * 5
+
+
+@pytest.mark.case("FW7")
+def test_whatever_a_rule_asks_of_a_connection_has_connections_tracked() -> None:
+    fields = {left.field for left in nft_tests._LEFT.values() if left.field.startswith("ct_")}
+    assert fields == order._OF_CONNECTION

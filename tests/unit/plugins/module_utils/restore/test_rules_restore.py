@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.model import BACK, KEPT, UNDER_WAY, Journal
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.model import BACK, KEPT, Journal
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.plan import ASSUMED
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.restore.rules_restore import RULES, Context
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.restores import UNDER_WAY
 
 NOW = 1_800_000_000.0
 
@@ -30,17 +31,6 @@ def said(*journals: Journal, kept: int = 5, **more: Any) -> dict[str, list[tuple
     return found
 
 
-def test_a_restore_that_is_half_done_is_critical_and_says_where_it_is() -> None:
-    half = journal(UNDER_WAY, steps=[["keep", "a"], ["swap", "b"]], done=["keep a"])
-    half.now = "swap b"
-    [(status, message)] = said(half)["under_way"]
-    assert (status, message) == (
-        "critical",
-        "the restore r1 of set s1 is half done: 1 of 2 steps are done, it was at: swap b",
-    )
-    assert said(journal(KEPT))["under_way"] == [("ok", "no restore is half done")]
-
-
 DONE = [
     ({}, "skipped"),
     ({"planned": "it would be"}, "ok"),
@@ -52,6 +42,12 @@ DONE = [
 @pytest.mark.parametrize(("more", "status"), DONE)
 def test_what_a_run_came_to(more: dict[str, str], status: str) -> None:
     assert [each for each, _message in said(journal(KEPT), **more)["done"]] == [status]
+
+
+def test_an_archive_says_what_it_lacks_and_what_of_it_is_left() -> None:
+    [(status, message)] = said(journal(KEPT), lacks=("it has no logs",), left={"data": "nobody knows"})["archive"]
+    assert status == "warning"
+    assert message.endswith("it has no logs; its data is not restored: nobody knows")
 
 
 SAFETY = [
