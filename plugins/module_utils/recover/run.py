@@ -94,7 +94,7 @@ def begun(request: Recovery, host: Host, *, write: bool = False) -> Result:
     here = collect_here(request.restore, chosen.entries, host)
     why = refusal(request, record, here, restore)
     sources = chosen.found.manifest.sources
-    reader = reader_of(request.restore, chosen.found, host, lambda: None)
+    reader = reader_of(request.restore, chosen, host, lambda: None)
     needs = needs_of(request, read_recorded(sources, reader), here, chosen.entries)
     why = why or ("" if restore == plan.DONE else unmet(request, needs, here, chosen.entries))
     if why:
