@@ -71,7 +71,7 @@ def read_recovery(params: Mapping[str, Any], platform: str = "") -> Recovery:
         state=params["state"],
         restore=read_restore({**defaults, **given}, platform),
         over=params["over"],
-        steps=ordered([_row(row) for row in params["steps"]]),
+        steps=ordered([_row(place, row) for place, row in enumerate(params["steps"])]),
         packages=tuple(_package(name) for name in params["packages"]),
         recorded_packages=params["recorded_packages"],
         left_out=tuple(params["packages_left_out"]),
@@ -96,10 +96,10 @@ def ordered(rows: Sequence[StepRow]) -> tuple[StepRow, ...]:
     A later row of a name takes the place of an earlier one, where the earlier one stood unless it says ``after``.
     """
     found: list[StepRow] = []
-    for row in rows:
+    for number, row in enumerate(rows):
         names = [each.name for each in found]
         if row.after and row.after not in names:
-            raise InputError(f"steps ({row.name}).after", row.after, f"one of {', '.join(names) or 'no step'}", names)
+            raise InputError(f"steps[{number}].after", row.after, f"one of {', '.join(names) or 'no step'}", names)
         place = names.index(row.name) if row.name in names else len(found)
         found = [each for each in found if each.name != row.name]
         if row.after:
@@ -108,9 +108,9 @@ def ordered(rows: Sequence[StepRow]) -> tuple[StepRow, ...]:
     return tuple(found)
 
 
-def _row(row: Mapping[str, Any]) -> StepRow:
+def _row(place: int, row: Mapping[str, Any]) -> StepRow:
     if row["after"] and row["after"] == row["name"]:
-        raise InputError(f"steps ({row['name']}).after", row["after"], "another step than itself")
+        raise InputError(f"steps[{place}].after", row["after"], "another step than itself")
     return StepRow(row["name"], row["title"], row["after"] or "", row["tasks"] or "")
 
 

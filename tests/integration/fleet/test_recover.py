@@ -152,7 +152,7 @@ def test_a_plan_names_every_step_and_changes_nothing(hosts: Hosts) -> None:
     hosts.sh("new1", "sleep 1; touch /root/before; sleep 1; getent passwd > /root/accounts")
     ended = hosts.recover("new1", "--check")
     assert ended.returncode == 0, ended.stdout
-    for words in ("postgresql", "redis-server", "cryptobot (any number)", "in about", "cryptobot-trade.service"):
+    for words in ("postgresql", "redis-server", "cryptobot (any number, in adm)", "in about", "trade.service"):
         assert words in ended.stdout, ended.stdout
     assert hosts.sh("new1", f"getent passwd | cmp - /root/accounts && {CHANGED}").splitlines() in (
         [],

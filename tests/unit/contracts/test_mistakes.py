@@ -1182,13 +1182,13 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "recover",
         "linux",
         restoring(steps=[{"name": "a"}, {"name": "b", "after": "c"}]),
-        "steps (b).after is 'c': expected one of a",
+        "steps[1] (b).after is 'c': expected one of a",
     ),
     (
         "recover",
         "linux",
         restoring(steps=[{"name": "a", "after": "a"}]),
-        "steps (a).after is 'a': expected another step than itself",
+        "steps[0] (a).after is 'a': expected another step than itself",
     ),
     ("recover", "linux", restoring(packages=["-x y"]), "packages is '-x y': expected the name of a package"),
     (
@@ -1207,7 +1207,7 @@ MISTAKES: list[tuple[str, str, dict[str, Any], str]] = [
         "recover",
         "linux",
         restoring(state="judged"),
-        "findings is None: expected what was found when the host was looked at, or failed_step",
+        "findings: is not set: expected what was found when the host was looked at, or failed_step",
     ),
     ("restore", "linux", restoring(set="../x"), "set is '../x': expected newest, or the id or name of a set"),
 ]

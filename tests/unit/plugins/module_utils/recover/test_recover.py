@@ -209,7 +209,7 @@ def test_the_steps_of_a_site_come_where_they_say(more: tuple[StepRow, ...], name
 
 
 def test_a_step_after_one_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match=r"steps \(x\).after is 'never', expected one of packages"):
+    with pytest.raises(InputError, match=r"steps\[1\].after is 'never', expected one of packages"):
         ordered([StepRow("packages"), StepRow("x", after="never")])
 
 
