@@ -41,7 +41,7 @@ class Context(NamedTuple):
     @property
     def newest(self) -> Optional[BackupSet]:
         """The newest set that counts, or None."""
-        return self.catalog.good[-1] if self.catalog.good else None
+        return self.catalog.newest
 
     @property
     def dir(self) -> str:

@@ -22,7 +22,7 @@ from .access import require_own_way
 from .declared import Settings, Source
 from .errors import NoSpace
 from .manifest import manifest_document, parse_manifest, seal
-from .model import L1, BackupSet, Catalog, Made, Manifest, Report
+from .model import L1, SAFETY, BackupSet, Catalog, Made, Manifest, Report
 from .names import MANIFEST
 from .plan import SetPlan, pin_of
 from .rules_anomaly import find_anomalies
@@ -186,4 +186,5 @@ def _publish(partial: Path, manifest: Manifest, report: Report, host: Host) -> B
     draft = BackupSet(manifest, partial, found)  # its signature is ours, where there is a key
     if found is not None:
         record_verification(partial, manifest.id, found)
-    return draft._replace(folder=publish(partial, manifest, host, latest=draft.good))
+    latest = draft.good and manifest.label != SAFETY
+    return draft._replace(folder=publish(partial, manifest, host, latest=latest))

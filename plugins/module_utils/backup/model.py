@@ -276,6 +276,9 @@ class Stock(NamedTuple):
     lost: tuple[str, ...] = ()
 
 
+SAFETY = "safety"  # the label of a set of what a restore replaces: often a part, and of a state that was broken
+
+
 class Catalog(NamedTuple):
     """All that a backup folder holds, sets from old to new. ``free`` is in bytes, ``mode`` the folder's own.
 
@@ -321,6 +324,12 @@ class Catalog(NamedTuple):
         known = Verification(L0, ok=True, at=0.0)
         able = tuple(found for found in unheard if found._replace(verification=known).good)
         return self.good or (() if self.faults else able)
+
+    @property
+    def newest(self) -> Optional[BackupSet]:
+        """The newest set that counts, or None: one of what a restore replaced only where there is no other."""
+        counting = tuple(found for found in self.good if found.manifest.label != SAFETY) or self.good
+        return counting[-1] if counting else None
 
     def named(self, name: str) -> Optional[BackupSet]:
         """Return the newest set that a person gave this name, or None."""

@@ -38,7 +38,7 @@ from .context import Context
 from .copies.run import with_copies, without_copies
 from .declared import ALL, NEWEST, Settings, read_settings
 from .history import last_run
-from .model import BackupSet, Catalog, Report, Verification
+from .model import SAFETY, BackupSet, Catalog, Report, Verification
 from .names import is_set_id
 from .plan import SWEEP, SetPlan, not_done, plan_present, plan_pruned, refusal
 from .platforms import collect_access
@@ -258,7 +258,8 @@ def chosen(catalog: Catalog, settings: Settings) -> list[BackupSet]:
     if settings.which == ALL:
         return list(catalog.sets)
     if settings.which == NEWEST:
-        return list(catalog.on_time[-1:])
+        made = [found for found in catalog.on_time if found.manifest.label != SAFETY]
+        return (made or list(catalog.on_time))[-1:]
     broken = {one.id for one in catalog.broken}
     by_id = [found for found in catalog.sets if found.id == settings.which]
     by_name = catalog.named(settings.which)

@@ -10,11 +10,11 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ..backup.model import FORGED, UNSIGNED, BackupSet, Catalog, SourceCopy
+from ..backup.model import FORGED, SAFETY, UNSIGNED, BackupSet, Catalog, SourceCopy
 from ..backup.names import is_set_id
 from ..backup.times import to_iso
 from ..errors import CoreError, InputError
-from .declared import NEWEST, SAFETY, Request
+from .declared import NEWEST, Request
 
 
 class RestoreRefused(CoreError):

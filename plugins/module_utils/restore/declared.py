@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional
 
 from ..backup import SPEC as BACKUP
 from ..backup.declared import Settings, Source, read_settings
+from ..backup.model import SAFETY
 from ..backup.names import is_set_id
 from ..backup.repository import OPTIONS
 from ..backup.times import from_iso
@@ -24,7 +25,7 @@ from ..trusted import Others
 from ..units import parse_seconds
 from . import RESTORED
 
-NEWEST, SAFETY, PINNED = "newest", "safety", "30d"
+NEWEST, PINNED = "newest", "30d"
 STARTED = "started"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plugins.module_utils.backup.examples import act as backup_run
 from plugins.module_utils.restore.lab import Lab
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.errors import CoreError
@@ -102,6 +103,13 @@ def test_a_destroyed_installation_comes_back(lab: Lab) -> None:
     assert (said.status, said.message.count("is not in the safety set")) == ("warning", 2)
     assert lab.restore(state="rolled_back").failure == ""
     assert not lab.app.exists(), "the state before: nothing"
+
+
+def test_what_a_restore_replaced_is_never_the_newest_backup(lab: Lab) -> None:
+    assert lab.restore(only=["config"]).data["restore"]["safety_set"]
+    looked = backup_run(lab.root, state="verified", sources=lab.sources)
+    assert {found.status for found in looked.findings if found.check == "backup.complete"} == {"ok"}
+    assert os.readlink(lab.root / "backups" / "latest") == lab.set
 
 
 def test_an_older_restore_is_not_taken_back_from_under_a_newer_one(lab: Lab) -> None:

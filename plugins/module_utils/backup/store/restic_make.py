@@ -21,7 +21,7 @@ from ...publish import publish_folder
 from ..access import require_own_way
 from ..declared import Settings
 from ..make import NotVerified, back_up_all, growing, seal_set
-from ..model import BackupSet, Catalog, Defect, Made, Manifest
+from ..model import SAFETY, BackupSet, Catalog, Defect, Made, Manifest
 from ..names import MANIFEST, OWNER, SIGNATURE
 from ..sources.files.content import FILE
 from ..sources.model import Bench, Workshop
@@ -178,6 +178,6 @@ def _publish(run: Run, manifest: Manifest, made: Made) -> BackupSet:
     publish_folder(partial, final)
     (final / OWNER).unlink(missing_ok=True)
     draft = BackupSet(manifest, final, found)
-    if draft.good:
+    if draft.good and manifest.label != SAFETY:
         lead_to(final, run.host)
     return draft
