@@ -95,9 +95,10 @@ def looks(area: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> 
     """Return what a checkup is told by area; nothing of another module, which is of no area."""
     if area != "checkup":
         return {}
-    assert given["checks"] == "{{ __weekly_checks }}"
-    assert "__weekly_looks" in variables["__weekly_checks"]
-    found: dict[str, Any] = variables["__weekly_looks"]
+    role = re.fullmatch(r"\{\{ __(\w+)_checks \}\}", given["checks"])
+    assert role, given
+    assert f"__{role[1]}_looks" in variables[f"__{role[1]}_checks"]
+    found: dict[str, Any] = variables[f"__{role[1]}_looks"]
     return found
 
 
@@ -186,7 +187,14 @@ def test_each_option_of_a_backup_that_is_documented_is_accepted() -> None:
     documented = load(CHECKOUT / "roles" / "inventory" / "meta" / "argument_specs.yml")["argument_specs"]["variables"]
     backup = documented["options"]["cryptobot_backup"]
     source_of = {"name": "config", "type": "files", "path": "/etc/cryptobot"}
-    values = {"dir": "/b", "sources": [source_of], "retention": {"daily": 7}, "fresh_for": "20h", "max_age_hours": 26}
+    values = {
+        "dir": "/b",
+        "sources": [source_of],
+        "retention": {"daily": 7},
+        "fresh_for": "20h",
+        "max_age_hours": 26,
+        "drill_days": 90,
+    }
     values = {**values, "sign_key_file": "/etc/cryptobot/key", "trusted_accounts": ["nobody"]}
     archive = {
         **values,
