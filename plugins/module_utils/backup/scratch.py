@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import signal
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -92,11 +93,10 @@ def _remove(folder: Path) -> None:
 
 def remove_tree(folder: Path) -> None:
     """Remove what was restored, folders that may not be looked into among them."""
-    for inner, folders, _files in os.walk(folder):
+    for _inner, folders, _files, descriptor in os.fwalk(folder):  # a path may be longer than the kernel takes at once
         for name in folders:
-            path = os.path.join(inner, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
+            if stat.S_ISDIR(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                os.chmod(name, 0o700, dir_fd=descriptor)
     shutil.rmtree(folder)
 
 

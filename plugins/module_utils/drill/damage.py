@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import stat
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import IO, NamedTuple, Optional, cast
 
 from ..backup.stage import CHUNK
 from . import CHANGE, DELETE, ENCRYPT, FLIP
@@ -37,18 +38,47 @@ def entropy_of(data: bytes) -> float:
     return -sum(count / total * math.log2(count / total) for count in Counter(data).values()) if total else 0.0
 
 
+class There(NamedTuple):
+    """A regular file by its name in an open folder: a path may be longer than the kernel takes at once."""
+
+    path: str
+    name: str
+    folder: int
+
+    def open(self, mode: str) -> IO[bytes]:
+        """Return it opened, links not followed. Raise OSError."""
+
+        def opener(name: str, flags: int) -> int:
+            return os.open(name, flags | os.O_NOFOLLOW, dir_fd=self.folder)
+
+        return cast("IO[bytes]", open(self.name, mode, opener=opener))
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return os.stat(self.name, dir_fd=self.folder, follow_symlinks=False).st_size
+
+
+def files_below(root: Path) -> Iterator[There]:
+    """Yield each regular file below a folder, with its path there, while its folder is open. Raise OSError."""
+    for folder, _folders, names, descriptor in os.fwalk(root, onerror=_fail):
+        for name in sorted(names):
+            if stat.S_ISREG(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                yield There(os.path.relpath(os.path.join(folder, name), root), name, descriptor)
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
 def fingerprints(root: Path) -> dict[str, Print]:
     """Return each regular file below a folder, by its path there."""
-    return {str(path.relative_to(root)): _print_of(path) for path in _files(root)}
+    return {file.path: _print_of(file) for file in files_below(root)}
 
 
-def _files(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
-
-
-def _print_of(path: Path) -> Print:
+def _print_of(file: There) -> Print:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with file.open("rb") as stream:
         first = stream.read(SAMPLE)
         digest.update(first)
         while chunk := stream.read(CHUNK):
@@ -56,41 +86,43 @@ def _print_of(path: Path) -> Print:
     return Print(digest.hexdigest(), entropy_of(first) if len(first) >= LEAST else None)
 
 
-def _delete(path: Path) -> None:
-    path.unlink()
+def _delete(file: There) -> None:
+    os.unlink(file.name, dir_fd=file.folder)
 
 
-def _encrypt(path: Path) -> None:
-    size = path.stat().st_size
-    with path.open("r+b") as stream:
+def _encrypt(file: There) -> None:
+    size = file.size
+    with file.open("r+b") as stream:
         for position in range(0, size, CHUNK):
             stream.write(os.urandom(min(CHUNK, size - position)))
 
 
-def _flip(path: Path) -> None:
-    size = path.stat().st_size
-    with path.open("r+b") as stream:
-        stream.seek(size // 2)
+def _flip(file: There) -> None:
+    middle = file.size // 2
+    with file.open("r+b") as stream:
+        stream.seek(middle)
         byte = stream.read(1)
-        stream.seek(size // 2)
+        stream.seek(middle)
         stream.write(bytes([byte[0] ^ 1]))
 
 
-def _change(path: Path) -> None:
-    with path.open("ab") as stream:
+def _change(file: There) -> None:
+    with file.open("ab") as stream:
         stream.write(b"\n# a deploy that went wrong\n")
 
 
-DAMAGES: dict[str, Callable[[Path], None]] = {DELETE: _delete, ENCRYPT: _encrypt, FLIP: _flip, CHANGE: _change}
+DAMAGES: dict[str, Callable[[There], None]] = {DELETE: _delete, ENCRYPT: _encrypt, FLIP: _flip, CHANGE: _change}
 
 
 def damage(root: Path, kind: str) -> int:
     """Do the damage to every file below a folder that is not empty; return how many there are."""
-    files = [path for path in _files(root) if path.stat().st_size]
-    for path in files:
-        path.chmod(0o600)
-        DAMAGES[kind](path)
-    return len(files)
+    count = 0
+    for file in files_below(root):
+        if file.size:
+            os.chmod(file.name, 0o600, dir_fd=file.folder)
+            DAMAGES[kind](file)
+            count += 1
+    return count
 
 
 class Noticed(NamedTuple):

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..host import Host
+from .damage import files_below
 
 SECONDS = 8.0  # for each endpoint: Linux knocks at 0, 1, 3 and 7 s, and what answers none of these is filtered
 ENVIRONMENT = ".env"
@@ -49,16 +50,19 @@ def reached(name: str, port: int, host: Host) -> str:
 
 def lacks_sandbox(root: Path, sandbox: Sequence[str]) -> str:
     """Return what says that the restored application is not told to use a sandbox; empty where all of it is."""
-    files = sorted(path for path in root.rglob(ENVIRONMENT) if path.is_file() and not path.is_symlink())
-    if not files:
-        return f"there is no {ENVIRONMENT} among what was restored that could say that it uses a sandbox"
-    for path in files:
-        lines = {line.strip().removeprefix("export ") for line in path.read_text(errors="replace").splitlines()}
+    seen = False
+    for file in files_below(root):
+        if file.name != ENVIRONMENT:
+            continue
+        seen = True
+        with file.open("rb") as stream:
+            text = stream.read().decode(errors="replace")
+        lines = {line.strip().removeprefix("export ") for line in text.splitlines()}
         missing = [line for line in sandbox if line not in lines]
         contrary = [line for line in lines if any(_contradicts(line, each) for each in sandbox)]
         if missing or contrary:
-            return f"{path} does not say {(missing or sandbox)[0]}"
-    return ""
+            return f"{root / file.path} does not say {(missing or sandbox)[0]}"
+    return "" if seen else f"there is no {ENVIRONMENT} among what was restored that could say that it uses a sandbox"
 
 
 def _contradicts(line: str, wanted: str) -> bool:

@@ -33,6 +33,7 @@ from .work import Work
 
 AFTER_BESIDE = (HOLD, PROVE, SWAP, START, FINISH)
 MEMORY = "restore"
+TELLING = 64 << 20  # bytes; what a smaller restore takes is mostly spent on beginning, and tells no pace
 
 
 def carry_out(work: Work) -> str:
@@ -314,7 +315,7 @@ def _finish(work: Work, _subject: str) -> str:
     work.journal.state, work.journal.until = KEPT, work.host.now() + work.request.keep_old
     work.journal.held = {}
     spent = work.journal.seconds.get(RESTORE, 0.0)
-    if spent > 0 and work.journal.bytes:
+    if spent > 0 and work.journal.bytes >= TELLING:
         memory = recall(work.request.state_dir, MEMORY)
         remember(work.request.state_dir, MEMORY, {**memory, "bytes_per_second": work.journal.bytes / spent})
     return f"kept, with id {work.journal.id}"

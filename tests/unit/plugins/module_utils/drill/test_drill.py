@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.rules_drills import recorded
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.backup.scratch import remove_tree
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.drill.damage import (
     DAMAGES,
     compare,
@@ -132,6 +133,36 @@ def test_every_damaged_file_is_noticed(tmp_path, kind):
     assert noticed.all == 3
     assert noticed.random == (1 if kind == "encrypt" else 0)  # what was random before tells nothing, a byte neither
     assert (tmp_path / "empty").exists()
+
+
+def deep(root, name, content):
+    """Make a file 31 folders of 200 characters below a folder: its path is longer than the kernel takes at once."""
+    folder = os.open(root, os.O_RDONLY)
+    for _level in range(31):
+        os.mkdir("d" * 200, dir_fd=folder)
+        inner = os.open("d" * 200, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    with open(name, "wb", opener=lambda path, flags: os.open(path, flags, 0o600, dir_fd=folder)) as stream:
+        stream.write(content)
+    os.close(folder)
+
+
+@pytest.mark.parametrize("kind", sorted(DAMAGES))
+def test_a_path_that_is_longer_than_the_kernel_takes_is_played_and_removed(tmp_path, kind):
+    deep(tmp_path, "file", b"some content " * 100)
+    before = fingerprints(tmp_path)
+    assert [len(name) > 4096 for name in before] == [True]
+    assert damage(tmp_path, kind) == 1
+    assert compare(before, fingerprints(tmp_path)).all == 1
+    remove_tree(tmp_path)
+    assert not tmp_path.exists()
+
+
+def test_a_sandbox_is_looked_for_at_any_depth(tmp_path):
+    deep(tmp_path, ".env", b"SANDBOX=false\n")
+    assert "does not say SANDBOX=true" in lacks_sandbox(tmp_path, ["SANDBOX=true"])
+    remove_tree(tmp_path)
 
 
 def test_how_random_bytes_are():
