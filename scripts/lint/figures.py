@@ -45,7 +45,7 @@ class Aim(NamedTuple):
 
 # A bound that is not the aim yet goes towards it with each change that allows that, and never back.
 AIMS = (
-    Aim(CORE, "lines", 74_500, 31_000),
+    Aim(CORE, "lines", 73_000, 31_000),
     Aim(CORE, "median lines of a file", 119, 150, least=True),
     Aim(CORE, "class names for three things", 0, 0),
     Aim(PLUGINS, "files over 400 lines, documentation apart", 0, 0),

@@ -10,10 +10,11 @@ and the next one judges anew. The end of a base chain is its policy. Open is onl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from . import ruleset as to
-from .intervals import Intervals, contains, intersect, rest_of
+from .intervals import Intervals, contains, intersect, merge, rest_of
 from .network import LOOPBACK_SOURCES, Stack
 from .order import NAT, TRACK, Base, Orders, Path, Station, orders_of
 from .packet import CONFIRMED, DNAT_DONE, HEADER, LOOPBACK, NEW, SNAT_DONE, TCP, Packet, is_named
@@ -26,6 +27,7 @@ LEADS_AWAY = "it leads away from the sockets of this host, and what filters on t
 TOO_MUCH = "these rules take more work to evaluate than this audit spends on them"
 UNTRACKED_NAT = "whether connections are tracked, without which no chain of NAT is passed, cannot be seen"
 
+_COMPARED = 20  # comparisons of pieces that cost as much as a rule that is applied
 _IN, _OUT = (to.INGRESS, to.PREROUTING, to.INPUT), (to.OUTPUT, to.POSTROUTING, to.EGRESS)
 _ITSELF, _THROUGH = (*_OUT, *_IN), (to.INGRESS, to.PREROUTING, to.FORWARD, to.POSTROUTING, to.EGRESS)
 _LOCAL = {4: 0x7F000001, 6: 1}  # where a redirect leads what the host itself sends
@@ -65,13 +67,21 @@ class Evaluator:
         orders = self._orders[packet.family]
         try:
             self._budget.ask()
-            tried = [_Exchange(self, path, orders).run(begin, sources, through) for path in orders.paths]
+            first, *others = (_Exchange(self, path, orders).run(begin, sources, through) for path in orders.paths)
+            pieces = self._alike(first, others, orders.why)
         except Spent:
             return [Piece(sources, to.UNKNOWN, TOO_MUCH, packet)]
-        pieces = tried[0]
-        for other in tried[1:]:
-            pieces = [part for piece in pieces for part in _compared(piece, other, orders.why)]
         return [self._with_doubts(piece, device, orders) for piece in pieces]
+
+    def _alike(self, pieces: list[Piece], others: list[list[Piece]], why: str) -> list[Piece]:
+        """Given what comes of an exchange in one order and in the others, return it as unknown where they differ.
+
+        Pieces overlap where a sender chooses, so what is alike is put together each time. Raise Spent.
+        """
+        for other in others:
+            self._budget.spend(len(pieces) * len(other) // _COMPARED)
+            pieces = _joined(part for piece in pieces for part in _compared(piece, other, why))
+        return pieces
 
     def walk(self, base: Base, flow: Flow) -> list[ChainEnd]:
         """Given a base chain, return its verdicts on a flow: accept, drop, reject, divert, translate or unknown."""
@@ -331,6 +341,14 @@ def _arrived(flow: Flow, passed: list[ChainEnd]) -> list[Piece]:
             pieces.append(Piece(share, OPEN, end.rule, landed))
             rest = rest_of(rest, share)
     return pieces + ([Piece(rest, OPEN, NO_RULE, landed)] if rest else [])
+
+
+def _joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """Given pieces, return them with those put together that differ by nothing but their sources."""
+    sources: dict[Piece, list[Intervals]] = {}
+    for piece in pieces:
+        sources.setdefault(piece._replace(sources=()), []).append(piece.sources)
+    return [piece._replace(sources=merge(parts)) for piece, parts in sources.items()]
 
 
 def _compared(piece: Piece, others: list[Piece], why: str) -> list[Piece]:

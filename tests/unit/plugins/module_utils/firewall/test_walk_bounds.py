@@ -250,3 +250,24 @@ def test_flows_that_differ_by_their_sources_only_are_one() -> None:
     assert join(flows) == [Flow((1, 3), SSH), Flow((5, 6), SSH, unsure="a rule")]
     assert join(flows[:1]) == flows[:1]
     assert join([]) == []
+
+
+def overlapping(verdicts: tuple[str, ...], count: int) -> list[Piece]:
+    return [Piece((0, 100 + at), verdict, f"rule {at}", SSH) for at in range(count) for verdict in verdicts]
+
+
+def test_what_comes_of_many_orders_does_not_multiply_where_a_sender_chooses() -> None:
+    evaluator = Evaluator(Ruleset(()), Stack())
+    evaluator._budget.ask()
+    alike = evaluator._alike(overlapping(("open",), 8), [overlapping(("open",), 8)] * 24, "orders")
+    assert [(piece.sources, piece.verdict) for piece in alike] == [((0, 100 + at), "open") for at in range(8)]
+    unlike = evaluator._alike(overlapping(("open",), 8), [overlapping(("open", "filtered"), 8)] * 24, "orders")
+    assert len(unlike) == 9
+    assert {piece.rule for piece in unlike if piece.verdict == "unknown"} == {"orders"}
+
+
+def test_comparing_orders_is_work_that_has_an_end() -> None:
+    few = Evaluator(Ruleset(()), Stack(), Budget(total=10_000, question=100))
+    few._budget.ask()
+    with pytest.raises(Spent):
+        few._alike(overlapping(("open",), 50), [overlapping(("open",), 50)], "orders")
