@@ -50,11 +50,11 @@ def reached(name: str, port: int, host: Host) -> str:
 
 def lacks_sandbox(root: Path, sandbox: Sequence[str]) -> str:
     """Return what says that the restored application is not told to use a sandbox; empty where all of it is."""
-    seen = False
+    there = False
     for file in files_below(root):
         if file.name != ENVIRONMENT:
             continue
-        seen = True
+        there = True
         with file.open("rb") as stream:
             text = stream.read().decode(errors="replace")
         lines = {line.strip().removeprefix("export ") for line in text.splitlines()}
@@ -62,7 +62,7 @@ def lacks_sandbox(root: Path, sandbox: Sequence[str]) -> str:
         contrary = [line for line in lines if any(_contradicts(line, each) for each in sandbox)]
         if missing or contrary:
             return f"{root / file.path} does not say {(missing or sandbox)[0]}"
-    return "" if seen else f"there is no {ENVIRONMENT} among what was restored that could say that it uses a sandbox"
+    return "" if there else f"there is no {ENVIRONMENT} among what was restored that could say that it uses a sandbox"
 
 
 def _contradicts(line: str, wanted: str) -> bool:
