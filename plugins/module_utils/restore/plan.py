@@ -139,7 +139,9 @@ def refusal(plan: RestorePlan) -> str:
     if tight is None:
         return ""
     has, needs = human_bytes(tight.free), human_bytes(tight.required)
-    return f"nothing was done, there is not enough room: {tight.place} has {has} free, {needs} are required"
+    safe = any(step.action == SAFE for step in plan.steps)
+    way = "; make room there" + (", or do without the safety set (restore_safety_set=false)" if safe else "")
+    return f"nothing was done, there is not enough room: {tight.place} has {has} free, {needs} are required{way}"
 
 
 def describe(plan: RestorePlan) -> Mapping[str, object]:
