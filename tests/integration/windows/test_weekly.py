@@ -121,6 +121,8 @@ def test_the_second_run_changes_nothing(weeks: Weeks) -> None:
 
 
 def test_what_each_task_needs_of_the_core_travelled_once(weeks: Weeks) -> None:
-    """Four tasks go to the host: the checkup, the backup, the cleanup, the databases; the plan brought them all."""
-    assert len(weeks.kept[0]) == 4
+    """Five tasks go to the host: the checkup, the backup, the old states of restores, the cleanup, the databases; the
+    plan brought them all.
+    """
+    assert len(weeks.kept[0]) == 5
     assert weeks.kept == [weeks.kept[0]] * 3
