@@ -32,7 +32,8 @@ from .pid_file import read_pid_file, whose, without_proof
 from .probe import ask_all
 from .workers import SPAN, is_unsteady, turnover_of
 
-TIMES = {"linux": 10}  # how often within SPAN; a list of all processes costs the other systems seconds
+# How often within SPAN: a worker may live for 0.1 s. A list of all processes costs the other systems seconds.
+TIMES = {"linux": 25}
 Names = tuple[str, ...]
 
 
