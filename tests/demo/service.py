@@ -11,11 +11,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Optional
 
 from cryptobot_demo.catalog import SERVICES
@@ -25,6 +23,7 @@ from cryptobot_demo.logs import SERVER, set_up_logging
 from cryptobot_demo.orders import OrderBook, load_orders
 from cryptobot_demo.pidfile import remove_pid_file, write_pid_file
 from cryptobot_demo.server import ServiceServer, make_server
+from cryptobot_demo.stop import Stop, catch_signals
 from cryptobot_demo.traffic import play, set_gauges
 from cryptobot_demo.workers import die_of_import_error, import_switch, supervise
 
@@ -64,7 +63,7 @@ def make_application(name: str, install_dir: Path) -> Application:
     )
 
 
-def keep_busy(app: Application, seconds: float, stop: threading.Event) -> None:
+def keep_busy(app: Application, seconds: float, stop: Stop) -> None:
     """Given a pause in seconds, act out one tick after each until ``stop`` is set."""
     tick = HISTORY_TICKS
     while not stop.wait(seconds):
@@ -72,31 +71,18 @@ def keep_busy(app: Application, seconds: float, stop: threading.Event) -> None:
         tick += 1
 
 
-def catch_signals() -> threading.Event:
-    """Return the event that SIGTERM and SIGINT set from now on."""
-    stop = threading.Event()
-
-    def end(number: int, frame: Optional[FrameType]) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    return stop
-
-
-def serve(server: ServiceServer, app: Application, traffic_seconds: float, stop: threading.Event) -> None:
+def serve(server: ServiceServer, app: Application, traffic_seconds: float, stop: Stop) -> None:
     """Given a bound server, listen and answer until ``stop`` is set."""
     server.server_activate()
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     if traffic_seconds:
         threading.Thread(target=keep_busy, args=(app, traffic_seconds, stop), daemon=True).start()
-    while not stop.wait(0.2):  # a signal that another thread took does not end a wait without an end
-        pass
+    stop.wait()
     server.shutdown()
     server.server_close()
 
 
-def serve_with_workers(server: ServiceServer, app: Application, traffic_seconds: float, stop: threading.Event) -> None:
+def serve_with_workers(server: ServiceServer, app: Application, traffic_seconds: float, stop: Stop) -> None:
     """Given a bound server, have the service's workers answer until ``stop`` is set; each has its own DRY_RUN."""
 
     def work(number: int) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 import traceback
 from pathlib import Path
 from typing import Callable
 
 from .logs import SERVER
+from .stop import Stop
 
 RESPAWN_SECONDS = 0.5
 BROKEN_IMPORT = """\
@@ -33,7 +33,7 @@ def import_switch(install_dir: Path, name: str) -> Path:
     return install_dir / "run" / f"{name}.import-error"
 
 
-def supervise(count: int, work: Callable[[int], None], stop: threading.Event) -> None:
+def supervise(count: int, work: Callable[[int], None], stop: Stop) -> None:
     """Given how many workers and what each does, keep that many alive until ``stop`` is set, then end them."""
     workers = {start_worker(number, work): number for number in range(count)}
     while not stop.is_set():
