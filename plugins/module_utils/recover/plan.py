@@ -34,6 +34,11 @@ class Needs(NamedTuple):
     doubts: tuple[str, ...]
 
 
+def is_system(account: Account) -> bool:
+    """Return whether an account is made as one of the system: its number is free to choose, or it had such a one."""
+    return account.uid is None or account.uid < SYSTEM_BELOW
+
+
 def needs_of(request: Recovery, recorded: Recorded, here: Here, entries: Sequence[SourceCopy]) -> Needs:
     """Return what the host needs before the restore."""
     doubts = [f"a text of the set is no name, nothing of that name is made: {text!r}" for text in recorded.refused[:1]]

@@ -127,10 +127,7 @@ def _begun(request: Recovery, chosen: Chosen, found: Found, host: Host, *, plann
         ],
         "packages": list(found.needs.packages),
         "groups": [{"name": name, "gid": gid} for name, gid in found.needs.groups.items()],
-        "accounts": [
-            {**account._asdict(), "system": account.uid is None or account.uid < plan.SYSTEM_BELOW}
-            for account in found.needs.accounts
-        ],
+        "accounts": [{**account._asdict(), "system": plan.is_system(account)} for account in found.needs.accounts],
         "servers": list(servers_of(request, found.here)),
         "waiting": dict(found.here.waiting),
         "units": units_of(request.restore.services),

@@ -77,7 +77,7 @@ def write_dumps(entry: SourceCopy, reader: Reader, into: Path, bench: Bench) -> 
             with reader.payload(payload.name) as packed:
                 _unpack(packed, path, entry, bench, bound)
         except Unreadable as error:
-            raise ActionFailed(str(error)) from error
+            raise ActionFailed(str(error)) from error  # pylint: disable=bad-exception-cause
 
 
 def _unpack(packed: Path, path: Path, entry: SourceCopy, bench: Bench, bound: _Bound) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from plugins.module_utils.backup.examples import filled
@@ -30,7 +30,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.recover.decl
     ordered,
     read_recovery,
 )
-from ansible_collections.cryptobot.maintenance.plugins.module_utils.recover.plan import needs_of, unmet
+from ansible_collections.cryptobot.maintenance.plugins.module_utils.recover.plan import is_system, needs_of, unmet
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.recover.recorded import (
     Recorded,
     owners_of,
@@ -372,3 +372,23 @@ FLAGS = [
 @pytest.mark.parametrize(("looks", "trades", "status"), FLAGS)
 def test_whether_it_pretends_to_trade_is_said(looks: tuple[dict[str, Any], ...], trades: bool, status: str) -> None:
     assert judged(*looks, trades=trades)["recover.dry_run"][0] == status
+
+
+def test_of_many_findings_five_are_named_and_the_others_counted() -> None:
+    bad = [{**FINE, "subject": f"s{at}", "status": "critical"} for at in range(6)]
+    five, six = (judged(*bad[:count])["recover.ready"][1] for count in (5, 6))
+    assert "of s4" in five
+    assert "more" not in five
+    assert "and 1 more" in six
+    assert "of s5" not in six
+
+
+def test_of_several_answers_about_trading_the_first_is_told() -> None:
+    context = Context("app1", "s1", "app1", findings=({**DRY, "actual": "first"}, {**DRY, "actual": "second"}))
+    (found,) = [one for one in RULES.judge(context) if one.check == "recover.dry_run"]
+    assert found.actual == "first"
+
+
+@pytest.mark.parametrize(("uid", "system"), [(None, True), (999, True), (1000, False)])
+def test_an_account_is_one_of_the_system_by_its_number(uid: Optional[int], system: bool) -> None:
+    assert is_system(Account("bot", uid)) is system
