@@ -384,9 +384,11 @@ def test_of_many_findings_five_are_named_and_the_others_counted() -> None:
 
 
 def test_of_several_answers_about_trading_the_first_is_told() -> None:
-    context = Context("app1", "s1", "app1", findings=({**DRY, "actual": "first"}, {**DRY, "actual": "second"}))
+    second = {**DRY, "status": "critical", "message": "another", "actual": "second"}
+    context = Context("app1", "s1", "app1", findings=({**DRY, "actual": "first"}, second))
     (found,) = [one for one in RULES.judge(context) if one.check == "recover.dry_run"]
-    assert found.actual == "first"
+    assert (found.status, found.actual) == ("ok", "first")
+    assert found.message == "trade pretends to trade (nothing was switched)"
 
 
 @pytest.mark.parametrize(("uid", "system"), [(None, True), (999, True), (1000, False)])
