@@ -166,7 +166,7 @@ def _sharp(random: Random, exotic: bool) -> list[str]:
     """
     table = f"{random.choice(('inet', 'inet', 'ip', 'ip6'))} s{random.randrange(100)}"
     if random.random() < 0.6:
-        shapes = (_sharp_nat, _sharp_nat, _sharp_jumps, _sharp_jumps, _sharp_tracking, _sharp_tracking, _sharp_device)
+        shapes = (_sharp_nat, _sharp_jumps, _sharp_tracking, _sharp_device)
         return random.choice(shapes)(random, table)
     hook = random.choice(("input", "input", "input", "prerouting", "output", "postrouting") if exotic else ("input",))
     policy, verdict = random.choice((("drop", "accept"), ("accept", "drop"), ("accept", "reject")))
@@ -229,7 +229,7 @@ def _sharp_device(random: Random, table: str) -> list[str]:
     hook = random.choice(("input", "input", "prerouting", "output", "postrouting"))
     policy, verdict = random.choice((("drop", "accept"), ("accept", "drop")))
     chain = f"add chain {table} c0 {{ type filter hook {hook} priority 0 ; policy {policy} ; }}"
-    key, op = random.choice(("oifname", "oif", "iifname", "iif")), random.choice(("!= ", "!= ", ""))
+    key, op = random.choice(("oifname", "oif") * 2 + ("iifname", "iif")), random.choice(("!= ", "!= ", ""))
     test = expand(random, f'{key} {op}"{{dev}}"', WORDS)
     return [f"add table {table}", chain, f"add rule {table} c0  {test}  {verdict}"]
 
