@@ -51,9 +51,8 @@ def may_ask_for_frames(dump: bytes) -> bool:
     Of ``ether type ip ip saddr 192.0.2.1`` it prints the second part alone, as JSON and as text (1.0.6, 1.1.3); what
     the host itself sends has no such frame. Raise SourceDenied where the answer is an error.
     """
-    if len(dump) < HEADER.size << 2:
-        for kind, payload in messages(dump):
-            _refused(kind, payload, "the rules of nf_tables")
+    for kind, payload in messages(dump):  # an error may come after some of the rules
+        _refused(kind, payload, "the rules of nf_tables")
     return _LOADS_DEVICE_TYPE in dump
 
 

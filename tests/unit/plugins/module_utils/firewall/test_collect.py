@@ -22,6 +22,7 @@ from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.lin
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.nft_kernel import (
     RULES_REQUEST,
     TABLES_REQUEST,
+    may_ask_for_frames,
     parse_tables,
 )
 from ansible_collections.cryptobot.maintenance.plugins.module_utils.firewall.linux.parse import parse
@@ -258,6 +259,12 @@ def test_the_code_of_rules_is_asked_for_where_the_kernel_has_a_test_that_nft_hid
     assert ("nft -t --debug=netlink list ruleset" in at.ran) is asked
     tests = [[test.text for test in rule.tests] for rule in found.tables[0].chains["c"].rules]
     assert [bool(texts) for texts in tests] == [asked, False, False]
+
+
+@pytest.mark.case("FW1")
+def test_a_dump_of_rules_that_ends_in_an_error_is_no_answer() -> None:
+    with pytest.raises(SourceDenied, match="error 1"):
+        may_ask_for_frames(kernel_says("rules-plain") + kernel_says("not-root"))
 
 
 CUT = GARBLED[: GARBLED.index('"inet"}}')]  # as nft 1.0.6 printed it of a dormant table, exit code 0
